@@ -1,0 +1,148 @@
+"""What the suite asks of a backend, and nothing else.
+
+A backend is a class that derives from :class:`Backend`. Each operation is one small method holding the code that
+a user of the framework would write; the report prints that source as evidence. Methods receive and return the
+framework's own tensors. A method holds no numerics of its own: where the framework lacks a feature, it raises
+:class:`Unsupported`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "Backend", "Call", "Operation", "Reduction", "Tensor", "Unsupported", "given"]
+
+Tensor = Any
+Array = npt.NDArray[np.generic]
+Reduction = Literal["none", "sum", "mean"]
+Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+
+
+class Unsupported(Exception):
+    """The framework has no such feature. The report says so; it counts neither as a pass nor as a fail."""
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The arguments that the caller stated: those left out (``None``) fall to the framework's own default."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation.
+
+    ``operands`` maps ``targets`` and ``weight`` to the framework's tensors (only those that the case states);
+    ``options`` holds ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes
+    them, hashable, so that a compiled function can be shared between calls.
+    """
+
+    operation: Operation
+    operands: Mapping[str, Tensor]
+    options: tuple[tuple[str, Any], ...]
+
+    def apply(self, backend: Backend, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The operation's value on ``logits`` (log-probabilities for nll_loss)."""
+        function = getattr(backend, self.operation)
+        return function(logits, **(self.operands if operands is None else operands), **dict(self.options))
+
+
+class Backend(ABC):
+    """One framework, on one device, in one mode."""
+
+    #: The module whose presence says that the framework is installed.
+    framework: ClassVar[str]
+    #: The file in ``profiles/`` that declares this backend's policies; a subclass inherits its parent's.
+    profile: ClassVar[str]
+    #: Devices and modes that may follow the name after a colon; the first of each group is the default.
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    modes: ClassVar[tuple[str, ...]] = ("eager",)
+
+    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
+        self.device = device or self.devices[0]
+        self.mode = mode or self.modes[0]
+        self.threads = threads
+
+    @classmethod
+    def prepare(cls, *, threads: int) -> None:
+        """Set what must be set before the framework is imported (environment variables); runs in the worker."""
+
+    @abstractmethod
+    def versions(self) -> dict[str, str]:
+        """Distribution name to version, the framework's own first."""
+
+    def settings(self) -> dict[str, str]:
+        """Numeric modes and thread counts in force: x64, TF32, flush-to-zero, threads."""
+        return {}
+
+    @abstractmethod
+    def tensor(self, array: Array) -> Tensor:
+        """The framework's tensor with the array's shape, values, and, where it can, its strides."""
+
+    @abstractmethod
+    def array(self, tensor: Tensor) -> Array:
+        """The tensor's values as an array (bfloat16 by ml_dtypes), once they are computed."""
+
+    @abstractmethod
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor: ...
+
+    @abstractmethod
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor: ...
+
+    @abstractmethod
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor: ...
+
+    @abstractmethod
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor: ...
+
+    def nll_loss_of_log_softmax(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        """The identity ``cross_entropy(x, y) = nll_loss(log_softmax(x), y)``, by the framework's own two functions."""
+        return self.nll_loss(
+            self.log_softmax(logits, axis=axis),
+            targets,
+            weight=weight,
+            axis=axis,
+            ignore_index=ignore_index,
+            reduction=reduction,
+        )
+
+    def evaluate(self, call: Call, logits: Tensor) -> Tensor:
+        """The value of ``call`` on ``logits``."""
+        return call.apply(self, logits)
+
+    @abstractmethod
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself."""

@@ -1,0 +1,345 @@
+"""From the text after ``--backend`` to a backend, importing nothing that was not asked for.
+
+A spec is ``NAME`` for a backend of this package or an installed entry point of the group ``conformance.backends``,
+``path/to/file.py[:NAME]``, or ``package.module:NAME``, each followed by up to two variants, a device and a mode
+(``torch:cuda:compile``). NAME in a file or module is a class derived from ``Backend`` or an instance of one.
+:func:`find` and :func:`installed` read the spec and the profiles; only :func:`create` imports a framework.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from backends.contract import Backend
+
+__all__ = [
+    "GROUP",
+    "BackendLookupError",
+    "BrokenBackend",
+    "Found",
+    "FrameworkMissing",
+    "UnknownBackend",
+    "UnknownVariant",
+    "create",
+    "find",
+    "installed",
+    "names",
+    "profile",
+]
+
+GROUP = "conformance.backends"
+PROFILES = Path(__file__).with_name("profiles")
+
+
+class BackendLookupError(LookupError):
+    """A backend that cannot be had: ``problem`` says why, ``mend`` what to write or do instead."""
+
+    def __init__(self, problem: str, mend: str) -> None:
+        self.problem = problem
+        self.mend = mend
+        super().__init__(problem, mend)  # both are arguments: the error travels between processes
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  mend: {self.mend}"
+
+
+class UnknownBackend(BackendLookupError):
+    """No backend, file, module or attribute of that name, or more than one where one is needed."""
+
+
+class UnknownVariant(BackendLookupError):
+    """The backend has no such device or mode."""
+
+
+class FrameworkMissing(BackendLookupError):
+    """The backend is known, but its framework is not installed."""
+
+
+class BrokenBackend(BackendLookupError):
+    """The backend's file, module or framework fails on import, or the backend cannot be started."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A backend that a spec names. Those from files and modules are checked no further than their place.
+
+    ``spec`` can be given to :func:`create`; ``name`` is what results call it. ``source`` is ``package``,
+    ``entry point``, ``file`` or ``module``; ``place`` the module or file, ``attribute`` what to take from it.
+    ``profile``, ``framework``, ``distribution``, ``devices`` and ``modes`` are known before the import only for the
+    backends of this package. ``device`` and ``mode`` are what the spec asks for (empty: the default).
+    """
+
+    spec: str
+    name: str
+    source: str
+    place: str
+    attribute: str | None = None
+    profile: str | None = None
+    framework: str | None = None
+    distribution: str | None = None
+    devices: tuple[str, ...] | None = None
+    modes: tuple[str, ...] | None = None
+    device: str = ""
+    mode: str = ""
+    variants: tuple[str, ...] = ()
+
+
+@cache
+def profile(name: str) -> Mapping[str, Any]:
+    """What ``profiles/<name>.yaml`` declares.
+
+    Raises:
+        UnknownBackend: there is no such profile.
+        BrokenBackend: it is no YAML mapping.
+    """
+    import yaml
+
+    path = PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        raise UnknownBackend(f"there is no profile {name!r}", f"write one of {', '.join(names())}, or add {path.name}")
+    try:
+        with path.open("rb") as stream:
+            data = yaml.load(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise BrokenBackend(f"{path}: {error}", "correct the file's YAML") from None
+    if not isinstance(data, dict):
+        raise BrokenBackend(f"{path}: not a mapping", "write `key: value` lines as the other profiles do")
+    return data
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The backends of this package, sorted."""
+    return tuple(sorted(path.stem for path in PROFILES.glob("*.yaml")))
+
+
+def installed() -> list[Found]:
+    """Every backend whose framework is installed, in the variants that its profile shows by default."""
+    found = []
+    for name in names():
+        if importlib.util.find_spec(profile(name)["framework"]) is not None:
+            found += [find(name if variant == "default" else f"{name}:{variant}") for variant in _shown(name)]
+    return found + [find(point.name) for point in _entry_points() if point.name not in names()]
+
+
+def find(spec: str) -> Found:
+    """What ``spec`` names. Imports no framework, and nothing of the user's.
+
+    Raises:
+        UnknownBackend: nothing has that name.
+        UnknownVariant: a backend of this package has no such device or mode.
+        FrameworkMissing: its framework is not installed.
+    """
+    path, separator, rest = spec.partition(".py")
+    if separator and (not rest or rest.startswith(":")):
+        return _in_file(spec, Path(path + separator), rest[1:].split(":") if rest else [])
+    name, *variants = spec.split(":")
+    if name in names():
+        return _in_package(spec, name, variants)
+    for point in _entry_points():
+        if point.name == name:
+            return Found(spec, spec, "entry point", point.module, point.attr or None, variants=tuple(variants))
+    if variants and name and importlib.util.find_spec(name.partition(".")[0]) is not None:
+        return Found(spec, spec, "module", name, variants[0], variants=tuple(variants[1:]))
+    raise _unknown(spec, name)
+
+
+def create(spec: str, threads: int = 1) -> Backend:
+    """Import and start the backend that ``spec`` names: the framework is loaded into this process.
+
+    Raises:
+        BackendLookupError: one of its subclasses, as :func:`find`, or because the import or the start fails.
+    """
+    found = find(spec)
+    module = _load_file(found) if found.source == "file" else _imported(spec, found.place)
+    backend, variants = _attribute(found, module)
+    if isinstance(backend, Backend):
+        if variants:
+            raise UnknownVariant(f"{spec}: {variants[0]!r} selects nothing of an instance", "name its class instead")
+        return backend
+    device, mode = _selected(spec, variants or [v for v in (found.device, found.mode) if v], backend)
+    try:
+        backend.prepare(threads=threads)
+        return backend(device=device, mode=mode, threads=threads)
+    except (Exception, SystemExit) as error:
+        raise _broken(spec, "cannot be started", error) from error
+
+
+def _shown(name: str) -> Sequence[str]:
+    return cast(Sequence[str], profile(name).get("variants", ["default"]))
+
+
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
+
+
+def _in_package(spec: str, name: str, variants: list[str]) -> Found:
+    declared = profile(name)
+    framework, distribution = declared["framework"], declared["distribution"]
+    if importlib.util.find_spec(framework) is None:
+        raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
+    place = f"backends.{name}"
+    kind = _only_backend(spec, importlib.import_module(place))  # these modules import their framework when they start
+    assert isinstance(kind, type)
+    device, mode = _selected(spec, variants, kind)
+    chosen = [v for v, default in ((device, kind.devices[0]), (mode, kind.modes[0])) if v and v != default]
+    return Found(
+        spec=spec,
+        name=":".join([name, *chosen]),
+        source="package",
+        place=place,
+        attribute=kind.__name__,
+        profile=kind.profile,
+        framework=framework,
+        distribution=distribution,
+        devices=kind.devices,
+        modes=kind.modes,
+        device=device,
+        mode=mode,
+    )
+
+
+def _in_file(spec: str, path: Path, parts: list[str]) -> Found:
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
+        mend = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file that exists"
+        raise UnknownBackend(f"{spec}: there is no file {path}", mend)
+    return Found(spec, ":".join([path.stem, *parts]), "file", str(path), variants=tuple(parts))
+
+
+def _unknown(spec: str, name: str) -> UnknownBackend:
+    known = [*names(), *(point.name for point in _entry_points())]
+    near = difflib.get_close_matches(name, known, n=1)
+    mend = f"did you mean {near[0]}? " if near else ""
+    return UnknownBackend(
+        f"{spec!r}: there is no backend {name!r}",
+        f"{mend}Write one of {', '.join(known)}, path/to/file.py, or package.module:Class",
+    )
+
+
+def _load_file(found: Found) -> ModuleType:
+    path = Path(found.place).resolve()
+    name = f"conformance_user_backend_{abs(hash(str(path)))}_{path.stem}"
+    loader = importlib.util.spec_from_file_location(name, path)
+    assert loader is not None and loader.loader is not None
+    module = importlib.util.module_from_spec(loader)
+    sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # last: a file next to it must not shadow a framework
+    try:
+        loader.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise _broken(found.spec, "fails on import", error) from error
+    return module
+
+
+def _imported(spec: str, name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        raise _broken(spec, "fails on import", error) from error
+
+
+def _broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
+    place = _last_line_in_user_code(error)
+    text = str(error) or "no message"
+    mend = f"correct {place}" if place else "correct what the message says, or the framework's installation"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        mend = f"pip install {error.name.partition('.')[0]}, or correct the import{f' in {place}' if place else ''}"
+    return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", mend)
+
+
+def _last_line_in_user_code(error: BaseException) -> str:
+    """``file:line`` of the last frame outside Python, the installed packages and this one, if there is any."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith(("<", str(Path(__file__).parent))) and not {"site-packages", "importlib"} & {
+            *Path(file).parts
+        }:
+            place = f"{file}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _attribute(found: Found, module: ModuleType) -> tuple[type[Backend] | Backend, list[str]]:
+    """The class or instance that ``found`` names in ``module``, and the variants left over."""
+    name, variants = found.attribute, list(found.variants)
+    if found.source == "file" and variants and hasattr(module, variants[0]):
+        name = variants.pop(0)
+    if name is None:
+        return _only_backend(found.spec, module, variants), variants
+    target: Any = module
+    for part in name.split("."):
+        target = getattr(target, part, None)
+    if isinstance(target, Backend) or (isinstance(target, type) and issubclass(target, Backend)):
+        return _complete(found.spec, target), variants
+    what = "is no Backend" if target is not None else "does not exist"
+    raise UnknownBackend(f"{found.spec}: {name} {what} in {found.place}", f"name one of {_listed(_candidates(module))}")
+
+
+def _candidates(module: ModuleType) -> dict[str, type[Backend] | Backend]:
+    """Public Backend classes defined in ``module``, else public instances."""
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    classes: dict[str, type[Backend] | Backend] = {
+        name: value
+        for name, value in public.items()
+        if isinstance(value, type) and issubclass(value, Backend) and value.__module__ == module.__name__
+    }
+    return classes or {name: value for name, value in public.items() if isinstance(value, Backend)}
+
+
+def _only_backend(spec: str, module: ModuleType, asked: Sequence[str] = ()) -> type[Backend] | Backend:
+    found = _candidates(module)
+    place = getattr(module, "__file__", None) or module.__name__
+    if len(found) == 1:
+        (backend,) = found.values()
+        return _complete(spec, backend)
+    if not found:
+        raise UnknownBackend(f"{spec}: no class derived from Backend in {place}", "derive one from an adapter's class")
+    asked_for = f", and none is {asked[0]!r}" if asked else ""
+    mend = f"name one: {Path(place).name}:{next(iter(found))}"
+    raise UnknownBackend(f"{spec}: {place} defines several backends ({_listed(found)}){asked_for}", mend)
+
+
+def _complete(spec: str, backend: type[Backend] | Backend) -> type[Backend] | Backend:
+    if isinstance(backend, type) and inspect.isabstract(backend):
+        missing = ", ".join(sorted(backend.__abstractmethods__))
+        raise BrokenBackend(f"{spec}: {backend.__name__} lacks {missing}", "define them, or derive from an adapter")
+    return backend
+
+
+def _listed(found: Mapping[str, object]) -> str:
+    return ", ".join(found) or "(there is none)"
+
+
+def _selected(spec: str, variants: Sequence[str], kind: type[Backend]) -> tuple[str, str]:
+    """Device and mode that the variants name, empty where they do not."""
+    device = mode = ""
+    for variant in variants:
+        if variant in kind.devices and not device:
+            device = variant
+        elif variant in kind.modes and not mode:
+            mode = variant
+        else:
+            near = difflib.get_close_matches(variant, [*kind.devices, *kind.modes], n=1)
+            guess = f"did you mean {near[0]}? " if near else ""
+            raise UnknownVariant(
+                f"{spec}: {variant!r} is no device or mode of {kind.__name__}, or a second one",
+                f"{guess}Devices: {', '.join(kind.devices)}; modes: {', '.join(kind.modes)}",
+            )
+    return device, mode

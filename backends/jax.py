@@ -1,0 +1,169 @@
+"""JAX: ``jax.nn`` for softmax and log_softmax; the losses as the compositions that its users write.
+
+JAX has no loss functions. The labelled log-probability is picked with ``jnp.take_along_axis``; class probabilities are
+multiplied, as in JAX's training cookbook. The framework is imported when the backend is made, not when this file is:
+what :meth:`Jax.prepare` sets must be there first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
+
+if TYPE_CHECKING:
+    import jax
+    import jax.numpy as jnp
+
+__all__ = ["Jax"]
+
+
+class Jax(Backend):
+    """``jax.nn``, jitted by default.
+
+    Two modes hold another composition of cross_entropy, jitted, and nothing else: ``logsumexp`` is
+    ``logsumexp(x) - x_y``; ``one-hot`` is the training cookbook's product with one-hot labels.
+    """
+
+    framework: ClassVar[str] = "jax"
+    profile: ClassVar[str] = "jax"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "logsumexp", "one-hot")
+
+    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
+        global jax, jnp
+        import jax
+        import jax.numpy as jnp
+
+        super().__init__(device=device, mode=mode, threads=threads)
+        jax.config.update("jax_enable_x64", True)
+        self._place = jax.devices(self.device)[0]
+        self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    @classmethod
+    def prepare(cls, *, threads: int) -> None:
+        # The CPU client reads the size of its thread pool from here, and from nowhere else.
+        os.environ["NPROC"] = str(threads)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    def versions(self) -> dict[str, str]:
+        import jaxlib
+
+        return {"jax": jax.__version__, "jaxlib": jaxlib.__version__, "numpy": np.__version__}
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "threads": os.environ.get("NPROC", "default"),
+            "x64": str(jax.config.jax_enable_x64).lower(),
+            "matmul precision": str(jax.config.jax_default_matmul_precision or "default"),
+            "platform": self._place.platform,
+            "flush to zero": str(float(self.tensor(np.array(1e-40, np.float32)) * 1) == 0).lower(),
+        }
+
+    def tensor(self, array: Array) -> Tensor:
+        """A copy in the device's own layout; targets that are no array stay what they are."""
+        return jax.device_put(array, self._place) if isinstance(array, np.ndarray) else array
+
+    def array(self, tensor: Tensor) -> Array:
+        return np.asarray(tensor)
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        self._only_cross_entropy_has_another_composition()
+        return jax.nn.softmax(logits, **given(axis=axis))
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        self._only_cross_entropy_has_another_composition()
+        return jax.nn.log_softmax(logits, **given(axis=axis))
+
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        self._only_cross_entropy_has_another_composition()
+        _refuse(weight=weight, ignore_index=ignore_index)
+        return _reduced(-_picked(log_probabilities, targets, -1 if axis is None else axis), reduction)
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        _refuse(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing or None)
+        axis = -1 if axis is None else axis
+        if self.mode == "logsumexp":
+            losses = jax.nn.logsumexp(logits, axis=axis) - _picked(logits, targets, axis)
+        elif _are_probabilities(targets, logits):
+            losses = -(targets * jax.nn.log_softmax(logits, axis=axis)).sum(axis=axis)
+        elif self.mode == "one-hot":
+            labels = jax.nn.one_hot(targets, logits.shape[axis], dtype=logits.dtype, axis=axis)
+            losses = -(labels * jax.nn.log_softmax(logits, axis=axis)).sum(axis=axis)
+        else:
+            losses = -_picked(jax.nn.log_softmax(logits, axis=axis), targets, axis)
+        return _reduced(losses, reduction)
+
+    def evaluate(self, call: Call, logits: Tensor) -> Tensor:
+        return self._function(call, self._value)(logits, dict(call.operands))
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._function(call, self._value_and_gradient)(logits, dict(call.operands), upstream)
+        return value, gradient
+
+    def _value(self, call: Call) -> Callable[..., Tensor]:
+        return lambda logits, operands: call.apply(self, logits, operands)
+
+    def _value_and_gradient(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
+            value, pullback = jax.vjp(lambda logits: call.apply(self, logits, operands), logits)
+            return value, pullback(upstream)[0]
+
+        return function
+
+    def _function(self, call: Call, form: Callable[[Call], Callable[..., Any]]) -> Callable[..., Any]:
+        """``call`` as a function, jitted once for all calls that differ in nothing but their arrays.
+
+        Only the call's operation and options enter the function; the arrays are its arguments.
+        """
+        key = (call.operation, call.options, form.__name__)
+        if key not in self._functions:
+            function = form(Call(call.operation, {}, call.options))
+            self._functions[key] = function if self.mode == "eager" else jax.jit(function)
+        return self._functions[key]
+
+    def _only_cross_entropy_has_another_composition(self) -> None:
+        if self.mode in ("logsumexp", "one-hot"):
+            raise Unsupported(f"mode {self.mode} is a composition of cross_entropy with class indices only")
+
+
+def _are_probabilities(targets: Tensor, logits: Tensor) -> bool:
+    return jnp.ndim(targets) == jnp.ndim(logits) and jnp.issubdtype(targets.dtype, jnp.floating)
+
+
+def _picked(values: Tensor, targets: Tensor, axis: int) -> Tensor:
+    return jnp.take_along_axis(values, jnp.expand_dims(targets, axis), axis=axis).squeeze(axis)
+
+
+def _reduced(losses: Tensor, reduction: Reduction | None) -> Tensor:
+    if reduction in (None, "none"):
+        return losses
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def _refuse(**arguments: Any) -> None:
+    for name in given(**arguments):
+        raise Unsupported(f"jax.nn has no {name}")

@@ -1,0 +1,78 @@
+"""Optax: the softmax cross-entropy losses of ``optax.losses``, run as JAX runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from backends.contract import Reduction, Tensor, Unsupported, given
+from backends.jax import Jax
+
+if TYPE_CHECKING:
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+__all__ = ["Optax"]
+
+
+class Optax(Jax):
+    """``optax.softmax_cross_entropy_with_integer_labels`` and ``optax.softmax_cross_entropy``."""
+
+    framework: ClassVar[str] = "optax"
+    profile: ClassVar[str] = "optax"
+    modes: ClassVar[tuple[str, ...]] = ("jit", "eager")
+
+    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
+        global jax, jnp, optax
+        super().__init__(device=device, mode=mode, threads=threads)
+        import jax
+        import jax.numpy as jnp
+        import optax
+
+    def versions(self) -> dict[str, str]:
+        return {"optax": optax.__version__} | super().versions()
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        raise Unsupported("optax has no softmax; jax.nn has one")
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        raise Unsupported("optax has no log_softmax; jax.nn has one")
+
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        raise Unsupported("optax has no nll_loss")
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        for name in given(weight=weight, ignore_index=ignore_index):
+            raise Unsupported(f"optax's losses have no {name}")
+        options = given(axis=axis)
+        if jnp.ndim(targets) != jnp.ndim(logits) and not label_smoothing:
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options)
+        else:
+            if jnp.ndim(targets) != jnp.ndim(logits):
+                class_axis = options.get("axis", -1)
+                targets = jax.nn.one_hot(targets, logits.shape[class_axis], dtype=logits.dtype, axis=class_axis)
+            if label_smoothing:
+                targets = optax.smooth_labels(targets, label_smoothing, **options)
+            losses = optax.softmax_cross_entropy(logits, targets, **options)
+        if reduction in (None, "none"):
+            return losses
+        return losses.mean() if reduction == "mean" else losses.sum()

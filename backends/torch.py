@@ -1,0 +1,167 @@
+"""PyTorch: ``torch.nn.functional``, the ``torch.nn`` modules, or ``torch.compile``, on CPU or CUDA.
+
+The framework is imported when the backend is made, not when this file is: what :meth:`Torch.prepare` sets must be
+there first.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from backends.contract import Array, Backend, Call, Operation, Reduction, Tensor, Unsupported, given
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+__all__ = ["Torch"]
+
+
+class Torch(Backend):
+    """``torch.nn.functional``; mode ``module`` is the classes of ``torch.nn``, ``compile`` wraps ``torch.compile``."""
+
+    framework: ClassVar[str] = "torch"
+    profile: ClassVar[str] = "torch"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    modes: ClassVar[tuple[str, ...]] = ("eager", "module", "compile")
+
+    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
+        global torch, F, nn
+        import torch
+        import torch.nn.functional as F
+        from torch import nn
+
+        super().__init__(device=device, mode=mode, threads=threads)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise RuntimeError("this build of PyTorch sees no CUDA device")
+        torch.set_num_threads(threads)
+        self._compiled: dict[tuple[Operation, tuple[tuple[str, Any], ...]], Callable[..., Tensor]] = {}
+        if self.mode == "compile":
+            # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
+            torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
+
+    @classmethod
+    def prepare(cls, *, threads: int) -> None:
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+
+    def versions(self) -> dict[str, str]:
+        found = {"torch": str(torch.__version__), "numpy": np.__version__}
+        return found | {"cuda": str(torch.version.cuda)} if self.device == "cuda" else found
+
+    def settings(self) -> dict[str, str]:
+        tiny = torch.tensor(1e-40, dtype=torch.float32)
+        return {
+            "threads": str(torch.get_num_threads()),
+            "default dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+            "float32 matmul precision": torch.get_float32_matmul_precision(),
+            "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+            "flush to zero": str(float(tiny * 1) == 0).lower(),
+        }
+
+    def tensor(self, array: Array) -> Tensor:
+        """Shares the array's memory and strides on the CPU; targets that are no array stay what they are."""
+        if not isinstance(array, np.ndarray):
+            return array
+        if any(stride < 0 for stride in array.strides):
+            raise Unsupported("torch.from_numpy takes no negative strides")
+        if array.dtype.name == "bfloat16":
+            return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device)
+        return _shared(array).to(self.device)
+
+    def array(self, tensor: Tensor) -> Array:
+        tensor = tensor.detach().cpu()
+        if tensor.dtype == torch.bfloat16:
+            import ml_dtypes
+
+            return np.asarray(tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+        return np.asarray(tensor.numpy())
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        if self.mode == "module":
+            return nn.Softmax(**given(dim=axis))(logits)
+        return F.softmax(logits, **given(dim=axis))
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        if self.mode == "module":
+            return nn.LogSoftmax(**given(dim=axis))(logits)
+        return F.log_softmax(logits, **given(dim=axis))
+
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        log_probabilities = _class_axis_second(log_probabilities, axis)
+        options = given(weight=weight, ignore_index=ignore_index, reduction=reduction)
+        if self.mode == "module":
+            return nn.NLLLoss(**options)(log_probabilities, targets)
+        return F.nll_loss(log_probabilities, targets, **options)
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        if torch.is_tensor(targets) and targets.dim() == logits.dim():  # class probabilities have a class axis, too
+            targets = _class_axis_second(targets, axis)
+        logits = _class_axis_second(logits, axis)
+        options = given(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction)
+        if self.mode == "module":
+            return nn.CrossEntropyLoss(**options)(logits, targets)
+        return F.cross_entropy(logits, targets, **options)
+
+    def evaluate(self, call: Call, logits: Tensor) -> Tensor:
+        if self.mode != "compile":
+            return call.apply(self, logits)
+        return self._function(call)(logits, dict(call.operands))
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        logits = logits.detach().requires_grad_()
+        value = self.evaluate(call, logits)
+        (gradient,) = torch.autograd.grad(value, logits, upstream)
+        return value.detach(), gradient
+
+    def _function(self, call: Call) -> Callable[..., Tensor]:
+        """``call`` as one compiled function of the logits and its other operands, shared between calls.
+
+        ``dynamic=False``: what a shape gets must not depend on the shapes that came before it.
+        """
+        key = (call.operation, call.options)
+        if key not in self._compiled:
+            operation, options = getattr(self, call.operation), dict(call.options)
+
+            def function(logits: Tensor, operands: dict[str, Tensor]) -> Tensor:
+                return operation(logits, **operands, **options)
+
+            self._compiled[key] = torch.compile(function, dynamic=False)
+        return self._compiled[key]
+
+
+def _class_axis_second(tensor: Tensor, axis: int | None) -> Tensor:
+    """PyTorch's losses expect the class axis at 1, or at 0 where there is no other: a view with it there."""
+    return tensor if axis is None else tensor.movedim(axis, min(1, tensor.dim() - 1))
+
+
+def _shared(array: Array) -> Tensor:
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)

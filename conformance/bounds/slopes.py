@@ -1,0 +1,116 @@
+"""How far a gradient may be off before it is stored, by formula or by backpropagation through log_softmax, whichever errs more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.bounds.classes import gamma
+from conformance.bounds.coefficients import Coefficients
+from conformance.bounds.terms import Terms
+from conformance.numerics.formats import Float64Array
+from conformance.oracle.block import Block
+
+__all__ = ["Slopes"]
+
+Bound = tuple[Float64Array, Float64Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Each method gives the error, (P, C), and the magnitude of the exact gradient, (P, C)."""
+
+    block: Block
+    terms: Terms
+    coefficients: Coefficients
+
+    @property
+    def u(self) -> float:
+        return self.terms.arithmetic.u
+
+    @property
+    def eta(self) -> float:
+        return self.terms.arithmetic.eta_compute(self.terms.flushed)
+
+    @property
+    def eta_store(self) -> float:
+        """The underflow of what is stored between two passes; 0 where that is no coarser than the intermediates."""
+        kind = self.terms.arithmetic
+        return kind.eta(self.terms.flushed) if kind.u_store else 0.0
+
+    def _gamma(self, terms: Float64Array | float) -> Float64Array:
+        return gamma(self.terms.arithmetic.height(terms) * self.u)
+
+    # -- losses -------------------------------------------------------------------------------------------------------
+
+    def nll_loss(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
+        """−s·w_y at the target: the scale's error, three roundings, and underflow before and after the division by W."""
+        u = self.u
+        a = self.coefficients.magnitude
+        exact = scale * a
+        underflow = self.eta * (1.0 + a + inverse) * (a > 0.0)
+        error = exact * ((1.0 + relative) * (1.0 + u) ** 3 - 1.0) + underflow
+        return np.where(exact > 0.0, error, 0.0), exact
+
+    def cross_entropy(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
+        """s·(A·p_c − a_c)."""
+        u, a, kind = self.u, self.coefficients, self.terms.arithmetic
+        composed = self.block.operation == "nll_loss_of_log_softmax"
+        twice = gamma(2.0 * u)  # the upstream gradient and the division by W, class by class
+        error_a = a.error + twice * (a.magnitude + a.error)
+        error_p, store = self.terms.probability, 0.0
+        if composed:  # log-probabilities, and their gradient, are stored in between
+            error_p, store = self._probability_of_stored, self.eta_store
+            error_a = error_a + kind.u_store * (a.magnitude + error_a)
+        mass, p, computed = np.abs(a.mass)[:, None], self.terms.p, self.terms.p + error_p
+        size, spoiled = a.size[:, None], error_a.sum(axis=1)[:, None]
+        error_mass = spoiled + self._gamma(a.count)[:, None] * (size + spoiled)
+        slope = np.abs(a.mass[:, None] * p - a.exact)
+        error = mass * error_p + (error_mass + u * (mass + error_mass)) * computed + error_a
+        error = error + u * (slope + error)
+        exact = scale * slope
+        grown = (1.0 + relative) * (1.0 + u)
+        error = scale * grown * error + exact * (grown - 1.0)
+        # The product A·p, the scale, the gradients of log-probabilities and their sum, and the result underflow.
+        carried = 1.0 + computed * a.count[:, None]
+        error = error + self.eta * (2.0 + scale + size * computed + a.magnitude + inverse * carried) + store * carried
+        ignored = self.block.ignored[:, None]
+        return np.where(ignored, 0.0, error), exact
+
+    @property
+    def _probability_of_stored(self) -> Float64Array:
+        """|Δp_c| where p_c is recovered from a log-probability that was stored in the output's format."""
+        terms, u = self.terms, self.terms.arithmetic.u_store
+        return terms.probability_from(terms.term * (1.0 + u) + u * terms.n + self.eta_store)
+
+    # -- log_softmax and softmax --------------------------------------------------------------------------------------
+
+    def log_softmax(self) -> Bound:
+        """v_c − p_c·Σ v, with p from the logits or from the stored result."""
+        u, v, p = self.u, self.block.upstream("none"), self.terms.p
+        error_p = self._probability_of_stored
+        mass = np.abs(v.sum(axis=1))[:, None]
+        size = np.abs(v).sum(axis=1)[:, None]
+        error_mass = self._gamma(np.count_nonzero(v, axis=1))[:, None] * size
+        exact = np.abs(v - p * v.sum(axis=1)[:, None])
+        error = mass * error_p + (error_mass + u * (mass + error_mass)) * (p + error_p) + self.eta
+        return error + u * (exact + error) + self.eta, exact
+
+    def softmax(self) -> Bound:
+        """p_c·(v_c − Σ p·v) or p_c·v_c − p_c·Σ p·v, with p from the logits or the stored result."""
+        u, kind, v, p = self.u, self.terms.arithmetic, self.block.upstream("none"), self.terms.p
+        error_p = self.terms.probability * (1.0 + kind.u_store) + kind.u_store * p + self.eta_store
+        computed = p + error_p
+        weight = np.abs(v)
+        centre = (p * v).sum(axis=1)[:, None]
+        products = computed * weight
+        size = products.sum(axis=1)[:, None]
+        lost = np.minimum(self.eta, products).sum(axis=1)[:, None]
+        height = kind.height(np.count_nonzero(v, axis=1))[:, None] + 1.0  # one more for the products
+        error_centre = (error_p * weight).sum(axis=1)[:, None] + lost + gamma(height * u) * (size + lost)
+        gap = np.abs(v - centre)
+        exact = p * gap
+        error = error_p * gap + computed * error_centre
+        error = error + u * computed * (weight + np.abs(centre) + error_centre) + 2.0 * self.eta
+        return error + u * (exact + error) + self.eta, exact

@@ -1,0 +1,185 @@
+"""The a-priori bounds on every result of a block, for one class of arithmetic.
+
+Every tolerance is absolute and for finite exact results; special values are compared exactly elsewhere. Infinity means that the
+bound is vacuous. docs/bounds.md derives each line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from conformance.bounds.classes import Arithmetic, gamma
+from conformance.bounds.coefficients import Coefficients
+from conformance.bounds.slopes import Slopes
+from conformance.bounds.terms import Terms, finite
+from conformance.numerics.formats import Float64Array
+from conformance.oracle.block import Block
+from conformance.oracle.truth import Truth
+
+__all__ = ["Tolerance"]
+
+#: The bounds are evaluated in float64 from magnitudes that are good to 2^-36.
+ROUNDING = 1.0 + 2.0**-30
+
+
+@dataclass(frozen=True, eq=False)
+class Tolerance:
+    """Bounds for every problem of ``truth``'s block in ``arithmetic``; ``flushed`` where subnormal results may be zero."""
+
+    truth: Truth
+    arithmetic: Arithmetic
+    flushed: bool = False
+
+    @property
+    def block(self) -> Block:
+        return self.truth.block
+
+    @property
+    def u(self) -> float:
+        return self.arithmetic.u
+
+    @cached_property
+    def terms(self) -> Terms:
+        return Terms(self.truth.fast.positions, self.arithmetic, self.flushed)
+
+    @cached_property
+    def coefficients(self) -> Coefficients:
+        return Coefficients(self.truth.fast, self.arithmetic, self.flushed)
+
+    @cached_property
+    def eta(self) -> float:
+        return self.arithmetic.eta_compute(self.flushed)
+
+    def value(self, reduction: str) -> Float64Array:
+        """(P,) or (P, C) for ``none``; (n,) for ``sum`` and ``mean``."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            error, exact = self._value(reduction)
+            return self._stored(error, exact)
+
+    def gradient(self, reduction: str) -> Float64Array:
+        """(P, C)."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            slopes = Slopes(self.block, self.terms, self.coefficients)
+            operation = self.block.operation
+            if operation == "softmax":
+                return self._stored(*slopes.softmax())
+            if operation == "log_softmax":
+                return self._stored(*slopes.log_softmax())
+            scale, relative, inverse = self._scale(reduction)
+            loss = slopes.nll_loss if operation == "nll_loss" else slopes.cross_entropy
+            return self._stored(*loss(scale, relative, inverse))
+
+    def _stored(self, error: Float64Array, exact: Float64Array) -> Float64Array:
+        """An intermediate off by ``error``, rounded to the output's format: (1 + u_o)·error + u_o·|y| + η."""
+        u = self.arithmetic.u_store
+        total = ROUNDING * ((1.0 + u) * error + u * np.abs(exact)) + self.arithmetic.eta(self.flushed)
+        return np.where(np.isnan(total), np.inf, total)
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def _value(self, reduction: str) -> tuple[Float64Array, Float64Array]:
+        """The error before it is stored, and the exact result's magnitude."""
+        terms, operation = self.terms, self.block.operation
+        if operation == "softmax":
+            return terms.probability, terms.p
+        if operation == "log_softmax":
+            return terms.term, terms.n
+        error, size, count = self._products
+        loss = finite(self.truth.fast.loss.mid)
+        if reduction == "none":
+            return error + gamma(self.arithmetic.height(count) * self.u) * (size + error), loss
+        rows, total = self.block.counts.astype(np.float64), self.block.total(count)
+        error, size = self.block.total(error), self.block.total(size)
+        each = self._peak(count)
+        error = error + gamma(self.arithmetic.nested_height(each, rows, total) * self.u) * (size + error)
+        exact = np.abs(self.block.total(loss))
+        if reduction == "sum":
+            return error, exact
+        weight, relative = self._denominator
+        u = self.u
+        tiny = np.where(weight * self.arithmetic.compute.least_normal < 1.0, 0.0, self.eta) * (exact + error)
+        spoiled = error * (1.0 + u) ** 3 + exact * ((1.0 + u) ** 3 - 1.0 + relative)
+        error = spoiled / (weight * np.maximum(1.0 - relative, 0.0)) + tiny
+        return error, finite(exact / weight)
+
+    def _peak(self, rows: Float64Array) -> Float64Array:
+        """The largest of ``rows`` of each problem, (n,): 0 where it has none."""
+        if len(rows) == 0:
+            return np.zeros(len(self.block.counts))
+        peaks = np.maximum.reduceat(rows, np.minimum(self.block.starts, len(rows) - 1))
+        return np.where(self.block.counts == 0, 0.0, peaks)
+
+    @cached_property
+    def _products(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Of the terms a_c·(−ln p_c) of every row: their errors and their magnitudes, summed, and how many there are, (P,)."""
+        block, a, u = self.block, self.coefficients, self.u
+        if a.sparse:
+            n, reach, term = self._picked
+            weight = np.abs(block.target_weight)
+            error = weight * term
+            if not a.plain:
+                error = error + u * weight * (reach + term) + self.eta * (1.0 + self.flushed * n)
+            elif block.operation == "nll_loss":
+                error = error + u * weight * n
+            ignored, count = block.ignored, (weight > 0.0).astype(np.float64)
+            return np.where(ignored, 0.0, error), np.where(ignored, 0.0, weight * reach), count
+        reach, term = self.terms.reach, self.terms.term
+        error = a.magnitude * term + a.error * (reach + term) + u * (a.magnitude + a.error) * (reach + term)
+        error = error + self.eta * (a.magnitude > 0.0)
+        size = (a.magnitude * reach).sum(axis=1)
+        ignored = block.ignored
+        return np.where(ignored, 0.0, error.sum(axis=1)), np.where(ignored, 0.0, size), a.count
+
+    @property
+    def _picked(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """At the target, (P,) each: −ln p_y, what its roundings are relative to, and how far it is off."""
+        at = (np.arange(len(self.block.x)), self.block.targets)
+        if self.block.operation == "nll_loss":
+            n = np.abs(finite(self.block.x[at]))
+            return n, n, np.zeros(len(n))
+        n, reach, term = self.terms.n[at], self.terms.reach[at], self.terms.term[at]
+        if self.block.operation == "nll_loss_of_log_softmax":  # the log-probabilities are stored in between
+            u = self.arithmetic.u_store
+            return n, n, term * (1.0 + u) + u * n + self.arithmetic.eta(self.flushed)
+        return n, reach, term
+
+    # -- the mean and the scale of a gradient -------------------------------------------------------------------------
+
+    @cached_property
+    def _denominator(self) -> tuple[Float64Array, Float64Array]:
+        """|W| of each problem and the relative error of its computed value, (n,); a count is exact up to its last rounding."""
+        truth, block = self.truth.fast, self.block
+        size = np.abs(finite(truth.denominator.mid))
+        policies = self.truth.policies
+        rows = block.counts.astype(np.float64)
+        if block.by_index and block.weight is not None and policies.mean_denominator == "sum-of-weights":
+            summed = block.total(np.abs(block.target_weight))
+            relative = gamma(self.arithmetic.height(rows) * self.u) * summed / size
+            return size, finite_or_infinite(relative)
+        if not block.by_index and block.weight is not None and policies.weighted_probability_mean == "by-weight":
+            a = self.coefficients
+            height = self.arithmetic.nested_height(self._peak(a.count), rows, block.total(a.count))
+            error, summed = block.total(a.error.sum(axis=1)), block.total(a.size)
+            relative = (error + gamma(height * self.u) * (summed + error)) / size
+            return size, finite_or_infinite(relative)
+        return size, np.zeros_like(size)
+
+    def _scale(self, reduction: str) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """|s|, its relative error ρ, and what an underflow before the division by W grows by, (P, 1) each."""
+        scale = np.abs(finite(self.truth.fast.scale(reduction).mid))[:, None]
+        if reduction != "mean":
+            return scale, np.zeros_like(scale), np.ones_like(scale)
+        weight, relative = self._denominator
+        u = self.u
+        rho = (relative + 2.0 * u + u * u) / np.maximum(1.0 - relative, 0.0)
+        inverse = np.maximum(1.0, 1.0 / weight)
+        rows = self.block.problem_of_row
+        return scale, finite_or_infinite(rho)[rows][:, None], inverse[rows][:, None]
+
+
+def finite_or_infinite(values: Float64Array) -> Float64Array:
+    """``values`` with infinity in place of NaN: nothing is promised there."""
+    return np.where(np.isnan(values), np.inf, values)

@@ -1,0 +1,166 @@
+"""What one case must satisfy beyond its types: each complaint names the key and the mend.
+
+Shapes against each other are checked where tensors are made, in ``expand``; here only what the text itself tells.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
+from conformance.cases.model import Case, Generator
+from conformance.cases.yaml12 import NodePath
+
+__all__ = ["MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
+
+MOST_ELEMENTS = 2**31
+#: Operations that take neither targets nor a reduction.
+NORMALISERS = ("softmax", "log_softmax")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?")
+_SPECIAL = re.compile(r"(?:[-+]?\.?inf|\.?nan)", re.IGNORECASE)
+_TARGET_DTYPES = (
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "bfloat16", "float32", "float64"),
+)
+_LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
+
+
+class Complaint(NamedTuple):
+    """What is wrong at ``path`` within a case, and what to write instead."""
+
+    path: NodePath
+    problem: str
+    mend: str
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'axis'?`` with a trailing space, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
+
+
+def complaints_about(case: Case) -> Iterator[Complaint]:
+    """Everything wrong with a well-typed case that its own text tells."""
+    yield from _operands(case)
+    yield from _numbers(case)
+    yield from _options(case)
+    yield from _choices(case)
+    yield from _expectations(case)
+
+
+def _operands(case: Case) -> Iterator[Complaint]:
+    given = [name for name in ("logits", "log_probabilities") if getattr(case, name) is not None]
+    if case.op == "nll_loss":
+        if len(given) != 1:
+            problem = "neither log_probabilities nor logits" if not given else "both log_probabilities and logits"
+            yield Complaint(
+                tuple(given[1:]), problem, "nll_loss takes exactly one of them: write `log_probabilities: ...`"
+            )
+    elif "log_probabilities" in given:
+        yield Complaint(("log_probabilities",), f"{case.op} takes logits", "rename the key to `logits`")
+    elif not given:
+        yield Complaint((), "key 'logits' is missing", "write `logits: [[...]]`, or a generator with a shape")
+    if case.op in NORMALISERS:
+        for name in _LOSS_KEYS:
+            if getattr(case, name) is not None:
+                yield Complaint((name,), f"{case.op} takes no {name}", "remove the key, or change `op`")
+    elif case.targets is None:
+        yield Complaint((), "key 'targets' is missing", f"{case.op} needs them: write `targets: [...]`")
+    if case.label_smoothing != 0 and case.op != "cross_entropy":
+        yield Complaint(("label_smoothing",), f"{case.op} takes no label_smoothing", "remove the key, or change `op`")
+
+
+def _numbers(case: Case) -> Iterator[Complaint]:
+    for name in ("logits", "log_probabilities", "targets", "weight", "upstream"):
+        value = getattr(case, name)
+        if value is None:
+            continue
+        if isinstance(value, Generator):
+            yield from _generator(case, name, value)
+            continue
+        try:
+            shape_of(value)
+        except LiteralProblem as error:
+            # Text, truth values and ragged lists may be the very point of a target that is no tensor.
+            if not (name == "targets" and case.targets_as == "python"):
+                yield Complaint((name, *error.path), error.problem, error.mend)
+
+
+def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
+    main = name in ("logits", "log_probabilities")
+    if given.shape is None and main:
+        yield Complaint((name,), "key 'shape' is missing", f"write the shape of the {name}, such as `shape: [4, 10]`")
+    if given.shape is not None and len(given.shape) > MOST_RANK:
+        yield Complaint((name, "shape"), f"rank {len(given.shape)}", f"at most {MOST_RANK} extents")
+    if given.shape is not None and math.prod(given.shape) > MOST_ELEMENTS:
+        yield Complaint((name, "shape"), f"{math.prod(given.shape)} elements", f"at most 2**31 = {MOST_ELEMENTS}")
+    if given.distribution == "labels" and given.classes is None and name != "targets":
+        yield Complaint((name,), "key 'classes' is missing", "labels are drawn from [0, classes): write `classes: 10`")
+    if given.classes == 0:
+        yield Complaint((name, "classes"), "no class to draw from", "write 1 or more")
+    if given.classes is not None and given.distribution != "labels":
+        yield Complaint((name, "classes"), f"{given.distribution} takes no classes", "remove the key")
+    if not math.isfinite(given.scale):
+        yield Complaint((name, "scale"), f"scale {given.scale} is not finite", "write a finite scale")
+    if given.distribution in ("labels", "simplex", "constant"):
+        for key, unused in (("scale", 1.0), ("offset", 0.0)):
+            if getattr(given, key) != unused and (given.distribution, key) != ("constant", "offset"):
+                yield Complaint((name, key), f"{given.distribution} takes no {key}", "remove the key")
+    if case.targets_as == "python" and name == "targets":
+        yield Complaint((name,), "a generator makes arrays, not Python objects", "write the targets out")
+
+
+def _options(case: Case) -> Iterator[Complaint]:
+    error_expected = case.expect is not None and case.expect.error is not None
+    if not 0 <= case.label_smoothing <= 1 and not error_expected:
+        mend = "write a number from 0 to 1, or `expect: {error: ...}` if refusing it is the point"
+        yield Complaint(("label_smoothing",), f"{case.label_smoothing} is not within [0, 1]", mend)
+    if case.ignore_index is not None and not -(2**63) <= case.ignore_index < 2**63:
+        yield Complaint(("ignore_index",), "beyond 64 bits", "write an integer that an int64 holds")
+    if isinstance(case.axis, int) and abs(case.axis) >= 2**31:
+        yield Complaint(("axis",), "beyond 32 bits", "write a small integer: the position of the class axis")
+    if case.target_dtype is not None and case.target_dtype not in _TARGET_DTYPES:
+        mend = f"{suggestion(case.target_dtype, _TARGET_DTYPES)}one of {', '.join(_TARGET_DTYPES)}"
+        yield Complaint(("target_dtype",), f"unknown dtype '{case.target_dtype}'", mend)
+    if case.target_dtype is not None and case.targets_as == "python":
+        yield Complaint(("target_dtype",), "Python objects have no dtype", "remove the key, or `targets_as`")
+
+
+def _choices(case: Case) -> Iterator[Complaint]:
+    for name in ("reductions", "dtypes", "layouts", "flags"):
+        values = getattr(case, name)
+        if not values and name != "flags":
+            yield Complaint((name,), "an empty list", "name at least one, or remove the key for the default")
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                yield Complaint((name, index), f"'{value}' twice", "keep one of the two")
+
+
+def _expectations(case: Case) -> Iterator[Complaint]:
+    if case.expect is not None and case.expect.error is None and case.expect.warning is None:
+        yield Complaint(("expect",), "expects nothing", "write `error: ...` or `warning: ...`, or remove the key")
+    if case.expected is None:
+        return
+    if case.expect is not None and case.expect.error is not None:
+        yield Complaint(
+            ("expected",), "a value next to `expect: {error: ...}`", "invalid input returns nothing: remove one"
+        )
+    known = ("value", "gradient") if case.op in NORMALISERS else (*case.reductions, "gradient")
+    for key, value in case.expected.items():
+        if key not in known:
+            mend = f"{suggestion(key, known)}one of {', '.join(known)}"
+            yield Complaint(("expected", key), f"unknown key '{key}'", mend)
+        for text in leaves(value):
+            if not isinstance(text, str) or not _is_number_text(text):
+                mend = "write decimal text such as 0.76794954890362488, .inf, -.inf or .nan"
+                yield Complaint(("expected", key), f"'{str(text)[:40]}' is no number", mend)
+                break
+
+
+def _is_number_text(text: str) -> bool:
+    """Whether decimal text, or the name of an infinity or NaN, stands here."""
+    return bool(_DECIMAL.fullmatch(text) or _SPECIAL.fullmatch(text))

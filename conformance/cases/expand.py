@@ -1,0 +1,183 @@
+"""A case to problems: the tensors of each dtype and layout, rounded, with shapes that fit each other.
+
+A shape that does not fit is the case file's mistake, unless the case says that an error is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from conformance.cases.checks import NORMALISERS
+from conformance.cases.fit import check_fit
+from conformance.cases.literals import shape_of
+from conformance.cases.load import Entry
+from conformance.cases.model import Generator, ReductionName
+from conformance.cases.problem import Array, Problem, TargetKind
+from conformance.cases.targets import Targets, read_targets
+from conformance.cases.tensors import default_upstream, materialise
+from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
+
+__all__ = ["Expansion", "expand", "reference_problem", "value_shape"]
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The problems of a case, and the dtypes that it cannot be put in, each with the reason."""
+
+    problems: list[Problem]
+    skipped: list[tuple[DtypeName, str]]
+
+
+@dataclass(frozen=True)
+class _Exact:
+    """The case's tensors before rounding: float64, but for index targets and targets passed on as they are."""
+
+    logits: Float64Array
+    targets: Targets
+    weight: Float64Array | None
+    axis: int | None
+    class_axis: int | None
+    shape_axis: int | None
+
+
+def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
+    """One problem for each of the case's dtypes (of those in ``dtypes``) and layouts.
+
+    A dtype in which a finite number of the logits, probabilities, weights or upstream gradients becomes infinite is
+    skipped. Raises CaseError where shapes do not fit and the case expects no error.
+    """
+    case = entry.case
+    wanted = [dtype for dtype in case.dtypes if dtypes is None or dtype in dtypes]
+    if not wanted:
+        return Expansion([], [])
+    exact = _exact(entry)
+    if case.expect is None or case.expect.error is None:
+        check_fit(entry, exact.logits, exact.targets, exact.weight, exact.class_axis)
+    reductions: tuple[ReductionName, ...] = ("none",) if case.op in NORMALISERS else case.reductions
+    upstream = _upstream(entry, exact, reductions)
+    problems: list[Problem] = []
+    skipped: list[tuple[DtypeName, str]] = []
+    for dtype in wanted:
+        if reason := _beyond(exact, upstream, dtype):
+            skipped.append((dtype, reason))
+        else:
+            problems += _problems(entry, exact, upstream, dtype)
+    return Expansion(problems, skipped)
+
+
+def reference_problem(entry: Entry) -> Problem | None:
+    """The problem that ``expected`` speaks of: the widest dtype of the case; None where every dtype is skipped."""
+    for dtype in DTYPES:
+        if problems := expand(entry, dtypes=(dtype,)).problems:
+            return problems[0]
+    return None
+
+
+def _exact(entry: Entry) -> _Exact:
+    case = entry.case
+    given = case.log_probabilities if case.logits is None else case.logits
+    if given is None:
+        raise entry.error((), "no logits", "write `logits: [[...]]`")
+    logits = materialise(given)
+    rank = logits.ndim
+    usual = 1 if rank > 1 else 0
+    axis = None if case.axis == "default" else usual if case.axis is None else case.axis
+    class_axis = axis % rank if axis is not None and -rank <= axis < rank else None
+    # Where the truth has no class axis, shapes that are not stated follow the usual one.
+    shape_axis = class_axis if class_axis is not None else usual if rank else None
+    extent = logits.shape[shape_axis] if shape_axis is not None else 1
+    targets = read_targets(entry, logits.shape, shape_axis)
+    weight = None if case.weight is None else materialise(case.weight, shape=(extent,), classes=extent)
+    return _Exact(logits, targets, weight, axis, class_axis, shape_axis)
+
+
+def value_shape(
+    reduction: str, logits_shape: tuple[int, ...], kind: TargetKind | None, targets: Any, class_axis: int | None
+) -> tuple[int, ...]:
+    """The shape of an operation's value: that of the logits without targets, else that of the reduced losses."""
+    if kind is None:
+        return logits_shape
+    if reduction != "none":
+        return ()
+    if kind == "indices":
+        return tuple(np.shape(targets))
+    return logits_shape if class_axis is None else logits_shape[:class_axis] + logits_shape[class_axis + 1 :]
+
+
+def _upstream(entry: Entry, exact: _Exact, reductions: tuple[ReductionName, ...]) -> dict[ReductionName, Float64Array]:
+    """The upstream gradient of each reduction: the stated one where its shape fits, else the default one."""
+    given = entry.case.upstream
+    kind, values = exact.targets.kind, exact.targets.values
+    shapes = {name: value_shape(name, exact.logits.shape, kind, values, exact.shape_axis) for name in reductions}
+    upstream = {name: default_upstream(shape, entry.case.id) for name, shape in shapes.items()}
+    if given is None:
+        return upstream
+    stated = None if isinstance(given, Generator) and given.shape is None else _stated_shape(given)
+    fitting = [name for name, shape in shapes.items() if stated is None or stated == shape]
+    if not fitting and entry.case.expect is not None and entry.case.expect.error is not None:
+        fitting = list(reductions)
+    elif not fitting:
+        mend = f"give it one of the shapes {', '.join(map(str, sorted(set(shapes.values()))))}, or remove the key"
+        raise entry.error(("upstream",), f"upstream gradient of shape {stated}, which no reduction's value has", mend)
+    return {**upstream, **{name: _stated(exact, given, shapes[name]) for name in fitting}}
+
+
+def _stated_shape(given: Any) -> tuple[int, ...]:
+    return tuple(given.shape or ()) if isinstance(given, Generator) else shape_of(given)
+
+
+def _stated(exact: _Exact, given: Any, shape: tuple[int, ...]) -> Float64Array:
+    whole = shape == exact.logits.shape
+    return materialise(given, shape=shape, class_axis=exact.shape_axis if whole else None)
+
+
+def _beyond(exact: _Exact, upstream: dict[ReductionName, Float64Array], dtype: DtypeName) -> str | None:
+    """Why the case cannot be put in ``dtype``; None where it can."""
+    probabilities = exact.targets.values if exact.targets.is_rounded else None
+    for values in (exact.logits, exact.weight, probabilities, *upstream.values()):
+        if values is None or dtype == "float64":
+            continue
+        lost = np.isfinite(values) & np.isinf(round_to(values, dtype).astype(np.float64))
+        if lost.any():
+            return f"{_short(float(values[lost].flat[0]))} is beyond {dtype}'s range"
+    return None
+
+
+def _short(value: float) -> str:
+    """``1e8`` rather than ``100000000.0`` or ``1e+08``."""
+    digits, _, exponent = f"{value:.6g}".partition("e")
+    return f"{digits}e{int(exponent)}" if exponent else digits
+
+
+def _problems(
+    entry: Entry, exact: _Exact, upstream: dict[ReductionName, Float64Array], dtype: DtypeName
+) -> list[Problem]:
+    case = entry.case
+    logits = round_to(exact.logits, dtype)
+    targets = round_to(exact.targets.values, dtype) if exact.targets.is_rounded else exact.targets.values
+    weight = None if exact.weight is None else round_to(exact.weight, dtype)
+    rounded: dict[ReductionName, Array] = {name: round_to(values, dtype) for name, values in upstream.items()}
+    return [
+        Problem(
+            case=case,
+            theme=entry.theme,
+            dtype=dtype,
+            layout=layout,
+            operation=case.op,
+            logits=logits,
+            targets=targets,
+            target_kind=exact.targets.kind,
+            weight=weight,
+            axis=exact.axis,
+            class_axis=exact.class_axis,
+            ignore_index=case.ignore_index,
+            label_smoothing=case.label_smoothing,
+            reductions=tuple(rounded),
+            upstream=rounded,
+        )
+        for layout in case.layouts
+    ]

@@ -1,0 +1,170 @@
+"""Check case files beyond what loading them does: values against the oracle, references, flags, the schema line."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from conformance.cases.expand import expand, reference_problem
+from conformance.cases.load import NOTES_NAME, Entry, Suite, case_files, find_upwards, read_suite
+from conformance.cases.model import Generator
+from conformance.cases.places import place_of
+from conformance.cases.problem import Problem
+from conformance.cases.schema import SCHEMA_NAME, check_schema
+from conformance.cases.yaml12 import NodePath, read_text
+from conformance.errors import CaseError, Place
+
+__all__ = ["ExpectedText", "Finding", "lint", "same_number", "schema_line"]
+
+#: The oracle: of a problem and a key of ``expected``, decimal text of 17 significant digits, in nested lists for
+#: arrays; None where the definition gives no value.
+ExpectedText = Callable[[Problem, str], str | list[Any] | None]
+_MOST_ELEMENTS = 2**24
+_REFERENCE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to mend in a case file."""
+
+    place: Place
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}\n  mend: {self.mend}"
+
+
+def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
+    """Everything to mend in the case files of ``paths``, in the order of files and lines.
+
+    Raises CaseError only for a path that is not there.
+    """
+    suite, errors = read_suite(paths)
+    files = case_files(paths)
+    findings = [_finding(error) for error in errors]
+    findings += _schema_findings(files)
+    for entry in suite.entries:
+        findings += _references(entry.file, ("cases", entry.index), entry.case.references)
+        findings += _values(entry, expected_text)
+    if not errors:
+        findings += _notes_findings(suite, paths)
+    rank = {str(file): number for number, file in enumerate(files)}
+    last = len(rank)
+    return sorted(findings, key=lambda found: (rank.get(str(found.place.file), last), found.place.line or 0))
+
+
+def _finding(error: CaseError) -> Finding:
+    return Finding(error.place or Place("cases"), error.problem, error.mend or "")
+
+
+def schema_line(file: Path, schema: Path) -> str:
+    """The first line of a case file: it tells an editor where the schema is."""
+    relative = os.path.relpath(schema.resolve(), file.resolve().parent).replace(os.sep, "/")
+    return f"# yaml-language-server: $schema={relative}"
+
+
+def _schema_findings(files: Sequence[Path]) -> Iterator[Finding]:
+    """A schema that is out of date, and files whose first line does not name it (where there is one)."""
+    checked: set[Path] = set()
+    for file in files:
+        schema = find_upwards(file.parent, SCHEMA_NAME)
+        if schema is None:
+            continue
+        if schema not in checked:
+            checked.add(schema)
+            try:
+                check_schema(schema)
+            except CaseError as error:
+                yield _finding(error)
+        try:
+            first = (read_text(file).splitlines() or [""])[0].rstrip()
+        except CaseError:
+            continue
+        wanted = schema_line(file, schema)
+        if first != wanted:
+            yield Finding(Place(file, 1), "the first line does not name the schema", f"write {wanted}")
+
+
+def _references(file: Path, path: NodePath, references: Sequence[str]) -> Iterator[Finding]:
+    for index, reference in enumerate(references):
+        if not _REFERENCE.fullmatch(reference):
+            place = place_of(file, (*path, "references", index))
+            problem = f"'{reference}' is no reference that can be followed"
+            yield Finding(place, problem, "write a link (https://...) or repository#number")
+
+
+def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[Finding]:
+    """Shapes that do not fit, and expected values that are not the oracle's."""
+    try:
+        problem = reference_problem(entry) if entry.case.expected else None
+        if problem is None and not _is_large(entry.case.logits):
+            expand(entry, dtypes=entry.case.dtypes[:1])
+    except CaseError as error:
+        yield _finding(error)
+        return
+    for key, written in (entry.case.expected or {}).items():
+        place = place_of(entry.file, ("cases", entry.index, "expected", key))
+        if problem is None:
+            mend = "remove `expected`, or choose smaller numbers or other dtypes"
+            yield Finding(place, "the case fits no dtype, so that no value can be expected", mend)
+            continue
+        truth = expected_text(problem, key)
+        if truth is None:
+            yield Finding(place, "the definition gives no value here", "remove this key")
+        else:
+            yield from _differences(place, written, truth)
+
+
+def _is_large(logits: object) -> bool:
+    """Whether making the tensors, only to see whether their shapes fit, would take long."""
+    return isinstance(logits, Generator) and math.prod(logits.shape or ()) > _MOST_ELEMENTS
+
+
+def _differences(place: Place, written: Any, truth: Any, index: str = "") -> Iterator[Finding]:
+    """Every number that is not the oracle's to the last digit, or one finding for a shape that differs."""
+    if isinstance(written, list) and isinstance(truth, list) and len(written) == len(truth):
+        for number, (ours, theirs) in enumerate(zip(written, truth, strict=True)):
+            yield from _differences(place, ours, theirs, f"{index}[{number}]")
+    elif isinstance(written, list) or isinstance(truth, list):
+        problem = f"expected value{index} of another shape than the true one"
+        yield Finding(place, problem, "remove `expected` and fill it anew")
+    elif not same_number(written, truth):
+        yield Finding(
+            Place(place.file, place.line, f"{place.key}{index}"), f"{written} is not the true value", f"write {truth}"
+        )
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two decimal texts are the same number, digit for digit; infinities and NaN go by their names."""
+    first, second = _number(one), _number(other)
+    if first is None or second is None:
+        return False
+    return first.is_nan() and second.is_nan() or first == second
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except InvalidOperation:
+        return None
+
+
+def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[Finding]:
+    """Flags that no case carries, which only the folder as a whole can tell, and references in the notes."""
+    used = {flag for entry in suite.entries for flag in entry.case.flags}
+    for path in paths:
+        notes = path / NOTES_NAME
+        if suite.notes is None or not notes.is_file():
+            continue
+        for flag, note in suite.notes.flags.items():
+            if flag not in used:
+                problem = f"no case carries the flag '{flag}'"
+                yield Finding(place_of(notes, ("flags", flag)), problem, "remove it, or write a case that carries it")
+            yield from _references(notes, ("flags", flag), note.references)

@@ -1,0 +1,179 @@
+"""The JSON Schema of case files, generated from the model: editors complete and check with it.
+
+It is as strict as JSON Schema allows; the loader is stricter still (regular lists, shapes, unique ids).
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance.cases.checks import MOST_ELEMENTS, NORMALISERS
+from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
+from conformance.cases.model import CaseFile
+from conformance.errors import CaseError, HarnessError, Place
+
+__all__ = ["SCHEMA_NAME", "check_schema", "schema_text", "write_schema"]
+
+SCHEMA_NAME = "schema.json"
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+#: What an editor shows for each key.
+_DESCRIPTIONS: dict[str, dict[str, str]] = {
+    "CaseFile": {
+        "theme": "The theme that all cases of this file belong to; results are tabulated by it.",
+        "why": "What the theme is about.",
+        "cases": "The cases, each a mapping.",
+    },
+    "Case": {
+        "id": "Unique over all files and permanent: results and registers of defects refer to it for years.",
+        "why": "Why this case exists: the truth it shows, or the bug it catches.",
+        "flags": "Classes of bugs that this case can show, each defined in notes.yaml.",
+        "references": "Where the bug was seen: links, or repository#number.",
+        "op": "The operation under test.",
+        "logits": "Unnormalised scores: nested lists of numbers, or a seeded generator.",
+        "log_probabilities": "For nll_loss, in place of logits.",
+        "targets": "Class indices, or class probabilities of the logits' shape: numbers, or a generator.",
+        "targets_as": "What the targets are, where their form does not tell; `python`: the plain Python object.",
+        "target_dtype": "The dtype of the targets; left out: int64 for indices, that under test for probabilities.",
+        "axis": "The class axis; left out: 1, or 0 for rank 1. `default` leaves the argument to the framework.",
+        "weight": "One weight a class.",
+        "ignore_index": "The label whose positions count for nothing; left out, the argument is left out.",
+        "label_smoothing": "The share, from 0 to 1, that is spread evenly over all classes.",
+        "reductions": "The reductions to check; `default` leaves the argument to the framework.",
+        "dtypes": "The dtypes to check; one whose range the numbers exceed is skipped.",
+        "layouts": "How the logits lie in memory.",
+        "upstream": "The upstream gradient, where its shape is the value's; left out: seeded, of both signs.",
+        "expected": "17 significant digits for each reduction (`value` for softmax and log_softmax), or `gradient`.",
+        "expect": "An error that must be raised, or a warning that must be given.",
+        "policy": "The policy that decides this case, where implementations legitimately differ.",
+        "requires": "Features without which a backend cannot take part.",
+        "budget": "What one call needs; above the limits of a run the case is left out.",
+    },
+    "Generator": {
+        "distribution": "How the numbers are drawn.",
+        "shape": "Extents; left out, that which fits the logits (which themselves need one).",
+        "scale": "Half the width (uniform, ramp), the standard deviation (normal), or the height (one-hot).",
+        "offset": "The middle, mean, or constant.",
+        "seed": "The same seed gives the same bytes on every machine.",
+        "classes": "For labels: drawn from 0 up to, but not including, this.",
+    },
+    "Expect": {
+        "error": "Why the input is invalid: any error is right, a value is wrong.",
+        "warning": "Words that the warning holds.",
+    },
+    "Budget": {"memory": "Bytes.", "seconds": "Seconds."},
+}
+
+
+def schema_text() -> str:
+    """The schema as JSON text, with a newline at its end."""
+    raw = msgspec.json.schema(CaseFile)
+    definitions = raw["$defs"]
+    for name, definition in definitions.items():
+        definition["description"] = inspect.cleandoc(definition.get("description", ""))
+        for key, field in definition["properties"].items():
+            _describe(field, key, _DESCRIPTIONS[name][key])
+    _refine_case(definitions["Case"])
+    _refine_generator(definitions["Generator"])
+    definitions["Expect"]["minProperties"] = 1
+    definitions["CaseFile"]["properties"]["cases"]["minItems"] = 1
+    definitions["Number"] = {
+        "title": "Number",
+        "description": 'A number as people write it, or a hexadecimal float in quotes, such as "0x1.8p+1".',
+        "anyOf": [{"type": "number"}, {"type": "string", "pattern": HEX_FLOAT}],
+    }
+    definitions |= _numbers()
+    schema = {"$schema": _DRAFT, "title": "Case file of the cross-entropy conformance suite", **raw}
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _describe(field: dict[str, Any], key: str, description: str) -> None:
+    field["title"] = key
+    field["description"] = description
+    # Left out and null mean the same; saying so in every completion would only be noise.
+    if field.get("default", 0) is None:
+        del field["default"]
+
+
+def _numbers() -> dict[str, Any]:
+    """One definition a rank, since JSON Schema cannot bound the depth of a recursive one."""
+    number = {"$ref": "#/$defs/Number"}
+    definitions = {}
+    for rank in range(1, MOST_RANK + 1):
+        items = number if rank == 1 else {"anyOf": [number, {"$ref": f"#/$defs/Numbers{rank - 1}"}]}
+        definitions[f"Numbers{rank}"] = {"title": f"Numbers up to rank {rank}", "type": "array", "items": items}
+    return definitions
+
+
+def _refine_case(case: dict[str, Any]) -> None:
+    fields = case["properties"]
+    for key in NUMBER_FIELDS:
+        if key != "label_smoothing":
+            choices = [
+                {"$ref": "#/$defs/Number"},
+                {"$ref": f"#/$defs/Numbers{MOST_RANK}"},
+                {"$ref": "#/$defs/Generator"},
+            ]
+            fields[key]["anyOf"] = [*choices, {"type": "null"}]
+    # A target that is no tensor may be anything.
+    fields["targets"]["anyOf"].append({"type": "array"})
+    _number(fields["label_smoothing"])
+    # Editors read 0.76 as a number; the loader keeps its text.
+    text = {"type": ["string", "number"]}
+    nested = {"type": "array", "items": {"anyOf": [text, {"type": "array"}]}}
+    fields["expected"]["anyOf"][0]["additionalProperties"] = {"anyOf": [text, nested]}
+    fields["expected"]["anyOf"][0]["propertyNames"] = {"enum": ["none", "sum", "mean", "default", "value", "gradient"]}
+    for key in ("reductions", "dtypes", "layouts"):
+        fields[key] |= {"minItems": 1, "uniqueItems": True}
+    fields["flags"]["uniqueItems"] = True
+    refused = [{"required": [key]} for key in ("targets", "targets_as", "target_dtype", "weight", "ignore_index")]
+    normaliser = {"properties": {"op": {"enum": list(NORMALISERS)}}, "required": ["op"]}
+    nll = {"properties": {"op": {"const": "nll_loss"}}, "required": ["op"]}
+    case["allOf"] = [
+        {"if": normaliser, "then": {"not": {"anyOf": refused}}, "else": {"required": ["targets"]}},
+        {
+            "if": nll,
+            "then": {"oneOf": [{"required": ["log_probabilities"]}, {"required": ["logits"]}]},
+            "else": {"required": ["logits"], "not": {"required": ["log_probabilities"]}},
+        },
+    ]
+
+
+def _refine_generator(generator: dict[str, Any]) -> None:
+    for key in ("scale", "offset"):
+        _number(generator["properties"][key])
+    generator["properties"]["shape"]["anyOf"][0] |= {"maxItems": MOST_RANK}
+    generator["properties"]["shape"]["description"] += f" At most {MOST_ELEMENTS} elements."
+
+
+def _number(field: dict[str, Any]) -> None:
+    """A single number: also a hexadecimal float in quotes."""
+    del field["type"]
+    field["$ref"] = "#/$defs/Number"
+
+
+def write_schema(path: Path) -> None:
+    """Write the schema to ``path``; raises HarnessError where that cannot be done."""
+    try:
+        path.write_text(schema_text(), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def check_schema(path: Path) -> None:
+    """Raise CaseError unless the file at ``path`` is the schema of the model as it is now."""
+    mend = "generate it anew from the model: python -m conformance.cases.schema"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"the schema cannot be read: {error}", place=Place(path), mend=mend) from None
+    if text != schema_text():
+        raise CaseError("the schema is older than the model", place=Place(path), mend=mend)
+
+
+if __name__ == "__main__":
+    write_schema(Path(__file__).parents[2] / "cases" / SCHEMA_NAME)

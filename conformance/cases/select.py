@@ -1,0 +1,156 @@
+"""Which cases to run: ``-k`` expressions, dtypes, and shards for several machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from conformance.cases.checks import suggestion
+from conformance.cases.load import Entry
+from conformance.errors import UsageError
+from conformance.numerics.formats import DTYPES, DtypeName
+
+__all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "select"]
+
+_TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
+_OPERATORS = ("and", "or", "not")
+_MOST_LEVELS = 64
+_SHORT = {"f": "float", "fp": "float", "bf": "bfloat", "half": "float16", "double": "float64"}
+_MEND = "write words joined by and, or, not and parentheses, such as -k 'softmax and not (float16 or axis)'"
+
+Predicate = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The ``index``-th of ``count`` parts of a selection, counted from 1."""
+
+    index: int
+    count: int
+
+
+def matcher(expression: str) -> Callable[[Entry], bool]:
+    """Whether a case matches a ``-k`` expression.
+
+    A word matches where it is part of the case's id, theme, operation or one of its flags, whatever the letters'
+    case; ``not`` binds closer than ``and``, ``and`` closer than ``or``. Raises UsageError for an expression that
+    cannot be read.
+    """
+    predicate = _Parser(expression).parse()
+
+    def matches(entry: Entry) -> bool:
+        # A newline cannot be part of a word, so no word matches across two names.
+        return predicate("\n".join((entry.case.id, entry.theme, entry.case.op, *entry.case.flags)).lower())
+
+    return matches
+
+
+class _Parser:
+    """Recursive descent over ``or``, ``and``, ``not``, parentheses and words."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+        self.tokens = [(match[1], match.start(1)) for match in _TOKEN.finditer(expression)]
+        self.next = 0
+        self.level = 0
+
+    def parse(self) -> Predicate:
+        if not self.tokens:
+            raise UsageError("-k: empty expression", mend=_MEND)
+        predicate = self._either()
+        if self.next < len(self.tokens):
+            self._refuse("unmatched ')'" if self._peek() == ")" else "'and' or 'or' is missing")
+        return predicate
+
+    def _peek(self) -> str:
+        return self.tokens[self.next][0] if self.next < len(self.tokens) else ""
+
+    def _take(self, token: str) -> bool:
+        found = self._peek().lower() == token
+        self.next += found
+        return found
+
+    def _either(self) -> Predicate:
+        parts = [self._both()]
+        while self._take("or"):
+            parts.append(self._both())
+        return parts[0] if len(parts) == 1 else lambda text: any(part(text) for part in parts)
+
+    def _both(self) -> Predicate:
+        parts = [self._negated()]
+        while self._take("and"):
+            parts.append(self._negated())
+        return parts[0] if len(parts) == 1 else lambda text: all(part(text) for part in parts)
+
+    def _negated(self) -> Predicate:
+        negated = False
+        while self._take("not"):
+            negated = not negated
+        inner = self._primary()
+        return (lambda text: not inner(text)) if negated else inner
+
+    def _primary(self) -> Predicate:
+        if self._take("("):
+            self.level += 1
+            if self.level > _MOST_LEVELS:
+                self._refuse(f"more than {_MOST_LEVELS} levels of parentheses")
+            inner = self._either()
+            if not self._take(")"):
+                self._refuse("')' is missing")
+            self.level -= 1
+            return inner
+        word = self._peek().lower()
+        if not word or word == ")" or word in _OPERATORS:
+            self._refuse("a word is missing")
+        self.next += 1
+        return lambda text: word in text
+
+    def _refuse(self, problem: str) -> None:
+        if self.next < len(self.tokens):
+            token, start = self.tokens[self.next]
+            problem += f" before '{token}' (column {start + 1})"
+        else:
+            problem += " at the end"
+        raise UsageError(f"-k '{self.expression}': {problem}", mend=_MEND)
+
+
+def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:
+    """The named dtypes, each once, in the usual order; commas may join several. Raises UsageError."""
+    words = [word.strip() for name in names for word in name.split(",") if word.strip()]
+    for word in words:
+        if word not in DTYPES:
+            # People write fp32 and bf16.
+            letters = word.rstrip("0123456789")
+            full = _SHORT.get(letters.lower(), letters) + word[len(letters) :]
+            near = suggestion(full, DTYPES)
+            raise UsageError(f"unknown dtype '{word}'", mend=f"{near}one of {', '.join(DTYPES)}")
+    return tuple(dtype for dtype in DTYPES if dtype in words)
+
+
+def parse_shard(text: str) -> Shard:
+    """``I/N`` with 1 ≤ I ≤ N; raises UsageError."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return Shard(int(match[1]), int(match[2]))
+    raise UsageError(f"--shard '{text}' is no part of a whole", mend="write I/N with I from 1 to N, such as 1/4")
+
+
+def select(
+    entries: Sequence[Entry],
+    *,
+    expression: str | None = None,
+    dtypes: Sequence[DtypeName] | None = None,
+    shard: Shard | None = None,
+) -> list[Entry]:
+    """The entries that match, that have one of ``dtypes``, and that fall into ``shard``, in their order.
+
+    Shards of the same selection have no case in common, together hold every case, and differ in size by at most 1.
+    """
+    chosen = list(entries)
+    if expression is not None:
+        matches = matcher(expression)
+        chosen = [entry for entry in chosen if matches(entry)]
+    if dtypes is not None:
+        chosen = [entry for entry in chosen if any(dtype in dtypes for dtype in entry.case.dtypes)]
+    return chosen if shard is None else chosen[shard.index - 1 :: shard.count]

@@ -1,0 +1,90 @@
+"""Targets as the case means them: class indices, class probabilities, or a Python object that is no tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.cases.literals import leaves, shape_of
+from conformance.cases.model import Generator
+from conformance.cases.problem import Array, TargetKind
+from conformance.cases.tensors import materialise
+from conformance.numerics.formats import numpy_dtype
+
+if TYPE_CHECKING:
+    from conformance.cases.load import Entry
+
+__all__ = ["Targets", "read_targets"]
+
+_FLOATING = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """``values`` is an array, or for kind ``python`` any object; ``is_rounded``: it takes the dtype under test."""
+
+    kind: TargetKind | None
+    values: Any
+    is_rounded: bool = False
+
+
+def read_targets(entry: Entry, logits_shape: tuple[int, ...], class_axis: int | None) -> Targets:
+    """The targets of a case whose logits have ``logits_shape``, with classes along ``class_axis``.
+
+    Unless the case says what they are: literal integers are indices, but for those of the logits' shape; other
+    numbers are probabilities; of the generators only ``labels`` makes indices. Indices are int64 unless
+    ``target_dtype`` says otherwise. Raises CaseError for a number that this dtype cannot hold.
+    """
+    given = entry.case.targets
+    if given is None:
+        return Targets(None, None)
+    if entry.case.targets_as == "python":
+        return Targets("python", given)
+    if isinstance(given, Generator):
+        return _generated(entry, given, logits_shape, class_axis)
+    integers = all(type(value) is int for value in leaves(given))
+    kind: TargetKind = entry.case.targets_as or (
+        "indices" if integers and (shape_of(given) != logits_shape or not logits_shape) else "probabilities"
+    )
+    if entry.case.target_dtype is not None:
+        return Targets(kind, _cast(entry, given))
+    if kind == "indices" and integers:
+        return Targets(kind, _integers(entry, given, np.dtype(np.int64)))
+    return Targets(kind, np.array(given, dtype=np.float64), is_rounded=True)
+
+
+def _generated(entry: Entry, given: Generator, logits_shape: tuple[int, ...], class_axis: int | None) -> Targets:
+    labels = given.distribution == "labels"
+    kind: TargetKind = entry.case.targets_as or ("indices" if labels else "probabilities")
+    shape, extent = logits_shape, 1
+    if class_axis is not None:
+        extent = logits_shape[class_axis]
+        if kind == "indices":
+            shape = logits_shape[:class_axis] + logits_shape[class_axis + 1 :]
+    if labels and given.classes is None and extent == 0:
+        mend = "write `classes: ...`, or other targets"
+        raise entry.error(("targets",), "no class to draw from: the class axis has extent 0", mend)
+    along = class_axis if len(given.shape or shape) == len(logits_shape) else None
+    values = materialise(given, shape=shape, class_axis=along, classes=extent)
+    if entry.case.target_dtype is not None:
+        return Targets(kind, values.astype(numpy_dtype(entry.case.target_dtype)))
+    return Targets(kind, values.astype(np.int64)) if labels else Targets(kind, values, is_rounded=True)
+
+
+def _cast(entry: Entry, given: Any) -> Array:
+    """The literal as ``target_dtype``: a floating one rounds, any other must hold the numbers as they are."""
+    name = entry.case.target_dtype or "int64"
+    if name in _FLOATING:
+        return np.array(given, dtype=np.float64).astype(numpy_dtype(name))
+    return _integers(entry, given, numpy_dtype(name))
+
+
+def _integers(entry: Entry, given: Any, dtype: np.dtype[np.generic]) -> Array:
+    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
+    for value in leaves(given):
+        if not (low <= value <= high and value == int(value)):
+            mend = f"write integers from {low} to {high}, or another `target_dtype`"
+            raise entry.error(("targets",), f"{value} is no {dtype.name}", mend)
+    return np.array(given).astype(dtype) if dtype.kind == "b" else np.array(given, dtype=dtype)

@@ -1,0 +1,268 @@
+"""YAML 1.2 text to plain Python data.
+
+Built on the parser's events, so that numbers are what people mean (``1e4`` is a number, ``no`` is a word) and
+everything that would make a case file ambiguous is refused: duplicate keys, anchors, tags, merge keys, several
+documents. Below a key ``expected`` scalars keep their source text: a decimal number of 17 digits, or one below the
+range of float64, must not pass through a float.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from conformance.errors import CaseError, Place
+
+__all__ = ["MOST_BYTES", "MOST_LEVELS", "NodePath", "dotted", "lines", "parse", "read", "read_text"]
+
+MOST_BYTES = 16 * 2**20
+MOST_LEVELS = 64
+_MOST_DIGITS = 400
+#: Where a node is: keys and indices from the root, such as ``("cases", 2, "axis")``.
+NodePath = tuple[str | int, ...]
+
+_LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+}
+_NUMERIC_START = frozenset("+-.0123456789")
+_NO_KEY = object()
+
+
+def dotted(path: NodePath) -> str:
+    """``("cases", 2, "axis")`` as ``cases[2].axis``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def read(file: Path) -> Any:
+    """The data of a YAML file: dict, list, str, int, float, bool or None.
+
+    Raises CaseError, with line and key, for a file that cannot be read, is no UTF-8, is above 16 MiB, or is not the
+    plain YAML described above.
+    """
+    return parse(read_text(file), file)
+
+
+def read_text(file: Path) -> str:
+    """The file's text as it is (line ends included), without a byte order mark; raises CaseError."""
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise CaseError(
+                f"larger than {MOST_BYTES >> 20} MiB",
+                place=Place(file),
+                mend="split it, or write large tensors as a generator (distribution, shape, seed)",
+            )
+        data = file.read_bytes()
+    except OSError as error:
+        raise CaseError(
+            f"cannot be read: {error.strerror or error}", place=Place(file), mend="check the path and its permissions"
+        ) from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CaseError(
+            f"byte 0x{data[error.start]:02x} is no UTF-8",
+            place=Place(file, data.count(b"\n", 0, error.start) + 1),
+            mend="save the file as UTF-8",
+        ) from None
+    if control := _CONTROL.search(text):
+        raise CaseError(
+            f"control character U+{ord(control[0]):04X}",
+            place=Place(file, text.count("\n", 0, control.start()) + 1),
+            mend="remove it",
+        )
+    return text.removeprefix("\ufeff")
+
+
+def parse(text: str, file: Path | str) -> Any:
+    """The data of YAML ``text``; ``file`` is only named in errors (CaseError)."""
+    return _Reader(text, file).run()
+
+
+def lines(text: str, file: Path | str) -> dict[NodePath, int]:
+    """The line, from 1, of every node of YAML ``text``; of an entry of a mapping, the line of its key."""
+    reader = _Reader(text, file, keep_lines=True)
+    reader.run()
+    return reader.lines
+
+
+class _Reader:
+    """Walks the events of one text; ``containers`` and ``keys`` are the open collections and where we are in each."""
+
+    def __init__(self, text: str, file: Path | str, *, keep_lines: bool = False) -> None:
+        self.text = text
+        self.file = file
+        self.keep_lines = keep_lines
+        self.lines: dict[NodePath, int] = {}
+        self.containers: list[Any] = []
+        self.keys: list[Any] = []
+        self.verbatim_from = 0
+        self.documents = 0
+        self.root: Any = None
+
+    def run(self) -> Any:
+        events: Any = yaml.parse(self.text, Loader=_LOADER)
+        try:
+            for event in events:
+                kind = type(event)
+                if kind is yaml.ScalarEvent:
+                    self._scalar(event)
+                elif kind is yaml.MappingStartEvent:
+                    self._open(event, {}, _NO_KEY)
+                elif kind is yaml.SequenceStartEvent:
+                    self._open(event, [], 0)
+                elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                    self._close()
+                elif kind is yaml.AliasEvent:
+                    self._refuse(event, f"alias '*{event.anchor}'", "write the value out")
+                elif kind is yaml.DocumentStartEvent:
+                    self.documents += 1
+                    if self.documents > 1:
+                        self._refuse(event, "a second document", "one document a file: remove '---', or split the file")
+        except yaml.YAMLError as error:
+            raise self._syntax_error(error) from None
+        return self.root
+
+    def _scalar(self, event: Any) -> None:
+        if event.tag is not None or event.anchor is not None:
+            self._refuse_property(event)
+        keys = self.keys
+        if keys and keys[-1] is _NO_KEY:
+            self._key(event)
+            return
+        text = event.value
+        if not event.implicit[0] or self.verbatim_from:
+            self._add(event, text)
+            return
+        if keys and keys[-1] == "expected":
+            self._add(event, None if _WORDS.get(text, text) is None else text)
+            return
+        try:
+            value = _resolve(text)
+        except ValueError as error:
+            self._refuse(event, *error.args)
+        self._add(event, value)
+
+    def _key(self, event: Any) -> None:
+        key = event.value
+        if key == "<<" and event.implicit[0]:
+            self._refuse(event, "merge key '<<'", "write the entries out")
+        if key in self.containers[-1]:
+            self._refuse(event, f"duplicate key '{key}'", "keep one of the two", (key,))
+        self.keys[-1] = key
+        if self.keep_lines:
+            self.lines[tuple(self.keys)] = event.start_mark.line + 1
+
+    def _open(self, event: Any, container: Any, first: object) -> None:
+        if event.tag is not None or event.anchor is not None:
+            self._refuse_property(event)
+        if self.keys and self.keys[-1] is _NO_KEY:
+            self._refuse(event, "a key that is a list or a mapping", "keys are plain words")
+        if len(self.keys) >= MOST_LEVELS:
+            self._refuse(event, f"nested deeper than {MOST_LEVELS} levels", "check the brackets")
+        if not self.verbatim_from and self.keys and self.keys[-1] == "expected":
+            self.verbatim_from = len(self.keys)
+        self._add(event, container, advance=False)
+        self.containers.append(container)
+        self.keys.append(first)
+
+    def _close(self) -> None:
+        self.containers.pop()
+        keys = self.keys
+        keys.pop()
+        if self.verbatim_from and len(keys) <= self.verbatim_from:
+            self.verbatim_from = 0
+        self._advance()
+
+    def _add(self, event: Any, value: Any, *, advance: bool = True) -> None:
+        """Put ``value`` where we are; a collection is put there when it opens, and advances when it closes."""
+        if not self.containers:
+            self.root = value
+            return
+        container, key = self.containers[-1], self.keys[-1]
+        if type(container) is list:
+            container.append(value)
+            if self.keep_lines:
+                self.lines[tuple(self.keys)] = event.start_mark.line + 1
+        else:
+            container[key] = value
+        if advance:
+            self._advance()
+
+    def _advance(self) -> None:
+        keys = self.keys
+        if keys:
+            if type(self.containers[-1]) is list:
+                keys[-1] += 1
+            else:
+                keys[-1] = _NO_KEY
+
+    def _path(self) -> NodePath:
+        return tuple(key for key in self.keys if key is not _NO_KEY)
+
+    def _refuse_property(self, event: Any) -> NoReturn:
+        if event.anchor is not None:
+            self._refuse(event, f"anchor '&{event.anchor}'", "remove it, and write the value out where it is used")
+        self._refuse(event, f"tag '{event.tag}'", "remove it: numbers, words and null are recognised without")
+
+    def _refuse(self, event: Any, problem: str, mend: str, below: NodePath = ()) -> NoReturn:
+        place = Place(self.file, event.start_mark.line + 1, dotted(self._path() + below) or None)
+        raise CaseError(problem, place=place, mend=mend)
+
+    def _syntax_error(self, error: yaml.YAMLError) -> CaseError:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
+        # The parser puts the end of a text without a last newline one line too far down.
+        line = min(mark.line, self.text.count("\n")) + 1 if mark else None
+        place = Place(self.file, line, dotted(self._path()) or None)
+        column = f" (column {mark.column + 1})" if mark else ""
+        return CaseError(f"YAML syntax: {problem}{column}", place=place, mend=_syntax_mend(problem))
+
+
+def _syntax_mend(problem: str) -> str:
+    if "mapping values" in problem:
+        return "put text that holds ': ' in quotes, and indent the keys of one mapping alike"
+    if "cannot start any token" in problem:
+        return "indent with spaces, not tabs; put text that starts with @, ` or % in quotes"
+    if "expected ',' or" in problem or "document start" in problem or "block end" in problem:
+        return "check brackets, commas and indentation here and in the line above"
+    return "check quotes, brackets and indentation here and in the line above"
+
+
+@lru_cache(maxsize=8192)
+def _resolve(text: str) -> object:
+    """A plain scalar by the YAML 1.2 core schema; ValueError holds the problem and its mend."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMERIC_START:
+        return text
+    if len(text) > _MOST_DIGITS and (_INTEGER.fullmatch(text) or _FLOAT.fullmatch(text) or _BASED.fullmatch(text)):
+        raise ValueError(f"a number of {len(text)} characters", "17 significant digits say everything")
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if not _FLOAT.fullmatch(text):
+        return text
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is beyond the range of float64", "write .inf or -.inf if infinity is meant")
+    if value == 0 and re.search("[1-9]", re.split("[eE]", text)[0]):
+        raise ValueError(f"{text} is below the range of float64", "write 0 if zero is meant")
+    return value

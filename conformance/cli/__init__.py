@@ -1,0 +1,101 @@
+"""The command line: a module per verb, loaded when the verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from conformance import __version__
+from conformance.errors import HarnessError, UsageError
+
+__all__ = ["cli", "main"]
+
+#: Verb to one line of help; the module of the same name in this package defines ``command``.
+VERBS = {
+    "run": "Run the cases on backends and judge every result.",
+    "explain": "Derive a case's exact value, line by line.",
+    "repro": "Write a stand-alone script for a case on a backend.",
+    "report": "Merge runs and write their report.",
+    "list": "List cases, backends, flags, policies or verdicts.",
+    "lint": "Check case files, expected values and profiles.",
+    "fill": "Compute missing expected values into case files.",
+    "smoke": "Check that an adapter is sound before a full run.",
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb's module only when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"conformance.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            guess = f"did you mean {near[0]!r}? " if near else ""
+            raise UsageError(f"there is no verb {args[0]!r}", mend=f"{guess}the verbs are {', '.join(VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="conformance")
+def cli() -> None:
+    """Hold softmax cross-entropy implementations to the truth.
+
+    Exit codes: 0 conforming; 1 a non-conformity; 2 wrong usage or case file; 3 the harness or every backend
+    failed; 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; errors go to standard error in words, never as a traceback."""
+    try:
+        result: Any = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except UsageError as error:
+        click.echo(f"error: {error}", err=True)
+        return 2
+    except HarnessError as error:
+        click.echo(f"error: {error}", err=True)
+        return 3
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 3
+    except Exception as error:  # the harness's own fault: said in words, with the way to the details
+        if os.environ.get("CONFORMANCE_TRACEBACK"):
+            raise
+        message = f"internal error: {type(error).__name__}: {error}\n  mend: this is a fault of the suite; "
+        click.echo(f"{message}set CONFORMANCE_TRACEBACK=1 to see where, and report it", err=True)
+        return 3
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From observation and truth to a verdict."""

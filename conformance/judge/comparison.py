@@ -1,0 +1,139 @@
+"""Observed numbers against enclosures and bounds: class, ulp and error over tolerance of each problem.
+
+Everything is computed for a whole block at once; each problem is a run of consecutive elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.bounds.classes import CLASS_LETTERS, Letter, letters
+from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
+from conformance.oracle.enclosure import Enclosure
+
+__all__ = ["Comparison", "Segments", "compare"]
+
+Booleans = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Where each problem's elements lie: ``starts`` and ``counts``, (n,), consecutive."""
+
+    starts: Integers
+    counts: Integers
+
+    def reduce(self, values: Float64Array) -> tuple[Float64Array, Integers]:
+        """Maximum of each problem, 0 where it is empty, and the flat index of the first maximum (−1)."""
+        n = len(self.counts)
+        if n and self.counts[0] > 0 and (self.counts == self.counts[0]).all():
+            table = values.reshape(n, -1)
+            worst = table.argmax(axis=1)
+            return table[np.arange(n), worst], self.starts + worst
+        top, index = np.zeros(n), np.full(n, -1, dtype=np.intp)
+        for i, (start, count) in enumerate(zip(self.starts.tolist(), self.counts.tolist(), strict=True)):
+            if count:
+                index[i] = start + int(values[start : start + count].argmax())
+                top[i] = values[index[i]]
+        return top, index
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Per problem, (n,): the class reached, the largest error in ulp, error over the declared class's tolerance, and where.
+
+    ``vacuous`` marks problems for which the declared class promises nothing.
+    """
+
+    letters: list[Letter]
+    ulp: Float64Array
+    ratio: Float64Array
+    worst: Integers
+    vacuous: Booleans
+
+
+def compare(
+    observed: Float64Array,
+    exact: Enclosure,
+    tolerance: Callable[[Letter], Float64Array],
+    segments: Segments,
+    *,
+    dtype: DtypeName,
+    declared: Letter,
+    judged: Booleans | None = None,
+    refine: Callable[[Integers], Enclosure] | None = None,
+) -> Comparison:
+    """Sort every element into the best class that contains it, and every problem into its worst element's.
+
+    All arrays are flat and aligned. ``tolerance`` gives the absolute bound of a class. ``refine`` gives enclosures of
+    chosen elements anew, as narrow as needed; it is asked where the interval straddles a bound.
+    """
+    distance = _distance(observed, exact, dtype)
+    if judged is not None:
+        distance = np.where(judged, distance, 0.0)
+    available = letters(dtype)
+    radius = exact.rad
+    rank = np.full(observed.shape, len(available), dtype=np.intp)
+    bounds: dict[Letter, Float64Array] = {}
+    for place, letter in enumerate(available):
+        if rank.size and rank.max() < len(available) and place > available.index(declared):
+            break
+        bounds[letter] = bound = np.asarray(tolerance(letter))
+        undecided = (distance + radius > bound) & (distance - radius <= bound) & np.isfinite(distance) & (radius > 0.0)
+        if judged is not None:
+            undecided &= judged
+        if refine is not None and undecided.any():
+            distance, radius = _refined(observed, exact, distance, radius, np.flatnonzero(undecided), refine, dtype)
+        within = ((distance <= bound) & np.isfinite(bound)) | (distance == 0.0)
+        rank[within & (rank == len(available))] = place
+    ranks, _ = segments.reduce(rank.astype(np.float64))
+    limit = bounds[declared]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(distance == 0.0, 0.0, distance / limit)
+        ulps = np.where(distance == 0.0, 0.0, distance / FORMATS[dtype].spacing(exact.mid))
+    ratio_top, worst = segments.reduce(ratio)
+    ulp_top, ulp_worst = segments.reduce(ulps)
+    vacuous, _ = segments.reduce((~np.isfinite(limit) & np.isfinite(exact.mid)).astype(np.float64))
+    found = [(*available, "F")[int(r)] for r in ranks]
+    assert all(letter in CLASS_LETTERS for letter in found)
+    return Comparison(found, ulp_top, ratio_top, np.where(ratio_top > 0, worst, ulp_worst), vacuous > 0)
+
+
+def _distance(observed: Float64Array, exact: Enclosure, dtype: DtypeName) -> Float64Array:
+    """|observed − exact|: infinite where a special value is wrong, 0 where it is right.
+
+    An exact value beyond the largest finite number is an infinity. Where the exact value is finite and an infinity of
+    its sign is observed, the distance is that to the point from which rounding gives infinity.
+    """
+    distance = exact.distance(observed)
+    ordinary = np.isfinite(exact.mid) & np.isfinite(observed)
+    if ordinary.all():
+        return distance
+    form = FORMATS[dtype]
+    threshold = form.largest * (1.0 + form.unit_roundoff / 2) if dtype != "float64" else form.largest
+    with np.errstate(invalid="ignore"):
+        same = (observed == exact.mid) | (np.isnan(observed) & np.isnan(exact.mid))
+        overflowed = np.isinf(observed) & np.isfinite(exact.mid) & (np.sign(observed) == np.sign(exact.mid))
+        gap = np.maximum(threshold - np.abs(exact.mid), 0.0)
+    return np.where(ordinary, distance, np.where(same, 0.0, np.where(overflowed, gap, np.inf)))
+
+
+def _refined(
+    observed: Float64Array,
+    exact: Enclosure,
+    distance: Float64Array,
+    radius: Float64Array,
+    index: Integers,
+    refine: Callable[[Integers], Enclosure],
+    dtype: DtypeName,
+) -> tuple[Float64Array, Float64Array]:
+    sharp = refine(index)
+    distance, radius = distance.copy(), radius.copy()
+    distance[index] = _distance(observed[index], sharp, dtype)
+    radius[index] = sharp.rad
+    return distance, radius

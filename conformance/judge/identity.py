@@ -1,0 +1,119 @@
+"""Judges the identities: two results of one backend against each other, within the bounds of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.bounds.classes import Letter
+from conformance.cases.problem import Problem
+from conformance.judge.finding import Finding
+from conformance.judge.identities import Derived
+from conformance.judge.prepared import Prepared
+from conformance.numerics.formats import Float64Array, widen
+from conformance.oracle.block import to_rows
+from conformance.run.exchange import Observation
+
+__all__ = ["Side", "flat_value", "judge_identity", "judge_sums"]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of an identity: where its bounds lie in a prepared block."""
+
+    prepared: Prepared
+    index: int
+
+    def tolerance(self, reduction: str, letter: Letter) -> Float64Array:
+        """The value's bounds, flat in row order."""
+        segments = self.prepared.segments("value", reduction)
+        start, count = int(segments.starts[self.index]), int(segments.counts[self.index])
+        return self.prepared.tolerance("value", reduction, letter)[start : start + count]
+
+
+def flat_value(problem: Problem, observation: Observation) -> Float64Array | None:
+    """The observed value in row order, None where there is none of the right size."""
+    value = observation.value
+    if observation.failure is not None or value is None:
+        return None
+    if problem.takes_targets:
+        return widen(value).reshape(-1)
+    return None if value.shape != problem.logits.shape else widen(to_rows(value, problem.class_axis or 0)).reshape(-1)
+
+
+def judge_identity(
+    derived: Derived, original: Problem, base: Finding | None, here: Float64Array | None, there: Observation,
+    sides: tuple[Side, Side], letter: Letter,
+) -> Finding | None:
+    """``here`` is the original's value, ``there`` the transformed call; ``sides`` their bounds, in this order.
+
+    Nothing is said where the original's own value is wrong or missing: that is its own finding. Where it deviates by a
+    declared policy, so may the identity.
+    """
+    if here is None or base is None or base.verdict not in ("pass", "deviation"):
+        return None
+    failure = there.failure
+    if failure is not None:
+        if failure.kind == "unsupported":
+            return None if derived.name != "composed" else Finding(
+                original, derived.name, derived.reduction, "unsupported", failure.message)
+        verdicts = {"adapter": "error", "crash": "crash", "timeout": "timeout", "not run": "not run"}
+        return Finding(
+            original, derived.name, derived.reduction, verdicts.get(failure.kind, "fail"),  # type: ignore[arg-type]
+            f"the transformed call failed: {failure.type}: {failure.message}", seconds=there.seconds)
+    other = flat_value(derived.problem, there)
+    if other is None or other.size <= derived.take.max(initial=-1) or here.size <= derived.source.max(initial=-1):
+        return Finding(original, derived.name, derived.reduction, "fail", "the transformed call's result has another shape")
+    a, b = here[derived.source], other[derived.take]
+    bound = sides[0].tolerance(derived.reduction, letter)[derived.source]
+    bound = bound + sides[1].tolerance(derived.reduction, letter)[derived.take]
+    return _compared(derived, original, base, a, b, bound, there.seconds)
+
+
+def _compared(
+    derived: Derived, original: Problem, base: Finding, a: Float64Array, b: Float64Array, bound: Float64Array, seconds: float
+) -> Finding:
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        equal = (a == b) | (np.isnan(a) & np.isnan(b))
+        ratio = np.where(equal, 0.0, np.abs(a - b) / bound)
+    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    worst = int(ratio.argmax()) if ratio.size else -1
+    largest = float(ratio[worst]) if ratio.size else 0.0
+    verdict = "pass" if largest <= 1.0 else "deviation" if base.verdict == "deviation" else "fail"
+    message = ""
+    if verdict != "pass":
+        message = f"{b[worst]:.9g} where the untransformed call gave {a[worst]:.9g}: {largest:.3g} times both bounds together"
+    return Finding(
+        original, derived.name, derived.reduction, verdict, message, ratio=largest,  # type: ignore[arg-type]
+        observed=float(b[worst]) if worst >= 0 else None, expected=float(a[worst]) if worst >= 0 else None, seconds=seconds,
+    )
+
+
+def judge_sums(problem: Problem, observation: Observation, side: Side, letter: Letter) -> Finding | None:
+    """Σ p_c = 1 for softmax, Σ g_c = 0 for cross_entropy's gradient, per position, within the sum of the bounds."""
+    axis = problem.class_axis or 0
+    if problem.operation == "softmax" and observation.value is not None and observation.value.shape == problem.logits.shape:
+        rows, wanted, name, quantity = widen(to_rows(observation.value, axis)), 1.0, "probability-sum", "value"
+    elif problem.operation == "cross_entropy" and observation.gradient is not None:
+        if observation.gradient.shape != problem.logits.shape:
+            return None
+        rows, wanted, name, quantity = widen(to_rows(observation.gradient, axis)), 0.0, "gradient-sum", "gradient"
+    else:
+        return None
+    if not rows.size or not np.isfinite(rows).all():
+        return None
+    segments = side.prepared.segments(quantity, "none")
+    start = int(segments.starts[side.index])
+    bound = side.prepared.tolerance(quantity, "none", letter)[start : start + rows.size].reshape(rows.shape)
+    sums = rows.sum(axis=1)
+    slack = bound.sum(axis=1) + rows.shape[1] * 2.0**-53 * np.abs(rows).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(sums == wanted, 0.0, np.abs(sums - wanted) / slack)
+    worst = int(ratio.argmax())
+    good = ratio[worst] <= 1.0
+    message = "" if good else f"the classes of position {worst} sum to {sums[worst]:.9g}, not {wanted:g}"
+    return Finding(
+        problem, name, "none", "pass" if good else "fail", message, ratio=float(ratio[worst]),
+        observed=float(sums[worst]), expected=wanted,
+    )

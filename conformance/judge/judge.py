@@ -1,0 +1,397 @@
+"""Judges what a backend gave for a block of problems: one finding for every check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from conformance.bounds.classes import CLASS_LETTERS, Letter
+from conformance.cases.problem import Array, Problem
+from conformance.judge.comparison import Comparison
+from conformance.judge.finding import Finding, Subject
+from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.resolve import Resolution, resolve
+from conformance.judge.verdict import Verdict
+from conformance.numerics.formats import Float64Array, numpy_dtype, widen
+from conformance.oracle.block import Block, to_rows
+from conformance.oracle.policies import NORMATIVE, Policies
+from conformance.run.exchange import Failure, Observation
+
+__all__ = ["Judge", "Unit"]
+
+_FAILURES: dict[str, Verdict] = {
+    "unsupported": "unsupported",
+    "adapter": "error",
+    "crash": "crash",
+    "timeout": "timeout",
+    "not run": "not run",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """A problem as the backend sees it, and what the normative policies make of it."""
+
+    problem: Problem
+    resolution: Resolution
+
+
+def _conforms(letter: Letter, declared: Letter) -> bool:
+    return CLASS_LETTERS.index(letter) <= CLASS_LETTERS.index(declared)
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Holds one backend's observations against the truth, its declared classes and its declared policies."""
+
+    subject: Subject
+
+    @property
+    def policies(self) -> Policies:
+        return self._policies
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_policies", self.subject.profile.resolved_policies(self.subject.device, self.subject.mode))
+        names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
+        object.__setattr__(self, "_declared", tuple(names))
+
+    _policies: Policies = NORMATIVE
+    _declared: tuple[str, ...] = ()
+
+    # -- calls that must raise ----------------------------------------------------------------------------------------
+
+    def raising(self, unit: Unit, reduction: str, seen: Observation) -> list[Finding]:
+        """A call without a normative result: an error is right, anything else needs a declared policy."""
+        problem, failure = unit.problem, seen.failure
+        if failure is not None:
+            if failure.kind == "raised":
+                message = f"{failure.type}: {failure.message}"
+                return [Finding(problem, "error", reduction, "pass", message, seconds=seen.seconds)]
+            return [self._failed(problem, "error", reduction, failure, seen.seconds)]
+        observed = _worst_text(seen.value)
+        reason = unit.resolution.must_raise or "the result is left open"
+        finding = Finding(
+            problem, "error", reduction, "fail", f"returned a result although {reason}",
+            observed=observed, expected="an error", seconds=seen.seconds,
+        )
+        declared = resolve(problem, self.policies, stated_error=False)
+        if declared.undefined:
+            return [finding.deviating("label-out-of-range is declared undefined: any result")]
+        if declared.must_raise or seen.value is None or not _expects_policy(problem):
+            return [finding]
+        prepared = Prepared(Block((declared.problem,)), self.policies, resolutions=(declared,))
+        if self._within(prepared, "value", reduction, seen.value, declared.problem) is None:
+            return [finding.deviating(f"{reason}; the result is what the declared policy says")]
+        return [finding]
+
+    def _failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+        verdict = _FAILURES.get(failure.kind, "fail")
+        where = f" (at {failure.where})" if failure.where and verdict != "unsupported" else ""
+        name = f"{failure.type}: " if failure.type and failure.type != "Unsupported" else ""
+        return Finding(problem, check, reduction, verdict, f"{name}{failure.message}{where}", seconds=seconds)
+
+    # -- calls with a result ------------------------------------------------------------------------------------------
+
+    def block(
+        self, prepared: Prepared, units: Sequence[Unit], reduction: str, seen: Sequence[Observation]
+    ) -> list[list[Finding]]:
+        """Findings for each unit, whose resolved problems are the block's, in one reduction."""
+        findings: list[list[Finding]] = [[] for _ in units]
+        self._quantity(prepared, units, reduction, seen, "value", findings)
+        self._quantity(prepared, units, reduction, seen, "gradient", findings)
+        for unit, observation, found in zip(units, seen, findings, strict=True):
+            if observation.failure is None:
+                found += _state_checks(unit.problem, reduction, observation)
+                found += self._warning(unit.problem, reduction, observation)
+        return findings
+
+    def _quantity(
+        self,
+        prepared: Prepared,
+        units: Sequence[Unit],
+        reduction: str,
+        seen: Sequence[Observation],
+        quantity: Quantity,
+        findings: list[list[Finding]],
+    ) -> None:
+        exact = prepared.exact(quantity, reduction)
+        segments = prepared.segments(quantity, reduction)
+        pieces: list[Float64Array | None] = []
+        for unit, observation, found in zip(units, seen, findings, strict=True):
+            piece, finding = self._admit(unit, reduction, observation, quantity)
+            pieces.append(piece)
+            if finding is not None:
+                found.append(finding)
+        compared = [piece is not None for piece in pieces]
+        if not any(compared):
+            return
+        if all(compared):
+            flat = np.concatenate([piece for piece in pieces if piece is not None])
+        else:
+            flat = exact.mid.copy()
+            for start, piece in zip(segments.starts.tolist(), pieces, strict=True):
+                if piece is not None:
+                    flat[start : start + len(piece)] = piece
+        assert flat is not None
+        if quantity == "value":
+            flat = self._beside_gradient(prepared, units, seen, compared, flat, reduction)
+        declared = self.subject.profile.declared_class(units[0].problem.operation, prepared.dtype)
+        comparison = prepared.compare(quantity, reduction, flat, declared)
+        for i, (unit, observation, found) in enumerate(zip(units, seen, findings, strict=True)):
+            if compared[i]:
+                finding = self._numeric(prepared, unit, i, reduction, quantity, observation, flat, comparison, declared)
+                found.append(finding)
+
+    def _admit(
+        self, unit: Unit, reduction: str, seen: Observation, quantity: Quantity
+    ) -> tuple[Float64Array | None, Finding | None]:
+        """The observed numbers in block order, or the finding that says why they cannot be compared."""
+        problem = unit.problem
+        if seen.failure is not None:
+            if quantity == "gradient":
+                return None, None
+            finding = self._failed(problem, "value", reduction, seen.failure, seen.seconds)
+            if seen.failure.kind == "raised":
+                declared = resolve(problem, self.policies)
+                if declared.must_raise or self._policy_raises(declared, reduction):
+                    return None, finding.deviating(f"{finding.message} (as its declared policies say)")
+            return None, finding
+        if quantity == "gradient" and seen.gradient_failure is not None:
+            return None, self._failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
+        array = seen.value if quantity == "value" else seen.gradient
+        if array is None:
+            return None, None
+        resolved = unit.resolution.problem
+        axis = resolved.class_axis or 0
+        shape = _expected_shape(resolved, reduction, quantity)
+        if array.shape != shape:
+            message = f"the {quantity} has shape {array.shape}, not {shape}"
+            return None, self._by_other_policy(unit, reduction, quantity, array, Finding(
+                problem, quantity, reduction, "fail", message, observed=str(array.shape), expected=str(shape)))
+        if array.dtype != numpy_dtype(problem.dtype):
+            message = f"the {quantity} has dtype {array.dtype}, not {problem.dtype}"
+            return None, Finding(problem, quantity, reduction, "fail", message, observed=str(array.dtype), expected=problem.dtype)
+        by_rows = quantity == "gradient" or not resolved.takes_targets
+        return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
+
+    def _beside_gradient(
+        self,
+        prepared: Prepared,
+        units: Sequence[Unit],
+        seen: Sequence[Observation],
+        compared: Sequence[bool],
+        flat: Float64Array,
+        reduction: str,
+    ) -> Float64Array:
+        """The values that came with the gradient are judged too: where they differ, the worse of the two stands."""
+        segments = prepared.segments("value", reduction)
+        for unit, observation, good, start in zip(units, seen, compared, segments.starts.tolist(), strict=True):
+            beside = observation.value_with_gradient
+            if not good or beside is None or observation.value is None or beside.shape != observation.value.shape:
+                continue
+            if beside.tobytes() == observation.value.tobytes() or beside.dtype != observation.value.dtype:
+                continue
+            resolved = unit.resolution.problem
+            other = widen(beside if resolved.takes_targets else to_rows(beside, resolved.class_axis or 0)).reshape(-1)
+            span = slice(start, start + len(other))
+            flat[span] = _farther(flat[span], other, prepared.exact("value", reduction).mid[span])
+        return flat
+
+    def _policy_raises(self, declared: Resolution, reduction: str) -> bool:
+        if reduction not in ("mean", "default"):
+            return False
+        truth = Prepared(Block((declared.problem,)), self.policies).truth
+        return any(mask.any() and policy == "raise" for mask, policy in truth.degenerate)
+
+    def _numeric(
+        self,
+        prepared: Prepared,
+        unit: Unit,
+        i: int,
+        reduction: str,
+        quantity: Quantity,
+        seen: Observation,
+        flat: Float64Array,
+        comparison: Comparison,
+        declared: Letter,
+    ) -> Finding:
+        letter, worst = comparison.letters[i], int(comparison.worst[i])
+        exact = prepared.exact(quantity, reduction)
+        finding = Finding(
+            unit.problem,
+            quantity,
+            reduction,
+            "pass" if _conforms(letter, declared) else "fail",
+            letter=letter,
+            ulp=float(comparison.ulp[i]),
+            ratio=float(comparison.ratio[i]),
+            observed=float(flat[worst]) if worst >= 0 else None,
+            expected=float(exact.mid[worst]) if worst >= 0 else None,
+            worst_input=_worst_input(prepared, quantity, reduction, i, worst),
+            seconds=seen.seconds,
+        )
+        if comparison.vacuous[i]:
+            return _renamed(finding, "not run", f"the bound of class {declared} is vacuous here: it promises nothing")
+        if finding.verdict == "pass":
+            return finding
+        finding = _renamed(finding, "fail", _numeric_message(finding, declared))
+        array = seen.value if quantity == "value" else seen.gradient
+        assert array is not None
+        return self._by_other_policy(unit, reduction, quantity, array, finding)
+
+    def _by_other_policy(
+        self, unit: Unit, reduction: str, quantity: Quantity, array: Array, finding: Finding
+    ) -> Finding:
+        """The finding as a deviation, where the declared policies describe exactly this result."""
+        if not self._declared:
+            return finding
+        for name in (*self._declared, None):
+            policies = self.policies if name is None else _one(self.policies, name)
+            resolution = resolve(unit.problem, policies)
+            if resolution.undefined:
+                return finding.deviating("its declared policies leave this open")
+            if resolution.must_raise:
+                continue
+            flushed = policies.subnormal_results == "flushed"
+            prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
+            reduction = prepared.named(reduction)
+            if self._within(prepared, quantity, reduction, array, resolution.problem, policies) is None:
+                return finding.deviating(f"as its declared {_spoken(name) if name else 'policies'} says")
+        return finding
+
+    def _within(
+        self,
+        prepared: Prepared,
+        quantity: Quantity,
+        reduction: str,
+        array: Array,
+        problem: Problem,
+        policies: Policies = NORMATIVE,
+    ) -> str | None:
+        """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
+        if array.shape != _expected_shape(problem, reduction, quantity) or array.dtype != numpy_dtype(problem.dtype):
+            return "shape or dtype"
+        by_rows = quantity == "gradient" or not problem.takes_targets
+        flat = widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
+        declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
+        if policies.intermediate_overflow == "inf":
+            flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
+        comparison = prepared.compare(quantity, reduction, flat, declared)
+        return None if _conforms(comparison.letters[0], declared) and not comparison.vacuous[0] else "bound"
+
+    def _warning(self, problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
+        """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
+        expect = problem.case.expect
+        wanted = expect.warning if expect is not None and expect.warning is not None else None
+        axes = self.policies.default_axis
+        if problem.axis is None and axes.get(problem.operation, axes.get("log_softmax")) == "implicit":
+            wanted = wanted or "implicit"
+        elif wanted is not None and problem.axis is None:
+            wanted = None  # the warning belongs to the implicit-axis policy, which this backend does not declare
+        if wanted is None:
+            return []
+        heard = [text for text in seen.warnings if wanted.lower() in text.lower()]
+        if heard:
+            return [Finding(problem, "warning", reduction, "pass", heard[0][:300])]
+        others = f"; heard only: {seen.warnings[0][:200]}" if seen.warnings else ""
+        return [Finding(problem, "warning", reduction, "fail", f"no warning that speaks of {wanted!r}{others}")]
+
+
+def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
+    if seen.modified:
+        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        found = [Finding(problem, "unmodified", reduction, "fail", message)]
+    else:
+        found = [Finding(problem, "unmodified", reduction, "pass")]
+    if seen.repeatable is not None:
+        if seen.repeatable:
+            found.append(Finding(problem, "repeatable", reduction, "pass"))
+        else:
+            found.append(Finding(problem, "repeatable", reduction, "fail", "a second call gave other bits"))
+    return found
+
+
+def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tuple[int, ...]:
+    """The shape of the result; ``default`` is read as the normative mean."""
+    shape = problem.logits.shape
+    if quantity == "gradient" or not problem.takes_targets:
+        return shape
+    if reduction != "none":
+        return ()
+    axis = problem.class_axis or 0
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:
+    """Of two results that should agree, elementwise the one farther from the exact value."""
+    with np.errstate(invalid="ignore"):
+        worse = np.abs(others - exact) > np.abs(values - exact)
+    return np.where(worse | (~np.isfinite(others) & np.isfinite(values)), others, values)
+
+
+def _numeric_message(finding: Finding, declared: Letter) -> str:
+    observed, expected = finding.observed, finding.expected
+    if observed is None or expected is None:
+        return "wrong value"
+    if not np.isfinite(observed) or not np.isfinite(expected):
+        return f"{observed!r} instead of {expected:.17g}" if finding.letter == "F" else _class_message(finding, declared)
+    return f"{observed:.9g} instead of {expected:.17g}: {_class_message(finding, declared)}"
+
+
+def _class_message(finding: Finding, declared: Letter) -> str:
+    reached = "beyond every class" if finding.letter == "F" else f"class {finding.letter}"
+    return f"{reached}, declared {declared}; {finding.ratio:.3g} times the bound, {finding.ulp:.3g} ulp"
+
+
+def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
+    return replace(finding, verdict=verdict, message=message)
+
+
+def _one(policies: Policies, name: str) -> Policies:
+    return msgspec.structs.replace(NORMATIVE, **{name: getattr(policies, name)})
+
+
+def _spoken(field: str) -> str:
+    return field.replace("_", "-")
+
+
+def _expects_policy(problem: Problem) -> bool:
+    """Whether a policy can speak of the problem at all: its tensors fit each other."""
+    return problem.logits.dtype.kind not in "iub" and problem.target_kind != "python"
+
+
+def _worst_text(value: Array | None) -> Any:
+    if value is None:
+        return None
+    flat = widen(value).reshape(-1) if value.dtype.kind in "fV" or value.dtype.name == "bfloat16" else value.reshape(-1)
+    return flat[:4].tolist()
+
+
+def _worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> Any:
+    """The position at fault: its logits as hexadecimal floats (up to 16), its target."""
+    if worst < 0:
+        return None
+    block = prepared.block
+    by_rows = quantity == "gradient" or not block.reduces
+    if by_rows:
+        row = worst // block.classes
+    elif reduction == "none":
+        row = worst
+    else:
+        row = int(block.starts[i])
+    if row >= len(block.x):
+        return None
+    x = block.x[row]
+    text = [v.hex() for v in x[:16].tolist()]
+    found: dict[str, Any] = {"position": row - int(block.starts[i]), "logits": text}
+    if len(x) > 16:
+        found["classes"] = len(x)
+    if block.by_index:
+        found["target"] = int(block.targets[row])
+    if by_rows:
+        found["class"] = worst % block.classes
+    return found

@@ -1,0 +1,96 @@
+"""The register of known defects: narrow entries, and strict ones.
+
+An entry turns the fails that it describes into ``known``. One that covers checks which were made, and of which
+none fails as described, is out of date: ``fixed``, which is a failure of the register.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance.errors import UsageError
+from conformance.judge.finding import Subject
+from conformance.judge.profile import Defect
+from conformance.run.results import Outcome
+
+__all__ = ["Register"]
+
+
+@dataclass(eq=False)
+class Register:
+    """Applies a backend's register to its outcomes, and remembers what showed."""
+
+    subject: Subject
+    _shown: set[tuple[str, str]] = field(default_factory=set)
+    _covered: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    _by_case: dict[str, list[Defect]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self._entries = [d for d in self.subject.profile.known if _applies(d, self.subject)]
+
+    def apply(self, outcome: Outcome) -> Outcome:
+        """The outcome, ``known`` if an entry describes its fail."""
+        for entry in self._entries:
+            if not _covers(entry, outcome):
+                continue
+            key = (entry.id, outcome.case)
+            if outcome.verdict in entry.verdicts and _describes(entry, outcome):
+                self._shown.add(key)
+                said = f"{outcome.message} [known: {entry.id}, {entry.issue}]"
+                return msgspec.structs.replace(outcome, verdict="known", message=said)
+            if outcome.verdict not in ("not run", "unsupported", "error"):
+                self._covered.setdefault(key, outcome)
+        return outcome
+
+    def fixed(self) -> list[Outcome]:
+        """One outcome for every entry and case that was checked and did not show the defect."""
+        gone = []
+        for key, outcome in self._covered.items():
+            if key not in self._shown:
+                message = f"the registered defect {key[0]!r} does not show in this case: its entry is out of date"
+                gone.append(
+                    msgspec.structs.replace(outcome, verdict="fixed", check="register", message=message, class_=None,
+                                            ulp=None, ratio=None, worst_input=None)
+                )
+        return gone
+
+
+def _applies(entry: Defect, subject: Subject) -> bool:
+    if entry.modes and subject.mode not in entry.modes:
+        return False
+    if entry.ops and subject.overridden.issuperset(entry.ops):
+        return False
+    if not entry.versions:
+        return True
+    try:
+        return SpecifierSet(entry.versions).contains(Version(subject.version), prereleases=True)
+    except InvalidSpecifier:
+        raise UsageError(
+            f"register entry {entry.id!r} has versions {entry.versions!r}", mend="write a specifier such as '>=2.10,<2.14'"
+        ) from None
+    except InvalidVersion:
+        return True
+
+
+def _covers(entry: Defect, outcome: Outcome) -> bool:
+    return (
+        any(fnmatchcase(outcome.case, pattern) for pattern in entry.cases)
+        and outcome.check in entry.checks
+        and (not entry.ops or outcome.op in entry.ops)
+        and (not entry.dtypes or outcome.dtype in entry.dtypes)
+        and (not entry.reductions or outcome.reduction in entry.reductions)
+    )
+
+
+def _describes(entry: Defect, outcome: Outcome) -> bool:
+    if entry.reached and outcome.class_ not in entry.reached:
+        return False
+    if entry.observed and str(outcome.observed) not in entry.observed:
+        return False
+    return entry.message in outcome.message

@@ -1,0 +1,126 @@
+"""A problem under a set of policies: what the oracle may compute, or why the call must raise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.cases.problem import Problem
+from conformance.oracle.policies import Policies, default_axis, for_operation
+
+__all__ = ["Resolution", "labels_out_of_range", "resolve"]
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """``problem`` fits the oracle unless ``must_raise`` says why the call has no result.
+
+    ``marked`` are positions whose loss is ``mark`` whatever the formula gives (labels out of range, by policy).
+    ``undefined`` says that the policy leaves the result open.
+    """
+
+    problem: Problem
+    must_raise: str = ""
+    marked: Booleans | None = None
+    mark: float = 0.0
+    undefined: bool = False
+
+
+def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) -> Resolution:
+    """Fill in what the caller left to the framework, and find what the policies say of bad labels.
+
+    ``stated_error`` false sets aside the error that the case itself expects, to ask what a policy says instead.
+    """
+    expect = problem.case.expect
+    if stated_error and expect is not None and expect.error is not None:
+        return Resolution(problem, must_raise=expect.error)
+    rank = problem.logits.ndim
+    if rank == 0 and for_operation(policies.rank_0_logits, problem.operation, "value") == "raise":
+        return Resolution(problem, must_raise="logits of rank 0 are refused")
+    axis = problem.class_axis
+    if problem.axis is None:
+        policy = policies.default_axis.get(problem.operation, policies.default_axis.get("all", 1))
+        if policy == "required":
+            return Resolution(problem, must_raise="the class axis has no default")
+        axis = default_axis(policy, rank)
+        if axis is None:
+            return Resolution(problem, undefined=True)
+        problem = replace(problem, class_axis=axis)
+    if axis is None:
+        return Resolution(problem, must_raise="the class axis is out of range")
+    refuses_empty = for_operation(policies.class_extent_0, problem.operation, "value") == "raise"
+    if refuses_empty and rank and problem.logits.shape[axis] == 0:
+        return Resolution(problem, must_raise="an empty class axis is refused")
+    if not problem.takes_targets:
+        return Resolution(problem)
+    return _with_targets(problem, axis, policies)
+
+
+def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:
+    if problem.target_kind == "python":
+        return Resolution(problem, must_raise="the targets are no tensor")
+    targets = np.asarray(problem.targets)
+    shape = problem.logits.shape
+    if problem.target_kind == "probabilities":
+        if targets.shape != shape:
+            return Resolution(problem, must_raise=f"probabilities of shape {targets.shape} for logits of shape {shape}")
+        if problem.ignore_index is not None and policies.ignore_index_with_probabilities == "refused":
+            return Resolution(problem, must_raise="ignore_index applies to index targets only")
+        return Resolution(replace(problem, ignore_index=None))
+    if targets.shape != shape[:axis] + shape[axis + 1 :]:
+        return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")
+    if targets.dtype.kind not in "iu":
+        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype}")
+    if problem.ignore_index is None and isinstance(policies.default_ignore_index, int):
+        if (targets == policies.default_ignore_index).any():
+            problem = replace(problem, ignore_index=policies.default_ignore_index)
+    outside = labels_out_of_range(problem)
+    return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
+
+
+def labels_out_of_range(problem: Problem) -> Booleans | None:
+    """Positions whose label is neither a class nor ignored, in the targets' shape; None where there is none."""
+    targets = np.asarray(problem.targets)
+    axis = problem.class_axis or 0
+    classes = problem.logits.shape[axis] if problem.logits.ndim else 1
+    outside = (targets < 0) | (targets >= classes)
+    if problem.ignore_index is not None:
+        outside &= targets != problem.ignore_index
+    return outside if outside.any() else None
+
+
+def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Resolution:
+    """What the policy makes of labels out of range: each kind of label may have its own."""
+    targets = np.asarray(problem.targets).astype(np.int64)
+    axis = problem.class_axis or 0
+    classes = problem.logits.shape[axis] if problem.logits.ndim else 1
+    declared = policies.label_out_of_range
+    kinds = {
+        "above": outside & (targets >= classes),
+        "negative": outside & (targets < 0) & (targets >= -classes),
+        "below": outside & (targets < -classes),
+    }
+    marked, mark = np.zeros(targets.shape, dtype=np.bool_), 0.0
+    repaired = targets.copy()
+    undefined = False
+    for name, places in kinds.items():
+        if not places.any():
+            continue
+        policy = declared.get(name, "raise") if isinstance(declared, dict) else declared  # type: ignore[call-overload]
+        if policy == "raise" or classes == 0:
+            return Resolution(problem, must_raise="a label is out of range")
+        if policy == "wraps" and name == "negative":
+            repaired = np.where(places, targets + classes, repaired)
+        elif policy == "clamps":
+            repaired = np.where(places, np.clip(targets, 0, classes - 1), repaired)
+        elif policy in ("nan", "zero"):
+            marked, repaired = marked | places, np.where(places, 0, repaired)
+            mark = np.nan if policy == "nan" else mark
+        else:
+            undefined = True
+    moved = replace(problem, targets=repaired)
+    return Resolution(moved, marked=marked.reshape(-1) if marked.any() else None, mark=mark, undefined=undefined)

@@ -1,0 +1,1 @@
+"""Floating-point formats: unit roundoff, range and spacing."""

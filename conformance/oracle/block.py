@@ -1,0 +1,210 @@
+"""Problems of one kind, stacked: every position a row, the class axis last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.cases.problem import Array, Problem
+from conformance.numerics.formats import DtypeName, Float64Array, widen
+
+__all__ = ["Block", "block_key", "blocks", "from_rows", "to_rows"]
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+#: Elements of the logits that one block holds at most, unless one problem alone is larger.
+BLOCK_ELEMENTS = 1 << 14
+
+
+def to_rows(array: Array, axis: int) -> Array:
+    """An array with the logits' shape as (positions, classes)."""
+    if array.ndim == 0:
+        return array.reshape(1, 1)
+    if axis != array.ndim - 1:
+        array = np.moveaxis(array, axis, -1)
+    return array.reshape(-1, array.shape[-1]) if array.shape[-1] else np.empty((_positions(array.shape), 0), array.dtype)
+
+
+def _positions(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape[:-1], dtype=np.int64))
+
+
+def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """The inverse of :func:`to_rows` for logits of ``shape``."""
+    if not shape:
+        return rows.reshape(())
+    moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])
+    return np.moveaxis(rows.reshape(moved), -1, axis)
+
+
+def block_key(problem: Problem) -> tuple[object, ...]:
+    """Problems with equal keys can share a block."""
+    axis = problem.class_axis or 0
+    classes = problem.logits.shape[axis] if problem.logits.ndim else 1
+    smooth = problem.label_smoothing != 0.0
+    weighted = problem.weight is not None
+    return (problem.operation, problem.dtype, classes, problem.target_kind, weighted, smooth, problem.reductions)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A stack of valid problems with equal :func:`block_key`: P rows of C classes from n problems.
+
+    Every problem has a class axis and targets in range (or ignored). All numbers are the very values under test, widened to
+    float64 exactly.
+    """
+
+    problems: tuple[Problem, ...]
+
+    @property
+    def operation(self) -> str:
+        return self.problems[0].operation
+
+    @property
+    def dtype(self) -> DtypeName:
+        return self.problems[0].dtype
+
+    @property
+    def reduces(self) -> bool:
+        return self.problems[0].takes_targets
+
+    @property
+    def by_index(self) -> bool:
+        return self.problems[0].target_kind == "indices"
+
+    @property
+    def classes(self) -> int:
+        return self.x.shape[1]
+
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        return tuple(problem.class_axis or 0 for problem in self.problems)
+
+    @cached_property
+    def x(self) -> Float64Array:
+        """Logits, (P, C); log-probabilities for nll_loss."""
+        return self.rows([problem.logits for problem in self.problems])
+
+    @cached_property
+    def counts(self) -> Integers:
+        """Positions of each problem, (n,)."""
+        return np.array(
+            [p.logits.size // max(p.logits.shape[a] if p.logits.ndim else 1, 1) if p.logits.size else _extent(p, a)
+             for p, a in zip(self.problems, self.axes, strict=True)],
+            dtype=np.int64,
+        )
+
+    @cached_property
+    def starts(self) -> Integers:
+        """The first row of each problem, (n,)."""
+        return np.concatenate(([0], np.cumsum(self.counts)[:-1])).astype(np.int64)
+
+    @cached_property
+    def problem_of_row(self) -> Integers:
+        return np.repeat(np.arange(len(self.problems)), self.counts)
+
+    @cached_property
+    def targets(self) -> Integers:
+        """Class of each row, (P,); 0 where the row is ignored."""
+        y = np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems])
+        return np.where(self._ignored(y), 0, y)
+
+    @cached_property
+    def ignored(self) -> Booleans:
+        if not self.by_index:
+            return np.zeros(len(self.x), dtype=np.bool_)
+        return self._ignored(np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems]))
+
+    def _ignored(self, y: Integers) -> Booleans:
+        if all(problem.ignore_index is None for problem in self.problems):
+            return np.zeros(y.shape, dtype=np.bool_)
+        stated = np.array([p.ignore_index is not None for p in self.problems])
+        index = np.array([0 if p.ignore_index is None else p.ignore_index for p in self.problems], dtype=np.int64)
+        return stated[self.problem_of_row] & (y == index[self.problem_of_row])
+
+    @cached_property
+    def probabilities(self) -> Float64Array:
+        """Class-probability targets, (P, C)."""
+        return self.rows([np.asarray(p.targets) for p in self.problems])
+
+    @cached_property
+    def weight(self) -> Float64Array | None:
+        """Class weights of each problem, (n, C)."""
+        if self.problems[0].weight is None:
+            return None
+        return np.stack([widen(p.weight) for p in self.problems if p.weight is not None])
+
+    @cached_property
+    def target_weight(self) -> Float64Array:
+        """w_y of each row, 0 where it is ignored, (P,)."""
+        if self.weight is None:
+            return np.where(self.ignored, 0.0, 1.0)
+        return np.where(self.ignored, 0.0, self.weight[self.problem_of_row, self.targets])
+
+    @cached_property
+    def smoothing(self) -> Float64Array | None:
+        """ε of each problem, (n,); None where every one is 0."""
+        if self.problems[0].label_smoothing == 0.0:
+            return None
+        return np.array([p.label_smoothing for p in self.problems])
+
+    def slice(self, first: int, last: int) -> Block:
+        """The rows from ``first`` to ``last`` as a block of their own, for work by the row; it has no totals."""
+        piece = Block(self.problems)
+        names = ["x", "problem_of_row"]
+        if self.by_index:
+            names += ["targets", "ignored", "target_weight"]
+        elif self.reduces:
+            names += ["probabilities", "ignored"]
+        piece.__dict__.update({name: getattr(self, name)[first:last] for name in names})
+        piece.__dict__.update({name: getattr(self, name) for name in ("weight", "smoothing")})
+        if not self.reduces:
+            piece.__dict__["_upstream"] = self.upstream("none")[first:last]
+        return piece
+
+    @cached_property
+    def _upstream(self) -> Float64Array | None:
+        return None
+
+    def upstream(self, reduction: str) -> Float64Array:
+        """(P, C) for operations that do not reduce; (P,) for ``none``; (n,) for ``sum`` and ``mean``."""
+        arrays = [problem.upstream[reduction] for problem in self.problems]  # type: ignore[index]
+        if not self.reduces:
+            return self.rows(arrays) if self._upstream is None else self._upstream
+        return np.concatenate([widen(a).reshape(-1) for a in arrays])
+
+    def rows(self, arrays: Iterable[Array]) -> Float64Array:
+        """Arrays with the logits' shapes, one a problem, stacked as (P, C) in float64."""
+        stacked = [to_rows(a, axis) for a, axis in zip(arrays, self.axes, strict=True)]
+        return widen(np.concatenate(stacked) if len(stacked) > 1 else stacked[0])
+
+    def total(self, rows: Float64Array) -> Float64Array:
+        """Sums over the rows of each problem: (P,) to (n,)."""
+        if len(rows) == 0:
+            return np.zeros(len(self.problems))
+        sums = np.add.reduceat(rows, np.minimum(self.starts, len(rows) - 1))
+        return np.where(self.counts == 0, 0.0, sums)
+
+
+def _extent(problem: Problem, axis: int) -> int:
+    shape = problem.logits.shape
+    return int(np.prod([extent for place, extent in enumerate(shape) if place != axis], dtype=np.int64))
+
+
+def blocks(problems: Iterable[Problem]) -> Iterator[Block]:
+    """Stack valid problems by kind, in order of first appearance; a block stays below ``BLOCK_ELEMENTS`` where it can."""
+    groups: dict[tuple[object, ...], list[Problem]] = {}
+    sizes: dict[tuple[object, ...], int] = {}
+    for problem in problems:
+        key = block_key(problem)
+        if sizes.get(key, 0) + problem.logits.size > BLOCK_ELEMENTS and groups.get(key):
+            yield Block(tuple(groups.pop(key)))
+            sizes[key] = 0
+        groups.setdefault(key, []).append(problem)
+        sizes[key] = sizes.get(key, 0) + problem.logits.size
+    for group in groups.values():
+        yield Block(tuple(group))

@@ -1,0 +1,48 @@
+"""An interval that contains the exact value: midpoint, tail and radius."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.numerics.formats import Float64Array
+
+__all__ = ["Enclosure"]
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """The exact value lies in mid + tail ± rad, elementwise; where ``mid`` is NaN or infinite it is the exact value itself.
+
+    ``tail`` (absent: 0) carries the bits below the midpoint's last, needed where the dtype under test is float64.
+    """
+
+    mid: Float64Array
+    rad: Float64Array
+    tail: Float64Array | None = None
+
+    @staticmethod
+    def of(mid: Float64Array, rad: Float64Array | float, tail: Float64Array | None = None) -> Enclosure:
+        """Special values carry no radius and no tail."""
+        finite = np.isfinite(mid)
+        if finite.all():
+            return Enclosure(mid, np.broadcast_to(np.asarray(rad, dtype=np.float64), mid.shape), tail)
+        radius = np.where(finite, rad, 0.0)
+        return Enclosure(mid, radius, None if tail is None else np.where(finite, tail, 0.0))
+
+    def distance(self, observed: Float64Array) -> Float64Array:
+        """|observed − (mid + tail)|: the distance to the exact value, up to ``rad`` and one rounding."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            difference = observed - self.mid  # exact where they are close (Sterbenz)
+            return np.abs(difference if self.tail is None else difference - self.tail)
+
+    def where(self, mask: Float64Array, special: float) -> Enclosure:
+        """The same, with ``special`` at the places that the boolean ``mask`` marks."""
+        if not mask.any():
+            return self
+        return Enclosure.of(np.where(mask, special, self.mid), np.where(mask, 0.0, self.rad), self.tail)
+
+    def __getitem__(self, index: object) -> Enclosure:
+        tail = None if self.tail is None else self.tail[index]  # type: ignore[index]
+        return Enclosure(self.mid[index], self.rad[index], tail)  # type: ignore[index]

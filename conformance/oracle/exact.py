@@ -1,0 +1,282 @@
+"""The second tier: values and gradients in Arb's ball arithmetic, at any precision.
+
+It follows the definition line by line on python-flint's ``arb``, whose results are proven to contain the exact value; specials
+are arb's own NaN and infinities. It serves float64, every result that the first tier cannot decide, decimal digits, and the tests
+that hold the first tier against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import sub
+
+import numpy as np
+from flint import arb, ctx
+
+from conformance.numerics.formats import Float64Array
+from conformance.oracle.block import Block
+from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.fast import plus_infinity_terms
+from conformance.oracle.policies import Policies
+
+__all__ = ["ExactTruth", "enclose"]
+
+#: Bits that suffice for float64 almost always: 27 beyond its significand.
+PRECISION = 80
+#: Up to this magnitude exp(x) is taken unshifted: Arb's exponents do not overflow, and one subtraction a logit is saved.
+UNSHIFTED = 1e5
+
+
+def enclose(balls: Sequence[arb]) -> Enclosure:
+    """Arb balls as midpoint, tail and radius in float64; values beyond its range become infinite."""
+    mid = np.array(list(map(float, balls)))
+    tails = np.array(list(map(float, map(sub, balls, mid.tolist()))))
+    bits = np.array(list(map(arb.rel_accuracy_bits, balls)), dtype=np.float64)
+    # rad < |mid| 2^(1-bits) by the definition of rel_accuracy_bits; the tail's own rounding and underflow come on top.
+    size = np.maximum(np.abs(mid), 5e-324)
+    rad = np.where(bits > 4000, 0.0, size * np.exp2(np.clip(2.0 - bits, -1070, 1020)))
+    rad = rad + np.abs(np.nan_to_num(tails)) * 2.0**-52
+    rad = np.where((mid != 0) & (np.abs(mid) < 1e-290), rad + 5e-324, rad)
+    lost = (mid == 0.0) & np.array([not ball.is_zero() for ball in balls], dtype=np.bool_) if (mid == 0.0).any() else None
+    if lost is not None:
+        rad = np.where(lost, np.maximum(rad, 5e-324), rad)
+    return Enclosure.of(mid, rad, np.nan_to_num(tails))
+
+
+@dataclass(eq=False)
+class _Row:
+    """One position: exponentials scaled alike, their sum, and −log p without cancellation."""
+
+    x: list[float]
+    powers: list[arb] = field(init=False)
+    total: arb = field(init=False)
+    top: int = field(init=False)
+    rest: arb = field(init=False)
+
+    def __post_init__(self) -> None:
+        high = max(self.x)
+        self.top = self.x.index(high)
+        if -UNSHIFTED <= high <= UNSHIFTED:
+            self.powers = list(map(arb.exp, map(arb, self.x)))
+        else:
+            shift = arb(high)
+            self.powers = [(arb(v) - shift).exp() for v in self.x]
+        others = sum(self.powers[: self.top], arb(0)) + sum(self.powers[self.top + 1 :], arb(0))
+        self.total = others + self.powers[self.top]
+        self.rest = others / self.powers[self.top]
+
+    @cached_property
+    def log_sum(self) -> arb:
+        """ln Σ exp(x − max), accurate however small."""
+        return self.rest.log1p()
+
+    def n(self, c: int) -> arb:
+        """−log p_c ≥ 0."""
+        return (arb(self.x[self.top]) - arb(self.x[c])) + self.log_sum
+
+    def others(self, c: int) -> arb:
+        """1 − p_c without cancellation."""
+        if c == self.top:
+            return self.rest / (1 + self.rest)
+        return (self.total - self.powers[c]) / self.total
+
+
+def _product(a: arb, n: arb, policies: Policies) -> arb:
+    """a·n; Arb itself makes [±inf] of a finite factor times infinity, so signs are taken here."""
+    if n.is_finite():
+        return a * n
+    if n.is_nan():
+        return arb.nan()
+    if a.is_zero():
+        return arb(0) if policies.zero_coefficient_at_minus_infinity == "zero" else arb.nan()
+    return n if a > 0 else -n
+
+
+@dataclass(frozen=True, eq=False)
+class ExactTruth:
+    """Value and gradient of every problem of a block; the same interface as the first tier, and balls."""
+
+    block: Block
+    policies: Policies
+    precision: int = PRECISION
+
+    def value(self, reduction: str) -> Enclosure:
+        """Shapes as in the first tier: (P,) or (P, C) for ``none``, (n,) for ``sum`` and ``mean``."""
+        with ctx.workprec(self.precision):
+            result = enclose(self.value_balls(reduction))
+        return result if self.block.reduces else _matrix(result, self.block.x.shape)
+
+    def gradient(self, reduction: str) -> Enclosure:
+        """(P, C)."""
+        with ctx.workprec(self.precision):
+            return _matrix(enclose(self.gradient_balls(reduction)), self.block.x.shape)
+
+    # -- positions ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _rows(self) -> list[_Row | None]:
+        """None for a row that holds NaN or +inf, or nothing above −inf."""
+        special = ~np.isfinite(np.max(self.block.x, axis=1))
+        with ctx.workprec(self.precision):
+            return [None if bad else _Row(x.tolist()) for x, bad in zip(self.block.x, special, strict=True)]
+
+    def _terms(self, row: int) -> list[arb]:
+        """−log p of every class."""
+        at = self._rows[row]
+        if at is None:
+            x = self.block.x[row]
+            has_limit = x.max(initial=-np.inf) == np.inf  # False where there is NaN
+            return [arb(v) for v in (plus_infinity_terms(x, self.policies) if has_limit else np.full_like(x, np.nan))]
+        return [at.n(c) for c in range(self.block.classes)]
+
+    def _term(self, row: int, c: int) -> arb:
+        at = self._rows[row]
+        return self._terms(row)[c] if at is None else at.n(c)
+
+    # -- coefficients -------------------------------------------------------------------------------------------------
+
+    def _spike(self, row: int) -> arb:
+        weight = arb(float(self.block.target_weight[row]))
+        smoothing = self.block.smoothing
+        return weight if smoothing is None else (1 - arb(smoothing[self.block.problem_of_row[row]])) * weight
+
+    def _dense(self, row: int) -> list[arb] | None:
+        block, problem = self.block, int(self.block.problem_of_row[row])
+        epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
+        if block.by_index:
+            if epsilon is None:
+                return None
+            if block.ignored[row]:
+                return [arb(0)] * block.classes
+            a = [epsilon / block.classes] * block.classes
+        else:
+            a = [arb(q) for q in block.probabilities[row].tolist()]
+            if epsilon is not None:
+                a = [(1 - epsilon) * q + epsilon / block.classes for q in a]
+        if block.weight is not None:
+            a = [q * w for q, w in zip(a, block.weight[problem].tolist(), strict=True)]
+        return a
+
+    # -- values -------------------------------------------------------------------------------------------------------
+
+    def value_balls(self, reduction: str) -> list[arb]:
+        """The exact values in the order of :meth:`value`, flat; the caller sets the working precision."""
+        if not self.block.reduces:
+            rows = range(len(self.block.x))
+            if self.block.operation == "log_softmax":
+                return [-n for row in rows for n in self._terms(row)]
+            return [p for row in rows for p in self._softmax(row)]
+        if reduction == "none":
+            return self._losses
+        sums = [sum(self._losses[a:b], arb(0)) for a, b in self._spans()]
+        if reduction == "sum":
+            return sums
+        return [_quotient(total, size) for total, size in zip(sums, self._denominators, strict=True)]
+
+    def _spans(self) -> list[tuple[int, int]]:
+        return [(int(a), int(a + n)) for a, n in zip(self.block.starts, self.block.counts, strict=True)]
+
+    def _softmax(self, row: int) -> list[arb]:
+        at = self._rows[row]
+        if at is None:
+            return [(-n).exp() for n in self._terms(row)]
+        inverse = 1 / at.total
+        return [power * inverse for power in at.powers]
+
+    @cached_property
+    def _losses(self) -> list[arb]:
+        with ctx.workprec(self.precision):
+            return [self._loss(row) for row in range(len(self.block.x))]
+
+    def _loss(self, row: int) -> arb:
+        block = self.block
+        if block.ignored[row]:
+            return arb(0)
+        y = int(block.targets[row]) if block.by_index else 0
+        if block.operation == "nll_loss":
+            return _product(self._spike(row), -arb(float(block.x[row, y])), self.policies)
+        total = _product(self._spike(row), self._term(row, y), self.policies) if block.by_index else arb(0)
+        dense = self._dense(row)
+        if dense is None:
+            return total
+        terms = (_product(a, n, self.policies) for a, n in zip(dense, self._terms(row), strict=True))
+        return sum(terms, total)
+
+    @cached_property
+    def _denominators(self) -> list[arb]:
+        block = self.block
+        policy = self.policies.mean_denominator if block.by_index else "all-count"
+        with ctx.workprec(max(self.precision, 2200)):  # weights of both signs may cancel: their sum is taken exactly
+            if not block.by_index and block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
+                return [sum((a for r in range(*span) for a in self._dense(r) or []), arb(0)) for span in self._spans()]
+            if policy == "all-count":
+                return [arb(int(n)) for n in block.counts]
+            if policy == "valid-count":
+                return [arb(int((~block.ignored[a:b]).sum())) for a, b in self._spans()]
+            return [sum(map(arb, block.target_weight[a:b].tolist()), arb(0)) for a, b in self._spans()]
+
+    # -- gradients ----------------------------------------------------------------------------------------------------
+
+    def gradient_balls(self, reduction: str) -> list[arb]:
+        """The exact gradient in row order, flat; the caller sets the working precision."""
+        block = self.block
+        v = block.upstream(reduction)
+        if not block.reduces:
+            return [g for row in range(len(block.x)) for g in self._softmax_gradient(row, v[row].tolist())]
+        result: list[arb] = []
+        for row in range(len(block.x)):
+            if block.ignored[row]:
+                result += [arb(0)] * block.classes
+                continue
+            problem = int(block.problem_of_row[row])
+            scale = arb(float(v[row if reduction == "none" else problem]))
+            if reduction == "mean":
+                scale = _quotient(scale, self._denominators[problem])
+            result += self._loss_gradient(row, scale)
+        return result
+
+    def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
+        block, at = self.block, self._rows[row]
+        y = int(block.targets[row]) if block.by_index else 0
+        spike = self._spike(row) if block.by_index else arb(0)
+        if block.operation == "nll_loss":
+            gradient = [arb(0)] * block.classes
+            gradient[y] = -scale * spike
+            return gradient
+        if at is None:
+            return [arb.nan()] * block.classes
+        dense = self._dense(row)
+        factor = scale * spike / at.total
+        gradient = [power * factor for power in at.powers]
+        if block.by_index:
+            gradient[y] = -scale * spike * at.others(y)
+        if dense is not None:
+            factor = scale * sum(dense, arb(0)) / at.total
+            gradient = [g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)]
+        return gradient
+
+    def _softmax_gradient(self, row: int, v: list[float]) -> list[arb]:
+        at = self._rows[row]
+        if at is None:
+            return [arb.nan()] * self.block.classes
+        p = self._softmax(row)
+        if self.block.operation == "log_softmax":
+            total = sum(map(arb, v), arb(0))
+            return [u - q * total for u, q in zip(v, p, strict=True)]
+        centre = sum((q * u for q, u in zip(p, v, strict=True)), arb(0))
+        return [q * (u - centre) for u, q in zip(v, p, strict=True)]
+
+
+def _quotient(a: arb, b: arb) -> arb:
+    if b.is_zero() or a.is_nan():
+        return arb.nan()
+    if not a.is_finite():
+        return a if b > 0 else -a
+    return a / b
+
+
+def _matrix(flat: Enclosure, shape: tuple[int, ...]) -> Enclosure:
+    tail = None if flat.tail is None else flat.tail.reshape(shape)
+    return Enclosure(flat.mid.reshape(shape), flat.rad.reshape(shape), tail)

@@ -1,0 +1,72 @@
+"""The freedoms of an implementation, as values; the first of each is the normative choice.
+
+A backend's profile declares where it differs. The truth takes them as a parameter, so that a result which is not
+normative can be held against exactly what was declared.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["NORMATIVE", "BadLabel", "DefaultAxis", "Policies", "default_axis", "for_operation"]
+
+DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
+Degenerate = Literal["nan", "zero", "inf", "raise"]
+ValueOrRaise = Literal["value", "raise"]
+BadLabel = Literal["raise", "nan", "zero", "wraps", "clamps", "undefined"]
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """One value for every policy that changes what the right answer is, or whether there is one."""
+
+    default_axis: dict[str, DefaultAxis] = {}
+    default_reduction: Literal["mean", "none"] = "mean"
+    default_ignore_index: int | Literal["none"] = -100
+    mean_denominator: Literal["sum-of-weights", "valid-count", "all-count"] = "sum-of-weights"
+    mean_of_all_ignored: Degenerate = "nan"
+    gradient_of_all_ignored: Literal["zero", "nan"] = "zero"
+    mean_of_zero_weight: Degenerate = "nan"
+    mean_of_empty_batch: Degenerate = "nan"
+    intermediate_overflow: Literal["value", "inf"] = "value"
+    ignore_index_with_probabilities: Literal["refused", "not-applied"] = "refused"
+    rank_0_logits: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="rank-0-logits")
+    class_extent_0: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="class-extent-0")
+    #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
+    label_out_of_range: BadLabel | dict[Literal["above", "negative", "below"], BadLabel] = "raise"
+    zero_coefficient_at_minus_infinity: Literal["zero", "nan"] = "zero"
+    unnormalised_probabilities: Literal["exact", "normalised"] = "exact"
+    weighted_probability_mean: Literal["by-count", "by-weight"] = "by-count"
+    label_smoothing_mass: Literal["all-classes", "other-classes"] = "all-classes"
+    label_smoothing_weights: Literal["weighted", "unweighted"] = "weighted"
+    plus_infinity: Literal["nan", "inf", "limit"] = "nan"
+    all_minus_infinity: Literal["nan", "other"] = "nan"
+    subnormal_results: Literal["kept", "flushed"] = "kept"
+    target_dtypes: list[str] | dict[str, list[str]] = []
+    double_differentiation: Literal["supported", "refused", "wrong"] = "supported"
+    forward_mode: Literal["supported", "refused", "wrong"] = "supported"
+
+
+NORMATIVE = Policies()
+
+
+def default_axis(policy: DefaultAxis, rank: int) -> int | None:
+    """The class axis that a default policy picks for logits of ``rank``; None is the whole array.
+
+    ``implicit`` is 0 for ranks 0, 1 and 3, else 1; 1 means 0 where there is no axis 1.
+    """
+    if policy == "all":
+        return None
+    if policy == "implicit":
+        return 0 if rank in (0, 1, 3) else 1
+    if policy == "required":
+        raise ValueError("the axis has no default")
+    if policy == 1:
+        return min(1, max(rank - 1, 0))
+    return policy % max(rank, 1)
+
+
+def for_operation(policy: str | dict[str, str], operation: str, normative: str) -> str:
+    """A policy's value for an operation, where it may differ between them."""
+    return policy.get(operation, normative) if isinstance(policy, dict) else policy

@@ -1,0 +1,97 @@
+"""The truth of a block: the right tier for its dtype, and the policies that a formula cannot give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from conformance.numerics.formats import Float64Array
+from conformance.oracle.block import Block
+from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.fast import FastTruth
+from conformance.oracle.policies import NORMATIVE, Policies
+
+__all__ = ["Tier", "Truth"]
+
+Tier = Literal["fast", "exact"]
+Booleans = npt.NDArray[np.bool_]
+_DEGENERATE = {"nan": np.nan, "zero": 0.0, "inf": np.inf}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What every problem of ``block`` must give under ``policies``.
+
+    ``tier`` is chosen by dtype unless stated: vectorised float64 with proven radii for 32 bits and below, Arb for float64.
+    """
+
+    block: Block
+    policies: Policies = NORMATIVE
+    tier: Tier | None = None
+
+    @cached_property
+    def fast(self) -> FastTruth:
+        """The first tier; its magnitudes serve the bounds whatever the dtype."""
+        return FastTruth(self.block, self.policies)
+
+    @cached_property
+    def _source(self) -> object:
+        if (self.tier or ("exact" if self.block.dtype == "float64" else "fast")) == "fast":
+            return self.fast
+        from conformance.oracle.exact import ExactTruth
+
+        return ExactTruth(self.block, self.policies)
+
+    def value(self, reduction: str) -> Enclosure:
+        """(P,) or (P, C) for ``none``, (n,) for ``sum`` and ``mean``."""
+        result: Enclosure = self._source.value(reduction)  # type: ignore[attr-defined]
+        if reduction != "mean":
+            return result
+        for mask, policy in self.degenerate:
+            if mask.any():
+                result = result.where(mask, _DEGENERATE.get(policy, np.nan))
+        return result
+
+    def gradient(self, reduction: str) -> Enclosure:
+        """(P, C); rows that :meth:`judged` excludes are NaN."""
+        with np.errstate(all="ignore"):
+            result: Enclosure = self._source.gradient(reduction)  # type: ignore[attr-defined]
+        if reduction == "mean" and self.policies.gradient_of_all_ignored == "nan" and self.all_ignored.any():
+            rows = self.all_ignored[self.block.problem_of_row]
+            result = result.where(np.broadcast_to(rows[:, None], result.mid.shape), np.nan)
+        return result
+
+    def judged(self, reduction: str) -> Booleans:
+        """Rows whose gradient is defined, (P,): not those with a NaN loss, nor those of a mean without denominator."""
+        rows = self.fast.judged
+        if reduction == "mean":
+            undefined = (self.fast.denominator.mid == 0.0) & ~self.all_ignored
+            rows = rows & ~undefined[self.block.problem_of_row]
+        return rows
+
+    @cached_property
+    def all_ignored(self) -> Booleans:
+        """Problems of which every position is ignored, (n,)."""
+        block = self.block
+        return (block.counts > 0) & (block.total((~block.ignored).astype(np.float64)) == 0)
+
+    @cached_property
+    def degenerate(self) -> list[tuple[Booleans, str]]:
+        """The means that have no value by the formula, (n,), and the policy that says what they give."""
+        empty = self.block.counts == 0
+        weightless = (self.fast.denominator.mid == 0.0) & ~empty & ~self.all_ignored
+        policies = self.policies
+        return [
+            (empty, policies.mean_of_empty_batch),
+            (self.all_ignored, policies.mean_of_all_ignored),
+            (weightless, policies.mean_of_zero_weight),
+        ]
+
+
+def special(values: Float64Array) -> Booleans:
+    """NaN and infinities."""
+    return ~np.isfinite(values)

@@ -1,0 +1,217 @@
+"""From settings to a finished run: cases, backends, the results file, progress, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.cases.load import Entry, load_suite
+from conformance.cases.select import parse_dtypes, parse_shard, select
+from conformance.errors import UsageError
+from conformance.judge.finding import Subject
+from conformance.judge.profile import UNDECLARED, Profile, load_profile
+from conformance.judge.verdict import NONCONFORMING
+from conformance.run.conduct import Conductor, Listener, Participant
+from conformance.run.environment import describe_environment, suite_commit
+from conformance.run.exchange import Description
+from conformance.run.executor import Limits, Session
+from conformance.run.plan import Limits as Budget
+from conformance.run.plan import Plan
+from conformance.run.progress import Progress
+from conformance.run.results import BackendRecord, Footer, Header, Outcome
+from conformance.run.store import Writer
+
+__all__ = ["Finished", "Settings", "exit_code", "launch", "subject_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line's ``run`` asks for; ``found`` are the backends to run, as discovery found them."""
+
+    backends: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    expression: str | None = None
+    dtypes: tuple[str, ...] = ()
+    device: str | None = None
+    mode: str | None = None
+    jobs: int | None = None
+    threads: int | None = None
+    timeout: float = 60.0
+    start_timeout: float = 180.0
+    max_memory: int = 2 << 30
+    shard: str | None = None
+    identities: bool = True
+    resume: Path | None = None
+    output: Path | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has come to its end: where its results lie, and what it exits with."""
+
+    folder: Path
+    counts: dict[str, int]
+    failed: dict[str, str]
+    exit_code: int
+
+
+def launch(settings: Settings) -> Finished:
+    """Run to the end. Raises UsageError for wrong usage, HarnessError where the results cannot be written.
+
+    Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
+    """
+    from conformance.cli.options import CASES, find_backends
+
+    settings = _resumed(settings)
+    dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
+    shard = parse_shard(settings.shard) if settings.shard else None
+    suite = load_suite(settings.paths or (CASES,))
+    entries = select(suite.entries, expression=settings.expression, dtypes=dtypes, shard=shard)
+    if not entries:
+        raise UsageError("no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype or --shard")
+    found = find_backends(settings.backends, settings.device, settings.mode)
+    folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    jobs = settings.jobs or max(1, min(len(found), os.cpu_count() or 1))
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // jobs)
+    limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    participants = [
+        Participant(each.name, Session(each.spec, threads=threads, limits=limits), _subject_maker(each)) for each in found
+    ]
+    header = Header(
+        suite=__version__,
+        commit=suite_commit(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=describe_environment(),
+        selection=_selection(settings, [each.spec for each in found]),
+    )
+    plan = Plan(entries, dtypes, settings.identities, Budget(settings.max_memory, settings.timeout))
+    with Writer(folder, header, resuming=settings.resume is not None) as writer:
+        return _conduct(plan, participants, writer, entries, jobs, settings)
+
+
+def _conduct(
+    plan: Plan,
+    participants: Sequence[Participant],
+    writer: Writer,
+    entries: Sequence[Entry],
+    jobs: int,
+    settings: Settings,
+) -> Finished:
+    begin = time.perf_counter()
+    totals = {participant.spec: len(entries) for participant in participants}
+    with Progress(totals, quiet=settings.quiet) as progress:
+        conductor = Conductor(
+            plan, participants, writer.write, writer.describe, _Shown(progress), jobs=jobs, done=writer.done
+        )
+        try:
+            conductor.run()
+        except KeyboardInterrupt:
+            progress.note(f"interrupted: what is done is in {writer.path}; complete it with --resume {writer.folder}")
+            raise
+    counts: Counter[str] = sum(conductor.counts.values(), Counter())
+    counts.update(_earlier(writer))
+    footer = Footer(counts=dict(counts), seconds=time.perf_counter() - begin, complete=True)
+    writer.finish(footer)
+    code = exit_code(counts, conductor.failed, len(participants))
+    return Finished(writer.folder, dict(counts), conductor.failed, code)
+
+
+def exit_code(counts: Counter[str], failed: dict[str, str], backends: int) -> int:
+    """1 for a non-conformity; 3 where every backend failed or the harness erred; 0 otherwise."""
+    if any(counts[verdict] for verdict in NONCONFORMING):
+        return 1
+    if (failed and len(failed) == backends) or counts["error"]:
+        return 3
+    return 0
+
+
+def _earlier(writer: Writer) -> Counter[str]:
+    """Verdicts of a resumed run that were in the file before."""
+    if not writer.done:
+        return Counter()
+    from conformance.run.store import read_run
+
+    counts = Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
+    return counts
+
+
+def _resumed(settings: Settings) -> Settings:
+    """The selection of the run that is resumed, unless there is none yet."""
+    if settings.resume is None:
+        return settings
+    from conformance.run.store import read_run
+
+    if not settings.resume.exists():
+        raise UsageError(f"{settings.resume} does not exist", mend="name the folder of an interrupted run")
+    chosen = read_run(settings.resume).header.selection
+    if settings.backends or settings.paths or settings.expression or settings.dtypes or settings.shard:
+        raise UsageError(
+            "a resumed run keeps its own selection", mend="leave out --backend, --cases, -k, --dtype and --shard"
+        )
+    return replace(
+        settings,
+        backends=tuple(chosen.get("backends", ())),
+        paths=tuple(Path(path) for path in chosen.get("cases", ())),
+        expression=chosen.get("expression"),
+        dtypes=tuple(chosen.get("dtypes", ())),
+        shard=chosen.get("shard"),
+        identities=chosen.get("identities", True),
+        device=None,
+        mode=None,
+    )
+
+
+def _selection(settings: Settings, specs: list[str]) -> dict[str, Any]:
+    return {
+        "backends": specs,
+        "cases": [str(path) for path in settings.paths],
+        "expression": settings.expression,
+        "dtypes": list(settings.dtypes),
+        "shard": settings.shard,
+        "identities": settings.identities,
+    }
+
+
+class _Shown(Listener):
+    """Passes what happens on to the progress display."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def started(self, spec: str, record: BackendRecord) -> None:
+        versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+        self.progress.note(f"{spec}: {versions} on {record.device}, {record.mode}")
+
+    def judged(self, spec: str, outcomes: list[Outcome], cases: int) -> None:
+        failed = len({each.case for each in outcomes if each.verdict in NONCONFORMING})
+        self.progress.advance(spec, cases, failed)
+
+    def ended(self, spec: str, error: UsageError | None) -> None:
+        if error is not None:
+            self.progress.note(f"{spec}: {error}")
+
+
+def _subject_maker(found: Any) -> Callable[[Description], Subject]:
+    return lambda description: subject_of(found.name, description)
+
+
+def subject_of(name: str, description: Description) -> Subject:
+    """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
+    from conformance.cli.options import PROFILES
+
+    file = PROFILES / f"{description.profile}.yaml"
+    profile: Profile = load_profile(file) if description.profile and file.is_file() else UNDECLARED
+    sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
+    version = next(iter(description.versions.values()), "")
+    overridden = frozenset(description.overridden)
+    return Subject(name, version, description.device, description.mode, profile, sources, overridden)
+
+

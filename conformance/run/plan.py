@@ -1,0 +1,234 @@
+"""The plan of a run: cases to problems, problems to requests, in chunks that every backend shares.
+
+A chunk is built when a backend first reaches it and forgotten when all have passed or newer ones crowd it out, so memory
+does not grow with the number of cases.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from conformance.cases.expand import expand
+from conformance.cases.load import Entry
+from conformance.cases.model import Case
+from conformance.cases.problem import Problem
+from conformance.judge.identities import Derived, derive
+from conformance.judge.identity import Side
+from conformance.judge.judge import Unit
+from conformance.judge.prepared import Prepared
+from conformance.judge.resolve import resolve
+from conformance.oracle.block import blocks
+from conformance.oracle.policies import NORMATIVE
+from conformance.run.exchange import Request
+
+__all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Skip", "request_of"]
+
+CASES = 96  # cases in a chunk at most
+ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
+KEPT = 6  # chunks kept for backends that lag behind
+KEY = 1 << 24  # request keys: chunk · KEY + place
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Cases whose stated budget exceeds these are left out: bytes and seconds of one call."""
+
+    memory: int = 2 << 30
+    seconds: float = 60.0
+
+    def excess(self, case: Case) -> str:
+        """Why the case is left out, or nothing."""
+        if case.budget.memory > self.memory:
+            return f"needs {case.budget.memory / 2**30:.1f} GiB, above the limit of {self.memory / 2**30:.1f} (--max-memory)"
+        if case.budget.seconds > self.seconds:
+            return f"needs {case.budget.seconds:g} s, above the limit of {self.seconds:g} (--timeout)"
+        return ""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A case that is not run in a dtype, and why."""
+
+    entry: Entry
+    dtype: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Units that are judged together: their block, and where the observations of each reduction lie in the chunk."""
+
+    prepared: Prepared
+    units: list[Unit]
+    places: dict[str, list[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """A transformed call of ``group``'s unit ``index``; ``place`` is its observation's."""
+
+    derived: Derived
+    group: Group
+    index: int
+    other: Side
+    place: int
+
+
+@dataclass(eq=False)
+class Chunk:
+    """Some consecutive cases: what to ask, and how to judge the answers."""
+
+    number: int
+    requests: list[Request] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    raising: list[tuple[Unit, str, int]] = field(default_factory=list)
+    identities: list[Identity] = field(default_factory=list)
+    skips: list[Skip] = field(default_factory=list)
+    themes: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, request: Request) -> int:
+        """Put a request on the list; returns its place."""
+        self.requests.append(request)
+        return len(self.requests) - 1
+
+
+def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, repeat: bool) -> Request:
+    """The call as the backend receives it; ``default`` leaves the reduction to the framework."""
+    options: list[tuple[str, object]] = [("axis", problem.axis)]
+    operands: dict[str, object] = {}
+    if problem.takes_targets:
+        operands["targets"] = problem.targets
+        if problem.weight is not None:
+            operands["weight"] = problem.weight
+        options.append(("ignore_index", problem.ignore_index))
+        if problem.operation == "cross_entropy":
+            options.append(("label_smoothing", problem.label_smoothing or None))
+        options.append(("reduction", None if reduction == "default" else reduction))
+    upstream = problem.upstream.get(reduction) if gradient and reduction != "default" else None  # type: ignore[call-overload]
+    return Request(key, problem.operation, problem.logits, operands, tuple(options), problem.layout, upstream, repeat)
+
+
+@dataclass(eq=False)
+class Plan:
+    """All chunks of a run, built on demand; safe to read from several threads."""
+
+    entries: Sequence[Entry]
+    dtypes: Collection[str] | None = None
+    identities: bool = True
+    limits: Limits = field(default_factory=Limits)
+    _kept: OrderedDict[int, Chunk] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._spans = list(self._cut())
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def cases(self, number: int) -> int:
+        """How many cases chunk ``number`` holds."""
+        first, last = self._spans[number]
+        return last - first
+
+    def _cut(self) -> Iterator[tuple[int, int]]:
+        first, size = 0, 0
+        for place, entry in enumerate(self.entries):
+            weight = _elements(entry.case)
+            if place > first and (place - first >= CASES or size + weight > ELEMENTS):
+                yield first, place
+                first, size = place, 0
+            size += weight
+        if first < len(self.entries):
+            yield first, len(self.entries)
+
+    def chunk(self, number: int) -> Chunk:
+        """Chunk ``number``, shared between the backends that are near it."""
+        with self._lock:
+            found = self._kept.get(number)
+            if found is None:
+                found = self._kept[number] = self._build(number)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            else:
+                self._kept.move_to_end(number)
+            return found
+
+    def requests(self) -> Iterator[Request]:
+        """Every request of the run, in order."""
+        for number in range(len(self)):
+            yield from self.chunk(number).requests
+
+    def _build(self, number: int) -> Chunk:
+        chunk = Chunk(number)
+        fit: dict[int, Unit] = {}
+        for entry in self.entries[slice(*self._spans[number])]:
+            chunk.themes[entry.case.id] = entry.theme
+            for unit in self._expand(entry, chunk):
+                chunk.units.append(unit)
+                if unit.resolution.must_raise or unit.resolution.undefined:
+                    self._ask_raising(chunk, unit)
+                else:
+                    fit[id(unit.resolution.problem)] = unit
+        for block in blocks(unit.resolution.problem for unit in fit.values()):
+            group = Group(Prepared(block), [fit[id(problem)] for problem in block.problems], {})
+            chunk.groups.append(group)
+            for reduction in _reductions(group.units):
+                group.places[reduction] = [self._ask(chunk, unit, reduction) for unit in group.units]
+        if self.identities:
+            self._add_identities(chunk)
+        return chunk
+
+    def _expand(self, entry: Entry, chunk: Chunk) -> Iterator[Unit]:
+        excess = self.limits.excess(entry.case)
+        if excess:
+            chunk.skips += [Skip(entry, dtype, excess) for dtype in entry.case.dtypes]
+            return
+        expansion = expand(entry, dtypes=self.dtypes)
+        chunk.skips += [Skip(entry, dtype, reason) for dtype, reason in expansion.skipped]
+        for problem in expansion.problems:
+            yield Unit(problem, resolve(problem, NORMATIVE))
+
+    def _ask(self, chunk: Chunk, unit: Unit, reduction: str) -> int:
+        key = chunk.number * KEY + len(chunk.requests)
+        return chunk.ask(request_of(unit.problem, reduction, key, gradient=True, repeat=True))
+
+    def _ask_raising(self, chunk: Chunk, unit: Unit) -> None:
+        for reduction in unit.problem.reductions:
+            key = chunk.number * KEY + len(chunk.requests)
+            place = chunk.ask(request_of(unit.problem, reduction, key, gradient=False, repeat=False))
+            chunk.raising.append((unit, reduction, place))
+
+    def _add_identities(self, chunk: Chunk) -> None:
+        derived: dict[int, tuple[Derived, Group, int]] = {}
+        for group in chunk.groups:
+            for index, unit in enumerate(group.units):
+                if unit.problem.axis is None or "none" not in group.places:
+                    continue
+                for each in derive(unit.resolution.problem):
+                    derived[id(each.problem)] = (each, group, index)
+        for block in blocks(each.problem for each, _, _ in derived.values()):
+            prepared = Prepared(block)
+            for place, problem in enumerate(block.problems):
+                each, group, index = derived[id(problem)]
+                key = chunk.number * KEY + len(chunk.requests)
+                sent = chunk.ask(request_of(problem, each.reduction, key, gradient=False, repeat=False))
+                chunk.identities.append(Identity(each, group, index, Side(prepared, place), sent))
+
+
+def _reductions(units: Sequence[Unit]) -> tuple[str, ...]:
+    return units[0].problem.reductions
+
+
+def _elements(case: Case) -> int:
+    logits = case.logits if case.logits is not None else case.log_probabilities
+    shape = getattr(logits, "shape", None)
+    if shape is None:
+        return 64
+    count = 1
+    for extent in shape:
+        count *= int(extent)
+    return count * len(case.dtypes) * len(case.layouts)

@@ -1,0 +1,293 @@
+"""The file of a run: written block by block, locked against a second run, read back, cut back and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import msgspec
+
+from conformance.errors import HarnessError, Place, UsageError
+from conformance.run.results import (
+    SCHEMA,
+    BackendRecord,
+    Footer,
+    Header,
+    Outcome,
+    Record,
+    UnitKey,
+    decode_record,
+    encode_record,
+)
+
+__all__ = ["FILE", "Run", "Writer", "read_run", "resume"]
+
+FILE = "outcomes.jsonl"
+LOCK = ".lock"
+OUTCOME = b'{"record":"outcome"'
+
+
+class Writer:
+    """Writes a run into ``folder`` (made if need be), each block at once and flushed.
+
+    With ``resuming`` it goes on with the run that the folder holds: ``done`` are the units that need not be done
+    again, ``header`` is the first one's. Raises ``UsageError`` for a folder that holds a run (or, resuming, a
+    complete one), or in which another run is writing; ``HarnessError`` when the disk refuses.
+    """
+
+    def __init__(self, folder: Path | str, header: Header, *, resuming: bool = False) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / FILE
+        self.done: frozenset[UnitKey] = frozenset()
+        self.header = header
+        with self._disk():
+            self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock: _Lock | None = _Lock(self.folder)
+        try:
+            self._file: IO[bytes] | None = self._open(resuming)
+            if self.header is header:
+                self._write(encode_record(header))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def describe(self, backend: BackendRecord) -> None:
+        """Record a backend that has come up, or why it has not."""
+        self._write(encode_record(backend))
+
+    def write(self, unit: Iterable[Outcome]) -> None:
+        """Write the outcomes of one unit as one block: a run that is cut off loses the last block at most."""
+        self._write(b"".join(encode_record(each) for each in unit))
+
+    def finish(self, footer: Footer) -> None:
+        """Write the footer and close, with everything on the disk."""
+        self._write(encode_record(footer))
+        with self._disk():
+            if self._file is not None:
+                os.fsync(self._file.fileno())
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and give the folder free; a run without a footer is truncated and can be resumed."""
+        file, self._file = self._file, None
+        lock, self._lock = self._lock, None
+        try:
+            if file is not None:
+                with self._disk():
+                    file.close()
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def _open(self, resuming: bool) -> IO[bytes]:
+        held = self.path.exists() and self.path.stat().st_size > 0
+        if held and not resuming:
+            raise UsageError(
+                f"{self.folder} already holds a run", mend="resume it, or name another output folder for this run"
+            )
+        if held:
+            kept = _cut_back(self.path)
+            if kept is not None:
+                self.header, self.done = kept
+        with self._disk():
+            # Unbuffered: a block is one write, and nothing is left to be lost.
+            return self.path.open("ab", buffering=0)
+
+    def _write(self, block: bytes) -> None:
+        if self._file is None:
+            raise HarnessError(f"{self.path} has been closed")
+        rest = memoryview(block)
+        with self._disk():
+            while rest:
+                rest = rest[self._file.write(rest) :]
+
+    @contextlib.contextmanager
+    def _disk(self) -> Iterator[None]:
+        with _disk_errors(self.path, "written"):
+            yield
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed."""
+
+    path: Path
+    header: Header
+    backends: dict[str, BackendRecord]
+    footer: Footer | None
+    truncated: bool
+
+    @property
+    def outcomes(self) -> Iterator[Outcome]:
+        """The outcomes in file order, read as they are asked for."""
+        return (record for _, record in _records(self.path) if isinstance(record, Outcome))
+
+
+def read_run(folder: Path | str) -> Run:
+    """The run in ``folder`` (or the file itself). Raises ``UsageError`` that names the file and line at fault."""
+    path = _file_of(folder)
+    header: Header | None = None
+    footer: Footer | None = None
+    backends: dict[str, BackendRecord] = {}
+    for number, record in _records(path, skip_outcomes=True):
+        if isinstance(record, Header) and header is None:
+            _check_schema(record, path, number)
+            header = record
+            backends = {each.name: each for each in record.backends}
+        elif isinstance(record, BackendRecord):
+            backends[record.name] = record
+        elif isinstance(record, Footer):
+            footer = record
+    if header is None:
+        raise UsageError("no header", place=Place(path, 1), mend="this is no results file, or an empty one: run again")
+    truncated = footer is None or not _ends_with_newline(path)
+    return Run(path, header, backends, footer, truncated)
+
+
+def resume(folder: Path | str) -> frozenset[UnitKey]:
+    """Cut the run in ``folder`` back to its last complete unit; the units that are done.
+
+    Units are written contiguously, so only the last one of a file without a footer can be in part: it is redone.
+    Raises ``UsageError`` when there is no run, a complete one, or one that is being written.
+    """
+    path = _file_of(folder)
+    lock = _Lock(path.parent)
+    try:
+        kept = _cut_back(path)
+    finally:
+        lock.release()
+    return frozenset() if kept is None else kept[1]
+
+
+def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
+    """Cut off what is incomplete; the header and the complete units, or ``None`` where not even a header is left."""
+    header: Header | None = None
+    footer: Footer | None = None
+    done: set[UnitKey] = set()
+    last: UnitKey | None = None
+    position = end_of_units = 0  # bytes: the end of the line before, and of the last line that is no part of `last`
+    for number, line in _lines(path):
+        record = _decode(path, number, line)
+        if record is None:
+            break
+        if isinstance(record, Header) and header is None:
+            _check_schema(record, path, number)
+            header = record
+        if isinstance(record, Footer):
+            footer = record
+            break
+        if isinstance(record, Outcome) and record.unit != last:
+            if last is not None:
+                done.add(last)
+            last, end_of_units = record.unit, position
+        position += len(line)
+    if footer is not None and footer.complete:
+        raise UsageError(f"the run in {path.parent} is complete", mend="there is nothing to resume: start a new run")
+    if footer is not None and last is not None:  # an orderly interruption ends with a complete unit
+        done.add(last)
+        last = None
+    with _disk_errors(path, "cut back"):
+        os.truncate(path, (position if last is None else end_of_units) if header else 0)
+    return None if header is None else (header, frozenset(done))
+
+
+def _file_of(folder: Path | str) -> Path:
+    path = Path(folder)
+    path = path / FILE if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(f"no run in {folder}", mend=f"name a folder that holds {FILE}")
+    return path
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with _disk_errors(path, "read"), path.open("rb") as file:
+        yield from enumerate(file, 1)
+
+
+def _records(path: Path, *, skip_outcomes: bool = False) -> Iterator[tuple[int, Record]]:
+    """Line numbers and records; a last line that is cut off is left out."""
+    for number, line in _lines(path):
+        if skip_outcomes and line.startswith(OUTCOME) and line.endswith(b"}\n"):
+            continue
+        record = _decode(path, number, line)
+        if record is not None:
+            yield number, record
+
+
+def _decode(path: Path, number: int, line: bytes) -> Record | None:
+    """The record of a line; ``None`` for a line that is cut off."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return decode_record(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"this line is damaged: {error}",
+            place=Place(path, number),
+            mend="restore the file, or delete the line: its outcomes are then missing from the report",
+        ) from None
+
+
+def _check_schema(header: Header, path: Path, number: int) -> None:
+    if header.schema != SCHEMA:
+        raise UsageError(
+            f"results of schema {header.schema}, and this version reads schema {SCHEMA}",
+            place=Place(path, number, "schema"),
+            mend="read it with the version of the suite that wrote it, or run again",
+        )
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with _disk_errors(path, "read"), path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path, done: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be {done}: {error.strerror or error}") from error
+
+
+class _Lock:
+    """Holds a folder for one run; the system gives it free when the process ends, however it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        self._release: Callable[[], None] | None = None
+        try:
+            import fcntl
+        except ImportError:  # no such locks on this system: two runs in one folder are the user's to avoid
+            return
+        with _disk_errors(self._path, "written"):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise UsageError(
+                f"another run is writing to {folder}", mend="wait for its end, or name another output folder"
+            ) from None
+        self._release = lambda: os.close(descriptor)
+
+    def release(self) -> None:
+        """Remove the lock file, and let go."""
+        if self._release is not None:
+            self._path.unlink(missing_ok=True)
+            self._release()
+            self._release = None

@@ -1,0 +1,178 @@
+"""What runs inside a backend's process.
+
+Importing this module imports no NumPy: thread pools read their environment variables when they are loaded, so
+these are set first.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.errors import UsageError
+    from conformance.run.evaluation import Evaluator
+    from conformance.run.exchange import Description, Observation, Request, Source
+
+__all__ = ["CREATOR", "describe", "perform", "serve", "start", "start_guarded"]
+
+#: Where a specification becomes a backend: ``create(spec, threads) -> Backend``, which also calls ``prepare``.
+CREATOR = "backends.discovery:create"
+OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+_state: dict[str, Any] = {}
+
+
+def start(spec: str, threads: int, log_path: str | None, creator: str = CREATOR) -> Description:
+    """Make this process the backend ``spec``: its output goes to the log, its thread pools are set, it is created.
+
+    ``log_path`` of ``None`` leaves the output where it is (for use in the engine's own process). Raises what the
+    creator raises.
+    """
+    if log_path is not None:
+        _redirect(log_path)
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    module, _, attribute = creator.partition(":")
+    backend = getattr(importlib.import_module(module), attribute)(spec, threads)
+    from conformance.run.evaluation import Evaluator
+
+    _state.update(spec=spec, evaluator=Evaluator(backend))
+    return describe()
+
+
+def start_guarded(spec: str, threads: int, log_path: str, creator: str) -> Description | UsageError:
+    """``start`` for the border between processes: whatever goes wrong comes back as an error that can be pickled."""
+    from conformance.errors import BackendUnavailable, UsageError
+
+    _leave_with_parent()
+    try:
+        return start(spec, threads, log_path, creator)
+    except UsageError as error:
+        return error
+    except BaseException as error:
+        from conformance.run.faults import brief, innermost_place
+
+        mend = getattr(error, "mend", None)  # what discovery raises explains itself
+        if isinstance(mend, str):
+            return BackendUnavailable(getattr(error, "problem", brief(error)), mend=mend)
+        reason = f"{type(error).__name__}: {brief(error)}"
+        return BackendUnavailable(f"backend {spec!r} cannot be loaded: {reason} (at {innermost_place(error)})")
+
+
+def describe() -> Description:
+    """The backend of this process: versions, settings, and the source of each operation."""
+    from conformance.run.exchange import Description
+
+    backend = _evaluator().backend
+    return Description(
+        name=_state["spec"],
+        framework=backend.framework,
+        versions=dict(backend.versions()),
+        device=backend.device,
+        mode=backend.mode,
+        settings=dict(backend.settings()),
+        sources={name: _source(type(backend), name) for name in OPERATIONS},
+        overridden=_overridden(type(backend)),
+        profile=getattr(backend, "profile", ""),
+        pid=os.getpid(),
+    )
+
+
+def perform(requests: list[Request]) -> list[Observation]:
+    """One observation for each request, in their order; failures are observations too."""
+    observe = _evaluator().observe
+    return [observe(request) for request in requests]
+
+
+def serve(packed: bytes, watchdog: float | None) -> tuple[float, bytes]:
+    """Perform packed requests: the seconds that it took here, and the packed observations.
+
+    After ``watchdog`` seconds, if given, the log receives the stack, so that a hanging call shows where it hangs.
+    """
+    import faulthandler
+    from time import perf_counter
+
+    from conformance.run.exchange import pack_observations, unpack_requests
+
+    begin = perf_counter()
+    if watchdog is not None:
+        faulthandler.dump_traceback_later(watchdog, file=2)
+    try:
+        observations = perform(unpack_requests(packed))
+    finally:
+        if watchdog is not None:
+            faulthandler.cancel_dump_traceback_later()
+    return perf_counter() - begin, pack_observations(observations)
+
+
+def _evaluator() -> Evaluator:
+    if "evaluator" not in _state:
+        raise RuntimeError("this process has no backend yet: call start first")
+    evaluator: Evaluator = _state["evaluator"]
+    return evaluator
+
+
+def _redirect(log_path: str) -> None:
+    """Send what is written to the descriptors 1 and 2, by whatever language, to the end of the log."""
+    import faulthandler
+
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Append mode, so that the engine can cut the file back while this process writes to it.
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    faulthandler.enable(file=2, all_threads=False)
+
+
+def _leave_with_parent() -> None:
+    """Be the head of a process group, so that children go with this process; and go when the engine goes."""
+    import multiprocessing
+    import threading
+    from multiprocessing.connection import wait
+
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def _source(kind: type, name: str) -> Source:
+    import inspect
+    import textwrap
+
+    from conformance.run.exchange import Source
+    from conformance.run.faults import display_path
+
+    try:
+        function = inspect.unwrap(getattr(kind, name))
+        lines, first = inspect.getsourcelines(function)
+        return Source(display_path(inspect.getsourcefile(function) or ""), first, textwrap.dedent("".join(lines)))
+    except (AttributeError, OSError, TypeError):
+        return Source("", 0, "")
+
+
+def _overridden(kind: type) -> tuple[str, ...]:
+    """Operations that ``kind`` replaces in an adapter that it inherits from."""
+    from conformance.run.faults import adapter_classes
+
+    own, *inherited = adapter_classes(kind)
+    return tuple(name for name in OPERATIONS if name in vars(own) and any(name in vars(each) for each in inherited))

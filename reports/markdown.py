@@ -1,0 +1,93 @@
+"""The Markdown summary of a run: the matrix, and every finding that is not a pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from conformance.errors import HarnessError
+from conformance.judge.verdict import VERDICTS
+from conformance.run.results import Outcome
+from conformance.run.store import Run
+from reports.tally import NOT_PASSED, Tally
+
+__all__ = ["escape", "summary_text", "write_summary"]
+
+LIMIT = 400  # findings of one verdict that are written out
+
+
+def write_summary(folder: Path, run: Run, counted: Tally) -> Path:
+    """Write ``summary.md`` beside the outcomes; returns its path."""
+    path = folder / "summary.md"
+    try:
+        path.write_text(summary_text(run, counted), encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+def escape(text: object) -> str:
+    """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text))
+    for special in "\\`*_{}[]<>()#+!|~":
+        plain = plain.replace(special, "\\" + special)
+    return plain
+
+
+def summary_text(run: Run, counted: Tally) -> str:
+    """The summary as Markdown."""
+    lines = ["# Conformance run", ""]
+    lines += _about(run)
+    lines += ["", "## Verdicts by backend and theme", ""]
+    names = counted.backends()
+    lines.append("| theme | " + " | ".join(f"{escape(n)} {escape(counted.versions[n])}" for n in names) + " |")
+    lines.append("|---" * (len(names) + 1) + "|")
+    for theme in counted.themes:
+        cells = [_cell(counted.cells[(name, theme)]) for name in names]
+        lines.append(f"| {escape(theme)} | " + " | ".join(cells) + " |")
+    lines.append("| **all** | " + " | ".join(_cell(counted.totals[name]) for name in names) + " |")
+    for verdict in NOT_PASSED:
+        found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
+        if found:
+            lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({len(found)})", ""]
+            lines += _findings(found)
+    return "\n".join(lines) + "\n"
+
+
+def _about(run: Run) -> list[str]:
+    header = run.header
+    facts = [f"Suite {escape(header.suite)}", f"started {escape(header.started)}"]
+    if header.commit:
+        facts.append(f"commit {escape(header.commit[:12])}")
+    environment = header.environment
+    facts += [f"{escape(key)}: {escape(environment[key])}" for key in ("python", "cpu", "cores") if key in environment]
+    lines = [" · ".join(facts) + "."]
+    if run.truncated:
+        lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]
+    for name, record in run.backends.items():
+        if record.error:
+            lines += ["", f"**{escape(name)} did not run**: {escape(record.error)}"]
+    return lines
+
+
+def _cell(counts: Counter[str]) -> str:
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
+
+
+def _findings(found: list[Outcome]) -> list[str]:
+    lines = ["| backend | case | dtype | op | check | class | ulp | error/bound | observed | expected | finding | source |",
+             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    for o in found[:LIMIT]:
+        cells = [o.backend, o.case, o.dtype, f"{o.op} {o.reduction}".strip(), o.check, o.class_ or "", _short(o.ulp),
+                 _short(o.ratio), _short(o.observed), _short(o.expected), o.message, o.source or ""]
+        lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
+    if len(found) > LIMIT:
+        lines += ["", f"… and {len(found) - LIMIT} more in outcomes.jsonl."]
+    return lines
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,95 @@
+"""The matrix backend × theme on the terminal, and the findings behind it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from conformance.run.results import Outcome
+from conformance.run.store import read_run
+from reports.markdown import write_summary
+from reports.tally import Tally, tally
+
+__all__ = ["cell_text", "print_run"]
+
+_STYLES = {"fail": "bold red", "crash": "bold red", "timeout": "bold red", "error": "magenta", "fixed": "yellow",
+           "known": "yellow", "deviation": "cyan"}
+
+
+def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
+    """Print a run's matrix to standard output (``table``), or its counts as JSON, and write its summary.md."""
+    run = read_run(folder)
+    counted = tally(run.outcomes)
+    summary = write_summary(folder, run, counted)
+    if style == "json":
+        document = {
+            "folder": str(folder),
+            "outcomes": str(run.path),
+            "summary": str(summary),
+            "backends": {name: dict(counts) for name, counts in counted.totals.items()},
+            "unavailable": {name: record.error for name, record in run.backends.items() if record.error},
+            "truncated": run.truncated,
+        }
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    _print_table(counted, details)
+    for name, record in run.backends.items():
+        if record.error:
+            sys.stdout.write(f"\n{name} did not run: {record.error}\n")
+    sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n")
+
+
+def cell_text(counts: Counter[str]) -> str:
+    """``12 pass · 1 fail · 3 unsupported``: only what occurs, conforming first."""
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    return " · ".join(f"{counts[v]} {v}" for v in order if counts[v]) or "–"
+
+
+def _print_table(counted: Tally, details: int) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(soft_wrap=False)
+    table = Table(title="verdicts by backend and theme", title_justify="left", show_lines=True)
+    table.add_column("theme")
+    for name in counted.backends():
+        table.add_column(f"{escape(name)}\n{escape(counted.versions[name])}", overflow="fold")
+    for theme in counted.themes:
+        cells = [_coloured(counted.cells[(name, theme)], Text) for name in counted.backends()]
+        table.add_row(Text(theme), *cells)
+    table.add_row(Text("all", style="bold"), *[_coloured(counted.totals[name], Text) for name in counted.backends()])
+    console.print(table)
+    shown = [o for o in counted.notable if o.verdict != "deviation"] or []
+    for outcome in shown[:details]:
+        console.print(_detail(outcome, Text))
+    hidden = len(shown) - min(details, len(shown))
+    if hidden > 0:
+        console.print(f"… and {hidden} more findings in the summary", style="dim")
+
+
+def _coloured(counts: Counter[str], text: type) -> object:
+    result = text()
+    for verdict in ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run"):
+        if counts[verdict]:
+            if result:
+                result.append("\n")
+            result.append(f"{counts[verdict]} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim"))
+    return result or text("–")
+
+
+def _detail(outcome: Outcome, text: type) -> object:
+    line = text()
+    line.append(outcome.verdict.upper(), style=_STYLES.get(outcome.verdict, ""))
+    reduction = f", {outcome.reduction}" if outcome.reduction else ""
+    line.append(f" {outcome.backend} · {outcome.case} · {outcome.dtype}, {outcome.op}{reduction} · {outcome.check}\n", style="bold")
+    line.append(f"    {outcome.message}\n")
+    if outcome.expected is not None:
+        ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
+        line.append(f"    observed {outcome.observed}, expected {outcome.expected}{ulp}, class {outcome.class_ or '–'}\n")
+    if outcome.source:
+        line.append(f"    called at {outcome.source}", style="dim")
+    return line
