@@ -81,7 +81,7 @@ class Backend(ABC):
         return {}
 
     @abstractmethod
-    def tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array | Any) -> Tensor:
         """The framework's tensor with the array's shape, values, and, where it can, its strides."""
 
     @abstractmethod

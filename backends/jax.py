@@ -64,7 +64,7 @@ class Jax(Backend):
             "flush to zero": str(float(self.tensor(np.array(1e-40, np.float32)) * 1) == 0).lower(),
         }
 
-    def tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array | Any) -> Tensor:
         """A copy in the device's own layout; targets that are no array stay what they are."""
         return jax.device_put(array, self._place) if isinstance(array, np.ndarray) else array
 

@@ -17,7 +17,7 @@ __all__ = ["Numpy"]
 
 
 class Numpy(Backend):
-    """The reference: every operation, feature and policy, with the first choice where there is one."""
+    """The reference: every operation and feature; invalid input raises TypeError, ValueError or IndexError."""
 
     framework: ClassVar[str] = "numpy"
     profile: ClassVar[str] = "numpy"
@@ -28,7 +28,7 @@ class Numpy(Backend):
     def settings(self) -> dict[str, str]:
         return {"threads": "1", "flush to zero": str(float(np.float32(1e-40) * np.float32(1)) == 0).lower()}
 
-    def tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array | Any) -> Tensor:
         return array
 
     def array(self, tensor: Tensor) -> Array:
@@ -55,7 +55,7 @@ class Numpy(Backend):
         with np.errstate(all="ignore"):
             x = _class_axis_last(log_probabilities, axis)
             y = _indices(log_probabilities, targets, weight, axis, ignore_index)
-            return _reduced(_weighted(y.coefficients, y.masked(x)), y, reduction, log_probabilities.dtype)
+            return _reduced(_weighted(y.coefficients, y.labelled(x)), y, reduction, log_probabilities.dtype)
 
     def cross_entropy(
         self,
@@ -101,15 +101,20 @@ class Numpy(Backend):
 
 @dataclass(frozen=True)
 class _Targets:
-    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, the mean's divisor."""
+    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, the mean's divisor, labels."""
 
     coefficients: Any
     valid: Any
     divisor: Any
+    labels: Any = None
 
     def masked(self, x: Array) -> Any:
         """``x`` without the ignored positions: whatever they hold, it takes no part."""
         return np.where(self.valid[..., np.newaxis], x, 0)
+
+    def labelled(self, x: Array) -> Any:
+        """``x`` at the labels of the valid positions, 0 elsewhere: nll_loss does not look at the other classes."""
+        return np.where(np.arange(x.shape[-1]) == self.labels[..., np.newaxis], self.masked(x), 0)
 
 
 def _shifted(x: Any) -> tuple[Any, Any]:
@@ -238,7 +243,7 @@ def _indices(
         np.put_along_axis(coefficients, labels[..., np.newaxis], (1 - smoothing) * picked, -1)
         coefficients += np.where(valid[..., np.newaxis], smoothing * w / classes, 0) if smoothing else 0
     divisor = np.where(valid, w[labels] if classes else 0, 0).sum(dtype=x.dtype)
-    return _Targets(coefficients, valid, divisor)
+    return _Targets(coefficients, valid, divisor, labels)
 
 
 def _weights(weight: Any, x: Any) -> Any:

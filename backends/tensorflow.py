@@ -59,7 +59,7 @@ class TensorFlow(Backend):
             "flush to zero": str(float(tf.multiply(tiny, 1.0)) == 0).lower(),
         }
 
-    def tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array | Any) -> Tensor:
         """A copy in TensorFlow's own layout; targets that are no array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array

@@ -64,7 +64,7 @@ class Torch(Backend):
             "flush to zero": str(float(tiny * 1) == 0).lower(),
         }
 
-    def tensor(self, array: Array) -> Tensor:
+    def tensor(self, array: Array | Any) -> Tensor:
         """Shares the array's memory and strides on the CPU; targets that are no array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.errors import HarnessError
@@ -16,11 +17,12 @@ __all__ = ["escape", "summary_text", "write_summary"]
 LIMIT = 400  # findings of one verdict that are written out
 
 
-def write_summary(folder: Path, run: Run, counted: Tally) -> Path:
-    """Write ``summary.md`` beside the outcomes; returns its path."""
+def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:
+    """Write ``summary.md`` into ``folder``; returns its path. Raises HarnessError where it cannot be written."""
     path = folder / "summary.md"
     try:
-        path.write_text(summary_text(run, counted), encoding="utf-8")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(summary_text(runs, counted), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
     return path
@@ -34,13 +36,14 @@ def escape(text: object) -> str:
     return plain
 
 
-def summary_text(run: Run, counted: Tally) -> str:
-    """The summary as Markdown."""
+def summary_text(runs: Sequence[Run], counted: Tally) -> str:
+    """The summary of one run, or of several together, as Markdown."""
     lines = ["# Conformance run", ""]
-    lines += _about(run)
-    lines += ["", "## Verdicts by backend and theme", ""]
+    for run in runs:
+        lines += _about(run)
+    lines += ["", "## Checks by backend and theme", ""]
     names = counted.backends()
-    lines.append("| theme | " + " | ".join(f"{escape(n)} {escape(counted.versions[n])}" for n in names) + " |")
+    lines.append("| theme | " + " | ".join(escape(name) for name in names) + " |")
     lines.append("|---" * (len(names) + 1) + "|")
     for theme in counted.themes:
         cells = [_cell(counted.cells[(name, theme)]) for name in names]

@@ -6,41 +6,43 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance.judge.verdict import VERDICTS
+from conformance.judge.verdict import Verdict
 from conformance.run.results import Outcome
 
 __all__ = ["NOT_PASSED", "Tally", "tally"]
 
 #: Verdicts that a reader wants to see in full, worst first.
-NOT_PASSED = ("fail", "crash", "timeout", "error", "fixed", "known", "deviation")
+NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "fixed", "known", "deviation")
 
 
 @dataclass(eq=False)
 class Tally:
-    """Verdict counts; unsupported, crash and error are never mixed into pass or fail."""
+    """Verdict counts by backend and theme; unsupported, crash and error are never mixed into pass or fail.
+
+    A backend is told by its name and version, so that runs of several versions stand side by side.
+    """
 
     cells: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     worst_ratio: dict[tuple[str, str], float] = field(default_factory=dict)
     notable: list[Outcome] = field(default_factory=list)
     themes: dict[str, None] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        self.cells[(outcome.backend, outcome.theme)][outcome.verdict] += 1
-        self.totals[outcome.backend][outcome.verdict] += 1
+        backend = f"{outcome.backend} {outcome.version}".rstrip()
+        self.cells[(backend, outcome.theme)][outcome.verdict] += 1
+        self.totals[backend][outcome.verdict] += 1
         self.themes.setdefault(outcome.theme, None)
-        self.versions.setdefault(outcome.backend, outcome.version)
         if outcome.verdict in NOT_PASSED:
             self.notable.append(outcome)
         if outcome.verdict in ("pass", "deviation") and isinstance(outcome.ratio, float):
-            key = (outcome.backend, outcome.theme)
+            key = (backend, outcome.theme)
             self.worst_ratio[key] = max(self.worst_ratio.get(key, 0.0), outcome.ratio)
 
     def backends(self) -> list[str]:
-        """In order of appearance."""
-        return list(self.totals)
+        """Names with versions, sorted: the order in which they happened to run says nothing."""
+        return sorted(self.totals)
 
 
 def tally(outcomes: Iterable[Outcome]) -> Tally:
@@ -48,6 +50,6 @@ def tally(outcomes: Iterable[Outcome]) -> Tally:
     result = Tally()
     for each in outcomes:
         result.add(each)
-    result.notable.sort(key=lambda o: (NOT_PASSED.index(o.verdict), o.backend, o.case, o.dtype, o.check, o.reduction))
-    assert set(NOT_PASSED) < set(VERDICTS)
+    place = {verdict: i for i, verdict in enumerate(NOT_PASSED)}
+    result.notable.sort(key=lambda o: (place[o.verdict], o.backend, o.case, o.dtype, o.check, o.reduction))  # type: ignore[index]
     return result

@@ -6,13 +6,18 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.run.results import Outcome
 from conformance.run.store import read_run
 from reports.markdown import write_summary
+from reports.merge import Merged
 from reports.tally import Tally, tally
 
-__all__ = ["cell_text", "print_run"]
+if TYPE_CHECKING:
+    from rich.text import Text
+
+__all__ = ["cell_text", "print_merged", "print_run"]
 
 _STYLES = {"fail": "bold red", "crash": "bold red", "timeout": "bold red", "error": "magenta", "fixed": "yellow",
            "known": "yellow", "deviation": "cyan"}
@@ -22,7 +27,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
     """Print a run's matrix to standard output (``table``), or its counts as JSON, and write its summary.md."""
     run = read_run(folder)
     counted = tally(run.outcomes)
-    summary = write_summary(folder, run, counted)
+    summary = write_summary(folder, [run], counted)
     if style == "json":
         document = {
             "folder": str(folder),
@@ -41,6 +46,16 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
     sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n")
 
 
+def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
+    """Print the matrix of several runs together, and write their summary.md into ``output``."""
+    counted = tally(merged.outcomes)
+    summary = write_summary(output, merged.runs, counted)
+    _print_table(counted, details)
+    for name, record in merged.unavailable.items():
+        sys.stdout.write(f"\n{name} did not run: {record.error}\n")
+    sys.stdout.write(f"\nsummary: {summary}\n")
+
+
 def cell_text(counts: Counter[str]) -> str:
     """``12 pass · 1 fail · 3 unsupported``: only what occurs, conforming first."""
     order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
@@ -54,35 +69,39 @@ def _print_table(counted: Tally, details: int) -> None:
     from rich.text import Text
 
     console = Console(soft_wrap=False)
-    table = Table(title="verdicts by backend and theme", title_justify="left", show_lines=True)
+    table = Table(title="checks by backend and theme", title_justify="left", show_lines=True)
     table.add_column("theme")
     for name in counted.backends():
-        table.add_column(f"{escape(name)}\n{escape(counted.versions[name])}", overflow="fold")
+        table.add_column(escape(name.replace(" ", "\n", 1)), overflow="fold")
     for theme in counted.themes:
-        cells = [_coloured(counted.cells[(name, theme)], Text) for name in counted.backends()]
+        cells = [_coloured(counted.cells[(name, theme)]) for name in counted.backends()]
         table.add_row(Text(theme), *cells)
-    table.add_row(Text("all", style="bold"), *[_coloured(counted.totals[name], Text) for name in counted.backends()])
+    table.add_row(Text("all", style="bold"), *[_coloured(counted.totals[name]) for name in counted.backends()])
     console.print(table)
     shown = [o for o in counted.notable if o.verdict != "deviation"] or []
     for outcome in shown[:details]:
-        console.print(_detail(outcome, Text))
+        console.print(_detail(outcome))
     hidden = len(shown) - min(details, len(shown))
     if hidden > 0:
         console.print(f"… and {hidden} more findings in the summary", style="dim")
 
 
-def _coloured(counts: Counter[str], text: type) -> object:
-    result = text()
+def _coloured(counts: Counter[str]) -> Text:
+    from rich.text import Text
+
+    result = Text()
     for verdict in ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run"):
         if counts[verdict]:
             if result:
                 result.append("\n")
             result.append(f"{counts[verdict]} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim"))
-    return result or text("–")
+    return result or Text("–")
 
 
-def _detail(outcome: Outcome, text: type) -> object:
-    line = text()
+def _detail(outcome: Outcome) -> Text:
+    from rich.text import Text
+
+    line = Text()
     line.append(outcome.verdict.upper(), style=_STYLES.get(outcome.verdict, ""))
     reduction = f", {outcome.reduction}" if outcome.reduction else ""
     line.append(f" {outcome.backend} · {outcome.case} · {outcome.dtype}, {outcome.op}{reduction} · {outcome.check}\n", style="bold")

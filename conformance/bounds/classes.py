@@ -23,9 +23,9 @@ WIDE = FORMATS["float32"].unit_roundoff
 class Arithmetic:
     """What a class permits inside.
 
-    ``compute`` is the format of the intermediates, ``store`` that of input and output; ``k_exp`` and ``k_log`` bound the
-    error of exp and log in unit roundoffs of ``compute``; ``order`` is how sums may be formed; ``shifted`` says that
-    the loss is formed from differences to the maximum, so that a common offset of the logits does not matter.
+    ``compute`` is the format of the intermediates, ``store`` that of input and output; ``k_exp`` and ``k_log`` bound
+    the error of exp and log in unit roundoffs of ``compute``; ``order`` is how sums may be formed; ``shifted`` says
+    that the loss is formed from differences to the maximum, so that a common offset of the logits does not matter.
     """
 
     letter: Letter
@@ -51,19 +51,19 @@ class Arithmetic:
 
     @property
     def climb(self) -> float:
-        """What one rescaling of a running sum costs, in units of u, when the maximum is still being found: exp and product.
+        """What one rescaling of a running sum costs, in units of u, while the maximum is being found.
 
-        A pairwise sum knows its maximum; a wide one rescales in float32.
+        It is an exponential and a product. A pairwise sum knows its maximum; a wide one rescales in float32.
         """
         if self.order == "pairwise":
             return 0.0
         return (self.k_exp + 1.0) * (WIDE / self.u if self.order == "wide" else 1.0)
 
     def height(self, terms: npt.ArrayLike) -> Float64Array:
-        """The roundings, in units of u, that a term passes through when ``terms`` of them (an array of counts) are summed.
+        """The roundings, in units of u, that a term passes through when ``terms`` of them are summed.
 
-        Adding a zero is exact, so only terms that are not zero count. A wide sum is rounded to the compute format once,
-        and its float32 additions weigh 2^-24/u each.
+        ``terms`` may be an array of counts. Adding a zero is exact, so only terms that are not zero count. A wide sum
+        is rounded to the compute format once, and its float32 additions weigh 2^-24/u each.
         """
         additions = np.maximum(np.asarray(terms, dtype=np.float64) - 1.0, 0.0)
         if self.order == "any":
@@ -73,13 +73,13 @@ class Arithmetic:
         return np.frexp(additions)[1].astype(np.float64)  # the bit length of terms - 1 is the ceiling of log2(terms)
 
     def nested_height(self, each: Float64Array, rows: Float64Array, total: Float64Array) -> Float64Array:
-        """The same for ``rows`` sums of at most ``each`` terms and their sum, or one flat sum of all ``total`` terms."""
+        """The same for ``rows`` sums of at most ``each`` terms and their sum, or a flat sum of all ``total`` terms."""
         if self.order == "any":
             return self.height(total)
+        additions = np.maximum(total - 1.0, 0.0)
         if self.order == "wide":
-            additions = np.maximum(total - 1.0, 0.0)
-            return (each > 1.0) + (rows > 1.0) + additions * (WIDE / self.u)
-        return self.height(each) + self.height(rows)
+            return np.minimum((each > 1.0) + (rows > 1.0) * 1.0, additions) + additions * (WIDE / self.u)
+        return np.minimum(self.height(each) + self.height(rows), additions)
 
     def eta(self, flushed: bool) -> float:
         """The error of a result that underflows, in the output's format."""

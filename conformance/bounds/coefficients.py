@@ -1,7 +1,7 @@
 """How far the coefficients a_c of a loss may be off: weight, probability target, 1 − ε and ε/C, and their products.
 
-The errors are relative to the magnitudes that enter, not to a_c: with targets of both signs (1−ε)·q_c and ε/C may cancel, and an
-implementation may form 1 − ε from an ε that it rounded, which costs u·ε however small 1 − ε is.
+The errors are relative to the magnitudes that enter, not to a_c: with targets of both signs (1−ε)·q_c and ε/C may
+cancel, and an implementation may form 1 − ε from an ε that it rounded, which costs u·ε however small 1 − ε is.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ class Coefficients:
 
     @property
     def block(self) -> Block:
+        """The problems whose coefficients these are."""
         return self.truth.block
 
     @cached_property
     def sparse(self) -> bool:
-        """Does only the target's class enter?"""
+        """Whether only the target's class enters."""
         return self.block.by_index and self.block.smoothing is None
 
     @cached_property
     def plain(self) -> bool:
-        """Are the coefficients the input's own numbers, and those just 0 and 1?"""
+        """Whether the coefficients are just 0 and 1."""
         return self.sparse and self.block.weight is None
 
     @cached_property
@@ -88,14 +89,17 @@ class Coefficients:
     @cached_property
     def _weight(self) -> Float64Array:
         assert self.block.weight is not None
-        return np.abs(self.block.weight)[self.block.problem_of_row]
+        return np.asarray(np.abs(self.block.weight)[self.block.problem_of_row])
 
     @property
     def _underflow(self) -> Float64Array:
-        """(1−ε)·q_c and ε/C underflow before they are weighted, the product after; no part loses more than thrice itself."""
-        eta = self.arithmetic.eta_compute(self.flushed)
-        most = eta if self.block.weight is None else eta * (1.0 + 3.0 * self._weight)
-        return np.minimum(3.0 * most if self.block.weight is None else most, 3.0 * self.magnitude)
+        """ε/C and (1−ε)·q_c underflow before they are weighted, the product after.
+
+        No part loses more than thrice itself.
+        """
+        eta, parts = self.arithmetic.eta_compute(self.flushed), 1.0 if self.block.by_index else 2.0
+        most = eta * parts if self.block.weight is None else eta * (1.0 + parts * self._weight)
+        return np.minimum(most, 3.0 * self.magnitude)
 
     @cached_property
     def count(self) -> Float64Array:
@@ -103,7 +107,7 @@ class Coefficients:
 
         The target's own part may be a term beside the uniform ones.
         """
-        count = np.count_nonzero(self.magnitude, axis=1).astype(np.float64)
+        count = np.asarray(np.count_nonzero(self.magnitude, axis=1), dtype=np.float64)
         return count + 1.0 if self.block.by_index and not self.sparse else count
 
     @cached_property

@@ -1,8 +1,9 @@
-"""How far a gradient may be off before it is stored, by formula or by backpropagation through log_softmax, whichever errs more."""
+"""How far a gradient may be off before it is stored: by formula or back through log_softmax, whichever errs more."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,10 +28,12 @@ class Slopes:
 
     @property
     def u(self) -> float:
+        """Unit roundoff of the intermediates."""
         return self.terms.arithmetic.u
 
     @property
     def eta(self) -> float:
+        """The error of an intermediate that underflows."""
         return self.terms.arithmetic.eta_compute(self.terms.flushed)
 
     @property
@@ -45,38 +48,49 @@ class Slopes:
     # -- losses -------------------------------------------------------------------------------------------------------
 
     def nll_loss(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
-        """−s·w_y at the target: the scale's error, three roundings, and underflow before and after the division by W."""
+        """−s·w_y at the target: the scale's error, three roundings, underflow before and after the division by W."""
         u = self.u
         a = self.coefficients.magnitude
         exact = scale * a
         underflow = self.eta * (1.0 + a + inverse) * (a > 0.0)
-        error = exact * ((1.0 + relative) * (1.0 + u) ** 3 - 1.0) + underflow
+        thrice = gamma(3.0 * u)
+        error = exact * (relative + thrice + relative * thrice) + underflow
         return np.where(exact > 0.0, error, 0.0), exact
 
     def cross_entropy(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
-        """s·(A·p_c − a_c)."""
-        u, a, kind = self.u, self.coefficients, self.terms.arithmetic
-        composed = self.block.operation == "nll_loss_of_log_softmax"
-        twice = gamma(2.0 * u)  # the upstream gradient and the division by W, class by class
-        error_a = a.error + twice * (a.magnitude + a.error)
-        error_p, store = self.terms.probability, 0.0
-        if composed:  # log-probabilities, and their gradient, are stored in between
-            error_p, store = self._probability_of_stored, self.eta_store
-            error_a = error_a + kind.u_store * (a.magnitude + error_a)
-        mass, p, computed = np.abs(a.mass)[:, None], self.terms.p, self.terms.p + error_p
-        size, spoiled = a.size[:, None], error_a.sum(axis=1)[:, None]
-        error_mass = spoiled + self._gamma(a.count)[:, None] * (size + spoiled)
-        slope = np.abs(a.mass[:, None] * p - a.exact)
-        error = mass * error_p + (error_mass + u * (mass + error_mass)) * computed + error_a
-        error = error + u * (slope + error)
+        """s·(A·p_c − a_c): the unscaled error, the scale's, and underflow wherever a product may be small."""
+        u, a = self.u, self.coefficients
+        error, slope, computed = self._unscaled
         exact = scale * slope
-        grown = (1.0 + relative) * (1.0 + u)
-        error = scale * grown * error + exact * (grown - 1.0)
+        growth = relative + u + relative * u
+        error = scale * (1.0 + growth) * error + exact * growth
         # The product A·p, the scale, the gradients of log-probabilities and their sum, and the result underflow.
         carried = 1.0 + computed * a.count[:, None]
-        error = error + self.eta * (2.0 + scale + size * computed + a.magnitude + inverse * carried) + store * carried
-        ignored = self.block.ignored[:, None]
-        return np.where(ignored, 0.0, error), exact
+        lost = 2.0 + scale + a.size[:, None] * computed + a.magnitude + inverse * carried
+        error = error + self.eta * lost
+        if self._composed:
+            error = error + self.eta_store * carried
+        return np.where(self.block.ignored[:, None], 0.0, error), exact
+
+    @cached_property
+    def _unscaled(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Of A·p_c − a_c: its error, its magnitude, and the largest p_c that may be computed, (P, C) each."""
+        u, a, p = self.u, self.coefficients, self.terms.p
+        twice = gamma(2.0 * u)  # the upstream gradient and the division by W, class by class
+        error_a = a.error + twice * (a.magnitude + a.error)
+        error_p = self._probability_of_stored if self._composed else self.terms.probability
+        if self._composed:  # the gradient of the log-probabilities is stored in between
+            error_a = error_a + self.terms.arithmetic.u_store * (a.magnitude + error_a)
+        mass, computed = np.abs(a.mass)[:, None], p + error_p
+        spoiled = error_a.sum(axis=1)[:, None]
+        error_mass = spoiled + self._gamma(a.count)[:, None] * (a.size[:, None] + spoiled)
+        slope = np.abs(a.mass[:, None] * p - a.exact)
+        error = mass * error_p + (error_mass + u * (mass + error_mass)) * computed + error_a
+        return error + u * (slope + error), slope, computed
+
+    @property
+    def _composed(self) -> bool:
+        return self.block.operation == "nll_loss_of_log_softmax"
 
     @property
     def _probability_of_stored(self) -> Float64Array:

@@ -1,7 +1,7 @@
 """How far the logarithm of the sum, a log-probability and a probability may be off, before anything is stored.
 
-Notation of docs/bounds.md: u unit roundoff of the intermediates, d_c = max x − x_c, s = Σ exp(−d_c), L = ln s, p = softmax,
-n_c = −ln p_c = d_c + L. Each line is an inequality, not a first-order estimate.
+Notation of docs/bounds.md: u unit roundoff of the intermediates, d_c = max x − x_c, s = Σ exp(−d_c), L = ln s,
+p = softmax, n_c = −ln p_c = d_c + L. Each line is an inequality, not a first-order estimate.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Terms:
 
     @cached_property
     def reach(self) -> Float64Array:
-        """What the roundings of a term −ln p_c are relative to: itself, or |lse| + |x_c| where the two are subtracted."""
+        """What the roundings of −ln p_c are relative to: itself, or |lse| + |x_c| where the two are subtracted."""
         if self.arithmetic.shifted:
             return self.n
         x = np.abs(finite(self.positions.x))
-        return self.positions.magnitude[:, None] + x
+        return np.asarray(self.positions.magnitude[:, None] + x)
 
     # -- the sum ------------------------------------------------------------------------------------------------------
 
@@ -73,7 +73,7 @@ class Terms:
         roundings = kind.k_exp + kind.height(classes)
         if kind.climb and classes > 1:
             roundings = roundings + kind.climb * at.climbs
-        return self._arguments + kind.u * roundings + self._lost + self._denormal_inputs
+        return np.asarray(self._arguments + kind.u * roundings + self._lost + self._denormal_inputs)
 
     @cached_property
     def _arguments(self) -> Float64Array:
@@ -87,15 +87,16 @@ class Terms:
     def _lost(self) -> Float64Array:
         """Exponentials, and rescaled sums, that underflow, relative to s.
 
-        Only those below the least normal number can, and none is off by more than k_e/2 times itself: what is deep
-        below the range comes out as zero, whatever the spacing there.
+        Only those near or below the least normal number can. Flushed, they are lost whole; kept, none is off by more
+        than k_e/2 times itself: what is deep below the range comes out as zero, whatever the spacing there.
         """
         at, kind = self.positions, self.arithmetic
         eta = kind.eta_exp(self.flushed)
         if kind.compute.name != "float16":  # too small to count one by one
             return 2.0 * at.x.shape[1] * eta / at.s
-        small = at.e < 2.0 * kind.compute.least_normal
-        lost = np.where(small, np.minimum(eta, 0.5 * kind.k_exp * at.e), 0.0).sum(axis=1)
+        small = at.e < 1.1 * kind.compute.least_normal
+        most = at.e if self.flushed else np.minimum(eta, 0.5 * kind.k_exp * at.e)
+        lost = np.where(small, most, 0.0).sum(axis=1)
         return np.asarray((lost + kind.eta_compute(False)) / at.s)
 
     @property
@@ -112,7 +113,7 @@ class Terms:
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = np.where(self.sum_error < 1.0, -np.log1p(-self.sum_error), np.inf)
         k = kind.k_log * kind.u
-        return shift * (1.0 + k) + k * self.positions.log_s
+        return np.asarray(shift * (1.0 + k) + k * self.positions.log_s)
 
     @cached_property
     def term(self) -> Float64Array:

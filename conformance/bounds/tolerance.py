@@ -1,7 +1,7 @@
 """The a-priori bounds on every result of a block, for one class of arithmetic.
 
-Every tolerance is absolute and for finite exact results; special values are compared exactly elsewhere. Infinity means that the
-bound is vacuous. docs/bounds.md derives each line.
+Every tolerance is absolute and for finite exact results; special values are compared exactly elsewhere. Infinity means
+that the bound is vacuous. docs/bounds.md derives each line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ ROUNDING = 1.0 + 2.0**-30
 
 @dataclass(frozen=True, eq=False)
 class Tolerance:
-    """Bounds for every problem of ``truth``'s block in ``arithmetic``; ``flushed`` where subnormal results may be zero."""
+    """Bounds for every problem of ``truth``'s block in ``arithmetic``.
+
+    ``flushed`` says that subnormal numbers may be treated as zero.
+    """
 
     truth: Truth
     arithmetic: Arithmetic
@@ -35,22 +38,31 @@ class Tolerance:
 
     @property
     def block(self) -> Block:
+        """The problems that the bounds are for."""
         return self.truth.block
 
     @property
     def u(self) -> float:
+        """Unit roundoff of the intermediates."""
         return self.arithmetic.u
 
     @cached_property
     def terms(self) -> Terms:
+        """Bounds on log-probabilities and probabilities."""
         return Terms(self.truth.fast.positions, self.arithmetic, self.flushed)
 
     @cached_property
     def coefficients(self) -> Coefficients:
+        """Bounds on the coefficients a_c of a loss."""
         return Coefficients(self.truth.fast, self.arithmetic, self.flushed)
 
     @cached_property
+    def _slopes(self) -> Slopes:
+        return Slopes(self.block, self.terms, self.coefficients)
+
+    @cached_property
     def eta(self) -> float:
+        """The error of an intermediate that underflows."""
         return self.arithmetic.eta_compute(self.flushed)
 
     def value(self, reduction: str) -> Float64Array:
@@ -62,7 +74,7 @@ class Tolerance:
     def gradient(self, reduction: str) -> Float64Array:
         """(P, C)."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            slopes = Slopes(self.block, self.terms, self.coefficients)
+            slopes = self._slopes
             operation = self.block.operation
             if operation == "softmax":
                 return self._stored(*slopes.softmax())
@@ -99,9 +111,9 @@ class Tolerance:
         if reduction == "sum":
             return error, exact
         weight, relative = self._denominator
-        u = self.u
+        thrice = gamma(3.0 * self.u)  # W in this format, its reciprocal, the product
         tiny = np.where(weight * self.arithmetic.compute.least_normal < 1.0, 0.0, self.eta) * (exact + error)
-        spoiled = error * (1.0 + u) ** 3 + exact * ((1.0 + u) ** 3 - 1.0 + relative)
+        spoiled = error * (1.0 + thrice) + exact * (thrice + relative)
         error = spoiled / (weight * np.maximum(1.0 - relative, 0.0)) + tiny
         return error, finite(exact / weight)
 
@@ -114,7 +126,7 @@ class Tolerance:
 
     @cached_property
     def _products(self) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Of the terms a_c·(−ln p_c) of every row: their errors and their magnitudes, summed, and how many there are, (P,)."""
+        """Of the terms a_c·(−ln p_c) of every row: errors and magnitudes, summed, and how many there are, (P,)."""
         block, a, u = self.block, self.coefficients, self.u
         if a.sparse:
             n, reach, term = self._picked
@@ -150,7 +162,7 @@ class Tolerance:
 
     @cached_property
     def _denominator(self) -> tuple[Float64Array, Float64Array]:
-        """|W| of each problem and the relative error of its computed value, (n,); a count is exact up to its last rounding."""
+        """|W| and the relative error of its computed value, (n,); a count is exact up to its last rounding."""
         truth, block = self.truth.fast, self.block
         size = np.abs(finite(truth.denominator.mid))
         policies = self.truth.policies

@@ -139,12 +139,16 @@ def _beyond(exact: _Exact, upstream: dict[ReductionName, Float64Array], dtype: D
     """Why the case cannot be put in ``dtype``; None where it can."""
     probabilities = exact.targets.values if exact.targets.is_rounded else None
     for values in (exact.logits, exact.weight, probabilities, *upstream.values()):
-        if values is None or dtype == "float64":
+        if values is None or dtype == "float64" or np.abs(values).max(initial=0.0) <= SAFE:
             continue
         lost = np.isfinite(values) & np.isinf(round_to(values, dtype).astype(np.float64))
         if lost.any():
             return f"{_short(float(values[lost].flat[0]))} is beyond {dtype}'s range"
     return None
+
+
+#: Within the range of every dtype; NaN compares as beyond, and is looked at closely.
+SAFE = 65504.0
 
 
 def _short(value: float) -> str:

@@ -28,16 +28,17 @@ Value = str | list[Any]
 
 @dataclass(frozen=True)
 class Filled:
-    """A file that was written, and the ids of the cases that now have expected values."""
+    """A file that was (or would be) written, and the ids of the cases that now have expected values."""
 
     file: Path
     ids: tuple[str, ...]
 
 
-def fill(paths: Sequence[Path], expected_text: ExpectedText) -> list[Filled]:
+def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = True) -> list[Filled]:
     """Add ``expected`` to every case of ``paths`` that has none and whose definition gives one.
 
-    Cases that expect an error, and arrays of more than 64 numbers, are left alone. Raises CaseError for files that
+    Without ``write`` nothing is written: the result says what would be. Cases that expect an error, and arrays of more
+    than 64 numbers, are left alone. Raises CaseError for files that
     cannot be used, before any is written, and HarnessError for one that cannot be written.
     """
     wanted: dict[Path, dict[int, dict[str, Value]]] = {}
@@ -48,7 +49,7 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText) -> list[Filled]:
             wanted.setdefault(entry.file, {})[entry.index] = values
             ids.setdefault(entry.file, []).append(entry.case.id)
     texts = {file: insert_expected(read_text(file), values, file) for file, values in wanted.items()}
-    for file, text in texts.items():
+    for file, text in texts.items() if write else ():
         _replace(file, text)
     return [Filled(file, tuple(ids[file])) for file in texts]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from conformance.numerics.formats import DTYPES, DtypeName
+from conformance.numerics.names import DTYPES, DtypeName
 
 __all__ = [
     "LAYOUTS",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.cases.checks import suggestion
 from conformance.cases.load import Entry
 from conformance.errors import UsageError
-from conformance.numerics.formats import DTYPES, DtypeName
+from conformance.numerics.names import DTYPES, DtypeName
 
 __all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "select"]
 

@@ -1,8 +1,8 @@
 """Literal and seeded tensors: the same bytes on every machine.
 
-Only the raw 64-bit integers of PCG64 are taken from NumPy, whose stream is guaranteed; all else is integer
-arithmetic and single IEEE 754 operations, which are exactly defined. No function of a math library, no sum of
-floats in an order that a processor may choose.
+The raw 64-bit integers are the bytes of SHAKE128 (FIPS 202) of the seed, little-endian, so that any language can make
+them; all else is integer arithmetic and single IEEE 754 operations, which are exactly defined. No function of a
+math library, no sum of floats in an order that a processor may choose.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ def _generate(given: Generator, shape: tuple[int, ...], class_axis: int | None, 
 
 def _raw(seed: int, size: int, per_element: int = 1) -> Iterator[tuple[slice, npt.NDArray[np.uint64]]]:
     """The raw integers of ``size`` elements in order, in chunks, so that memory stays near that of the result."""
-    bits = np.random.PCG64(seed)
-    for start in range(0, size, _CHUNK):
+    for block, start in enumerate(range(0, size, _CHUNK)):
         count = min(_CHUNK, size - start)
-        yield slice(start, start + count), bits.random_raw(count * per_element)
+        stream = hashlib.shake_128(seed.to_bytes(8, "little") + block.to_bytes(8, "little"))
+        raw = np.frombuffer(stream.digest(8 * count * per_element), dtype="<u8")
+        yield slice(start, start + count), raw.astype(np.uint64, copy=False)
 
 
 def _centred_uniform(raw: npt.NDArray[np.uint64]) -> Float64Array:
@@ -125,10 +126,10 @@ def default_upstream(shape: Sequence[int], key: str) -> Float64Array:
     neighbours in memory differ, so that neither ones nor a shifted or broadcast gradient pass for it.
     """
     size = math.prod(shape)
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
-    steps = np.empty(size, dtype=np.int64)
-    for part, raw in _raw(seed, size):
-        steps[part] = (raw >> np.uint64(32)).astype(np.int64) % (len(_UPSTREAM) - 1) + 1
+    if size == 1:
+        return np.full(tuple(shape), _UPSTREAM[hashlib.shake_128(key.encode()).digest(1)[0] % len(_UPSTREAM)])
+    words = np.frombuffer(hashlib.shake_128(key.encode()).digest(4 * size), dtype="<u4")
+    steps = words.astype(np.int64) % (len(_UPSTREAM) - 1) + 1
     # A walk whose every step is at least 1 and less than the number of values never stays where it is.
     values = _UPSTREAM[np.cumsum(steps) % len(_UPSTREAM)]
     if size > 1 and abs(np.sign(values).sum()) == size:

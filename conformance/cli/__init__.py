@@ -19,7 +19,6 @@ __all__ = ["cli", "main"]
 VERBS = {
     "run": "Run the cases on backends and judge every result.",
     "explain": "Derive a case's exact value, line by line.",
-    "repro": "Write a stand-alone script for a case on a backend.",
     "report": "Merge runs and write their report.",
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
@@ -32,7 +31,7 @@ class _Verbs(click.Group):
     """A group that imports a verb's module only when the verb is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+        return [*VERBS]  # `list` is a module of this package once the verb is loaded
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
@@ -42,7 +41,7 @@ class _Verbs(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+            formatter.write_dl([*VERBS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -69,7 +68,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; errors go to standard error in words, never as a traceback."""
     try:
-        result: Any = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        result: Any = cli.main(args=None if arguments is None else [*arguments], standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code

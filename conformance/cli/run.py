@@ -38,6 +38,7 @@ __all__ = ["command"]
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Complete the run that DIR holds.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="Folder for the results; results/<time> by default.")
+@click.option("--replace", is_flag=True, help="Replace the run that --output holds, if there is one.")
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True,
               help="What goes to standard output; progress goes to standard error.")
 @click.option("--details", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
@@ -59,6 +60,7 @@ def command(
     identities: bool,
     resume: Path | None,
     output: Path | None,
+    replace: bool,
     style: str,
     details: int,
     quiet: bool,
@@ -85,6 +87,7 @@ def command(
         identities=identities,
         resume=resume,
         output=output,
+        replace=replace,
         quiet=quiet,
     )
     run = launch(settings)

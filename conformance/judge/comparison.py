@@ -93,7 +93,7 @@ def compare(
         rank[within & (rank == len(available))] = place
     ranks, _ = segments.reduce(rank.astype(np.float64))
     limit = bounds[declared]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(distance == 0.0, 0.0, distance / limit)
         ulps = np.where(distance == 0.0, 0.0, distance / FORMATS[dtype].spacing(exact.mid))
     ratio_top, worst = segments.reduce(ratio)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from conformance.bounds.classes import Letter
 from conformance.cases.problem import Problem
@@ -29,8 +31,7 @@ class Subject:
     overridden: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, eq=False):
     """The verdict of one check of one problem in one reduction."""
 
     problem: Problem
@@ -48,7 +49,7 @@ class Finding:
 
     def deviating(self, why: str) -> Finding:
         """The same as a deviation that a declared policy describes."""
-        return replace(self, verdict="deviation", message=why)
+        return msgspec.structs.replace(self, verdict="deviation", message=why)
 
 
 def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:

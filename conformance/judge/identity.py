@@ -11,7 +11,7 @@ from conformance.cases.problem import Problem
 from conformance.judge.finding import Finding
 from conformance.judge.identities import Derived
 from conformance.judge.prepared import Prepared
-from conformance.numerics.formats import Float64Array, widen
+from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.oracle.block import to_rows
 from conformance.run.exchange import Observation
 
@@ -30,6 +30,14 @@ class Side:
         segments = self.prepared.segments("value", reduction)
         start, count = int(segments.starts[self.index]), int(segments.counts[self.index])
         return self.prepared.tolerance("value", reduction, letter)[start : start + count]
+
+    @property
+    def stores_infinity(self) -> bool:
+        """Whether a finite log-probability of this problem rounds beyond the format's range."""
+        block, form = self.prepared.block, FORMATS[self.prepared.dtype]
+        rows = slice(int(block.starts[self.index]), int(block.starts[self.index] + block.counts[self.index]))
+        n = self.prepared.truth.fast.positions.n[rows]
+        return bool((np.isfinite(block.x[rows]) & (n > form.largest)).any())
 
 
 def flat_value(problem: Problem, observation: Observation) -> Float64Array | None:
@@ -66,6 +74,8 @@ def judge_identity(
     if other is None or other.size <= derived.take.max(initial=-1) or here.size <= derived.source.max(initial=-1):
         return Finding(original, derived.name, derived.reduction, "fail", "the transformed call's result has another shape")
     a, b = here[derived.source], other[derived.take]
+    if derived.name == "composed" and sides[1].stores_infinity:
+        b = np.where(np.isinf(b), a, b)  # a log-probability beyond the format's range is stored as -inf: no way round it
     bound = sides[0].tolerance(derived.reduction, letter)[derived.source]
     bound = bound + sides[1].tolerance(derived.reduction, letter)[derived.take]
     return _compared(derived, original, base, a, b, bound, there.seconds)

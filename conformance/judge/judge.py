@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from conformance.judge.resolve import Resolution, resolve
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
+from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.run.exchange import Failure, Observation
 
@@ -118,8 +119,6 @@ class Judge:
         quantity: Quantity,
         findings: list[list[Finding]],
     ) -> None:
-        exact = prepared.exact(quantity, reduction)
-        segments = prepared.segments(quantity, reduction)
         pieces: list[Float64Array | None] = []
         for unit, observation, found in zip(units, seen, findings, strict=True):
             piece, finding = self._admit(unit, reduction, observation, quantity)
@@ -127,8 +126,10 @@ class Judge:
             if finding is not None:
                 found.append(finding)
         compared = [piece is not None for piece in pieces]
-        if not any(compared):
+        if not any(compared):  # where no gradient was asked for, the truth has none either
             return
+        exact = prepared.exact(quantity, reduction)
+        segments = prepared.segments(quantity, reduction)
         if all(compared):
             flat = np.concatenate([piece for piece in pieces if piece is not None])
         else:
@@ -143,7 +144,9 @@ class Judge:
         comparison = prepared.compare(quantity, reduction, flat, declared)
         for i, (unit, observation, found) in enumerate(zip(units, seen, findings, strict=True)):
             if compared[i]:
-                finding = self._numeric(prepared, unit, i, reduction, quantity, observation, flat, comparison, declared)
+                finding = self._numeric(
+                    prepared, unit, i, reduction, quantity, observation, flat, exact, comparison, declared
+                )
                 found.append(finding)
 
     def _admit(
@@ -216,11 +219,11 @@ class Judge:
         quantity: Quantity,
         seen: Observation,
         flat: Float64Array,
+        exact: Enclosure,
         comparison: Comparison,
         declared: Letter,
     ) -> Finding:
         letter, worst = comparison.letters[i], int(comparison.worst[i])
-        exact = prepared.exact(quantity, reduction)
         finding = Finding(
             unit.problem,
             quantity,
@@ -348,7 +351,7 @@ def _class_message(finding: Finding, declared: Letter) -> str:
 
 
 def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
-    return replace(finding, verdict=verdict, message=message)
+    return msgspec.structs.replace(finding, verdict=verdict, message=message)
 
 
 def _one(policies: Policies, name: str) -> Policies:

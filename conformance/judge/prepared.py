@@ -14,7 +14,7 @@ from conformance.bounds.classes import Letter, arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.judge.comparison import Comparison, Segments, compare
 from conformance.judge.resolve import Resolution
-from conformance.numerics.formats import DtypeName, Float64Array
+from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies
@@ -108,10 +108,12 @@ class Prepared:
     def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""
         block, at = self.block, self.truth.fast.positions
-        d = np.where(np.isfinite(at.d), at.d, 0.0).max(axis=1, initial=0.0)
+        d = np.where(np.isfinite(block.x), at.d, 0.0).max(axis=1, initial=0.0)  # in float64 it may itself overflow
         gap = np.zeros(len(block.counts))
         np.maximum.at(gap, block.problem_of_row, d)
         stressed, mixed = gap > largest, np.zeros(len(gap), dtype=np.bool_)
+        if block.operation == "nll_loss_of_log_softmax":  # which stores the log-probabilities
+            stressed |= gap + at.log_s.max(initial=0.0) > FORMATS[self.dtype].largest
         if block.reduces:
             loss = np.where(np.isfinite(self.truth.fast.loss.mid), self.truth.fast.loss.mid, 0.0)
             positive, negative = block.total(np.maximum(loss, 0.0)), block.total(np.maximum(-loss, 0.0))

@@ -42,6 +42,8 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     if rank == 0 and for_operation(policies.rank_0_logits, problem.operation, "value") == "raise":
         return Resolution(problem, must_raise="logits of rank 0 are refused")
     axis = problem.class_axis
+    if rank == 0 and problem.axis in (0, -1):  # a scalar is one class, on an axis that is not there
+        axis, problem = 0, replace(problem, class_axis=0)
     if problem.axis is None:
         policy = policies.default_axis.get(problem.operation, policies.default_axis.get("all", 1))
         if policy == "required":
@@ -75,6 +77,10 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
         return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")
     if targets.dtype.kind not in "iu":
         return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype}")
+    accepted = policies.target_dtypes
+    accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
+    if accepted and targets.dtype.name not in accepted:
+        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype} are not accepted")
     if problem.ignore_index is None and isinstance(policies.default_ignore_index, int):
         if (targets == policies.default_ignore_index).any():
             problem = replace(problem, ignore_index=policies.default_ignore_index)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from conformance.numerics.names import DTYPES, DtypeName
+
 __all__ = ["DTYPES", "FORMATS", "DtypeName", "Format", "Float64Array", "numpy_dtype", "round_to", "widen"]
 
-DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
-DTYPES: tuple[DtypeName, ...] = ("float64", "float32", "bfloat16", "float16")
 Float64Array = npt.NDArray[np.float64]
 
 
@@ -85,11 +84,12 @@ def numpy_dtype(name: str) -> np.dtype[np.generic]:
 
 def round_to(values: Float64Array, name: DtypeName) -> npt.NDArray[np.generic]:
     """Round float64 ``values`` to the nearest of the format; beyond its range they become infinite."""
+    if name == "float64":
+        return values.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         return values.astype(numpy_dtype(name))
 
 
 def widen(array: npt.NDArray[np.generic]) -> Float64Array:
     """The same numbers in float64: exact for every format."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(array).astype(np.float64)
+    return np.asarray(array).astype(np.float64)

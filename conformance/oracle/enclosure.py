@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from conformance.numerics.formats import Float64Array
 
@@ -37,12 +39,12 @@ class Enclosure:
             difference = observed - self.mid  # exact where they are close (Sterbenz)
             return np.abs(difference if self.tail is None else difference - self.tail)
 
-    def where(self, mask: Float64Array, special: float) -> Enclosure:
+    def where(self, mask: npt.NDArray[np.bool_], special: float) -> Enclosure:
         """The same, with ``special`` at the places that the boolean ``mask`` marks."""
         if not mask.any():
             return self
         return Enclosure.of(np.where(mask, special, self.mid), np.where(mask, 0.0, self.rad), self.tail)
 
-    def __getitem__(self, index: object) -> Enclosure:
-        tail = None if self.tail is None else self.tail[index]  # type: ignore[index]
-        return Enclosure(self.mid[index], self.rad[index], tail)  # type: ignore[index]
+    def __getitem__(self, index: Any) -> Enclosure:
+        tail = None if self.tail is None else self.tail[index]
+        return Enclosure(self.mid[index], self.rad[index], tail)

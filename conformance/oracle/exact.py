@@ -8,7 +8,7 @@ that hold the first tier against it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from operator import sub
 
@@ -25,6 +25,7 @@ __all__ = ["ExactTruth", "enclose"]
 
 #: Bits that suffice for float64 almost always: 27 beyond its significand.
 PRECISION = 80
+ZERO = arb(0)
 #: Up to this magnitude exp(x) is taken unshifted: Arb's exponents do not overflow, and one subtraction a logit is saved.
 UNSHIFTED = 1e5
 
@@ -45,27 +46,19 @@ def enclose(balls: Sequence[arb]) -> Enclosure:
     return Enclosure.of(mid, rad, np.nan_to_num(tails))
 
 
-@dataclass(eq=False)
 class _Row:
     """One position: exponentials scaled alike, their sum, and −log p without cancellation."""
 
-    x: list[float]
-    powers: list[arb] = field(init=False)
-    total: arb = field(init=False)
-    top: int = field(init=False)
-    rest: arb = field(init=False)
-
-    def __post_init__(self) -> None:
-        high = max(self.x)
-        self.top = self.x.index(high)
-        if -UNSHIFTED <= high <= UNSHIFTED:
-            self.powers = list(map(arb.exp, map(arb, self.x)))
-        else:
-            shift = arb(high)
-            self.powers = [(arb(v) - shift).exp() for v in self.x]
-        others = sum(self.powers[: self.top], arb(0)) + sum(self.powers[self.top + 1 :], arb(0))
-        self.total = others + self.powers[self.top]
-        self.rest = others / self.powers[self.top]
+    def __init__(self, x: list[float], powers: list[arb]) -> None:
+        self.x = x
+        self.powers = powers
+        self.top = x.index(max(x))
+        top = powers[self.top]
+        self.total = sum(powers, ZERO)
+        others = self.total - top
+        if others.rel_accuracy_bits() < 60:  # it cancelled: the maximum dominates
+            others = sum(powers[: self.top], ZERO) + sum(powers[self.top + 1 :], ZERO)
+        self.rest = others / top
 
     @cached_property
     def log_sum(self) -> arb:
@@ -118,9 +111,17 @@ class ExactTruth:
     @cached_property
     def _rows(self) -> list[_Row | None]:
         """None for a row that holds NaN or +inf, or nothing above −inf."""
-        special = ~np.isfinite(np.max(self.block.x, axis=1))
+        top = np.max(self.block.x, axis=1, initial=-np.inf)
+        rows: list[_Row | None] = []
         with ctx.workprec(self.precision):
-            return [None if bad else _Row(x.tolist()) for x, bad in zip(self.block.x, special, strict=True)]
+            for x, high in zip(self.block.x.tolist(), top.tolist(), strict=True):
+                if not -np.inf < high < np.inf:
+                    rows.append(None)
+                elif -UNSHIFTED <= high <= UNSHIFTED:
+                    rows.append(_Row(x, list(map(arb.exp, map(arb, x)))))
+                else:
+                    rows.append(_Row(x, [(arb(v) - high).exp() for v in x]))
+        return rows
 
     def _terms(self, row: int) -> list[arb]:
         """−log p of every class."""
@@ -136,6 +137,11 @@ class ExactTruth:
         return self._terms(row)[c] if at is None else at.n(c)
 
     # -- coefficients -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _spikes(self) -> list[arb]:
+        with ctx.workprec(self.precision):
+            return [self._spike(row) for row in range(len(self.block.x))]
 
     def _spike(self, row: int) -> arb:
         weight = arb(float(self.block.target_weight[row]))
@@ -170,7 +176,7 @@ class ExactTruth:
             return [p for row in rows for p in self._softmax(row)]
         if reduction == "none":
             return self._losses
-        sums = [sum(self._losses[a:b], arb(0)) for a, b in self._spans()]
+        sums = [sum(self._losses[a:b], ZERO) for a, b in self._spans()]
         if reduction == "sum":
             return sums
         return [_quotient(total, size) for total, size in zip(sums, self._denominators, strict=True)]
@@ -193,11 +199,11 @@ class ExactTruth:
     def _loss(self, row: int) -> arb:
         block = self.block
         if block.ignored[row]:
-            return arb(0)
+            return ZERO
         y = int(block.targets[row]) if block.by_index else 0
         if block.operation == "nll_loss":
-            return _product(self._spike(row), -arb(float(block.x[row, y])), self.policies)
-        total = _product(self._spike(row), self._term(row, y), self.policies) if block.by_index else arb(0)
+            return _product(self._spikes[row], -arb(float(block.x[row, y])), self.policies)
+        total = _product(self._spikes[row], self._term(row, y), self.policies) if block.by_index else ZERO
         dense = self._dense(row)
         if dense is None:
             return total
@@ -210,12 +216,12 @@ class ExactTruth:
         policy = self.policies.mean_denominator if block.by_index else "all-count"
         with ctx.workprec(max(self.precision, 2200)):  # weights of both signs may cancel: their sum is taken exactly
             if not block.by_index and block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
-                return [sum((a for r in range(*span) for a in self._dense(r) or []), arb(0)) for span in self._spans()]
+                return [sum((a for r in range(*span) for a in self._dense(r) or []), ZERO) for span in self._spans()]
             if policy == "all-count":
                 return [arb(int(n)) for n in block.counts]
             if policy == "valid-count":
                 return [arb(int((~block.ignored[a:b]).sum())) for a, b in self._spans()]
-            return [sum(map(arb, block.target_weight[a:b].tolist()), arb(0)) for a, b in self._spans()]
+            return [sum(map(arb, block.target_weight[a:b].tolist()), ZERO) for a, b in self._spans()]
 
     # -- gradients ----------------------------------------------------------------------------------------------------
 
@@ -226,21 +232,20 @@ class ExactTruth:
         if not block.reduces:
             return [g for row in range(len(block.x)) for g in self._softmax_gradient(row, v[row].tolist())]
         result: list[arb] = []
-        for row in range(len(block.x)):
-            if block.ignored[row]:
-                result += [arb(0)] * block.classes
-                continue
-            problem = int(block.problem_of_row[row])
-            scale = arb(float(v[row if reduction == "none" else problem]))
-            if reduction == "mean":
-                scale = _quotient(scale, self._denominators[problem])
-            result += self._loss_gradient(row, scale)
+        ignored, owners, scales = block.ignored.tolist(), block.problem_of_row.tolist(), list(map(arb, v.tolist()))
+        if reduction == "mean":
+            scales = [_quotient(scale, size) for scale, size in zip(scales, self._denominators, strict=True)]
+        for row, (skip, owner) in enumerate(zip(ignored, owners, strict=True)):
+            if skip:
+                result += [ZERO] * block.classes
+            else:
+                result += self._loss_gradient(row, scales[row if reduction == "none" else owner])
         return result
 
     def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
         block, at = self.block, self._rows[row]
         y = int(block.targets[row]) if block.by_index else 0
-        spike = self._spike(row) if block.by_index else arb(0)
+        spike = self._spikes[row] if block.by_index else ZERO
         if block.operation == "nll_loss":
             gradient = [arb(0)] * block.classes
             gradient[y] = -scale * spike
@@ -248,12 +253,13 @@ class ExactTruth:
         if at is None:
             return [arb.nan()] * block.classes
         dense = self._dense(row)
-        factor = scale * spike / at.total
+        scaled = scale * spike
+        factor = scaled / at.total
         gradient = [power * factor for power in at.powers]
         if block.by_index:
-            gradient[y] = -scale * spike * at.others(y)
+            gradient[y] = -scaled * at.others(y)
         if dense is not None:
-            factor = scale * sum(dense, arb(0)) / at.total
+            factor = scale * sum(dense, ZERO) / at.total
             gradient = [g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)]
         return gradient
 
@@ -263,9 +269,9 @@ class ExactTruth:
             return [arb.nan()] * self.block.classes
         p = self._softmax(row)
         if self.block.operation == "log_softmax":
-            total = sum(map(arb, v), arb(0))
+            total = sum(map(arb, v), ZERO)
             return [u - q * total for u, q in zip(v, p, strict=True)]
-        centre = sum((q * u for q, u in zip(p, v, strict=True)), arb(0))
+        centre = sum((q * u for q, u in zip(p, v, strict=True)), ZERO)
         return [q * (u - centre) for u, q in zip(v, p, strict=True)]
 
 

@@ -6,6 +6,7 @@ normative can be held against exactly what was declared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -67,6 +68,6 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     return policy % max(rank, 1)
 
 
-def for_operation(policy: str | dict[str, str], operation: str, normative: str) -> str:
+def for_operation(policy: str | Mapping[str, str], operation: str, normative: str) -> str:
     """A policy's value for an operation, where it may differ between them."""
-    return policy.get(operation, normative) if isinstance(policy, dict) else policy
+    return policy if isinstance(policy, str) else policy.get(operation, normative)

@@ -22,7 +22,7 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Positions:
-    """Rows of logits (P, C), C ≥ 1.
+    """Rows of logits (P, C). Without a class (C = 0) the sums over classes are empty and nothing is special.
 
     Rows that hold NaN or +inf, or nothing above −inf, are *special*: they are computed as if all zero, and whoever
     uses them replaces the results. A single −inf is ordinary: its exponential is 0 and its −log p is +inf.
@@ -33,7 +33,7 @@ class Positions:
     @cached_property
     def top(self) -> Float64Array:
         """The maximum of each row, (P,); NaN where a row holds NaN."""
-        return np.max(self.x, axis=1)
+        return np.max(self.x, axis=1) if self.x.shape[1] else np.zeros(len(self.x))
 
     @cached_property
     def special(self) -> Booleans:
@@ -55,16 +55,16 @@ class Positions:
     @cached_property
     def d(self) -> Float64Array:
         """max x − x_c ≥ 0, (P, C), relative error at most u; +inf at −inf logits."""
+        top, usable = self.top, self.x
         if self.special.any():
-            usable = np.where(self.special[:, None], 0.0, self.x)
-            return np.subtract(np.where(self.special, 0.0, self.top)[:, None], usable)
+            top, usable = np.where(self.special, 0.0, top), np.where(self.special[:, None], 0.0, usable)
         with np.errstate(over="ignore"):
-            return np.subtract(self.top[:, None], self.x)
+            return np.subtract(top[:, None], usable)
 
     @cached_property
     def argmax(self) -> npt.NDArray[np.intp]:
         """The class of the first maximum of each row, (P,)."""
-        return np.argmin(self.d, axis=1)
+        return np.argmin(self.d, axis=1) if self.x.shape[1] else np.zeros(len(self.x), dtype=np.intp)
 
     @cached_property
     def e(self) -> Float64Array:
@@ -78,7 +78,8 @@ class Positions:
     def t(self) -> Float64Array:
         """Σ exp(−d) without the first maximum's own term, (P,): relative error ``sum_error`` + C·TINY."""
         rest = self.e.copy()
-        rest[np.arange(len(rest)), self.argmax] = 0.0
+        if rest.shape[1]:
+            rest[np.arange(len(rest)), self.argmax] = 0.0
         return rest.sum(axis=1)
 
     @property

@@ -23,7 +23,7 @@ __all__ = ["Conductor", "Listener", "Participant", "judge_chunk"]
 
 @dataclass(frozen=True)
 class Participant:
-    """A backend that takes part: its spec, its session, and how its description becomes the subject of the judge."""
+    """A backend that takes part: its name in the results, its session, and what the judge makes of its description."""
 
     spec: str
     session: Session
@@ -55,7 +55,7 @@ class _Progress:
 
 @dataclass(eq=False)
 class Conductor:
-    """Runs ``participants`` over ``plan``; ``record`` takes each unit's outcomes as one block.
+    """Runs ``participants`` over ``plan``; ``record`` takes the outcomes of a few units as one block.
 
     ``done`` are units of a resumed run that need not be recorded again.
     """
@@ -74,14 +74,17 @@ class Conductor:
         """To the end; the caller writes the footer."""
         work = [Work(p.session, self._requests(p.spec)) for p in self.participants]
         progress: dict[str, _Progress] = {}
-        by_spec = {p.spec: p for p in self.participants}
+        # A session goes by what the user wrote (path/to/mine.py), a participant by its name in the results (mine).
+        by_session = {p.session.spec: p for p in self.participants}
         for event in drive(work, self.jobs):
+            participant = by_session[event.spec]
+            spec = participant.spec
             if isinstance(event, Started):
-                progress[event.spec] = self._start(by_spec[event.spec], event.description)
+                progress[spec] = self._start(participant, event.description)
             elif isinstance(event, Observed):
-                self._observe(event.spec, progress[event.spec], event.observations)
+                self._observe(spec, progress[spec], event.observations)
             elif isinstance(event, Ended):
-                self._end(event, progress.get(event.spec))
+                self._end(spec, event, progress.get(spec))
 
     def _requests(self, spec: str) -> Iterator[Request]:
         for number in range(len(self.plan)):
@@ -141,6 +144,7 @@ class Conductor:
     def _put(self, spec: str, state: _Progress, chunk: Chunk, findings: list[list[Finding]]) -> None:
         subject = state.judge.subject
         everything: list[Outcome] = []
+        fresh: list[Outcome] = []
         for unit_findings in findings:
             if not unit_findings:
                 continue
@@ -148,8 +152,10 @@ class Conductor:
             theme = chunk.themes[problem.case.id]
             outcomes = [state.register.apply(outcome(each, subject, theme)) for each in unit_findings]
             if (subject.name, *problem.key) not in self.done:
-                self.record(outcomes)
+                fresh += outcomes
             everything += outcomes
+        if fresh:
+            self.record(fresh)
         everything += self._skipped(chunk, subject)
         self.counts[spec].update(each.verdict for each in everything)
         self.listener.judged(spec, everything, self.plan.cases(chunk.number))
@@ -168,18 +174,18 @@ class Conductor:
             outcomes.append(record)
         return outcomes
 
-    def _end(self, event: Ended, state: _Progress | None) -> None:
+    def _end(self, spec: str, event: Ended, state: _Progress | None) -> None:
         if state is not None and event.error is None:
             gone = state.register.fixed()
             for each in gone:
                 self.record([each])
-            self.counts[event.spec].update(each.verdict for each in gone)
+            self.counts[spec].update(each.verdict for each in gone)
             if gone:
-                self.listener.judged(event.spec, gone, 0)
+                self.listener.judged(spec, gone, 0)
         if event.error is not None:
-            self.failed[event.spec] = str(event.error)
-            self.describe(BackendRecord(name=event.spec, error=str(event.error)))
-        self.listener.ended(event.spec, event.error)
+            self.failed[spec] = str(event.error)
+            self.describe(BackendRecord(name=spec, error=str(event.error)))
+        self.listener.ended(spec, event.error)
 
 
 def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:

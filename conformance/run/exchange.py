@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -33,8 +34,7 @@ Array = npt.NDArray[np.generic]
 FailureKind = Literal["raised", "unsupported", "adapter", "crash", "timeout", "not run"]
 
 
-@dataclass(frozen=True, eq=False)
-class Request:
+class Request(msgspec.Struct, frozen=True, eq=False):
     """One call to make.
 
     ``key`` names the request within a run, and its observation. ``logits`` has the shape and dtype that the
@@ -70,8 +70,7 @@ class Failure:
     where: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, eq=False):
     """What came of a request.
 
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.

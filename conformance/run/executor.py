@@ -40,7 +40,7 @@ class Limits:
     start: float = 180.0
     call: float = 60.0
     restarts: int = 20
-    batch: int = 64
+    batch: int = 256
     batch_bytes: int = 4 << 20
     batch_seconds: float = 0.5
 

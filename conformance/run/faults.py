@@ -57,7 +57,7 @@ class Blame:
         name, message, where = type(error).__name__, brief(error), self._where(error.__traceback__)
         if isinstance(error, self._unsupported):
             return Failure("unsupported", name, message, where)
-        innermost = _innermost_file(error.__traceback__)
+        innermost = _innermost_file(error.__traceback__, error)
         ours = Path(innermost).parent == RUN
         # A call that does not fit the method's signature fails in the contract's frame, before the adapter is reached.
         misfit = innermost == self._contract and isinstance(error, TypeError)
@@ -93,5 +93,12 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[str, int]]:
         trace = trace.tb_next
 
 
-def _innermost_file(trace: TracebackType | None) -> str:
-    return next((file for file, _ in reversed(list(_frames(trace)))), "")
+def _innermost_file(trace: TracebackType | None, error: BaseException) -> str:
+    """The file that raised ``error``; a name that a module lacks is missed where it was asked for."""
+    files = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not (isinstance(error, AttributeError) and code.co_name == "__getattr__"):
+            files.append(code.co_filename)
+        trace = trace.tb_next
+    return files[-1] if files else ""

@@ -26,7 +26,7 @@ from conformance.run.plan import Limits as Budget
 from conformance.run.plan import Plan
 from conformance.run.progress import Progress
 from conformance.run.results import BackendRecord, Footer, Header, Outcome
-from conformance.run.store import Writer
+from conformance.run.store import Writer, discard
 
 __all__ = ["Finished", "Settings", "exit_code", "launch", "subject_of"]
 
@@ -50,6 +50,7 @@ class Settings:
     identities: bool = True
     resume: Path | None = None
     output: Path | None = None
+    replace: bool = False
     quiet: bool = False
 
 
@@ -93,6 +94,8 @@ def launch(settings: Settings) -> Finished:
         selection=_selection(settings, [each.spec for each in found]),
     )
     plan = Plan(entries, dtypes, settings.identities, Budget(settings.max_memory, settings.timeout))
+    if settings.replace and settings.resume is None:
+        discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
         return _conduct(plan, participants, writer, entries, jobs, settings)
 

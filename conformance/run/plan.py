@@ -26,9 +26,9 @@ from conformance.run.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Skip", "request_of"]
 
-CASES = 96  # cases in a chunk at most
+CASES = 256  # cases in a chunk at most
 ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
-KEPT = 6  # chunks kept for backends that lag behind
+KEPT = 1 << 22  # logits of the chunks kept for backends that lag behind, or of two chunks
 KEY = 1 << 24  # request keys: chunk · KEY + place
 
 
@@ -89,6 +89,7 @@ class Chunk:
     identities: list[Identity] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     themes: dict[str, str] = field(default_factory=dict)
+    size: int = 0
 
     def ask(self, request: Request) -> int:
         """Put a request on the list; returns its place."""
@@ -151,7 +152,7 @@ class Plan:
             found = self._kept.get(number)
             if found is None:
                 found = self._kept[number] = self._build(number)
-                while len(self._kept) > KEPT:
+                while len(self._kept) > 2 and sum(chunk.size for chunk in self._kept.values()) > KEPT:
                     self._kept.popitem(last=False)
             else:
                 self._kept.move_to_end(number)
@@ -169,6 +170,7 @@ class Plan:
             chunk.themes[entry.case.id] = entry.theme
             for unit in self._expand(entry, chunk):
                 chunk.units.append(unit)
+                chunk.size += unit.problem.logits.size
                 if unit.resolution.must_raise or unit.resolution.undefined:
                     self._ask_raising(chunk, unit)
                 else:

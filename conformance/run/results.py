@@ -92,7 +92,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     def __post_init__(self) -> None:
         for name in ("ulp", "ratio", "observed", "expected", "worst_input"):
             value = getattr(self, name)
-            if value is not None and type(value) is not str:
+            if value is None or type(value) is str:
+                continue
+            if type(value) is not float or not math.isfinite(value):
                 writable = _writable(value)
                 if writable is not value:
                     msgspec.structs.force_setattr(self, name, writable)

@@ -25,7 +25,7 @@ from conformance.run.results import (
     encode_record,
 )
 
-__all__ = ["FILE", "Run", "Writer", "read_run", "resume"]
+__all__ = ["FILE", "Run", "Writer", "discard", "read_run", "resume"]
 
 FILE = "outcomes.jsonl"
 LOCK = ".lock"
@@ -134,6 +134,19 @@ class Run:
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes in file order, read as they are asked for."""
         return (record for _, record in _records(self.path) if isinstance(record, Outcome))
+
+
+def discard(folder: Path | str) -> None:
+    """Remove the run that ``folder`` holds, and nothing else in it. Raises ``UsageError`` while it is being written."""
+    path = Path(folder) / FILE
+    if not path.exists():
+        return
+    lock = _Lock(Path(folder))
+    try:
+        with _disk_errors(path, "removed"):
+            path.unlink()
+    finally:
+        lock.release()
 
 
 def read_run(folder: Path | str) -> Run:

@@ -171,8 +171,13 @@ def _source(kind: type, name: str) -> Source:
 
 
 def _overridden(kind: type) -> tuple[str, ...]:
-    """Operations that ``kind`` replaces in an adapter that it inherits from."""
+    """Operations that ``kind`` replaces in an adapter that it inherits from, and whose profile it is judged by.
+
+    A class with a profile of its own, such as one framework's adapter built on another's, speaks for itself.
+    """
     from conformance.run.faults import adapter_classes
 
     own, *inherited = adapter_classes(kind)
+    if "profile" in vars(own):
+        return ()
     return tuple(name for name in OPERATIONS if name in vars(own) and any(name in vars(each) for each in inherited))

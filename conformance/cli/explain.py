@@ -1,0 +1,115 @@
+"""``conformance explain``."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from conformance.cli.options import CASES, backend_option, cases_option
+from conformance.errors import UsageError
+
+if TYPE_CHECKING:
+    from conformance.cases.load import Entry
+    from conformance.cases.problem import Problem
+
+__all__ = ["command"]
+
+#: Bytes: a case that states a larger budget has no numbers that anyone could read.
+MOST_MEMORY = 1 << 30
+
+
+@click.command(
+    "explain",
+    epilog="Examples: `conformance explain probabilities-are-read-as-logits`; "
+    "`conformance explain the-logarithm-is-natural -b torch -b my_kernel.py --dtype float32 --reduction mean`.",
+)
+@click.argument("case")
+@backend_option
+@cases_option
+@click.option("--dtype", metavar="DTYPE", help="The dtype to derive it in; the widest one of the case by default.")
+@click.option(
+    "--reduction",
+    type=click.Choice(["none", "sum", "mean", "default"]),
+    help="Only this reduction; those of the case by default.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for people, or one JSON object.",
+)
+def command(
+    case: str, backends: tuple[str, ...], paths: tuple[Path, ...], dtype: str | None, reduction: str | None, style: str
+) -> int:
+    """Derive a case's exact value line by line, and show what each backend named by -b gives for it.
+
+    Also shows what common mistakes give for the very same numbers. CASE is an id, as `conformance list` prints it.
+    """
+    from conformance.cases.load import load_suite
+
+    entry = find_case(load_suite(paths or (CASES,)).entries, case)
+    entry, problem = _chosen(entry, dtype, reduction)
+    shown = (reduction,) if reduction else problem.reductions
+
+    from conformance.oracle.derivation import derive
+    from conformance.oracle.mistakes import mistakes
+
+    derivation = derive(problem, shown)
+    of = "mean" if "mean" in shown else shown[-1]
+    wrong = mistakes(problem, of)
+    from conformance.cli.observed import observe
+
+    seen = observe(entry, problem.dtype, backends, shown if problem.takes_targets else ("none",)) if backends else []
+    if style == "json":
+        import msgspec
+
+        whole = {"derivation": derivation, "mistakes": {"reduction": of, "results": wrong}, "backends": seen}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n")
+    else:
+        from conformance.cli.explanation import write_explanation
+
+        write_explanation(derivation, wrong, of, seen, entry.case.policy)
+    return max((each.exit_code for each in seen), default=0) if any(not each.error for each in seen) else 3 * bool(seen)
+
+
+def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
+    """The case of that id; UsageError suggests near ones."""
+    by_id = {entry.case.id: entry for entry in entries}
+    if name in by_id:
+        return by_id[name]
+    near = difflib.get_close_matches(name, by_id, n=3) or [each for each in by_id if name.lower() in each][:3]
+    guess = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(f"there is no case {name!r}", mend=f"{guess}`conformance list cases` shows the ids")
+
+
+def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Entry, Problem]:
+    """The case with what the options ask for, in its first layout, and its problem in the dtype."""
+    import msgspec
+
+    from conformance.cases.checks import NORMALISERS
+    from conformance.cases.expand import expand
+    from conformance.cases.select import parse_dtypes
+
+    case = entry.case
+    if case.budget.memory > MOST_MEMORY:
+        size = case.budget.memory / 2**30
+        raise UsageError(f"{case.id} needs {size:.1f} GiB: too large to be read", mend="explain a smaller case")
+    if reduction and case.op in NORMALISERS:
+        raise UsageError(f"{case.op} has no reduction", mend="leave out --reduction")
+    reductions = case.reductions if reduction is None or reduction in case.reductions else (*case.reductions, reduction)
+    dtypes = parse_dtypes((dtype,)) if dtype else case.dtypes
+    case = msgspec.structs.replace(case, reductions=reductions, dtypes=dtypes, layouts=case.layouts[:1])
+    entry = replace(entry, case=case)
+    expansion = expand(entry)
+    if not expansion.problems:
+        raise UsageError(
+            "; ".join(dict.fromkeys(reason for _, reason in expansion.skipped)), mend="name another --dtype"
+        )
+    return entry, expansion.problems[0]

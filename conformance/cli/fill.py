@@ -1,0 +1,32 @@
+"""``conformance fill``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from conformance.cli.options import CASES, cases_option
+
+__all__ = ["command"]
+
+
+@click.command(
+    "fill",
+    epilog="Examples: `conformance fill`; `conformance fill my_cases/new.yaml`; `conformance fill --check`.",
+)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@cases_option
+@click.option("--check", is_flag=True, help="Only tell which cases have no expected values; write nothing.")
+def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> int:
+    """Compute missing expected values into case files, 17 digits each; every other byte stays as it is."""
+    from conformance.cases.fill import fill
+    from conformance.oracle.text import expected_text
+
+    filled = fill((*files, *paths) or (CASES,), expected_text, write=not check)
+    for each in filled:
+        click.echo(f"{each.file}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
+    count = sum(len(each.ids) for each in filled)
+    done = "would be filled" if check else "filled"
+    click.echo(f"{count} case{'s' * (count != 1)} {done} in {len(filled)} file{'s' * (len(filled) != 1)}", err=True)
+    return 0

@@ -1,0 +1,136 @@
+"""What ``conformance list`` says of backends and policies, without importing any framework."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import types
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from conformance.cli.options import PROFILES
+from conformance.cli.tables import Row, cell
+from conformance.errors import Place, UsageError
+from conformance.oracle.policies import NORMATIVE, Policies
+
+__all__ = ["backend_rows", "policy_rows"]
+
+
+class _Declared(msgspec.Struct, frozen=True):
+    """The part of a profile's policy that a listing shows."""
+
+    value: Any
+    documentation: str
+    note: str = ""
+    variants: dict[str, Any] = {}
+
+
+class _Profile(msgspec.Struct, frozen=True):
+    """The part of a profile that a listing shows; all the rest is ``lint``'s to check."""
+
+    backend: str
+    policies: dict[str, _Declared] = {}
+
+
+def backend_rows() -> list[Row]:
+    """Every backend of the suite, installed or not, and those that other packages offer."""
+    from backends import discovery
+
+    rows = [_backend_row(name) for name in discovery.names()]
+    for point in sorted(importlib.metadata.entry_points(group=discovery.GROUP), key=lambda each: each.name):
+        if point.name not in discovery.names():
+            version = point.dist.version if point.dist else ""
+            rows.append(_row(point.name, point.value, "installed", version, [], [], "offered by another package"))
+    return rows
+
+
+def _row(name: str, title: str, state: str, version: str, devices: list[str], modes: list[str], note: str) -> Row:
+    return {
+        "backend": name,
+        "title": title,
+        "state": state,
+        "version": version,
+        "devices": devices,
+        "modes": modes,
+        "note": note,
+    }
+
+
+def _backend_row(name: str) -> Row:
+    from backends import discovery
+
+    try:
+        declared = discovery.profile(name)
+        title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
+        found = discovery.find(name)
+    except discovery.FrameworkMissing as missing:
+        return _row(name, title, "missing", "", [], [], missing.mend)
+    except discovery.BackendLookupError as error:
+        return _row(name, name, "broken", "", [], [], str(error).replace("\n  ", "; "))
+    version = _version(distribution, found.framework or name)
+    return _row(name, title, "installed", version, list(found.devices or ()), list(found.modes or ()), "")
+
+
+def _version(distribution: str, framework: str) -> str:
+    """The version of the distribution, or of whichever one provides the framework's module."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        providers = importlib.metadata.packages_distributions().get(framework, [])
+        return importlib.metadata.version(providers[0]) if providers else "unknown"
+
+
+def policy_rows() -> list[Row]:
+    """A row for every policy and backend: the policy's values, normative first, and what the backend declares."""
+    rows: list[Row] = []
+    profiles = _profiles()
+    hints = get_type_hints(Policies)
+    for field in msgspec.structs.fields(Policies):
+        normative = getattr(NORMATIVE, field.name)
+        values = _values(field.encode_name, hints[field.name], normative)
+        for profile in profiles:
+            declared = profile.policies.get(field.encode_name)
+            rows.append(
+                {
+                    "policy": field.encode_name,
+                    "values": values,
+                    "backend": profile.backend,
+                    "declared": declared.value if declared else None,
+                    "variants": dict(declared.variants) if declared else {},
+                    "documentation": declared.documentation if declared else "",
+                    "details": declared.note if declared else "",
+                }
+            )
+    return rows
+
+
+def _profiles() -> list[_Profile]:
+    from conformance.cases.yaml12 import read
+
+    profiles = []
+    for file in sorted(PROFILES.glob("*.yaml")):
+        try:
+            profiles.append(msgspec.convert(read(file), _Profile))
+        except msgspec.ValidationError as error:
+            raise UsageError(
+                f"not a valid profile: {error}", place=Place(file), mend="`conformance lint` says where"
+            ) from None
+    return profiles
+
+
+def _values(name: str, hint: Any, normative: Any) -> list[str]:
+    """The words that a policy may take, the normative one first."""
+    words = [str(word) for word in dict.fromkeys(_words(hint))]
+    first = "1" if name == "default-axis" else cell(normative)
+    return [first, *(word for word in words if word != first)] if first else words
+
+
+def _words(hint: Any) -> list[Any]:
+    origin = get_origin(hint)
+    if origin is Literal:
+        return list(get_args(hint))
+    if origin in (Union, types.UnionType):
+        return [word for member in get_args(hint) for word in _words(member)]
+    if origin is dict:
+        return _words(get_args(hint)[1])
+    return ["any integer"] if hint is int else ["a list of dtypes"] if origin is list else []

@@ -1,0 +1,66 @@
+"""``conformance lint``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.cli.options import CASES, PROFILES, cases_option
+
+__all__ = ["command"]
+
+
+@click.command(
+    "lint",
+    epilog="Examples: `conformance lint`; `conformance lint my_cases/`; `conformance lint --format json`.",
+)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@cases_option
+@click.option(
+    "--profiles",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Check the backends' profiles in DIR too; the suite's own where no path is named.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Lines for people, or one JSON array.",
+)
+def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
+    """Check case files, their expected values, their schema, and the backends' profiles.
+
+    Every finding names file, line and key, and what to write. Exit code 2 if there is one.
+    """
+    from conformance.cases.lint import lint
+    from conformance.cases.load import read_suite
+    from conformance.judge.profile_lint import lint_profiles
+    from conformance.oracle.text import expected_text
+
+    named = (*files, *paths)
+    chosen = named or (CASES,)
+    findings = lint(chosen, expected_text)
+    if profiles is None and not named:
+        profiles = PROFILES
+    suite, _ = read_suite(chosen)
+    if profiles is not None:
+        findings += lint_profiles(profiles, [entry.case.id for entry in suite.entries])
+    if style == "json":
+        rows = [
+            {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,
+             "problem": each.problem, "mend": each.mend}
+            for each in findings
+        ]  # fmt: skip
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.writelines(f"{each}\n" for each in findings)
+        count = len(suite.entries)
+        said = f"{len(findings)} to mend" if findings else f"nothing to mend in {count} case{'s' * (count != 1)}"
+        click.echo(said, err=True)
+    return 2 if findings else 0

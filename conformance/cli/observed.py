@@ -1,0 +1,107 @@
+"""What backends give for one case: run in their processes, and judged as a run judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from conformance.cases.load import Entry
+from conformance.cli.options import find_backends
+from conformance.errors import BackendUnavailable
+from conformance.judge.finding import outcome
+from conformance.judge.judge import Judge
+from conformance.judge.register import Register
+from conformance.judge.verdict import NONCONFORMING
+from conformance.numerics.formats import widen
+from conformance.oracle.steps import in_dtype
+from conformance.run.conduct import judge_chunk
+from conformance.run.exchange import Array, Observation
+from conformance.run.executor import Session
+from conformance.run.launch import subject_of
+from conformance.run.plan import Chunk, Plan
+from conformance.run.results import Outcome
+
+__all__ = ["Observed", "observe"]
+
+#: Numbers of a result that are shown.
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One backend's outcomes for the case; ``gave`` maps ``reduction check`` to the first numbers as text.
+
+    ``error``, if not empty, says why the backend could not be started.
+    """
+
+    name: str
+    versions: dict[str, str] = field(default_factory=dict)
+    device: str = ""
+    mode: str = ""
+    outcomes: tuple[Outcome, ...] = ()
+    gave: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """1 for a non-conformity, 3 for a fault of the harness or adapter, 0 otherwise."""
+        verdicts = {each.verdict for each in self.outcomes}
+        return 1 if verdicts & NONCONFORMING else 3 if "error" in verdicts else 0
+
+
+def observe(entry: Entry, dtype: str, specs: tuple[str, ...], reductions: Sequence[str]) -> list[Observed]:
+    """Run and judge the case in ``dtype`` on each backend, one after the other.
+
+    Raises BackendUnavailable for a spec that names nothing.
+    """
+    found = find_backends(specs)
+    plan = Plan([entry], (dtype,), identities=False)
+    return [_observe(plan.chunk(0), entry, each, reductions) for each in found]
+
+
+def _observe(chunk: Chunk, entry: Entry, found: Any, reductions: Sequence[str]) -> Observed:
+    try:
+        with Session(found.spec) as session:
+            description = session.describe()
+            answers = list(session.run(chunk.requests))
+    except BackendUnavailable as error:
+        return Observed(found.name, error=str(error))
+    subject = subject_of(found.name, description)
+    register = Register(subject)
+    outcomes = [
+        register.apply(outcome(each, subject, entry.theme))
+        for findings in judge_chunk(chunk, Judge(subject), answers)
+        for each in findings
+    ]
+    return Observed(
+        name=found.name,
+        versions=description.versions,
+        device=description.device,
+        mode=description.mode,
+        outcomes=tuple(each for each in outcomes if each.reduction in reductions),
+        gave=_gave(chunk, answers),
+    )
+
+
+def _gave(chunk: Chunk, answers: Sequence[Observation]) -> dict[str, str]:
+    places = {reduction: place for group in chunk.groups for reduction, (place, *_) in group.places.items()}
+    places |= {reduction: place for _, reduction, place in chunk.raising}
+    gave = {}
+    for reduction, place in places.items():
+        seen = answers[place]
+        for check, array in (("value", seen.value), ("gradient", seen.gradient)):
+            if array is not None:
+                gave[f"{reduction} {check}"] = _numbers(array)
+        if seen.failure is not None and seen.failure.kind == "raised":
+            gave[f"{reduction} error"] = gave[f"{reduction} value"] = f"raised {seen.failure.type}"
+    return gave
+
+
+def _numbers(array: Array) -> str:
+    """``[1.5, 2.5 …]`` for arrays, ``1.5`` for a scalar, each the shortest text of the very value."""
+    flat = widen(array).reshape(-1)[:SHOWN].tolist() if array.dtype.kind != "c" else array.reshape(-1)[:SHOWN].tolist()
+    texts = [in_dtype(each, array.dtype.name) for each in flat]
+    if array.ndim == 0:
+        return texts[0]
+    return f"[{', '.join(texts)}{' …' if array.size > SHOWN else ''}]"

@@ -1,0 +1,28 @@
+"""``conformance report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command(
+    "report", epilog="Example: `conformance report results/torch results/jax --output results/report`."
+)
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
+@click.option("--details", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
+              help="Findings to show in full on the terminal.")
+def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
+    """Merge runs, from any number of machines, and report on all of them.
+
+    A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
+    """
+    from reports.merge import merge
+    from reports.terminal import print_merged
+
+    print_merged(merge(runs), output, details=details)
+    return 0

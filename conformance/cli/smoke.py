@@ -1,0 +1,146 @@
+"""``conformance smoke`` tells whether an adapter is sound.
+
+A kernel of one's own is a file such as this, run by ``conformance smoke -b my_kernel.py``::
+
+    import numpy as np
+    from backends.numpy import Numpy
+
+
+    class MyKernel(Numpy):
+        def softmax(self, logits, *, axis):
+            x = logits.astype(np.promote_types(logits.dtype, np.float32))
+            powers = np.exp(x - x.max(axis, keepdims=True))
+            return (powers / powers.sum(axis, keepdims=True)).astype(logits.dtype)
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conformance.cli.options import backend_option, find_backends
+from conformance.cli.tables import aligned
+from conformance.errors import BackendUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from conformance.run.results import Outcome
+    from conformance.run.smoke import Checked, Smoke
+
+__all__ = ["command"]
+
+#: The end of a message that names the adapter's line.
+_PLACE = re.compile(r"\(at (\S+)\)$")
+_COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red", "unsupported": "yellow"}
+
+
+@click.command(
+    "smoke",
+    epilog="Examples: `conformance smoke -b my_kernel.py`; `conformance smoke -b torch:compile`. "
+    "Exit codes: 0 sound; 1 a wrong result; 2 no such backend; 3 the adapter fails.",
+)
+@backend_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Limit for one call.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Lines for people, or one JSON array.",
+)
+def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
+    """Make a dozen small calls on an adapter: which operations work, and the first fault with its place.
+
+    A backend need not conform to be sound here: the cases of `conformance run` tell that.
+    """
+    from conformance.run.executor import Limits
+    from conformance.run.smoke import smoke
+
+    if not backends:
+        raise UsageError("no backend named", mend="write -b NAME or -b path/to/file.py")
+    rows: list[dict[str, Any]] = []
+    codes = []
+    for found in find_backends(backends):
+        try:
+            result = smoke(found, Limits(call=timeout))
+        except BackendUnavailable as error:
+            codes.append(3)
+            rows.append({"backend": found.name, "error": str(error)})
+            click.echo(f"{found.name}: {error}", err=True)
+            continue
+        codes.append(result.exit_code)
+        rows += [_row(result, each) for each in result.checked]
+        if style == "table":
+            _write(result)
+    if style == "json":
+        import json
+
+        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+    return 1 if 1 in codes else max(codes)
+
+
+def _row(result: Smoke, checked: Checked) -> dict[str, Any]:
+    first = checked.first
+    return {
+        "backend": result.name,
+        "operation": checked.operation,
+        "state": checked.state,
+        "calls": checked.calls,
+        "sound": checked.sound,
+        "unsupported": checked.unsupported,
+        "source": checked.source,
+        "fault": _fault(first) if first else None,
+        "mend": _mend(first, checked) if first else None,
+    }
+
+
+def _write(result: Smoke) -> None:
+    description = result.description
+    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
+    click.secho(f"{result.name}: {versions} on {description.device}, {description.mode}", bold=True)
+    rows = [[each.operation, each.state, _counted(each), each.source] for each in result.checked]
+    for line, each in zip(aligned(rows), result.checked, strict=True):
+        click.secho(f"  {line}", fg=_COLOURS.get(each.state))
+        if each.first is not None:
+            mend = "" if each.first.verdict == "unsupported" else f"\nmend: {_mend(each.first, each)}"
+            click.echo(textwrap.indent(_fault(each.first) + mend, "      "))
+    verdict = {0: "sound", 1: "a result is wrong", 3: "not usable"}[result.exit_code]
+    click.secho(f"  {verdict}\n", bold=True)
+
+
+def _counted(checked: Checked) -> str:
+    text = f"{checked.sound} of {checked.calls} calls right"
+    return f"{text}, {checked.unsupported} unsupported" if checked.unsupported else text
+
+
+def _fault(first: Outcome) -> str:
+    reduction = "" if first.op in ("softmax", "log_softmax") else f", {first.reduction}"
+    return f"{first.case} in {first.dtype}{reduction}, {first.check}: {first.message}"
+
+
+def _mend(first: Outcome, checked: Checked) -> str:
+    """What to do about a fault, by its kind; the place is in the message or that of the operation."""
+    at = f" at {checked.source}" if checked.source else ""
+    if first.verdict == "unsupported":
+        return "nothing, if the framework has no such feature; else call it in the adapter"
+    if first.verdict == "error":
+        place = _PLACE.search(first.message)
+        return f"correct {place[1]}" if place else f"correct the adapter{at}: it must return the framework's own tensor"
+    if first.verdict in ("crash", "timeout"):
+        return f"see what the call{at} does with such a small input"
+    if first.check == "error":
+        return f"let the framework's error through{at}, or raise one"
+    if first.check in ("value", "gradient") and first.expected is not None:
+        return f"compare {checked.operation}{at} with the definition, as `conformance explain` derives it step by step"
+    return f"correct {checked.operation}{at}; where the framework lacks the feature, raise Unsupported"

@@ -1,0 +1,11 @@
+"""The names of the dtypes under test, for those who need no more of them: nothing is imported for these."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["DTYPES", "DtypeName"]
+
+DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
+#: Widest first.
+DTYPES: tuple[DtypeName, ...] = ("float64", "float32", "bfloat16", "float16")

@@ -1,0 +1,157 @@
+"""The derivation of one position: shift, exp, sum, logarithm, log_softmax, pick or weighted sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from flint import arb
+
+from conformance.oracle.block import Block
+from conformance.oracle.exact import ExactTruth
+from conformance.oracle.steps import Step, number, plain
+
+__all__ = ["CLASSES", "row_steps"]
+
+#: Columns: of more classes only some are shown.
+CLASSES = 8
+
+
+def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
+    """What follows on the input of ``block``'s only row, for the shown ``classes``.
+
+    The caller sets the working precision.
+    """
+    x = block.x[0]
+    operation = block.operation
+    if operation == "nll_loss":
+        return _pick(block, -arb(float(x[block.targets[0]])), truth)
+    special = _special(block, truth)
+    if special is not None:
+        return special
+    parts = _Parts(x.tolist())
+    shown = [parts.shown(each, classes) for each in (parts.differences, parts.powers, parts.softmax, parts.log_softmax)]
+    shift, powers, softmax, logs = shown
+    steps = [
+        Step("max", "a = max x", (plain(parts.high),)),
+        Step("shift", "x − a", shift, "changes nothing in exact arithmetic, and keeps exp from overflowing"),
+        Step("exp", "e^(x − a)", powers),
+        Step("sum", "s = Σ e^(x − a)", (number(parts.total),)),
+        Step("softmax", "p = e^(x − a) / s", softmax, "between 0 and 1, and sums to 1"),
+    ]
+    if operation == "softmax":
+        return steps
+    steps += [
+        Step("log", "ln s", (number(parts.log_total),), "the natural logarithm, to base e"),
+        Step("log_softmax", "ln p = (x − a) − ln s", logs),
+    ]
+    if operation == "log_softmax":
+        return steps
+    if block.by_index and block.smoothing is None:
+        return steps + _pick(block, -parts.log_softmax[int(block.targets[0])], truth)
+    return steps + _weighted_sum(block, parts, classes, truth)
+
+
+@dataclass(eq=False)
+class _Parts:
+    """Everything between the logits of one position and their log_softmax, as balls."""
+
+    x: list[float]
+    high: float = field(init=False)
+    differences: list[arb] = field(init=False)
+    powers: list[arb] = field(init=False)
+    total: arb = field(init=False)
+    log_total: arb = field(init=False)
+    softmax: list[arb] = field(init=False)
+    log_softmax: list[arb] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.high = max(self.x)
+        top = self.x.index(self.high)
+        self.differences = [arb(value) - arb(self.high) for value in self.x]
+        self.powers = [each.exp() for each in self.differences]
+        rest = sum(self.powers[:top] + self.powers[top + 1 :], arb(0))
+        self.total = 1 + rest
+        self.log_total = rest.log1p()  # keeps the digits of a sum that hardly exceeds 1
+        self.softmax = [power / self.total for power in self.powers]
+        self.log_softmax = [each - self.log_total for each in self.differences]
+
+    @staticmethod
+    def shown(balls: list[arb], classes: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(number(balls[c]) for c in classes)
+
+
+def _special(block: Block, truth: ExactTruth) -> list[Step] | None:
+    """Rows that the formula does not reach: NaN, +inf, or nothing above −inf."""
+    x = block.x[0]
+    high = float(np.max(x)) if x.size else -np.inf
+    if np.isfinite(high):
+        return None
+    if np.isnan(high):
+        why = "a logit is NaN: so is everything that it takes part in"
+    elif not x.size:
+        why = "there are no classes"
+    elif high > 0:
+        why = "a logit is +inf: inf − inf has no value"
+    else:
+        why = "every logit is −inf: nothing has any probability, and 0/0 has no value"
+    if not block.reduces:
+        return [Step("special", "", (), why)]
+    return [Step("loss", "ℓ", (number(truth.value_balls("none")[0]),), why)]
+
+
+def _pick(block: Block, term: arb, truth: ExactTruth) -> list[Step]:
+    """The target's term, and its weight."""
+    y = int(block.targets[0])
+    name = "log_probabilities" if block.operation == "nll_loss" else "log_softmax"
+    steps = [Step("pick", f"−{name}[{y}]", (number(term),), "only the target's class enters the loss")]
+    if block.weight is not None:
+        weight = plain(float(block.target_weight[0]))
+        loss = number(truth.value_balls("none")[0])
+        steps.append(Step("weight", f"ℓ = w[{y}] × that, w[{y}] = {weight}", (loss,)))
+    return steps
+
+
+def _weighted_sum(block: Block, parts: _Parts, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
+    """The terms of smoothing or of probability targets: every class enters with its coefficient."""
+    problem = block.problems[0]
+    epsilon = arb(problem.label_smoothing)
+    share = epsilon / block.classes
+    y = int(block.targets[0]) if block.by_index else -1
+    targets = [arb(int(c == y)) for c in range(block.classes)]
+    if not block.by_index:
+        targets = [arb(float(q)) for q in block.probabilities[0]]
+    weights = [arb(1)] * block.classes if block.weight is None else [arb(float(w)) for w in block.weight[0]]
+    coefficients = [w * ((1 - epsilon) * q + share) for w, q in zip(weights, targets, strict=True)]
+    steps = []
+    if not block.by_index:
+        given = tuple(plain(float(block.probabilities[0, c])) for c in classes)
+        steps.append(Step("targets", f"q (in {problem.dtype})", given))
+    formula = _coefficient_formula(block, y)
+    steps.append(Step("coefficients", formula, parts.shown(coefficients, classes)))
+    terms = [_term(a, logp) for a, logp in zip(coefficients, parts.log_softmax, strict=True)]
+    steps.append(Step("terms", "a × (−ln p)", parts.shown(terms, classes), _silence(coefficients, parts)))
+    steps.append(Step("loss", "ℓ = Σ a × (−ln p)", (number(truth.value_balls("none")[0]),), "every class enters"))
+    return steps
+
+
+def _coefficient_formula(block: Block, y: int) -> str:
+    epsilon = plain(block.problems[0].label_smoothing)
+    q = f"[c = {y}]" if block.by_index else "q"
+    inner = q if block.smoothing is None else f"(1 − {epsilon}) {q} + {epsilon}/{block.classes}"
+    if block.weight is None:
+        return f"a = {inner}"
+    return f"a = w ({inner})" if block.smoothing is not None else f"a = w {inner}"
+
+
+def _term(a: arb, logp: arb) -> arb:
+    if a.is_zero():
+        return arb(0)
+    if logp.is_finite():
+        return -a * logp
+    return arb.nan() if logp.is_nan() else arb.pos_inf() if a > 0 else arb.neg_inf()
+
+
+def _silence(coefficients: list[arb], parts: _Parts) -> str:
+    silent = any(a.is_zero() and not logp.is_finite() for a, logp in zip(coefficients, parts.log_softmax, strict=True))
+    return "a coefficient of 0 silences an infinite term (0 · ln 0 = 0)" if silent else ""

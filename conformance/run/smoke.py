@@ -1,0 +1,130 @@
+"""A dozen small calls that tell whether an adapter is sound before a full run is worth its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.cases.load import Entry
+from conformance.cases.model import OPERATIONS, Case
+from conformance.judge.finding import Finding, outcome
+from conformance.judge.judge import Judge
+from conformance.judge.verdict import NONCONFORMING
+from conformance.run.conduct import judge_chunk
+from conformance.run.exchange import Description
+from conformance.run.executor import Limits, Session
+from conformance.run.launch import subject_of
+from conformance.run.plan import Plan
+from conformance.run.results import Outcome
+
+__all__ = ["Checked", "Smoke", "smoke", "smoke_cases"]
+
+_ROWS = [[1.0, 2.0, 0.5, -1.0], [0.0, -3.0, 4.0, 0.25], [2.5, 2.5, 2.5, 2.5]]
+_DECREASING = [[-0.25, -1.5, -2.0, -3.0], [-0.125, -2.5, -4.0, -5.0]]
+_PROBABILITIES = [[0.5, 0.25, 0.25, 0.0], [0.0, 0.0, 1.0, 0.0], [0.25, 0.25, 0.25, 0.25]]
+
+
+def smoke_cases() -> Iterator[Case]:
+    """The built-in calls: every operation, dtype and reduction, each feature once; numbers exact in every dtype."""
+    yield from (_case(f"smoke-{op.replace('_', '-')}", op=op, logits=_ROWS) for op in ("softmax", "log_softmax"))
+    yield _case("smoke-softmax-of-rank-3", op="softmax", logits=[_ROWS, _ROWS], axis=2, dtypes=("float32",))
+    yield _case("smoke-nll-loss", op="nll_loss", log_probabilities=_DECREASING, targets=[1, 3])
+    yield _case("smoke-nll-loss-of-log-softmax", op="nll_loss_of_log_softmax", logits=_ROWS, targets=[0, 2, 3])
+    loss: dict[str, Any] = {"op": "cross_entropy", "logits": _ROWS}
+    yield _case("smoke-cross-entropy", **loss, targets=[0, 2, 3])
+    small: dict[str, Any] = {**loss, "targets": [0, 2, 3], "dtypes": ("float32",)}
+    yield _case("smoke-weight", **small, weight=[0.5, 1.0, 2.0, 4.0])
+    yield _case("smoke-ignore-index", **{**small, "targets": [0, -1, 3]}, ignore_index=-1)
+    yield _case("smoke-label-smoothing", **small, label_smoothing=0.25)
+    yield _case("smoke-probability-targets", **{**small, "targets": _PROBABILITIES})
+    yield _case("smoke-unbatched", op="cross_entropy", logits=_ROWS[0], targets=2, dtypes=("float32",))
+    wrong = {**small, "targets": [0, 2]}
+    yield _case("smoke-targets-of-the-wrong-shape", **wrong, expect={"error": "two targets for three positions"})
+
+
+def _case(name: str, **keys: Any) -> Case:
+    import msgspec
+
+    return msgspec.convert({"id": name, "why": "a smoke test", **keys}, Case)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One operation: ``state`` is how it is offered, or what is wrong; ``first`` is its first fault."""
+
+    operation: str
+    state: str
+    calls: int
+    sound: int
+    unsupported: int
+    first: Outcome | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Smoke:
+    """What the smoke test found of a backend; ``exit_code`` as the command line's."""
+
+    name: str
+    description: Description
+    checked: tuple[Checked, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """1 for a wrong result, 3 for a fault of the adapter or when nothing could be checked, 0 otherwise."""
+        verdicts = {each.first.verdict for each in self.checked if each.first}
+        if verdicts & NONCONFORMING:
+            return 1
+        return 3 if "error" in verdicts or not any(each.sound for each in self.checked) else 0
+
+
+def smoke(found: Any, limits: Limits | None = None) -> Smoke:
+    """Make the built-in calls on the backend that discovery ``found``.
+
+    Raises BackendUnavailable where it cannot be loaded.
+    """
+    entries = [Entry(case, "smoke", Path("<built in>"), index) for index, case in enumerate(smoke_cases())]
+    plan = Plan(entries, identities=False)
+    findings: list[Finding] = []
+    with Session(found.spec, limits=limits) as session:
+        description = session.describe()
+        subject = subject_of(found.name, description)
+        judge = Judge(subject)
+        for number in range(len(plan)):
+            chunk = plan.chunk(number)
+            answers = list(session.run(chunk.requests))
+            findings += [each for unit in judge_chunk(chunk, judge, answers) for each in unit]
+    outcomes = [outcome(each, subject, "smoke") for each in findings]
+    offered = {name: feature.support for name, feature in subject.profile.operations.items()}
+    checked = tuple(
+        _checked(op, [each for each in outcomes if each.op == op], offered.get(op, ""), description)
+        for op in OPERATIONS
+    )
+    return Smoke(found.name, description, checked)
+
+
+def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, description: Description) -> Checked:
+    """What became of an operation's calls; the verdicts that weigh most come first."""
+    calls: dict[tuple[str, str, str], set[str]] = {}
+    for each in outcomes:
+        calls.setdefault((each.case, each.dtype, each.reduction), set()).add(each.verdict)
+    bad = [each for each in outcomes if each.verdict == "error"]
+    bad += [each for each in outcomes if each.verdict in NONCONFORMING]
+    unsupported = [each for each in outcomes if each.verdict == "unsupported"]
+    refused = sum(1 for verdicts in calls.values() if "unsupported" in verdicts)
+    faulty = sum(1 for verdicts in calls.values() if verdicts & {*NONCONFORMING, "error"})
+    composed = "composed" if operation == "nll_loss_of_log_softmax" else "defined"
+    own = "overridden" if operation in description.overridden else offered or composed
+    state = bad[0].verdict if bad else "unsupported" if calls and refused == len(calls) else own
+    source = description.sources.get(operation)
+    return Checked(
+        operation,
+        state,
+        len(calls),
+        len(calls) - refused - faulty,
+        refused,
+        next(iter(bad or unsupported), None),
+        f"{source.file}:{source.line}" if source and source.file else "",
+    )

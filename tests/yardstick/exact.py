@@ -1,0 +1,244 @@
+"""The two ends of what is right: the correctly rounded truth, and results that are off by just under the bound.
+
+Both take every operation from the oracle, under the normative policies, and raise for everything that is invalid. Whoever
+judges them must find no fault, in any case and dtype: each fault found is a false alarm.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from backends.contract import Array, Backend, Call, Operation, Reduction, Tensor
+from conformance.bounds.classes import arithmetic, default_class
+from conformance.bounds.tolerance import Tolerance
+from conformance.cases.model import Case
+from conformance.cases.problem import Problem, TargetKind
+from conformance.judge.resolve import resolve
+from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, numpy_dtype, round_to, widen
+from conformance.oracle.block import Block, from_rows
+from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.exact import ExactTruth
+from conformance.oracle.policies import NORMATIVE
+from conformance.oracle.truth import Truth
+
+__all__ = ["Alternating", "AwayFromZero", "Exact", "Scattered", "TowardsZero", "WorstLegal"]
+
+REDUCTIONS = ("none", "sum", "mean")
+#: Of the bound: near enough to it that a bound which is 1 % too narrow shows.
+NEARLY = 0.999
+
+
+class Exact(Backend):
+    """The truth, rounded once to the dtype of the logits."""
+
+    framework: ClassVar[str] = "numpy"
+    profile: ClassVar[str] = ""
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": np.__version__}
+
+    def tensor(self, array: Array) -> Tensor:
+        return array
+
+    def array(self, tensor: Tensor) -> Array:
+        return np.asarray(tensor)
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return self._result("softmax", logits, {}, {"axis": axis})
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return self._result("log_softmax", logits, {}, {"axis": axis})
+
+    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
+        return self._result("nll_loss", log_probabilities, {"targets": targets, "weight": weight}, options)
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
+        return self._result("cross_entropy", logits, {"targets": targets, "weight": weight}, options)
+
+    def nll_loss_of_log_softmax(
+        self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
+    ) -> Tensor:
+        return self._result("nll_loss_of_log_softmax", logits, {"targets": targets, "weight": weight}, options)
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.evaluate(call, logits)
+        if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
+            raise ValueError(f"the upstream gradient must have the value's shape {value.shape}")
+        return value, self._result(call.operation, logits, call.operands, dict(call.options), upstream)
+
+    def _result(
+        self,
+        operation: Operation,
+        logits: Any,
+        operands: Mapping[str, Any],
+        options: Mapping[str, Any],
+        upstream: Array | None = None,
+    ) -> Array:
+        """The value, or with ``upstream`` the gradient."""
+        reduction = "none" if operation.endswith("softmax") and not operands else options.get("reduction") or "mean"
+        problem = _problem(operation, logits, operands, options, reduction, upstream)
+        truth = _truth(_Key(problem, reduction))
+        with np.errstate(all="ignore"):
+            flat = self._rounded(truth, reduction, upstream is not None)
+        if upstream is not None or not problem.takes_targets:
+            return np.array(from_rows(flat, problem.logits.shape, problem.class_axis or 0), order="C")
+        axis, shape = problem.class_axis or 0, problem.logits.shape
+        return flat.reshape(shape[:axis] + shape[axis + 1 :] if reduction == "none" else ())
+
+    def _rounded(self, truth: Truth, reduction: str, of_gradient: bool) -> Array:
+        """Enclosed, and rounded to the dtype; in the order of the truth."""
+        exact = truth.gradient(reduction) if of_gradient else truth.value(reduction)
+        dtype = truth.block.dtype
+        with np.errstate(all="ignore"):
+            nearest = round_to(exact.mid, dtype)
+            open_ = widen(round_to(exact.mid - exact.rad, dtype)) != widen(round_to(exact.mid + exact.rad, dtype))
+        if dtype == "float64" or not (open_ & np.isfinite(exact.mid)).any():
+            return nearest
+        sharp = ExactTruth(truth.block, NORMATIVE, precision=200)
+        refined = sharp.gradient(reduction) if of_gradient else sharp.value(reduction)
+        return np.where(open_ & np.isfinite(exact.mid), round_to(refined.mid, dtype), nearest)
+
+
+class WorstLegal(Exact):
+    """Errs by 0.999 of the bound of class B (D for the half types), rounded so that it stays within."""
+
+    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+        """The direction of each error."""
+        raise NotImplementedError
+
+    def _rounded(self, truth: Truth, reduction: str, of_gradient: bool) -> Array:
+        exact = truth.gradient(reduction) if of_gradient else truth.value(reduction)
+        dtype = truth.block.dtype
+        bounds = Tolerance(truth, arithmetic(default_class(dtype), dtype))
+        bound = bounds.gradient(reduction) if of_gradient else bounds.value(reduction)
+        right = super()._rounded(truth, reduction, of_gradient)
+        return _pushed(right, exact, bound, self.signs(truth, exact), dtype)
+
+
+class AwayFromZero(WorstLegal):
+    """Every result too large."""
+
+    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+        return np.where(exact.mid < 0, -1.0, 1.0)
+
+
+class TowardsZero(WorstLegal):
+    """Every result too small, and those near zero on the wrong side of it."""
+
+    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+        return np.where(exact.mid < 0, 1.0, -1.0)
+
+
+class Alternating(WorstLegal):
+    """Too large and too small in turn: neighbours disagree by twice the bound."""
+
+    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+        return np.where(np.arange(exact.mid.size) % 2 == 0, 1.0, -1.0).reshape(exact.mid.shape)
+
+
+class Scattered(WorstLegal):
+    """One direction for each call, from its operation and logits: both sides of an identity err against each other."""
+
+    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+        seed = zlib.crc32(truth.block.x.tobytes(), zlib.crc32(truth.block.operation.encode()))
+        return np.full(exact.mid.shape, 1.0 if seed % 2 == 0 else -1.0)
+
+
+def _pushed(right: Array, exact: Enclosure, bound: Float64Array, signs: Float64Array, dtype: DtypeName) -> Array:
+    """``right`` moved by NEARLY·``bound`` in the direction of ``signs``, and back by a spacing where rounding overshot."""
+    room = NEARLY * bound - exact.rad
+    movable = np.isfinite(exact.mid) & np.isfinite(bound) & (room > 0) & np.isfinite(widen(right))
+    pushed = round_to(np.where(movable, exact.mid + signs * room, exact.mid), dtype)
+    for _ in range(2):
+        far = movable & ~(exact.distance(widen(pushed)) <= room)
+        pushed = np.where(far, np.nextafter(pushed, right), pushed)
+    legal = movable & (exact.distance(widen(pushed)) <= room)
+    return np.where(legal, pushed, right).astype(numpy_dtype(dtype))
+
+
+# -- from a call to a problem -----------------------------------------------------------------------------------------
+
+
+def _problem(
+    operation: Operation,
+    logits: Any,
+    operands: Mapping[str, Any],
+    options: Mapping[str, Any],
+    reduction: str,
+    upstream: Array | None,
+) -> Problem:
+    """The problem that the call states; raises for whatever is invalid."""
+    if not isinstance(logits, np.ndarray) or logits.dtype.name not in FORMATS:
+        raise TypeError("logits must be an array of floating-point numbers")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be 'none', 'sum' or 'mean', not {reduction!r}")
+    smoothing = options.get("label_smoothing") or 0.0
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must lie in [0, 1], not {smoothing}")
+    axis, targets, weight = options["axis"], operands.get("targets"), operands.get("weight")
+    given = Problem(
+        case=Case(id="call", why="a call", op=operation),
+        theme="",
+        dtype=logits.dtype.name,  # type: ignore[arg-type]
+        layout="contiguous",
+        operation=operation,
+        logits=np.array(logits, order="C"),
+        targets=targets,
+        target_kind=_kind(targets, logits) if operands else None,
+        weight=weight,
+        axis=axis,
+        class_axis=_class_axis(axis, logits.ndim),
+        ignore_index=options.get("ignore_index"),
+        label_smoothing=smoothing,
+        reductions=(reduction,),  # type: ignore[arg-type]
+        upstream={reduction: np.zeros_like(logits) if upstream is None else upstream},  # type: ignore[dict-item]
+    )
+    resolution = resolve(given, NORMATIVE)
+    if resolution.must_raise:
+        raise ValueError(resolution.must_raise)
+    problem = resolution.problem
+    classes = problem.logits.shape[problem.class_axis or 0] if problem.logits.ndim else 1
+    if weight is not None and (weight.shape != (classes,) or weight.dtype.name not in FORMATS):
+        raise ValueError(f"weight must be floating-point numbers of shape {(classes,)}")
+    return problem
+
+
+def _kind(targets: Any, logits: Array) -> TargetKind:
+    """Floating targets of the logits' shape are probabilities; other arrays are indices, right or wrong."""
+    if not isinstance(targets, np.ndarray):
+        return "python"
+    floating = targets.dtype.name in FORMATS
+    return "probabilities" if floating and targets.shape == logits.shape else "indices"
+
+
+def _class_axis(axis: int | None, rank: int) -> int | None:
+    """From 0; None where it is left out or out of range."""
+    return axis % rank if axis is not None and -rank <= axis < rank else None
+
+
+class _Key:
+    """A problem as a key of the cache: equal where every number is, so that the same call is not computed anew."""
+
+    def __init__(self, problem: Problem, reduction: Reduction) -> None:
+        self.problem = problem
+        arrays = (problem.logits, problem.targets, problem.weight, *problem.upstream.values())
+        texts = tuple((a.shape, a.dtype.name, a.tobytes()) for a in arrays if isinstance(a, np.ndarray))
+        options = (problem.operation, problem.class_axis, problem.ignore_index, problem.label_smoothing, reduction)
+        self._identity = (options, texts)
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self._identity == other._identity
+
+
+@lru_cache(maxsize=512)
+def _truth(key: _Key) -> Truth:
+    """The truth of a single problem, kept for its repetition, its gradient, and the other backends here."""
+    return Truth(Block((key.problem,)))

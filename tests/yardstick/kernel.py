@@ -1,0 +1,314 @@
+"""A NumPy kernel in stages, each a method: sound as it stands, and made wrong by overriding one of them.
+
+Positions are rows: whatever its shape, the input becomes (P, C) in the precision of the intermediates, P positions of C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backends.contract import Array, Call, Reduction, Tensor
+from backends.numpy import Numpy
+
+__all__ = ["Ask", "Kernel"]
+
+DEFAULT_IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a loss is asked for.
+
+    ``x`` logits (P, C); ``labels`` (P,) as given, or ``probabilities`` (P, C); ``valid`` (P,) are the positions not
+    ignored; ``weight`` (C,); ``reduction`` is none, sum or mean; ``shape`` is the positions' own.
+    """
+
+    x: Any
+    labels: Any
+    probabilities: Any
+    valid: Any
+    weight: Any
+    smoothing: float
+    ignore_index: int
+    reduction: str
+    shape: tuple[int, ...]
+
+    @property
+    def by_index(self) -> bool:
+        return self.probabilities is None
+
+    @property
+    def classes(self) -> int:
+        return int(self.x.shape[1])
+
+    @property
+    def index(self) -> Any:
+        """The class of each position, (P,), 0 where it is ignored."""
+        return np.where(self.valid, self.labels, 0).astype(np.intp)
+
+
+class Kernel(Numpy):
+    """Two passes over the classes, shifted by the greatest logit, in float32 or wider."""
+
+    # -- precision, order of summation, functions ---------------------------------------------------------------------
+
+    def compute(self, dtype: Any) -> Any:
+        """The dtype of the intermediates."""
+        return np.promote_types(dtype, np.float32)
+
+    def stored(self, result: Any, dtype: Any) -> Any:
+        return np.asarray(result).astype(dtype)
+
+    def total(self, terms: Any) -> Any:
+        """The sum along the last axis."""
+        return terms.sum(-1)
+
+    def exp(self, x: Any) -> Any:
+        return np.exp(x)
+
+    def log(self, x: Any) -> Any:
+        return np.log(x)
+
+    # -- one position -------------------------------------------------------------------------------------------------
+
+    def top(self, x: Any) -> Any:
+        """What the logits are shifted by, (P, 1)."""
+        return x.max(-1, keepdims=True)
+
+    def normaliser(self, x: Any) -> tuple[Any, Any]:
+        """The shift and Σ exp(x − shift), (P, 1) each."""
+        top = self.top(x)
+        return top, self.total(self.exp(x - top))[:, np.newaxis]
+
+    def log_probabilities(self, x: Any) -> Any:
+        top, total = self.normaliser(x)
+        return (x - top) - self.log(total)
+
+    def probabilities(self, x: Any) -> Any:
+        top, total = self.normaliser(x)
+        return self.exp(x - top) / total
+
+    # -- losses -------------------------------------------------------------------------------------------------------
+
+    def weights(self, ask: Ask) -> Any:
+        return np.ones(ask.classes, ask.x.dtype) if ask.weight is None else ask.weight
+
+    def coefficients(self, ask: Ask) -> Any:
+        """a_c, (P, C)."""
+        if not ask.by_index:
+            return self.weights(ask) * ((1 - ask.smoothing) * ask.probabilities + ask.smoothing / max(ask.classes, 1))
+        a = np.zeros_like(ask.x)
+        if ask.classes:
+            picked = (1 - ask.smoothing) * self.weights(ask)[ask.index]
+            np.put_along_axis(a, ask.index[:, np.newaxis], picked[:, np.newaxis].astype(a.dtype), -1)
+            if ask.smoothing:
+                a = a + self.uniform(ask)
+        return np.where(ask.valid[:, np.newaxis], a, 0)
+
+    def uniform(self, ask: Ask) -> Any:
+        """What label smoothing adds to every class, (C,) or (P, C)."""
+        return (ask.smoothing * self.weights(ask) / ask.classes).astype(ask.x.dtype)
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        """−Σ a_c logp_c, (P,), where 0·ln 0 is 0 and an ignored position counts for nothing."""
+        absent = (a == 0) & np.isneginf(log_probabilities)
+        if ask.by_index and not ask.smoothing:  # only the target's own term enters
+            absent |= np.arange(ask.classes) != ask.index[:, np.newaxis]
+        terms = np.where(absent, 0, a * -log_probabilities)
+        return np.where(ask.valid, self.total(terms), 0)
+
+    def divisor(self, ask: Ask) -> Any:
+        """What the sum is divided by for the mean."""
+        if not ask.by_index:
+            return ask.x.dtype.type(len(ask.x))
+        if not ask.classes:
+            return ask.x.dtype.type(0)
+        return self.total(np.where(ask.valid, self.weights(ask)[ask.index], 0).astype(ask.x.dtype))
+
+    def reduced(self, ask: Ask, losses: Any) -> Any:
+        if ask.reduction == "none":
+            return losses.reshape(ask.shape)
+        total = self.total(losses)
+        return total if ask.reduction == "sum" else total / self.divisor(ask)
+
+    # -- gradients ----------------------------------------------------------------------------------------------------
+
+    def scale(self, ask: Ask, upstream: Any) -> Any:
+        """What every position's slope is multiplied by: (P, 1), or (1, 1) for a reduced loss."""
+        v = upstream.reshape(-1, 1)
+        return v / self.divisor(ask) if ask.reduction == "mean" else v
+
+    def slope(self, ask: Ask, a: Any, p: Any) -> Any:
+        """A·p_c − a_c, (P, C)."""
+        return self.total(a)[:, np.newaxis] * p - a
+
+    def loss_gradient(self, ask: Ask, upstream: Any) -> Any:
+        a = self.coefficients(ask)
+        gradient = self.scale(ask, upstream) * self.slope(ask, a, self.probabilities(ask.x))
+        return np.where(ask.valid[:, np.newaxis], gradient, 0)
+
+    def nll_gradient(self, ask: Ask, upstream: Any) -> Any:
+        gradient = -self.scale(ask, upstream) * self.coefficients(ask)
+        return np.where(ask.valid[:, np.newaxis], gradient, 0)
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        return p * (v - self.total(p * v)[:, np.newaxis])
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return v - p * self.total(v)[:, np.newaxis]
+
+    # -- shapes -------------------------------------------------------------------------------------------------------
+
+    def axis(self, logits: Any, axis: int | None) -> int:
+        """The class axis from 0: axis 1 unless stated, or 0 where there is no other."""
+        axis = min(1, logits.ndim - 1) if axis is None else axis
+        if not -logits.ndim <= axis < logits.ndim:
+            raise ValueError(f"axis {axis} is out of range for logits of rank {logits.ndim}")
+        return axis % logits.ndim
+
+    def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
+        """(P, C) in the precision of the intermediates, or in ``dtype``."""
+        _require_floats("logits", array)
+        wide = self.compute(array.dtype) if dtype is None else dtype
+        if array.ndim == 0 and axis in (None, 0, -1):
+            return array.astype(wide).reshape(1, 1)
+        moved = np.moveaxis(array, self.axis(array, axis), -1)
+        return moved.astype(wide).reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
+
+    def restored(self, rows: Any, like: Any, axis: int | None) -> Any:
+        """The inverse of :meth:`rows`, stored in the dtype of ``like``."""
+        if like.ndim == 0:
+            return self.stored(rows, like.dtype).reshape(())
+        place = self.axis(like, axis)
+        shape = (*like.shape[:place], *like.shape[place + 1 :], like.shape[place])
+        return np.ascontiguousarray(self.stored(np.moveaxis(rows.reshape(shape), -1, place), like.dtype))
+
+    # -- operations ---------------------------------------------------------------------------------------------------
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        with np.errstate(all="ignore"):
+            x = self.rows(logits, axis)
+            return self.restored(self.probabilities(x) if x.shape[1] else x, logits, axis)
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        with np.errstate(all="ignore"):
+            x = self.rows(logits, axis)
+            return self.restored(self.log_probabilities(x) if x.shape[1] else x, logits, axis)
+
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        with np.errstate(all="ignore"):
+            ask = self.ask(log_probabilities, targets, weight, axis, ignore_index, None, reduction, indices=True)
+            result = self.reduced(ask, self.losses(ask, self.coefficients(ask), ask.x))
+            return self.stored(result, log_probabilities.dtype)
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        with np.errstate(all="ignore"):
+            ask = self.ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction)
+            return self.stored(self.loss(ask), logits.dtype)
+
+    def loss(self, ask: Ask) -> Any:
+        """The cross entropy of an ask, reduced."""
+        log_probabilities = self.log_probabilities(ask.x) if ask.classes else ask.x
+        return self.reduced(ask, self.losses(ask, self.coefficients(ask), log_probabilities))
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value = self.evaluate(call, logits)
+        if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
+            raise ValueError(f"the upstream gradient must be an array of the value's shape {value.shape}")
+        options = dict(call.options)
+        axis, wide = options.pop("axis"), self.compute(logits.dtype)
+        with np.errstate(all="ignore"):
+            if call.operation in ("softmax", "log_softmax"):
+                x, v = self.rows(logits, axis), self.rows(upstream, axis, wide)
+                if not x.shape[1]:
+                    return value, self.restored(x, logits, axis)
+                chain = self.softmax_gradient if call.operation == "softmax" else self.log_softmax_gradient
+                return value, self.restored(chain(self.probabilities(x), v), logits, axis)
+            ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
+            through = self.nll_gradient if call.operation == "nll_loss" else self.loss_gradient
+            gradient = through(ask, upstream.astype(wide)) if ask.classes else ask.x
+            return value, self.restored(gradient, logits, axis)
+
+    # -- what the caller asks for -------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None = None,
+        reduction: str | None = None,
+        *,
+        indices: bool = False,
+    ) -> Ask:
+        """The arguments of a loss, checked; raises TypeError, ValueError or IndexError for what is invalid."""
+        _require_floats("logits", logits)
+        if logits.ndim == 0:
+            raise ValueError("logits of rank 0 have no class axis")
+        if not isinstance(targets, np.ndarray):
+            raise TypeError(f"targets must be an array, not {type(targets).__name__}")
+        smoothing, reduction = label_smoothing or 0.0, reduction or "mean"
+        if not 0 <= smoothing <= 1 or reduction not in ("none", "sum", "mean"):
+            raise ValueError(f"label_smoothing {smoothing} or reduction {reduction!r} is not valid")
+        x = self.rows(logits, axis)
+        place = self.axis(logits, axis)
+        shape = logits.shape[:place] + logits.shape[place + 1 :]
+        by_index = indices or targets.shape != logits.shape or not _is_floating(targets)
+        if weight is not None:
+            _require_floats("weight", weight)
+            if weight.shape != (x.shape[1],):
+                raise ValueError(f"weight must have shape {(x.shape[1],)}")
+            weight = weight.astype(x.dtype)
+        if not by_index:
+            if ignore_index is not None:
+                raise ValueError("ignore_index applies to class indices, not to class probabilities")
+            q = self.rows(targets, axis, x.dtype)
+            return Ask(x, None, q, np.ones(len(x), bool), weight, smoothing, DEFAULT_IGNORED, reduction, shape)
+        ignored = DEFAULT_IGNORED if ignore_index is None else ignore_index
+        valid = self.checked(targets, shape, x.shape[1], ignored).reshape(-1)
+        x = np.where(valid[:, np.newaxis], x, 0)  # whatever an ignored position holds, it takes no part
+        return Ask(x, targets.reshape(-1), None, valid, weight, smoothing, ignored, reduction, shape)
+
+    def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
+        """Which labels are not ignored; raises where one of these is no class."""
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise TypeError("class indices must be integers")
+        if labels.shape != shape:
+            raise ValueError(f"class indices must have shape {shape}")
+        valid = np.asarray(labels != ignored)
+        if np.any(valid & ((labels < 0) | (labels >= classes))):
+            raise IndexError(f"a class index is neither in [0, {classes}) nor {ignored}")
+        return valid
+
+
+def _is_floating(array: Array) -> bool:
+    return bool(np.issubdtype(array.dtype, np.floating) or array.dtype.name == "bfloat16")
+
+
+def _require_floats(name: str, array: Any) -> None:
+    if not isinstance(array, np.ndarray) or not _is_floating(array):
+        raise TypeError(f"{name} must be an array of floating-point numbers")
