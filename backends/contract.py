@@ -62,11 +62,19 @@ class Backend(ABC):
     #: Devices and modes that may follow the name after a colon; the first of each group is the default.
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     modes: ClassVar[tuple[str, ...]] = ("eager",)
+    #: Modes in which every new shape costs a compilation: there the value is taken from the differentiating call,
+    #: so that one compiled function serves value and gradient.
+    compiled_modes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         self.device = device or self.devices[0]
         self.mode = mode or self.modes[0]
         self.threads = threads
+
+    @property
+    def compiles(self) -> bool:
+        """Whether a call on a new shape compiles."""
+        return self.mode in self.compiled_modes
 
     @classmethod
     def prepare(cls, *, threads: int) -> None:
@@ -89,10 +97,12 @@ class Backend(ABC):
         """The tensor's values as an array (bfloat16 by ml_dtypes), once they are computed."""
 
     @abstractmethod
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor: ...
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        """p_c, in the logits' shape and dtype."""
 
     @abstractmethod
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor: ...
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        """ln p_c, in the logits' shape and dtype."""
 
     @abstractmethod
     def nll_loss(
@@ -104,7 +114,8 @@ class Backend(ABC):
         axis: int | None,
         ignore_index: int | None,
         reduction: Reduction | None,
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """−w_y · logp_y, reduced."""
 
     @abstractmethod
     def cross_entropy(
@@ -117,7 +128,8 @@ class Backend(ABC):
         ignore_index: int | None,
         label_smoothing: float | None,
         reduction: Reduction | None,
-    ) -> Tensor: ...
+    ) -> Tensor:
+        """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
 
     def nll_loss_of_log_softmax(
         self,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import jax
     import jax.numpy as jnp
 
-__all__ = ["Jax"]
+__all__ = ["Jax", "are_probabilities"]
 
 
 class Jax(Backend):
@@ -33,6 +33,7 @@ class Jax(Backend):
     profile: ClassVar[str] = "jax"
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "logsumexp", "one-hot")
+    compiled_modes: ClassVar[tuple[str, ...]] = ("jit", "logsumexp", "one-hot")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global jax, jnp
@@ -72,11 +73,11 @@ class Jax(Backend):
         return np.asarray(tensor)
 
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        self._only_cross_entropy_has_another_composition()
+        self._only_class_indices_have_another_composition()
         return jax.nn.softmax(logits, **given(axis=axis))
 
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        self._only_cross_entropy_has_another_composition()
+        self._only_class_indices_have_another_composition()
         return jax.nn.log_softmax(logits, **given(axis=axis))
 
     def nll_loss(
@@ -89,7 +90,7 @@ class Jax(Backend):
         ignore_index: int | None,
         reduction: Reduction | None,
     ) -> Tensor:
-        self._only_cross_entropy_has_another_composition()
+        self._only_class_indices_have_another_composition()
         _refuse(weight=weight, ignore_index=ignore_index)
         return _reduced(-_picked(log_probabilities, targets, -1 if axis is None else axis), reduction)
 
@@ -106,9 +107,11 @@ class Jax(Backend):
     ) -> Tensor:
         _refuse(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing or None)
         axis = -1 if axis is None else axis
+        if are_probabilities(targets, logits):
+            self._only_class_indices_have_another_composition()
         if self.mode == "logsumexp":
             losses = jax.nn.logsumexp(logits, axis=axis) - _picked(logits, targets, axis)
-        elif _are_probabilities(targets, logits):
+        elif are_probabilities(targets, logits):
             losses = -(targets * jax.nn.log_softmax(logits, axis=axis)).sum(axis=axis)
         elif self.mode == "one-hot":
             labels = jax.nn.one_hot(targets, logits.shape[axis], dtype=logits.dtype, axis=axis)
@@ -145,12 +148,13 @@ class Jax(Backend):
             self._functions[key] = function if self.mode == "eager" else jax.jit(function)
         return self._functions[key]
 
-    def _only_cross_entropy_has_another_composition(self) -> None:
+    def _only_class_indices_have_another_composition(self) -> None:
         if self.mode in ("logsumexp", "one-hot"):
             raise Unsupported(f"mode {self.mode} is a composition of cross_entropy with class indices only")
 
 
-def _are_probabilities(targets: Tensor, logits: Tensor) -> bool:
+def are_probabilities(targets: Tensor, logits: Tensor) -> bool:
+    """Whether targets are class probabilities: floating, and of the logits' rank."""
     return jnp.ndim(targets) == jnp.ndim(logits) and jnp.issubdtype(targets.dtype, jnp.floating)
 
 

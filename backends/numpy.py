@@ -101,7 +101,7 @@ class Numpy(Backend):
 
 @dataclass(frozen=True)
 class _Targets:
-    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, the mean's divisor, labels."""
+    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, mean's divisor, labels."""
 
     coefficients: Any
     valid: Any

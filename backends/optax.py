@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from backends.contract import Reduction, Tensor, Unsupported, given
-from backends.jax import Jax
+from backends.jax import Jax, are_probabilities
 
 if TYPE_CHECKING:
     import jax
-    import jax.numpy as jnp
     import optax
 
 __all__ = ["Optax"]
@@ -23,10 +22,9 @@ class Optax(Jax):
     modes: ClassVar[tuple[str, ...]] = ("jit", "eager")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
-        global jax, jnp, optax
+        global jax, optax
         super().__init__(device=device, mode=mode, threads=threads)
         import jax
-        import jax.numpy as jnp
         import optax
 
     def versions(self) -> dict[str, str]:
@@ -64,10 +62,11 @@ class Optax(Jax):
         for name in given(weight=weight, ignore_index=ignore_index):
             raise Unsupported(f"optax's losses have no {name}")
         options = given(axis=axis)
-        if jnp.ndim(targets) != jnp.ndim(logits) and not label_smoothing:
+        by_index = not are_probabilities(targets, logits)
+        if by_index and not label_smoothing:
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options)
         else:
-            if jnp.ndim(targets) != jnp.ndim(logits):
+            if by_index:
                 class_axis = options.get("axis", -1)
                 targets = jax.nn.one_hot(targets, logits.shape[class_axis], dtype=logits.dtype, axis=class_axis)
             if label_smoothing:

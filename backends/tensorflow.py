@@ -30,6 +30,7 @@ class TensorFlow(Backend):
     profile: ClassVar[str] = "tensorflow"
     devices: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
     modes: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
+    compiled_modes: ClassVar[tuple[str, ...]] = ("graph", "xla")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global tf

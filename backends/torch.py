@@ -30,6 +30,7 @@ class Torch(Backend):
     profile: ClassVar[str] = "torch"
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("eager", "module", "compile")
+    compiled_modes: ClassVar[tuple[str, ...]] = ("compile",)
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global torch, F, nn

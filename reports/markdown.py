@@ -79,11 +79,25 @@ def _cell(counts: Counter[str]) -> str:
 
 
 def _findings(found: list[Outcome]) -> list[str]:
-    lines = ["| backend | case | dtype | op | check | class | ulp | error/bound | observed | expected | finding | source |",
-             "|---|---|---|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| backend | case | dtype | op | check | class | ulp | error/bound | observed | expected | finding | source |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
     for o in found[:LIMIT]:
-        cells = [o.backend, o.case, o.dtype, f"{o.op} {o.reduction}".strip(), o.check, o.class_ or "", _short(o.ulp),
-                 _short(o.ratio), _short(o.observed), _short(o.expected), o.message, o.source or ""]
+        cells = [
+            o.backend,
+            o.case,
+            o.dtype,
+            f"{o.op} {o.reduction}".strip(),
+            o.check,
+            o.class_ or "",
+            _short(o.ulp),
+            _short(o.ratio),
+            _short(o.observed),
+            _short(o.expected),
+            o.message,
+            o.source or "",
+        ]
         lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     if len(found) > LIMIT:
         lines += ["", f"… and {len(found) - LIMIT} more in outcomes.jsonl."]

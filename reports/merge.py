@@ -42,6 +42,8 @@ def merge(paths: Sequence[Path]) -> Merged:
             continue
         inside = sorted(child.parent for child in path.glob(f"*/{FILE}"))
         if not inside:
-            raise UsageError(f"{path} holds no run", mend=f"name a folder that holds {FILE}; `conformance run` writes one")
+            raise UsageError(
+                f"{path} holds no run", mend=f"name a folder that holds {FILE}; `conformance run` writes one"
+            )
         found += inside
     return Merged(tuple(read_run(path) for path in dict.fromkeys(found)))

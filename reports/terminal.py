@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["cell_text", "print_merged", "print_run"]
 
-_STYLES = {"fail": "bold red", "crash": "bold red", "timeout": "bold red", "error": "magenta", "fixed": "yellow",
-           "known": "yellow", "deviation": "cyan"}
+_STYLES = {
+    "fail": "bold red",
+    "crash": "bold red",
+    "timeout": "bold red",
+    "error": "magenta",
+    "fixed": "yellow",
+    "known": "yellow",
+    "deviation": "cyan",
+}
 
 
 def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
@@ -90,11 +97,24 @@ def _coloured(counts: Counter[str]) -> Text:
     from rich.text import Text
 
     result = Text()
-    for verdict in ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run"):
+    for verdict in (
+        "pass",
+        "deviation",
+        "known",
+        "fail",
+        "crash",
+        "timeout",
+        "error",
+        "fixed",
+        "unsupported",
+        "not run",
+    ):
         if counts[verdict]:
             if result:
                 result.append("\n")
-            result.append(f"{counts[verdict]} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim"))
+            result.append(
+                f"{counts[verdict]} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim")
+            )
     return result or Text("–")
 
 
@@ -104,11 +124,16 @@ def _detail(outcome: Outcome) -> Text:
     line = Text()
     line.append(outcome.verdict.upper(), style=_STYLES.get(outcome.verdict, ""))
     reduction = f", {outcome.reduction}" if outcome.reduction else ""
-    line.append(f" {outcome.backend} · {outcome.case} · {outcome.dtype}, {outcome.op}{reduction} · {outcome.check}\n", style="bold")
+    line.append(
+        f" {outcome.backend} · {outcome.case} · {outcome.dtype}, {outcome.op}{reduction} · {outcome.check}\n",
+        style="bold",
+    )
     line.append(f"    {outcome.message}\n")
     if outcome.expected is not None:
         ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
-        line.append(f"    observed {outcome.observed}, expected {outcome.expected}{ulp}, class {outcome.class_ or '–'}\n")
+        line.append(
+            f"    observed {outcome.observed}, expected {outcome.expected}{ulp}, class {outcome.class_ or '–'}\n"
+        )
     if outcome.source:
         line.append(f"    called at {outcome.source}", style="dim")
     return line

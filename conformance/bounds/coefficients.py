@@ -113,7 +113,7 @@ class Coefficients:
     @cached_property
     def mass(self) -> Float64Array:
         """A = Σ a_c, signed, (P,)."""
-        return np.asarray(self.exact.sum(axis=1))
+        return np.asarray(self.exact.sum(axis=1)) if self.block.by_index else self.truth.mass
 
     @cached_property
     def size(self) -> Float64Array:

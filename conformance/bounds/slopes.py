@@ -106,9 +106,10 @@ class Slopes:
         error_p = self._probability_of_stored
         mass = np.abs(v.sum(axis=1))[:, None]
         size = np.abs(v).sum(axis=1)[:, None]
-        error_mass = self._gamma(np.count_nonzero(v, axis=1))[:, None] * size
+        lost = np.where(np.abs(v) < self.eta * self.terms.flushed, np.abs(v), 0.0).sum(axis=1)[:, None]
+        error_mass = self._gamma(np.count_nonzero(v, axis=1))[:, None] * size + lost
         exact = np.abs(v - p * v.sum(axis=1)[:, None])
-        error = mass * error_p + (error_mass + u * (mass + error_mass)) * (p + error_p) + self.eta
+        error = mass * error_p + (error_mass + u * (mass + error_mass)) * (p + error_p) + 2.0 * self.eta
         return error + u * (exact + error) + self.eta, exact
 
     def softmax(self) -> Bound:
@@ -126,5 +127,5 @@ class Slopes:
         gap = np.abs(v - centre)
         exact = p * gap
         error = error_p * gap + computed * error_centre
-        error = error + u * computed * (weight + np.abs(centre) + error_centre) + 2.0 * self.eta
+        error = error + u * computed * (weight + np.abs(centre) + error_centre) + 3.0 * self.eta
         return error + u * (exact + error) + self.eta, exact

@@ -105,7 +105,7 @@ class Tolerance:
             return error + gamma(self.arithmetic.height(count) * self.u) * (size + error), loss
         rows, total = self.block.counts.astype(np.float64), self.block.total(count)
         error, size = self.block.total(error), self.block.total(size)
-        each = self._peak(count)
+        each = self.block.largest(count)
         error = error + gamma(self.arithmetic.nested_height(each, rows, total) * self.u) * (size + error)
         exact = np.abs(self.block.total(loss))
         if reduction == "sum":
@@ -115,14 +115,8 @@ class Tolerance:
         tiny = np.where(weight * self.arithmetic.compute.least_normal < 1.0, 0.0, self.eta) * (exact + error)
         spoiled = error * (1.0 + thrice) + exact * (thrice + relative)
         error = spoiled / (weight * np.maximum(1.0 - relative, 0.0)) + tiny
-        return error, finite(exact / weight)
-
-    def _peak(self, rows: Float64Array) -> Float64Array:
-        """The largest of ``rows`` of each problem, (n,): 0 where it has none."""
-        if len(rows) == 0:
-            return np.zeros(len(self.block.counts))
-        peaks = np.maximum.reduceat(rows, np.minimum(self.block.starts, len(rows) - 1))
-        return np.where(self.block.counts == 0, 0.0, peaks)
+        # Without a denominator the mean is a policy's special value or 0, and that is exact.
+        return np.where(weight == 0.0, 0.0, error), finite(exact / weight)
 
     @cached_property
     def _products(self) -> tuple[Float64Array, Float64Array, Float64Array]:
@@ -151,7 +145,9 @@ class Tolerance:
         at = (np.arange(len(self.block.x)), self.block.targets)
         if self.block.operation == "nll_loss":
             n = np.abs(finite(self.block.x[at]))
-            return n, n, np.zeros(len(n))
+            # Where subnormal inputs count as zero, such a log-probability is lost.
+            lost = n < self.arithmetic.compute.least_normal * self.flushed
+            return n, n, np.where(lost, n, 0.0)
         n, reach, term = self.terms.n[at], self.terms.reach[at], self.terms.term[at]
         if self.block.operation == "nll_loss_of_log_softmax":  # the log-probabilities are stored in between
             u = self.arithmetic.u_store
@@ -173,7 +169,7 @@ class Tolerance:
             return size, finite_or_infinite(relative)
         if not block.by_index and block.weight is not None and policies.weighted_probability_mean == "by-weight":
             a = self.coefficients
-            height = self.arithmetic.nested_height(self._peak(a.count), rows, block.total(a.count))
+            height = self.arithmetic.nested_height(self.block.largest(a.count), rows, block.total(a.count))
             error, summed = block.total(a.error.sum(axis=1)), block.total(a.size)
             relative = (error + gamma(height * self.u) * (summed + error)) / size
             return size, finite_or_infinite(relative)

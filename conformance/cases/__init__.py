@@ -1,0 +1,1 @@
+"""Cases: the model, reading, seeded tensors, and the concrete problems that come of them."""

@@ -146,7 +146,7 @@ def same_number(one: str, other: str) -> bool:
     first, second = _number(one), _number(other)
     if first is None or second is None:
         return False
-    return first.is_nan() and second.is_nan() or first == second
+    return (first.is_nan() and second.is_nan()) or first == second
 
 
 def _number(text: str) -> Decimal | None:

@@ -46,10 +46,12 @@ class Problem:
 
     @property
     def must_raise(self) -> bool:
+        """Whether the case itself expects an error."""
         return self.case.expect is not None and self.case.expect.error is not None
 
     @property
     def takes_targets(self) -> bool:
+        """Whether the operation is a loss."""
         return self.operation not in ("softmax", "log_softmax")
 
     @property

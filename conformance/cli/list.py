@@ -19,8 +19,8 @@ OF_CASES = ("cases", "flags", "themes")
 
 @click.command(
     "list",
-    epilog="Examples: `conformance list`; `conformance list backends`; `conformance list cases -k 'softmax and float16'`; "
-    "`conformance list policies --format json`.",
+    epilog="Examples: `conformance list`; `conformance list backends`; "
+    "`conformance list cases -k 'softmax and axis'`; `conformance list policies --format json`.",
 )
 @click.argument("topic", type=click.Choice(TOPICS), default="cases")
 @cases_option

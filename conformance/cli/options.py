@@ -22,7 +22,11 @@ PROFILES = ROOT / "backends" / "profiles"
 def backend_option(function: F) -> F:
     """``-b/--backend``, repeatable."""
     return click.option(
-        "-b", "--backend", "backends", multiple=True, metavar="SPEC",
+        "-b",
+        "--backend",
+        "backends",
+        multiple=True,
+        metavar="SPEC",
         help="A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. "
         "Repeat for several; every installed one by default.",
     )(function)
@@ -31,7 +35,11 @@ def backend_option(function: F) -> F:
 def cases_option(function: F) -> F:
     """``--cases``, repeatable."""
     return click.option(
-        "--cases", "paths", multiple=True, type=click.Path(path_type=Path), metavar="PATH",
+        "--cases",
+        "paths",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="PATH",
         help="A case file or a folder of them. Repeat for several; the suite's own cases by default.",
     )(function)
 
@@ -39,7 +47,9 @@ def cases_option(function: F) -> F:
 def select_option(function: F) -> F:
     """``-k``."""
     return click.option(
-        "-k", "expression", metavar="EXPR",
+        "-k",
+        "expression",
+        metavar="EXPR",
         help="Only cases whose id, theme, operation or flags match, such as 'stability and not softmax'.",
     )(function)
 
@@ -59,7 +69,9 @@ def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str |
                 bases = dict.fromkeys(each.name.partition(":")[0] for each in found)
                 found = [each for base in bases if (each := _with_variant(discovery, base, added)) is not None]
             if not found:
-                raise UsageError("no backend's framework is installed", mend="pip install numpy, torch, jax or tensorflow")
+                raise UsageError(
+                    "no backend's framework is installed", mend="pip install numpy, torch, jax or tensorflow"
+                )
             return found
         return list({each.name: each for each in (discovery.find(":".join([spec, *added])) for spec in specs)}.values())
     except discovery.BackendLookupError as error:

@@ -9,13 +9,17 @@ import click
 __all__ = ["command"]
 
 
-@click.command(
-    "report", epilog="Example: `conformance report results/torch results/jax --output results/report`."
-)
+@click.command("report", epilog="Example: `conformance report results/torch results/jax --output results/report`.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
-@click.option("--details", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
-              help="Findings to show in full on the terminal.")
+@click.option(
+    "--details",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Findings to show in full on the terminal.",
+)
 def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 

@@ -19,30 +19,79 @@ __all__ = ["command"]
 @backend_option
 @cases_option
 @select_option
-@click.option("--dtype", "dtypes", multiple=True, metavar="DTYPE",
-              help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    metavar="DTYPE",
+    help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.",
+)
 @click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
 @click.option("--mode", metavar="MODE", help="The backends' variant for a mode, such as compile, jit or xla.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time; the number of cores by default.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N",
-              help="Threads of each backend's pools; cores divided by jobs by default.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True, metavar="SECONDS",
-              help="Limit for one call.")
-@click.option("--start-timeout", type=click.FloatRange(min=0, min_open=True), default=180.0, show_default=True,
-              metavar="SECONDS", help="Limit for a backend's start-up (imports).")
-@click.option("--max-memory", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, metavar="GIB",
-              help="Leave out cases whose stated budget is larger.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time; the number of cores by default."
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads of each backend's pools; cores divided by jobs by default.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Limit for one call.",
+)
+@click.option(
+    "--start-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=180.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Limit for a backend's start-up (imports).",
+)
+@click.option(
+    "--max-memory",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="GIB",
+    help="Leave out cases whose stated budget is larger.",
+)
 @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts of the cases.")
-@click.option("--identities/--no-identities", default=True, show_default=True,
-              help="Also make the transformed calls of the identities (shift, permutation, split, …).")
+@click.option(
+    "--identities/--no-identities",
+    default=True,
+    show_default=True,
+    help="Also make the transformed calls of the identities (shift, permutation, split, …).",
+)
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Complete the run that DIR holds.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
-              help="Folder for the results; results/<time> by default.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the results; results/<time> by default.",
+)
 @click.option("--replace", is_flag=True, help="Replace the run that --output holds, if there is one.")
-@click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="What goes to standard output; progress goes to standard error.")
-@click.option("--details", type=click.IntRange(min=0), default=20, show_default=True, metavar="N",
-              help="Findings to show in full on the terminal; all are in the results and the summary.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="What goes to standard output; progress goes to standard error.",
+)
+@click.option(
+    "--details",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Findings to show in full on the terminal; all are in the results and the summary.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def command(
     backends: tuple[str, ...],

@@ -45,7 +45,7 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Per problem, (n,): the class reached, the largest error in ulp, error over the declared class's tolerance, and where.
+    """Per problem, (n,): the class reached, the largest error in ulp, error over the declared tolerance, and where.
 
     ``vacuous`` marks problems for which the declared class promises nothing.
     """

@@ -43,17 +43,22 @@ def derive(problem: Problem) -> Iterator[Derived]:
     """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones."""
     if not 0 < problem.logits.size <= ELEMENTS or problem.layout != "contiguous" or problem.logits.ndim == 0:
         return
+    reshaping = (_ignored_dropped, _split, _axis_moved) if _reshapes(problem) else ()
     makers: tuple[Callable[[Problem], Iterator[Derived]], ...] = (
         _composed,
         _shifted,
         _classes_permuted,
         _positions_permuted,
-        _ignored_dropped,
-        _split,
-        _axis_moved,
+        *reshaping,
     )
     for make in makers:
         yield from make(problem)
+
+
+def _reshapes(problem: Problem) -> bool:
+    """Whether identities that change the shape are asked: in one dtype of a case, as compilers start anew for each."""
+    dtypes = problem.case.dtypes
+    return problem.dtype == ("float32" if "float32" in dtypes else dtypes[0])
 
 
 def _rows(problem: Problem) -> int:
@@ -92,6 +97,8 @@ def _composed(problem: Problem) -> Iterator[Derived]:
     if problem.operation != "cross_entropy" or problem.target_kind != "indices" or problem.label_smoothing != 0.0:
         return
     for reduction in problem.reductions:
+        if reduction not in ("none", "mean"):
+            continue
         size = np.arange(_rows(problem)) if reduction == "none" else np.zeros(1, dtype=np.intp)
         yield Derived("composed", replace(problem, operation="nll_loss_of_log_softmax"), reduction, size, size)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
-from conformance.bounds.classes import Letter
+from conformance.bounds.classes import Letter, letters
 from conformance.cases.problem import Problem
 from conformance.judge.finding import Finding
 from conformance.judge.identities import Derived
 from conformance.judge.prepared import Prepared
+from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.oracle.block import to_rows
 from conformance.run.exchange import Observation
@@ -51,8 +53,13 @@ def flat_value(problem: Problem, observation: Observation) -> Float64Array | Non
 
 
 def judge_identity(
-    derived: Derived, original: Problem, base: Finding | None, here: Float64Array | None, there: Observation,
-    sides: tuple[Side, Side], letter: Letter,
+    derived: Derived,
+    original: Problem,
+    base: Finding | None,
+    here: Float64Array | None,
+    there: Observation,
+    sides: tuple[Side, Side],
+    letter: Letter,
 ) -> Finding | None:
     """``here`` is the original's value, ``there`` the transformed call; ``sides`` their bounds, in this order.
 
@@ -64,46 +71,91 @@ def judge_identity(
     failure = there.failure
     if failure is not None:
         if failure.kind == "unsupported":
-            return None if derived.name != "composed" else Finding(
-                original, derived.name, derived.reduction, "unsupported", failure.message)
+            return (
+                None
+                if derived.name != "composed"
+                else Finding(original, derived.name, derived.reduction, "unsupported", failure.message)
+            )
         verdicts = {"adapter": "error", "crash": "crash", "timeout": "timeout", "not run": "not run"}
         return Finding(
-            original, derived.name, derived.reduction, verdicts.get(failure.kind, "fail"),  # type: ignore[arg-type]
-            f"the transformed call failed: {failure.type}: {failure.message}", seconds=there.seconds)
+            original,
+            derived.name,
+            derived.reduction,
+            verdicts.get(failure.kind, "fail"),  # type: ignore[arg-type]
+            f"the transformed call failed: {failure.type}: {failure.message}",
+            seconds=there.seconds,
+        )
     other = flat_value(derived.problem, there)
     if other is None or other.size <= derived.take.max(initial=-1) or here.size <= derived.source.max(initial=-1):
-        return Finding(original, derived.name, derived.reduction, "fail", "the transformed call's result has another shape")
+        return Finding(
+            original, derived.name, derived.reduction, "fail", "the transformed call's result has another shape"
+        )
     a, b = here[derived.source], other[derived.take]
     if derived.name == "composed" and sides[1].stores_infinity:
-        b = np.where(np.isinf(b), a, b)  # a log-probability beyond the format's range is stored as -inf: no way round it
+        b = np.where(
+            np.isinf(b), a, b
+        )  # a log-probability beyond the format's range is stored as -inf: no way round it
+    finding = _compared(derived, original, base, a, b, _bound(derived, sides, letter), there.seconds)
+    if finding.verdict == "pass":
+        return finding
+    # Which class both calls together would be in says what kind of defect it is.
+    reached = (each for each in letters(original.dtype) if _ratio(a, b, _bound(derived, sides, each)).max() <= 1.0)
+    return msgspec.structs.replace(finding, letter=next(reached, "F"))
+
+
+def _bound(derived: Derived, sides: tuple[Side, Side], letter: Letter) -> Float64Array:
+    """Both sides' bounds together, at the elements that are compared."""
     bound = sides[0].tolerance(derived.reduction, letter)[derived.source]
-    bound = bound + sides[1].tolerance(derived.reduction, letter)[derived.take]
-    return _compared(derived, original, base, a, b, bound, there.seconds)
+    return bound + sides[1].tolerance(derived.reduction, letter)[derived.take]
 
 
-def _compared(
-    derived: Derived, original: Problem, base: Finding, a: Float64Array, b: Float64Array, bound: Float64Array, seconds: float
-) -> Finding:
+def _ratio(a: Float64Array, b: Float64Array, bound: Float64Array) -> Float64Array:
+    """Distance over bound, 0 where both are the same special value, infinite where they are not."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         equal = (a == b) | (np.isnan(a) & np.isnan(b))
         ratio = np.where(equal, 0.0, np.abs(a - b) / bound)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    return np.asarray(np.where(np.isnan(ratio), np.inf, ratio))
+
+
+def _compared(
+    derived: Derived,
+    original: Problem,
+    base: Finding,
+    a: Float64Array,
+    b: Float64Array,
+    bound: Float64Array,
+    seconds: float,
+) -> Finding:
+    ratio = _ratio(a, b, bound)
     worst = int(ratio.argmax()) if ratio.size else -1
     largest = float(ratio[worst]) if ratio.size else 0.0
-    verdict = "pass" if largest <= 1.0 else "deviation" if base.verdict == "deviation" else "fail"
+    verdict: Verdict = "pass" if largest <= 1.0 else "deviation" if base.verdict == "deviation" else "fail"
     message = ""
     if verdict != "pass":
-        message = f"{b[worst]:.9g} where the untransformed call gave {a[worst]:.9g}: {largest:.3g} times both bounds together"
+        message = (
+            f"{b[worst]:.9g} where the untransformed call gave {a[worst]:.9g}: {largest:.3g} times both bounds together"
+        )
     return Finding(
-        original, derived.name, derived.reduction, verdict, message, ratio=largest,  # type: ignore[arg-type]
-        observed=float(b[worst]) if worst >= 0 else None, expected=float(a[worst]) if worst >= 0 else None, seconds=seconds,
+        original,
+        derived.name,
+        derived.reduction,
+        verdict,
+        message,
+        ratio=largest,
+        observed=float(b[worst]) if worst >= 0 else None,
+        expected=float(a[worst]) if worst >= 0 else None,
+        seconds=seconds,
     )
 
 
 def judge_sums(problem: Problem, observation: Observation, side: Side, letter: Letter) -> Finding | None:
     """Σ p_c = 1 for softmax, Σ g_c = 0 for cross_entropy's gradient, per position, within the sum of the bounds."""
     axis = problem.class_axis or 0
-    if problem.operation == "softmax" and observation.value is not None and observation.value.shape == problem.logits.shape:
+    if (
+        problem.operation == "softmax"
+        and observation.value is not None
+        and observation.value.shape == problem.logits.shape
+    ):
         rows, wanted, name, quantity = widen(to_rows(observation.value, axis)), 1.0, "probability-sum", "value"
     elif problem.operation == "cross_entropy" and observation.gradient is not None:
         if observation.gradient.shape != problem.logits.shape:
@@ -124,6 +176,12 @@ def judge_sums(problem: Problem, observation: Observation, side: Side, letter: L
     good = ratio[worst] <= 1.0
     message = "" if good else f"the classes of position {worst} sum to {sums[worst]:.9g}, not {wanted:g}"
     return Finding(
-        problem, name, "none", "pass" if good else "fail", message, ratio=float(ratio[worst]),
-        observed=float(sums[worst]), expected=wanted,
+        problem,
+        name,
+        "none",
+        "pass" if good else "fail",
+        message,
+        ratio=float(ratio[worst]),
+        observed=float(sums[worst]),
+        expected=wanted,
     )

@@ -19,7 +19,7 @@ from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.policies import NORMATIVE, Policies
+from conformance.oracle.policies import NORMATIVE, Policies, for_operation
 from conformance.run.exchange import Failure, Observation
 
 __all__ = ["Judge", "Unit"]
@@ -53,10 +53,13 @@ class Judge:
 
     @property
     def policies(self) -> Policies:
+        """What the backend's profile declares for its device and mode."""
         return self._policies
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_policies", self.subject.profile.resolved_policies(self.subject.device, self.subject.mode))
+        object.__setattr__(
+            self, "_policies", self.subject.profile.resolved_policies(self.subject.device, self.subject.mode)
+        )
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
 
@@ -68,6 +71,9 @@ class Judge:
     def raising(self, unit: Unit, reduction: str, seen: Observation) -> list[Finding]:
         """A call without a normative result: an error is right, anything else needs a declared policy."""
         problem, failure = unit.problem, seen.failure
+        misfit = failure is None and _upstream_misfits(problem, reduction, seen)
+        if misfit:
+            failure = seen.gradient_failure
         if failure is not None:
             if failure.kind == "raised":
                 message = f"{failure.type}: {failure.message}"
@@ -76,9 +82,17 @@ class Judge:
         observed = _worst_text(seen.value)
         reason = unit.resolution.must_raise or "the result is left open"
         finding = Finding(
-            problem, "error", reduction, "fail", f"returned a result although {reason}",
-            observed=observed, expected="an error", seconds=seen.seconds,
+            problem,
+            "error",
+            reduction,
+            "fail",
+            f"returned a result although {reason}",
+            observed=observed,
+            expected="an error",
+            seconds=seen.seconds,
         )
+        if misfit:  # no policy speaks of it
+            return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
             return [finding.deviating("label-out-of-range is declared undefined: any result")]
@@ -173,11 +187,23 @@ class Judge:
         shape = _expected_shape(resolved, reduction, quantity)
         if array.shape != shape:
             message = f"the {quantity} has shape {array.shape}, not {shape}"
-            return None, self._by_other_policy(unit, reduction, quantity, array, Finding(
-                problem, quantity, reduction, "fail", message, observed=str(array.shape), expected=str(shape)))
+            return None, self._by_other_policy(
+                unit,
+                reduction,
+                quantity,
+                [array],
+                Finding(problem, quantity, reduction, "fail", message, observed=str(array.shape), expected=str(shape)),
+            )
         if array.dtype != numpy_dtype(problem.dtype):
             message = f"the {quantity} has dtype {array.dtype}, not {problem.dtype}"
-            return None, Finding(problem, quantity, reduction, "fail", message, observed=str(array.dtype), expected=problem.dtype)
+            return None, Finding(
+                problem, quantity, reduction, "fail", message, observed=str(array.dtype), expected=problem.dtype
+            )
+        beside = seen.value_with_gradient if quantity == "value" else None
+        if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
+            found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
+            message = f"the value that came with the gradient is {found}, alone it is {wanted}"
+            return None, Finding(problem, quantity, reduction, "fail", message, observed=found, expected=wanted)
         by_rows = quantity == "gradient" or not resolved.takes_targets
         return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
 
@@ -194,9 +220,9 @@ class Judge:
         segments = prepared.segments("value", reduction)
         for unit, observation, good, start in zip(units, seen, compared, segments.starts.tolist(), strict=True):
             beside = observation.value_with_gradient
-            if not good or beside is None or observation.value is None or beside.shape != observation.value.shape:
+            if not good or beside is None or observation.value is None:
                 continue
-            if beside.tobytes() == observation.value.tobytes() or beside.dtype != observation.value.dtype:
+            if beside.tobytes() == observation.value.tobytes():
                 continue
             resolved = unit.resolution.problem
             other = widen(beside if resolved.takes_targets else to_rows(beside, resolved.class_axis or 0)).reshape(-1)
@@ -242,14 +268,13 @@ class Judge:
         if finding.verdict == "pass":
             return finding
         finding = _renamed(finding, "fail", _numeric_message(finding, declared))
-        array = seen.value if quantity == "value" else seen.gradient
-        assert array is not None
-        return self._by_other_policy(unit, reduction, quantity, array, finding)
+        arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (seen.gradient,)
+        return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
 
     def _by_other_policy(
-        self, unit: Unit, reduction: str, quantity: Quantity, array: Array, finding: Finding
+        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
-        """The finding as a deviation, where the declared policies describe exactly this result."""
+        """The finding as a deviation, where the declared policies describe exactly these results."""
         if not self._declared:
             return finding
         for name in (*self._declared, None):
@@ -259,10 +284,11 @@ class Judge:
                 return finding.deviating("its declared policies leave this open")
             if resolution.must_raise:
                 continue
-            flushed = policies.subnormal_results == "flushed"
+            flushed = for_operation(policies.subnormal_results, unit.problem.dtype, "kept") == "flushed"
             prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
-            reduction = prepared.named(reduction)
-            if self._within(prepared, quantity, reduction, array, resolution.problem, policies) is None:
+            named = prepared.named(reduction)
+            within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
+            if all(within):
                 return finding.deviating(f"as its declared {_spoken(name) if name else 'policies'} says")
         return finding
 
@@ -341,7 +367,9 @@ def _numeric_message(finding: Finding, declared: Letter) -> str:
     if observed is None or expected is None:
         return "wrong value"
     if not np.isfinite(observed) or not np.isfinite(expected):
-        return f"{observed!r} instead of {expected:.17g}" if finding.letter == "F" else _class_message(finding, declared)
+        return (
+            f"{observed!r} instead of {expected:.17g}" if finding.letter == "F" else _class_message(finding, declared)
+        )
     return f"{observed:.9g} instead of {expected:.17g}: {_class_message(finding, declared)}"
 
 
@@ -360,6 +388,12 @@ def _one(policies: Policies, name: str) -> Policies:
 
 def _spoken(field: str) -> str:
     return field.replace("_", "-")
+
+
+def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bool:
+    """Whether the upstream gradient is what must be refused: then the value alone may come back."""
+    upstream = problem.upstream.get(reduction)  # type: ignore[call-overload]
+    return upstream is not None and seen.value is not None and upstream.shape != seen.value.shape
 
 
 def _expects_policy(problem: Problem) -> bool:

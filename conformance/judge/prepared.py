@@ -42,6 +42,7 @@ class Prepared:
 
     @property
     def dtype(self) -> DtypeName:
+        """The dtype under test."""
         return self.block.dtype
 
     def named(self, reduction: str) -> str:
@@ -67,12 +68,22 @@ class Prepared:
     def tolerance(self, quantity: Quantity, reduction: str, letter: Letter) -> Float64Array:
         """The absolute bounds of a class, flat."""
         reduction = self.named(reduction)
-        return self._once(("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter))
+        return self._once(
+            ("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter)
+        )
 
     def judged(self, reduction: str) -> npt.NDArray[np.bool_] | None:
         """Elements of the gradient that are defined, flat; None where all are."""
-        rows = self._once(("judged", reduction), lambda: self.truth.judged(reduction))
+        rows = self._once(("judged", reduction), lambda: self._judged_rows(reduction))
         return None if rows.all() else np.repeat(rows, self.block.classes)
+
+    def _judged_rows(self, reduction: str) -> npt.NDArray[np.bool_]:
+        """Not the rows whose loss is NaN, by the formula or by a policy on bad labels."""
+        rows = self.truth.judged(reduction)
+        for resolution in self.resolutions:
+            if resolution.marked is not None and np.isnan(resolution.mark):
+                rows = rows & ~resolution.marked
+        return rows
 
     def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> Comparison:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
@@ -92,7 +103,8 @@ class Prepared:
     ) -> Float64Array:
         """Observed infinities that an overflowing intermediate of a sound evaluation explains, replaced by the truth.
 
-        The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the weights, in the
+        The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the
+        weights, in the
         declared class's format. Where the terms have both signs either infinity, or NaN, may come of it.
         """
         exact = self.exact(quantity, reduction)
@@ -139,7 +151,12 @@ class Prepared:
         flat = Enclosure(
             result.mid.reshape(-1), result.rad.reshape(-1), None if result.tail is None else result.tail.reshape(-1)
         )
-        return self._marked(flat, reduction) if quantity == "value" else flat
+        if quantity == "value":
+            return self._marked(flat, reduction)
+        for resolution in self.resolutions:
+            if resolution.marked is not None and not np.isnan(resolution.mark):
+                flat = flat.where(np.repeat(resolution.marked, self.block.classes), 0.0)
+        return flat
 
     def _marked(self, value: Enclosure, reduction: str) -> Enclosure:
         """Losses that a policy sets: those of labels out of range. Only single problems are resolved so."""

@@ -107,5 +107,7 @@ def load_profile(file: Path) -> Profile:
         profile = msgspec.convert(read(file), Profile)
         profile.resolved_policies()
     except msgspec.ValidationError as error:
-        raise UsageError(f"not a valid profile: {error}", place=Place(file), mend="see the other profiles beside it") from None
+        raise UsageError(
+            f"not a valid profile: {error}", place=Place(file), mend="see the other profiles beside it"
+        ) from None
     return profile

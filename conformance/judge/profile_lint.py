@@ -30,7 +30,7 @@ CHECKS = (
     *identity_names(),
 )
 _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
-_ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
+_ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
 def lint_profiles(folder: Path, case_ids: Sequence[str]) -> list[Finding]:
@@ -141,7 +141,7 @@ def _known(file: Path, path: NodePath, entry: Defect, case_ids: Sequence[str]) -
     yield from _names(file, (*path, "ops"), entry.ops, OPERATIONS, "operation")
     yield from _names(file, (*path, "reductions"), entry.reductions, ("none", "sum", "mean", "default"), "reduction")
     if not _ISSUE.fullmatch(entry.issue):
-        mend = "write a link (https://...) or repository#number"
+        mend = "write a link (https://...), repository#number, or `not reported`"
         yield Finding(place_of(file, (*path, "issue")), f"'{entry.issue}' is no issue that can be followed", mend)
     if not (entry.observed or entry.reached or entry.message):
         mend = "add `observed`, `reached` or `message`: an entry that describes nothing hides other defects"

@@ -55,8 +55,16 @@ class Register:
             if key not in self._shown:
                 message = f"the registered defect {key[0]!r} does not show in this case: its entry is out of date"
                 gone.append(
-                    msgspec.structs.replace(outcome, verdict="fixed", check="register", message=message, class_=None,
-                                            ulp=None, ratio=None, worst_input=None)
+                    msgspec.structs.replace(
+                        outcome,
+                        verdict="fixed",
+                        check="register",
+                        message=message,
+                        class_=None,
+                        ulp=None,
+                        ratio=None,
+                        worst_input=None,
+                    )
                 )
         return gone
 
@@ -72,7 +80,8 @@ def _applies(entry: Defect, subject: Subject) -> bool:
         return SpecifierSet(entry.versions).contains(Version(subject.version), prereleases=True)
     except InvalidSpecifier:
         raise UsageError(
-            f"register entry {entry.id!r} has versions {entry.versions!r}", mend="write a specifier such as '>=2.10,<2.14'"
+            f"register entry {entry.id!r} has versions {entry.versions!r}",
+            mend="write a specifier such as '>=2.10,<2.14'",
         ) from None
     except InvalidVersion:
         return True

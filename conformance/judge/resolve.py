@@ -65,8 +65,15 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
 def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:
     if problem.target_kind == "python":
         return Resolution(problem, must_raise="the targets are no tensor")
-    targets = np.asarray(problem.targets)
+    if not 0.0 <= problem.label_smoothing <= 1.0:
+        return Resolution(problem, must_raise=f"label smoothing of {problem.label_smoothing}")
     shape = problem.logits.shape
+    if policies.target_broadcasting == "broadcast":
+        problem = _broadcast(problem, axis)
+    targets = np.asarray(problem.targets)
+    classes = shape[axis] if shape else 1
+    if problem.weight is not None and problem.weight.shape != (classes,):
+        return Resolution(problem, must_raise=f"weights of shape {problem.weight.shape} for {classes} classes")
     if problem.target_kind == "probabilities":
         if targets.shape != shape:
             return Resolution(problem, must_raise=f"probabilities of shape {targets.shape} for logits of shape {shape}")
@@ -81,11 +88,21 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
     if accepted and targets.dtype.name not in accepted:
         return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype} are not accepted")
-    if problem.ignore_index is None and isinstance(policies.default_ignore_index, int):
-        if (targets == policies.default_ignore_index).any():
-            problem = replace(problem, ignore_index=policies.default_ignore_index)
+    usual = policies.default_ignore_index
+    if problem.ignore_index is None and isinstance(usual, int) and (targets == usual).any():
+        problem = replace(problem, ignore_index=usual)
     outside = labels_out_of_range(problem)
     return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
+
+
+def _broadcast(problem: Problem, axis: int) -> Problem:
+    """The problem with targets of extent 1 repeated where the logits have more positions (or classes)."""
+    targets, shape = np.asarray(problem.targets), problem.logits.shape
+    wanted = shape if problem.target_kind == "probabilities" else shape[:axis] + shape[axis + 1 :]
+    pairs = zip(targets.shape, wanted, strict=False)
+    if targets.shape == wanted or targets.ndim != len(wanted) or any(extent not in (1, goal) for extent, goal in pairs):
+        return problem
+    return replace(problem, targets=np.broadcast_to(targets, wanted))
 
 
 def labels_out_of_range(problem: Problem) -> Booleans | None:

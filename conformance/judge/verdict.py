@@ -6,9 +6,7 @@ from typing import Literal
 
 __all__ = ["NONCONFORMING", "VERDICTS", "Verdict"]
 
-Verdict = Literal[
-    "pass", "deviation", "fail", "known", "fixed", "unsupported", "crash", "timeout", "error", "not run"
-]
+Verdict = Literal["pass", "deviation", "fail", "known", "fixed", "unsupported", "crash", "timeout", "error", "not run"]
 
 VERDICTS: dict[Verdict, str] = {
     "pass": "the normative value, within the declared class",

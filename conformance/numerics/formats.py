@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from conformance.numerics.names import DTYPES, DtypeName
 
-__all__ = ["DTYPES", "FORMATS", "DtypeName", "Format", "Float64Array", "numpy_dtype", "round_to", "widen"]
+__all__ = ["DTYPES", "FORMATS", "DtypeName", "Float64Array", "Format", "numpy_dtype", "round_to", "widen"]
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -39,18 +39,22 @@ class Format:
 
     @property
     def least_normal(self) -> float:
+        """The least positive normal number."""
         return 2.0**self.least_exponent
 
     @property
     def least_subnormal(self) -> float:
+        """The least positive number."""
         return 2.0 ** (self.least_exponent - self.precision + 1)
 
     @property
     def largest(self) -> float:
+        """The greatest finite number."""
         return (2.0 - 2.0 ** (1 - self.precision)) * 2.0**self.greatest_exponent
 
     @property
     def is_half(self) -> bool:
+        """Whether it has 16 bits."""
         return self.precision < 24
 
     def spacing(self, value: Float64Array) -> Float64Array:

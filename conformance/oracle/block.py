@@ -26,7 +26,9 @@ def to_rows(array: Array, axis: int) -> Array:
         return array.reshape(1, 1)
     if axis != array.ndim - 1:
         array = np.moveaxis(array, axis, -1)
-    return array.reshape(-1, array.shape[-1]) if array.shape[-1] else np.empty((_positions(array.shape), 0), array.dtype)
+    return (
+        array.reshape(-1, array.shape[-1]) if array.shape[-1] else np.empty((_positions(array.shape), 0), array.dtype)
+    )
 
 
 def _positions(shape: tuple[int, ...]) -> int:
@@ -54,7 +56,8 @@ def block_key(problem: Problem) -> tuple[object, ...]:
 class Block:
     """A stack of valid problems with equal :func:`block_key`: P rows of C classes from n problems.
 
-    Every problem has a class axis and targets in range (or ignored). All numbers are the very values under test, widened to
+    Every problem has a class axis and targets in range (or ignored). All numbers are the very values under test,
+    widened to
     float64 exactly.
     """
 
@@ -62,26 +65,32 @@ class Block:
 
     @property
     def operation(self) -> str:
+        """The operation of every problem."""
         return self.problems[0].operation
 
     @property
     def dtype(self) -> DtypeName:
+        """The dtype under test."""
         return self.problems[0].dtype
 
     @property
     def reduces(self) -> bool:
+        """Whether the operation is a loss."""
         return self.problems[0].takes_targets
 
     @property
     def by_index(self) -> bool:
+        """Whether targets are class indices."""
         return self.problems[0].target_kind == "indices"
 
     @property
     def classes(self) -> int:
+        """C."""
         return self.x.shape[1]
 
     @cached_property
     def axes(self) -> tuple[int, ...]:
+        """The class axis of each problem."""
         return tuple(problem.class_axis or 0 for problem in self.problems)
 
     @cached_property
@@ -93,8 +102,10 @@ class Block:
     def counts(self) -> Integers:
         """Positions of each problem, (n,)."""
         return np.array(
-            [p.logits.size // max(p.logits.shape[a] if p.logits.ndim else 1, 1) if p.logits.size else _extent(p, a)
-             for p, a in zip(self.problems, self.axes, strict=True)],
+            [
+                p.logits.size // max(p.logits.shape[a] if p.logits.ndim else 1, 1) if p.logits.size else _extent(p, a)
+                for p, a in zip(self.problems, self.axes, strict=True)
+            ],
             dtype=np.int64,
         )
 
@@ -105,6 +116,7 @@ class Block:
 
     @cached_property
     def problem_of_row(self) -> Integers:
+        """The problem that each row belongs to, (P,)."""
         return np.repeat(np.arange(len(self.problems)), self.counts)
 
     @cached_property
@@ -115,9 +127,12 @@ class Block:
 
     @cached_property
     def ignored(self) -> Booleans:
+        """Rows whose label is the ignored one, (P,)."""
         if not self.by_index:
             return np.zeros(len(self.x), dtype=np.bool_)
-        return self._ignored(np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems]))
+        return self._ignored(
+            np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems])
+        )
 
     def _ignored(self, y: Integers) -> Booleans:
         if all(problem.ignore_index is None for problem in self.problems):
@@ -184,10 +199,19 @@ class Block:
 
     def total(self, rows: Float64Array) -> Float64Array:
         """Sums over the rows of each problem: (P,) to (n,)."""
-        if len(rows) == 0:
-            return np.zeros(len(self.problems))
-        sums = np.add.reduceat(rows, np.minimum(self.starts, len(rows) - 1))
-        return np.where(self.counts == 0, 0.0, sums)
+        return self._by_problem(np.add, rows)
+
+    def largest(self, rows: Float64Array) -> Float64Array:
+        """The largest over the rows of each problem: (P,) to (n,); 0 where it has none."""
+        return self._by_problem(np.maximum, rows)
+
+    def _by_problem(self, reduce: np.ufunc, rows: Float64Array) -> Float64Array:
+        """0 for a problem without rows; ``reduceat`` sees only the others, for it has no empty pieces."""
+        result = np.zeros(len(self.problems))
+        filled = self.counts > 0
+        if filled.any():
+            result[filled] = reduce.reduceat(rows, self.starts[filled])
+        return result
 
 
 def _extent(problem: Problem, axis: int) -> int:
@@ -196,7 +220,7 @@ def _extent(problem: Problem, axis: int) -> int:
 
 
 def blocks(problems: Iterable[Problem]) -> Iterator[Block]:
-    """Stack valid problems by kind, in order of first appearance; a block stays below ``BLOCK_ELEMENTS`` where it can."""
+    """Stack valid problems by kind, in order of first appearance; a block stays below the size limit where it can."""
     groups: dict[tuple[object, ...], list[Problem]] = {}
     sizes: dict[tuple[object, ...], int] = {}
     for problem in problems:

@@ -44,10 +44,14 @@ def exp_negative(d: Float64Array) -> Float64Array:
     """exp(−d) for d ≥ 0 (no NaN; +inf allowed), relative error at most ``EXP_ERROR``; 0 where d > ``EXP_CUTOFF``.
 
     Proof. With k = rint(64 d / ln 2) < 2^16, r = (k·high − d) + k·low satisfies |r| ≤ ln 2 / 128 + 2^-40 < 0.00542.
-    k·high is exact; its difference to d is exact by Sterbenz's lemma, or else errs by at most u·|r|; k·low and the last sum
-    err by at most u·(2^-27 + |r|) together, and high + low represents ln 2 / 64 to 2^-96: r is off by less than 2.1·u·|r| + 2^-79,
-    a relative error below 0.02 u in exp(r). The polynomial r + r²/2 + … + r⁵/120 leaves out less than 0.00542^6 / 719 < 2^-54.6 = 0.33 u, and its
-    rounding errors are at most 3u·|r| < 0.02 u. The table is correctly rounded (u), t·p rounds by u·|p| < 0.006 u, the sum
+    k·high is exact; its difference to d is exact by Sterbenz's lemma, or else errs by at most u·|r|; k·low and the
+    last sum
+    err by at most u·(2^-27 + |r|) together, and high + low represents ln 2 / 64 to 2^-96: r is off by less than
+    2.1·u·|r| + 2^-79,
+    a relative error below 0.02 u in exp(r). The polynomial r + r²/2 + … + r⁵/120 leaves out less than 0.00542^6 / 719
+    < 2^-54.6 = 0.33 u, and its
+    rounding errors are at most 3u·|r| < 0.02 u. The table is correctly rounded (u), t·p rounds by u·|p| < 0.006 u,
+    the sum
     t + t·p by u; scaling by a power of two is exact. Together below 2.4 u, doubled for second-order terms and comfort.
     """
     table, high, low = _tables()
@@ -77,9 +81,11 @@ def exp_negative(d: Float64Array) -> Float64Array:
 def log1p_sum(t: Float64Array) -> tuple[Float64Array, float]:
     """ln(1 + t) for 0 ≤ t < 2^40, and a bound on the relative error of every entry.
 
-    Below 2^-7 the alternating series to t⁸ leaves out less than t⁹/9, relatively 2^-59, and Horner's rule errs by less than
+    Below 2^-7 the alternating series to t⁸ leaves out less than t⁹/9, relatively 2^-59, and Horner's rule errs by
+    less than
     3 u. Elsewhere the platform's log1p gives y, whatever its quality, and ln(1+t) − y = ln(1 + z) with
-    z = (1+t)·exp(−y) − 1, of which 1+t, exp and the product err by at most 7 u in all (the subtraction is exact near 1);
+    z = (1+t)·exp(−y) − 1, of which 1+t, exp and the product err by at most 7 u in all (the subtraction is exact near
+    1);
     |ln(1+z)| ≤ 2|z|, and ln(1+t) ≥ 2^-7.1 there.
     """
     y = np.log1p(t)

@@ -15,7 +15,7 @@ __all__ = ["Enclosure"]
 
 @dataclass(frozen=True, eq=False)
 class Enclosure:
-    """The exact value lies in mid + tail ± rad, elementwise; where ``mid`` is NaN or infinite it is the exact value itself.
+    """The exact value lies in mid + tail ± rad, elementwise; a ``mid`` of NaN or infinity is the exact value itself.
 
     ``tail`` (absent: 0) carries the bits below the midpoint's last, needed where the dtype under test is float64.
     """

@@ -1,7 +1,9 @@
 """The second tier: values and gradients in Arb's ball arithmetic, at any precision.
 
-It follows the definition line by line on python-flint's ``arb``, whose results are proven to contain the exact value; specials
-are arb's own NaN and infinities. It serves float64, every result that the first tier cannot decide, decimal digits, and the tests
+It follows the definition line by line on python-flint's ``arb``, whose results are proven to contain the exact value;
+specials
+are arb's own NaN and infinities. It serves float64, every result that the first tier cannot decide, decimal digits,
+and the tests
 that hold the first tier against it.
 """
 
@@ -15,7 +17,6 @@ from operator import sub
 import numpy as np
 from flint import arb, ctx
 
-from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.fast import plus_infinity_terms
@@ -26,7 +27,8 @@ __all__ = ["ExactTruth", "enclose"]
 #: Bits that suffice for float64 almost always: 27 beyond its significand.
 PRECISION = 80
 ZERO = arb(0)
-#: Up to this magnitude exp(x) is taken unshifted: Arb's exponents do not overflow, and one subtraction a logit is saved.
+#: Up to this magnitude exp(x) is taken unshifted: Arb's exponents do not overflow, and one subtraction a logit is
+#: saved.
 UNSHIFTED = 1e5
 
 
@@ -40,7 +42,9 @@ def enclose(balls: Sequence[arb]) -> Enclosure:
     rad = np.where(bits > 4000, 0.0, size * np.exp2(np.clip(2.0 - bits, -1070, 1020)))
     rad = rad + np.abs(np.nan_to_num(tails)) * 2.0**-52
     rad = np.where((mid != 0) & (np.abs(mid) < 1e-290), rad + 5e-324, rad)
-    lost = (mid == 0.0) & np.array([not ball.is_zero() for ball in balls], dtype=np.bool_) if (mid == 0.0).any() else None
+    lost = (
+        (mid == 0.0) & np.array([not ball.is_zero() for ball in balls], dtype=np.bool_) if (mid == 0.0).any() else None
+    )
     if lost is not None:
         rad = np.where(lost, np.maximum(rad, 5e-324), rad)
     return Enclosure.of(mid, rad, np.nan_to_num(tails))
@@ -215,7 +219,11 @@ class ExactTruth:
         block = self.block
         policy = self.policies.mean_denominator if block.by_index else "all-count"
         with ctx.workprec(max(self.precision, 2200)):  # weights of both signs may cancel: their sum is taken exactly
-            if not block.by_index and block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
+            if (
+                not block.by_index
+                and block.weight is not None
+                and self.policies.weighted_probability_mean == "by-weight"
+            ):
                 return [sum((a for r in range(*span) for a in self._dense(r) or []), ZERO) for span in self._spans()]
             if policy == "all-count":
                 return [arb(int(n)) for n in block.counts]
@@ -259,8 +267,11 @@ class ExactTruth:
         if block.by_index:
             gradient[y] = -scaled * at.others(y)
         if dense is not None:
-            factor = scale * sum(dense, ZERO) / at.total
-            gradient = [g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)]
+            normalised = not block.by_index and self.policies.unnormalised_probabilities == "normalised"
+            factor = scale * (1 if normalised else sum(dense, ZERO)) / at.total
+            gradient = [
+                g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)
+            ]
         return gradient
 
     def _softmax_gradient(self, row: int, v: list[float]) -> list[arb]:

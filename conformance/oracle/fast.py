@@ -1,7 +1,9 @@
 """The first tier: values and gradients of a block in float64, with proven radii.
 
-For targets of 32 bits and below: its relative error is below 2^-36 for any vocabulary, against a unit roundoff of 2^-24 at best. Each
-radius is the sum of the propagated and the new errors of its line, to first order, times ``SLACK`` for the second-order terms
+For targets of 32 bits and below: its relative error is below 2^-36 for any vocabulary, against a unit roundoff of
+2^-24 at best. Each
+radius is the sum of the propagated and the new errors of its line, to first order, times ``SLACK`` for the second-
+order terms
 and for the rounding of the radii themselves (every first-order error here is below 2^-30).
 """
 
@@ -47,6 +49,7 @@ class FastTruth:
 
     @cached_property
     def positions(self) -> Positions:
+        """Shifted logits, exponentials and their sums."""
         return Positions(self.block.x)
 
     def _by_piece(self, compute: Callable[[FastTruth, slice], Enclosure]) -> Enclosure:
@@ -101,6 +104,14 @@ class FastTruth:
         smoothing = self.block.smoothing[row, None]
         size = (1.0 - smoothing) * np.abs(self.block.probabilities) + smoothing / self.block.classes
         return size if self.block.weight is None else size * np.abs(self.block.weight[row])
+
+    @property
+    def mass(self) -> Float64Array:
+        """The sum of the dense part, (P,), by which probabilities enter the gradient; 1 where a policy says so."""
+        assert self.dense is not None
+        if not self.block.by_index and self.policies.unnormalised_probabilities == "normalised":
+            return np.ones(len(self.dense))
+        return np.asarray(self.dense.sum(axis=1))
 
     # -- values -------------------------------------------------------------------------------------------------------
 
@@ -288,7 +299,7 @@ class FastTruth:
             radius[rows, y] = spike * (error + 3 * U * others)
         if self.dense is not None:
             assert self.dense_magnitude is not None
-            mass = self.dense.sum(axis=1, keepdims=True)
+            mass = self.mass[:, None]
             size = self.dense_magnitude.sum(axis=1, keepdims=True)
             part = mass * at.p
             with np.errstate(invalid="ignore"):
@@ -304,7 +315,9 @@ class FastTruth:
         size = np.abs(v).sum(axis=1, keepdims=True)
         part = at.p * total
         mid = v - part
-        rad = at.p * (at.p_error * np.abs(total) + (self.block.classes + 1) * U * size) + U * (np.abs(part) + np.abs(mid))
+        rad = at.p * (at.p_error * np.abs(total) + (self.block.classes + 1) * U * size) + U * (
+            np.abs(part) + np.abs(mid)
+        )
         return Enclosure.of(mid, SLACK * rad + 2 * TINY * (1 + size))
 
     def _softmax_gradient(self) -> Enclosure:

@@ -43,7 +43,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     label_smoothing_weights: Literal["weighted", "unweighted"] = "weighted"
     plus_infinity: Literal["nan", "inf", "limit"] = "nan"
     all_minus_infinity: Literal["nan", "other"] = "nan"
-    subnormal_results: Literal["kept", "flushed"] = "kept"
+    subnormal_results: Literal["kept", "flushed"] | dict[str, Literal["kept", "flushed"]] = "kept"
+    #: Targets of the right rank whose extents are 1 where they should be more.
+    target_broadcasting: Literal["refused", "broadcast"] = "refused"
     target_dtypes: list[str] | dict[str, list[str]] = []
     double_differentiation: Literal["supported", "refused", "wrong"] = "supported"
     forward_mode: Literal["supported", "refused", "wrong"] = "supported"

@@ -37,6 +37,7 @@ class Positions:
 
     @cached_property
     def special(self) -> Booleans:
+        """Rows that hold NaN or +inf, or nothing above −inf, (P,)."""
         return ~np.isfinite(self.top)
 
     @cached_property
@@ -46,10 +47,12 @@ class Positions:
 
     @cached_property
     def plus_infinity(self) -> Booleans:
+        """Rows whose maximum is +inf, (P,)."""
         return self.top == np.inf
 
     @cached_property
     def all_minus_infinity(self) -> Booleans:
+        """Rows that hold nothing but −inf, (P,)."""
         return self.top == -np.inf
 
     @cached_property
@@ -118,6 +121,7 @@ class Positions:
 
     @property
     def p_error(self) -> float:
+        """The relative error of ``p``: that of the exponential and of the sum."""
         return (self.exponential_error + self.sum_error + 4 * U) * (1 + 2.0**-20)
 
     @cached_property

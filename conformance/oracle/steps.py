@@ -72,7 +72,7 @@ class Derivation:
     """The derivation of one problem.
 
     ``axis_stated`` is what the caller says (None: nothing), ``class_axis`` where the truth is taken, of ``extent``
-    classes of which ``classes`` are shown. ``count`` is the number of positions, of which the first ones are ``positions``.
+    classes of which ``classes`` are shown. ``count`` counts the positions, of which the first ones are ``positions``.
     ``refusal``, if not empty, says why the call must raise, or why there is no single right result.
     """
 
@@ -109,7 +109,7 @@ def number(ball: arb, digits: int = DIGITS) -> str:
     if ball.is_nan():
         return "nan"
     if not ball.is_finite():
-        return "inf" if ball > 0 else "-inf"
+        return "inf" if ball.mid() > 0 else "-inf"
     if ball.is_zero():
         return "0"
     if abs(ball) < _TINY:

@@ -1,6 +1,7 @@
 """The truth as decimal text: 17 significant digits, correctly rounded, as case files carry it.
 
-Arb's balls are made narrower until both of their ends round to the same digits, so that no digit is a guess. Values far below
+Arb's balls are made narrower until both of their ends round to the same digits, so that no digit is a guess. Values
+far below
 the range of float64, such as 4.57e-434, keep their digits.
 """
 
@@ -36,8 +37,10 @@ class Undecided(Exception):
 def expected_text(problem: Problem, key: str, policies: Policies = NORMATIVE) -> str | list[Any] | None:
     """The value of ``problem`` for ``key``: a reduction, ``value`` (softmax, log_softmax), or ``gradient``.
 
-    Decimal text for a scalar, nested lists of it in the result's shape for an array; ``inf``, ``-inf`` and ``nan`` by name.
-    ``gradient`` is that of the first reduction, for the problem's own upstream gradient. None where the call must raise, where
+    Decimal text for a scalar, nested lists of it in the result's shape for an array; ``inf``, ``-inf`` and ``nan`` by
+    name.
+    ``gradient`` is that of the first reduction, for the problem's own upstream gradient. None where the call must
+    raise, where
     the policies leave its result open, and where a number is smaller than 1e-20000. Raises HarnessError where no
     precision decides the digits.
     """
@@ -97,9 +100,9 @@ def decimal_text(ball: arb) -> str | None:
     if ball.is_nan():
         return "nan"
     if not ball.is_finite():
-        if not ball.is_exact():
+        if not ball.rad().is_finite():
             return None
-        return "inf" if ball > 0 else "-inf"
+        return "inf" if ball.mid() > 0 else "-inf"  # an infinity plus a finite ball is that infinity
     if ball.is_exact():
         return _rounded(ball, exact=True)
     with ctx.workprec(ball.bits() + 64):  # the ends are rounded outwards

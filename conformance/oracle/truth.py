@@ -26,7 +26,8 @@ _DEGENERATE = {"nan": np.nan, "zero": 0.0, "inf": np.inf}
 class Truth:
     """What every problem of ``block`` must give under ``policies``.
 
-    ``tier`` is chosen by dtype unless stated: vectorised float64 with proven radii for 32 bits and below, Arb for float64.
+    ``tier`` is chosen by dtype unless stated: vectorised float64 with proven radii for 32 bits and below, Arb for
+    float64.
     """
 
     block: Block

@@ -1,0 +1,1 @@
+"""A run: the plan, the backends' processes, what they give, and the record."""

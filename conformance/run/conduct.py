@@ -14,7 +14,6 @@ from conformance.judge.register import Register
 from conformance.numerics.formats import Float64Array
 from conformance.run.exchange import Description, Observation, Request
 from conformance.run.executor import Ended, Observed, Session, Started, Work, drive
-
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.run.results import BackendRecord, Outcome, UnitKey
 
@@ -166,9 +165,18 @@ class Conductor:
             if (subject.name, skip.entry.case.id, skip.dtype, "contiguous") in self.done:
                 continue
             record = Outcome(
-                case=skip.entry.case.id, theme=skip.entry.theme, backend=subject.name, version=subject.version,
-                device=subject.device, dtype=skip.dtype, mode=subject.mode, layout="contiguous", op=skip.entry.case.op,
-                check="value", verdict="not run", message=skip.reason,
+                case=skip.entry.case.id,
+                theme=skip.entry.theme,
+                backend=subject.name,
+                version=subject.version,
+                device=subject.device,
+                dtype=skip.dtype,
+                mode=subject.mode,
+                layout="contiguous",
+                op=skip.entry.case.op,
+                check="value",
+                verdict="not run",
+                message=skip.reason,
             )
             self.record([record])
             outcomes.append(record)
@@ -208,17 +216,18 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     return list(by_problem.values())
 
 
-def _add_sums(
-    group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]
-) -> None:
+def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:
     operation = group.units[0].problem.operation
     if operation not in ("softmax", "cross_entropy") or "none" not in group.places:
         return
     letter = judge.subject.profile.declared_class(operation, group.prepared.dtype)
     for index, (unit, place) in enumerate(zip(group.units, group.places["none"], strict=True)):
+        findings = by_problem[id(unit.problem)]
+        if any(found.verdict == "deviation" and found.reduction == "none" for found in findings):
+            continue  # another class axis, a loss that a policy set, or targets that were taken to sum to 1
         finding = judge_sums(unit.resolution.problem, answers[place], Side(group.prepared, index), letter)
         if finding is not None:
-            by_problem[id(unit.problem)].append(finding)
+            findings.append(finding)
 
 
 def _add_identities(
@@ -244,5 +253,3 @@ def _add_identities(
         )
         if finding is not None:
             by_problem[id(unit.problem)].append(finding)
-
-

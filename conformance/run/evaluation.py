@@ -16,7 +16,7 @@ from conformance.run.faults import Blame
 from conformance.run.layouts import arrange, can_broadcast, owner
 
 if TYPE_CHECKING:
-    from backends.contract import Backend, Operation
+    from backends.contract import Backend, Call, Operation
 
 __all__ = ["Evaluator", "same_bits"]
 
@@ -89,21 +89,48 @@ class Evaluator:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                seen["value"] = self._value(call, logits, clock)
+                if upstream is not None and self.backend.compiles:
+                    self._compiled(request, call, logits, upstream, clock, seen)
+                else:
+                    seen["value"] = self._value(call, logits, clock)
             finally:
                 if caught:
                     seen["warnings"] = _texts(caught)
             warnings.simplefilter("ignore")
-            if upstream is not None:
+            if upstream is not None and not request.only_value and not self.backend.compiles:
                 self._differentiate(call, logits, upstream, clock, seen)
-            if request.repeat:
+            if request.repeat and "repeatable" not in seen:
                 seen["repeatable"] = self._repeats(call, logits, seen["value"], clock)
+
+    def _compiled(
+        self, request: Request, call: Call, logits: Any, upstream: Any, clock: _Clock, seen: dict[str, Any]
+    ) -> None:
+        """Value and gradient from one compiled function; the value alone where it cannot be differentiated."""
+        self._differentiate(call, logits, upstream, clock, seen)
+        if "gradient_failure" in seen:
+            if seen["gradient_failure"].kind == "unsupported":
+                seen["failure"] = seen.pop("gradient_failure")
+                return
+            seen["value"] = self._value(call, logits, clock)
+        else:
+            seen["value"] = seen.pop("value_with_gradient")
+            if request.repeat:
+                again: dict[str, Any] = {}
+                self._differentiate(call, logits, upstream, clock, again)
+                seen["repeatable"] = (
+                    "gradient" in again
+                    and same_bits(again["value_with_gradient"], seen["value"])
+                    and same_bits(again["gradient"], seen["gradient"])
+                )
+        if request.only_value:
+            seen.pop("gradient", None)
+            seen.pop("gradient_failure", None)
 
     def _inputs(self, request: Request) -> list[_Input]:
         inputs = [self._input("logits", request.logits, request.layout)]
         for name, item in request.operands.items():
             inputs.append(self._input(name, item, request.layout))
-        if request.upstream is not None:
+        if request.upstream is not None and not (request.only_value and not self.backend.compiles):
             inputs.append(self._input("upstream", request.upstream, request.layout))
         return inputs
 

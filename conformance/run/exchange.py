@@ -42,6 +42,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     the case states them: an array, or any picklable Python object that is handed over as it is. ``options``
     are ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes them.
     ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared bit by bit.
+    With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use the function
+    that it has compiled already.
     """
 
     key: int
@@ -52,6 +54,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     layout: str = "contiguous"
     upstream: Array | None = None
     repeat: bool = False
+    only_value: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ def pack_requests(requests: Sequence[Request]) -> bytes:
             r.layout,
             put(r.upstream),
             r.repeat,
+            r.only_value,
         )
         for r in requests
     ]
@@ -196,8 +200,9 @@ def unpack_requests(packed: bytes) -> list[Request]:
             layout,
             get(upstream),
             repeat,
+            only_value,
         )
-        for key, operation, logits, operands, options, layout, upstream, repeat in unpacker.rows
+        for key, operation, logits, operands, options, layout, upstream, repeat, only_value in unpacker.rows
     ]
 
 

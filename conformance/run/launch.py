@@ -77,14 +77,17 @@ def launch(settings: Settings) -> Finished:
     suite = load_suite(settings.paths or (CASES,))
     entries = select(suite.entries, expression=settings.expression, dtypes=dtypes, shard=shard)
     if not entries:
-        raise UsageError("no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype or --shard")
+        raise UsageError(
+            "no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype or --shard"
+        )
     found = find_backends(settings.backends, settings.device, settings.mode)
     folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
     jobs = settings.jobs or max(1, min(len(found), os.cpu_count() or 1))
     threads = settings.threads or max(1, (os.cpu_count() or 1) // jobs)
     limits = Limits(start=settings.start_timeout, call=settings.timeout)
     participants = [
-        Participant(each.name, Session(each.spec, threads=threads, limits=limits), _subject_maker(each)) for each in found
+        Participant(each.name, Session(each.spec, threads=threads, limits=limits), _subject_maker(each))
+        for each in found
     ]
     header = Header(
         suite=__version__,
@@ -142,8 +145,7 @@ def _earlier(writer: Writer) -> Counter[str]:
         return Counter()
     from conformance.run.store import read_run
 
-    counts = Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
-    return counts
+    return Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
 
 
 def _resumed(settings: Settings) -> Settings:
@@ -216,5 +218,3 @@ def subject_of(name: str, description: Description) -> Subject:
     version = next(iter(description.versions.values()), "")
     overridden = frozenset(description.overridden)
     return Subject(name, version, description.device, description.mode, profile, sources, overridden)
-
-

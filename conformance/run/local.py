@@ -1,6 +1,7 @@
 """Judges a backend in this very process: no worker, no time limits, no results file.
 
-For test backends that are known to be harmless, of which dozens share one plan: the oracle's work on a chunk is done once.
+For test backends that are known to be harmless, of which dozens share one plan: the oracle's work on a chunk is done
+once.
 """
 
 from __future__ import annotations

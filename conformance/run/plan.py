@@ -1,6 +1,7 @@
 """The plan of a run: cases to problems, problems to requests, in chunks that every backend shares.
 
-A chunk is built when a backend first reaches it and forgotten when all have passed or newer ones crowd it out, so memory
+A chunk is built when a backend first reaches it and forgotten when all have passed or newer ones crowd it out, so
+memory
 does not grow with the number of cases.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.model import Case
-from conformance.cases.problem import Problem
+from conformance.cases.problem import Array, Problem
 from conformance.judge.identities import Derived, derive
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
@@ -42,7 +45,7 @@ class Limits:
     def excess(self, case: Case) -> str:
         """Why the case is left out, or nothing."""
         if case.budget.memory > self.memory:
-            return f"needs {case.budget.memory / 2**30:.1f} GiB, above the limit of {self.memory / 2**30:.1f} (--max-memory)"
+            return f"needs {case.budget.memory / 2**30:.1f} GiB, beyond {self.memory / 2**30:.1f} (--max-memory)"
         if case.budget.seconds > self.seconds:
             return f"needs {case.budget.seconds:g} s, above the limit of {self.seconds:g} (--timeout)"
         return ""
@@ -98,7 +101,10 @@ class Chunk:
 
 
 def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, repeat: bool) -> Request:
-    """The call as the backend receives it; ``default`` leaves the reduction to the framework."""
+    """The call as the backend receives it; ``default`` leaves the reduction to the framework.
+
+    Without ``gradient`` the upstream gradient is zero, and only the value is asked for.
+    """
     options: list[tuple[str, object]] = [("axis", problem.axis)]
     operands: dict[str, object] = {}
     if problem.takes_targets:
@@ -109,8 +115,27 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
         if problem.operation == "cross_entropy":
             options.append(("label_smoothing", problem.label_smoothing or None))
         options.append(("reduction", None if reduction == "default" else reduction))
-    upstream = problem.upstream.get(reduction) if gradient and reduction != "default" else None  # type: ignore[call-overload]
-    return Request(key, problem.operation, problem.logits, operands, tuple(options), problem.layout, upstream, repeat)
+    upstream = None
+    if problem.class_axis is not None and reduction != "default" and (gradient or not problem.must_raise):
+        upstream = problem.upstream[reduction] if gradient else _zeros(problem, reduction)  # type: ignore[index]
+    return Request(
+        key,
+        problem.operation,
+        problem.logits,
+        operands,
+        tuple(options),
+        problem.layout,
+        upstream,
+        repeat,
+        not gradient,
+    )
+
+
+def _zeros(problem: Problem, reduction: str) -> Array:
+    shape, axis = problem.logits.shape, problem.class_axis or 0
+    if problem.takes_targets:
+        shape = shape[:axis] + shape[axis + 1 :] if reduction == "none" else ()
+    return np.zeros(shape, problem.logits.dtype)
 
 
 @dataclass(eq=False)
@@ -196,12 +221,16 @@ class Plan:
 
     def _ask(self, chunk: Chunk, unit: Unit, reduction: str) -> int:
         key = chunk.number * KEY + len(chunk.requests)
-        return chunk.ask(request_of(unit.problem, reduction, key, gradient=True, repeat=True))
+        problem = unit.problem
+        if problem.axis is None:  # the axis is the framework's: the gradient still has the logits' shape
+            problem = replace(problem, class_axis=unit.resolution.problem.class_axis)
+        return chunk.ask(request_of(problem, reduction, key, gradient=True, repeat=True))
 
     def _ask_raising(self, chunk: Chunk, unit: Unit) -> None:
         for reduction in unit.problem.reductions:
             key = chunk.number * KEY + len(chunk.requests)
-            place = chunk.ask(request_of(unit.problem, reduction, key, gradient=False, repeat=False))
+            stated = unit.problem.case.upstream is not None  # it may be the upstream gradient that is to be refused
+            place = chunk.ask(request_of(unit.problem, reduction, key, gradient=stated, repeat=False))
             chunk.raising.append((unit, reduction, place))
 
     def _add_identities(self, chunk: Chunk) -> None:

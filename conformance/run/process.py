@@ -83,6 +83,7 @@ class BackendProcess:
 
     @property
     def running(self) -> bool:
+        """Whether there is a process."""
         return self._pool is not None
 
     def start(self, limit: float) -> Description:

@@ -18,11 +18,14 @@ EVERY_SHARE = 0.1
 class Display(Protocol):
     """Shows progress; each method is told of one backend."""
 
-    def advance(self, backend: str, done: int, failed: int) -> None: ...
+    def advance(self, backend: str, done: int, failed: int) -> None:
+        """More units of a backend are through."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """A line of text."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """The end."""
 
 
 class Progress:

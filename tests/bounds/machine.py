@@ -15,11 +15,15 @@ import numpy.typing as npt
 from conformance.bounds.classes import Arithmetic
 from conformance.numerics.formats import FORMATS, Format, numpy_dtype
 
-__all__ = ["ORDERS", "Long", "Machine", "Order", "long"]
+__all__ = ["EXTENDED", "ORDERS", "Long", "Machine", "Order", "long"]
 
 Long = npt.NDArray[np.longdouble]
 Order = Literal["sequential", "reversed", "ascending", "descending", "blocked", "pairwise"]
 ORDERS: tuple[Order, ...] = ("sequential", "reversed", "ascending", "descending", "blocked", "pairwise")
+
+
+#: Is there a format wider than float64? Its own roundings can be seen only from there.
+EXTENDED = np.finfo(np.longdouble).nmant >= 63
 
 
 def long(values: npt.ArrayLike) -> Long:

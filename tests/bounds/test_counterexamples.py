@@ -111,6 +111,12 @@ def test_the_gradient_of_stored_log_probabilities_is_stored_too() -> None:
     broken_and_mended(made, "B", "gradient.none")
 
 
+def test_subnormal_log_probabilities_are_flushed_together() -> None:
+    """Each loss of 5e-5 is lost where subnormal inputs count as zero; their sum is not a subnormal number."""
+    made = problem("nll_loss", np.full((20, 1), -5e-5), np.zeros(20, dtype=int), dtype="float16")
+    broken_and_mended(made, "D", "value.sum", adverse=False, flushed=True)
+
+
 def test_deep_probabilities_of_float64() -> None:
     """Below exp(−700) the magnitudes were cut to 0, so that 1e-306 was held to the last subnormal bit."""
     made = problem("softmax", [[0.0, -705.0]], dtype="float64")

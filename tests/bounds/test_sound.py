@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machine import ORDERS
+from machine import EXTENDED, ORDERS
 from problem_support import problem, truth
 from search import Held, Trial, climb, combinations, hold, random_trial
 from sound import Form
@@ -23,6 +23,8 @@ fixed = settings(derandomize=True, deadline=None, database=None, max_examples=25
 
 
 def within(trial: Trial) -> Held:
+    if trial.made.dtype == "float64" and not EXTENDED:
+        pytest.skip("this platform's long double is float64")
     held = hold(trial)
     assert held.worst <= 1.0, (held, trial)
     return held
@@ -40,7 +42,7 @@ def test_search_for_the_worst_stays_within_and_comes_near(
 ) -> None:
     rng = np.random.default_rng([7, OPERATIONS.index(operation), DTYPES.index(dtype), ord(letter)])
     largest: dict[str, float] = {}
-    for start in range(18):
+    for start in range(12):
         trial, _ = climb(rng, random_trial(rng, operation, dtype, letter), 4, start)
         for name, ratio in within(trial).ratios.items():
             largest[name] = max(largest.get(name, 0.0), ratio)
@@ -84,9 +86,9 @@ def test_means_of_many_rows(rows: int, dtype: DtypeName, letter: Letter) -> None
     rng = np.random.default_rng(rows)
     x = -rng.exponential(size=(rows, 2))
     y = rng.integers(0, 2, rows)
-    for weight in (None, [1.0, -0.99], [3.0, 2.0]):
+    for weight in (None, [1.0, -0.99]):
         made = problem("nll_loss", x, y, weight=weight, dtype=dtype)
-        for form in (Form(), Form(mean="reciprocal"), Form(mean="quotient", gradient="backprop")):
+        for form in (Form(), Form(mean="reciprocal", gradient="backprop")):
             for adverse in (False, True):
                 within(Trial(made, letter, form, adverse, order="sequential"))
 
@@ -107,6 +109,17 @@ def test_minus_infinity_takes_no_part() -> None:
         for letter in letters(dtype):
             assert np.isfinite(Tolerance(truth(made), arithmetic(letter, dtype)).value("mean")).all()
             within(Trial(made, letter))
+
+
+def test_a_mean_without_a_denominator_is_a_policy_and_exact() -> None:
+    ignored = problem("cross_entropy", [[1.0, 2.0]], [1], ignore_index=1, dtype="float32")
+    empty = problem(
+        "cross_entropy", np.empty((0, 3)), np.empty(0, dtype=np.int64), weight=[1.0, 2.0, 3.0], dtype="float32"
+    )
+    for made in (ignored, empty):
+        bound = Tolerance(truth(made), arithmetic("B", "float32"))
+        assert bound.value("mean").max() <= 2.0**-149
+        assert bound.gradient("mean").max(initial=0.0) <= 2.0**-149
 
 
 def test_vacuous_bounds_are_infinite() -> None:

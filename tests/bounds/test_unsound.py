@@ -93,7 +93,7 @@ def test_smoothing_over_the_other_classes_only() -> None:
 
 def test_a_gradient_for_targets_that_do_not_sum_to_one() -> None:
     q = [[1.0, 0.5, 0.5]]
-    made = problem("cross_entropy", [[0.1, 0.2, 0.3]], q, dtype="bfloat16", upstream=[1.0])
+    made = problem("cross_entropy", [[0.1, 0.2, 0.3]], q, dtype="bfloat16", upstream=1.0)
     p = truth(made).fast.positions.p
     assert beyond(made, "D", p - np.asarray(q), "gradient.none")
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,13 +163,16 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert done.stdout.startswith("case ") and "Traceback" not in done.stderr and "Error" not in done.stderr
 
 
-SLOW = """\
+#: Waits at one of the last cases until there is a file that lets it go on.
+WAITING = """\
 import time
+from pathlib import Path
 from backends.numpy import Numpy
 
-class Slow(Numpy):
+class Waiting(Numpy):
     def evaluate(self, call, logits):
-        time.sleep(0.005)
+        while logits[0, 1] == 1499 and not Path("go").exists():
+            time.sleep(0.01)
         return super().evaluate(call, logits)
 """
 
@@ -180,20 +182,25 @@ def numbered(count: int) -> str:
     return "theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(count))
 
 
-class TestInterrupted:
-    """Ctrl-C while a slow backend works: what is done is kept, and ``--resume`` completes it."""
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to processes in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    COUNT = 150
+
+class TestInterrupted:
+    """Ctrl-C while a backend works: what is done is kept, and ``--resume`` completes it."""
+
+    COUNT = 1500  # more than are judged together
 
     @pytest.fixture
-    def interrupted(self, tmp_path: Path) -> Iterator[Ran]:
+    def interrupted(self, tmp_path: Path) -> Ran:
         write(tmp_path / "numbered.yaml", numbered(self.COUNT))
-        write(tmp_path / "slow.py", SLOW)
+        write(tmp_path / "waiting.py", WAITING)
         engine = subprocess.Popen(
-            [sys.executable, "-m", "conformance", "run", "-b", "slow.py", "--cases", "numbered.yaml",
+            [sys.executable, "-m", "conformance", "run", "-b", "waiting.py", "--cases", "numbered.yaml",
              "--output", "out", "--no-identities"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            text=True, start_new_session=True, preexec_fn=hear_ctrl_c,
         )  # fmt: skip
         try:
             results = tmp_path / "out" / "outcomes.jsonl"
@@ -204,7 +211,7 @@ class TestInterrupted:
             out, err = engine.communicate(timeout=60)
         finally:
             engine.kill()
-        yield Ran(engine.returncode, out, err)
+        return Ran(engine.returncode, out, err)
 
     def test_ctrl_c(self, interrupted: Ran, tmp_path: Path) -> None:
         assert (interrupted.code, interrupted.out) == (130, "") and "Traceback" not in interrupted.err
@@ -212,12 +219,13 @@ class TestInterrupted:
         done = outcomes(tmp_path / "out")
         assert footer(tmp_path / "out") is None and 0 < len({each["case"] for each in done}) < self.COUNT
 
+        (tmp_path / "go").touch()
         ran = process("run", "--resume", "out", "-q", "--format", "json", folder=tmp_path)
         assert (ran.code, ran.err) == (0, "") and ran.json["truncated"] is False and footer(tmp_path / "out")
         process(
             "run",
             "-b",
-            "slow.py",
+            "waiting.py",
             "--cases",
             "numbered.yaml",
             "--output",

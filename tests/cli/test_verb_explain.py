@@ -37,18 +37,29 @@ cases:
   - {id: nll, why: no softmax inside, op: nll_loss, log_probabilities: [[-0.5, -1.5]], targets: [1]}
   - {id: normal, why: probabilities, op: softmax, logits: [[0.0, 1.0], [2.0, 2.0]], axis: 0}
   - {id: logs, why: log-probabilities, op: log_softmax, logits: [0.0, 0.0]}
-  - {id: bare, why: the axis is the framework's to choose, op: log_softmax, axis: default, logits: {distribution: ramp, shape: [2, 3, 4]}}
-  - {id: refused, why: no tensor, op: cross_entropy, logits: [[1, 2]], targets: 1, targets_as: python, expect: {error: it is a number}}
-  - {id: beyond, why: label 5 of 2, op: cross_entropy, logits: [[1, 2]], targets: [5], policy: label-out-of-range, expect: {error: out of range}}
-  - {id: poisoned, why: a NaN logit, op: cross_entropy, logits: [[.nan, 1.0], [.inf, 1.0], [-.inf, -.inf]], targets: [0, 0, 0]}
+  - {id: bare, why: the axis is the framework's to choose,
+     op: log_softmax, axis: default, logits: {distribution: ramp, shape: [2, 3, 4]}}
+  - {id: refused, why: no tensor,
+     op: cross_entropy, logits: [[1, 2]], targets: 1, targets_as: python, expect: {error: it is a number}}
+  - {id: beyond, why: label 5 of 2,
+     op: cross_entropy, logits: [[1, 2]], targets: [5], policy: label-out-of-range, expect: {error: out of range}}
+  - {id: poisoned, why: a NaN logit,
+     op: cross_entropy, logits: [[.nan, 1.0], [.inf, 1.0], [-.inf, -.inf]], targets: [0, 0, 0]}
   - id: many
     why: more classes and positions than anyone reads
     op: cross_entropy
     logits: {distribution: uniform, shape: [40, 1000], scale: 5, seed: 1}
     targets: {distribution: labels, seed: 2}
   - {id: vast, why: logits at both ends, op: cross_entropy, logits: [[1e300, -1e300]], targets: [0], dtypes: [float64]}
+  - id: lost
+    why: smoothing gives the impossible class a share, and nothing outweighs infinity
+    op: cross_entropy
+    logits: [[0.5, -.inf]]
+    targets: [0]
+    label_smoothing: 0.1
   - {id: far, why: a common offset, op: cross_entropy, logits: [[1e8, 1e8]], targets: [1]}
-  - {id: huge, why: too large to be read, op: softmax, logits: {distribution: uniform, shape: [4]}, budget: {memory: 8000000000}}
+  - {id: huge, why: too large to be read,
+     op: softmax, logits: {distribution: uniform, shape: [4]}, budget: {memory: 8000000000}}
   - {id: narrow, why: beyond half precision, op: softmax, logits: [1e5, 0]}
 """
 
@@ -151,7 +162,8 @@ def test_weights_ignored_positions_and_the_denominator(explain: Run) -> None:
 def test_an_ignored_position_says_so(explain: Run, tmp_path: Path, conformance: Run) -> None:
     file = write(
         tmp_path / "ignored.yaml",
-        "theme: t\ncases:\n- {id: it, why: w, op: cross_entropy, logits: [[1, 2], [3, 4]], targets: [-1, 0], ignore_index: -1}\n",
+        "theme: t\ncases:\n- {id: it, why: w, op: cross_entropy, logits: [[1, 2], [3, 4]], targets: [-1, 0], "
+        "ignore_index: -1}\n",
     )
     ran = conformance("explain", "it", "--cases", file)
     assert "the target is ignore_index (-1): the position counts for nothing" in ran.out
@@ -179,6 +191,11 @@ def test_probability_targets(explain: Run) -> None:
     near(results(found)["mean"], math.log1p(math.e) - 0.75)
     text = explain("soft").out
     assert "0 · ln 0 = 0" in text and "W = N, the number of positions (probability targets)" in text
+
+
+def test_an_infinite_loss(explain: Run) -> None:
+    found = explain("lost", "--format", "json").json
+    assert results(found) == {"none": ["inf"], "sum": ["inf"], "mean": ["inf"]} and steps(found)["loss"] == ["inf"]
 
 
 def test_the_other_operations(explain: Run) -> None:

@@ -44,10 +44,10 @@ def problem(
     reductions: tuple[ReductionName, ...] = ("none",) if targets is None else REDUCTIONS
     shape = x.shape if targets is None else x.shape[:axis] + x.shape[axis + 1 :]
     rng = np.random.default_rng(seed)
-    given = {
-        name: rounded(rng.normal(size=shape if name == "none" else ()) if upstream is None else upstream)
-        for name in reductions
-    }
+    given = {}
+    for name in reductions:
+        extent = shape if name == "none" else ()
+        given[name] = rounded(rng.normal(size=extent) if upstream is None else np.broadcast_to(upstream, extent))
     return Problem(
         case=Case(id="made-here", why="a test", op=operation),
         theme="test",

@@ -12,7 +12,7 @@ _CASE = (
     "targets: {{distribution: labels, seed: {i}}}, reductions: [mean], dtypes: [float32]}}\n"
 )
 
-_PYTEST = '''
+_PYTEST = """
 import numpy as np
 import pytest
 import torch
@@ -44,7 +44,7 @@ def test_cross_entropy(seed):
     (found,) = torch.autograd.grad(value, x, torch.tensor(-1.375))
     torch.testing.assert_close(value, torch.tensor(loss, dtype=torch.float32))
     torch.testing.assert_close(found, torch.from_numpy(gradient.astype(np.float32)))
-'''
+"""
 
 
 def write_cases(path: Path, count: int) -> Path:

@@ -70,11 +70,16 @@ def check_time(folder: Path, count: int = 6000) -> list[Figure]:
     pytest_file(many, 1000)
     pytest_file(one, 1)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder)]
-    by_pytest = statistics.median((_seconds([*command, str(many)]) - _seconds([*command, str(one)])) / 999 for _ in range(3))
+    by_pytest = statistics.median(
+        (_seconds([*command, str(many)]) - _seconds([*command, str(one)])) / 999 for _ in range(3)
+    )
     ours = statistics.median(harness)
     return [
         Figure("harness, a check of value and gradient", f"{ours * 1e3:.3f} ms", "at most 0.150 ms"),
-        Figure("the framework's own calls in it (value, value and gradient, repeat)", f"{statistics.median(framework) * 1e3:.3f} ms"),
+        Figure(
+            "the framework's own calls in it (value, value and gradient, repeat)",
+            f"{statistics.median(framework) * 1e3:.3f} ms",
+        ),
         Figure("a parametrised pytest file with assert_close, a check", f"{by_pytest * 1e3:.3f} ms"),
         Figure("ratio pytest / harness", f"{by_pytest / ours:.1f}"),
     ]
@@ -110,8 +115,21 @@ def _problem(positions: int, classes: int, dtype: DtypeName) -> Problem:
     upstream = {"mean": round_to(np.asarray(-1.375), dtype)}
     case = Case(id="speed", why="speed", op="cross_entropy")
     return Problem(
-        case, "speed", dtype, "contiguous", "cross_entropy", logits, targets, "indices", None, 1, 1, None, 0.0,
-        ("mean",), upstream,  # type: ignore[arg-type]
+        case,
+        "speed",
+        dtype,
+        "contiguous",
+        "cross_entropy",
+        logits,
+        targets,
+        "indices",
+        None,
+        1,
+        1,
+        None,
+        0.0,
+        ("mean",),
+        upstream,  # type: ignore[arg-type]
     )
 
 
@@ -143,8 +161,8 @@ def scaling(folder: Path) -> list[Figure]:
         cases = write_cases(folder / f"scaling-{count}.yaml", count)
         script = (
             "import resource, sys, time; from conformance.cli import main; begin = time.perf_counter(); "
-            f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, '--output', {str(folder / f'out-{count}')!r}, "
-            "'--no-identities', '-q', '--format', 'json']); "
+            f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, "
+            f"'--output', {str(folder / f'out-{count}')!r}, '--no-identities', '-q', '--format', 'json']); "
             "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); "
             "sys.exit(code)"
         )
@@ -158,4 +176,3 @@ def scaling(folder: Path) -> list[Figure]:
         Figure("ratio of times", f"{long / short:.1f}", "at most 10: linear"),
         Figure("ratio of memory", f"{high / low:.2f}", "about 1: flat"),
     ]
-

@@ -1,6 +1,7 @@
 """The two ends of what is right: the correctly rounded truth, and results that are off by just under the bound.
 
-Both take every operation from the oracle, under the normative policies, and raise for everything that is invalid. Whoever
+Both take every operation from the oracle, under the normative policies, and raise for everything that is invalid.
+Whoever
 judges them must find no fault, in any case and dtype: each fault found is a false alarm.
 """
 
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.contract import Array, Backend, Call, Operation, Reduction, Tensor
+from backends.contract import Array, Backend, Call, Operation, Tensor
 from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.model import Case
@@ -26,11 +28,13 @@ from conformance.oracle.exact import ExactTruth
 from conformance.oracle.policies import NORMATIVE
 from conformance.oracle.truth import Truth
 
-__all__ = ["Alternating", "AwayFromZero", "Exact", "Scattered", "TowardsZero", "WorstLegal"]
+__all__ = ["RIGHT", "Alternating", "AwayFromZero", "Exact", "TowardsZero", "WorstLegal"]
 
 REDUCTIONS = ("none", "sum", "mean")
 #: Of the bound: near enough to it that a bound which is 1 % too narrow shows.
 NEARLY = 0.999
+#: Logits of a call whose answer is kept.
+SMALL = 4096
 
 
 class Exact(Backend):
@@ -54,7 +58,9 @@ class Exact(Backend):
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         return self._result("log_softmax", logits, {}, {"axis": axis})
 
-    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
+    def nll_loss(
+        self, log_probabilities: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
+    ) -> Tensor:
         return self._result("nll_loss", log_probabilities, {"targets": targets, "weight": weight}, options)
 
     def cross_entropy(self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
@@ -82,83 +88,106 @@ class Exact(Backend):
         """The value, or with ``upstream`` the gradient."""
         reduction = "none" if operation.endswith("softmax") and not operands else options.get("reduction") or "mean"
         problem = _problem(operation, logits, operands, options, reduction, upstream)
-        truth = _truth(_Key(problem, reduction))
         with np.errstate(all="ignore"):
-            flat = self._rounded(truth, reduction, upstream is not None)
+            flat = self._chosen(_answer(_Key(problem, reduction, upstream is not None)))
         if upstream is not None or not problem.takes_targets:
             return np.array(from_rows(flat, problem.logits.shape, problem.class_axis or 0), order="C")
         axis, shape = problem.class_axis or 0, problem.logits.shape
         return flat.reshape(shape[:axis] + shape[axis + 1 :] if reduction == "none" else ())
 
-    def _rounded(self, truth: Truth, reduction: str, of_gradient: bool) -> Array:
-        """Enclosed, and rounded to the dtype; in the order of the truth."""
-        exact = truth.gradient(reduction) if of_gradient else truth.value(reduction)
-        dtype = truth.block.dtype
-        with np.errstate(all="ignore"):
-            nearest = round_to(exact.mid, dtype)
-            open_ = widen(round_to(exact.mid - exact.rad, dtype)) != widen(round_to(exact.mid + exact.rad, dtype))
-        if dtype == "float64" or not (open_ & np.isfinite(exact.mid)).any():
-            return nearest
-        sharp = ExactTruth(truth.block, NORMATIVE, precision=200)
-        refined = sharp.gradient(reduction) if of_gradient else sharp.value(reduction)
-        return np.where(open_ & np.isfinite(exact.mid), round_to(refined.mid, dtype), nearest)
+    def _chosen(self, answer: _Answer) -> Array:
+        """What is returned of all that would be right; in the order of the truth."""
+        return answer.nearest.copy()
 
 
 class WorstLegal(Exact):
     """Errs by 0.999 of the bound of class B (D for the half types), rounded so that it stays within."""
 
-    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
+    def signs(self, answer: _Answer) -> Float64Array:
         """The direction of each error."""
         raise NotImplementedError
 
-    def _rounded(self, truth: Truth, reduction: str, of_gradient: bool) -> Array:
-        exact = truth.gradient(reduction) if of_gradient else truth.value(reduction)
-        dtype = truth.block.dtype
-        bounds = Tolerance(truth, arithmetic(default_class(dtype), dtype))
-        bound = bounds.gradient(reduction) if of_gradient else bounds.value(reduction)
-        right = super()._rounded(truth, reduction, of_gradient)
-        return _pushed(right, exact, bound, self.signs(truth, exact), dtype)
+    def _chosen(self, answer: _Answer) -> Array:
+        return answer.pushed(self.signs(answer))
 
 
 class AwayFromZero(WorstLegal):
     """Every result too large."""
 
-    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
-        return np.where(exact.mid < 0, -1.0, 1.0)
+    def signs(self, answer: _Answer) -> Float64Array:
+        return np.where(answer.exact.mid < 0, -1.0, 1.0)
 
 
 class TowardsZero(WorstLegal):
     """Every result too small, and those near zero on the wrong side of it."""
 
-    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
-        return np.where(exact.mid < 0, 1.0, -1.0)
+    def signs(self, answer: _Answer) -> Float64Array:
+        return np.where(answer.exact.mid < 0, 1.0, -1.0)
 
 
 class Alternating(WorstLegal):
-    """Too large and too small in turn: neighbours disagree by twice the bound."""
+    """Too large and too small in turn, from a start that the call decides: neighbours, and calls, err against each
+    other.
+    """
 
-    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
-        return np.where(np.arange(exact.mid.size) % 2 == 0, 1.0, -1.0).reshape(exact.mid.shape)
-
-
-class Scattered(WorstLegal):
-    """One direction for each call, from its operation and logits: both sides of an identity err against each other."""
-
-    def signs(self, truth: Truth, exact: Enclosure) -> Float64Array:
-        seed = zlib.crc32(truth.block.x.tobytes(), zlib.crc32(truth.block.operation.encode()))
-        return np.full(exact.mid.shape, 1.0 if seed % 2 == 0 else -1.0)
+    def signs(self, answer: _Answer) -> Float64Array:
+        block = answer.truth.block
+        start = zlib.crc32(block.x.tobytes(), zlib.crc32(block.operation.encode()))
+        return np.where((np.arange(answer.exact.mid.size) + start) % 2 == 0, 1.0, -1.0).reshape(answer.exact.mid.shape)
 
 
-def _pushed(right: Array, exact: Enclosure, bound: Float64Array, signs: Float64Array, dtype: DtypeName) -> Array:
-    """``right`` moved by NEARLY·``bound`` in the direction of ``signs``, and back by a spacing where rounding overshot."""
-    room = NEARLY * bound - exact.rad
-    movable = np.isfinite(exact.mid) & np.isfinite(bound) & (room > 0) & np.isfinite(widen(right))
-    pushed = round_to(np.where(movable, exact.mid + signs * room, exact.mid), dtype)
-    for _ in range(2):
-        far = movable & ~(exact.distance(widen(pushed)) <= room)
-        pushed = np.where(far, np.nextafter(pushed, right), pushed)
-    legal = movable & (exact.distance(widen(pushed)) <= room)
-    return np.where(legal, pushed, right).astype(numpy_dtype(dtype))
+RIGHT: tuple[type[Exact], ...] = (Exact, AwayFromZero, TowardsZero, Alternating)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """All that is known of one result of one call."""
+
+    truth: Truth
+    reduction: str
+    of_gradient: bool
+
+    def _of(self, source: Truth | ExactTruth | Tolerance) -> Any:
+        return source.gradient(self.reduction) if self.of_gradient else source.value(self.reduction)
+
+    @property
+    def dtype(self) -> DtypeName:
+        return self.truth.block.dtype
+
+    @cached_property
+    def exact(self) -> Enclosure:
+        result: Enclosure = self._of(self.truth)
+        return result
+
+    @cached_property
+    def nearest(self) -> Array:
+        """The truth rounded to the dtype; where its enclosure does not decide that, a narrower one does."""
+        mid, rad, dtype = self.exact.mid, self.exact.rad, self.dtype
+        nearest = round_to(mid, dtype)
+        undecided = (widen(round_to(mid - rad, dtype)) != widen(round_to(mid + rad, dtype))) & np.isfinite(mid)
+        if dtype == "float64" or not undecided.any():
+            return nearest
+        return np.where(
+            undecided, round_to(self._of(ExactTruth(self.truth.block, NORMATIVE, precision=200)).mid, dtype), nearest
+        )
+
+    @cached_property
+    def room(self) -> Float64Array:
+        """How far a result may lie from the middle of the enclosure, or nearly; 0 where the bound promises nothing."""
+        bound = self._of(Tolerance(self.truth, arithmetic(default_class(self.dtype), self.dtype)))
+        room = NEARLY * bound - self.exact.rad
+        usable = np.isfinite(self.exact.mid) & np.isfinite(bound) & (room > 0) & np.isfinite(widen(self.nearest))
+        return np.where(usable, room, 0.0)
+
+    def pushed(self, signs: Float64Array) -> Array:
+        """``nearest`` moved as far as there is room, and back by a spacing where rounding overshot."""
+        exact, room = self.exact, self.room
+        pushed = round_to(np.where(room > 0, exact.mid + signs * room, exact.mid), self.dtype)
+        for _ in range(2):
+            far = ~(exact.distance(widen(pushed)) <= room)
+            pushed = np.where(far, np.nextafter(pushed, self.nearest), pushed)
+        legal = exact.distance(widen(pushed)) <= room
+        return np.where(legal, pushed, self.nearest).astype(numpy_dtype(self.dtype))
 
 
 # -- from a call to a problem -----------------------------------------------------------------------------------------
@@ -222,14 +251,16 @@ def _class_axis(axis: int | None, rank: int) -> int | None:
 
 
 class _Key:
-    """A problem as a key of the cache: equal where every number is, so that the same call is not computed anew."""
+    """A call as a key: equal where every number is, so that the same call is not computed anew."""
 
-    def __init__(self, problem: Problem, reduction: Reduction) -> None:
-        self.problem = problem
-        arrays = (problem.logits, problem.targets, problem.weight, *problem.upstream.values())
+    def __init__(self, problem: Problem, reduction: str, of_gradient: bool) -> None:
+        self.problem, self.reduction, self.of_gradient = problem, reduction, of_gradient
+        arrays = [problem.logits, problem.targets, problem.weight]
+        if of_gradient:
+            arrays += problem.upstream.values()
         texts = tuple((a.shape, a.dtype.name, a.tobytes()) for a in arrays if isinstance(a, np.ndarray))
-        options = (problem.operation, problem.class_axis, problem.ignore_index, problem.label_smoothing, reduction)
-        self._identity = (options, texts)
+        options = (problem.operation, problem.class_axis, problem.ignore_index, problem.label_smoothing)
+        self._identity = (options, reduction, of_gradient, texts)
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -238,7 +269,13 @@ class _Key:
         return isinstance(other, _Key) and self._identity == other._identity
 
 
-@lru_cache(maxsize=512)
-def _truth(key: _Key) -> Truth:
-    """The truth of a single problem, kept for its repetition, its gradient, and the other backends here."""
-    return Truth(Block((key.problem,)))
+def _answer(key: _Key) -> _Answer:
+    """Small answers are kept for a while: for the repetition of the call, and for the other backends here."""
+    return _kept(key) if key.problem.logits.size <= SMALL else _answered(key)
+
+
+def _answered(key: _Key) -> _Answer:
+    return _Answer(Truth(Block((key.problem,))), key.reduction, key.of_gradient)
+
+
+_kept = lru_cache(maxsize=4096)(_answered)

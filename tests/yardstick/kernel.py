@@ -1,6 +1,7 @@
 """A NumPy kernel in stages, each a method: sound as it stands, and made wrong by overriding one of them.
 
-Positions are rows: whatever its shape, the input becomes (P, C) in the precision of the intermediates, P positions of C classes.
+Positions are rows: whatever its shape, the input becomes (P, C) in the precision of the intermediates, P positions of
+C classes.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ class Kernel(Numpy):
         axis = min(1, logits.ndim - 1) if axis is None else axis
         if not -logits.ndim <= axis < logits.ndim:
             raise ValueError(f"axis {axis} is out of range for logits of rank {logits.ndim}")
-        return axis % logits.ndim
+        return int(axis % logits.ndim)
 
     def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
         """(P, C) in the precision of the intermediates, or in ``dtype``."""

@@ -1,4 +1,5 @@
-"""Sound evaluations: the same formulas in the orders of summation that real kernels use, in float32 (float64 for float64).
+"""Sound evaluations: the same formulas in the orders of summation that real kernels use, in float32 (float64 for
+float64).
 
 Each is what a good implementation may do. Whoever judges them must find no fault.
 """
@@ -99,5 +100,13 @@ class FromLogarithms(Kernel):
 
 
 SOUND: tuple[type[Numpy], ...] = (
-    Numpy, Kernel, Pairwise, Sequential, Descending, Blocked, Online, Streamed, FromLogarithms
+    Numpy,
+    Kernel,
+    Pairwise,
+    Sequential,
+    Descending,
+    Blocked,
+    Online,
+    Streamed,
+    FromLogarithms,
 )

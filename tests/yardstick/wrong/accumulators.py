@@ -21,7 +21,9 @@ class _Narrow(Sequential):
 
 
 class HalfAccumulator(_Narrow):
-    """Sums of half types are rounded to the half type after each term: 512 equal bfloat16 logits stick (executorch#20089)."""
+    """Sums of half types are rounded to the half type after each term: 512 equal bfloat16 logits stick
+    (executorch#20089).
+    """
 
     def total(self, terms: Any) -> Any:
         if np.dtype(self.narrow).itemsize != 2:
@@ -33,7 +35,9 @@ class HalfAccumulator(_Narrow):
 
 
 class SumStoredInHalf(_Narrow):
-    """The sum of exponentials is rounded to the input's dtype: 65,536 terms overflow float16 (torch, jax, tf log_softmax)."""
+    """The sum of exponentials is rounded to the input's dtype: 65,536 terms overflow float16 (torch, jax, tf
+    log_softmax).
+    """
 
     def normaliser(self, x: Any) -> tuple[Any, Any]:
         top, total = super().normaliser(x)

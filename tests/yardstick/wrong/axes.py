@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,8 +163,6 @@ class UnbatchedIsABatch(Kernel):
         found = super().ask(logits, targets, *rest, **named)
         if len(found.x) == len(found.valid) or not found.by_index:
             return found
-        from dataclasses import replace
-
         count = len(found.x)
         return replace(found, labels=np.zeros(count, int), valid=np.ones(count, bool), weight=None, shape=())
 
@@ -189,8 +188,6 @@ class TargetsBroadcast(Kernel):
             return super().checked(labels, shape, classes, ignored)
 
     def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
-        from dataclasses import replace
-
         found = super().ask(logits, targets, *rest, **named)
         return replace(found, labels=np.broadcast_to(targets, found.shape).reshape(-1)) if found.by_index else found
 
@@ -207,4 +204,6 @@ class UpstreamBroadcast(Kernel):
 
 def _has_axis(logits: Any, axis: int | None) -> bool:
     """Whether the axis is stated and in range, so that another one can stand in for it."""
-    return axis is not None and isinstance(logits, np.ndarray) and logits.ndim > 0 and -logits.ndim <= axis < logits.ndim
+    return (
+        axis is not None and isinstance(logits, np.ndarray) and logits.ndim > 0 and -logits.ndim <= axis < logits.ndim
+    )

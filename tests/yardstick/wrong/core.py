@@ -1,4 +1,6 @@
-"""The core formula gone wrong: no shift, the wrong order of subtraction, clips, other logarithms, softmax once too often."""
+"""The core formula gone wrong: no shift, the wrong order of subtraction, clips, other logarithms, softmax once too
+often.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ class MeanOverAll(Kernel):
 
 
 class WeightedMeanOverCount(Kernel):
-    """With weights the mean is divided by the number of valid positions, not by the sum of their weights (pytorch#40560)."""
+    """With weights the mean is divided by the number of valid positions, not by the sum of their weights
+    (pytorch#40560).
+    """
 
     def divisor(self, ask: Ask) -> Any:
         return self.total(ask.valid.astype(ask.x.dtype))
@@ -49,7 +51,9 @@ class DividedByAllWeights(Kernel):
 
 
 class MeanOfMeans(Kernel):
-    """A mean per sample, then the mean of these: samples with fewer valid positions weigh too much (transformers#34191)."""
+    """A mean per sample, then the mean of these: samples with fewer valid positions weigh too much
+    (transformers#34191).
+    """
 
     def reduced(self, ask: Ask, losses: Any) -> Any:
         if ask.reduction != "mean" or not ask.by_index or len(ask.shape) < 2 or not losses.size:
@@ -144,16 +148,6 @@ class DefaultIsSum(Kernel):
         places = list(arguments)
         if len(places) > 6 and places[6] is None:
             places[6] = "sum"
-        return super().ask(*places, **named)
-
-
-class UnknownReductionIsNone(Kernel):
-    """An unknown reduction falls through to "none" instead of raising."""
-
-    def ask(self, *arguments: Any, **named: Any) -> Ask:
-        places = list(arguments)
-        if len(places) > 6 and places[6] not in (None, "none", "sum", "mean"):
-            places[6] = "none"
         return super().ask(*places, **named)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from tests.yardstick.kernel import Ask, Kernel
 
 
 class OnlyNonDefaultIgnored(Kernel):
-    """``if ignore_index != -100``: the default is never applied, and such labels pass as class 0 (pytorch#108148, FlagGems#73)."""
+    """``if ignore_index != -100``: the default is never applied, and such labels pass as class 0 (pytorch#108148,
+    FlagGems#73).
+    """
 
     def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
         valid = super().checked(labels, shape, classes, ignored)
@@ -19,7 +22,7 @@ class OnlyNonDefaultIgnored(Kernel):
     def ask(self, logits: Any, targets: Any, *arguments: Any, **named: Any) -> Ask:
         found = super().ask(logits, targets, *arguments, **named)
         if found.by_index and found.ignore_index == -100:
-            return _with(found, labels=np.where(found.labels == -100, 0, found.labels))
+            return replace(found, labels=np.where(found.labels == -100, 0, found.labels))
         return found
 
 
@@ -55,7 +58,9 @@ class NegativeIndexCountsInTheMean(Kernel):
 
 
 class ComparedAfterTheClamp(Kernel):
-    """Labels are clamped to [0, C) before they are compared with ignore_index, which then ignores class 0's neighbours."""
+    """Labels are clamped to [0, C) before they are compared with ignore_index, which then ignores class 0's
+    neighbours.
+    """
 
     def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
         valid = super().checked(labels, shape, classes, ignored)
@@ -150,19 +155,21 @@ class IgnoredClassLeavesTheSoftmax(Kernel):
             return super().loss(ask)
         x = ask.x.copy()
         x[:, ask.ignore_index] = -np.inf
-        return super().loss(_with(ask, x=x))
+        return super().loss(replace(ask, x=x))
 
 
 class ProbabilitiesAcceptIgnoreIndex(Kernel):
     """ignore_index beside probability targets is silently dropped where it is declared to be refused."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: int | None, ignore_index: int | None, *rest: Any,
-            **named: Any) -> Ask:
+    def ask(
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: int | None,
+        ignore_index: int | None,
+        *rest: Any,
+        **named: Any,
+    ) -> Ask:
         same = isinstance(targets, np.ndarray) and targets.shape == logits.shape and targets.dtype == logits.dtype
         return super().ask(logits, targets, weight, axis, None if same else ignore_index, *rest, **named)
-
-
-def _with(ask: Ask, **changed: Any) -> Ask:
-    from dataclasses import replace
-
-    return replace(ask, **changed)

@@ -94,15 +94,6 @@ class BooleanLabelsAccepted(Kernel):
         return super().checked(labels.astype(np.int64) if labels.dtype == np.bool_ else labels, shape, classes, ignored)
 
 
-class IntegerLogitsAccepted(Kernel):
-    """Integer logits are converted instead of refused."""
-
-    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
-        if isinstance(logits, np.ndarray) and logits.dtype.kind in "iu":
-            logits = logits.astype(np.float32)
-        return super().cross_entropy(logits, targets, **options)
-
-
 class PythonTargetsAccepted(Kernel):
     """A Python number or list is converted to a tensor instead of refused."""
 
@@ -151,8 +142,8 @@ class ErrorsSwallowed(Kernel):
             return np.float32(np.nan)
 
 
-class WeightOfTheWrongDtypeAccepted(Kernel):
-    """Weights and logits of rank 0: a scalar logit is taken for one class of one position."""
+class ScalarLogitsAccepted(Kernel):
+    """A scalar logit with a label is taken for one position of one class where refusing it is declared."""
 
     def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
         if isinstance(logits, np.ndarray) and logits.ndim == 0:
@@ -164,7 +155,9 @@ class PositionsOfOtherLengthAccepted(Kernel):
     """Fewer labels than positions: the rest of the batch is dropped instead of refused."""
 
     def cross_entropy(self, logits: Any, targets: Any, *, axis: int | None, **options: Any) -> Any:
-        fits = isinstance(targets, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim == 2 and axis in (1, -1)
+        fits = (
+            isinstance(targets, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim == 2 and axis in (1, -1)
+        )
         if fits and targets.ndim == 1 and len(targets) < len(logits):
             logits = logits[: len(targets)]
         return super().cross_entropy(logits, targets, axis=axis, **options)

@@ -16,7 +16,9 @@ class NormalisedSilently(Kernel):
     def coefficients(self, ask: Ask) -> Any:
         if ask.by_index:
             return super().coefficients(ask)
-        return super().coefficients(replace(ask, probabilities=ask.probabilities / self.total(ask.probabilities)[:, None]))
+        return super().coefficients(
+            replace(ask, probabilities=ask.probabilities / self.total(ask.probabilities)[:, None])
+        )
 
 
 class ArgmaxOfTheTargets(Kernel):
@@ -70,14 +72,18 @@ class TargetsClippedToOne(Kernel):
     """Targets are clamped to [0, 1]: unnormalised ones change."""
 
     def coefficients(self, ask: Ask) -> Any:
-        return super().coefficients(ask if ask.by_index else replace(ask, probabilities=np.clip(ask.probabilities, 0, 1)))
+        return super().coefficients(
+            ask if ask.by_index else replace(ask, probabilities=np.clip(ask.probabilities, 0, 1))
+        )
 
 
 class NegativeTargetsDropped(Kernel):
     """Targets below 0 count as 0."""
 
     def coefficients(self, ask: Ask) -> Any:
-        return super().coefficients(ask if ask.by_index else replace(ask, probabilities=np.maximum(ask.probabilities, 0)))
+        return super().coefficients(
+            ask if ask.by_index else replace(ask, probabilities=np.maximum(ask.probabilities, 0))
+        )
 
 
 class ProbabilityMeanOverClasses(Kernel):
@@ -104,7 +110,9 @@ class TargetsRoundedToFloat16(Kernel):
     def coefficients(self, ask: Ask) -> Any:
         if ask.by_index:
             return super().coefficients(ask)
-        return super().coefficients(replace(ask, probabilities=ask.probabilities.astype(np.float16).astype(ask.x.dtype)))
+        return super().coefficients(
+            replace(ask, probabilities=ask.probabilities.astype(np.float16).astype(ask.x.dtype))
+        )
 
 
 class ProbabilityTargetsAlongTheLastAxis(Kernel):

@@ -120,8 +120,17 @@ class SmoothingOfOneRefused(Kernel):
 class SmoothingOutOfRangeClamped(Kernel):
     """A smoothing outside [0, 1] is clamped instead of refused."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, ignore_index: Any, label_smoothing: Any = None,
-            *rest: Any, **named: Any) -> Ask:
+    def ask(
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: Any,
+        ignore_index: Any,
+        label_smoothing: Any = None,
+        *rest: Any,
+        **named: Any,
+    ) -> Ask:
         clamped = min(max(label_smoothing or 0.0, 0.0), 1.0)
         return super().ask(logits, targets, weight, axis, ignore_index, clamped, *rest, **named)
 

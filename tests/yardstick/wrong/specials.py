@@ -65,7 +65,9 @@ class MinusInfinityReplacedByTheLargest(Kernel):
 
 
 class MinusInfinityElsewhereIsNan(Kernel):
-    """The one-hot lowering multiplies every log-probability: 0 times -inf where another class is -inf (pytorch/xla#2553)."""
+    """The one-hot lowering multiplies every log-probability: 0 times -inf where another class is -inf
+    (pytorch/xla#2553).
+    """
 
     def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
         return np.where(ask.valid, self.total(a * -log_probabilities), 0)

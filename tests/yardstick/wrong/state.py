@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class FirstCallOnly(Kernel):
 
 
 class UnorderedSum(Kernel):
-    """Positions are added in an order that depends on timing: the last bits change from call to call (pytorch#17350)."""
+    """Positions are added in an order that depends on timing: last bits change from call to call (pytorch#17350)."""
 
     turn = 0
 
@@ -115,8 +116,6 @@ class CompiledForTheFirstValues(Kernel):
         self.kept: dict[Any, float] = {}
 
     def ask(self, *arguments: Any, **named: Any) -> Ask:
-        from dataclasses import replace
-
         found = super().ask(*arguments, **named)
         return replace(found, smoothing=self.kept.setdefault((found.x.shape, found.x.dtype), found.smoothing))
 

@@ -11,7 +11,9 @@ from tests.yardstick.kernel import Ask, Kernel
 
 
 class WeightsByPosition(Kernel):
-    """Weights are multiplied position by position instead of gathered by class, where N = C lets them (MIGraphX#3008)."""
+    """Weights are multiplied position by position instead of gathered by class, where N = C lets them
+    (MIGraphX#3008).
+    """
 
     def coefficients(self, ask: Ask) -> Any:
         if ask.weight is None or not ask.by_index or len(ask.x) != ask.classes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ class RowsEndTooHigh(Kernel):
 
     def log_probabilities(self, x: Any) -> Any:
         found = super().log_probabilities(x)
-        if x.shape[1] > 65536 or x.shape[1] % 64 == 1 and x.shape[1] > 2000:
+        if x.shape[1] > 65536 or (x.shape[1] % 64 == 1 and x.shape[1] > 2000):
             found[:, -1] += np.float32(1e-3)
         return found
 
@@ -121,8 +122,6 @@ class LabelsInEightBits(Kernel):
     """Labels pass through int8: class 128 becomes -128, and 200 becomes 144 less."""
 
     def coefficients(self, ask: Ask) -> Any:
-        from dataclasses import replace
-
         if not ask.by_index or ask.classes <= 128:
             return super().coefficients(ask)
         return super().coefficients(replace(ask, labels=np.where(ask.labels > 127, ask.labels & 127, ask.labels)))
@@ -132,8 +131,6 @@ class LabelsInSixteenBits(Kernel):
     """Labels pass through int16: classes from 32,768 on are others."""
 
     def coefficients(self, ask: Ask) -> Any:
-        from dataclasses import replace
-
         if not ask.by_index or ask.classes <= 32768:
             return super().coefficients(ask)
         return super().coefficients(replace(ask, labels=ask.labels & 0x7FFF))
@@ -143,8 +140,6 @@ class LabelsInFloat16(Kernel):
     """Labels pass through a float16 tensor: odd classes above 2,048 are rounded."""
 
     def coefficients(self, ask: Ask) -> Any:
-        from dataclasses import replace
-
         if not ask.by_index:
             return super().coefficients(ask)
         rounded = np.minimum(ask.labels.astype(np.float32).astype(np.float16).astype(np.float64), ask.classes - 1)
