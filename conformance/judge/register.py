@@ -49,17 +49,25 @@ class Register:
         return outcome
 
     def fixed(self) -> list[Outcome]:
-        """One outcome for every entry and case that was checked and did not show the defect."""
+        """One outcome for every entry that was checked and did not show.
+
+        A case that an entry names must show the defect; of the cases that a pattern with ``*`` covers, one must.
+        """
         gone = []
-        for key, outcome in self._covered.items():
-            if key not in self._shown:
-                message = f"the registered defect {key[0]!r} does not show in this case: its entry is out of date"
+        for entry in self._entries:
+            covered = {case: outcome for (name, case), outcome in self._covered.items() if name == entry.id}
+            shown = {case for name, case in self._shown if name == entry.id}
+            named = {case: outcome for case, outcome in covered.items() if case in entry.cases}
+            missing = {case: outcome for case, outcome in named.items() if case not in shown}
+            if covered and not shown and not missing:
+                missing = dict([next(iter(covered.items()))])
+            for outcome in missing.values():
                 gone.append(
                     msgspec.structs.replace(
                         outcome,
                         verdict="fixed",
                         check="register",
-                        message=message,
+                        message=f"the registered defect {entry.id!r} does not show here: its entry is out of date",
                         class_=None,
                         ulp=None,
                         ratio=None,

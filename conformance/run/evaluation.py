@@ -99,7 +99,7 @@ class Evaluator:
             warnings.simplefilter("ignore")
             if upstream is not None and not request.only_value and not self.backend.compiles:
                 self._differentiate(call, logits, upstream, clock, seen)
-            if request.repeat and "repeatable" not in seen:
+            if request.repeat and "value" in seen and "repeatable" not in seen:
                 seen["repeatable"] = self._repeats(call, logits, seen["value"], clock)
 
     def _compiled(

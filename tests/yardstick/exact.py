@@ -213,7 +213,7 @@ def _problem(
     given = Problem(
         case=Case(id="call", why="a call", op=operation),
         theme="",
-        dtype=logits.dtype.name,  # type: ignore[arg-type]
+        dtype=logits.dtype.name,
         layout="contiguous",
         operation=operation,
         logits=np.array(logits, order="C"),

@@ -22,12 +22,10 @@ Kills = Mapping[str, Mapping[str, Sequence[str]]]
 INTRODUCTION = """\
 # Kill matrix
 
-What the cases catch. Each wrong backend is the reference kernel with one thing wrong: a defect that some framework
-had, or one
-that is easily imagined. A case kills it when any of its checks fails. Written by `python -m tests.yardstick.matrix`;
-the tests hold that
-every wrong backend is killed, and that the correctly rounded truth, results at the very edge of the bounds, and sound
-evaluations in every order of summation pass all cases.
+What the cases catch. Each wrong backend is a sound kernel with one thing wrong: a defect that some framework had, or
+one that is easily imagined. A case kills it when any of its checks fails. Written by `python -m tests.yardstick.matrix`;
+the tests hold that every wrong backend is killed, and that the correctly rounded truth, results at the very edge of the
+bounds, and sound evaluations in every order of summation pass all cases.
 """
 
 
@@ -35,23 +33,16 @@ def kill_matrix(kinds: Sequence[Kind]) -> dict[str, dict[str, list[str]]]:
     """All kills of all ``kinds``, in as many processes as there are cores."""
     cores = os.cpu_count() or 1
     parts = [kinds[start::cores] for start in range(min(cores, len(kinds)))]
-    kills = {
-        name: cases for part in in_parallel([("every_kill", part) for part in parts]) for name, cases in part.items()
-    }
+    kills: dict[str, dict[str, list[str]]] = {}
+    for part in in_parallel([("every_kill", part) for part in parts]):
+        kills |= part
     return {title(kind): kills[title(kind)] for kind in kinds}
 
 
 def render(kills: Kills, kinds: Sequence[Kind], entries: Sequence[Entry]) -> str:
     """The page, in Markdown."""
-    return "\n".join(
-        [
-            INTRODUCTION,
-            *_summary(kills, entries),
-            *_backends(kills, kinds),
-            *_flags(kills, entries),
-            *_idle(kills, entries),
-        ]
-    )
+    sections = (_summary(kills, entries), _backends(kills, kinds), _flags(kills, entries), _idle(kills, entries))
+    return "\n".join([INTRODUCTION, *(line for section in sections for line in section)]).rstrip() + "\n"
 
 
 def _killers(kills: Kills) -> dict[str, list[str]]:
@@ -120,7 +111,7 @@ def main() -> None:
     """Write the page."""
     kinds, entries = wrong_backends(), suite()
     FILE.parent.mkdir(exist_ok=True)
-    FILE.write_text(render(kill_matrix(kinds), kinds, entries).rstrip() + "\n", encoding="utf-8")
+    FILE.write_text(render(kill_matrix(kinds), kinds, entries), encoding="utf-8")
     sys.stdout.write(f"{FILE.relative_to(ROOT)}\n")
 
 

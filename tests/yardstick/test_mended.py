@@ -1,0 +1,143 @@
+"""What the yardstick found wrong in the judge and in the oracle, each as the smallest case that showed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backends.contract import Backend
+from backends.numpy import Numpy
+from conformance.cases.load import load_suite
+from conformance.run.local import judge_locally
+from conformance.run.plan import Plan
+from conformance.run.results import Outcome
+from tests.yardstick.exact import AwayFromZero, Exact
+from tests.yardstick.kernel import Kernel
+from tests.yardstick.trial import subject
+
+EMPTY = """
+  - {id: three, why: three positions, op: cross_entropy, logits: [[1, 2], [3, 1], [0, 2]], targets: [0, 0, 0]}
+  - id: none-at-all
+    why: an empty batch
+    op: cross_entropy
+    logits: {distribution: constant, shape: [0, 2]}
+    targets: {distribution: labels, shape: [0]}
+"""
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Any:
+    """A function from cases in YAML, a backend and dtypes to all outcomes."""
+
+    def judge(cases: str, kind: type[Backend], *dtypes: str) -> list[Outcome]:
+        file = tmp_path / "cases.yaml"
+        file.write_text(f"theme: mended\ncases:\n{cases}", encoding="utf-8")
+        plan = Plan(load_suite([file]).entries, dtypes or None)
+        return [outcome for unit in judge_locally(kind(), plan, subject(kind)) for outcome in unit]
+
+    return judge
+
+
+def verdicts(outcomes: list[Outcome], *checks: str) -> set[str]:
+    found = {outcome.verdict for outcome in outcomes if not checks or outcome.check in checks}
+    assert found, "nothing was judged"
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", [Exact, AwayFromZero, Numpy])
+def test_an_empty_batch_beside_another_takes_no_position_from_it(judged: Any, kind: type[Backend], dtype: str) -> None:
+    assert verdicts(judged(EMPTY, kind, dtype)) == {"pass"}
+
+
+def test_a_case_that_asks_for_the_default_reduction_only_has_no_gradient(judged: Any) -> None:
+    case = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2]], targets: [0], reductions: [default]}\n"
+    assert verdicts(judged(case, Exact)) == {"pass"}
+
+
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("kind", [Exact, Numpy])
+def test_no_class_and_no_axis_have_a_value(judged: Any, op: str, kind: type[Backend]) -> None:
+    none = f"  - {{id: it, why: it, op: {op}, logits: {{distribution: constant, shape: [2, 0]}}}}\n"
+    scalar = f"  - {{id: scalar, why: it, op: {op}, logits: 1.5, axis: -1}}\n"
+    assert verdicts(judged(none + scalar, kind)) == {"pass"}
+
+
+class _DoublesBesideTheGradient(Kernel):
+    """Right alone, twice as much where the gradient is asked for too."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value * 2, gradient
+
+
+class _FlatBesideTheGradient(Kernel):
+    """Right alone, flattened where the gradient is asked for too."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value.reshape(1, -1), gradient
+
+
+@pytest.mark.parametrize("kind", [_DoublesBesideTheGradient, _FlatBesideTheGradient])
+def test_no_policy_excuses_a_wrong_value_beside_the_gradient(judged: Any, kind: type[Backend]) -> None:
+    case = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2]], targets: [0]}\n"
+    assert verdicts(judged(case, kind, "float32"), "value") == {"fail"}
+
+
+@pytest.mark.parametrize(("dtype", "reach"), [("float64", "1.7e308"), ("float32", "3.3e38")])
+def test_a_difference_that_overflows_is_the_policy_that_is_declared(judged: Any, dtype: str, reach: str) -> None:
+    case = f"  - {{id: it, why: it, op: cross_entropy, logits: [[-{reach}, {reach}], [1, 0]], targets: [0, 0]}}\n"
+    assert "fail" not in verdicts(judged(case, Numpy, dtype))
+    assert verdicts(judged(case, Exact, dtype)) == {"pass"}
+
+
+def test_a_log_probability_beyond_the_half_type_excuses_the_composition(judged: Any) -> None:
+    case = "  - {id: it, why: it, op: cross_entropy, logits: [[-65504, 65504], [1, 0]], targets: [0, 0]}\n"
+    assert verdicts(judged(case, Numpy, "float16"), "composed") == {"pass"}
+
+
+class _CutsTheWeights(Kernel):
+    """Weights that are too many are cut."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, weight: Any = None, **options: Any) -> Any:
+        return super().cross_entropy(logits, targets, weight=weight[: logits.shape[1]], **options)
+
+
+def test_weights_that_do_not_fit_are_no_policy(judged: Any) -> None:
+    case = """
+  - id: it
+    why: it
+    op: cross_entropy
+    logits: [[1, 2]]
+    targets: [0]
+    weight: [1, 2, 3]
+    expect: {error: three weights for two classes}
+"""
+    assert verdicts(judged(case, _CutsTheWeights), "error") == {"fail"}
+    assert verdicts(judged(case, Exact), "error") == {"pass"}
+
+
+class _Broadcasts(Kernel):
+    """An upstream gradient of one element serves all positions."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return super().differentiate(call, logits, np.broadcast_to(upstream, logits.shape[:1]))
+
+
+def test_an_upstream_gradient_that_does_not_fit_must_be_refused(judged: Any) -> None:
+    case = """
+  - id: it
+    why: it
+    op: cross_entropy
+    logits: [[1, 2], [3, 4]]
+    targets: [0, 1]
+    upstream: [0.5]
+    reductions: [none]
+    expect: {error: one element for two losses}
+"""
+    assert verdicts(judged(case, _Broadcasts), "error") == {"fail"}
+    assert verdicts(judged(case, Numpy), "error") == {"pass"}
