@@ -13,7 +13,7 @@ from conformance.cli.tables import Row, cell
 from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
 
-__all__ = ["backend_rows", "policy_rows"]
+__all__ = ["backend_rows", "defect_rows", "policy_rows"]
 
 
 class _Declared(msgspec.Struct, frozen=True):
@@ -41,6 +41,34 @@ def backend_rows() -> list[Row]:
         if point.name not in discovery.names():
             version = point.dist.version if point.dist else ""
             rows.append(_row(point.name, point.value, "installed", version, [], [], "offered by another package"))
+    return rows
+
+
+def defect_rows() -> list[Row]:
+    """Every entry of every backend's register of known defects, with the command that shows it."""
+    from conformance.judge.profile import load_profile
+
+    rows: list[Row] = []
+    for file in sorted(PROFILES.glob("*.yaml")):
+        profile = load_profile(file)
+        for entry in profile.known:
+            spec = ":".join([profile.backend, *entry.modes[:1]])
+            case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
+            rows.append(
+                {
+                    "backend": profile.backend,
+                    "defect": entry.id,
+                    "why": entry.why,
+                    "ops": list(entry.ops),
+                    "dtypes": list(entry.dtypes),
+                    "checks": list(entry.checks),
+                    "seen": [*entry.reached, *entry.observed],
+                    "versions": entry.versions,
+                    "issue": entry.issue,
+                    "date": entry.date,
+                    "shown_by": f"conformance explain {case} -b {spec}",
+                }
+            )
     return rows
 
 

@@ -12,7 +12,7 @@ from conformance.errors import UsageError
 
 __all__ = ["command"]
 
-TOPICS = ("cases", "backends", "flags", "policies", "verdicts", "themes")
+TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes")
 #: Topics that speak of cases: only these can be narrowed down.
 OF_CASES = ("cases", "flags", "themes")
 
@@ -34,7 +34,7 @@ OF_CASES = ("cases", "flags", "themes")
     help="A table for people, or one JSON array.",
 )
 def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: str) -> int:
-    """List cases, backends, flags, policies, verdicts or themes."""
+    """List cases, backends, flags, policies, known defects, verdicts or themes."""
     if topic in OF_CASES:
         rows = _of_cases(topic, paths, expression)
     elif paths or expression is not None:
@@ -49,6 +49,10 @@ def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: 
         from conformance.cli.inventory import policy_rows
 
         rows = policy_rows()
+    elif topic == "defects":
+        from conformance.cli.inventory import defect_rows
+
+        rows = defect_rows()
     else:
         from conformance.judge.verdict import NONCONFORMING, VERDICTS
 

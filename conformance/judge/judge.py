@@ -393,7 +393,9 @@ def _spoken(field: str) -> str:
 def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bool:
     """Whether the upstream gradient is what must be refused: then the value alone may come back."""
     upstream = problem.upstream.get(reduction)  # type: ignore[call-overload]
-    return upstream is not None and seen.value is not None and upstream.shape != seen.value.shape
+    if problem.case.upstream is None or upstream is None or seen.value is None:
+        return False
+    return bool(upstream.shape != seen.value.shape)
 
 
 def _expects_policy(problem: Problem) -> bool:
