@@ -35,9 +35,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(f"{escape(row['why'])}\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
             lines.append(f"- where: {escape(where)}; seen: {escape(', '.join(row['seen']) or 'as described')}")
-            lines.append(
-                f"- versions: {escape(row['versions'] or 'all tested')}; upstream: {_link(row['issue'])}; confirmed {row['date']}"
-            )
+            seen_on = f"versions: {escape(row['versions'] or 'all tested')}"
+            lines.append(f"- {seen_on}; upstream: {_link(row['issue'])}; confirmed {row['date']}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)
 
