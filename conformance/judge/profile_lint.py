@@ -20,6 +20,7 @@ from conformance.cases.yaml12 import NodePath, read
 from conformance.errors import Place, UsageError
 from conformance.judge.identities import identity_names
 from conformance.judge.profile import Declared, Defect, Feature, Profile, load_profile
+from conformance.numerics.names import DTYPES
 from conformance.oracle.policies import Policies
 
 __all__ = ["CHECKS", "lint_profiles"]
@@ -31,6 +32,9 @@ CHECKS = (
 )
 _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
 _ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
+
+#: The policy that may differ between dtypes; others may differ between operations.
+BY_DTYPE = "subnormal-results"
 
 
 def lint_profiles(folder: Path, case_ids: Sequence[str]) -> list[Finding]:
@@ -118,7 +122,8 @@ def _policies(file: Path, profile: Profile) -> Iterator[Finding]:
                 yield Finding(place, f"not a value of this policy: {str(error).partition(' - at')[0]}", mend)
                 continue
             if isinstance(value, dict) and not {*value} <= {"above", "negative", "below"}:
-                yield from _names(file, ("policies", name, *key.split(".")), value, (*OPERATIONS, "all"), "operation")
+                known, what = (DTYPES, "dtype") if name == BY_DTYPE else ((*OPERATIONS, "all"), "operation")
+                yield from _names(file, ("policies", name, *key.split(".")), value, known, what)
 
 
 def _links(file: Path, profile: Profile) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ INTRODUCTION = """\
 # Kill matrix
 
 What the cases catch. Each wrong backend is a sound kernel with one thing wrong: a defect that some framework had, or
-one that is easily imagined. A case kills it when any of its checks fails. Written by `python -m tests.yardstick.matrix`;
+one that is easily imagined. A case kills it when any of its checks fails. Made by `python -m tests.yardstick.matrix`;
 the tests hold that every wrong backend is killed, and that the correctly rounded truth, results at the very edge of the
 bounds, and sound evaluations in every order of summation pass all cases.
 """
