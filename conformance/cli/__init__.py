@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; errors go to standard error in words, never as a traceback."""
     try:
         result: Any = cli.main(args=None if arguments is None else [*arguments], standalone_mode=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
@@ -85,8 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 3
+        # The reader has gone, as `head` does: what is still buffered goes nowhere, also when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except Exception as error:  # the harness's own fault: said in words, with the way to the details
         if os.environ.get("CONFORMANCE_TRACEBACK"):
             raise

@@ -163,6 +163,14 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     assert done.stdout.startswith("case ") and "Traceback" not in done.stderr and "Error" not in done.stderr
 
 
+#: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
+HEARS_CTRL_C = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from conformance.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
 #: Waits at one of the last cases until there is a file that lets it go on.
 WAITING = """\
 import time
@@ -182,11 +190,6 @@ def numbered(count: int) -> str:
     return "theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(count))
 
 
-def hear_ctrl_c() -> None:
-    """Undo what a shell does to processes in the background."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class TestInterrupted:
     """Ctrl-C while a backend works: what is done is kept, and ``--resume`` completes it."""
 
@@ -197,10 +200,10 @@ class TestInterrupted:
         write(tmp_path / "numbered.yaml", numbered(self.COUNT))
         write(tmp_path / "waiting.py", WAITING)
         engine = subprocess.Popen(
-            [sys.executable, "-m", "conformance", "run", "-b", "waiting.py", "--cases", "numbered.yaml",
+            [sys.executable, "-c", HEARS_CTRL_C, "run", "-b", "waiting.py", "--cases", "numbered.yaml",
              "--output", "out", "--no-identities"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True, preexec_fn=hear_ctrl_c,
+            text=True, start_new_session=True,
         )  # fmt: skip
         try:
             results = tmp_path / "out" / "outcomes.jsonl"
