@@ -56,7 +56,7 @@ class _Progress:
 class Conductor:
     """Runs ``participants`` over ``plan``; ``record`` takes the outcomes of a few units as one block.
 
-    ``done`` are units of a resumed run that need not be recorded again.
+    ``done`` are units of a resumed run that need not be recorded again; ``whole`` says that nothing was selected away.
     """
 
     plan: Plan
@@ -66,6 +66,7 @@ class Conductor:
     listener: Listener = field(default_factory=Listener)
     jobs: int = 1
     done: frozenset[UnitKey] = frozenset()
+    whole: bool = False
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -109,7 +110,7 @@ class Conductor:
         self.describe(record)
         self.listener.started(participant.spec, record)
         self.counts[participant.spec] = Counter()
-        state = _Progress(Judge(subject), Register(subject))
+        state = _Progress(Judge(subject), Register(subject, self.whole))
         self._advance(participant.spec, state)
         return state
 

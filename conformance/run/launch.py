@@ -115,7 +115,14 @@ def _conduct(
     totals = {participant.spec: len(entries) for participant in participants}
     with Progress(totals, quiet=settings.quiet) as progress:
         conductor = Conductor(
-            plan, participants, writer.write, writer.describe, _Shown(progress), jobs=jobs, done=writer.done
+            plan,
+            participants,
+            writer.write,
+            writer.describe,
+            _Shown(progress),
+            jobs=jobs,
+            done=writer.done,
+            whole=not (settings.paths or settings.expression or settings.dtypes or settings.shard or settings.resume),
         )
         try:
             conductor.run()
