@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 PROGRAM = """
+import signal
 import sys
 from conformance.run.executor import Limits, Session, Started, Work, drive
 from test_executor import requests
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
     try:
         session = Session("Sleeps", creator="fake_backends:create", limits=Limits(call=600))
         for event in drive([Work(session, requests(3, 0))], 1):
