@@ -8,8 +8,8 @@ from pathlib import Path
 
 from conformance.errors import HarnessError
 from conformance.judge.verdict import VERDICTS
-from conformance.run.results import Outcome
-from conformance.run.store import Run
+from conformance.results.records import Outcome
+from conformance.results.store import Run
 from reports.tally import NOT_PASSED, Tally
 
 __all__ = ["escape", "summary_text", "write_summary"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.errors import UsageError
-from conformance.run.results import BackendRecord, Outcome
-from conformance.run.store import FILE, Run, read_run
+from conformance.results.records import BackendRecord, Outcome
+from conformance.results.store import FILE, Run, read_run
 
 __all__ = ["Merged", "merge"]
 

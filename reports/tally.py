@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from conformance.judge.verdict import Verdict
-from conformance.run.results import Outcome
+from conformance.results.records import Outcome
 
 __all__ = ["NOT_PASSED", "Tally", "tally"]
 

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.run.results import Outcome
-from conformance.run.store import read_run
+from conformance.results.records import Outcome
+from conformance.results.store import read_run
 from reports.markdown import write_summary
 from reports.merge import Merged
 from reports.tally import Tally, tally

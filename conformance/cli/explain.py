@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import CASES, backend_option, cases_option
+from conformance.cli.options import backend_option, cases_option
 from conformance.errors import UsageError
+from conformance.places import CASES
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from conformance.cli.observed import Observed
-from conformance.cli.options import PROFILES
 from conformance.cli.tables import aligned, cell
 from conformance.judge.profile import Profile, load_profile
 from conformance.judge.verdict import NONCONFORMING
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, Position, Result, Step
+from conformance.places import PROFILES
 
 __all__ = ["write_explanation"]
 

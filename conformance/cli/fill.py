@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import CASES, cases_option
+from conformance.cli.options import cases_option
+from conformance.places import CASES
 
 __all__ = ["command"]
 

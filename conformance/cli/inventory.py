@@ -8,10 +8,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from conformance.cli.options import PROFILES
 from conformance.cli.tables import Row, cell
 from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
+from conformance.places import PROFILES
 
 __all__ = ["backend_rows", "defect_rows", "policy_rows"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import CASES, PROFILES, cases_option
+from conformance.cli.options import cases_option
+from conformance.places import CASES, PROFILES
 
 __all__ = ["command"]
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import CASES, cases_option, select_option
+from conformance.cli.options import cases_option, select_option
 from conformance.cli.tables import Row, write_rows
 from conformance.errors import UsageError
+from conformance.places import CASES
 
 __all__ = ["command"]
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.cli.options import find_backends
 from conformance.errors import BackendUnavailable
 from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
@@ -15,12 +14,13 @@ from conformance.judge.register import Register
 from conformance.judge.verdict import NONCONFORMING
 from conformance.numerics.formats import widen
 from conformance.oracle.steps import in_dtype
+from conformance.results.records import Outcome
 from conformance.run.conduct import judge_chunk
-from conformance.run.exchange import Array, Observation
-from conformance.run.executor import Session
 from conformance.run.launch import subject_of
 from conformance.run.plan import Chunk, Plan
-from conformance.run.results import Outcome
+from conformance.worker.exchange import Array, Observation
+from conformance.worker.executor import Session
+from conformance.worker.find import find_backends
 
 __all__ = ["Observed", "observe"]
 

@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.options import backend_option, find_backends
+from conformance.cli.options import backend_option
 from conformance.cli.tables import aligned
 from conformance.errors import BackendUnavailable, UsageError
+from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
-    from conformance.run.results import Outcome
+    from conformance.results.records import Outcome
     from conformance.run.smoke import Checked, Smoke
 
 __all__ = ["command"]
@@ -64,8 +65,8 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
 
     A backend need not conform to be sound here: the cases of `conformance run` tell that.
     """
-    from conformance.run.executor import Limits
     from conformance.run.smoke import smoke
+    from conformance.worker.executor import Limits
 
     if not backends:
         raise UsageError("no backend named", mend="write -b NAME or -b path/to/file.py")

@@ -11,7 +11,7 @@ from conformance.bounds.classes import Letter
 from conformance.cases.problem import Problem
 from conformance.judge.profile import UNDECLARED, Profile
 from conformance.judge.verdict import Verdict
-from conformance.run.results import Outcome
+from conformance.results.records import Outcome
 
 __all__ = ["Finding", "Subject", "outcome"]
 

@@ -15,7 +15,7 @@ from conformance.judge.prepared import Prepared
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.oracle.block import to_rows
-from conformance.run.exchange import Observation
+from conformance.worker.exchange import Observation
 
 __all__ = ["Side", "flat_value", "judge_identity", "judge_sums"]
 

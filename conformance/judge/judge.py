@@ -20,7 +20,7 @@ from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies, for_operation
-from conformance.run.exchange import Failure, Observation
+from conformance.worker.exchange import Failure, Observation
 
 __all__ = ["Judge", "Unit"]
 

@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from conformance.errors import UsageError
 from conformance.judge.finding import Subject
 from conformance.judge.profile import Defect
-from conformance.run.results import Outcome
+from conformance.results.records import Outcome
 
 __all__ = ["Register"]
 

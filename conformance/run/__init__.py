@@ -1,1 +1,1 @@
-"""A run: the plan, the backends' processes, what they give, and the record."""
+"""A run: what is planned, who takes part, and how it is conducted."""

@@ -12,10 +12,10 @@ from conformance.judge.identity import Side, flat_value, judge_identity, judge_s
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
 from conformance.numerics.formats import Float64Array
-from conformance.run.exchange import Description, Observation, Request
-from conformance.run.executor import Ended, Observed, Session, Started, Work, drive
+from conformance.results.records import BackendRecord, Outcome, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
-from conformance.run.results import BackendRecord, Outcome, UnitKey
+from conformance.worker.exchange import Description, Observation, Request
+from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
 
 __all__ = ["Conductor", "Listener", "Participant", "judge_chunk"]
 

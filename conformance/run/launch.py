@@ -18,15 +18,17 @@ from conformance.errors import UsageError
 from conformance.judge.finding import Subject
 from conformance.judge.profile import UNDECLARED, Profile, load_profile
 from conformance.judge.verdict import NONCONFORMING
+from conformance.places import CASES, PROFILES
+from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.records import BackendRecord, Footer, Header, Outcome
+from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener, Participant
-from conformance.run.environment import describe_environment, suite_commit
-from conformance.run.exchange import Description
-from conformance.run.executor import Limits, Session
 from conformance.run.plan import Limits as Budget
 from conformance.run.plan import Plan
 from conformance.run.progress import Progress
-from conformance.run.results import BackendRecord, Footer, Header, Outcome
-from conformance.run.store import Writer, discard
+from conformance.worker.exchange import Description
+from conformance.worker.executor import Limits, Session
+from conformance.worker.find import find_backends
 
 __all__ = ["Finished", "Settings", "exit_code", "launch", "subject_of"]
 
@@ -69,8 +71,6 @@ def launch(settings: Settings) -> Finished:
 
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
     """
-    from conformance.cli.options import CASES, find_backends
-
     settings = _resumed(settings)
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     shard = parse_shard(settings.shard) if settings.shard else None
@@ -150,7 +150,7 @@ def _earlier(writer: Writer) -> Counter[str]:
     """Verdicts of a resumed run that were in the file before."""
     if not writer.done:
         return Counter()
-    from conformance.run.store import read_run
+    from conformance.results.store import read_run
 
     return Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
 
@@ -159,7 +159,7 @@ def _resumed(settings: Settings) -> Settings:
     """The selection of the run that is resumed, unless there is none yet."""
     if settings.resume is None:
         return settings
-    from conformance.run.store import read_run
+    from conformance.results.store import read_run
 
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", mend="name the folder of an interrupted run")
@@ -217,8 +217,6 @@ def _subject_maker(found: Any) -> Callable[[Description], Subject]:
 
 def subject_of(name: str, description: Description) -> Subject:
     """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
-    from conformance.cli.options import PROFILES
-
     file = PROFILES / f"{description.profile}.yaml"
     profile: Profile = load_profile(file) if description.profile and file.is_file() else UNDECLARED
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}

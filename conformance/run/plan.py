@@ -25,7 +25,7 @@ from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import resolve
 from conformance.oracle.block import blocks
 from conformance.oracle.policies import NORMATIVE
-from conformance.run.exchange import Request
+from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Skip", "request_of"]
 

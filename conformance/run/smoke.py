@@ -12,12 +12,12 @@ from conformance.cases.model import OPERATIONS, Case
 from conformance.judge.finding import Finding, outcome
 from conformance.judge.judge import Judge
 from conformance.judge.verdict import NONCONFORMING
+from conformance.results.records import Outcome
 from conformance.run.conduct import judge_chunk
-from conformance.run.exchange import Description
-from conformance.run.executor import Limits, Session
 from conformance.run.launch import subject_of
 from conformance.run.plan import Plan
-from conformance.run.results import Outcome
+from conformance.worker.exchange import Description
+from conformance.worker.executor import Limits, Session
 
 __all__ = ["Checked", "Smoke", "smoke", "smoke_cases"]
 

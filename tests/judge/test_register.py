@@ -7,7 +7,7 @@ import msgspec
 from conformance.judge.finding import Subject
 from conformance.judge.profile import Defect, Profile
 from conformance.judge.register import Register
-from conformance.run.results import Outcome
+from conformance.results.records import Outcome
 
 ENTRY = Defect(
     id="late-shift",

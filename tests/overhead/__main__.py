@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance.run.environment import describe_environment
+from conformance.results.environment import describe_environment
 from tests.overhead import measure
 
 SECTIONS = ("startup", "check", "oracle", "scaling")

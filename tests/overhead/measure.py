@@ -17,12 +17,12 @@ from conformance.cases.problem import Problem
 from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
+from conformance.results.records import Header, Outcome
+from conformance.results.store import Writer
 from conformance.run.conduct import Conductor, Participant
-from conformance.run.executor import Session
 from conformance.run.launch import subject_of
 from conformance.run.plan import Plan
-from conformance.run.results import Header, Outcome
-from conformance.run.store import Writer
+from conformance.worker.executor import Session
 from tests.overhead.generated import pytest_file, write_cases
 
 __all__ = ["Figure", "check_time", "oracle_speed", "scaling", "startup"]

@@ -11,9 +11,9 @@ import pytest
 from backends.contract import Backend
 from backends.numpy import Numpy
 from conformance.cases.load import load_suite
-from conformance.run.local import judge_locally
+from conformance.results.records import Outcome
 from conformance.run.plan import Plan
-from conformance.run.results import Outcome
+from conformance.worker.local import judge_locally
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.trial import subject

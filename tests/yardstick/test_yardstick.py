@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.run.results import Outcome
+from conformance.results.records import Outcome
 from tests.yardstick.trial import Kind, in_parallel, right_backends, title, wrong_backends
 
 RIGHT, WRONG = right_backends(), wrong_backends()

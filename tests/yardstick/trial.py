@@ -22,9 +22,9 @@ from conformance.cases.load import Entry, load_suite
 from conformance.judge.finding import Subject
 from conformance.judge.profile import UNDECLARED, load_profile
 from conformance.judge.verdict import NONCONFORMING
-from conformance.run.local import LocalJudge
+from conformance.results.records import Outcome
 from conformance.run.plan import Plan
-from conformance.run.results import Outcome
+from conformance.worker.local import LocalJudge
 from tests.yardstick import exact, sound, wrong
 
 __all__ = [

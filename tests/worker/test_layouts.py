@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conformance.cases.model import LAYOUTS
-from conformance.run.layouts import arrange, can_broadcast, owner
+from conformance.worker.layouts import arrange, can_broadcast, owner
 
 SHAPES = [(), (1,), (5,), (3, 4), (2, 3, 4), (0, 3), (3, 0)]
 DTYPES: list[Any] = [np.float64, np.float16, ml_dtypes.bfloat16, np.int64, np.int8, np.bool_]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
+from conformance.results.records import Outcome
 from conformance.run.conduct import judge_chunk
-from conformance.run.evaluation import Evaluator
 from conformance.run.plan import Chunk, Plan
-from conformance.run.results import Outcome
+from conformance.worker.evaluation import Evaluator
 
 if TYPE_CHECKING:
     from backends.contract import Backend

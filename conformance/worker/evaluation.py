@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from conformance.run.exchange import Array, Failure, Observation, Request
-from conformance.run.faults import Blame
-from conformance.run.layouts import arrange, can_broadcast, owner
+from conformance.worker.exchange import Array, Failure, Observation, Request
+from conformance.worker.faults import Blame
+from conformance.worker.layouts import arrange, can_broadcast, owner
 
 if TYPE_CHECKING:
     from backends.contract import Backend, Call, Operation

@@ -11,9 +11,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.run import worker
-from conformance.run.evaluation import Evaluator, same_bits
-from conformance.run.exchange import Observation, Request
+from conformance.worker import worker
+from conformance.worker.evaluation import Evaluator, same_bits
+from conformance.worker.exchange import Observation, Request
 
 
 def request(key: int = 1, first: float = fake_backends.TRIGGER, **changes: Any) -> Request:
@@ -88,7 +88,7 @@ def test_faults(name: str, kind: str, type_: str, message: str) -> None:
     assert failure is not None and failure.kind == kind and len(failure.message) <= 500
     assert type_ in failure.type and message in failure.message
     if kind == "raised":
-        assert failure.where.startswith("tests/run/fake_backends.py:")
+        assert failure.where.startswith("tests/worker/fake_backends.py:")
 
 
 def test_a_call_that_does_not_fit_is_the_adapters_fault() -> None:
@@ -159,7 +159,7 @@ def test_description() -> None:
     assert (description.name, description.framework, description.versions) == ("Derived", "numpy", {"fake": "1.0"})
     assert (description.device, description.mode, description.overridden) == ("cpu", "eager", ("softmax",))
     source = description.sources["softmax"]
-    assert source.file == "tests/run/fake_backends.py" and source.line > 1
+    assert source.file == "tests/worker/fake_backends.py" and source.line > 1
     assert source.text.startswith("def softmax(self") and "super()" in source.text
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from conformance.errors import HarnessError, UsageError
-from conformance.run.results import BackendRecord, Footer, Header, Outcome, decode_record, encode_record, number
-from conformance.run.store import FILE, Writer, read_run, resume
+from conformance.results.records import BackendRecord, Footer, Header, Outcome, decode_record, encode_record, number
+from conformance.results.store import FILE, Writer, read_run, resume
 
 HEADER = Header(suite="0.1.0", commit="abc", started="2025-01-01T00:00:00Z", environment={"python": "3.11"})
 FOOTER = Footer(counts={"pass": 6}, seconds=1.5, complete=True)

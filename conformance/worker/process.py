@@ -25,9 +25,9 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from conformance.errors import BackendUnavailable, HarnessError, UsageError
-from conformance.run import worker
-from conformance.run.exchange import Description, Failure
-from conformance.run.faults import display_path
+from conformance.worker import worker
+from conformance.worker.exchange import Description, Failure
+from conformance.worker.faults import display_path
 
 __all__ = ["BackendProcess", "Cancelled", "Death", "Ticket"]
 

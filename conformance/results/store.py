@@ -13,7 +13,7 @@ from typing import IO
 import msgspec
 
 from conformance.errors import HarnessError, Place, UsageError
-from conformance.run.results import (
+from conformance.results.records import (
     SCHEMA,
     BackendRecord,
     Footer,

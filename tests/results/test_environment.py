@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.run import environment
+from conformance.results import environment
 
 
 def test_the_machine_is_described_but_not_named() -> None:

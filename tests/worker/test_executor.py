@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from conformance.errors import BackendUnavailable, UsageError
-from conformance.run.exchange import Observation, Request
-from conformance.run.executor import Ended, Limits, Observed, Session, Started, Work, drive
+from conformance.worker.exchange import Observation, Request
+from conformance.worker.executor import Ended, Limits, Observed, Session, Started, Work, drive
 
 CREATOR = "fake_backends:create"
 QUICK = Limits(start=30, call=1.0)
@@ -84,7 +84,7 @@ def test_thread_pools_are_set_before_anything_is_loaded(monkeypatch: pytest.Monk
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with Session("Sound", creator="fake_backends:threads_at_import") as session:
         assert session.describe().settings == {"early": "False"}
-    code = "import sys, conformance.run.worker; sys.exit('numpy' in sys.modules)"
+    code = "import sys, conformance.worker.worker; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -109,7 +109,7 @@ def test_the_culprit_is_found(name: str, kind: str, type_: str, words: str) -> N
     assert culprit is not None and (culprit.kind, culprit.type) == (kind, type_) and words in culprit.message
     assert all(each.failure is None and each.value is not None for each in seen)
     if name in ("Segfaults", "Sleeps", "HangsInC"):
-        assert culprit.where.startswith("tests/run/fake_backends.py:")
+        assert culprit.where.startswith("tests/worker/fake_backends.py:")
 
 
 def test_several_culprits_in_several_batches() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
 
-from conformance.run.exchange import Failure
+from conformance.worker.exchange import Failure
 
 __all__ = ["Blame", "adapter_classes", "brief", "display_path", "innermost_place"]
 

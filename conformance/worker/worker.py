@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.errors import UsageError
-    from conformance.run.evaluation import Evaluator
-    from conformance.run.exchange import Description, Observation, Request, Source
+    from conformance.worker.evaluation import Evaluator
+    from conformance.worker.exchange import Description, Observation, Request, Source
 
 __all__ = ["CREATOR", "describe", "perform", "serve", "start", "start_guarded"]
 
@@ -44,7 +44,7 @@ def start(spec: str, threads: int, log_path: str | None, creator: str = CREATOR)
         os.environ[name] = str(threads)
     module, _, attribute = creator.partition(":")
     backend = getattr(importlib.import_module(module), attribute)(spec, threads)
-    from conformance.run.evaluation import Evaluator
+    from conformance.worker.evaluation import Evaluator
 
     _state.update(spec=spec, evaluator=Evaluator(backend))
     return describe()
@@ -60,7 +60,7 @@ def start_guarded(spec: str, threads: int, log_path: str, creator: str) -> Descr
     except UsageError as error:
         return error
     except BaseException as error:
-        from conformance.run.faults import brief, innermost_place
+        from conformance.worker.faults import brief, innermost_place
 
         mend = getattr(error, "mend", None)  # what discovery raises explains itself
         if isinstance(mend, str):
@@ -71,7 +71,7 @@ def start_guarded(spec: str, threads: int, log_path: str, creator: str) -> Descr
 
 def describe() -> Description:
     """The backend of this process: versions, settings, and the source of each operation."""
-    from conformance.run.exchange import Description
+    from conformance.worker.exchange import Description
 
     backend = _evaluator().backend
     return Description(
@@ -102,7 +102,7 @@ def serve(packed: bytes, watchdog: float | None) -> tuple[float, bytes]:
     import faulthandler
     from time import perf_counter
 
-    from conformance.run.exchange import pack_observations, unpack_requests
+    from conformance.worker.exchange import pack_observations, unpack_requests
 
     begin = perf_counter()
     if watchdog is not None:
@@ -159,8 +159,8 @@ def _source(kind: type, name: str) -> Source:
     import inspect
     import textwrap
 
-    from conformance.run.exchange import Source
-    from conformance.run.faults import display_path
+    from conformance.worker.exchange import Source
+    from conformance.worker.faults import display_path
 
     try:
         function = inspect.unwrap(getattr(kind, name))
@@ -175,7 +175,7 @@ def _overridden(kind: type) -> tuple[str, ...]:
 
     A class with a profile of its own, such as one framework's adapter built on another's, speaks for itself.
     """
-    from conformance.run.faults import adapter_classes
+    from conformance.worker.faults import adapter_classes
 
     own, *inherited = adapter_classes(kind)
     if "profile" in vars(own):

@@ -11,7 +11,7 @@ from itertools import chain
 from types import TracebackType
 
 from conformance.errors import BackendUnavailable, UsageError
-from conformance.run.exchange import (
+from conformance.worker.exchange import (
     Description,
     Failure,
     Observation,
@@ -20,8 +20,8 @@ from conformance.run.exchange import (
     request_bytes,
     unpack_observations,
 )
-from conformance.run.process import BackendProcess, Cancelled, Death, Ticket
-from conformance.run.worker import CREATOR
+from conformance.worker.process import BackendProcess, Cancelled, Death, Ticket
+from conformance.worker.worker import CREATOR
 
 __all__ = ["Ended", "Event", "Limits", "Observed", "Session", "Started", "Work", "drive"]
 

@@ -7,7 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.run.exchange import (
+from conformance.worker.exchange import (
     Failure,
     Observation,
     Request,

@@ -14,7 +14,7 @@ import pytest
 PROGRAM = """
 import signal
 import sys
-from conformance.run.executor import Limits, Session, Started, Work, drive
+from conformance.worker.executor import Limits, Session, Started, Work, drive
 from test_executor import requests
 
 if __name__ == "__main__":

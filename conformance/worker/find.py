@@ -1,0 +1,40 @@
+"""Finds the backends that a user names, without importing any of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.errors import BackendUnavailable, UsageError
+
+__all__ = ["find_backends"]
+
+
+def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str | None = None) -> list[Any]:
+    """What the specs name, or every installed backend; none of them is imported.
+
+    Raises BackendUnavailable, whose mend says what to write or install.
+    """
+    from backends import discovery
+
+    added = [variant for variant in (device, mode) if variant]
+    try:
+        if not specs:
+            found = discovery.installed()
+            if added:
+                bases = dict.fromkeys(each.name.partition(":")[0] for each in found)
+                found = [each for base in bases if (each := _with_variant(discovery, base, added)) is not None]
+            if not found:
+                raise UsageError(
+                    "no backend's framework is installed", mend="pip install numpy, torch, jax or tensorflow"
+                )
+            return found
+        return list({each.name: each for each in (discovery.find(":".join([spec, *added])) for spec in specs)}.values())
+    except discovery.BackendLookupError as error:
+        raise BackendUnavailable(error.problem, mend=error.mend) from None
+
+
+def _with_variant(discovery: Any, base: str, added: list[str]) -> Any:
+    try:
+        return discovery.find(":".join([base, *added]))
+    except discovery.UnknownVariant:
+        return None
