@@ -21,9 +21,11 @@ def lacking(case: Case, profile: Profile) -> str | None:
 
 def as_unsupported(findings: Sequence[Finding], feature: str) -> list[Finding]:
     """One finding for each reduction: the framework lacks what the case is about."""
-    first = {finding.reduction: finding for finding in reversed(findings)}
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        first.setdefault(finding.reduction, finding)
     message = f"the case requires {feature}, which the profile declares unsupported"
     return [
         Finding(each.problem, "value", reduction, "unsupported", message, seconds=each.seconds)
-        for reduction, each in reversed(first.items())
+        for reduction, each in first.items()
     ]
