@@ -51,9 +51,9 @@ class Exports:
             _said("job summary", append_summary(digested, self.summary))
         if self.annotations:
             from conformance.places import CASES
-            from reports.exports.annotations import annotations, places_in
+            from reports.exports.annotations import annotation_lines, places_in
 
-            sys.stdout.writelines(f"{line}\n" for line in annotations(digested, places_in(self.cases or (CASES,))))
+            sys.stdout.writelines(f"{line}\n" for line in annotation_lines(digested, places_in(self.cases or (CASES,))))
 
     def _write_rows(self, merged: Merged) -> None:
         if self.junit:
@@ -76,9 +76,7 @@ def _said(what: str, path: Path, written: object = None) -> None:
 
 
 def export_options(function: F) -> F:
-    """``--junit``, ``--badge``, ``--csv``, ``--parquet``, ``--summary``, ``--annotations`` and ``--cases``; the
-    function gets them together as ``exports``.
-    """
+    """Give a verb the options of this module; its function gets them together as ``exports``."""
     import functools
 
     @functools.wraps(function)
@@ -89,7 +87,7 @@ def export_options(function: F) -> F:
     wrapped: Any = collected
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
-    return wrapped  # type: ignore[no-any-return]
+    return wrapped
 
 
 def _path(name: str, metavar: str, text: str) -> Callable[[Any], Any]:

@@ -63,7 +63,9 @@ def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: 
     elif topic == "schemas":
         from conformance.schemas.registry import DOCUMENTS
 
-        rows = [{"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()]
+        rows = [
+            {"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()
+        ]
     else:
         from conformance.judge.verdict import NONCONFORMING, VERDICTS
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.results.records import Outcome
 
-__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "plain", "title"]
+__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "plain", "plain_lines", "title"]
 
 #: Verdicts that are right, and those that say nothing for or against the framework.
 CONFORMING = frozenset({"pass", "deviation"})
@@ -20,7 +20,7 @@ LONGEST = 4000  # characters of one fact
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
-    """``text`` on one line: control characters, line ends and lone surrogates are spelled out as ``\\x1b`` is."""
+    """``text`` on one line: control characters, line ends and lone surrogates are spelled out."""
     cut = str(text)
     if len(cut) > longest:
         cut = cut[: longest - 1] + "…"
@@ -29,20 +29,25 @@ def plain(text: object, longest: int = LONGEST) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
+def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
+    """``plain`` of each line; none for empty text."""
+    return [plain(line) for line in str(text)[:longest].split("\n")] if text else []
+
+
 def title(outcome: Outcome) -> str:
     """What was checked: case, dtype, layout unless contiguous, reduction, check."""
     words = [outcome.dtype, "" if outcome.layout == "contiguous" else outcome.layout, outcome.reduction, outcome.check]
     return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
 
 
-def explain_command(outcome: Outcome) -> str:
-    """The command that derives the case and shows what the backend gave."""
-    words = ["conformance", "explain", outcome.case, "-b", outcome.backend, "--dtype", outcome.dtype]
+def explain_command(outcome: Outcome, spec: str = "") -> str:
+    """The command that derives the case and shows what the backend gave; ``spec`` is how a user names the backend."""
+    words = ["conformance", "explain", outcome.case, "-b", spec or outcome.backend, "--dtype", outcome.dtype]
     return " ".join(plain(shlex.quote(word)) for word in words)
 
 
-def facts(outcome: Outcome) -> list[tuple[str, str]]:
-    """Names and values of what a maintainer needs, without what is not known."""
+def facts(outcome: Outcome, spec: str = "") -> list[tuple[str, str]]:
+    """Names and values of what a maintainer needs, without what is not known; a message keeps its lines."""
     found = {
         "finding": outcome.message,
         "observed": _value(outcome.observed),
@@ -53,7 +58,8 @@ def facts(outcome: Outcome) -> list[tuple[str, str]]:
         "worst input": _value(outcome.worst_input),
         "source": outcome.source,
     }
-    return [(name, plain(value)) for name, value in found.items() if value] + [("explain", explain_command(outcome))]
+    known = [(name, "\n".join(plain_lines(value))) for name, value in found.items() if value]
+    return [*known, ("explain", explain_command(outcome, spec))]
 
 
 def _value(value: Any) -> str:

@@ -1,6 +1,4 @@
-"""What the JSON documents of the command line hold. Rows of other tools are written out; what has a type of its own
-elsewhere (outcomes, derivations, cases) is referred to by the registry.
-"""
+"""What the JSON documents of the command line hold, where no type elsewhere says it already."""
 
 from __future__ import annotations
 

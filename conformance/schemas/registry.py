@@ -61,7 +61,9 @@ DOCUMENTS: dict[str, Document] = {
         "Smoke test", (f"{_HERE}:SmokeRow", f"{_HERE}:SmokeUnavailable"), "conformance smoke --format json", many=True
     ),
     "explain": Document(
-        "Derivation of a case", ("conformance.schemas.explanation:Explanation",), "conformance explain CASE --format json"
+        "Derivation of a case",
+        ("conformance.schemas.explanation:Explanation",),
+        "conformance explain CASE --format json",
     ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.results.words import explain_command, plain
+from conformance.results.words import explain_command, plain, plain_lines
 from reports.exports.digest import Digest, Finding
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry, Suite
 
-__all__ = ["MOST", "annotations", "places_in"]
+__all__ = ["MOST", "annotation_lines", "places_in"]
 
 MOST = 10  # GitHub shows no more errors of one step
 MESSAGE = 1_000  # characters
@@ -22,7 +22,7 @@ MESSAGE = 1_000  # characters
 Places = Callable[[str], "tuple[Path, int] | None"]
 
 
-def annotations(digest: Digest, places: Places, base: Path | None = None) -> Iterator[str]:
+def annotation_lines(digest: Digest, places: Places, base: Path | None = None) -> Iterator[str]:
     """Lines to print: an ``::error`` for each case, worst first, and a ``::notice`` of those beyond the first ten.
 
     File names are given relative to ``base``, which is the current folder unless given.
@@ -72,8 +72,7 @@ def _error(finding: Finding, place: tuple[Path, int] | None, base: Path) -> str:
 
 
 def _data(text: str) -> str:
-    lines = "\n".join(plain(line) for line in text.split("\n"))
-    return lines.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "\n".join(plain_lines(text)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from conformance.results.records import Outcome
 from conformance.results.store import Run
-from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, plain, title
+from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, plain, plain_lines, title
 from reports.exports.files import replacing
 from reports.merge import Merged
 
@@ -120,7 +120,7 @@ def _inside(outcome: Outcome) -> tuple[str, str]:
 
 
 def _element(tag: str, message: str, kind: str, text: str) -> str:
-    lines = "\n".join(plain(line) for line in text.splitlines())
+    lines = "\n".join(plain_lines(text))
     return f"<{tag} type={_attribute(kind)} message={_attribute(message)}>{escape(_legal(lines))}</{tag}>"
 
 
