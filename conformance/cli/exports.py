@@ -28,10 +28,9 @@ class Exports:
     parquet: Path | None = None
     summary: Path | None = None
     annotations: bool = False
-    cases: tuple[Path, ...] = ()
 
-    def write(self, merged: Merged) -> None:
-        """Write them all, and name each on standard output; annotations are printed there.
+    def write(self, merged: Merged, cases: tuple[Path, ...] = ()) -> None:
+        """Write them all, and name each on standard output; annotations are printed there, with places in ``cases``.
 
         Raises UsageError where a library is missing, HarnessError where a file cannot be written.
         """
@@ -53,7 +52,7 @@ class Exports:
             from conformance.places import CASES
             from reports.exports.annotations import annotation_lines, places_in
 
-            sys.stdout.writelines(f"{line}\n" for line in annotation_lines(digested, places_in(self.cases or (CASES,))))
+            sys.stdout.writelines(f"{line}\n" for line in annotation_lines(digested, places_in(cases or (CASES,))))
 
     def _write_rows(self, merged: Merged) -> None:
         if self.junit:
@@ -102,13 +101,5 @@ _OPTIONS = (
     _path("summary", "FILE", "Append a job summary in Markdown, such as to $GITHUB_STEP_SUMMARY."),
     click.option(
         "--annotations", "export_annotations", is_flag=True, help="Print GitHub annotations on the cases that failed."
-    ),
-    click.option(
-        "--cases",
-        "export_cases",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="Where annotations look for the cases; the suite's own by default.",
     ),
 )

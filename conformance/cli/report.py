@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.exports import Exports, export_options
-from conformance.cli.options import schema_option
+from conformance.cli.options import cases_option, schema_option
 
 __all__ = ["command"]
 
@@ -23,9 +23,10 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
+@cases_option
 @export_options
 @schema_option("badge")
-def command(runs: tuple[Path, ...], output: Path, details: int, exports: Exports) -> int:
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
@@ -35,5 +36,5 @@ def command(runs: tuple[Path, ...], output: Path, details: int, exports: Exports
 
     merged = merge(runs)
     print_merged(merged, output, details=details)
-    exports.write(merged)
+    exports.write(merged, paths)
     return 0

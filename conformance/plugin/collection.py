@@ -105,7 +105,7 @@ class CaseModule(pytest.File):
         """A test for each case, dtype and backend. Raises CollectError with all that is wrong in the file."""
         try:
             suite, errors = read_suite((self.path,))
-            errors += [error for entry in suite.entries if (error := self.collection.claim(entry))]
+            errors = errors or [error for entry in suite.entries if (error := self.collection.claim(entry))]
             if errors:
                 raise CaseErrors(errors)
         except UsageError as error:
