@@ -112,11 +112,12 @@ class CaseModule(pytest.File):
             raise self.CollectError(str(error)) from None
         self._batches: dict[str, Batch] = {}
         for entry in suite.entries:
+            marks = list(self.collection.marks(entry, self.config))  # also where no dtype is wanted: -m may name them
             for under_test in self.collection.subjects:
                 for dtype in entry.case.dtypes:
                     if dtype in self.collection.dtypes:
                         name = f"{entry.case.id}[{under_test.name}-{dtype}]"
-                        yield CaseItem.make(self, name, entry, dtype, under_test)
+                        yield CaseItem.make(self, name, entry, dtype, under_test, marks)
 
     def batch(self, item: CaseItem) -> Batch:
         """The batch of the item's backend: all the tests of this file that were selected, not only collected."""
@@ -146,11 +147,13 @@ class CaseItem(pytest.Item):
     outcomes: list[Outcome]
 
     @classmethod
-    def make(cls, parent: CaseModule, name: str, entry: Entry, dtype: str, under_test: UnderTest) -> CaseItem:
+    def make(
+        cls, parent: CaseModule, name: str, entry: Entry, dtype: str, under_test: UnderTest, marks: list[str]
+    ) -> CaseItem:
         """The test, with its marks."""
         item: CaseItem = cls.from_parent(parent, name=name)
         item.entry, item.dtype, item.under_test = entry, dtype, under_test
-        for mark in parent.collection.marks(entry, item.config):
+        for mark in marks:
             item.add_marker(mark)
         return item
 

@@ -73,15 +73,12 @@ class TestAnnotations:
         (tmp_path / "my cases" / "a,b.yaml").write_text(CASES, encoding="utf-8")
         write_run(tmp_path / "run", [outcome(case="second"), outcome(case="second"), outcome(case="unknown")])
         report(tmp_path / "run", tmp_path, "--annotations", "--cases", "my cases")
+        unknown = "title=fail%3A unknown on some 1.2"
+        place = "file=my cases/a%2Cb.yaml,line=7,title=fail%3A second on some 1.2"
+        check = "first cross_entropy float32 value)%0Aconformance explain"
         assert self.lines(capfd) == [
-            (
-                "::error file=my cases/a%2Cb.yaml,line=7,title=fail%3A second on some 1.2::0 instead of 1 (2 checks, first "
-                "cross_entropy float32 value)%0Aconformance explain second -b some --dtype float32"
-            ),
-            (
-                "::error title=fail%3A unknown on some 1.2::0 instead of 1 (1 check, first cross_entropy float32 value)%0A"
-                "conformance explain unknown -b some --dtype float32"
-            ),
+            f"::error {place}::0 instead of 1 (2 checks, {check} second -b some --dtype float32",
+            f"::error {unknown}::0 instead of 1 (1 check, {check} unknown -b some --dtype float32",
         ]
 
     def test_there_are_few_and_the_worst_come_first(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
