@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.exports import Exports, export_options
+from conformance.cli.options import cases_option, schema_option
+
 __all__ = ["command"]
 
 
@@ -20,7 +23,10 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
-def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
+@cases_option
+@export_options
+@schema_option("badge")
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
@@ -28,5 +34,7 @@ def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
     from reports.merge import merge
     from reports.terminal import print_merged
 
-    print_merged(merge(runs), output, details=details)
+    merged = merge(runs)
+    print_merged(merged, output, details=details)
+    exports.write(merged, paths)
     return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, select_option
+from conformance.cli.options import backend_option, cases_option, schema_option, select_option
 
 __all__ = ["command"]
 
@@ -93,6 +93,7 @@ __all__ = ["command"]
     help="Findings to show in full on the terminal; all are in the results and the summary.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@schema_option("run", "outcomes")
 def command(
     backends: tuple[str, ...],
     paths: tuple[Path, ...],
