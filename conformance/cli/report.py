@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.options import cases_option
+
 __all__ = ["command"]
 
 
 @click.command("report", epilog="Example: `conformance report results/torch results/jax --output results/report`.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
+@cases_option
 @click.option(
     "--details",
     type=click.IntRange(min=0),
@@ -20,13 +23,17 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
-def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
-    A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
+    A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
+    server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
     from reports.merge import merge
+    from reports.site.build import write_site
     from reports.terminal import print_merged
 
-    print_merged(merge(runs), output, details=details)
+    merged = merge(runs)
+    print_merged(merged, output, details=details)
+    click.echo(f"site: {write_site(merged.runs, output, cases=paths)}")
     return 0

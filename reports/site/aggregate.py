@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.bounds.classes import CLASS_LETTERS
@@ -39,7 +39,7 @@ class Accuracy:
     @property
     def reached(self) -> str:
         """The worst class."""
-        return max(self.letters, key=CLASS_LETTERS.index, default="")  # type: ignore[arg-type]
+        return max(self.letters, key=CLASS_LETTERS.index, default="")
 
 
 @dataclass(eq=False)
@@ -101,8 +101,8 @@ class Aggregates:
         self.ulps[(column, outcome.dtype)].add(ulp)
         self.ratios[(column, outcome.dtype)].add(ratio)
 
-    def _compare(self, units: object) -> None:
-        for found in units:  # type: ignore[attr-defined]
+    def _compare(self, units: Iterable[list[tuple[Column, float]]]) -> None:
+        for found in units:
             for place, (one, mine) in enumerate(found):
                 for other, yours in found[place + 1 :]:
                     if one is other:
@@ -132,5 +132,5 @@ def _number(value: object) -> float:
 
 
 def _worse(one: Outcome, other: Outcome) -> bool:
-    ranks = [CLASS_LETTERS.index(each.class_) for each in (one, other)]  # type: ignore[arg-type]
+    ranks = [CLASS_LETTERS.index(each.class_) for each in (one, other)]
     return ranks[0] > ranks[1] or (ranks[0] == ranks[1] and _number(one.ulp) > _number(other.ulp))

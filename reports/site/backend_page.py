@@ -1,4 +1,4 @@
-"""The page of a backend, for those who maintain it: what fails, what is known, what deviates, and how accurate it is."""
+"""The page of a backend, for its maintainers: what fails, what is known, what deviates, and how accurate it is."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ class BackendNotes:
 
 def flag_rows(column: Column, totals: Aggregates, catalogue: Catalogue) -> list[dict[str, Any]]:
     """What is no pass, by the class of bug that the cases are made for; unsupported alone is no category."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (owner, flag), counts in totals.flags.items():
         if owner is not column or not set(counts) - {"unsupported", "not run"}:
             continue
         meaning = catalogue.flag(flag)
         rows.append({"flag": flag, "meaning": meaning.bug_class if meaning else "", "counts": counts})
-    weight = [v for v in _ALARMING] + ["known", "deviation"]
+    weight = [*_ALARMING, "known", "deviation"]
     rows.sort(key=lambda row: (*(-row["counts"][v] for v in weight), row["flag"]))
     return rows
 
@@ -141,4 +141,3 @@ def accuracy_rows(column: Column, totals: Aggregates) -> list[dict[str, Any]]:
                 }
             )
     return rows
-

@@ -54,7 +54,9 @@ def _entries(path: Path) -> Iterable[tuple[dict[str, Any], list[float]]]:
         read = msgspec.json.decode(path.read_bytes(), type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(
-            f"no benchmark results: {error}", place=Place(path), mend="run `conformance bench` again, or remove the file"
+            f"no benchmark results: {error}",
+            place=Place(path),
+            mend="run `conformance bench` again, or remove the file",
         ) from None
     for entry in read.benchmarks:
         yield entry.extra_info, [t for t in (entry.stats.data if entry.stats else []) if t > 0]
@@ -84,7 +86,7 @@ def _table(key: tuple[str, str, str], backends: dict[str, list[dict[str, Any]]])
 
 
 def _row(name: str, found: list[dict[str, Any]], medians: list[float], axis: tuple[float, float]) -> dict[str, Any]:
-    accuracy = next((each["accuracy"] for each in found if isinstance(each.get("accuracy"), dict)), {})
+    accuracy: dict[str, Any] = next((each["accuracy"] for each in found if isinstance(each.get("accuracy"), dict)), {})
     said = str(next((each.get("message") for each in found if each.get("message")), ""))
     status = str(next((each.get("status") for each in found if each.get("status") not in (None, "ok")), ""))
     row: dict[str, Any] = {

@@ -15,7 +15,7 @@ from reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
 from reports.site.benchmarks_page import benchmark_tables
 from reports.site.case_page import case_page
 from reports.site.catalogue import Catalogue
-from reports.site.columns import Column, machine
+from reports.site.columns import machine
 from reports.site.findings import Findings
 from reports.site.gather import ORDER, CaseResults, Gathered, gather
 from reports.site.pages import Pages
@@ -23,7 +23,7 @@ from reports.site.reproducer import Reproduce
 from reports.site.semantics_page import semantics_rows
 from reports.site.spread_page import agreement_table, spread_tables
 from reports.site.stability_page import Stability
-from reports.site.text import duration
+from reports.site.text import duration, slug
 
 __all__ = ["write_site"]
 
@@ -92,7 +92,7 @@ class _Builder:
             }
         )
         self.pages.page(
-            f"cases/{self._slug(results.case)}.html",
+            f"cases/{slug(results.case)}.html",
             "case.html",
             page=page,
             entry=entry,
@@ -101,12 +101,6 @@ class _Builder:
             where=self.catalogue.where(results.case),
             derived=self.catalogue.derived(results.case),
         )
-
-    @staticmethod
-    def _slug(case: str) -> str:
-        from reports.site.text import slug
-
-        return slug(case)
 
     # -- the others ---------------------------------------------------------------------------------------------------
 
@@ -137,14 +131,18 @@ class _Builder:
             (column, totals.totals[column], headline(totals.totals[column], len(self.notes[column].known)))
             for column in self.columns
         ]
-        cells = {(column, theme): totals.cells.get((column, theme), Counter()) for column in self.columns for theme in totals.themes}
+        cells = {
+            (column, theme): totals.cells.get((column, theme), Counter())
+            for column in self.columns
+            for theme in totals.themes
+        }
         self.pages.page(
             "index.html",
             "index.html",
             heads=heads,
             themes=[(theme, totals.themes[theme]) for theme in self._themes],
             cells=cells,
-            verdicts=[(verdict, VERDICTS[verdict]) for verdict in ORDER],
+            verdicts=sorted(VERDICTS.items(), key=lambda item: ORDER.index(item[0])),
             outcomes=totals.outcomes,
             cases=len(self.listed),
             runs=self._runs(),
@@ -168,7 +166,11 @@ class _Builder:
         runs = [source.run for source in self.gathered.sources]
         self.pages.page("benchmarks.html", "benchmarks.html", tables=benchmark_tables(runs))
         self.pages.page(
-            "runs.html", "runs.html", runs=self._runs(), columns=columns, superseded=self.gathered.superseded,
+            "runs.html",
+            "runs.html",
+            runs=self._runs(),
+            columns=columns,
+            superseded=self.gathered.superseded,
             unavailable=self._unavailable(),
         )
 
@@ -181,7 +183,9 @@ class _Builder:
                     "name": run.path.parent.name,
                     "header": run.header,
                     "machine": machine(run.header),
-                    "environment": {k: _plain(v) for k, v in run.header.environment.items() if k not in ("suite", "commit")},
+                    "environment": {
+                        k: _plain(v) for k, v in run.header.environment.items() if k not in ("suite", "commit")
+                    },
                     "truncated": run.truncated,
                     "took": duration(run.footer.seconds) if run.footer else "",
                     "backends": [record for record in run.backends.values() if not record.error],
@@ -205,7 +209,7 @@ def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
     if not made:
         return "nothing run", "No check was made."
     if bad:
-        return "does not conform", f"{', '.join(f'{n:,} {_plural(v, n)}' for v, n in bad)} of {made:,} checks."
+        return "does not conform", f"{', '.join(f'{n:,} {_NAMES[v][n != 1]}' for v, n in bad)} of {made:,} checks."
     if counts["error"]:
         return "not settled", f"{counts['error']:,} of {made:,} checks ended in an error of the harness or the adapter."
     if counts["known"]:
@@ -216,9 +220,12 @@ def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
     return "conforms", f"All {made:,} checks are right."
 
 
-def _plural(verdict: str, count: int) -> str:
-    return {"fail": "failures", "crash": "crashes", "timeout": "timeouts", "fixed": "outdated register entries"}[verdict] if count != 1 else {
-        "fail": "failure", "crash": "crash", "timeout": "timeout", "fixed": "outdated register entry"}[verdict]
+_NAMES = {
+    "fail": ("failure", "failures"),
+    "crash": ("crash", "crashes"),
+    "timeout": ("timeout", "timeouts"),
+    "fixed": ("outdated register entry", "outdated register entries"),
+}
 
 
 def _plain(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -25,14 +26,14 @@ MOST = 40
 _IN_TABLE = ("value", "gradient", "error", "warning")
 _REDUCTIONS = {name: place for place, name in enumerate(("none", "sum", "mean", "default", ""))}
 _SUFFIX = " [known: "
+_NUMERIC = re.compile(r"\S+ instead of \S+: (.*); \S+ times the bound, \S+ ulp")
 _NOTHING = Markup('<td class="no">')
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table of results: what was asked, and a cell for each backend."""
+    """A line of a table of results: what was asked, and a cell for each backend."""
 
-    id: str
     heads: tuple[str, ...]
     cells: Markup
 
@@ -59,7 +60,6 @@ class CasePage:
     theme: str
     columns: list[Column]
     counts: list[tuple[Column, Counter[str]]]
-    expected: str
     findings: list[Group]
     rows: list[Row]
     others: list[Row]
@@ -83,7 +83,6 @@ def case_page(results: CaseResults, reproduce: Reproduce | None) -> CasePage:
         results.theme,
         active,
         list(counts.items()),
-        "",
         groups,
         _rows(results, active),
         _others(results, active),
@@ -127,9 +126,15 @@ def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
         "ulp": figure(outcome.ulp),
         "ratio": figure(outcome.ratio),
         "letter": outcome.class_ or "",
-        "message": message[:400],
+        "message": _without_numbers(message)[:400],
         "entry": entry.partition(",")[0] if mark else "",
     }
+
+
+def _without_numbers(message: str) -> str:
+    """What a numeric finding says beside the numbers, which have columns of their own."""
+    found = _NUMERIC.fullmatch(message)
+    return found[1] if found else message
 
 
 def _worst_input(given: Any) -> str:
@@ -159,16 +164,17 @@ def _rows(results: CaseResults, columns: Sequence[Column]) -> list[Row]:
     def order(key: tuple[str, str, str, str]) -> tuple[object, ...]:
         dtype, layout, reduction, check = key
         known = _IN_TABLE.index(check)
-        return (place.get(dtype, 9), dtype, layout != "contiguous", layout, _REDUCTIONS.get(reduction, 9), known)  # type: ignore[call-overload]
+        return (place.get(dtype, 9), dtype, known, layout != "contiguous", layout, _REDUCTIONS.get(reduction, 9))  # type: ignore[call-overload]
 
-    rows = []
+    # Reductions with the same results in every cell share a row, as they do where there is but one position.
+    merged: dict[tuple[str, str, Markup], list[str]] = {}
     for key in sorted(table, key=order):
         dtype, layout, reduction, check = key
-        heads = (dtype, reduction, check if layout == "contiguous" else f"{check}, {layout}")
         found = table[key]
         cells = Markup("").join(_cell(found[c]) if c in found else _NOTHING for c in columns)
-        rows.append(Row(slug("r-" + "-".join(part for part in key if part)), heads, cells))
-    return rows
+        asked = check if layout == "contiguous" else f"{check}, {layout}"
+        merged.setdefault((dtype, asked, cells), []).append(reduction)
+    return [Row((dtype, ", ".join(found), asked), cells) for (dtype, asked, cells), found in merged.items()]
 
 
 _CELL = Markup("<td>{}<small>{}</small>")
@@ -209,7 +215,7 @@ def _others(results: CaseResults, columns: Sequence[Column]) -> list[Row]:
     rows = []
     for check in sorted(table, key=lambda name: (list(CHECKS).index(name) if name in CHECKS else 99, name)):
         cells = Markup("").join(_counted(*table[check][c]) if c in table[check] else _NOTHING for c in columns)
-        rows.append(Row(slug(f"r-{check}"), (check, CHECKS.get(check, "")), cells))
+        rows.append(Row((check, CHECKS.get(check, "")), cells))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,14 +44,10 @@ class Column:
     device: str
     mode: str
     label: str
+    slug: str
     spec: str
     record: BackendRecord | None
     runs: tuple[Run, ...] = field(default=(), repr=False)
-
-    @cached_property
-    def slug(self) -> str:
-        """The label in file names and fragments."""
-        return slug(self.label)
 
     @cached_property
     def profile(self) -> Profile:
@@ -75,11 +72,12 @@ def columns_of(sources: Sequence[Source]) -> tuple[list[Column], dict[Key, Colum
             seen.setdefault((*origin, source.machine), []).append(source)
     keys = sorted(seen, key=lambda key: (key[0], _natural(key[1]), *key[2:]))
     labels = _labels(keys)
+    slugs = _slugs([labels[key] for key in keys])
     columns = []
     for place, key in enumerate(keys):
         runs = tuple(source.run for source in seen[key])
         record = next((r for run in reversed(runs) if (r := run.backends.get(key[0])) and not r.error), None)
-        columns.append(Column(place, *key[:4], labels[key], _spec(key[0], runs[-1]), record, runs))
+        columns.append(Column(place, *key[:4], labels[key], slugs[place], _spec(key[0], runs[-1]), record, runs))
     return columns, dict(zip(keys, columns, strict=True))
 
 
@@ -114,6 +112,13 @@ def _labels(keys: Sequence[Key]) -> dict[Key, str]:
         if often[labels[key]] > 1:
             labels[key] = f"{labels[key]} ({often[labels[key]]})"
     return labels
+
+
+def _slugs(labels: Sequence[str]) -> list[str]:
+    """``torch-2.13.0-cpu``; a hash follows where two labels would share one."""
+    plain = ["-".join(re.findall(r"[a-z0-9.]+", label.lower())).strip(".") for label in labels]
+    often = Counter(plain)
+    return [slug(short if short and often[short] == 1 else label) for short, label in zip(plain, labels, strict=True)]
 
 
 def _spec(backend: str, run: Run) -> str:

@@ -24,9 +24,9 @@ def histogram(counts: Sequence[int], mark: float | None, says: str) -> Markup:
     line = f'<path class="mark" d="M{width * mark:.1f} 0V{_HEIGHT}"/>' if mark is not None else ""
     body = Markup('<path class="bars" d="{}"/>').format(path) + Markup(line)
     base = Markup('<path class="base" d="M0 {0}H{1}"/>').format(_HEIGHT, width)
-    return Markup('<svg class="hist" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>').format(
-        width, _HEIGHT + 1, width, _HEIGHT + 1, says, base + body
-    )
+    return Markup(
+        '<svg class="hist" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>'
+    ).format(width, _HEIGHT + 1, width, _HEIGHT + 1, says, base + body)
 
 
 def span(low: float, middle: float, high: float, axis: tuple[float, float], says: str) -> Markup:

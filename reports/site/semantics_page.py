@@ -51,7 +51,14 @@ def _cell(column: Column, name: str, normative: Any, totals: Aggregates) -> Decl
     if found is None:
         return Declared("", True, "", "", seen)
     value = found.of(column.device, column.mode)
-    return Declared(spoken(value), value == normative, found.documentation, found.note, seen)
+    return Declared(spoken(value), _is_normative(name, value, normative), found.documentation, found.note, seen)
+
+
+def _is_normative(name: str, value: Any, normative: Any) -> bool:
+    """Whether a value is the normative one, for every operation or kind of input that it names."""
+    if name == "default-axis":
+        normative = 1
+    return all(each == normative for each in value.values()) if isinstance(value, dict) else bool(value == normative)
 
 
 def spoken(value: Any) -> str:

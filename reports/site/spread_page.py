@@ -21,9 +21,9 @@ ULP_DECADES = (-3, 5)
 
 def spread_tables(columns: Sequence[Column], totals: Aggregates) -> list[tuple[str, list[dict[str, Any]]]]:
     """For each dtype a row for each backend: quantiles and a drawing, of error over bound and of ulp."""
-    tables = []
+    tables: list[tuple[str, list[dict[str, Any]]]] = []
     for dtype in DTYPES:
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "column": column,
                 "ratio": _summary(totals.ratios[(column, dtype)], RATIO_DECADES, "error over bound", marked=True),

@@ -12,13 +12,13 @@ from conformance.results.records import Outcome
 from reports.site.catalogue import Catalogue
 from reports.site.columns import Column
 from reports.site.gather import CaseResults
-from reports.site.text import figure, number
+from reports.site.text import number
 
 __all__ = ["THEME", "Stability"]
 
 THEME = "stability"
-#: Which reduction stands for a case: the losses themselves, if they were asked for.
-_FIRST = ("none", "mean", "sum", "default", "")
+#: Which reduction stands for a case: a single number, that all backends can be compared in, if there is one.
+_FIRST = ("mean", "sum", "default", "none", "")
 
 
 @dataclass(eq=False)
@@ -43,7 +43,9 @@ class Stability:
         """A table for each dtype, float32 first."""
         order = ["float32", *(d for d in DTYPES if d != "float32")]
         dtypes = [d for d in order if any(key[1] == d for key in self.rows)]
-        return [(dtype, [self._row(key, columns, catalogue) for key in self.rows if key[1] == dtype]) for dtype in dtypes]
+        return [
+            (dtype, [self._row(key, columns, catalogue) for key in self.rows if key[1] == dtype]) for dtype in dtypes
+        ]
 
     def _row(self, key: tuple[str, str], columns: Sequence[Column], catalogue: Catalogue) -> dict[str, Any]:
         case, dtype = key
@@ -55,7 +57,7 @@ class Stability:
             "case": case,
             "input": _input(catalogue, case),
             "expected": number(expected, dtype),
-            "cells": [_shown(found.get(column), dtype) for column in columns],
+            "cells": [_shown(found.get(column), dtype, number(expected, dtype)) for column in columns],
         }
 
 
@@ -63,10 +65,13 @@ def _rank(outcome: Outcome) -> int:
     return _FIRST.index(outcome.reduction) if outcome.reduction in _FIRST else len(_FIRST)
 
 
-def _shown(outcome: Outcome | None, dtype: str) -> dict[str, str]:
+def _shown(outcome: Outcome | None, dtype: str, exact: str) -> dict[str, str]:
+    """Value and verdict; where the worst element is another one than the row's, also what is exact there."""
     if outcome is None:
-        return {"verdict": "", "value": "", "ulp": ""}
-    return {"verdict": outcome.verdict, "value": number(outcome.observed, dtype), "ulp": figure(outcome.ulp)}
+        return {"verdict": "", "value": "", "exact": ""}
+    expected = number(outcome.expected, dtype)
+    other = expected if expected != exact and outcome.verdict != "unsupported" else ""
+    return {"verdict": outcome.verdict, "value": number(outcome.observed, dtype), "exact": other}
 
 
 def _input(catalogue: Catalogue, case: str) -> str:

@@ -25,9 +25,7 @@ def visible(text: str) -> str:
     r"""The text with control, direction and unpaired characters spelled out: ``\x1b``, ``\u202e``, ``\udc80``."""
     if text.isprintable():
         return text
-    return "".join(
-        c if c in _SHOWN_ALONE or unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text
-    )
+    return "".join(c if c in _SHOWN_ALONE or unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text)
 
 
 def slug(text: str) -> str:
@@ -58,7 +56,7 @@ def number(value: Any, dtype: str = "float64") -> str:
     if isinstance(value, list):
         inside = ", ".join(number(each, dtype) for each in value[:4])
         return _short(f"[{inside}{', …' if len(value) > 4 else ''}]")
-    return f"{value:.{_DIGITS.get(dtype, 12)}g}".replace("-", "−", 1) if value < 0 else f"{value:.{_DIGITS.get(dtype, 12)}g}"
+    return f"{value:.{_DIGITS.get(dtype, 12)}g}"
 
 
 def figure(value: Any) -> str:
