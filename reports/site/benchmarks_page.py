@@ -1,4 +1,4 @@
-"""Times from ``benchmarks.json`` beside a run's outcomes: the median of each process, and their spread over processes."""
+"""Times from ``benchmarks.json`` beside a run's outcomes: medians of processes, and their spread."""
 
 from __future__ import annotations
 

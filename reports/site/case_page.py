@@ -193,12 +193,13 @@ def _cell(outcome: Outcome) -> Markup:
         measures.append(figure(outcome.ratio))
     if outcome.class_:
         measures.append(outcome.class_)
-    details = " · ".join(measures)
+    details = visible(" · ".join(measures))
     said = visible(said)
     if outcome.verdict == "pass":
         return _CELL.format(said, details) if details else Markup("<td>{}").format(said)
     sign = VERDICT_SIGNS.get(outcome.verdict, "?")
-    return _MARKED.format("v-" + slug(outcome.verdict.replace(" ", "-")), sign, outcome.verdict, said, details)
+    kind = "v-" + slug(outcome.verdict.replace(" ", "-"))
+    return _MARKED.format(kind, sign, visible(outcome.verdict), said, details)
 
 
 def _others(results: CaseResults, columns: Sequence[Column]) -> list[Row]:

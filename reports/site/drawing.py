@@ -30,7 +30,7 @@ def histogram(counts: Sequence[int], mark: float | None, says: str) -> Markup:
 
 
 def span(low: float, middle: float, high: float, axis: tuple[float, float], says: str) -> Markup:
-    """A dot for ``middle`` and a line from ``low`` to ``high``, on a logarithmic axis from ``axis[0]`` to ``axis[1]``."""
+    """A dot for ``middle`` and a line from ``low`` to ``high``, on a logarithmic axis over ``axis``."""
     width, height = 220, 16
 
     def at(value: float) -> float:
@@ -40,5 +40,6 @@ def span(low: float, middle: float, high: float, axis: tuple[float, float], says
 
     return Markup(
         '<svg class="span" viewBox="0 0 {0} {1}" width="{0}" height="{1}" role="img" aria-label="{2}">'
-        '<path class="base" d="M0 8H{0}"/><path class="range" d="M{3:.1f} 8H{4:.1f}"/><circle cx="{5:.1f}" cy="8" r="4"/></svg>'
+        '<path class="base" d="M0 8H{0}"/><path class="range" d="M{3:.1f} 8H{4:.1f}"/>'
+        '<circle cx="{5:.1f}" cy="8" r="4"/></svg>'
     ).format(width, height, says, at(low), at(high), at(middle))

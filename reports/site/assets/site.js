@@ -168,18 +168,20 @@
       try { history.replaceState(null, "", `#${state}`); } catch { /* a file's address may be fixed */ }
     }
 
+    const clear = () => { for (const field of form.querySelectorAll("input, select")) field.value = ""; };
+
     function fromAddress() {
       const hash = decodeURIComponent(location.hash.slice(1));
       const cellLink = hash && document.getElementById(hash)?.querySelector("[data-cell]");
       if (cellLink) {
-        form.reset();
+        clear();
         form.backend.value = cellLink.dataset.backend;
         form.theme.value = cellLink.dataset.theme;
         select();
         return;
       }
       if (hash.includes("=")) {
-        form.reset();
+        clear();
         const state = new URLSearchParams(location.hash.slice(1));
         form.q.value = state.get("q") ?? "";
         const backend = columns.findIndex(([, slug]) => slug === state.get("backend"));
