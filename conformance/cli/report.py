@@ -15,6 +15,7 @@ __all__ = ["command"]
 @click.command("report", epilog="Example: `conformance report results/torch results/jax --output results/report`.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
+@cases_option
 @click.option(
     "--details",
     type=click.IntRange(min=0),
@@ -29,12 +30,15 @@ __all__ = ["command"]
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
-    A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
+    A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
+    server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
     from reports.merge import merge
+    from reports.site.build import write_site
     from reports.terminal import print_merged
 
     merged = merge(runs)
     print_merged(merged, output, details=details)
     exports.write(merged, paths)
+    click.echo(f"site: {write_site(merged.runs, output, cases=paths)}")
     return 0

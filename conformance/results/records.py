@@ -19,6 +19,7 @@ __all__ = [
     "Number",
     "Outcome",
     "Record",
+    "SourceRecord",
     "UnitKey",
     "decode_record",
     "encode_record",
@@ -32,8 +33,20 @@ Number = float | str
 UnitKey = tuple[str, str, str, str]
 
 
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter's function for one operation: its file, the line of its head (from 1), and its text."""
+
+    file: str
+    line: int
+    text: str
+
+
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
-    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads."""
+    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
+
+    ``sources`` maps an operation to the adapter's function for it; ``profile`` names the file that declares its
+    policies. Results of earlier versions of the suite lack both.
+    """
 
     name: str
     framework: str = ""
@@ -41,6 +54,8 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     device: str = ""
     mode: str = ""
     settings: dict[str, str] = {}
+    sources: dict[str, SourceRecord] = {}
+    profile: str = ""
     error: str | None = None
 
 

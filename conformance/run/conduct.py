@@ -13,7 +13,7 @@ from conformance.judge.judge import Judge
 from conformance.judge.register import Register
 from conformance.judge.requirements import as_unsupported, lacking
 from conformance.numerics.formats import Float64Array
-from conformance.results.records import BackendRecord, Outcome, UnitKey
+from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -107,6 +107,11 @@ class Conductor:
             device=description.device,
             mode=description.mode,
             settings=description.settings,
+            sources={
+                operation: SourceRecord(file=source.file, line=source.line, text=source.text)
+                for operation, source in description.sources.items()
+            },
+            profile=description.profile,
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
