@@ -24,7 +24,6 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
-@cases_option
 @export_options
 @schema_option("badge")
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
