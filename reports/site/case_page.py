@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from reports.site.checks import CHECKS, VERDICT_SIGNS
 from reports.site.columns import Column
 from reports.site.gather import NOTABLE, ORDER, CaseResults
 from reports.site.reproducer import Reproduce, commands
-from reports.site.text import figure, number, slug, visible
+from reports.site.text import figure, finding, number, slug, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -25,8 +24,6 @@ __all__ = ["CasePage", "case_page"]
 MOST = 40
 _IN_TABLE = ("value", "gradient", "error", "warning")
 _REDUCTIONS = {name: place for place, name in enumerate(("none", "sum", "mean", "default", ""))}
-_SUFFIX = " [known: "
-_NUMERIC = re.compile(r"\S+ instead of \S+: (.*); \S+ times the bound, \S+ ulp")
 _NOTHING = Markup('<td class="no">')
 
 
@@ -112,7 +109,7 @@ def _group(column: Column, found: list[Outcome], reproduce: Reproduce | None) ->
 
 
 def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
-    message, mark, entry = outcome.message.partition(_SUFFIX)
+    message, entry = finding(outcome.message)
     parts = (column.slug, outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
     return {
         "id": slug("f-" + "-".join(part.replace(" ", "-") for part in parts if part)),
@@ -126,15 +123,9 @@ def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
         "ulp": figure(outcome.ulp),
         "ratio": figure(outcome.ratio),
         "letter": outcome.class_ or "",
-        "message": _without_numbers(message)[:400],
-        "entry": entry.partition(",")[0] if mark else "",
+        "message": message[:400],
+        "entry": entry,
     }
-
-
-def _without_numbers(message: str) -> str:
-    """What a numeric finding says beside the numbers, which have columns of their own."""
-    found = _NUMERIC.fullmatch(message)
-    return found[1] if found else message
 
 
 def _worst_input(given: Any) -> str:

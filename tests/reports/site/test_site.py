@@ -13,7 +13,7 @@ from conformance.errors import UsageError
 from conformance.results.records import BackendRecord
 from conformance.results.store import read_run
 from reports.site.build import write_site
-from reports.site.text import link, slug, visible
+from reports.site.text import finding, link, slug, visible
 from tests.reports.site.made import HOSTILE, outcome, run
 
 SAFE_TAGS = frozenset(
@@ -280,3 +280,20 @@ def test_names_of_files_are_safe_and_distinct() -> None:
 
 def test_what_cannot_be_seen_is_spelled_out() -> None:
     assert visible("a\x1b[0m\u202eb\ufeff\n") == "a\\x1b[0m\\u202eb\\ufeff\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "entry"),
+    [
+        (
+            "0 instead of 0.5: class C, declared B; 7e+05 times the bound, 1e+07 ulp [known: a-b, not reported]",
+            "class C, declared B",
+            "a-b",
+        ),
+        ("nan instead of 0.5 [known: c, https://x.example/a,b]", "nan instead of 0.5", "c"),
+        ("returned a result although smoothing is 2", "returned a result although smoothing is 2", ""),
+        ("[known: ", "[known: ", ""),
+    ],
+)
+def test_a_finding_says_what_its_numbers_do_not(message: str, said: str, entry: str) -> None:
+    assert finding(message) == (said, entry)
