@@ -193,7 +193,11 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
     rows = [
         outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.6931471805599453, message="wrong")
     ]
-    made = site(tmp_path, run(tmp_path / "r", rows), reproduce=lambda spec, found: f"import {spec}  # {found.case}")
+    made = site(
+        tmp_path,
+        run(tmp_path / "r", rows),
+        reproduce=lambda entry, found, sources: f"# {entry.case.id}\n{sources[found.op].text}",
+    )
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
     for part in (
         "logits: [[1e8, 1e8]]",
@@ -201,7 +205,7 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
         "0.69314718055994531",
         "lse-minus-x",
         "def cross_entropy(x): ...",
-        "import one  # two-equal-logits-at-1e8",
+        "# two-equal-logits-at-1e8\ndef cross_entropy(x): ...",
         "conformance explain two-equal-logits-at-1e8 -b one --dtype float32",
     ):
         assert part in text, part
