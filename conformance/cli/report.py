@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.exports import Exports, export_options
+from conformance.cli.options import cases_option, schema_option
 
 __all__ = ["command"]
 
@@ -23,7 +24,10 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
-def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int) -> int:
+@cases_option
+@export_options
+@schema_option("badge")
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
@@ -35,5 +39,6 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
 
     merged = merge(runs)
     print_merged(merged, output, details=details)
+    exports.write(merged, paths)
     click.echo(f"site: {write_site(merged.runs, output, cases=paths)}")
     return 0

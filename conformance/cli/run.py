@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, select_option
+from conformance.cli.options import backend_option, cases_option, schema_option, select_option
 
 __all__ = ["command"]
 
@@ -98,6 +98,7 @@ __all__ = ["command"]
     help="Write DIR/site, the pages of this run; by default where no -k, --cases, --dtype or --shard narrows it.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@schema_option("run", "outcomes")
 def command(
     backends: tuple[str, ...],
     paths: tuple[Path, ...],
