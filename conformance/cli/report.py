@@ -15,7 +15,6 @@ __all__ = ["command"]
 @click.command("report", epilog="Example: `conformance report results/torch results/jax --output results/report`.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
-@cases_option
 @click.option(
     "--details",
     type=click.IntRange(min=0),

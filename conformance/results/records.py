@@ -34,7 +34,7 @@ UnitKey = tuple[str, str, str, str]
 
 
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An adapter's function for one operation: its file, the line of its head (from 1), and its text."""
+    """A piece of an adapter: ``file``, the ``line`` it begins at (from 1), its ``text``."""
 
     file: str
     line: int
@@ -44,18 +44,18 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
     """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
 
-    ``sources`` maps an operation to the adapter's function for it; ``profile`` names the file that declares its
-    policies. Results of earlier versions of the suite lack both.
+    ``sources`` maps each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's
+    classes, most derived first, with the text of its module.
     """
 
     name: str
     framework: str = ""
+    profile: str = ""  # names the file that declares its policies; earlier versions of the suite left it out
     versions: dict[str, str] = {}
     device: str = ""
     mode: str = ""
     settings: dict[str, str] = {}
     sources: dict[str, SourceRecord] = {}
-    profile: str = ""
     error: str | None = None
 
 

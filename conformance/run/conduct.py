@@ -103,15 +103,15 @@ class Conductor:
         record = BackendRecord(
             name=subject.name,
             framework=description.framework,
+            profile=description.profile,
             versions=description.versions,
             device=description.device,
             mode=description.mode,
             settings=description.settings,
             sources={
-                operation: SourceRecord(file=source.file, line=source.line, text=source.text)
-                for operation, source in description.sources.items()
+                name: SourceRecord(file=each.file, line=each.line, text=each.text)
+                for name, each in description.sources.items()
             },
-            profile=description.profile,
         )
         self.describe(record)
         self.listener.started(participant.spec, record)

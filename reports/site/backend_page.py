@@ -17,11 +17,10 @@ from reports.site.catalogue import Catalogue
 from reports.site.columns import Column
 from reports.site.gather import ORDER, CaseResults
 from reports.site.semantics_page import spoken
-from reports.site.text import figure
+from reports.site.text import figure, finding
 
 __all__ = ["BackendNotes", "accuracy_rows", "flag_rows"]
 
-_KNOWN = re.compile(r" \[known: (.+?), ")
 _POLICY = re.compile(r"as its declared ([a-z0-9-]+) says")
 #: Cases that are named for one entry or reason.
 MOST = 12
@@ -60,8 +59,7 @@ class BackendNotes:
     def add(self, results: CaseResults, outcome: Outcome, policy: str | None) -> None:
         """Note an outcome that is no pass."""
         if outcome.verdict == "known":
-            entry = _KNOWN.search(outcome.message)
-            self.known[entry[1] if entry else "?"].add(results.case)
+            self.known[finding(outcome.message)[1] or "?"].add(results.case)
         elif outcome.verdict == "deviation":
             named = _POLICY.search(outcome.message)
             self.deviations[named[1] if named else policy or "declared policies"].add(results.case)

@@ -80,7 +80,7 @@ class _Builder:
 
     def _case(self, results: CaseResults) -> None:
         entry = self.catalogue.entry(results.case)
-        page = case_page(results, self.reproduce)
+        page = case_page(results, entry, self.reproduce)
         flags = [(flag, self.catalogue.flag(flag)) for flag in (entry.case.flags if entry else ())]
         self.listed.append(
             {

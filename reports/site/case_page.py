@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +10,14 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from conformance.cases.load import Entry
 from conformance.numerics.names import DTYPES
 from conformance.results.records import Outcome, SourceRecord
 from reports.site.checks import CHECKS, VERDICT_SIGNS
 from reports.site.columns import Column
 from reports.site.gather import NOTABLE, ORDER, CaseResults
-from reports.site.reproducer import Reproduce, commands
-from reports.site.text import figure, number, slug, visible
+from reports.site.reproducer import Reproduce, commands, script, telling
+from reports.site.text import figure, finding, number, slug, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -25,8 +25,6 @@ __all__ = ["CasePage", "case_page"]
 MOST = 40
 _IN_TABLE = ("value", "gradient", "error", "warning")
 _REDUCTIONS = {name: place for place, name in enumerate(("none", "sum", "mean", "default", ""))}
-_SUFFIX = " [known: "
-_NUMERIC = re.compile(r"\S+ instead of \S+: (.*); \S+ times the bound, \S+ ulp")
 _NOTHING = Markup('<td class="no">')
 
 
@@ -66,8 +64,8 @@ class CasePage:
     refusals: list[tuple[Column, str, int]] = field(default_factory=list)
 
 
-def case_page(results: CaseResults, reproduce: Reproduce | None) -> CasePage:
-    """Arrange a case's outcomes for its page."""
+def case_page(results: CaseResults, entry: Entry | None = None, reproduce: Reproduce | None = None) -> CasePage:
+    """Arrange a case's outcomes for its page; ``entry`` is the case itself, if it can be read."""
     counts = results.counts()
     active = [column for column, seen in counts.items() if set(seen) - {"unsupported", "not run"}]
     notable: dict[Column, list[Outcome]] = defaultdict(list)
@@ -77,7 +75,7 @@ def case_page(results: CaseResults, reproduce: Reproduce | None) -> CasePage:
             notable[column].append(outcome)
         elif outcome.verdict in ("unsupported", "not run"):
             refused[(column, outcome.message or outcome.verdict)] += 1
-    groups = [_group(column, notable[column], reproduce) for column in counts if notable[column]]
+    groups = [_group(column, notable[column], entry, reproduce) for column in counts if notable[column]]
     return CasePage(
         results.case,
         results.theme,
@@ -93,26 +91,25 @@ def case_page(results: CaseResults, reproduce: Reproduce | None) -> CasePage:
 # -- findings ---------------------------------------------------------------------------------------------------------
 
 
-def _group(column: Column, found: list[Outcome], reproduce: Reproduce | None) -> Group:
+def _group(column: Column, found: list[Outcome], entry: Entry | None, reproduce: Reproduce | None) -> Group:
     severity = {verdict: place for place, verdict in enumerate(("fail", "crash", "timeout", "error", "fixed", "known"))}
     found.sort(key=lambda o: severity.get(o.verdict, 9))
-    first = found[0]
+    first = telling(found)
     source = column.record.sources.get(first.op) if column.record else None
-    script = reproduce(column.spec, first) if reproduce is not None else None
     return Group(
         column,
         [_finding(column, outcome) for outcome in found[:MOST]],
         max(len(found) - MOST, 0),
         commands(column, first),
-        script,
+        script(reproduce, entry, column, first),
         source,
         first.source or "",
-        _worst_input(next((o.worst_input for o in found if o.worst_input is not None), None)),
+        _worst_input(first.worst_input),
     )
 
 
 def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
-    message, mark, entry = outcome.message.partition(_SUFFIX)
+    message, entry = finding(outcome.message)
     parts = (column.slug, outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
     return {
         "id": slug("f-" + "-".join(part.replace(" ", "-") for part in parts if part)),
@@ -126,15 +123,9 @@ def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
         "ulp": figure(outcome.ulp),
         "ratio": figure(outcome.ratio),
         "letter": outcome.class_ or "",
-        "message": _without_numbers(message)[:400],
-        "entry": entry.partition(",")[0] if mark else "",
+        "message": message[:400],
+        "entry": entry,
     }
-
-
-def _without_numbers(message: str) -> str:
-    """What a numeric finding says beside the numbers, which have columns of their own."""
-    found = _NUMERIC.fullmatch(message)
-    return found[1] if found else message
 
 
 def _worst_input(given: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from conformance.results.records import Outcome
 from reports.site.columns import Column
 from reports.site.gather import NOTABLE, ORDER, CaseResults
-from reports.site.text import figure, number, slug, visible
+from reports.site.text import figure, finding, number, slug, visible
 
 __all__ = ["Findings", "as_script"]
 
@@ -76,7 +76,7 @@ class Findings:
             words(number(outcome.expected, outcome.dtype)),
             words(figure(outcome.ulp)),
             words(outcome.class_ or ""),
-            words(outcome.message[:400]),
+            words(_said(outcome.message)),
             1,
         ]
 
@@ -97,6 +97,11 @@ class Findings:
                 "hidden": self.hidden,
             },
         )
+
+
+def _said(message: str) -> str:
+    said, entry = finding(message)
+    return f"{said[:400]} (known: {entry})" if entry else said[:400]
 
 
 def as_script(name: str, data: object) -> str:

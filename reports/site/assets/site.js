@@ -137,11 +137,10 @@
         link.href = `cases/${slug}.html#b-${columns[row[COLUMN]][1]}`;
         link.textContent = name;
         cell(line, word);
-        cell(line, columns[row[COLUMN]][0]);
+        cell(line, columns[row[COLUMN]][0], "nw");
         cell(line, link);
         cell(line, row.slice(4, 9).map((place) => words[place]).filter(Boolean).join(", "));
-        cell(line, words[row[9]], "x");
-        cell(line, words[row[10]], "x");
+        for (const place of [9, 10]) cell(line, words[row[place]], words[row[place]].length > 24 ? "x" : "nw");
         cell(line, words[row[11]], "r");
         cell(line, words[row[12]]);
         cell(line, words[row[13]], "msg");

@@ -13,7 +13,7 @@ from conformance.errors import UsageError
 from conformance.results.records import BackendRecord
 from conformance.results.store import read_run
 from reports.site.build import write_site
-from reports.site.text import link, slug, visible
+from reports.site.text import finding, link, slug, visible
 from tests.reports.site.made import HOSTILE, outcome, run
 
 SAFE_TAGS = frozenset(
@@ -193,7 +193,11 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
     rows = [
         outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.6931471805599453, message="wrong")
     ]
-    made = site(tmp_path, run(tmp_path / "r", rows), reproduce=lambda spec, found: f"import {spec}  # {found.case}")
+    made = site(
+        tmp_path,
+        run(tmp_path / "r", rows),
+        reproduce=lambda entry, found, sources: f"# {entry.case.id}\n{sources[found.op].text}",
+    )
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
     for part in (
         "logits: [[1e8, 1e8]]",
@@ -201,7 +205,7 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
         "0.69314718055994531",
         "lse-minus-x",
         "def cross_entropy(x): ...",
-        "import one  # two-equal-logits-at-1e8",
+        "# two-equal-logits-at-1e8\ndef cross_entropy(x): ...",
         "conformance explain two-equal-logits-at-1e8 -b one --dtype float32",
     ):
         assert part in text, part
@@ -280,3 +284,20 @@ def test_names_of_files_are_safe_and_distinct() -> None:
 
 def test_what_cannot_be_seen_is_spelled_out() -> None:
     assert visible("a\x1b[0m\u202eb\ufeff\n") == "a\\x1b[0m\\u202eb\\ufeff\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "said", "entry"),
+    [
+        (
+            "0 instead of 0.5: class C, declared B; 7e+05 times the bound, 1e+07 ulp [known: a-b, not reported]",
+            "class C, declared B",
+            "a-b",
+        ),
+        ("nan instead of 0.5 [known: c, https://x.example/a,b]", "nan instead of 0.5", "c"),
+        ("returned a result although smoothing is 2", "returned a result although smoothing is 2", ""),
+        ("[known: ", "[known: ", ""),
+    ],
+)
+def test_a_finding_says_what_its_numbers_do_not(message: str, said: str, entry: str) -> None:
+    assert finding(message) == (said, entry)
