@@ -12,7 +12,7 @@ from conformance.judge.identity import Side, flat_value, judge_identity, judge_s
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
 from conformance.numerics.formats import Float64Array
-from conformance.results.records import BackendRecord, Outcome, UnitKey
+from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -106,6 +106,10 @@ class Conductor:
             device=description.device,
             mode=description.mode,
             settings=description.settings,
+            sources={
+                name: SourceRecord(file=each.file, line=each.line, text=each.text)
+                for name, each in description.sources.items()
+            },
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
