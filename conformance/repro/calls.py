@@ -188,6 +188,16 @@ class Adapter(Specialiser):
                 return Wrapped(ast.Call(function.node, [], options), arguments[0])
         return None
 
+    def facts_of(self, function: Value) -> Any:
+        """A tensor's method that changes neither shape nor dtype tells as much as the tensor."""
+        node = function.node if isinstance(function, Code) else None
+        if not isinstance(node, ast.Attribute) or node.attr not in vocabulary.PRESERVING:
+            return None
+        facts = self._facts(node.value)
+        if facts is None and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+            return self.facts_of(Code(node.value.func))
+        return facts
+
     def _known_tensors(self) -> list[Code]:
         values = [each for frame in self.frames for each in frame.names.values()]
         return [each for each in values if isinstance(each, Code) and each.facts is not None]

@@ -18,6 +18,7 @@ from conformance.repro.values import (
     Const,
     Contract,
     Dtype,
+    Facts,
     Function,
     Instance,
     Items,
@@ -87,6 +88,10 @@ class Expressions(ABC):
     @abstractmethod
     def call(self, function: Value, arguments: list[Value], keywords: dict[str, Value], frame: Frame) -> Value | None:
         """The result of calling what is known; None where the call is left to the script."""
+
+    @abstractmethod
+    def facts_of(self, function: Value) -> Facts | None:
+        """What is known of the result of a call that is left to the script."""
 
     @abstractmethod
     def as_code(self, function: Function) -> ast.expr:
@@ -348,7 +353,7 @@ class Expressions(ABC):
             [self.reify(each) for each in arguments],
             [ast.keyword(name, self.reify(each)) for name, each in keywords.items()],
         )
-        return Code(code)
+        return Code(code, self.facts_of(function))
 
     # -- what is known ------------------------------------------------------------------------------------------------
 

@@ -98,20 +98,21 @@ def _numbers(stage: Stage, scene: Scene) -> None:
         stage.gradient(made, "", "gradient")
     else:
         stage.value(made, "value")
-    index = _worst_index(scene, quantity)
-    if outcome.observed is None or isinstance(outcome.observed, str) and outcome.observed.startswith("("):
+    if raised or outcome.verdict in _ENDS:
+        return
+    if not _is_number(outcome.observed):
         stage.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
         if outcome.expected is not None:
             stage.say(f'print({_text(f"expected: {outcome.expected}")})')
         return
-    _print_number(stage, scene, quantity, index)
+    _print_number(stage, scene, quantity, _worst_index(scene, quantity))
 
 
 def _print_number(stage: Stage, scene: Scene, quantity: str, index: tuple[int, ...] | None) -> None:
     outcome = scene.outcome
     where = "" if not index else f"[{', '.join(map(str, index))}]"
     stage.say("", f"observed = float({quantity}{where})", 'print("observed:", observed)')
-    if outcome.expected is None:
+    if not _is_number(outcome.expected):
         return
     exact = exact_text(scene.problem, quantity, scene.reduction, index or (), outcome.expected)
     stage.say(f'print("exact:    {exact}")')
@@ -146,10 +147,11 @@ def _must_raise(stage: Stage, scene: Scene) -> None:
     reason = _reason(scene.outcome.message)
     stage.say(f"# must raise: {_line(reason)}")
     if by_gradient:
-        stage.gradient(made, "value", "gradient")
+        stage.gradient(made, "", "gradient")
     else:
         stage.value(made, "value")
-    stage.say('print("observed:", value)', 'print("expected: an error")')
+    name = "gradient" if by_gradient else "value"
+    stage.say(f'print("observed:", {name})', 'print("expected: an error")')
 
 
 def _upstream_is_at_fault(scene: Scene) -> bool:
@@ -257,6 +259,10 @@ def _indices(problem: Problem, reduction: str, flat: Any) -> list[tuple[int, ...
         place = [int(i) for i in np.unravel_index(row, positions)] if positions else []
         found.append((*place[:axis], klass, *place[axis:]))
     return found
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) or value in ("inf", "-inf", "nan")
 
 
 def _line(text: str) -> str:

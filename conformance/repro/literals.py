@@ -19,7 +19,7 @@ __all__ = ["MOST_TEXT", "Literal", "array_text", "number_text", "numpy_text", "v
 #: Elements that are written out as numbers.
 MOST_NUMBERS = 96
 #: Characters of base64 that a script may hold.
-MOST_TEXT = 100_000
+MOST_TEXT = 150_000
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,15 @@ def reproducer(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]
     ``sources`` are those of the backend, as its process describes it and as its record holds them. Raises
     ``UsageError`` where there is no such problem, the inputs are too large, or the sources are not recorded.
     """
+    try:
+        return _script(entry, outcome, sources)
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
+        raise UsageError(
+            f"the record of {outcome.case!r} does not fit the case: {error}", mend="use the cases of that run"
+        ) from None
+
+
+def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -> str:
     scene = Scene(problem_of(entry, outcome), outcome)
     try:
         program = Program.of(sources)

@@ -74,6 +74,7 @@ class Specialised(Stage):
         self.backend = self.adapter.backend(device=device, mode=mode)
         self.adapter.kept |= kept
         self.tensors: dict[str, Code] = {}
+        self.defined: set[tuple[str, ...]] = set()
         self.templates: Mapping[str, str] = program.literal("script", {})
 
     def put(self, name: str, item: Array | Any, layout: str) -> None:
@@ -134,8 +135,16 @@ class Specialised(Stage):
 
     def _flush(self, later: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         names = frozenset(later) | self.kept | self.tensors.keys()
+        again = ""
         for statement in tidied(self.adapter.block, names):
-            self.lines += text_of(statement).splitlines()
+            lines = text_of(statement).splitlines()
+            if isinstance(statement, ast.FunctionDef):
+                again = statement.name if tuple(lines) in self.defined else ""
+                self.defined.add(tuple(lines))
+                lines = ["", *lines, ""]
+            wraps = isinstance(statement, ast.Assign) and text_of(statement.targets[0]) == again
+            if not again or not (wraps or isinstance(statement, ast.FunctionDef)):
+                self.lines += lines
         self.adapter.block = []
 
 

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from conformance.repro.values import Code, Const, Dtype, Facts, Items, Value
 
-__all__ = ["DTYPE_NAMES", "attribute_of", "called", "compared", "is_moved_nowhere", "method_of"]
+__all__ = ["DTYPE_NAMES", "PRESERVING", "attribute_of", "called", "compared", "is_moved_nowhere", "method_of"]
 
+#: Methods whose result has the tensor's shape and dtype.
+PRESERVING = ("clone", "contiguous", "copy", "cpu", "detach", "requires_grad_")
 _FLOATING = ("float16", "bfloat16", "float32", "float64")
 _KINDS = {"floating": "f", "inexact": "f", "integer": "iu", "signedinteger": "i", "unsignedinteger": "u"}
 DTYPE_NAMES = (*_FLOATING, "bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
