@@ -15,6 +15,7 @@ from conformance.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from conformance.repro.witness import Witness
+    from reports.dossier.issue import Subject
 
 __all__ = ["command"]
 
@@ -28,15 +29,21 @@ LIMIT = 120  # seconds for the script's own run
 )
 @click.argument("case")
 @click.option("-b", "--backend", "spec", required=True, metavar="SPEC", help="The backend, as `conformance run` takes.")
-@click.option("--run", type=click.Path(path_type=Path), metavar="DIR",
-              help="Take the finding and the adapter's source from this run: the framework need not be installed.")  # fmt: skip
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take the finding and the adapter's source from this run: the framework need not be installed.",
+)
 @cases_option
 @click.option("--dtype", metavar="DTYPE", help="Only a finding in this dtype.")
 @click.option("--reduction", metavar="NAME", help="Only a finding of this reduction: none, sum, mean, default.")
 @click.option("--check", metavar="CHECK", help="Only a finding of this check: value, gradient, error, shift, ...")
 @click.option("--layout", metavar="LAYOUT", help="Only a finding in this memory layout.")
 @click.option("--issue", is_flag=True, help="Write the draft of the upstream issue, which holds the script.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Write script and draft into this folder.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write script and draft into this folder."
+)
 def command(
     case: str,
     spec: str,
@@ -80,7 +87,7 @@ def command(
     return 0
 
 
-def _subject(witness: Witness):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _subject(witness: Witness) -> Subject:
     from conformance.judge.profile import load_profile
     from conformance.places import PROFILES
     from reports.dossier.issue import Subject
@@ -97,7 +104,12 @@ def _run(script: str) -> str | None:
         file.write_text(script, encoding="utf-8")
         try:
             done = subprocess.run(
-                [sys.executable, "-I", str(file)], cwd=folder, capture_output=True, text=True, timeout=LIMIT, check=False
+                [sys.executable, "-I", str(file)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
             return None

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import ast
-import copy
 from typing import Any
 
 from conformance.repro import vocabulary
-from conformance.repro.expressions import Frame, constant, is_builtin
-from conformance.repro.program import Klass, Module, contract, without_annotations
-from conformance.repro.specialise import Specialiser
+from conformance.repro.code import constant
+from conformance.repro.expressions import Frame
+from conformance.repro.lookups import Lookups
+from conformance.repro.program import Klass, contract
+from conformance.repro.structures import (
+    FOLDED,
+    Method,
+    definition,
+    dict_of,
+    is_static,
+    isinstance_of,
+    of_structure,
+    size,
+)
 from conformance.repro.values import (
     Builtin,
     Code,
     Const,
     Contract,
-    Dtype,
     Function,
     Instance,
     Items,
@@ -32,21 +41,14 @@ Inputs = dict[str, Code]
 MOST_DEPTH = 24
 #: Functions with more statements than this stay functions.
 SMALL = 12
-FOLDED = {
-    name: getattr(__builtins__, name, None) or __import__("builtins").__dict__[name]
-    for name in ("len", "min", "max", "abs", "bool", "int", "float", "str", "tuple", "list", "range", "sorted", "sum",
-                 "any", "all")
-}  # fmt: skip
 
 
-class Adapter(Specialiser):
+class Adapter(Lookups):
     """An adapter's program in one mode on one device: calls of its methods become statements."""
 
     def backend(self, *, device: str, mode: str) -> Instance:
         """The adapter's object, as if it had been made."""
-        return Instance(
-            self.program.classes, {"device": Const(device), "mode": Const(mode), "threads": Const(1)}
-        )
+        return Instance(self.program.classes, {"device": Const(device), "mode": Const(mode), "threads": Const(1)})
 
     def request(self, operation: str, operands: dict[str, Value], options: dict[str, Any]) -> Instance:
         """The contract's ``Call``."""
@@ -69,91 +71,12 @@ class Adapter(Specialiser):
             raise NotSpecialised(f"{method} is no function of the adapter")
         return result
 
-    # -- attributes and names -----------------------------------------------------------------------------------------
-
-    def attribute(self, owner: Value, name: str, frame: Frame) -> Value:
-        """An attribute of a value."""
-        if isinstance(owner, Instance):
-            return self._of_instance(owner, name)
-        if isinstance(owner, Code | Dtype):
-            known = vocabulary.attribute_of(owner, name)
-            if known is not None:
-                return known
-            if isinstance(owner, Code) and name == "writeable" and _is_flags(owner.node):
-                return Const(True)
-            return Code(ast.Attribute(self.reify(owner), name))
-        if isinstance(owner, Function) and name == "__name__":
-            return Const(owner.name)
-        return Code(ast.Attribute(self._method_owner(owner), name)) if isinstance(owner, Const) else _Method(owner, name)
-
-    def _method_owner(self, owner: Value) -> ast.expr:
-        return self.reify(owner)
-
-    def _of_instance(self, owner: Instance, name: str, after: Klass | None = None) -> Value:
-        if after is None and name in owner.attributes:
-            return owner.attributes[name]
-        start = 0 if after is None else owner.classes.index(after) + 1
-        for klass in owner.classes[start:]:
-            if name in klass.methods:
-                node = klass.methods[name]
-                function = Function(node, klass.module, {"__class__": Contract(klass)}, owner)
-                if any(isinstance(each, ast.Name) and each.id == "property" for each in node.decorator_list):
-                    return self._inline(function, [], {})
-                return function
-            if name in klass.attributes:
-                return self.evaluate(klass.attributes[name], Frame(klass.module, bound=owner, klass=klass))
-        value = self._set_when_made(owner, name)
-        owner.attributes[name] = value
-        return value
-
-    def _set_when_made(self, owner: Instance, name: str) -> Value:
-        """An attribute that ``__init__`` sets."""
-        for klass in owner.classes:
-            made = klass.methods.get("__init__")
-            for each in ast.walk(made) if made is not None else ():
-                target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
-                value = getattr(each, "value", None)
-                if isinstance(target, ast.Attribute) and target.attr == name and isinstance(value, ast.expr):
-                    names = {key: owner.attributes[key] for key in ("device", "mode", "threads")}
-                    return self.evaluate(value, Frame(klass.module, {"self": owner, **names}, {}, owner, klass))
-        raise NotSpecialised(f"self.{name} is not known")
-
-    def of_module(self, name: str, module: Module) -> Value:
-        """What a module's own name stands for."""
-        if name in module.functions:
-            return Function(module.functions[name], module)
-        if name in module.classes:
-            return Contract(Klass(module, module.classes[name]))
-        if name in module.constants:
-            return self._constant(name, module)
-        if name in module.imports:
-            other = self.program.module_of(module.imports[name])
-            statement = module.imports[name]
-            if other is not None:
-                original = statement.names[0].name if isinstance(statement, ast.ImportFrom) else name
-                return self.of_module(original, other)
-            self.imports[name] = statement
-            self.used.add(name)
-            return Code(ast.Name(name))
-        if is_builtin(name):
-            return Builtin(name)
-        raise NotSpecialised(f"{name} is not known in {module.file}")
-
-    def _constant(self, name: str, module: Module) -> Value:
-        statement = module.constants[name]
-        value = getattr(statement, "value", None)
-        try:
-            return Const(ast.literal_eval(value))  # type: ignore[arg-type]
-        except (ValueError, TypeError):
-            self.keep(name, module)
-            return Code(ast.Name(name))
-
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def call(self, function: Value, arguments: list[Value], keywords: dict[str, Value], frame: Frame) -> Value | None:
         """The result of calling what is known; None where the call is left to the script."""
-        if isinstance(function, _Method):
-            return _of_structure(self, function, arguments)
+        if isinstance(function, Method):
+            return of_structure(self, function, arguments)
         if isinstance(function, Function):
             return self._inlined(function, arguments, keywords)
         if isinstance(function, Wrapped):
@@ -182,10 +105,10 @@ class Adapter(Specialiser):
             tensor, moved = arguments[0], arguments[1:]
         if name in ("movedim", "moveaxis") and len(moved) == 2 and isinstance(tensor, Code):
             return tensor if vocabulary.is_moved_nowhere(tensor.facts, *moved) else None
-        if len(arguments) == 1 and isinstance(arguments[0], Function):
-            if all(isinstance(each, Const) for each in keywords.values()):
-                options = [ast.keyword(key, self.reify(each)) for key, each in keywords.items()]
-                return Wrapped(ast.Call(function.node, [], options), arguments[0])
+        wraps = len(arguments) == 1 and all(isinstance(each, Const) for each in keywords.values())
+        if wraps and isinstance(arguments[0], Function):
+            options = [ast.keyword(key, self.reify(each)) for key, each in keywords.items()]
+            return Wrapped(ast.Call(function.node, [], options), arguments[0])
         return None
 
     def facts_of(self, function: Value) -> Any:
@@ -211,11 +134,11 @@ class Adapter(Specialiser):
             if isinstance(own, Contract) and isinstance(frame.bound, Instance):
                 return _Super(frame.bound, own.klass)
         if name == "dict":
-            return _dict(self, arguments, keywords)
+            return dict_of(self, arguments, keywords)
         if name == "getattr" and len(arguments) >= 2 and isinstance(arguments[1], Const):
             return self.attribute(arguments[0], str(arguments[1].value), frame)
         if name == "isinstance" and len(arguments) == 2:
-            return _isinstance(arguments[0], self.reify(arguments[1]))
+            return isinstance_of(arguments[0], self.reify(arguments[1]))
         if name in ("tuple", "list") and len(arguments) == 1:
             inside = self.items(arguments[0])
             return None if inside is None else Items(list(inside), tuple if name == "tuple" else list)
@@ -257,7 +180,7 @@ class Adapter(Specialiser):
         mark, block = len(self.block), self.block
         before = self.used.copy()
         try:
-            if isinstance(function.node, ast.FunctionDef) and _size(function.node) > SMALL and function.bound is None:
+            if isinstance(function.node, ast.FunctionDef) and size(function.node) > SMALL and function.bound is None:
                 raise NotSpecialised(f"{function.name} is long")
             return self._inline(function, arguments, keywords)
         except NotSpecialised:
@@ -279,7 +202,7 @@ class Adapter(Specialiser):
         klass = own.klass if isinstance(own, Contract) else None
         frame = Frame(function.module, {}, function.scope, function.bound, klass)
         values = list(arguments)
-        if function.bound is not None and klass is not None and not _is_static(function.node):
+        if function.bound is not None and klass is not None and not is_static(function.node):
             values.insert(0, function.bound)
         given = self._arguments(function, values, keywords)
         self.frames.append(frame)
@@ -370,7 +293,7 @@ class Adapter(Specialiser):
             self.frames.pop()
             self.used, self.kept = used | {title}, kept
         decorators = [wrapper.func] if wrapper is not None and not wrapper.keywords else []
-        self.emit(_definition(title, parameters, body, decorators))
+        self.emit(definition(title, parameters, body, decorators))
         if wrapper is not None and wrapper.keywords:
             call = ast.Call(wrapper.func, [ast.Name(title)], wrapper.keywords)
             self.emit(ast.Assign([ast.Name(title)], call))
@@ -379,12 +302,16 @@ class Adapter(Specialiser):
     def as_code(self, function: Function) -> ast.expr:
         """A function that is handed on: a lambda where one expression says it, else the name of a definition."""
         spec = function.node.args
-        if spec.vararg or spec.kwarg or spec.kwonlyargs or function.bound is not None and "__class__" in function.scope:
+        if (
+            spec.vararg
+            or spec.kwarg
+            or spec.kwonlyargs
+            or (function.bound is not None and "__class__" in function.scope)
+        ):
             raise NotSpecialised(f"{function.name} is handed on as it is")
         parameters = [each.arg for each in (*spec.posonlyargs, *spec.args)]
-        facts = {n: next((f.names[n].facts for f in self.frames if isinstance(f.names.get(n), Code)), None)
-                 for n in parameters}  # type: ignore[union-attr]  # fmt: skip
-        names: dict[str, Value] = {name: Code(ast.Name(name), facts[name]) for name in parameters}
+        known = {each.node.id: each.facts for each in self._known_tensors() if isinstance(each.node, ast.Name)}
+        names: dict[str, Value] = {name: Code(ast.Name(name), known.get(name)) for name in parameters}
         title = self._define(function, names, parameters, None)
         made = self.block[-1]
         if isinstance(made, ast.FunctionDef) and len(made.body) == 1 and isinstance(made.body[0], ast.Return):
@@ -392,45 +319,6 @@ class Adapter(Specialiser):
             body = made.body[0].value or constant(None)
             return ast.Lambda(made.args, body)
         return ast.Name(title)
-
-    # -- what is kept as it is written ----------------------------------------------------------------------------------
-
-    def keep(self, name: str, module: Module) -> None:
-        """Keep a function, class or constant of a module, and all that it needs, as it is written."""
-        if name in self.helpers:
-            return
-        node = module.functions.get(name) or module.classes.get(name) or module.constants.get(name)
-        if node is None:
-            raise NotSpecialised(f"{name} is not known in {module.file}")
-        if name in self.used:
-            raise NotSpecialised(f"two things are called {name}")
-        self.used.add(name)
-        bare = without_annotations(copy.deepcopy(node))
-        self.helpers[name] = bare
-        for each in ast.walk(bare):
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load):
-                self._keep_needed(each.id, module)
-        self.helpers[name] = self.helpers.pop(name)  # after what it needs
-
-    def _keep_needed(self, name: str, module: Module) -> None:
-        if name in module.functions or name in module.classes or name in module.constants:
-            self.keep(name, module)
-        elif name in module.imports:
-            other = self.program.module_of(module.imports[name])
-            if other is None:
-                self.imports[name] = module.imports[name]
-            else:
-                self.keep(name, other)
-
-
-class _Method(Builtin):
-    """A method of a dict or tuple that is known."""
-
-    def __init__(self, owner: Value, name: str) -> None:
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "owner", owner)
-
-    owner: Value
 
 
 class _Super(Instance):
@@ -440,68 +328,3 @@ class _Super(Instance):
         start = instance.classes.index(after) + 1
         super().__init__(instance.classes[start:], {})
         self.instance = instance
-
-
-def _of_structure(adapter: Adapter, method: _Method, arguments: list[Value]) -> Value | None:
-    owner, name = method.owner, method.name
-    if not isinstance(owner, Pairs):
-        raise NotSpecialised(f"the method {name} of what is known")
-    entries = owner.entries
-    if name in ("get", "pop") and arguments:
-        key = adapter.key(arguments[0])
-        default: Value = arguments[1] if len(arguments) > 1 else Const(None)
-        if name == "pop" and len(arguments) == 1 and key not in entries:
-            raise NotSpecialised(f"there is no {key!r} to pop")
-        return entries.pop(key, default) if name == "pop" else entries.get(key, default)
-    if name == "items":
-        return Items([Items([Const(key), value]) for key, value in entries.items()])
-    if name == "keys":
-        return Items([Const(key) for key in entries])
-    if name == "values":
-        return Items(list(entries.values()))
-    raise NotSpecialised(f"the method {name} of a dict")
-
-
-def _dict(adapter: Adapter, arguments: list[Value], keywords: dict[str, Value]) -> Value | None:
-    found: dict[Any, Value] = {}
-    for each in arguments:
-        pairs = each.entries.items() if isinstance(each, Pairs) else None
-        if pairs is None:
-            inside = adapter.items(each)
-            if inside is None or not all(isinstance(pair, Items) and len(pair.items) == 2 for pair in inside):
-                return None
-            pairs = {adapter.key(pair.items[0]): pair.items[1] for pair in inside if isinstance(pair, Items)}.items()
-        found.update(pairs)
-    return Pairs(found | keywords)
-
-
-def _isinstance(value: Value, kind: ast.expr) -> Value | None:
-    name = getattr(kind, "attr", getattr(kind, "id", ""))
-    if isinstance(value, Code) and value.facts is not None and name == "ndarray":
-        if value.facts.is_array:
-            return Const(True)
-        return None if value.facts.is_tensor else Const(False)
-    if isinstance(value, Const) and name in ("int", "float", "str", "bool"):
-        return Const(isinstance(value.value, FOLDED[name]))
-    return None
-
-
-def _is_flags(node: ast.expr) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "flags"
-
-
-def _is_static(node: ast.FunctionDef | ast.Lambda) -> bool:
-    return isinstance(node, ast.FunctionDef) and any(
-        isinstance(each, ast.Name) and each.id == "staticmethod" for each in node.decorator_list
-    )
-
-
-def _size(node: ast.FunctionDef) -> int:
-    return sum(isinstance(each, ast.stmt) for each in ast.walk(node)) - 1
-
-
-def _definition(
-    name: str, parameters: list[str], body: list[ast.stmt], decorators: list[ast.expr]
-) -> ast.FunctionDef:
-    arguments = ast.arguments([], [ast.arg(each) for each in parameters], None, [], [], None, [])
-    return ast.FunctionDef(name, arguments, body, decorators, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.repro import vocabulary
+from conformance.repro.code import constant, folded, is_simple, mentions
 from conformance.repro.program import Klass, Module, Program
 from conformance.repro.values import (
     Builtin,
@@ -127,11 +127,11 @@ class Expressions(ABC):
             return False
         others = [each for other in self.frames if other is not frame for each in other.names.values()]
         others += [value for key, value in frame.names.items() if key != name]
-        return not any(_mentions(each, name) for each in others)
+        return not any(mentions(each, name) for each in others)
 
     def bind(self, name: str, value: Value, frame: Frame) -> None:
         """``name = value`` in a frame; a statement of the script where the value is code that computes."""
-        if name in frame.fixed or (isinstance(value, Code) and not _is_simple(value.node)):
+        if name in frame.fixed or (isinstance(value, Code) and not is_simple(value.node)):
             target = self.fresh(name, frame)
             code = self.reify(value)
             if not (isinstance(code, ast.Name) and code.id == target):
@@ -264,7 +264,7 @@ class Expressions(ABC):
         if isinstance(left, Pairs) and isinstance(right, Pairs) and isinstance(node.op, ast.BitOr):
             return Pairs({**left.entries, **right.entries})
         if same_constants(left, right) and type(node.op) in _BINARY:
-            return Const(_folded(_BINARY[type(node.op)], plain(left), plain(right)))
+            return Const(folded(_BINARY[type(node.op)], plain(left), plain(right)))
         return Code(ast.BinOp(self.reify(left), node.op, self.reify(right)))
 
     def _unary(self, node: ast.UnaryOp, frame: Frame) -> Value:
@@ -273,7 +273,7 @@ class Expressions(ABC):
             decided = self.truth(value)
             return Code(ast.UnaryOp(node.op, self.reify(value))) if decided is None else Const(not decided)
         if isinstance(value, Const):
-            return Const(_folded(_UNARY[type(node.op)], value.value))
+            return Const(folded(_UNARY[type(node.op)], value.value))
         return Code(ast.UnaryOp(node.op, self.reify(value)))
 
     def _choice(self, node: ast.IfExp, frame: Frame) -> Value:
@@ -409,49 +409,3 @@ class Expressions(ABC):
                 return ast.Call(value.call.func, [self.as_code(value.function)], value.call.keywords)
             case Contract() | Instance():
                 raise NotSpecialised("the adapter's own object is handed on")
-
-
-def constant(value: Any) -> ast.expr:
-    """A constant as code; infinities and NaN have no literal."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return ast.Call(ast.Name("float"), [ast.Constant(str(value))], [])
-    if isinstance(value, tuple):
-        return ast.Tuple([constant(each) for each in value])
-    if isinstance(value, range):
-        raise NotSpecialised("a range")
-    return ast.Constant(value)
-
-
-def _folded(function: Callable[..., Any], *values: Any) -> Any:
-    try:
-        return function(*values)
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise NotSpecialised(f"{type(error).__name__}: {error}") from None
-
-
-def _is_simple(node: ast.expr) -> bool:
-    """Whether the code names something and computes nothing."""
-    return isinstance(node, ast.Name | ast.Constant) or (isinstance(node, ast.Attribute) and _is_simple(node.value))
-
-
-def _mentions(value: Value, name: str, depth: int = 0) -> bool:
-    """Whether the value's code uses a name of the script."""
-    if isinstance(value, Code | Dtype):
-        return any(isinstance(each, ast.Name) and each.id == name for each in ast.walk(value.node))
-    if depth > 4:
-        return True
-    if isinstance(value, Items):
-        return any(_mentions(each, name, depth + 1) for each in value.items)
-    if isinstance(value, Pairs):
-        return any(_mentions(each, name, depth + 1) for each in value.entries.values())
-    if isinstance(value, Function):
-        inside = {each.id for each in ast.walk(value.node) if isinstance(each, ast.Name)}
-        return any(_mentions(value.scope[each], name, depth + 1) for each in inside & value.scope.keys())
-    if isinstance(value, Instance) and depth:
-        return any(_mentions(each, name, depth + 1) for each in value.attributes.values())
-    return isinstance(value, Wrapped) and _mentions(value.function, name, depth + 1)
-
-
-def is_builtin(name: str) -> bool:
-    """Whether Python itself has that name."""
-    return hasattr(builtins, name)

@@ -103,7 +103,7 @@ def _numbers(stage: Stage, scene: Scene) -> None:
     if not _is_number(outcome.observed):
         stage.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
         if outcome.expected is not None:
-            stage.say(f'print({_text(f"expected: {outcome.expected}")})')
+            stage.say(f"print({_text(f'expected: {outcome.expected}')})")
         return
     _print_number(stage, scene, quantity, _worst_index(scene, quantity))
 
@@ -159,9 +159,7 @@ def _upstream_is_at_fault(scene: Scene) -> bool:
     upstream = problem.upstream.get(scene.reduction)  # type: ignore[call-overload]
     if problem.case.upstream is None or upstream is None:
         return False
-    shape = value_shape(
-        scene.reduction, problem.logits.shape, problem.target_kind, problem.targets, problem.class_axis
-    )
+    shape = value_shape(scene.reduction, problem.logits.shape, problem.target_kind, problem.targets, problem.class_axis)
     return bool(upstream.shape != shape)
 
 
@@ -220,9 +218,7 @@ def _sum(stage: Stage, scene: Scene) -> None:
 def _identity(stage: Stage, scene: Scene) -> None:
     """The call, the transformed call, and the results that must agree."""
     problem, outcome = scene.resolved, scene.outcome
-    derived = next(
-        (d for d in derive(problem) if d.name == outcome.check and d.reduction == scene.reduction), None
-    )
+    derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == scene.reduction), None)
     if derived is None:
         raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", mend="name another --check")
     made = _inputs(stage, problem, scene.reduction, gradient=False)

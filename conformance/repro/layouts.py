@@ -22,7 +22,7 @@ def layout_lines(name: str, text: str, array: Array, layout: str) -> list[str]:
         lines += [f"memory = np.zeros({shape}, values.dtype)", f"{name} = np.flip(memory)"]
     elif layout == "misaligned":
         lines += [f"memory = np.zeros({size + 2}, values.dtype)", f"{name} = memory[1 : {1 + size}].reshape({shape})"]
-    elif len(set(array[i].tobytes() for i in range(len(array)))) == 1:
+    elif len({array[i].tobytes() for i in range(len(array))}) == 1:
         lines.append(f"{name} = np.lib.stride_tricks.as_strided(values, strides=(0, *values.strides[1:]))")
         return lines
     else:

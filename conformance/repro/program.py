@@ -179,7 +179,7 @@ class Program:
 class _Bare(ast.NodeTransformer):
     """Takes annotations off functions: a script needs no names only for them."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self.generic_visit(node)
         node.returns = None
         arguments = node.args

@@ -47,7 +47,9 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
     try:
         program = Program.of(sources)
     except NotSpecialised as error:
-        raise UsageError(str(error), mend="run the suite again: results hold the adapter's source from now on") from None
+        raise UsageError(
+            str(error), mend="run the suite again: results hold the adapter's source from now on"
+        ) from None
     head = _head(entry, outcome)
     try:
         stage: Stage = Specialised(program, outcome.device, outcome.mode, kept_names(outcome.check))
@@ -65,7 +67,7 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
 
 def problem_of(entry: Entry, outcome: Outcome) -> Problem:
     """The problem that the outcome speaks of; raises ``UsageError`` where the case has it no longer."""
-    for problem in expand(entry, dtypes=(outcome.dtype,)).problems:  # type: ignore[arg-type]
+    for problem in expand(entry, dtypes=(outcome.dtype,)).problems:
         if problem.layout == outcome.layout:
             return problem
     raise UsageError(
@@ -90,7 +92,7 @@ def _assembled(program: Program, head: Sequence[str], setup: Sequence[str], stag
     imports = _imports(program, [*setup, *helpers, *body], specialised=isinstance(stage, Specialised))
     versions = _versions(imports)
     lines = [*head, *(text for _, text in imports)]
-    if any(line.startswith("@") or line.startswith("class ") for line in helpers):
+    if any(line.startswith(("@", "class ")) for line in helpers):
         lines.insert(len(head), "from __future__ import annotations\n")
     lines += ["", *setup, *versions, *helpers, "", *body]
     text = "\n".join(lines) + "\n"
@@ -106,7 +108,11 @@ def _imports(program: Program, lines: Sequence[str], *, specialised: bool) -> li
     used = {each.id for each in ast.walk(tree) if isinstance(each, ast.Name)} - stored
     known = {name: text_of(node) for module in reversed(program.modules) for name, node in module.imports.items()
              if not module.file.startswith("contract") or name not in _OWN}  # fmt: skip
-    found = {name: known[name] for name in used if name in known and program.module_of(ast.parse(known[name]).body[0]) is None}
+    found = {
+        name: known[name]
+        for name in used
+        if name in known and program.module_of(ast.parse(known[name]).body[0]) is None
+    }
     found |= {name: _OWN[name] for name in used if name in _OWN}
     framework = program.literal("framework", "")
     roots = {text.split()[1] for text in found.values() if text.startswith("import ")}

@@ -148,7 +148,9 @@ class Specialiser(Expressions):
 
     def _settle(self, node: ast.stmt, frame: Frame) -> None:
         """Give every name that the branches assign one name in the script, which holds its value so far."""
-        assigned = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+        assigned = {
+            each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+        }
         for name in sorted(assigned - frame.fixed.keys()):
             value = frame.names.get(name)
             if isinstance(value, Function | Instance | Pairs):

@@ -93,11 +93,11 @@ class _Put(ast.NodeTransformer):
         self.name = name
         self.value = value
 
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
         """Only the right side."""
         node.value = self.visit(node.value)
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """The expression, where it is the name."""
         return self.value if node.id == self.name else node

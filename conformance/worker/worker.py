@@ -176,6 +176,7 @@ def _class_sources(kind: type) -> dict[str, Source]:
     The text of a module that holds several of them stands at the first one only.
     """
     import inspect
+    from pathlib import Path
 
     from conformance.worker.exchange import Source
     from conformance.worker.faults import adapter_classes, display_path
@@ -186,8 +187,7 @@ def _class_sources(kind: type) -> dict[str, Source]:
         try:
             file = inspect.getsourcefile(each) or ""
             line = inspect.getsourcelines(each)[1]
-            with open(file, encoding="utf-8") as stream:
-                text = "" if file in seen else stream.read()
+            text = "" if file in seen else Path(file).read_text(encoding="utf-8")
         except (OSError, TypeError, UnicodeDecodeError):
             continue
         seen.add(file)

@@ -79,18 +79,20 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Whether a check that conformed does so no longer, or a case that is new to both sides' backends fails."""
+        """Whether there is any regression; failures of checks that the old run did not make are none."""
         return bool(self.regressions)
 
 
-def compare_runs(old: Path, new: Path, settings: Settings = Settings()) -> Comparison:  # noqa: B008
+def compare_runs(old: Path, new: Path, settings: Settings = Settings()) -> Comparison:
     """Read and compare two runs; see :func:`compare`. Raises ``UsageError`` where one cannot be read."""
     return compare(read_side(old), read_side(new), settings, names=(str(old), str(new)))
 
 
 def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = ("old", "new")) -> Comparison:
-    """A regression is a check that passed, deviated as declared, or was a known defect, and now fails, crashes, times
-    out, errs, or whose register entry is out of date; or a backend that ran and can no longer be started.
+    """What changed from ``old`` to ``new``.
+
+    A regression is a check that now fails, crashes, times out or errs and did none of these before; one that conformed
+    and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started.
     """
     result = Comparison(*names)
     for key, row in new.rows.items():
@@ -119,7 +121,6 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
 
 def _verdict(result: Comparison, key: Key, before: Row, row: Row) -> None:
     change = Change(key, before.verdict, row.verdict, row.message)
-    good_before = before.verdict in CONFORMING or before.verdict == "known"
     if row.check == "policy":
         result.policies.append(change)
     if row.verdict in NONCONFORMING and before.verdict not in NONCONFORMING:
@@ -128,8 +129,6 @@ def _verdict(result: Comparison, key: Key, before: Row, row: Row) -> None:
         result.regressions.append(change)  # what conformed is wrong now, registered or not
     elif row.verdict in CONFORMING and (before.verdict in NONCONFORMING or before.verdict == "known"):
         result.improvements.append(change)
-    elif row.verdict in ("unsupported", "not run") and good_before:
-        result.other.append(change)
     else:
         result.other.append(change)
 

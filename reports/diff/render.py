@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from reports.diff.compare import Accuracy, Change, Comparison
 from reports.diff.rows import Key
@@ -122,6 +122,3 @@ def _ulp(value: float | None) -> str:
 
 def _rest(rows: Sequence[object], limit: int) -> list[str]:
     return [f"… and {len(rows) - limit} more"] if len(rows) > limit else []
-
-
-Render = Callable[[Comparison], str]

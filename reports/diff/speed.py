@@ -14,8 +14,10 @@ _MODULE = "reports.benchmarks.compare"
 
 
 def compare_speed(old: Path, new: Path) -> Any:
-    """What ``reports.benchmarks.compare`` says of the two folders: an object with ``lines()`` (plain text),
-    ``regressed``, and ``document()`` (for JSON); None where there is nothing to compare.
+    """What ``compare_folders`` of ``reports.benchmarks.compare`` says of two runs' folders.
+
+    An object with ``lines()`` (plain text), ``regressed``, and ``document()`` (for JSON); None where there is nothing
+    to compare.
     """
     if not all((each / BENCHMARKS).is_file() for each in (old, new)):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.cases.load import Entry
@@ -84,9 +84,7 @@ def _group(
 ) -> list[str]:
     best, script = _shortest(group, records, entries)
     record = records.get(best.backend)
-    subject = Subject(
-        best.backend, record.framework if record else "", record.versions if record else {}, profile
-    )
+    subject = Subject(best.backend, record.framework if record else "", record.versions if record else {}, profile)
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
     why = defect.why if defect else entry.case.why if entry else best.message
@@ -104,9 +102,7 @@ def _group(
     return [*lines, script, ""]
 
 
-def _shortest(
-    group: Group, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]
-) -> tuple[Outcome, str]:
+def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]) -> tuple[Outcome, str]:
     """The finding whose script is the shortest, and that script; in its place, why there is none."""
     ordered = group.by_size(entries)
     found: list[tuple[int, Outcome, str]] = []
@@ -150,6 +146,3 @@ def _link(address: str) -> str:
 def _file_name(framework: str) -> str:
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in framework).strip(".") or "framework"
     return kept[:80]
-
-
-Texts = Iterable[str]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
-from conformance.judge.profile import Defect, Profile
+from conformance.judge.profile import Profile
 from conformance.results.records import Outcome
 from reports.markdown import escape
 
@@ -57,7 +57,9 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "error":
         return f"An error, because {_reason(outcome)}."
     if outcome.check in ("value", "gradient", "probability-sum", "gradient-sum") and outcome.expected is not None:
-        return f"`{_digits(outcome.expected)}`, the exact value for these very inputs (17 digits, by interval arithmetic)."
+        return (
+            f"`{_digits(outcome.expected)}`, the exact value for these very inputs (17 digits, by interval arithmetic)."
+        )
     if outcome.check == "repeatable":
         return "The same bits from the same call."
     if outcome.check == "unmodified":
@@ -140,7 +142,9 @@ def _symptom(outcome: Outcome) -> str:
 
 
 def _digits(value: object) -> str:
-    return f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
+    return (
+        f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
+    )
 
 
 def _short(value: object) -> str:
@@ -149,6 +153,3 @@ def _short(value: object) -> str:
 
 def _link(address: str) -> str:
     return f"<{address}>" if re.fullmatch(r"https://[^\s<>]+", address) else escape(address)
-
-
-Defects = Mapping[str, Defect]
