@@ -92,11 +92,10 @@ class Lookups(Specialiser):
     def _constant(self, name: str, module: Module) -> Value:
         statement = module.constants[name]
         value = getattr(statement, "value", None)
-        try:
-            return Const(ast.literal_eval(value))  # type: ignore[arg-type]
-        except (ValueError, TypeError):
-            self.keep(name, module)
-            return Code(ast.Name(name))
+        if isinstance(value, ast.Constant):
+            return Const(value.value)
+        self.keep(name, module)  # what can be changed is the module's state
+        return Code(ast.Name(name))
 
     def keep(self, name: str, module: Module) -> None:
         """Keep a function, class or constant of a module, and all that it needs, as it is written."""
