@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from conformance.errors import HarnessError, UsageError
+from conformance.cli import answer
 from reports.nightly import steps
 from reports.nightly.folder import Folder
 
@@ -112,17 +112,4 @@ def whole(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a step; errors go to standard error in words."""
-    try:
-        result: Any = cli.main(args=[*arguments], standalone_mode=False, prog_name="python -m reports.nightly")
-        return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except UsageError as error:
-        click.echo(f"error: {error}", err=True)
-        return 2
-    except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return 3
+    return answer(cli, arguments, "python -m reports.nightly")
