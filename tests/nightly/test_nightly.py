@@ -87,7 +87,7 @@ def test_an_issue_calls_nobody(tmp_path: Path) -> None:
 
 
 def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["alll"]) == 2
+    assert main(["everything"]) == 2
     assert main(["export", "--folder", str(tmp_path)]) == 2
     assert "Traceback" not in capfd.readouterr().err
     shutil.rmtree(tmp_path)
