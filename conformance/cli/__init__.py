@@ -20,6 +20,7 @@ VERBS = {
     "run": "Run the cases on backends and judge every result.",
     "explain": "Derive a case's exact value, line by line.",
     "report": "Merge runs and write their report.",
+    "history": "Keep every run in one file, and show what changed.",
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
     "fill": "Compute missing expected values into case files.",

@@ -31,9 +31,8 @@ WORKLOADS = {
     "lm-head-256x128256": (256, 128256),
     "latency-1x10": (1, 10),
     "latency-32x1000": (32, 1000),
-    "scaling-256x1000": (256, 1000),
-    "scaling-256x8000": (256, 8000),
-    "scaling-64x1000": (64, 1000),
+    **{f"scaling-classes-{c}": ((1 << 18) // c, c) for c in (8, 64, 512, 4096)},
+    **{f"scaling-positions-{n}": (n, 1000) for n in (1, 8, 64, 512)},
 }
 CONTRACTS = {"forward": 1.0, "forward+grad": 2.2}
 COPY = 11e9
@@ -167,6 +166,7 @@ def _entry(workload, shape, backend, facts, contract, replicate, order, times) -
                 "verdict": "pass" if error <= 1 else "fail",
                 "quantity": "gradient" if "grad" in contract else "value",
                 "positions": 64,
+                "limits": {"A": 0.05, "B": 1.0, "C": 1.4},
             },
             "status": "ok",
         },
