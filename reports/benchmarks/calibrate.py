@@ -25,8 +25,6 @@ def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
     rows = compare(old, new, DeadBand(width=1.0))
     logs = [math.log(row.ratio) for row in rows]
     width = band_of(logs)
-    # Judged with next to no band, a call says that the interval excludes 1.
-    apart = [row.changed for row in compare(old, new, DeadBand(width=1e-9))]
     outside = [abs(each) > math.log1p(band_of(_others(logs, i) or logs)) for i, each in enumerate(logs)]
     return DeadBand(
         width=width,
@@ -35,7 +33,7 @@ def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
         how=f"two runs of identical code: {len(rows)} comparisons",
         replicates=min((min(row.old_processes, row.new_processes) for row in rows), default=0),
         comparisons=len(rows),
-        false_calls=sum(a and b for a, b in zip(apart, outside, strict=True)),
+        false_calls=sum(row.apart and out for row, out in zip(rows, outside, strict=True)),
         log_ratios=tuple(logs),
     )
 

@@ -110,7 +110,8 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
         place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
         return (whole, one.cache == "warm", place, one.dtype == "float32", one.logits or 0, one.workload)
 
-    return tuple(max(groups.values(), key=worth, default=[]))
+    chosen: list[Cell] = max(groups.values(), key=worth) if groups else []
+    return tuple(chosen)
 
 
 def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
@@ -134,7 +135,9 @@ def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
 
 
 def _axis(group: Sequence[Cell]) -> tuple[str, str] | None:
-    classes, positions, logits = ({getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits"))
+    classes, positions, logits = (
+        {getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits")
+    )
     if len(classes) >= 3 and len(positions) == 1:
         return "classes", f"{positions.pop():,} positions"
     if len(classes) >= 3 and len(logits) == 1:
@@ -174,7 +177,7 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         ulp=_number(worst.ulp) if worst else None,
         class_=worst.class_ if worst else None,
         declared=worst.declared if worst else None,
-        accurate=None if worst is None else worst.verdict == "pass",
+        accurate=worst.conforms if worst else None,
         verdict=worst.verdict if worst else None,
         limits=worst.limits if worst else None,
     )

@@ -70,6 +70,11 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
         return Key(self.workload, self.backend, self.contract, self.cache)
 
     @property
+    def apart(self) -> bool:
+        """Whether the interval excludes 1, with enough processes to say so: the first half of the rule."""
+        return self.call != "too few" and not self.low <= 1 <= self.high
+
+    @property
     def changed(self) -> bool:
         """Whether a change was called."""
         return self.call in ("slower", "faster")

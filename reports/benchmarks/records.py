@@ -43,6 +43,11 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, float] | None = None
 
     @property
+    def conforms(self) -> bool | None:
+        """Whether the verdict lets it be ranked; None where it was not judged, as when the bound is vacuous."""
+        return None if self.verdict in ("", "not run") else self.verdict == "pass"
+
+    @property
     def error(self) -> float | None:
         """Error over tolerance as a float, infinite or NaN where it is; ``None`` if it was not had."""
         return _float(self.ratio)
@@ -102,13 +107,6 @@ class Timing(_Described, frozen=True, kw_only=True):
         ordered = sorted(self.data)
         half = len(ordered) // 2
         return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-    @property
-    def accurate(self) -> bool | None:
-        """Whether the accuracy verdict lets it be ranked; ``None`` where there is no verdict."""
-        if self.accuracy is None or not self.accuracy.verdict:
-            return None
-        return self.accuracy.verdict == "pass"
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True, order=True):

@@ -1,4 +1,4 @@
-"""The report on one benchmark run: Markdown with its pictures, a page that works offline, and lines for the terminal."""
+"""The report on one benchmark run: Markdown with its pictures, an offline page, and lines for the terminal."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Picture:
 def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks/*.png|svg`` into ``output``; returns their paths.
 
-    ``run`` is a run's folder or its benchmarks.json. Raises UsageError where there is nothing to report on, HarnessError
-    where nothing can be written.
+    ``run`` is a run's folder or its benchmarks.json. Raises UsageError where there is nothing to report on,
+    HarnessError where nothing can be written.
     """
     from reports.benchmarks.charts.render import page, render
 
@@ -64,7 +64,7 @@ def chart_specs(run: Path) -> dict[str, dict[str, Any]]:
 
 
 def pictures(benchmarks: Benchmarks) -> list[Picture]:
-    """The flagship first, then compiling, memory, scaling, and the times of each workload that is no point of a series."""
+    """The flagship first, then compiling, memory, scaling, and the times of each workload outside of a series."""
     from reports.benchmarks.charts.bars import memory_chart, time_chart
     from reports.benchmarks.charts.scaling import scaling_chart
     from reports.benchmarks.charts.scatter import accuracy_chart, compile_chart
@@ -106,5 +106,3 @@ def print_benchmarks(run: Path, console: Console | None = None) -> None:
 def _file_name(workload: str) -> str:
     """Letters, digits and hyphens, so that no name of a workload leads out of the folder."""
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in workload)[:60].strip("-") or "workload"
-
-

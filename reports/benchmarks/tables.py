@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.benchmarks.cells import Cell, ranked
 from reports.benchmarks.records import Benchmarks, NotTimed
-from reports.benchmarks.units import plain, seconds
+from reports.benchmarks.units import bytes_, plain, seconds
 from reports.markdown import escape
 
 if TYPE_CHECKING:
@@ -18,23 +18,29 @@ __all__ = ["print_table", "report_markdown"]
 
 HEAD = (
     "rank", "backend", "version", "mode", "time", "95 % interval", "of roof", "ns/logit",
-    "error ÷ tolerance", "class", "ulp", "first call", "peak ÷ logits", "traffic",
+    "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "traffic",
 )  # fmt: skip
 #: What fits a terminal of eighty columns; the report has them all.
-NARROW = ("rank", "backend", "time", "of roof", "error ÷ tolerance", "class", "first call", "peak ÷ logits")
+NARROW = ("rank", "backend", "time", "of roof", "error ÷ limit", "class", "first call", "peak ÷ logits")
 NOTES = (
-    "Time is the median over fresh processes of each process's median round; the interval is a hierarchical bootstrap "
-    "over processes and rounds. Nothing is discarded as an outlier.",
-    "Of roof: bytes that the contract must move, over the time, against the bandwidth measured on the same machine with "
-    "the same threads. Traffic: bytes the framework says it moved, over those it must.",
-    "Error ÷ tolerance is against the bound of the class that the backend declares: 1 is the limit. A backend that fails "
-    "is timed and shown without a rank.",
+    (
+        "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "
+        "bootstrap over processes and rounds. Nothing is discarded as an outlier."
+    ),
+    (
+        "Of roof: the bytes that the contract must move, over the time, against the bandwidth measured on the same "
+        "machine with the same threads. Traffic: bytes the framework says it moved, over those it must."
+    ),
+    (
+        "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
+        "shown without a rank."
+    ),
 )
 
 
 def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report; ``pictures`` are (what it shows, path of the file)."""
-    lines = ["# Benchmarks", "", *_about(run), ""]
+    lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in _about(run))]
     for says, path in pictures:
         lines += [f"![{escape(says)}]({path})", ""]
     for title, group in _groups(cells):
@@ -77,21 +83,31 @@ def _about(run: Benchmarks) -> list[str]:
         facts.append(f"commit {run.commit[:12]}")
     if run.seed is not None:
         facts.append(f"schedule seed {run.seed}")
-    lines = [escape(" · ".join(facts)) + "."]
-    roof = _roof(run.roof)
-    return [*lines, *([f"Measured roof: {escape(roof)}."] if roof else [])]
+    return [f"{' · '.join(facts)}.", *(f"Measured roof, {line}." for line in _roof(run.roof))]
 
 
-def _roof(roof: dict[str, Any]) -> str:
-    """``copy 11.0 GB/s, …``; per thread count where the file has several."""
-    said = []
-    for name, value in roof.items():
-        if isinstance(value, dict):
-            inner = _roof(value)
-            said += [f"{name} threads: {inner}" if str(name).isdigit() else f"{name}: {inner}"] if inner else []
-        elif isinstance(value, int | float) and not isinstance(value, bool) and value > 1e6:
-            said.append(f"{name} {value / 1e9:.1f} GB/s")
-    return "; ".join(said) if any(isinstance(each, dict) for each in roof.values()) else ", ".join(said)
+def _roof(roof: dict[str, Any]) -> list[str]:
+    """A line for each thread count and size of the memory that was streamed: bandwidths are flat or nested by these."""
+    lines = []
+    for threads, by_size in roof.items():
+        if not isinstance(by_size, dict):
+            continue
+        flat = _bandwidths(by_size)
+        if flat:
+            lines.append(f"{threads} threads: {flat}")
+        for size, found in by_size.items():
+            said = _bandwidths(found) if isinstance(found, dict) else ""
+            if said:
+                over = bytes_(float(size)) if str(size).isdigit() else size
+                lines.append(f"{threads} threads over {over}: {said}")
+    flat = _bandwidths(roof)
+    return [*([f"{flat}"] if flat else []), *lines]
+
+
+def _bandwidths(found: dict[str, Any]) -> str:
+    """``read 18.0 GB/s, copy 11.0 GB/s``."""
+    numbers = {name: value for name, value in found.items() if type(value) in (int, float)}
+    return ", ".join(f"{name} {value / 1e9:.1f} GB/s" for name, value in numbers.items())
 
 
 def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:

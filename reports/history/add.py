@@ -24,7 +24,7 @@ Kind = Literal["benchmarks", "outcomes"]
 
 @dataclass(frozen=True)
 class Added:
-    """What became of one file: ``new``, ``known`` (the same run was there, unchanged), or ``updated`` (it had grown)."""
+    """What became of one file: ``new``, ``known`` (it was there, unchanged), or ``updated`` (it has grown)."""
 
     file: Path
     kind: Kind
@@ -47,7 +47,7 @@ def add_runs(history: History, paths: Sequence[Path]) -> list[Added]:
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The results files that the paths are or hold, directly or one folder down. Raises UsageError for a path without."""
+    """The results files that the paths are or hold, at most one folder down. Raises UsageError for one without."""
     files: list[Path] = []
     for path in paths:
         here = [path] if path.is_file() else [path / name for name in (BENCHMARKS, OUTCOMES) if (path / name).is_file()]

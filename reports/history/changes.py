@@ -33,8 +33,8 @@ class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):
 def change_points(seconds: Sequence[float]) -> tuple[ChangePoint, ...] | None:
     """Where a series of times changes; None if Otava is not installed.
 
-    The algorithm is E-divisive means with Student's test, as in Fleming et al., *Hunter: Using Change Point Detection to
-    Hunt for Performance Regressions* (ICPE 2023).
+    The algorithm is E-divisive means with Student's test, as in Fleming et al., *Hunter: Using Change Point Detection
+    to Hunt for Performance Regressions* (ICPE 2023).
     """
     try:
         from otava.analysis import compute_change_points

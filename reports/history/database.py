@@ -14,19 +14,24 @@ __all__ = ["SCHEMA", "History"]
 
 #: Raised whenever a reader of the older form would misread the newer one.
 SCHEMA = 1
-TABLES = (
-    "create table meta (schema integer not null)",
-    f"insert into meta values ({SCHEMA})",
-    "create table runs (run varchar primary key, kind varchar not null, started varchar not null, suite varchar, "
-    '"commit" varchar, machine varchar, digest varchar not null, source varchar)',
-    "create table times (run varchar not null, workload varchar not null, backend varchar not null, "
-    "contract varchar not null, cache varchar not null, framework varchar, version varchar, mode varchar, "
-    "dtype varchar, processes integer, seconds double not null, low double, high double, roof double, error double, "
-    "verdict varchar, class varchar, memory double, first_call double, "
-    "primary key (run, workload, backend, contract, cache))",
-    "create table verdicts (run varchar not null, backend varchar not null, version varchar not null, "
-    "verdict varchar not null, count bigint not null, primary key (run, backend, version, verdict))",
-)
+TABLES = f"""
+create table meta (schema integer not null);
+insert into meta values ({SCHEMA});
+create table runs (
+    run varchar primary key, kind varchar not null, started varchar not null, suite varchar, "commit" varchar,
+    machine varchar, digest varchar not null, source varchar
+);
+create table times (
+    run varchar not null, workload varchar not null, backend varchar not null, contract varchar not null,
+    cache varchar not null, framework varchar, version varchar, mode varchar, dtype varchar, processes integer,
+    seconds double not null, low double, high double, roof double, error double, verdict varchar, class varchar,
+    memory double, first_call double, primary key (run, workload, backend, contract, cache)
+);
+create table verdicts (
+    run varchar not null, backend varchar not null, version varchar not null, verdict varchar not null,
+    count bigint not null, primary key (run, backend, version, verdict)
+);
+"""
 
 
 class History:
@@ -55,8 +60,7 @@ class History:
         try:
             if fresh:
                 with self.transaction():
-                    for statement in TABLES:
-                        self._connection.execute(statement)
+                    self._connection.execute(TABLES)
             self._check()
         except BaseException:
             self._connection.close()
@@ -130,7 +134,9 @@ class History:
             return UsageError(
                 f"{self.file} is in use by another process", mend="wait until it has ended, and try again"
             )
-        if isinstance(error, self._duckdb.IOException | self._duckdb.SerializationException | self._duckdb.FatalException):
+        if isinstance(
+            error, self._duckdb.IOException | self._duckdb.SerializationException | self._duckdb.FatalException
+        ):
             return UsageError(
                 f"cannot be read as a history: {said}",
                 place=Place(self.file),

@@ -87,6 +87,4 @@ def read_verdicts(history: History, backend: str | None = None) -> list[VerdictR
         key = (row["backend"], row["run"], row["version"])
         entry = found.setdefault(key, {**row, "counts": {}})
         entry["counts"][row["verdict"]] = row["count"]
-    return [
-        VerdictRow(**{name: each[name] for name in VerdictRow.__struct_fields__}) for each in found.values()
-    ]
+    return [VerdictRow(**{name: each[name] for name in VerdictRow.__struct_fields__}) for each in found.values()]

@@ -16,7 +16,7 @@ LINE, SLOWER, FASTER = "#0072B2", "#D55E00", "#009E73"
 
 
 def trend_chart(group: Sequence[TimeSeries]) -> Any:
-    """Times over runs with their 95 % intervals, a panel for each contract, cache and machine of one workload and backend.
+    """Times over runs with their 95 % intervals: of a workload on a backend, a panel per contract, cache and machine.
 
     Runs stand at equal distances in the order of time. A vertical line marks where the times change, and says by how
     much.
@@ -35,7 +35,7 @@ def trend_chart(group: Sequence[TimeSeries]) -> Any:
 
 def _panel(alt: Any, series: TimeSeries) -> Any:
     factor, unit = _unit(min(point.seconds for point in series.points))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "run": place,
             "value": point.seconds * factor,
@@ -50,7 +50,7 @@ def _panel(alt: Any, series: TimeSeries) -> Any:
     ]
     names = [_named(point.started, point.commit) for point in series.points]
     ticks = [*range(0, len(rows), max(1, -(-len(rows) // 9)))]
-    said = "[" + ", ".join(f"'{name}'" for name in names) + "]"
+    said = "[" + ", ".join(f"[{', '.join(map(repr, name))}]" for name in names) + "]"
     x = alt.X(
         "run:Q",
         scale=alt.Scale(domain=[-0.5, len(rows) - 0.5], nice=False),
@@ -73,14 +73,16 @@ def _panel(alt: Any, series: TimeSeries) -> Any:
         .properties(
             width=WIDTH,
             height=HEIGHT,
-            title=alt.TitleParams(text=title, anchor="start", fontSize=13, color=MUTED, fontWeight="normal"),
+            title=alt.TitleParams(
+                text=title, anchor="start", frame="group", fontSize=13, color=MUTED, fontWeight="normal"
+            ),
         )
         .properties(view=alt.ViewConfig(stroke=GRID))
     )
 
 
 def _marked(alt: Any, series: TimeSeries, top: float) -> list[Any]:
-    """Vertical lines at the change points, each with its size; texts in turns on two heights, so that neighbours differ."""
+    """Vertical lines at the change points, each with its size; texts stand on two heights in turns."""
     rows = [
         {
             "at": change.index - 0.5,
@@ -104,10 +106,13 @@ def _marked(alt: Any, series: TimeSeries, top: float) -> list[Any]:
     return layers
 
 
-def _named(started: str, commit: str | None) -> str:
-    """Date and commit, in characters that cannot end a string of the axis's expression."""
-    text = f"{started[:10]} {(commit or '')[:7]}".rstrip()
-    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in " -:."))
+def _named(started: str, commit: str | None) -> tuple[str, str]:
+    """Date and commit, as two lines, in characters that cannot end a string of the axis's expression."""
+    plain = (
+        "".join(c for c in text if c.isascii() and (c.isalnum() or c in "-:.")) for text in (started, commit or "")
+    )
+    date, hash_ = plain
+    return date[:10], hash_[:7]
 
 
 def _unit(least: float) -> tuple[float, str]:

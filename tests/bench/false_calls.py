@@ -1,4 +1,6 @@
-"""How often the benchmark's statistics cry wolf, and what they find, on this machine: ``python -m tests.bench.false_calls``.
+"""How often the benchmark's statistics cry wolf on this machine, and what they find.
+
+``python -m tests.bench.false_calls``.
 
 Forty workloads, each timed in fresh processes under five names: two runs of identical code to set the dead band, two
 more to count false calls with it, and one whose work takes really 10 % longer. All processes are shuffled together,
@@ -31,7 +33,18 @@ from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Benchmarks
 from tests.bench.kernel import OPERATIONS
 
-SHAPES = ((1, 1000), (32, 10), (8, 1000), (64, 100), (2, 32000), (32, 1000), (256, 100), (64, 1000), (4, 32000), (128, 1000))
+SHAPES = (
+    (1, 1000),
+    (32, 10),
+    (8, 1000),
+    (64, 100),
+    (2, 32000),
+    (32, 1000),
+    (256, 100),
+    (64, 1000),
+    (4, 32000),
+    (128, 1000),
+)
 WORKLOADS = tuple((operation, shape) for shape in SHAPES for operation in OPERATIONS)
 SLOWDOWN = 0.10
 GROUPS = {"set old": 0.0, "set new": 0.0, "old": 0.0, "new": 0.0, "slow": SLOWDOWN}
@@ -62,9 +75,7 @@ class Check:
     @property
     def passed(self) -> bool:
         band = self.band
-        return (
-            band.false_calls <= MOST_FALSE * band.comparisons and band.found >= LEAST_FOUND * band.injected
-        )
+        return band.false_calls <= MOST_FALSE * band.comparisons and band.found >= LEAST_FOUND * band.injected
 
 
 #: Times a job: seconds per call of each round. The harness's own timing loop can stand here as well.
@@ -147,7 +158,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--replicates", type=int, default=5, help="processes of each workload and run")
     parser.add_argument("--seconds", type=float, default=0.06, help="time each process for so long")
     parser.add_argument("--seed", type=int, default=20260301, help="of the schedule")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to store the band; under results/aa by default")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to store the band; under results/aa by default"
+    )
     options = parser.parse_args(arguments)
     result = check(fresh_process, replicates=options.replicates, budget=options.seconds, seed=options.seed)
     band = result.band

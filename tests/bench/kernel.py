@@ -1,7 +1,7 @@
 """One process of the self-check: times an operation of the NumPy adapter, and writes its rounds as JSON.
 
-``python -m tests.bench.kernel OPERATION ROWS CLASSES SLOWDOWN SECONDS``. A slowdown is real: after each call the process
-is busy for that share of the time which the call took.
+``python -m tests.bench.kernel OPERATION ROWS CLASSES SLOWDOWN SECONDS``. A slowdown is real: after each call the
+process is busy for that share of the time which the call took.
 """
 
 from __future__ import annotations

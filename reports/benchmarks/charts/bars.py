@@ -33,8 +33,10 @@ def time_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> An
     one = cells[0]
     processes = {cell.processes for cell in cells}
     subtitle = [
-        f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over "
-        f"{'–'.join(str(n) for n in sorted({min(processes), max(processes)}))} processes.",
+        (
+            f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over "
+            f"{'–'.join(str(n) for n in sorted({min(processes), max(processes)}))} processes."
+        ),
         "In outline: fails its accuracy class, or was not judged; timed, never ranked."
         if any(cell.accurate is not True for cell in cells)
         else "",
@@ -98,7 +100,9 @@ def _panel(
     order = [row["name"] for row in rows]
     reach = max([row.get("high", row["value"]) for row in rows] + [reference or 0.0])
     # The room that the texts need, as a share of the width.
-    need = max((row.get("high", row["value"]) / reach) * WIDTH + text_width(row["text"], FONT_SIZE) + 14 for row in rows)
+    need = max(
+        (row.get("high", row["value"]) / reach) * WIDTH + text_width(row["text"], FONT_SIZE) + 14 for row in rows
+    )
     top = reach * max(need / WIDTH, 1.02)
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y(

@@ -1,4 +1,4 @@
-"""The area that a picture draws in: from numbers to pixels and back, so that labels can be placed before it is drawn."""
+"""The area that a picture draws in: from numbers to pixels and back, so that labels can be placed beforehand."""
 
 from __future__ import annotations
 

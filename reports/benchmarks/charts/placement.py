@@ -82,11 +82,15 @@ def place_labels(
             placed[i] = best
         if not moved:
             break
+    for i, place in enumerate(placed):
+        others = [*(p.box for j, p in enumerate(placed) if j != i), *taken]
+        if any(place.box.meets(other) for other in others) or not place.box.inside(width, height):
+            placed[i] = _anywhere(place, others, points[i], width, height)
     return placed
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights as near to the wanted ones as can be, at least ``gap`` apart and within ``low … high`` if there is room."""
+    """Heights near the wanted ones, at least ``gap`` apart, and within ``low … high`` if there is room."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
     heights = [wanted[i] for i in order]
     for _ in range(200):
@@ -122,6 +126,19 @@ def _choices(x: float, y: float, text: str, size: float) -> list[Placed]:
             box = Box(cx - half_width, cy - half_height, cx + half_width, cy + half_height)
             found.append(Placed(cx, cy, box, led=ring > _RINGS[1]))
     return found
+
+
+def _anywhere(place: Placed, taken: Sequence[Box], point: tuple[float, float], width: float, height: float) -> Placed:
+    """The free place nearest to the point in the whole picture; the given one if there is none left."""
+    across, down = place.box.right - place.box.left, place.box.bottom - place.box.top
+    found = []
+    for row in range(int(height // down)):
+        for column in range(int((width - across) // (across / 4)) + 1):
+            left, top = column * across / 4, row * down
+            box = Box(left, top, left + across, top + down)
+            if box.inside(width, height) and not any(box.meets(other) for other in taken):
+                found.append(Placed(left + across / 2, top + down / 2, box, led=True))
+    return min(found, key=lambda each: _distance(each.box, point), default=place)
 
 
 def _cost(

@@ -13,8 +13,12 @@ SCALE = 2.0
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
-    """The chart's Vega-Lite specification, with its data inside."""
-    return chart.to_dict()
+    """The chart's Vega-Lite specification, with its data inside.
+
+    Control characters become spaces: a single one in a name makes the SVG ill-formed, and the converter abort.
+    """
+    spec: dict[str, Any] = _cleaned(chart.to_dict(validate=False))
+    return spec
 
 
 def render(chart: Any, folder: Path, name: str) -> list[Path]:
@@ -51,6 +55,14 @@ def page(charts: list[tuple[str, Any]], title: str) -> str:
         + "\n".join(blocks)
         + "\n</body></html>\n"
     )
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, dict):
+        return {_cleaned(name): _cleaned(each) for name, each in value.items()}
+    return [_cleaned(each) for each in value] if isinstance(value, list) else value
 
 
 def _converter() -> Any:

@@ -25,8 +25,12 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
     scale_x = alt.Scale(type="log", domain=[x.low, x.high], nice=False)
     scale_y = alt.Scale(type="log", domain=[y.low, y.high], nice=False)
     extents = sorted({_extent(cell, series) for cell in series.cells})
-    axis_x = alt.X("x:Q", scale=scale_x, axis=alt.Axis(values=extents, format=",", title=f"{series.over} (logarithmic)"))
-    axis_y = alt.Y("y:Q", scale=scale_y, axis=alt.Axis(values=log_ticks(y), format="~g", title="ns per logit (logarithmic)"))
+    axis_x = alt.X(
+        "x:Q", scale=scale_x, axis=alt.Axis(values=extents, format=",", title=f"{series.over} (logarithmic)")
+    )
+    axis_y = alt.Y(
+        "y:Q", scale=scale_y, axis=alt.Axis(values=log_ticks(y), format="~g", title="ns per logit (logarithmic)")
+    )
     rows = [
         {
             "x": _extent(cell, series),
@@ -47,8 +51,8 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
     )
     chart = alt.layer(line, *_ends(alt, series, lines, x, y, tint), marks).properties(width=WIDTH, height=HEIGHT)
     subtitle = [
-        f"{series.name}, {series.cells[0].dtype}, {series.contract}; {series.fixed}. Lower is faster; flat means that "
-        f"a logit costs the same.",
+        f"{series.name}, {series.cells[0].dtype}, {series.contract}; {series.fixed}.",
+        "Lower is faster; flat means that a logit costs the same.",
         "Hollow marks fail their accuracy class." if any(cell.accurate is False for cell in series.cells) else "",
     ]
     return finished(chart, f"What a logit costs as the {series.over} grow", subtitle)
@@ -60,7 +64,7 @@ def labels_of_scaling(series: Series) -> list[Box]:
     boxes = []
     for (_, cells), height in zip(*_heights(series, y), strict=True):
         width = text_width(label(cells[-1]), FONT_SIZE)
-        boxes.append(Box(AT, height - GAP / 2, AT + width, height + GAP / 2))
+        boxes.append(Box(AT, height - FONT_SIZE * 0.62, AT + width, height + FONT_SIZE * 0.62))
     return boxes
 
 
@@ -86,9 +90,7 @@ def _extent(cell: Cell, series: Series) -> float:
     return float(getattr(cell, series.over))
 
 
-def _ends(
-    alt: Any, series: Series, lines: dict[str, list[Cell]], x: Axis, y: Axis, tint: dict[str, str]
-) -> list[Any]:
+def _ends(alt: Any, series: Series, lines: dict[str, list[Cell]], x: Axis, y: Axis, tint: dict[str, str]) -> list[Any]:
     """The backends' names right of the picture, each with a thin line to where its curve ends."""
     layers = []
     for (_, cells), height in zip(*_heights(series, y), strict=True):

@@ -1,4 +1,4 @@
-"""Points with labels of their own: speed against accuracy, the picture that this suite is for, and compiling against running."""
+"""Points with labels of their own: speed against accuracy, and compiling against running."""
 
 from __future__ import annotations
 
@@ -49,11 +49,14 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
         ),
     )
     y = alt.Y(
-        "y:Q", scale=_scale(alt, frame.y), axis=alt.Axis(format="~%", title="share of the measured memory roof", tickCount=6)
+        "y:Q",
+        scale=_scale(alt, frame.y),
+        axis=alt.Axis(format="~%", title="share of the measured memory roof", tickCount=6),
     )
     left_out = [label(cell) for cell in cells if cell.roof is None or cell.error is None]
     subtitle = [
         f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. Up is faster, left is more accurate.",
+        "The letter is the accuracy class that was reached." if not _limits(cells) else "",
         "Hollow marks fail their accuracy class: timed, never ranked."
         if any(point.cell.accurate is False for point in points)
         else "",
@@ -74,11 +77,15 @@ def compile_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) ->
     y = alt.Y("y:Q", scale=_scale(alt, frame.y), axis=_time_axis(alt, frame.y, "the first call"))
     chart = alt.layer(*_marks(alt, points, placed, frame, x, y, every or cells))
     subtitle = [
-        f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. "
-        "Left runs faster, down is ready sooner; both axes are logarithmic.",
+        (
+            f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. "
+            "Left runs faster, down is ready sooner; both axes are logarithmic."
+        ),
     ]
     return finished(
-        chart.properties(width=WIDTH, height=HEIGHT), "What compiling costs, and what it buys: first call against later ones", subtitle
+        chart.properties(width=WIDTH, height=HEIGHT),
+        "What compiling costs, and what it buys: first call against later ones",
+        subtitle,
     )
 
 
@@ -101,11 +108,15 @@ def _accuracy(cells: Sequence[Cell]) -> tuple[list[Point], Frame]:
     x = log_axis([*errors, *limits, 0.05, 2.0], WIDTH, margin=2.5)
     top = max([cell.roof or 0.0 for cell in drawn], default=1.0)
     y = Axis(0.0, max(top * 1.15, 0.02), HEIGHT, down=True)
+    unnamed = not _limits(cells)  # no bands to tell the class by: the label does
     points = []
     for cell, error in zip(drawn, errors, strict=True):
         value = cell.error if cell.error is not None else math.nan
-        edge = " (error 0)" if value == 0 else "" if math.isfinite(value) and value <= MOST else f" (error {value:.2g}×)"
-        points.append(Point(cell, min(max(error, x.low), x.high), cell.roof or 0.0, label(cell) + edge))
+        edge = (
+            " (error 0)" if value == 0 else "" if math.isfinite(value) and value <= MOST else f" (error {value:.2g}×)"
+        )
+        text = label(cell) + (f" · {cell.class_}" if unnamed and cell.class_ else "") + edge
+        points.append(Point(cell, min(max(error, x.low), x.high), cell.roof or 0.0, text))
     return points, Frame(x, y)
 
 

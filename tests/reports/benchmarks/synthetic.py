@@ -1,4 +1,4 @@
-"""Benchmarks files with a known truth: noise of processes, of a whole run, drift over the schedule, rounds with a tail."""
+"""Benchmarks files with a known truth: noise of processes, of a whole run, a drift, rounds with a tail."""
 
 from __future__ import annotations
 
