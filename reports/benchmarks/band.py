@@ -82,8 +82,8 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
             f"false calls there: {self.false_calls} of {self.comparisons} "
             f"({self.false_calls / self.comparisons:.1%}, 95 % interval {low:.1%} to {high:.1%})"
         )
-        if not self.held_out:
-            text += ", each judged by the band of the others"
+        text += "" if self.held_out else ", each judged by the band of the others"
+        text += f"; {self.how}" if self.how else ""
         if self.injected:
             text += f"; a slowdown of {self.slowdown:.0%} was found in {self.found} of {self.injected}"
         return text + "."

@@ -26,12 +26,13 @@ def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
     logs = [math.log(row.ratio) for row in rows]
     width = band_of(logs)
     outside = [abs(each) > math.log1p(band_of(_others(logs, i) or logs)) for i, each in enumerate(logs)]
+    fewest = min(min(row.old_processes, row.new_processes) for row in rows)
     return DeadBand(
         width=width,
         machine=new.machine,
         measured=new.started,
-        how=f"two runs of identical code: {len(rows)} comparisons",
-        replicates=min((min(row.old_processes, row.new_processes) for row in rows), default=0),
+        how=f"two runs of identical code, {fewest} processes a side",
+        replicates=fewest,
         comparisons=len(rows),
         false_calls=sum(row.apart and out for row, out in zip(rows, outside, strict=True)),
         log_ratios=tuple(logs),
