@@ -12,7 +12,7 @@ from conformance.results.records import Outcome
 from conformance.results.store import Run
 from reports.tally import NOT_PASSED, Tally
 
-__all__ = ["escape", "summary_text", "write_summary"]
+__all__ = ["cell", "escape", "summary_text", "write_summary"]
 
 LIMIT = 400  # findings of one verdict that are written out
 
@@ -31,7 +31,7 @@ def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:
 def escape(text: object) -> str:
     """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
     plain = "".join(c if c.isprintable() else " " for c in str(text))
-    for special in "\\`*_{}[]<>()#+!|~":
+    for special in "\\`*_{}[]<>()#+!|~&":
         plain = plain.replace(special, "\\" + special)
     return plain
 
@@ -46,9 +46,9 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     lines.append("| theme | " + " | ".join(escape(name) for name in names) + " |")
     lines.append("|---" * (len(names) + 1) + "|")
     for theme in counted.themes:
-        cells = [_cell(counted.cells[(name, theme)]) for name in names]
+        cells = [cell(counted.cells[(name, theme)]) for name in names]
         lines.append(f"| {escape(theme)} | " + " | ".join(cells) + " |")
-    lines.append("| **all** | " + " | ".join(_cell(counted.totals[name]) for name in names) + " |")
+    lines.append("| **all** | " + " | ".join(cell(counted.totals[name]) for name in names) + " |")
     for verdict in NOT_PASSED:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
@@ -73,7 +73,8 @@ def _about(run: Run) -> list[str]:
     return lines
 
 
-def _cell(counts: Counter[str]) -> str:
+def cell(counts: Counter[str]) -> str:
+    """The counts of one cell of the matrix, as Markdown."""
     order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
     return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 

@@ -15,7 +15,7 @@ from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_
 from conformance.cases.model import Case, Generator
 from conformance.cases.yaml12 import NodePath
 
-__all__ = ["MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
+__all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
 
 MOST_ELEMENTS = 2**31
 #: Operations that take neither targets nor a reduction.
@@ -26,6 +26,8 @@ _TARGET_DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64"),
 )
+#: What a case may require, and a profile declare as native, composed or unsupported.
+FEATURES = ("weight", "ignore-index", "label-smoothing", "probability-targets", "reductions", "gradient")
 _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
 
 
@@ -131,9 +133,13 @@ def _options(case: Case) -> Iterator[Complaint]:
 
 
 def _choices(case: Case) -> Iterator[Complaint]:
-    for name in ("reductions", "dtypes", "layouts", "flags"):
+    for index, feature in enumerate(case.requires):
+        if feature not in FEATURES:
+            mend = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
+            yield Complaint(("requires", index), f"unknown feature '{feature}'", mend)
+    for name in ("reductions", "dtypes", "layouts", "flags", "requires"):
         values = getattr(case, name)
-        if not values and name != "flags":
+        if not values and name not in ("flags", "requires"):
             yield Complaint((name,), "an empty list", "name at least one, or remove the key for the default")
         for index, value in enumerate(values):
             if value in values[:index]:

@@ -50,7 +50,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "expected": "17 significant digits for each reduction (`value` for softmax and log_softmax), or `gradient`.",
         "expect": "An error that must be raised, or a warning that must be given.",
         "policy": "The policy that decides this case, where implementations legitimately differ.",
-        "requires": "Features without which a backend cannot take part.",
+        "requires": "Features (weight, ignore-index, ...) without which a backend is unsupported here.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
     },
     "Generator": {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.options import cases_option, schema_option
 from conformance.places import CASES, PROFILES
 
 __all__ = ["command"]
@@ -34,6 +34,7 @@ __all__ = ["command"]
     show_default=True,
     help="Lines for people, or one JSON array.",
 )
+@schema_option("lint")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
     """Check case files, their expected values, their schema, and the backends' profiles.
 

@@ -13,7 +13,7 @@ from conformance.places import CASES
 
 __all__ = ["command"]
 
-TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes")
+TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes", "schemas")
 #: Topics that speak of cases: only these can be narrowed down.
 OF_CASES = ("cases", "flags", "themes")
 
@@ -34,8 +34,14 @@ OF_CASES = ("cases", "flags", "themes")
     show_default=True,
     help="A table for people, or one JSON array.",
 )
-def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: str) -> int:
-    """List cases, backends, flags, policies, known defects, verdicts or themes."""
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the topic's JSON, and end.")
+def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool) -> int:
+    """List cases, backends, flags, policies, known defects, verdicts, themes, or JSON Schemas."""
+    if schema:
+        from conformance.schemas.registry import schema_text
+
+        click.echo(schema_text(f"list-{topic}"), nl=False)
+        return 0
     if topic in OF_CASES:
         rows = _of_cases(topic, paths, expression)
     elif paths or expression is not None:
@@ -54,6 +60,12 @@ def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: 
         from conformance.cli.inventory import defect_rows
 
         rows = defect_rows()
+    elif topic == "schemas":
+        from conformance.schemas.registry import DOCUMENTS
+
+        rows = [
+            {"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()
+        ]
     else:
         from conformance.judge.verdict import NONCONFORMING, VERDICTS
 

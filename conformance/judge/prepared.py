@@ -87,6 +87,8 @@ class Prepared:
 
     def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> Comparison:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
+        if quantity == "value" and self.named(reduction) == "mean":
+            observed = self._divided_by_zero(observed)
         return compare(
             observed,
             self.exact(quantity, reduction),
@@ -97,6 +99,20 @@ class Prepared:
             judged=self.judged(reduction) if quantity == "gradient" else None,
             refine=lambda index: self._refine(quantity, reduction, index),
         )
+
+    def _divided_by_zero(self, observed: Float64Array) -> Float64Array:
+        """Means of which the weights sum to 0 and the losses do not (label smoothing): x/0 is an infinity.
+
+        The policy's NaN is that of 0/0, and of an evaluation that adds two quotients; either is sound.
+        """
+        if self.policies.mean_of_zero_weight != "nan" or not self.block.reduces:
+            return observed
+        weightless = self.truth.degenerate[-1][0]
+        if not weightless.any():
+            return observed
+        total = self.truth.value("sum").mid
+        infinite = np.isinf(observed) & (np.sign(observed) == np.sign(total)) & (total != 0)
+        return np.where(weightless & infinite, np.nan, observed)
 
     def forgive_overflow(
         self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter

@@ -19,6 +19,7 @@ __all__ = [
     "Number",
     "Outcome",
     "Record",
+    "SourceRecord",
     "UnitKey",
     "decode_record",
     "encode_record",
@@ -32,15 +33,29 @@ Number = float | str
 UnitKey = tuple[str, str, str, str]
 
 
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an adapter: ``file``, the ``line`` it begins at (from 1), its ``text``."""
+
+    file: str
+    line: int
+    text: str
+
+
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
-    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads."""
+    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
+
+    ``sources`` maps each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's
+    classes, most derived first, with the text of its module.
+    """
 
     name: str
     framework: str = ""
+    profile: str = ""  # names the file that declares its policies; earlier versions of the suite left it out
     versions: dict[str, str] = {}
     device: str = ""
     mode: str = ""
     settings: dict[str, str] = {}
+    sources: dict[str, SourceRecord] = {}
     error: str | None = None
 
 

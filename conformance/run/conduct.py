@@ -11,8 +11,9 @@ from conformance.judge.finding import Finding, Subject, outcome
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
+from conformance.judge.requirements import as_unsupported, lacking
 from conformance.numerics.formats import Float64Array
-from conformance.results.records import BackendRecord, Outcome, UnitKey
+from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -102,10 +103,15 @@ class Conductor:
         record = BackendRecord(
             name=subject.name,
             framework=description.framework,
+            profile=description.profile,
             versions=description.versions,
             device=description.device,
             mode=description.mode,
             settings=description.settings,
+            sources={
+                name: SourceRecord(file=each.file, line=each.line, text=each.text)
+                for name, each in description.sources.items()
+            },
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
@@ -214,6 +220,11 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
     _add_identities(chunk, judge, answers, values, by_problem)
+    for unit in chunk.units:
+        findings = by_problem[id(unit.problem)]
+        feature = lacking(unit.problem.case, judge.subject.profile)
+        if findings and feature is not None:
+            by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     return list(by_problem.values())
 
 

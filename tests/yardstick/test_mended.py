@@ -11,6 +11,8 @@ import pytest
 from backends.contract import Backend
 from backends.numpy import Numpy
 from conformance.cases.load import load_suite
+from conformance.judge.finding import Subject
+from conformance.judge.profile import Profile
 from conformance.results.records import Outcome
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
@@ -141,3 +143,76 @@ def test_an_upstream_gradient_that_does_not_fit_must_be_refused(judged: Any) -> 
 """
     assert verdicts(judged(case, _Broadcasts), "error") == {"fail"}
     assert verdicts(judged(case, Numpy), "error") == {"pass"}
+
+
+WEIGHTLESS = """
+  - id: smoothed
+    why: the losses do not vanish where the weights do
+    op: cross_entropy
+    logits: [[1, 2, 3]]
+    targets: [2]
+    weight: [1, 1, 0]
+    label_smoothing: 0.1
+    reductions: [mean]
+"""
+
+
+class _MeanIs(Numpy):
+    """A mean that is whatever the subclass says."""
+
+    result: float
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return np.asarray(self.result, dtype=logits.dtype)
+
+
+class _Infinite(_MeanIs):
+    result = np.inf
+
+
+class _NotANumber(_MeanIs):
+    result = np.nan
+
+
+class _Negative(_MeanIs):
+    result = -np.inf
+
+
+class _Zero(_MeanIs):
+    result = 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [(_Infinite, "pass"), (_NotANumber, "pass"), (_Negative, "fail"), (_Zero, "fail")]
+)
+def test_smoothed_losses_over_weights_that_sum_to_zero_are_nan_or_plus_infinity(
+    judged: Any, kind: type[Backend], verdict: str
+) -> None:
+    assert verdicts(judged(WEIGHTLESS, kind, "float32", "float64"), "value") == {verdict}
+
+
+def test_plain_losses_over_weights_that_sum_to_zero_are_not_infinite(judged: Any) -> None:
+    plain = WEIGHTLESS.replace("    label_smoothing: 0.1\n", "")
+    assert verdicts(judged(plain, _Infinite, "float32"), "value") == {"fail"}
+
+
+REQUIRING = """
+  - id: ignoring
+    why: the default ignored label
+    op: cross_entropy
+    logits: [[1, 2, 3], [0, 1, 0]]
+    targets: [2, -100]
+    requires: [ignore-index]
+"""
+
+
+def test_a_case_that_requires_what_a_profile_declares_unsupported_is_unsupported(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(f"theme: mended\ncases:\n{REQUIRING}", encoding="utf-8")
+    plan = Plan(load_suite([file]).entries, ("float32",))
+    without = Subject("without", profile=Profile(backend="without", features={"ignore_index": "unsupported"}))
+    found = [each for unit in judge_locally(Numpy(), plan, without) for each in unit]
+    assert [(each.reduction, each.verdict) for each in found] == [(r, "unsupported") for r in ("none", "sum", "mean")]
+    assert "ignore-index" in found[0].message
+    offered = [each for unit in judge_locally(Numpy(), plan, subject(Numpy)) for each in unit]
+    assert {each.verdict for each in offered} == {"pass"}
