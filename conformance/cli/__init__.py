@@ -23,6 +23,7 @@ VERBS = {
     "diff": "Tell what changed between two runs.",
     "repro": "Write a stand-alone script that shows a finding.",
     "dossier": "Write every framework's defects, ready to be sent.",
+    "history": "Keep every run in one file, and show what changed.",
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
     "fill": "Compute missing expected values into case files.",
