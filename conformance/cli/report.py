@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.exports import Exports, export_options
-from conformance.cli.options import schema_option
+from conformance.cli.options import cases_option, schema_option
 
 __all__ = ["command"]
 
