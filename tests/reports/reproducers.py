@@ -11,9 +11,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 from conformance.cases.load import Entry, load_suite
 from conformance.errors import UsageError
@@ -55,12 +57,14 @@ class Shown:
 
 
 def findings(spec: str, *, all_cases: bool) -> list[Shown]:
-    """Every known defect of a backend with its script; only those of cases that the register names by id, or all."""
+    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction."""
     suite = load_suite((CASES,)).entries
     with Session(spec) as session:
         description = session.describe()
         subject = subject_of(spec, description)
-        plan = Plan(list(_chosen(suite, subject.profile.known, all_cases=all_cases)))
+        defects = [each for each in subject.profile.known if not each.modes or subject.mode in each.modes]
+        chosen = _all(suite, defects) if all_cases else _one_each(suite, defects)
+        plan = Plan(chosen, identities=True)
         register, judge = Register(subject), Judge(subject)
         entries = {entry.case.id: entry for entry in suite}
         found = []
@@ -74,19 +78,29 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     return found
 
 
-def _chosen(suite: Sequence[Entry], register: Sequence[Defect], *, all_cases: bool) -> Iterator[Entry]:
+def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
     named = {case for entry in register for case in entry.cases}
-    every = all_cases and "*" in named
-    return (entry for entry in suite if every or entry.case.id in named)
+    return [entry for entry in suite if "*" in named or entry.case.id in named]
 
 
-def one_of_each(shown: Sequence[Shown]) -> list[Shown]:
-    """The shortest script for every register entry, check and dtype."""
-    best: dict[tuple[str, str, str], Shown] = {}
-    for each in sorted(shown, key=lambda one: len(one.script)):
-        entry = each.outcome.message.partition("[known: ")[2]
-        best.setdefault((entry, each.outcome.check, each.outcome.dtype), each)
-    return list(best.values())
+def _one_each(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
+    """For each entry its first case, in one dtype and reduction: compiling is what takes the time."""
+    by_id = {entry.case.id: entry for entry in suite}
+    found: dict[tuple[str, str, str], Entry] = {}
+    for defect in register:
+        entry = by_id[defect.cases[0]]
+        case = entry.case
+        dtypes = [each for each in ("float32", "float16", *case.dtypes) if each in (defect.dtypes or case.dtypes)]
+        dtype = next(each for each in dtypes if each in case.dtypes)
+        reduction = defect.reductions[0] if defect.reductions else case.reductions[0]
+        narrow = msgspec.structs.replace(case, dtypes=(dtype,), reductions=(reduction,), layouts=case.layouts[:1])
+        found[(case.id, dtype, reduction)] = replace(entry, case=narrow)
+    return list(found.values())
+
+
+def entry_of(shown: Shown) -> str:
+    """The register entry that describes a finding."""
+    return shown.outcome.message.partition("[known: ")[2].partition(",")[0]
 
 
 def run_together(shown: Sequence[Shown], folder: Path) -> list[tuple[str, str]]:
