@@ -11,6 +11,7 @@ from conformance.judge.finding import Finding, Subject, outcome
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
+from conformance.judge.transforms import judge_transform
 from conformance.numerics.formats import Float64Array
 from conformance.results.records import BackendRecord, Outcome, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
@@ -214,6 +215,9 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
     _add_identities(chunk, judge, answers, values, by_problem)
+    for asked, place in chunk.transforms:
+        found = by_problem[id(asked.unit.problem)]
+        found += judge_transform(judge, asked, answers[place], found)
     return list(by_problem.values())
 
 
