@@ -20,7 +20,7 @@ from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.model import Case, TransformName
 from conformance.cases.problem import Array, Problem
-from conformance.judge.identities import Derived, derive
+from conformance.judge.identities import Derived, derive, reshapes
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
@@ -262,6 +262,8 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             continue
         prepared = Prepared(Block((unit.resolution.problem,)))
         for transform in unit.problem.case.transforms:
+            if transform == "vectorised-map" and not reshapes(unit.problem):
+                continue
             for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
                 if reduction == "default":
                     continue
