@@ -140,7 +140,7 @@ class Torch(Backend):
         return value.detach(), gradient
 
     def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        value, derivative = torch.func.jvp(lambda logits: self.evaluate(call, logits), (logits,), (tangent,))
+        value, derivative = self._transformed(call, self._forward)(logits, dict(call.operands), tangent)
         return value, derivative
 
     def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
@@ -151,21 +151,35 @@ class Torch(Backend):
         return product
 
     def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = self._map(call)(logits, dict(call.operands), upstream)
+        value, gradient = self._transformed(call, self._mapped)(logits, dict(call.operands), upstream)
         return value, gradient
 
-    def _map(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
-        axes = {name: None if name == "weight" else 0 for name in call.operands}
-        key = ("mapped", call.operation, call.options, *axes)
+    def _forward(self, call: Call) -> Callable[..., Any]:
+        def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> Any:
+            return torch.func.jvp(lambda logits: call.apply(self, logits, operands), (logits,), (tangent,))
+
+        return function
+
+    def _mapped(self, call: Call) -> Callable[..., Any]:
+        def one(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
+            value, pullback = torch.func.vjp(lambda logits: call.apply(self, logits, operands), logits)
+            return value, pullback(upstream)[0]
+
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> Any:
+            axes = {name: None if name == "weight" else 0 for name in operands}
+            return torch.func.vmap(one, in_dims=(0, axes, 0))(logits, operands, upstream)
+
+        return function
+
+    def _transformed(self, call: Call, form: Callable[[Call], Callable[..., Any]]) -> Callable[..., Any]:
+        """A transform of ``call`` as one function, compiled as a whole.
+
+        The other way round, a transform of the compiled function, PyTorch runs it eagerly from then on.
+        """
+        key = (call.operation, call.options, form.__name__)
         if key not in self._compiled:
-            call = Call(call.operation, {}, call.options)
-
-            def one(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
-                value, pullback = torch.func.vjp(lambda logits: call.apply(self, logits, operands), logits)
-                return value, pullback(upstream)[0]
-
-            mapped = torch.func.vmap(one, in_dims=(0, axes, 0))
-            self._compiled[key] = torch.compile(mapped, dynamic=False) if self.mode == "compile" else mapped
+            function = form(Call(call.operation, {}, call.options))
+            self._compiled[key] = torch.compile(function, dynamic=False) if self.mode == "compile" else function
         return self._compiled[key]
 
     def _function(self, call: Call) -> Callable[..., Tensor]:

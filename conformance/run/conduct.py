@@ -216,8 +216,8 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         _add_sums(group, judge, answers, by_problem)
     _add_identities(chunk, judge, answers, values, by_problem)
     for asked, place in chunk.transforms:
-        found = by_problem[id(asked.unit.problem)]
-        found += judge_transform(judge, asked, answers[place], found)
+        others = by_problem[id(asked.unit.problem)]
+        others += judge_transform(judge, asked, answers[place], others)
     return list(by_problem.values())
 
 

@@ -7,7 +7,7 @@ travels as one buffer that holds the bytes of every array, and one plain pickle 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -239,17 +239,22 @@ def pack_observations(observations: Sequence[Observation]) -> bytes:
             put(o.value),
             put(o.gradient),
             put(o.value_with_gradient),
-            put(o.derivative),
             o.failure,
             o.gradient_failure,
             o.warnings,
             o.modified,
             o.repeatable,
             o.seconds,
+            put(o.derivative),
         )
         for o in observations
     ]
     return packer.finish(rows)
+
+
+def _with_derivative(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A row of an observation with its last entry, the derivative, unpacked."""
+    return lambda row: (*row[:-1], get(row[-1]))
 
 
 def unpack_observations(packed: bytes) -> list[Observation]:
@@ -257,6 +262,6 @@ def unpack_observations(packed: bytes) -> list[Observation]:
     unpacker = _Unpacker(packed)
     get = unpacker.get
     return [
-        Observation(key, get(value), get(gradient), get(beside), *rest, derivative=get(derivative))
-        for key, value, gradient, beside, derivative, *rest in unpacker.rows
+        Observation(key, get(value), get(gradient), get(beside), *rest)
+        for key, value, gradient, beside, *rest in map(_with_derivative(get), unpacker.rows)
     ]
