@@ -51,6 +51,7 @@ def complaints_about(case: Case) -> Iterator[Complaint]:
     yield from _numbers(case)
     yield from _options(case)
     yield from _choices(case)
+    yield from _transforms(case)
     yield from _expectations(case)
 
 
@@ -77,7 +78,7 @@ def _operands(case: Case) -> Iterator[Complaint]:
 
 
 def _numbers(case: Case) -> Iterator[Complaint]:
-    for name in ("logits", "log_probabilities", "targets", "weight", "upstream"):
+    for name in ("logits", "log_probabilities", "targets", "weight", "upstream", "tangent"):
         value = getattr(case, name)
         if value is None:
             continue
@@ -137,13 +138,28 @@ def _choices(case: Case) -> Iterator[Complaint]:
         if feature not in FEATURES:
             mend = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
             yield Complaint(("requires", index), f"unknown feature '{feature}'", mend)
-    for name in ("reductions", "dtypes", "layouts", "flags", "requires"):
+    for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms"):
         values = getattr(case, name)
-        if not values and name not in ("flags", "requires"):
+        if not values and name not in ("flags", "requires", "transforms"):
             yield Complaint((name,), "an empty list", "name at least one, or remove the key for the default")
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield Complaint((name, index), f"'{value}' twice", "keep one of the two")
+
+
+def _transforms(case: Case) -> Iterator[Complaint]:
+    if case.tangent is not None and not set(case.transforms) & {"forward-mode", "second-order"}:
+        mend = "add `transforms: [forward-mode, second-order]`, or remove the key"
+        yield Complaint(("tangent",), "a direction that nothing is differentiated in", mend)
+    if not case.transforms:
+        return
+    if case.expect is not None and case.expect.error is not None:
+        mend = "invalid input has no derivatives: remove the key"
+        yield Complaint(("transforms",), "next to `expect: {error: ...}`", mend)
+    if case.axis == "default":
+        yield Complaint(("transforms",), "the class axis is left to the framework", "state `axis`, or remove the key")
+    if "second-order" in case.transforms and case.op == "nll_loss":
+        yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 
 
 def _expectations(case: Case) -> Iterator[Complaint]:

@@ -13,7 +13,7 @@ from conformance.bounds.classes import CLASS_LETTERS, Letter
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
 from conformance.judge.finding import Finding, Subject
-from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, resolve
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -78,7 +78,7 @@ class Judge:
             if failure.kind == "raised":
                 message = f"{failure.type}: {failure.message}"
                 return [Finding(problem, "error", reduction, "pass", message, seconds=seen.seconds)]
-            return [self._failed(problem, "error", reduction, failure, seen.seconds)]
+            return [self.failed(problem, "error", reduction, failure, seen.seconds)]
         observed = _worst_text(seen.value)
         reason = unit.resolution.must_raise or "the result is left open"
         finding = Finding(
@@ -103,7 +103,8 @@ class Judge:
             return [finding.deviating(f"{reason}; the result is what the declared policy says")]
         return [finding]
 
-    def _failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+    def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+        """The finding of a call that gave no result."""
         verdict = _FAILURES.get(failure.kind, "fail")
         where = f" (at {failure.where})" if failure.where and verdict != "unsupported" else ""
         name = f"{failure.type}: " if failure.type and failure.type != "Unsupported" else ""
@@ -123,6 +124,14 @@ class Judge:
                 found += _state_checks(unit.problem, reduction, observation)
                 found += self._warning(unit.problem, reduction, observation)
         return findings
+
+    def alone(
+        self, prepared: Prepared, unit: Unit, reduction: str, seen: Observation, quantity: Quantity
+    ) -> list[Finding]:
+        """The finding of one quantity of one unit, whose resolved problem is ``prepared``'s only one."""
+        findings: list[list[Finding]] = [[]]
+        self._quantity(prepared, [unit], reduction, [seen], quantity, findings)
+        return findings[0]
 
     def _quantity(
         self,
@@ -171,15 +180,15 @@ class Judge:
         if seen.failure is not None:
             if quantity == "gradient":
                 return None, None
-            finding = self._failed(problem, "value", reduction, seen.failure, seen.seconds)
+            finding = self.failed(problem, "value", reduction, seen.failure, seen.seconds)
             if seen.failure.kind == "raised":
                 declared = resolve(problem, self.policies)
                 if declared.must_raise or self._policy_raises(declared, reduction):
                     return None, finding.deviating(f"{finding.message} (as its declared policies say)")
             return None, finding
         if quantity == "gradient" and seen.gradient_failure is not None:
-            return None, self._failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
-        array = seen.value if quantity == "value" else seen.gradient
+            return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
+        array = _result(seen, quantity)
         if array is None:
             return None, None
         resolved = unit.resolution.problem
@@ -204,7 +213,7 @@ class Judge:
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             message = f"the value that came with the gradient is {found}, alone it is {wanted}"
             return None, Finding(problem, quantity, reduction, "fail", message, observed=found, expected=wanted)
-        by_rows = quantity == "gradient" or not resolved.takes_targets
+        by_rows = quantity in OF_LOGITS or not resolved.takes_targets
         return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
 
     def _beside_gradient(
@@ -268,7 +277,7 @@ class Judge:
         if finding.verdict == "pass":
             return finding
         finding = _renamed(finding, "fail", _numeric_message(finding, declared))
-        arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (seen.gradient,)
+        arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
 
     def _by_other_policy(
@@ -304,7 +313,7 @@ class Judge:
         """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
         if array.shape != _expected_shape(problem, reduction, quantity) or array.dtype != numpy_dtype(problem.dtype):
             return "shape or dtype"
-        by_rows = quantity == "gradient" or not problem.takes_targets
+        by_rows = quantity in OF_LOGITS or not problem.takes_targets
         flat = widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
         if policies.intermediate_overflow == "inf":
@@ -330,6 +339,10 @@ class Judge:
         return [Finding(problem, "warning", reduction, "fail", f"no warning that speaks of {wanted!r}{others}")]
 
 
+def _result(seen: Observation, quantity: Quantity) -> Array | None:
+    return {"value": seen.value, "gradient": seen.gradient}.get(quantity, seen.derivative)
+
+
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
         message = f"the call modified its inputs: {', '.join(seen.modified)}"
@@ -347,7 +360,7 @@ def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[F
 def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tuple[int, ...]:
     """The shape of the result; ``default`` is read as the normative mean."""
     shape = problem.logits.shape
-    if quantity == "gradient" or not problem.takes_targets:
+    if quantity in OF_LOGITS or not problem.takes_targets:
         return shape
     if reduction != "none":
         return ()
@@ -415,7 +428,7 @@ def _worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int,
     if worst < 0:
         return None
     block = prepared.block
-    by_rows = quantity == "gradient" or not block.reduces
+    by_rows = quantity in OF_LOGITS or not block.reduces
     if by_rows:
         row = worst // block.classes
     elif reduction == "none":

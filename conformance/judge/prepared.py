@@ -20,10 +20,11 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.oracle.truth import Truth
 
-__all__ = ["Prepared", "Quantity"]
+__all__ = ["OF_LOGITS", "Prepared", "Quantity"]
 
 T = TypeVar("T")
-Quantity = str  # "value" or "gradient"
+Quantity = str  # "value", "gradient", "tangent" or "curvature": the derivatives of the first two in a direction
+OF_LOGITS = ("gradient", "curvature")  # those that have the logits' shape
 
 
 @dataclass(eq=False)
@@ -53,7 +54,7 @@ class Prepared:
         """Where each problem's elements lie in the flat arrays."""
         reduction = self.named(reduction)
         counts = self.block.counts.astype(np.intp)
-        if quantity == "gradient" or not self.block.reduces:
+        if quantity in OF_LOGITS or not self.block.reduces:
             counts = counts * self.block.classes
         elif reduction != "none":
             counts = np.ones_like(counts)
@@ -72,10 +73,19 @@ class Prepared:
             ("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter)
         )
 
-    def judged(self, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Elements of the gradient that are defined, flat; None where all are."""
+    def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+        """Elements of a derivative that are defined, flat; None where all are, and for the value."""
+        if quantity == "value":
+            return None
         rows = self._once(("judged", reduction), lambda: self._judged_rows(reduction))
-        return None if rows.all() else np.repeat(rows, self.block.classes)
+        if rows.all() and quantity != "tangent":
+            return None
+        if quantity in OF_LOGITS or not self.block.reduces:
+            return np.repeat(rows, self.block.classes)
+        if reduction == "none":
+            return rows
+        whole = self.block.total((~rows).astype(np.float64)) == 0.0
+        return whole & (self.truth.fast.denominator.mid != 0.0) if reduction == "mean" else whole
 
     def _judged_rows(self, reduction: str) -> npt.NDArray[np.bool_]:
         """Not the rows whose loss is NaN, by the formula or by a policy on bad labels."""
@@ -96,7 +106,7 @@ class Prepared:
             self.segments(quantity, reduction),
             dtype=self.dtype,
             declared=declared,
-            judged=self.judged(reduction) if quantity == "gradient" else None,
+            judged=self.judged(quantity, reduction),
             refine=lambda index: self._refine(quantity, reduction, index),
         )
 
@@ -163,12 +173,14 @@ class Prepared:
         return result
 
     def _exact(self, quantity: Quantity, reduction: str) -> Enclosure:
-        result = self.truth.value(reduction) if quantity == "value" else self.truth.gradient(reduction)
+        result: Enclosure = getattr(self.truth, quantity)(reduction)
         flat = Enclosure(
             result.mid.reshape(-1), result.rad.reshape(-1), None if result.tail is None else result.tail.reshape(-1)
         )
         if quantity == "value":
             return self._marked(flat, reduction)
+        if quantity == "tangent":
+            return flat
         for resolution in self.resolutions:
             if resolution.marked is not None and not np.isnan(resolution.mark):
                 flat = flat.where(np.repeat(resolution.marked, self.block.classes), 0.0)
@@ -190,7 +202,7 @@ class Prepared:
 
     def _tolerance(self, quantity: Quantity, reduction: str, letter: Letter) -> Float64Array:
         kind = self._once(("kind", letter), lambda: Tolerance(self.truth, arithmetic(letter, self.dtype), self.flushed))
-        result = kind.value(reduction) if quantity == "value" else kind.gradient(reduction)
+        result: Float64Array = getattr(kind, quantity)(reduction)
         return result.reshape(-1)
 
     def _refine(self, quantity: Quantity, reduction: str, index: npt.NDArray[np.intp]) -> Enclosure:
@@ -203,7 +215,7 @@ class Prepared:
         mid, rad, tail = (np.zeros(len(index)) for _ in range(3))
         for which in np.unique(owner):
             exact = ExactTruth(Block((self.block.problems[int(which)],)), self.policies, precision=200)
-            result = exact.value(reduction) if quantity == "value" else exact.gradient(reduction)
+            result: Enclosure = getattr(exact, quantity)(reduction)
             here = owner == which
             local = index[here] - segments.starts[which]
             mid[here] = result.mid.reshape(-1)[local]

@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from conformance.cases.checks import Complaint, suggestion
 from conformance.cases.complaints import complaints_of
 from conformance.cases.lint import Finding
-from conformance.cases.model import OPERATIONS
+from conformance.cases.model import OPERATIONS, TRANSFORMS
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath, read
 from conformance.errors import Place, UsageError
@@ -29,6 +29,7 @@ __all__ = ["CHECKS", "lint_profiles"]
 CHECKS = (
     *("value", "gradient", "error", "warning", "unmodified", "repeatable", "probability-sum", "gradient-sum"),
     *identity_names(),
+    *TRANSFORMS,
 )
 _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
 _ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")

@@ -18,6 +18,7 @@ import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
+from conformance.oracle.directions import curvature, tangent_rows
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import Policies
@@ -169,19 +170,22 @@ class FastTruth:
         if not block.reduces:
             softmax = block.operation == "softmax"
             return self._by_piece(lambda piece, _: piece._softmax() if softmax else piece._log_softmax())
-        if reduction == "none":
-            return self.loss
-        return self._sum() if reduction == "sum" else self._mean()
+        return self._reduced(self.loss, reduction)
 
-    def _sum(self) -> Enclosure:
-        size = np.abs(np.where(np.isfinite(self.loss.mid), self.loss.mid, 0.0))
+    def _reduced(self, rows: Enclosure, reduction: str) -> Enclosure:
+        if reduction == "none":
+            return rows
+        return self._sum(rows) if reduction == "sum" else self._mean(rows)
+
+    def _sum(self, rows: Enclosure) -> Enclosure:
+        size = np.abs(np.where(np.isfinite(rows.mid), rows.mid, 0.0))
         with np.errstate(invalid="ignore", over="ignore"):
-            mid = self.block.total(self.loss.mid)
-        rad = self.block.total(self.loss.rad) + (self.block.counts + 1) * U * self.block.total(size)
+            mid = self.block.total(rows.mid)
+        rad = self.block.total(rows.rad) + (self.block.counts + 1) * U * self.block.total(size)
         return Enclosure.of(mid, SLACK * rad)
 
-    def _mean(self) -> Enclosure:
-        total, size = self._sum(), self.denominator
+    def _mean(self, rows: Enclosure) -> Enclosure:
+        total, size = self._sum(rows), self.denominator
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             mid = total.mid / size.mid
             rad = (total.rad + np.abs(mid) * size.rad) / np.abs(size.mid) + 2 * U * np.abs(mid)
@@ -263,6 +267,17 @@ class FastTruth:
             return self._by_piece(lambda piece, _: piece._log_softmax_gradient())
         scale = self.scale(reduction)
         return self._by_piece(lambda piece, rows: piece._scaled_slope(scale[rows]))
+
+    # -- transforms ---------------------------------------------------------------------------------------------------
+
+    def tangent(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`value` in the problems' directions, in its shape."""
+        rows = tangent_rows(self)
+        return self._reduced(rows, reduction) if self.block.reduces else rows
+
+    def curvature(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
+        return curvature(self, reduction)
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
         unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope

@@ -16,6 +16,7 @@ __all__ = ["NORMATIVE", "BadLabel", "DefaultAxis", "Policies", "default_axis", "
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 Degenerate = Literal["nan", "zero", "inf", "raise"]
 ValueOrRaise = Literal["value", "raise"]
+Offered = Literal["supported", "refused", "wrong"]
 BadLabel = Literal["raise", "nan", "zero", "wraps", "clamps", "undefined"]
 
 
@@ -47,8 +48,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: Targets of the right rank whose extents are 1 where they should be more.
     target_broadcasting: Literal["refused", "broadcast"] = "refused"
     target_dtypes: list[str] | dict[str, list[str]] = []
-    double_differentiation: Literal["supported", "refused", "wrong"] = "supported"
-    forward_mode: Literal["supported", "refused", "wrong"] = "supported"
+    double_differentiation: Offered | dict[str, Offered] = "supported"
+    forward_mode: Offered | dict[str, Offered] = "supported"
 
 
 NORMATIVE = Policies()

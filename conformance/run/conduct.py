@@ -12,6 +12,7 @@ from conformance.judge.identity import Side, flat_value, judge_identity, judge_s
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
 from conformance.judge.requirements import as_unsupported, lacking
+from conformance.judge.transforms import judge_transform
 from conformance.numerics.formats import Float64Array
 from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
@@ -220,6 +221,9 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
     _add_identities(chunk, judge, answers, values, by_problem)
+    for asked, place in chunk.transforms:
+        others = by_problem[id(asked.unit.problem)]
+        others += judge_transform(judge, asked, answers[place], others)
     for unit in chunk.units:
         findings = by_problem[id(unit.problem)]
         feature = lacking(unit.problem.case, judge.subject.profile)

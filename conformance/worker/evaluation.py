@@ -14,6 +14,7 @@ import numpy as np
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.faults import Blame
 from conformance.worker.layouts import arrange, can_broadcast, owner
+from conformance.worker.transforms import TRANSFORMS, Perform
 
 if TYPE_CHECKING:
     from backends.contract import Backend, Call, Operation
@@ -85,17 +86,22 @@ class Evaluator:
     def _observe(self, request: Request, inputs: list[_Input], clock: _Clock, seen: dict[str, Any]) -> None:
         tensors = {each.name: each.tensor for each in inputs}
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
+        tangent = tensors.pop("tangent", None)
         call = self._call(cast("Operation", request.operation), tensors, request.options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                if upstream is not None and self.backend.compiles:
+                if request.transform:
+                    self._transform(request, call, (logits, upstream, tangent), clock, seen)
+                elif upstream is not None and self.backend.compiles:
                     self._compiled(request, call, logits, upstream, clock, seen)
                 else:
                     seen["value"] = self._value(call, logits, clock)
             finally:
                 if caught:
                     seen["warnings"] = _texts(caught)
+            if request.transform:
+                return
             warnings.simplefilter("ignore")
             if upstream is not None and not request.only_value and not self.backend.compiles:
                 self._differentiate(call, logits, upstream, clock, seen)
@@ -132,6 +138,8 @@ class Evaluator:
             inputs.append(self._input(name, item, request.layout))
         if request.upstream is not None and not (request.only_value and not self.backend.compiles):
             inputs.append(self._input("upstream", request.upstream, request.layout))
+        if request.tangent is not None:
+            inputs.append(self._input("tangent", request.tangent, request.layout))
         return inputs
 
     def _input(self, name: str, sent: Any, layout: str) -> _Input:
@@ -169,6 +177,26 @@ class Evaluator:
             seen["gradient_failure"] = self._failure(error)
         finally:
             clock.stop()
+
+    def _transform(self, request: Request, call: Call, given: Any, clock: _Clock, seen: dict[str, Any]) -> None:
+        """What the transform gives, read into the observation; a second time where that is asked for."""
+        perform = TRANSFORMS[request.transform]
+        first = self._transformed(perform, call, given, clock)
+        seen.update(first)
+        if request.repeat:
+            again = self._transformed(perform, call, given, clock)
+            seen["repeatable"] = all(same_bits(again[name], first[name]) for name in first)
+
+    def _transformed(self, perform: Perform, call: Call, given: Any, clock: _Clock) -> dict[str, Array]:
+        clock.start()
+        try:
+            results = perform(self.backend, call, *given)
+            if not isinstance(results, dict):
+                raise _Failed(self._blame.wrong_return("what the transform returned", results, "not a pair of tensors"))
+            read = {name: self._read(f"the {name}", tensor, given[0]) for name, tensor in results.items()}
+        finally:
+            clock.stop()
+        return {name: np.array(array, order="C") for name, array in read.items()}
 
     def _repeats(self, call: Any, logits: Any, value: Array, clock: _Clock) -> bool:
         try:

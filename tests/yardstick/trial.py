@@ -19,6 +19,7 @@ from typing import Any
 from backends.contract import Backend
 from backends.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
+from conformance.cases.model import TRANSFORMS
 from conformance.judge.finding import Subject
 from conformance.judge.profile import UNDECLARED, load_profile
 from conformance.judge.verdict import NONCONFORMING
@@ -139,10 +140,14 @@ def first_kills(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, Ou
 
 
 def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Outcome]]:
-    """Of each backend that should be right, every outcome that is neither a pass nor a declared deviation."""
+    """Of each backend that should be right, every outcome that is neither a pass nor a declared deviation.
+
+    The transforms are optional: a backend may offer none.
+    """
     found: dict[str, list[Outcome]] = {title(kind): [] for kind in kinds}
     for kind, outcome in Trial(entries).outcomes(kinds):
-        if outcome.verdict not in ("pass", "deviation"):
+        optional = outcome.verdict == "unsupported" and outcome.check in TRANSFORMS
+        if outcome.verdict not in ("pass", "deviation") and not optional:
             found[title(kind)].append(outcome)
     return found
 
