@@ -11,7 +11,7 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from reports.markdown import escape
+from reports.escape import escape
 
 __all__ = ["findings_text"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import types
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -13,7 +15,7 @@ from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.places import PROFILES
 
-__all__ = ["backend_rows", "defect_rows", "policy_rows"]
+__all__ = ["backend_rows", "defect_rows", "observed_rows", "policy_rows"]
 
 
 class _Declared(msgspec.Struct, frozen=True):
@@ -130,6 +132,17 @@ def policy_rows() -> list[Row]:
                 }
             )
     return rows
+
+
+def observed_rows(runs: Sequence[Path]) -> list[Row]:
+    """A row for every policy and backend of some runs: declared there, observed there, and where the two differ."""
+    from reports.merge import merge
+    from reports.semantics import semantics
+    from reports.semantics_text import semantics_rows
+
+    merged = merge(runs)
+    records = [record for run in merged.runs for record in run.backends.values()]
+    return semantics_rows(semantics(merged.outcomes, records))
 
 
 def _profiles() -> list[_Profile]:

@@ -117,6 +117,11 @@ class Prepared:
         excused = stressed & np.isfinite(exact.mid) & (signed | (mixed & np.isnan(observed)))
         return np.where(excused, exact.mid, observed)
 
+    def is_stressed(self, reduction: str, largest: float) -> bool:
+        """Whether an intermediate of some sound evaluation exceeds ``largest`` although every result is finite."""
+        exact = np.abs(self.exact("value", reduction).mid)
+        return bool(self._stress(self.named(reduction), largest)[0].any() and (exact <= largest).all())
+
     def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""
         block, at = self.block, self.truth.fast.positions

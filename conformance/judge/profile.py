@@ -14,6 +14,7 @@ from conformance.errors import Place, UsageError
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import DtypeName
 from conformance.oracle.policies import Policies
+from conformance.results.records import Declaration
 
 __all__ = ["Declared", "Defect", "Profile", "load_profile"]
 
@@ -89,6 +90,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """The class that the backend is held to: B, or D for the half types, unless it declares another."""
         of_operation = self.classes.get(operation, self.classes.get("all", {}))
         return of_operation.get(dtype, default_class(dtype))
+
+    def declarations(self, device: str = "", mode: str = "") -> dict[str, Declaration]:
+        """The declared policies for a device and mode, as a run's record holds them."""
+        return {
+            name: Declaration(value=declared.of(device, mode), documentation=declared.documentation, note=declared.note)
+            for name, declared in self.policies.items()
+        }
 
     def resolved_policies(self, device: str = "", mode: str = "") -> Policies:
         """The declared policies as values; what is not declared, or not offered, is normative."""
