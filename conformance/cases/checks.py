@@ -14,6 +14,7 @@ from typing import NamedTuple
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.model import Case, Generator
 from conformance.cases.yaml12 import NodePath
+from conformance.oracle.policies import POLICIES
 
 __all__ = ["MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
 
@@ -131,6 +132,13 @@ def _options(case: Case) -> Iterator[Complaint]:
 
 
 def _choices(case: Case) -> Iterator[Complaint]:
+    for index, policy in enumerate(case.policies):
+        path: NodePath = ("policy",) if isinstance(case.policy, str) else ("policy", index)
+        if policy not in POLICIES:
+            mend = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
+            yield Complaint(path, f"there is no policy '{policy}'", mend)
+        elif policy in case.policies[:index]:
+            yield Complaint(path, f"'{policy}' twice", "keep one of the two")
     for name in ("reductions", "dtypes", "layouts", "flags"):
         values = getattr(case, name)
         if not values and name != "flags":

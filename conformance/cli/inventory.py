@@ -6,7 +6,7 @@ import importlib.metadata
 import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -14,6 +14,9 @@ from conformance.cli.tables import Row, cell
 from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.places import PROFILES
+
+if TYPE_CHECKING:
+    from conformance.judge.profile import Defect
 
 __all__ = ["backend_rows", "defect_rows", "observed_rows", "policy_rows"]
 
@@ -54,8 +57,6 @@ def defect_rows() -> list[Row]:
     for file in sorted(PROFILES.glob("*.yaml")):
         profile = load_profile(file)
         for entry in profile.known:
-            spec = ":".join([profile.backend, *entry.modes[:1]])
-            case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
             rows.append(
                 {
                     "backend": profile.backend,
@@ -66,12 +67,28 @@ def defect_rows() -> list[Row]:
                     "checks": list(entry.checks),
                     "seen": [*entry.reached, *entry.observed],
                     "versions": entry.versions,
+                    "seen_on": list(entry.seen_on or profile.tested),
+                    "message": entry.message,
                     "issue": entry.issue,
                     "date": entry.date,
-                    "shown_by": f"conformance explain {case} -b {spec}",
+                    "cases": list(entry.cases),
+                    "shown_by": _shown_by(profile.backend, entry),
                 }
             )
     return rows
+
+
+def _shown_by(backend: str, entry: Defect) -> str:
+    """The command that shows a defect: its derivation, or a run where a transformed call shows it.
+
+    The widest dtype is the default, so that another one is named.
+    """
+    case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
+    spec = ":".join([backend, *entry.modes[:1]])
+    dtype = f" --dtype {entry.dtypes[0]}" if entry.dtypes else ""
+    if {"value", "gradient", "error", "warning"}.isdisjoint(entry.checks):
+        return f"conformance run -b {spec} -k {case}{dtype}"
+    return f"conformance explain {case} -b {spec}{dtype}"
 
 
 def _row(name: str, title: str, state: str, version: str, devices: list[str], modes: list[str], note: str) -> Row:

@@ -12,17 +12,29 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from conformance.cases.model import OPERATIONS
 from conformance.cases.problem import Problem
 from conformance.judge.resolve import labels_out_of_range
+from conformance.numerics.names import DTYPES
 from conformance.oracle.policies import NORMATIVE, Policies
 
-__all__ = ["BY_CHECK", "FIELDS", "Freedom", "freedom"]
+__all__ = ["ASPECTS", "BY_CHECK", "FIELDS", "OBSERVABLE", "Freedom", "freedom"]
 
 #: A policy's name as it is written to its field.
 FIELDS: dict[str, str] = {field.encode_name: field.name for field in msgspec.structs.fields(Policies)}
 #: Policies that a check of its own observes, and not a case: the check's name.
 BY_CHECK = {"double-differentiation": "second-order", "forward-mode": "forward-mode"}
 
+#: What a policy may have a value of its own for: what these are called, and which there are.
+ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        ("default-axis", "rank-0-logits", "class-extent-0", "target-dtypes"), ("operation", (*OPERATIONS, "all"))
+    ),
+    **dict.fromkeys(("intermediate-overflow", "subnormal-results"), ("dtype", DTYPES)),
+    **dict.fromkeys(("label-out-of-range", "gradient-of-bad-label"), ("kind of label", ("above", "negative", "below"))),
+    "ignore-index-with-probabilities": ("kind of ignored label", ("non-negative", "negative")),
+    "target-broadcasting": ("kind of target", ("indices", "probabilities")),
+}
 _LABELS = ("raise", "nan", "zero", "wraps", "clamps")
 _VALUES: dict[str, tuple[Any, ...]] = {
     "default-axis": (1, -1, 0, "all", "implicit", "required"),
@@ -50,6 +62,8 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "target-dtypes": ("accepted", "refused"),
     "target-broadcasting": ("refused", "broadcast"),
 }
+#: Policies that a case can observe.
+OBSERVABLE = tuple(_VALUES)
 
 
 def _label_kind(problem: Problem) -> str:

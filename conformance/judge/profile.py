@@ -51,7 +51,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
-    or ``reached`` the class, or ``raised`` the exception's type, or ``message`` words of the finding.
+    or ``reached`` the class, or ``message`` words of the finding (an exception's type among them).
     """
 
     id: Text
@@ -66,6 +66,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     observed: list[str] = []
     message: str = ""
     verdicts: tuple[Verdict, ...] = ("fail",)
+    #: Versions that it was seen on, where those of the whole profile do not hold.
+    seen_on: list[str] = []
     why: Text
     issue: Text
     date: Text
@@ -80,6 +82,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     distribution: str = ""
     documentation: str = ""
     variants: list[str] = []
+    #: Versions that the policies and the register were confirmed on: ``torch 2.13.0, CPU``.
+    tested: list[str] = []
     operations: dict[str, Feature] = {}
     features: dict[str, Support] = {}
     policies: dict[str, Declared] = {}

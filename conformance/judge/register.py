@@ -96,7 +96,7 @@ def _known(outcome: Outcome, entry: Defect) -> Outcome:
 
 
 def _applies(entry: Defect, subject: Subject) -> bool:
-    if entry.modes and subject.mode not in entry.modes:
+    if entry.modes and not {subject.mode, subject.device} & {*entry.modes}:
         return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False

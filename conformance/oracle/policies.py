@@ -11,7 +11,16 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["NORMATIVE", "BadLabel", "BadLabelGradient", "DefaultAxis", "Policies", "default_axis", "for_operation"]
+__all__ = [
+    "NORMATIVE",
+    "POLICIES",
+    "BadLabel",
+    "BadLabelGradient",
+    "DefaultAxis",
+    "Policies",
+    "default_axis",
+    "for_operation",
+]
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 Degenerate = Literal["nan", "zero", "inf", "raise"]
@@ -60,6 +69,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
 
 
 NORMATIVE = Policies()
+#: The names of all policies, as profiles and cases write them.
+POLICIES: tuple[str, ...] = tuple(field.encode_name for field in msgspec.structs.fields(Policies))
 
 
 def default_axis(policy: DefaultAxis, rank: int) -> int | None:
