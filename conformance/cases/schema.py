@@ -49,7 +49,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "upstream": "The upstream gradient, where its shape is the value's; left out: seeded, of both signs.",
         "expected": "17 significant digits for each reduction (`value` for softmax and log_softmax), or `gradient`.",
         "expect": "An error that must be raised, or a warning that must be given.",
-        "policy": "The policy that decides this case, where implementations legitimately differ.",
+        "policy": "The policy, or policies, that the case observes: where implementations legitimately differ.",
         "requires": "Features without which a backend cannot take part.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
     },

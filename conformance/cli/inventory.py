@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -13,7 +13,7 @@ import msgspec
 from conformance.cli.tables import Row, cell
 from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
-from conformance.places import PROFILES
+from conformance.places import CASES, PROFILES
 
 if TYPE_CHECKING:
     from conformance.judge.profile import Defect
@@ -51,8 +51,10 @@ def backend_rows() -> list[Row]:
 
 def defect_rows() -> list[Row]:
     """Every entry of every backend's register of known defects, with the command that shows it."""
+    from conformance.cases.load import load_suite
     from conformance.judge.profile import load_profile
 
+    dtypes = {entry.case.id: entry.case.dtypes for entry in load_suite((CASES,)).entries}
     rows: list[Row] = []
     for file in sorted(PROFILES.glob("*.yaml")):
         profile = load_profile(file)
@@ -72,20 +74,21 @@ def defect_rows() -> list[Row]:
                     "issue": entry.issue,
                     "date": entry.date,
                     "cases": list(entry.cases),
-                    "shown_by": _shown_by(profile.backend, entry),
+                    "shown_by": _shown_by(profile.backend, entry, dtypes),
                 }
             )
     return rows
 
 
-def _shown_by(backend: str, entry: Defect) -> str:
+def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) -> str:
     """The command that shows a defect: its derivation, or a run where a transformed call shows it.
 
     The widest dtype is the default, so that another one is named.
     """
     case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
     spec = ":".join([backend, *entry.modes[:1]])
-    dtype = f" --dtype {entry.dtypes[0]}" if entry.dtypes else ""
+    shown = [name for name in entry.dtypes if name in dtypes.get(case, (name,))]
+    dtype = f" --dtype {shown[0]}" if shown else ""
     if {"value", "gradient", "error", "warning"}.isdisjoint(entry.checks):
         return f"conformance run -b {spec} -k {case}{dtype}"
     return f"conformance explain {case} -b {spec}{dtype}"

@@ -70,9 +70,14 @@ def _matches(file: Path, path: NodePath, entry: Defect, cases: Sequence[Case]) -
         if not named:
             mend = f"{suggestion(pattern, ids)}`conformance list cases` shows the ids"
             yield Finding(where, f"no case matches '{pattern}'", mend)
-        elif not any(_can_show(entry, case) for case in named):
+        elif _is_spelt(entry) and not any(_can_show(entry, case) for case in named):
             mend = "compare its `ops`, `dtypes`, `reductions` and `checks` with the case's; remove what cannot show"
             yield Finding(where, f"'{pattern}' cannot show entry '{entry.id}'", mend)
+
+
+def _is_spelt(entry: Defect) -> bool:
+    """Whether every name exists: else what does not match is said already."""
+    return {*entry.checks} <= {*CHECKS} and {*entry.ops} <= {*OPERATIONS} and bool(entry.checks)
 
 
 def _can_show(entry: Defect, case: Case) -> bool:

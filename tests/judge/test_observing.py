@@ -186,7 +186,7 @@ def test_what_numpy_declares_is_observed() -> None:
 def test_an_overflow_is_observed_where_an_intermediate_overflows() -> None:
     found = rows(Numpy, "mean-whose-sum-overflows", profile=NUMPY)
     assert observed(found, "intermediate-overflow/float32") == {"inf"}
-    double = rows(Numpy, "mean-whose-sum-overflows", dtype="float64", profile=NUMPY)
+    double = rows(Numpy, "whole-range-of-float64", dtype="float64", profile=NUMPY)
     assert observed(double, "intermediate-overflow/float64") == {"inf"}
 
 
