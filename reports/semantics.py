@@ -141,6 +141,8 @@ def spoken(values: Mapping[str, str]) -> str:
     """Aspects and their values in few words: equal values stand together."""
     if not values:
         return ""
+    if {*values.values()} == {"accepted", "refused"}:  # dtypes: those that are taken say it all
+        return ", ".join(sorted(aspect for aspect, value in values.items() if value == "accepted"))
     groups: dict[str, list[str]] = {}
     for aspect, value in sorted(values.items()):
         groups.setdefault(value, []).append(aspect)

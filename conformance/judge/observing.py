@@ -131,13 +131,15 @@ class Observer:
         return None if len(true) == len(known) else true
 
     def _kept(self, here: Freedom, problem: Problem, reduction: str) -> tuple[str, ...] | None:
-        """Whether a result that is neither zero nor normal was due: else the bound for flushed ones says nothing."""
+        """Whether a subnormal result was due that zero would miss by more than the bound: else nothing was kept."""
         _, prepared = self._truth(here, "kept", problem)
-        form = FORMATS[problem.dtype]
-        for quantity in ("value", "gradient") if prepared is not None else ():
-            assert prepared is not None
+        if prepared is None:
+            return None
+        letter = self.subject.profile.declared_class(problem.operation, problem.dtype)
+        for quantity in ("value", "gradient"):
             exact = np.abs(prepared.exact(quantity, reduction).mid)
-            if ((exact < form.least_normal) & (exact > 8 * form.least_subnormal)).any():
+            bound = prepared.tolerance(quantity, reduction, letter)
+            if ((exact < FORMATS[problem.dtype].least_normal) & (exact > bound)).any():
                 return ("kept",)
         return None
 
