@@ -10,6 +10,9 @@ from conformance.errors import HarnessError
 from conformance.judge.verdict import VERDICTS
 from conformance.results.records import Outcome
 from conformance.results.store import Run
+from reports.escape import escape
+from reports.semantics import semantics
+from reports.semantics_text import semantics_lines
 from reports.tally import NOT_PASSED, Tally
 
 __all__ = ["cell", "escape", "summary_text", "write_summary"]
@@ -28,14 +31,6 @@ def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:
     return path
 
 
-def escape(text: object) -> str:
-    """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
-    plain = "".join(c if c.isprintable() else " " for c in str(text))
-    for special in "\\`*_{}[]<>()#+!|~&":
-        plain = plain.replace(special, "\\" + special)
-    return plain
-
-
 def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     """The summary of one run, or of several together, as Markdown."""
     lines = ["# Conformance run", ""]
@@ -49,12 +44,22 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
         cells = [cell(counted.cells[(name, theme)]) for name in names]
         lines.append(f"| {escape(theme)} | " + " | ".join(cells) + " |")
     lines.append("| **all** | " + " | ".join(cell(counted.totals[name]) for name in names) + " |")
+    lines += _semantics(runs, counted)
     for verdict in NOT_PASSED:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
             lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({len(found)})", ""]
             lines += _findings(found)
     return "\n".join(lines) + "\n"
+
+
+def _semantics(runs: Sequence[Run], counted: Tally) -> list[str]:
+    """The semantics matrix, where the run observed a policy."""
+    if not counted.policies:
+        return []
+    records = [record for run in runs for record in run.backends.values()]
+    matrix = semantics(counted.policies, records)
+    return ["", "## Semantics", "", *semantics_lines(matrix, links=False)]
 
 
 def _about(run: Run) -> list[str]:

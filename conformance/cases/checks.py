@@ -14,6 +14,7 @@ from typing import NamedTuple
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.model import Case, Generator
 from conformance.cases.yaml12 import NodePath
+from conformance.oracle.policies import POLICIES
 
 __all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
 
@@ -138,6 +139,13 @@ def _choices(case: Case) -> Iterator[Complaint]:
         if feature not in FEATURES:
             mend = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
             yield Complaint(("requires", index), f"unknown feature '{feature}'", mend)
+    for index, policy in enumerate(case.policies):
+        path: NodePath = ("policy",) if isinstance(case.policy, str) else ("policy", index)
+        if policy not in POLICIES:
+            mend = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
+            yield Complaint(path, f"there is no policy '{policy}'", mend)
+        elif policy in case.policies[:index]:
+            yield Complaint(path, f"'{policy}' twice", "keep one of the two")
     for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms"):
         values = getattr(case, name)
         if not values and name not in ("flags", "requires", "transforms"):

@@ -122,9 +122,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tangent: Generator | Numbers | None = None
     expected: dict[str, str | list] | None = None  # type: ignore[type-arg]
     expect: Expect | None = None
-    policy: str | None = None
+    policy: str | tuple[str, ...] | None = None
     requires: tuple[Identifier, ...] = ()
     budget: Budget = Budget()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that the case observes."""
+        return () if self.policy is None else (self.policy,) if isinstance(self.policy, str) else self.policy
 
 
 class CaseFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

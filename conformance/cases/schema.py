@@ -51,7 +51,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "tangent": "The direction of the derivatives, of the logits' shape; left out: seeded, of both signs.",
         "expected": "17 significant digits for each reduction (`value` for softmax and log_softmax), or `gradient`.",
         "expect": "An error that must be raised, or a warning that must be given.",
-        "policy": "The policy that decides this case, where implementations legitimately differ.",
+        "policy": "The policy, or policies, that the case observes: where implementations legitimately differ.",
         "requires": "Features (weight, ignore-index, ...) without which a backend is unsupported here.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
     },

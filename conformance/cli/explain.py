@@ -77,7 +77,7 @@ def command(
     else:
         from conformance.cli.explanation import write_explanation
 
-        write_explanation(derivation, wrong, of, seen, entry.case.policy)
+        write_explanation(derivation, wrong, of, seen, entry.case.policies)
     return max((each.exit_code for each in seen), default=0) if any(not each.error for each in seen) else 3 * bool(seen)
 
 

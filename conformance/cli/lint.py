@@ -14,6 +14,21 @@ from conformance.places import CASES, PROFILES
 __all__ = ["command"]
 
 
+def _variants() -> dict[str, tuple[str, ...]]:
+    """The devices and modes of every backend that is installed."""
+    from backends import discovery
+
+    found = {}
+    for name in discovery.names():
+        try:
+            backend = discovery.find(name)
+        except discovery.BackendLookupError:
+            continue
+        if backend.devices is not None and backend.modes is not None:
+            found[name] = (*backend.devices, *backend.modes)
+    return found
+
+
 @click.command(
     "lint",
     epilog="Examples: `conformance lint`; `conformance lint my_cases/`; `conformance lint --format json`.",
@@ -52,7 +67,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         profiles = PROFILES
     suite, _ = read_suite(chosen)
     if profiles is not None:
-        findings += lint_profiles(profiles, [entry.case.id for entry in suite.entries])
+        findings += lint_profiles(profiles, [entry.case for entry in suite.entries], _variants())
     if style == "json":
         rows = [
             {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,

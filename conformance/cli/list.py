@@ -21,7 +21,7 @@ OF_CASES = ("cases", "flags", "themes")
 @click.command(
     "list",
     epilog="Examples: `conformance list`; `conformance list backends`; "
-    "`conformance list cases -k 'softmax and axis'`; `conformance list policies --format json`.",
+    "`conformance list cases -k 'softmax and axis'`; `conformance list policies --observed results/all`.",
 )
 @click.argument("topic", type=click.Choice(TOPICS), default="cases")
 @cases_option
@@ -35,13 +35,25 @@ OF_CASES = ("cases", "flags", "themes")
     help="A table for people, or one JSON array.",
 )
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the topic's JSON, and end.")
-def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool) -> int:
+@click.option(
+    "--observed",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Policies only: what was observed in RUN beside what was declared there. Repeat for several.",
+)
+def command(
+    topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool, runs: tuple[Path, ...]
+) -> int:
     """List cases, backends, flags, policies, known defects, verdicts, themes, or JSON Schemas."""
     if schema:
         from conformance.schemas.registry import schema_text
 
         click.echo(schema_text(f"list-{topic}"), nl=False)
         return 0
+    if runs and topic != "policies":
+        raise UsageError(f"{topic} are not observed in a run", mend="list policies, or leave out --observed")
     if topic in OF_CASES:
         rows = _of_cases(topic, paths, expression)
     elif paths or expression is not None:
@@ -53,9 +65,9 @@ def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: 
 
         rows = backend_rows()
     elif topic == "policies":
-        from conformance.cli.inventory import policy_rows
+        from conformance.cli.inventory import observed_rows, policy_rows
 
-        rows = policy_rows()
+        rows = observed_rows(runs) if runs else policy_rows()
     elif topic == "defects":
         from conformance.cli.inventory import defect_rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from conformance.bounds.classes import CLASS_LETTERS, Letter
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
 from conformance.judge.finding import Finding, Subject
+from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, resolve
 from conformance.judge.verdict import Verdict
@@ -62,9 +63,12 @@ class Judge:
         )
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
+        object.__setattr__(self, "observer", Observer(self.subject, self._policies, self._within))
 
     _policies: Policies = NORMATIVE
     _declared: tuple[str, ...] = ()
+    #: Tells which values of the policies describe what was seen.
+    observer: Observer = field(init=False)
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
 
@@ -316,7 +320,7 @@ class Judge:
         by_rows = quantity in OF_LOGITS or not problem.takes_targets
         flat = widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
-        if policies.intermediate_overflow == "inf":
+        if for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf":
             flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
         comparison = prepared.compare(quantity, reduction, flat, declared)
         return None if _conforms(comparison.letters[0], declared) and not comparison.vacuous[0] else "bound"

@@ -135,13 +135,21 @@ class Prepared:
         """
         exact = self.exact(quantity, reduction)
         largest = arithmetic(declared, self.dtype).compute.largest
-        stressed, mixed = self._stress(reduction, largest)
+        with np.errstate(all="ignore"):
+            stressed, mixed = self._stress(self.named(reduction), largest)
         segments = self.segments(quantity, reduction)
         stressed, mixed = np.repeat(stressed, segments.counts), np.repeat(mixed, segments.counts)
         with np.errstate(invalid="ignore"):
             signed = np.isinf(observed) & (mixed | (np.sign(observed) == np.sign(exact.mid)))
         excused = stressed & np.isfinite(exact.mid) & (signed | (mixed & np.isnan(observed)))
         return np.where(excused, exact.mid, observed)
+
+    def is_stressed(self, reduction: str, largest: float) -> bool:
+        """Whether an intermediate of some sound evaluation exceeds ``largest`` although every result is finite."""
+        exact = np.abs(self.exact("value", reduction).mid)
+        with np.errstate(all="ignore"):
+            stressed, _ = self._stress(self.named(reduction), largest)
+        return bool(stressed.any() and (exact <= largest).all())
 
     def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""

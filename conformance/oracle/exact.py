@@ -156,19 +156,30 @@ class ExactTruth:
     def _dense(self, row: int) -> list[arb] | None:
         block, problem = self.block, int(self.block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
+        weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
         if block.by_index:
             if epsilon is None:
                 return None
             if block.ignored[row]:
                 return [arb(0)] * block.classes
-            a = [epsilon / block.classes] * block.classes
-        else:
-            a = [arb(q) for q in block.probabilities[row].tolist()]
-            if epsilon is not None:
-                a = [(1 - epsilon) * q + epsilon / block.classes for q in a]
-        if block.weight is not None:
-            a = [q * w for q, w in zip(a, block.weight[problem].tolist(), strict=True)]
-        return a
+            return self._uniform(row, epsilon, weights)
+        a = [arb(q) * w for q, w in zip(block.probabilities[row].tolist(), weights, strict=True)]
+        if epsilon is None:
+            return a
+        uniform = self._uniform(row, epsilon, weights)
+        return [(1 - epsilon) * q + share for q, share in zip(a, uniform, strict=True)]
+
+    def _uniform(self, row: int, epsilon: arb, weights: list[float]) -> list[arb]:
+        """The share of every class in the smoothing, with its weight."""
+        block = self.block
+        share = [epsilon / block.classes] * block.classes
+        if self.policies.label_smoothing_mass == "other-classes":
+            y = int(block.targets[row]) if block.by_index else -1
+            q = [float(c == y) for c in range(block.classes)] if block.by_index else block.probabilities[row].tolist()
+            share = [epsilon * (1 - arb(each)) / max(block.classes - 1, 1) for each in q]
+        if self.policies.label_smoothing_weights == "unweighted":
+            return share
+        return [each * weight for each, weight in zip(share, weights, strict=True)]
 
     # -- values -------------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class Conductor:
                 name: SourceRecord(file=each.file, line=each.line, text=each.text)
                 for name, each in description.sources.items()
             },
+            policies=subject.profile.declarations(subject.device, subject.mode),
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
@@ -208,14 +209,17 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     """The findings of each unit of a chunk, in the chunk's order."""
     by_problem: dict[int, list[Finding]] = {id(unit.problem): [] for unit in chunk.units}
     for unit, reduction, place in chunk.raising:
-        by_problem[id(unit.problem)] += judge.raising(unit, reduction, answers[place])
+        found = judge.raising(unit, reduction, answers[place])
+        by_problem[id(unit.problem)] += found
+        by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, answers[place], found)
     values: dict[tuple[int, int, str], Finding] = {}
     for group in chunk.groups:
         for reduction, places in group.places.items():
             seen = [answers[place] for place in places]
-            found = judge.block(group.prepared, group.units, reduction, seen)
-            for index, (unit, findings) in enumerate(zip(group.units, found, strict=True)):
+            blockwise = judge.block(group.prepared, group.units, reduction, seen)
+            for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
                 by_problem[id(unit.problem)] += findings
+                by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, seen[index], findings)
                 for finding in findings:
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding

@@ -234,7 +234,9 @@ class Plan:
     def _ask_raising(self, chunk: Chunk, unit: Unit) -> None:
         for reduction in unit.problem.reductions:
             key = chunk.number * KEY + len(chunk.requests)
-            stated = unit.problem.case.upstream is not None  # it may be the upstream gradient that is to be refused
+            # It may be the upstream gradient that is to be refused, or the gradient that is asked about.
+            case = unit.problem.case
+            stated = case.upstream is not None or "gradient-of-bad-label" in case.policies
             place = chunk.ask(request_of(unit.problem, reduction, key, gradient=stated, repeat=False))
             chunk.raising.append((unit, reduction, place))
 

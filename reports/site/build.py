@@ -69,7 +69,7 @@ class _Builder:
         for results in self.gathered:
             entry = self.catalogue.entry(results.case)
             flags = entry.case.flags if entry else ()
-            policy = entry.case.policy if entry else None
+            policy = next(iter(entry.case.policies), None) if entry else None
             self.totals.add(results, flags, policy)
             self.findings.add(results)
             self.stability.add(results)
