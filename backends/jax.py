@@ -8,7 +8,7 @@ what :meth:`Jax.prepare` sets must be there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,6 +34,11 @@ class Jax(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "logsumexp", "one-hot")
     compiled_modes: ClassVar[tuple[str, ...]] = ("jit", "logsumexp", "one-hot")
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "jnp.array({values}, jnp.{dtype})",
+        "constant": "jnp.full({shape}, {value}, jnp.{dtype})",
+        "setup": 'jax.config.update("jax_enable_x64", True)',
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global jax, jnp

@@ -7,7 +7,7 @@ be there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,10 @@ class TensorFlow(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
     modes: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
     compiled_modes: ClassVar[tuple[str, ...]] = ("graph", "xla")
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "tf.constant({values}, tf.{dtype})",
+        "constant": "tf.constant({value}, tf.{dtype}, {shape})",
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global tf

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,10 @@ class Torch(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("eager", "module", "compile")
     compiled_modes: ClassVar[tuple[str, ...]] = ("compile",)
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "torch.tensor({values}, dtype=torch.{dtype})",
+        "constant": "torch.full({shape}, {value}, dtype=torch.{dtype})",
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global torch, F, nn

@@ -23,6 +23,7 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
+@cases_option
 @export_options
 @schema_option("badge")
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
@@ -31,6 +32,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
     server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
+    from conformance.repro.script import reproducer
     from reports.merge import merge
     from reports.site.build import write_site
     from reports.terminal import print_merged
@@ -38,5 +40,5 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     merged = merge(runs)
     print_merged(merged, output, details=details)
     exports.write(merged, paths)
-    click.echo(f"site: {write_site(merged.runs, output, cases=paths)}")
+    click.echo(f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer)}")
     return 0

@@ -157,7 +157,8 @@ def command(
 
 
 def _write_site(folder: Path, cases: tuple[Path, ...]) -> Path:
+    from conformance.repro.script import reproducer
     from conformance.results.store import read_run
     from reports.site.build import write_site
 
-    return write_site([read_run(folder)], folder / "site", cases=cases)
+    return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer)
