@@ -48,17 +48,35 @@ __all__ = ["command"]
     metavar="N",
     help="Rows of each table to show; JSON has all.",
 )
-def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int) -> int:
+@click.option(
+    "--band",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The dead band that a time must leave to count as changed; the one stored for the machine by default.",
+)
+def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int, band: Path | None) -> int:
     """Compare two runs: verdicts, classes and errors, cases, semantics, versions, and speed where both were timed.
 
     Runs of different suites, versions or machines are compared check by check, by case id; what only one of them holds
     is told apart. A regression is a check that passed, deviated as declared or was a known defect, and now fails.
     """
+    from reports.diff.speed import compare_speed, only_timed, speed_text
+
+    if only_timed(old, new):
+        speed = compare_speed(old, new, band)
+        assert speed is not None
+        if style == "text" and sys.stdout.isatty():
+            from reports.benchmarks.changes import print_changes
+
+            print_changes(speed)
+        else:
+            sys.stdout.write(speed_text(speed, style))
+        return 1 if speed.regressed else 0
+
     from reports.diff.compare import Settings, compare_runs
-    from reports.diff.speed import compare_speed
 
     found = compare_runs(old, new, Settings(factor, floor))
-    found.speed = compare_speed(old, new)
+    found.speed = compare_speed(old, new, band)
     if style == "json":
         from reports.diff.document import json_text
 

@@ -13,7 +13,7 @@ from reports.markdown import escape
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["changes_markdown", "print_changes"]
+__all__ = ["change_lines", "changes_markdown", "print_changes"]
 
 HEAD = ("workload", "backend", "contract", "cache", "old", "new", "change", "95 % interval", "p", "p (Holm)", "call")
 _STYLES = {"slower": "bold red", "faster": "green", "unclear": "dim", "too few": "dim", "same": ""}
@@ -28,18 +28,32 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
     console = console or Console(soft_wrap=False)
     rows = comparison.rows if everything else comparison.changes
     if rows:
-        table = Table(title="times, new against old", title_justify="left")
-        for name in HEAD:
+        table = Table(title="times, new against old", title_justify="left", show_lines=True)
+        table.add_column("what", overflow="fold")
+        for name in ("old → new", "change, 95 % interval", "p, Holm", "call"):
             table.add_column(name, overflow="fold")
         for row in rows:
-            cells = [Text(plain(cell)) for cell in _cells(row)]
-            table.add_row(*cells[:-1], Text(plain(_call(row)), style=_STYLES[row.call]))
+            times = f"{seconds(row.old_seconds)} →\n{seconds(row.new_seconds)}"
+            cells = (f"{row.workload}\n{row.backend}, {row.contract}, {row.cache}", times, _change(row), _p_values(row))
+            table.add_row(*(Text(_lines(cell)) for cell in cells), Text(plain(_call(row)), style=_STYLES[row.call]))
         console.print(table)
     console.print(Text(_tally(comparison)))
     for missing in comparison.missing:
         console.print(Text(plain(_missing(missing))))
     for line in (comparison.band.says(), *comparison.notes):
         console.print(Text(plain(line)), style="dim")
+
+
+def change_lines(comparison: Comparison) -> list[str]:
+    """The changes in plain lines, the largest first, with what a reader needs to believe them."""
+    lines = [_tally(comparison)]
+    lost = [row for row in comparison.regressions if not row.changed]
+    for row in (*comparison.changes, *lost):
+        change = f"{seconds(row.old_seconds)} → {seconds(row.new_seconds)}, {_change(row)}"
+        lines.append(f"{_call(row)}: {row.key}: {change}; p {row.p:.2g}, Holm {row.p_holm:.2g}")
+    return [
+        plain(line) for line in (*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes)
+    ]
 
 
 def changes_markdown(comparison: Comparison) -> str:
@@ -55,6 +69,18 @@ def changes_markdown(comparison: Comparison) -> str:
         lines.append("")
     lines += [f"- {escape(_missing(each))}" for each in comparison.missing]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _change(row: ChangeRow) -> str:
+    return f"{percent_change(row.ratio)} ({percent_change(row.low)} … {percent_change(row.high)})"
+
+
+def _p_values(row: ChangeRow) -> str:
+    return f"{row.p:.2g}\n{row.p_holm:.2g}"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _cells(row: ChangeRow) -> list[str]:

@@ -118,9 +118,21 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         """What got slower, and what lost its accuracy."""
         return tuple(row for row in self.rows if row.call == "slower" or row.lost_accuracy)
 
-    def as_dict(self) -> dict[str, Any]:
+    @property
+    def regressed(self) -> bool:
+        """Whether anything got slower or lost its accuracy."""
+        return bool(self.regressions)
+
+    def lines(self) -> list[str]:
+        """What changed, in plain lines: the tally, each change, what is missing, and how far it is to be believed."""
+        from reports.benchmarks.changes import change_lines
+
+        return change_lines(self)
+
+    def document(self) -> dict[str, Any]:
         """Everything, in terms that JSON has."""
-        return msgspec.to_builtins(self)
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
 
 
 def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> Comparison:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -166,6 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"false calls:  {band.false_calls} of {band.comparisons} (at most {MOST_FALSE:.0%})")
     print(f"{SLOWDOWN:.0%} slower:   {band.found} of {band.injected} found (at least nine in ten)")
     print(f"stored:       {write_band(band, options.output)}")
+    waiting, cores = os.getloadavg()[0], band.machine.cores or 1
+    if waiting > cores + 0.5:
+        print(f"The machine is busy (load {waiting:.1f} on {cores} cores): so are the figures. Run it again at rest.")
     return 0 if result.passed else 1
 
 

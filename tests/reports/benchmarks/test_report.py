@@ -8,12 +8,14 @@ import json
 import re
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from conformance.cli import diff
 from conformance.errors import UsageError
-from reports.benchmarks.band import DeadBand
+from reports.benchmarks.band import DeadBand, write_band
 from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
 from reports.benchmarks.changes import changes_markdown, print_changes
 from reports.benchmarks.charts.placement import overlaps, place_labels
@@ -169,3 +171,20 @@ def test_a_comparison_is_told_with_its_band_in_both_renderings():
         assert "1 of 40" in told and "±5.0%" in told and "Holm" in told
     assert text.count("**slower") == sum(row.call == "slower" for row in comparison.rows) >= 4
     assert len([line for line in text.splitlines() if line.startswith("|")]) == len(comparison.rows) + 2
+
+
+def test_two_benchmark_runs_are_compared_by_the_diff_verb(tmp_path):
+    options = {"workloads": {"v": (64, 1000), "w": (4096, 1000)}}
+    old = synthetic.write(tmp_path / "old", seed=1, **options)
+    new = synthetic.write(tmp_path / "new", seed=2, slower={"torch": 1.4}, **options)
+    write_band(DeadBand(width=0.05, comparisons=40, false_calls=1), tmp_path / "band.json")
+    band = ["--band", str(tmp_path / "band.json")]
+    runner = CliRunner()
+    said = runner.invoke(diff.command, [str(old), str(new), *band], standalone_mode=False)
+    assert said.return_value == 1
+    assert said.stdout.count("slower: w [torch, ") == 2 and "1 of 40" in said.stdout
+    document = json.loads(runner.invoke(diff.command, [str(old), str(new), *band, "--format", "json"]).stdout)
+    assert {row["backend"] for row in document["speed"]["rows"] if row["call"] == "slower"} == {"torch"}
+    assert runner.invoke(diff.command, [str(old), str(old), *band], standalone_mode=False).return_value == 0
+    text = runner.invoke(diff.command, [str(old), str(new), *band, "--format", "markdown"]).stdout
+    assert "**slower" in text

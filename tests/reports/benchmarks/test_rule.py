@@ -227,5 +227,5 @@ def test_the_band_leaves_out_at_most_one_in_twenty(logs):
 
 def test_a_comparison_is_plain_json():
     comparison = compare_runs(*(synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)), BAND)
-    text = msgspec.json.encode(comparison.as_dict())
+    text = msgspec.json.encode(comparison.document())
     assert len(msgspec.json.decode(text)["rows"]) == 40
