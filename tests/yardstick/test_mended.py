@@ -16,7 +16,7 @@ from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
-from tests.yardstick.trial import subject
+from tests.yardstick.registry import subject
 
 EMPTY = """
   - {id: three, why: three positions, op: cross_entropy, logits: [[1, 2], [3, 1], [0, 2]], targets: [0, 0, 0]}

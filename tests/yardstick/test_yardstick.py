@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from conformance.results.records import Outcome
-from tests.yardstick.trial import Kind, in_parallel, right_backends, title, wrong_backends
+from tests.yardstick.pool import in_parallel
+from tests.yardstick.registry import Kind, right_backends, title, wrong_backends
 
 RIGHT, WRONG = right_backends(), wrong_backends()
 
@@ -22,7 +23,7 @@ def verdicts(request: pytest.FixtureRequest) -> dict[str, Any]:
     right = [kind for kind in RIGHT if kind in chosen]
     wrong = [kind for kind in WRONG if kind in chosen]
     jobs = [(name, kinds) for name, kinds in (("unwanted", right), ("first_kills", wrong)) if kinds]
-    return {name: result for part in in_parallel(jobs) for name, result in part.items()}
+    return {name: result for _, part in in_parallel(jobs) for name, result in part.items()}
 
 
 def _params(item: Any) -> dict[str, Any]:
