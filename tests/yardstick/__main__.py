@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "quick"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
+    parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     asked = parser.parse_args(arguments)
-    right = [] if asked.wrong else right_backends()
+    right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
     jobs = [("unwanted", right), ("first_kills" if asked.what == "score" else "every_kill", wrong)]
     found = in_parallel([job for job in jobs if job[1]], shown=True)

@@ -34,7 +34,7 @@ def in_parallel(jobs: Sequence[tuple[str, Sequence[Kind]]], *, shown: bool = Fal
 
 def _shares(kinds: Sequence[Kind], cores: int) -> Iterator[Sequence[Kind]]:
     """Interleaved, as neighbours are alike in cost."""
-    count = min(len(kinds), cores * SHARES)
+    count = min(len(kinds), cores * (SHARES if len(kinds) > 50 else 1))
     return (kinds[start::count] for start in range(count))
 
 

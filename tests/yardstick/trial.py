@@ -23,6 +23,10 @@ __all__ = ["ALL_DTYPES", "Kill", "Kind", "Trial", "every_kill", "first_kills", "
 
 Kind = type[Backend]
 ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
+#: Where a defect is not one of a dtype, it shows in these.
+USUAL = ("float32", "float16")
+OTHERS = ("float64", "bfloat16")
+FEW = 12
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
 #: Dtypes, and whether the identities are asked too, in the order in which a kill is searched for.
@@ -114,17 +118,27 @@ def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[
 
 
 def every_kill(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Kill]]:
-    """Of each wrong backend, by its title, every kill by a value, a gradient, an error or the like, in every dtype.
+    """Of each wrong backend, by its title, every kill by a value, a gradient, an error or the like.
 
-    The identities take two thirds of all calls and nearly always repeat what a value has shown: they are asked only
-    of backends that survive without them.
+    Backends that fewer than ``FEW`` cases kill in the usual dtypes are tried in all of them, and those that survive
+    with the identities too, which take two thirds of all calls and nearly always repeat what a value has shown.
     """
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
-    for identities in (False, True):
-        alive = [kind for kind in kinds if not found[title(kind)]]
-        if not alive:
-            break
-        for kind, outcome in Trial(entries, ALL_DTYPES, identities).outcomes(alive):
-            if outcome.verdict in NONCONFORMING:
-                found[title(kind)][Kill(outcome.case, outcome.dtype, outcome.check)] = None
+    unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
+    _add(found, Trial(entries, USUAL, identities=False), kinds)
+    _add(found, Trial(unusual, OTHERS, identities=False), kinds)
+    _add(found, Trial(entries, OTHERS, identities=False), [kind for kind in kinds if _cases(found[title(kind)]) < FEW])
+    _add(found, Trial(entries), [kind for kind in kinds if not found[title(kind)]])
     return {name: list(kills) for name, kills in found.items()}
+
+
+def _cases(kills: Collection[Kill]) -> int:
+    return len({kill.case for kill in kills})
+
+
+def _add(found: dict[str, dict[Kill, None]], trial: Trial, kinds: Sequence[Kind]) -> None:
+    if not kinds:
+        return
+    for kind, outcome in trial.outcomes(kinds):
+        if outcome.verdict in NONCONFORMING:
+            found[title(kind)][Kill(outcome.case, outcome.dtype, outcome.check)] = None
