@@ -57,9 +57,7 @@ class CornerKernel(Kernel):
         return self._value("nll_loss", found, log_probabilities, targets, options)
 
     def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
-        return self._value(
-            "cross_entropy", super().cross_entropy(logits, targets, **options), logits, targets, options
-        )
+        return self._value("cross_entropy", super().cross_entropy(logits, targets, **options), logits, targets, options)
 
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         value, gradient = super().differentiate(call, logits, upstream)

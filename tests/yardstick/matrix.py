@@ -46,7 +46,10 @@ def render_cases(kills: Kills, entries: Sequence[Entry]) -> str:
     """The page of cases without a kill of their own, in Markdown."""
     killed, only = _killed(kills), alone(kills)
     idle = [entry for entry in entries if entry.case.id not in only]
-    lines = [CASES_INTRODUCTION, f"{len(idle)} of {len(entries)} cases; the others are the only ones to kill something."]
+    lines = [
+        CASES_INTRODUCTION,
+        f"{len(idle)} of {len(entries)} cases; the others are the only ones to kill something.",
+    ]
     theme = ""
     for entry in sorted(idle, key=lambda entry: entry.theme):
         if entry.theme != theme:

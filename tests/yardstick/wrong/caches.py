@@ -120,7 +120,12 @@ class ResultById(_Cached):
     """Results are kept by the address of the logits, which another tensor may have by now."""
 
     def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
-        key = (logits.shape, logits.dtype, axis, float(np.nansum(np.abs(logits.astype(np.float64)))) if logits.size else 0.0)
+        key = (
+            logits.shape,
+            logits.dtype,
+            axis,
+            float(np.nansum(np.abs(logits.astype(np.float64)))) if logits.size else 0.0,
+        )
         return self.kept.setdefault(key, super().log_softmax(logits, axis=axis)).copy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,15 @@ class NegativeSmoothingAccepted(Kernel):
     """``if label_smoothing > 1``: negative smoothing passes."""
 
     def ask(
-        self, logits: Any, targets: Any, weight: Any, axis: Any, ignored: Any, smoothing: Any = None, *rest: Any, **n: Any
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: Any,
+        ignored: Any,
+        smoothing: Any = None,
+        *rest: Any,
+        **n: Any,
     ) -> Ask:
         return super().ask(logits, targets, weight, axis, ignored, max(smoothing or 0.0, 0.0), *rest, **n)
 
@@ -159,7 +168,15 @@ class LargeSmoothingAccepted(Kernel):
     """``if label_smoothing < 0``: smoothing beyond 1 passes."""
 
     def ask(
-        self, logits: Any, targets: Any, weight: Any, axis: Any, ignored: Any, smoothing: Any = None, *rest: Any, **n: Any
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: Any,
+        ignored: Any,
+        smoothing: Any = None,
+        *rest: Any,
+        **n: Any,
     ) -> Ask:
         return super().ask(logits, targets, weight, axis, ignored, min(smoothing or 0.0, 1.0), *rest, **n)
 
@@ -228,10 +245,8 @@ class OneProbabilityRowForAll(Kernel):
     def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
         soft = isinstance(targets, np.ndarray) and targets.dtype == getattr(logits, "dtype", None)
         if soft and targets.ndim == logits.ndim and targets.shape != logits.shape:
-            try:
+            with contextlib.suppress(ValueError):
                 targets = np.broadcast_to(targets, logits.shape)
-            except ValueError:
-                pass
         return super().ask(logits, targets, *rest, **named)
 
 

@@ -21,7 +21,7 @@ class _Shards(Kernel):
         if classes < max(self.least, self.count):
             return []
         size = -(-classes // self.count)
-        return [start for start in range(size, classes, size)]
+        return list(range(size, classes, size))
 
     def parts(self, x: Any) -> list[Any]:
         return np.split(x, self.borders(x.shape[1]), axis=1)
