@@ -89,7 +89,8 @@ def _line(error: CaseError) -> int:
 def case_files(paths: Sequence[Path]) -> list[Path]:
     """The case files among ``paths`` and below its folders, each once; raises CaseError.
 
-    Left out below a folder: ``notes.yaml``, ``quick.yaml``, folders called ``benchmarks``, hidden folders, other suffixes.
+    Left out below a folder: ``notes.yaml``, ``quick.yaml``, folders called ``benchmarks``, hidden folders, other
+    suffixes.
     """
     if not paths:
         raise CaseError("no case file named", mend="name a file or folder of cases")

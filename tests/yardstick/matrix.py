@@ -107,9 +107,9 @@ def _summary(kills: Kills, entries: Sequence[Entry]) -> Iterator[str]:
     yield f"- wrong backends: {len(kills)}, killed: {killed} ({100 * killed / max(len(kills), 1):.0f} %)"
     yield f"- killed by one case only: {single}"
     yield f"- cases: {len(entries)}, of which {len(useful)} kill something"
-    yield f"- wrong backends killed in float32 alone: {_in_one(kills, 'float32')}, in float64 alone: " + (
-        f"{_in_one(kills, 'float64')}, in half types alone: {_in_one(kills, 'float16', 'bfloat16')}"
-    )
+    halves = _in_one(kills, "float16", "bfloat16")
+    yield f"- killed in float32 alone: {_in_one(kills, 'float32')}, in float64 alone: {_in_one(kills, 'float64')}, "
+    yield f"  in the half types alone: {halves}"
     yield ""
 
 

@@ -16,7 +16,7 @@ from tests.yardstick.registry import Kind, kind_of, name_of, suite
 __all__ = ["in_parallel"]
 
 #: Shares for each process: more of them balance the load, and each has the oracle begin anew.
-SHARES = 3
+SHARES = 4
 
 
 def in_parallel(jobs: Sequence[tuple[str, Sequence[Kind]]], *, shown: bool = False) -> list[tuple[str, Any]]:

@@ -49,7 +49,7 @@ class Kill:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Some cases in some dtypes, with or without the identities; ``batch`` cases at a time, or as many as fit."""
+    """Some cases in some dtypes, with or without the identities; ``batch`` cases at a time, a mixture of all themes."""
 
     entries: Sequence[Entry]
     dtypes: Collection[str] = ALL_DTYPES
@@ -58,9 +58,9 @@ class Trial:
     _plans: list[Plan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        size = self.batch or len(self.entries) or 1
-        for start in range(0, len(self.entries), size):
-            self._plans.append(Plan(self.entries[start : start + size], self.dtypes, self.identities))
+        count = -(-len(self.entries) // self.batch) if self.batch else 1
+        for start in range(min(count, len(self.entries))):
+            self._plans.append(Plan(self.entries[start::count], self.dtypes, self.identities))
 
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
@@ -93,7 +93,7 @@ def first_kills(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, Ou
     """What kills each wrong backend first, by its title; survivors are missing. The likeliest killers come first."""
     found: dict[str, Outcome] = {}
     trials = [Trial(quick_entries(entries), ALL_DTYPES, identities=False, batch=BATCH)]
-    trials += [Trial(entries, dtypes, identities) for dtypes, identities in STAGES]
+    trials += [Trial(entries, dtypes, identities, batch=2 * BATCH) for dtypes, identities in STAGES]
     for trial in trials:
         alive = [kind for kind in kinds if title(kind) not in found]
         if alive:
