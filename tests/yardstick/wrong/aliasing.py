@@ -150,8 +150,8 @@ class BesideTheViewWrittenTo(Kernel):
         base = logits
         while isinstance(base.base, np.ndarray):
             base = base.base
-        if base is not logits and base.size > logits.size and base.dtype == logits.dtype:
-            base.reshape(-1)[0] = 7
+        if base.nbytes > logits.nbytes and base.flags.c_contiguous:
+            base.reshape(-1).view(np.uint8)[:1] ^= 255
         return found
 
 

@@ -250,23 +250,6 @@ class OneProbabilityRowForAll(Kernel):
         return super().ask(logits, targets, *rest, **named)
 
 
-class IntegerLogitsAccepted(Kernel):
-    """Integer logits are converted instead of refused."""
-
-    def softmax(self, logits: Any, *, axis: int | None) -> Any:
-        return super().softmax(_floating(logits), axis=axis)
-
-    def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
-        return super().log_softmax(_floating(logits), axis=axis)
-
-    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
-        return super().cross_entropy(_floating(logits), targets, **options)
-
-
-def _floating(array: Any) -> Any:
-    return array.astype(np.float32) if array.dtype.kind in "iub" else array
-
-
 class RefusesAnEmptyBatch(Kernel):
     """An empty batch raises."""
 
