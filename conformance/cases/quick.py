@@ -1,6 +1,6 @@
 """``cases/quick.yaml``: the few cases and dtypes that ``run --quick`` takes.
 
-The file is generated (``python -m tests.yardstick quick``): a cover of all wrong backends that the tests know, chosen
+The file is generated (``python -m tests.yardstick matrix``): a cover of all wrong backends that the tests know, chosen
 for few calls and few shapes, as frameworks that compile start anew for each shape.
 """
 
@@ -59,6 +59,6 @@ def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> 
         elif strict:
             raise CaseError(
                 f"the quick selection names '{name}', and no case has this id",
-                mend="write the selection anew: python -m tests.yardstick quick",
+                mend="write the selection anew: python -m tests.yardstick matrix",
             )
     return found

@@ -1,8 +1,8 @@
-"""``python -m tests.yardstick [score|matrix|quick] [--wrong FILE]``: the mutation score, and what follows from it.
+"""``python -m tests.yardstick [score|matrix] [--wrong FILE]``: the mutation score, and what follows from it.
 
 score   what kills each wrong backend first, and whether what is right passes every case
-matrix  every kill: writes docs/kill-matrix.md and docs/kill-matrix-cases.md
-quick   every kill: writes cases/quick.yaml, the selection that `conformance run --quick` takes
+matrix  every kill: writes docs/kill-matrix.md, docs/kill-matrix-cases.md, and cases/quick.yaml, the selection that
+        `conformance run --quick` takes
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
 one fails; with --wrong the wrong backends are the classes of a file, and nothing is written.
@@ -26,11 +26,11 @@ DOCS = ROOT / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the three; the exit status."""
+    """Run one of the two; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "quick"))
+    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     asked = parser.parse_args(arguments)
@@ -41,18 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unwanted = {kind: seen for name, part in found if name == "unwanted" for kind, seen in part.items()}
     unsorted = {kind: kills for name, part in found if name != "unwanted" for kind, kills in part.items()}
     kills = {title(kind): unsorted[title(kind)] for kind in wrong if title(kind) in unsorted}
-    if asked.what != "score" and not asked.wrong:
-        _write(asked.what, kills, wrong)
+    if asked.what == "matrix" and not asked.wrong:
+        _write(kills, wrong)
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
     _print(right, unwanted, wrong, survivors)
     return 1 if survivors or any(unwanted.values()) else 0
 
 
-def _write(what: str, kills: matrix.Kills, wrong: Sequence[Kind]) -> None:
+def _write(kills: matrix.Kills, wrong: Sequence[Kind]) -> None:
     entries = suite()
-    if what == "quick":
-        QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
-        return
+    QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
     (DOCS / "kill-matrix.md").write_text(matrix.render_backends(kills, wrong, entries), encoding="utf-8")
     (DOCS / matrix.CASES_PAGE).write_text(matrix.render_cases(kills, entries), encoding="utf-8")
 

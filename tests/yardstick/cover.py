@@ -23,7 +23,7 @@ LOGITS = 100_000
 
 HEADER = """\
 # The cases that `conformance run --quick` takes, each in these dtypes: a cover of all wrong backends of the tests.
-# Written by `python -m tests.yardstick quick`.
+# Written by `python -m tests.yardstick matrix`.
 quick:
 """
 

@@ -26,7 +26,7 @@ def test_what_is_right_passes_every_case(share: int) -> None:
 @pytest.mark.parametrize("share", SHARES)
 def test_what_is_wrong_is_killed_by_the_quick_selection(share: int) -> None:
     survivors = quick_survivors(WRONG[share :: len(SHARES)], suite())
-    assert not survivors, "add a case that finds them out, then `python -m tests.yardstick quick`"
+    assert not survivors, "add a case that finds them out, then `python -m tests.yardstick matrix`"
 
 
 def test_every_wrong_backend_has_a_name_of_its_own_and_says_what_it_re_creates() -> None:

@@ -23,9 +23,9 @@ __all__ = ["ALL_DTYPES", "Kill", "Kind", "Trial", "every_kill", "first_kills", "
 
 Kind = type[Backend]
 ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
-#: Where a defect is not one of a dtype, it shows in these.
-USUAL = ("float32", "float16")
-OTHERS = ("float64", "bfloat16")
+#: Where a defect is not one of a dtype, it shows here; what fewer than ``FEW`` cases kill is tried in the others too.
+USUAL = ("float32",)
+OTHERS = ("float64", "bfloat16", "float16")
 FEW = 12
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
@@ -120,8 +120,8 @@ def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[
 def every_kill(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Kill]]:
     """Of each wrong backend, by its title, every kill by a value, a gradient, an error or the like.
 
-    Backends that fewer than ``FEW`` cases kill in the usual dtypes are tried in all of them, and those that survive
-    with the identities too, which take two thirds of all calls and nearly always repeat what a value has shown.
+    Backends that few cases kill in the usual dtype are tried in all of them, and those that survive with the
+    identities too, which take two thirds of all calls and nearly always repeat what a value has shown.
     """
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
     unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
