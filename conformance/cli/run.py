@@ -61,6 +61,11 @@ __all__ = ["command"]
     metavar="GIB",
     help="Leave out cases whose stated budget is larger.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only the cases and dtypes of cases/quick.yaml, which kill every wrong backend of the tests; no identities.",
+)
 @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts of the cases.")
 @click.option(
     "--identities/--no-identities",
@@ -111,6 +116,7 @@ def command(
     timeout: float,
     start_timeout: float,
     max_memory: float,
+    quick: bool,
     shard: str | None,
     identities: bool,
     resume: Path | None,
@@ -140,8 +146,9 @@ def command(
         timeout=timeout,
         start_timeout=start_timeout,
         max_memory=int(max_memory * 2**30),
+        quick=quick,
         shard=shard,
-        identities=identities,
+        identities=identities and not quick,
         resume=resume,
         output=output,
         replace=replace,

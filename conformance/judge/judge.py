@@ -12,6 +12,7 @@ import numpy as np
 from conformance.bounds.classes import CLASS_LETTERS, Letter
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
+from conformance.judge.excuses import Unit, changed, may_excuse
 from conformance.judge.finding import Finding, Subject
 from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
@@ -32,14 +33,6 @@ _FAILURES: dict[str, Verdict] = {
     "timeout": "timeout",
     "not run": "not run",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """A problem as the backend sees it, and what the normative policies make of it."""
-
-    problem: Problem
-    resolution: Resolution
 
 
 def _conforms(letter: Letter, declared: Letter) -> bool:
@@ -288,21 +281,20 @@ class Judge:
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
         """The finding as a deviation, where the declared policies describe exactly these results."""
-        if not self._declared:
-            return finding
-        for name in (*self._declared, None):
-            policies = self.policies if name is None else _one(self.policies, name)
+        matter = [name for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
+        for names in [*([name] for name in matter), *([matter] if len(matter) > 1 else [])]:
+            policies = changed(NORMATIVE, self.policies, names)
             resolution = resolve(unit.problem, policies)
             if resolution.undefined:
                 return finding.deviating("its declared policies leave this open")
             if resolution.must_raise:
                 continue
-            flushed = for_operation(policies.subnormal_results, unit.problem.dtype, "kept") == "flushed"
-            prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
+            prepared = unit.under(policies, resolution)
             named = prepared.named(reduction)
             within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
             if all(within):
-                return finding.deviating(f"as its declared {_spoken(name) if name else 'policies'} says")
+                spoken = _spoken(names[0]) if len(names) == 1 else "policies"
+                return finding.deviating(f"as its declared {spoken} says")
         return finding
 
     def _within(
@@ -397,10 +389,6 @@ def _class_message(finding: Finding, declared: Letter) -> str:
 
 def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
     return msgspec.structs.replace(finding, verdict=verdict, message=message)
-
-
-def _one(policies: Policies, name: str) -> Policies:
-    return msgspec.structs.replace(NORMATIVE, **{name: getattr(policies, name)})
 
 
 def _spoken(field: str) -> str:

@@ -18,7 +18,7 @@ from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
-from tests.yardstick.trial import subject
+from tests.yardstick.registry import subject
 
 EMPTY = """
   - {id: three, why: three positions, op: cross_entropy, logits: [[1, 2], [3, 1], [0, 2]], targets: [0, 0, 0]}
@@ -216,3 +216,61 @@ def test_a_case_that_requires_what_a_profile_declares_unsupported_is_unsupported
     assert "ignore-index" in found[0].message
     offered = [each for unit in judge_locally(Numpy(), plan, subject(Numpy)) for each in unit]
     assert {each.verdict for each in offered} == {"pass"}
+
+
+class _OneNanSpoilsAll(Kernel):
+    """A NaN in one row makes the gradients of softmax and log_softmax NaN in all rows."""
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        return super().softmax_gradient(p, v) * (np.nan if np.isnan(p).any() else 1)
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return super().log_softmax_gradient(p, v) * (np.nan if np.isnan(p).any() else 1)
+
+
+class _NanWhereMasked(Kernel):
+    """Classes of probability 0 get a NaN gradient."""
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        return np.where(p == 0, np.nan, super().softmax_gradient(p, v))
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return np.where(p == 0, np.nan, super().log_softmax_gradient(p, v))
+
+
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    ("kind", "logits"),
+    [
+        (_OneNanSpoilsAll, "[[.nan, 1], [1, 2]]"),
+        (_OneNanSpoilsAll, "[[.inf, 1], [1, 2]]"),
+        (_OneNanSpoilsAll, "[[-.inf, -.inf], [1, 2]]"),
+        (_NanWhereMasked, "[[-.inf, 1, 2], [1, 2, 3]]"),
+    ],
+)
+def test_gradients_beside_a_row_that_has_none_are_judged(
+    judged: Any, op: str, kind: type[Backend], logits: str
+) -> None:
+    case = f"  - {{id: it, why: it, op: {op}, logits: {logits}}}\n"
+    assert verdicts(judged(case, kind, "float32"), "gradient") == {"fail"}
+    assert verdicts(judged(case, Kernel, "float32"), "gradient") == {"pass"}
+
+
+class _RunningMean(Kernel):
+    """mean += (loss - mean) / n: sound until a loss is infinite, then inf - inf."""
+
+    def reduced(self, ask: Any, losses: Any) -> Any:
+        if ask.reduction != "mean" or ask.weight is not None or not ask.valid.all():
+            return super().reduced(ask, losses)
+        mean = losses.dtype.type(0)
+        for count, loss in enumerate(losses, 1):
+            mean = mean + (loss - mean) / losses.dtype.type(count)
+        return np.asarray(mean)
+
+
+def test_a_running_mean_passes_finite_losses_and_fails_infinite_ones(judged: Any) -> None:
+    """An exact infinity is no intermediate that overflows: NaN in its place is wrong, whatever the algorithm."""
+    finite = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5], [0, 1]], targets: [0, 1, 0]}\n"
+    infinite = "  - {id: it, why: it, op: cross_entropy, logits: [[0, -.inf], [1, 2]], targets: [1, 0]}\n"
+    assert verdicts(judged(finite, _RunningMean, "float32"), "value") == {"pass"}
+    assert "fail" in verdicts(judged(infinite, _RunningMean, "float32"), "value")
