@@ -72,6 +72,10 @@ class Prepared:
             ("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter)
         )
 
+    def adopt(self, letter: Letter, bounds: Tolerance) -> None:
+        """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""
+        self._cache["kind", letter] = bounds
+
     def judged(self, reduction: str) -> npt.NDArray[np.bool_] | None:
         """Elements of the gradient that are defined, flat; None where all are."""
         rows = self._once(("judged", reduction), lambda: self._judged_rows(reduction))
