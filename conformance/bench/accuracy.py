@@ -125,7 +125,9 @@ class Yardstick:
         problem, axis, rows = self._problem, self.workload.class_axis, self._positions
         by_class = self.workload.targets == "probabilities"
         targets = to_rows(problem.targets, axis)[rows] if by_class else problem.targets.reshape(-1)[rows]
-        upstream = self._inputs.upstream.reshape(-1)[rows] if self.workload.reduction == "none" else self._inputs.upstream
+        upstream = (
+            self._inputs.upstream.reshape(-1)[rows] if self.workload.reduction == "none" else self._inputs.upstream
+        )
         sample = replace(
             problem,
             logits=to_rows(problem.logits, axis)[rows],

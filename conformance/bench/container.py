@@ -104,7 +104,7 @@ class Container:
         benchmark, entry = record.timed.benchmark, record.entry
         floor = workload.floor_bytes(entry.contract)
         rate = floor / benchmark["stats"]["median"]
-        kinds = nearest(self._roof, floor)
+        kinds = self._roof[nearest(self._roof, floor)] if self._roof else None
         fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
         probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
         peak, accessed = probe.get("peak_bytes"), probe.get("bytes_accessed")
@@ -156,6 +156,11 @@ def _machine() -> dict[str, Any]:
 def _commit(commit: str | None) -> dict[str, Any]:
     """As pytest-benchmark writes it, of the suite's own checkout."""
     found, _, dirty = (commit or "unversioned").partition("+")
-    return {"id": found, "time": None, "author_time": None, "dirty": bool(dirty), "project": "conformance", "branch": ""}
-
-
+    return {
+        "id": found,
+        "time": None,
+        "author_time": None,
+        "dirty": bool(dirty),
+        "project": "conformance",
+        "branch": "",
+    }

@@ -44,6 +44,9 @@ class Listener(Protocol):
     def entry(self, record: Record) -> None:
         """An entry is through."""
 
+    def skipped(self, job: Job, entries: int) -> None:
+        """So many entries are not tried, since the backend could not do them before."""
+
     def process(self, job: Job, left: Sequence[Job]) -> None:
         """A process has ended; ``left`` are those to come."""
 
@@ -74,6 +77,7 @@ class Driver:
     def _job(self, place: int, job: Job) -> None:
         """One job, in as many processes as its crashes ask for: each goes on where the one before it ended."""
         entries = [each for each in job.entries if not self._is_hopeless(job, each)]
+        self.listener.skipped(job, len(job.entries) - len(entries))
         attempt = 0
         while entries or not job.spec:
             part = msgspec.structs.replace(job, entries=tuple(entries))

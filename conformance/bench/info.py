@@ -27,7 +27,8 @@ class Roof(msgspec.Struct, frozen=True):
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     """How right the timed result is: the worse of value and gradient. ``ratio`` is error over tolerance.
 
-    Without a verdict ``message`` says why.
+    ``verdict`` is ``pass``, ``fail``, ``not run`` (the declared class promises nothing here) or ``error``: it could not
+    be judged, and ``message`` says why.
     """
 
     class_: str | None = msgspec.field(name="class", default=None)

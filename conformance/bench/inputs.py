@@ -71,7 +71,9 @@ def _probabilities(workload: Workload) -> Array:
     """Rows that sum to about 1, the class axis in its place."""
     axis = workload.class_axis
     positions = workload.shape[:axis] + workload.shape[axis + 1 :]
-    drawn = np.abs(_periodic(Generator(distribution="normal", seed=workload.seed + 1), workload, (*positions, workload.classes)))
+    drawn = np.abs(
+        _periodic(Generator(distribution="normal", seed=workload.seed + 1), workload, (*positions, workload.classes))
+    )
     rows = drawn.astype(np.float64)
     rows /= rows.sum(axis=-1, keepdims=True)
     return np.ascontiguousarray(np.moveaxis(round_to(rows, workload.dtype), -1, axis))

@@ -20,7 +20,7 @@ from conformance.bench.info import Accuracy
 from conformance.bench.inputs import load, make, save
 from conformance.bench.machine import evict_bytes, usable_cores
 from conformance.bench.orders import Job, Orders
-from conformance.bench.roof import SIZES
+from conformance.bench.roof import SIZES, nearest
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import Shown
 from conformance.bench.workload import Cache, Contract, Workload
@@ -85,7 +85,7 @@ def launch(settings: Settings) -> Finished:
     _require_engine()
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
     found = _backends(settings.backends)
-    kinds = entry_kinds(workloads, settings.contracts or None, settings.caches or None)
+    kinds = entry_kinds(workloads, *_wanted(settings))
     if not kinds:
         mend = "leave out --contract or --cache, or name another"
         raise UsageError("none of the selected workloads has such an entry", mend=mend)
@@ -125,6 +125,8 @@ def _conduct(
     folder: Path,
 ) -> Finished:
     inputs = scratch / "inputs"
+    floors = {workload.floor_bytes(contract) for workload in workloads.values() for contract in workload.contracts}
+    sizes = tuple(sorted({nearest(SIZES, floor) for floor in floors}))
 
     def orders(job: Job) -> Orders:
         names = {entry.workload for entry in job.entries}
@@ -140,7 +142,7 @@ def _conduct(
             evict_bytes=evict_bytes(),
             probe=job.replicate == 0,
             seed=run["seed"],
-            roof_sizes=SIZES,
+            roof_sizes=sizes,
         )
 
     with Shown(jobs, quiet=settings.quiet) as shown:
@@ -184,8 +186,15 @@ def _accuracy(
                 judged = yardstick.judge(Path(each.probed.outputs), declared)
                 found[key] = msgspec.convert(judged, Accuracy)
             except Exception as error:  # what an adapter returns may be anything
-                found.setdefault(key, Accuracy(message=f"not judged: {error}"[:500]))
+                found.setdefault(key, Accuracy(verdict="error", message=f"not judged: {error}"[:500]))
     return found
+
+
+def _wanted(settings: Settings) -> tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]:
+    """Contracts and caches; what is quick leaves out what is special unless it is asked for by name."""
+    usual: tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]
+    usual = (("forward", "forward+grad"), ("warm",)) if settings.quick else (None, None)
+    return settings.contracts or usual[0], settings.caches or usual[1]
 
 
 def _backends(specs: tuple[str, ...]) -> list[Any]:

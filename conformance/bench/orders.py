@@ -8,7 +8,20 @@ import msgspec
 
 from conformance.bench.workload import Cache, Contract, Workload
 
-__all__ = ["Began", "Entry", "Event", "Job", "Orders", "Probed", "Refused", "Roofs", "Started", "Timed", "decode", "encode"]
+__all__ = [
+    "Began",
+    "Entry",
+    "Event",
+    "Job",
+    "Orders",
+    "Probed",
+    "Refused",
+    "Roofs",
+    "Started",
+    "Timed",
+    "decode",
+    "encode",
+]
 
 
 class Entry(msgspec.Struct, frozen=True):

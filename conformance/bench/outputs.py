@@ -32,8 +32,12 @@ def sampled_positions(workload: Workload, seed: int) -> list[int]:
 def keep(folder: Path, workload: Workload, arrays: Sequence[Array], seed: int) -> None:
     """Write the value and, if it is there, the sampled positions of the gradient.
 
-    A gradient that is not of the logits' shape is kept as it is: the judge says so.
+    A gradient that is not of the logits' shape is kept as it is: the judge says so. Raises TypeError for what is no
+    array of numbers.
     """
+    for array in arrays:
+        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
+            raise TypeError(f"the result cannot be read as an array of numbers: {type(array).__name__}")
     folder.mkdir(parents=True, exist_ok=True)
     kept = dict(zip(("value", "gradient"), arrays, strict=False))
     if "gradient" in kept and kept["gradient"].shape == workload.shape:

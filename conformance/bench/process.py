@@ -21,7 +21,6 @@ from conformance.errors import HarnessError
 
 __all__ = ["Ended", "Listening"]
 
-#: Modules found by a process that times are those that this one finds.
 _LOOK = 1.0  # seconds between two looks at a process that says nothing
 _TAIL_BYTES = 4000
 _TAIL_LINES = 12
@@ -53,6 +52,7 @@ class Listening:
         file = scratch / "orders.json"
         file.write_bytes(msgspec.json.encode(orders))
         self._read, write = os.pipe()
+        # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
         variables = pool_variables(orders.threads) | {"TMPDIR": str(caches), "PYTHONPATH": found}
         command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write)]
@@ -74,7 +74,7 @@ class Listening:
             os.close(write)
 
     def events(self, limit: float, start_limit: float) -> Iterator[Event]:
-        """What the process says, until it has ended or said nothing for ``limit`` seconds (``start_limit`` at first)."""
+        """What the process says until it ends, or says nothing for ``limit`` seconds (at first ``start_limit``)."""
         last, allowed, rest = monotonic(), start_limit, b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._read, selectors.EVENT_READ)

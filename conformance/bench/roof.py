@@ -6,7 +6,7 @@ NumPy lets go of the interpreter in these loops, so that a thread a core does wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,8 @@ __all__ = ["KINDS", "SIZES", "best", "measure", "nearest"]
 #: Working sets in bytes.
 SIZES = (1 << 20, 1 << 23, 1 << 26, 1 << 28)
 KINDS = ("read", "copy", "exp")
-TRIES = 5
-TRY = 0.02  # seconds that one try lasts at least
+TRIES = 3
+TRY = 0.01  # seconds that one try lasts at least
 
 
 def measure(sizes: Sequence[int], threads: int) -> Roofs:
@@ -46,7 +46,10 @@ def _of_size(size: int, threads: int, pool: ThreadPoolExecutor) -> dict[str, lis
         "copy": [lambda i: np.copyto(pairs[i][1], pairs[i][0])],
         "exp": [lambda i: np.exp(pairs[i][0], out=pairs[i][1])],
     }
-    return {kind: [max(_rate(loop, data.nbytes, threads, pool) for loop in loops[kind]) for _ in range(TRIES)] for kind in KINDS}
+    return {
+        kind: [max(_rate(loop, data.nbytes, threads, pool) for loop in loops[kind]) for _ in range(TRIES)]
+        for kind in KINDS
+    }
 
 
 def _rate(loop: Callable[[int], Any], size: int, threads: int, pool: ThreadPoolExecutor) -> float:
@@ -78,8 +81,6 @@ def best(measured: Sequence[Roofs]) -> dict[int, dict[str, float]]:
     return found
 
 
-def nearest(roof: dict[int, dict[str, float]], working_set: int) -> dict[str, float] | None:
-    """The roof of the size next to ``working_set``, on a logarithmic scale; None where none was measured."""
-    if not roof:
-        return None
-    return roof[min(roof, key=lambda size: max(size, working_set) / min(size, working_set or 1))]
+def nearest(sizes: Iterable[int], working_set: int) -> int:
+    """The size next to ``working_set`` on a logarithmic scale."""
+    return min(sizes, key=lambda size: max(size, working_set) / min(size, max(working_set, 1)))

@@ -12,7 +12,7 @@ from conformance.bench.driver import Record
 from conformance.bench.orders import Job
 from conformance.run.progress import Progress
 
-__all__ = ["Shown", "estimate"]
+__all__ = ["Shown", "estimate", "plain"]
 
 EVERY = 15.0  # seconds between two estimates
 
@@ -26,6 +26,12 @@ def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | No
     return sum(last.get(job.backend, mean) for job in left)
 
 
+def plain(text: str, most: int = 60) -> str:
+    """The first line of a message, without what would steer a terminal."""
+    line = (text.splitlines() or [""])[0]
+    return "".join(each if each.isprintable() else "\ufffd" for each in line)[:most]
+
+
 class Shown:
     """Passes on what the driver tells; ``quiet`` shows nothing. Use it as a context manager."""
 
@@ -34,7 +40,9 @@ class Shown:
         for job in jobs:
             totals[job.backend] += len(job.entries)
         self._jobs = len(jobs)
-        self._progress = Progress({name: count for name, count in totals.items() if count}, quiet=quiet, stream=sys.stderr)
+        self._progress = Progress(
+            {name: count for name, count in totals.items() if count}, quiet=quiet, stream=sys.stderr
+        )
         self._seconds: dict[str, list[float]] = {}
         self._begin = self._last = monotonic()
         self._said = 0.0
@@ -60,11 +68,16 @@ class Shown:
         self._progress.advance(record.job.backend, 1, int(failed))
         if refused is None or not failed:
             return
-        line = (refused.message.splitlines() or [""])[0]
+        line = plain(refused.message, 200)
         told = (record.job.backend, refused.status, line)
         if told not in self._failed:
             self._failed.add(told)
             self.note(f"{record.job.backend}: {record.entry.group}: {refused.status}: {line}")
+
+    def skipped(self, job: Job, entries: int) -> None:
+        """What will not be tried counts as done."""
+        if entries:
+            self._progress.advance(job.backend, entries)
 
     def process(self, job: Job, left: Sequence[Job]) -> None:
         """Remember how long the process took, and say what is left now and then."""
@@ -75,7 +88,9 @@ class Shown:
         if remaining is not None and now - self._said >= EVERY and left:
             self._said = now
             done = self._jobs - len(left)
-            self.note(f"{done} of {self._jobs} processes, {_clock(now - self._begin)} gone, about {_clock(remaining)} left")
+            self.note(
+                f"{done} of {self._jobs} processes, {_clock(now - self._begin)} gone, about {_clock(remaining)} left"
+            )
 
 
 def _clock(seconds: float) -> str:

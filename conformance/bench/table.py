@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from conformance.bench.show import plain
 from conformance.cli.tables import Row, write_rows
 
 __all__ = ["print_table", "rows"]
@@ -76,9 +77,9 @@ def print_table(document: Mapping[str, Any], path: Path, style: str) -> None:
 
 
 def _shown(row: Row) -> Row:
-    note = row["message"].split("\n")[0][:60] if row["status"] != "ok" or row["verdict"] is None else ""
-    if row["verdict"] not in (None, "pass"):
-        note = "wrong result: not ranked" if row["verdict"] == "fail" else f"accuracy: {row['verdict']}"
+    note = plain(row["message"])
+    if row["verdict"] in ("fail", "not run"):
+        note = "wrong result: not ranked" if row["verdict"] == "fail" else "its class promises nothing here"
     return {
         "workload": row["workload"],
         "contract": row["contract"] + (" cold" if row["cache"] == "cold" else ""),

@@ -103,6 +103,7 @@ class Evictor:
         self._buffer: Any = None
 
     def __call__(self) -> None:
+        """Write the buffer, which is made at the first call."""
         if self._buffer is None:
             self._buffer = np.zeros(self.size // 8, np.int64)
         self._buffer += 1

@@ -10,7 +10,18 @@ import msgspec
 from conformance.cases.model import Identifier, Text
 from conformance.numerics.names import DtypeName
 
-__all__ = ["BYTES", "CACHES", "CONTRACTS", "Cache", "Contract", "Series", "Workload", "WorkloadFile", "Written", "expanded"]
+__all__ = [
+    "BYTES",
+    "CACHES",
+    "CONTRACTS",
+    "Cache",
+    "Contract",
+    "Series",
+    "Workload",
+    "WorkloadFile",
+    "Written",
+    "expanded",
+]
 
 Contract = Literal["forward", "forward+grad", "forward-saving"]
 CONTRACTS: tuple[Contract, ...] = ("forward", "forward+grad", "forward-saving")

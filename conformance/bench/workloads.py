@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from conformance.bench.workload import BYTES, Workload, WorkloadFile, Written, expanded
+from conformance.bench.workload import BYTES, Series, Workload, WorkloadFile, Written, expanded
 from conformance.cases.checks import Complaint
 from conformance.cases.complaints import complaints_of
 from conformance.cases.places import place_of
@@ -44,7 +45,9 @@ def workload_files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file() and path.suffix in _SUFFIXES:
             found = [path]
         else:
-            raise CaseError(f"{path}: no such file or folder", mend="name a .yaml file of workloads, or a folder of them")
+            raise CaseError(
+                f"{path}: no such file or folder", mend="name a .yaml file of workloads, or a folder of them"
+            )
         if not found:
             raise CaseError(f"{path}: no workload file in this folder", mend="workload files end in .yaml")
         files.update({each.resolve(): each for each in found})
@@ -72,7 +75,7 @@ def read_workloads(files: Sequence[Path]) -> tuple[list[Workload], list[CaseErro
             errors.append(error)
             continue
         except msgspec.ValidationError:
-            errors += [_error(file, each) for each in complaints_of(data, WorkloadFile)]
+            errors += [_error(file, each) for each in _malformed(data)]
             continue
         wrong = [_error(file, each) for each in (*_complaints(content), *_repeated(content, file, seen))]
         errors += wrong
@@ -101,6 +104,17 @@ def _error(file: Path, complaint: Complaint) -> CaseError:
     return CaseError(complaint.problem, place=place_of(file, complaint.path), mend=complaint.mend)
 
 
+def _malformed(data: Any) -> Iterator[Complaint]:
+    """Every complaint about data that does not fit the model: the file's own, then those of each item of its lists."""
+    lists: dict[str, type[msgspec.Struct]] = {"workloads": Written, "series": Series}
+    inner = {name: data[name] for name in lists if isinstance(data.get(name), list)} if isinstance(data, dict) else {}
+    yield from complaints_of({**data, **{name: [] for name in inner}} if inner else data, WorkloadFile)
+    for name, items in inner.items():
+        for index, item in enumerate(items):
+            for complaint in complaints_of(item, lists[name]):
+                yield complaint._replace(path=(name, index, *complaint.path))
+
+
 def _repeated(content: WorkloadFile, file: Path, seen: dict[str, _Seen]) -> Iterator[Complaint]:
     """Ids that occur twice, in this file or another."""
     for kind in ("workloads", "series"):
@@ -109,7 +123,9 @@ def _repeated(content: WorkloadFile, file: Path, seen: dict[str, _Seen]) -> Iter
             first = seen.setdefault(each.id, _Seen(file, path))
             if first.file != file or first.path != path:
                 where = place_of(first.file, first.path)
-                yield Complaint(path, f"id '{each.id}' is taken", f"ids are unique over all files; the other is {where}")
+                yield Complaint(
+                    path, f"id '{each.id}' is taken", f"ids are unique over all files; the other is {where}"
+                )
 
 
 def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
@@ -121,7 +137,9 @@ def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
         needed, other = ("elements", "classes") if series.over == "classes" else ("classes", "elements")
         here: NodePath = ("series", index)
         if getattr(series, needed) is None:
-            yield Complaint(here, f"key '{needed}' is missing", f"a series over {series.over} needs it: write `{needed}: …`")
+            yield Complaint(
+                here, f"key '{needed}' is missing", f"a series over {series.over} needs it: write `{needed}: …`"
+            )
         if getattr(series, other) is not None:
             yield Complaint((*here, other), f"a series over {series.over} takes no {other}", "remove the key")
         if len(set(series.extents)) != len(series.extents):
@@ -136,7 +154,11 @@ def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
 def _about(workload: Written) -> Iterator[tuple[NodePath, str, str]]:
     rank = len(workload.shape)
     if not -rank <= workload.axis < rank:
-        yield ("axis",), f"axis {workload.axis} is out of range", f"write one from {-rank} to {rank - 1}: the class axis"
+        yield (
+            ("axis",),
+            f"axis {workload.axis} is out of range",
+            f"write one from {-rank} to {rank - 1}: the class axis",
+        )
         return
     if math.prod(workload.shape) * BYTES[workload.dtype] > _MOST_BYTES:
         yield ("shape",), "more than 64 GiB of logits", "write smaller extents"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -66,7 +66,9 @@ _INTERRUPTED = 130
 @click.option(
     "--accuracy/--no-accuracy", default=True, show_default=True, help="Judge each result by the suite's own oracle."
 )
-@click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Draws the schedule; drawn and recorded by default.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="S", help="Draws the schedule; drawn and recorded by default."
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -84,7 +86,10 @@ _INTERRUPTED = 130
     help="Limit for a backend's start-up (imports).",
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Folder for benchmarks.json; results/bench-<time> by default."
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for benchmarks.json; results/bench-<time> by default.",
 )
 @click.option(
     "--format",
@@ -106,7 +111,7 @@ def command(style: str, **options: Any) -> int:
     from conformance.bench.launch import Settings, launch
     from conformance.bench.table import print_table
 
-    finished = launch(Settings(**cast(dict[str, Any], options)))
+    finished = launch(Settings(**options))
     print_table(finished.document, finished.path, style)
     if finished.interrupted:
         return _INTERRUPTED
