@@ -137,6 +137,8 @@ def _start(orders: Orders, tell: Any) -> Session | None:
 
 def run_entries(session: Session) -> None:
     """Run the session's entries by pytest, with no plugin but pytest-benchmark's and no file but this package's."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
     import pytest
 
     from conformance.bench import timed
@@ -174,8 +176,6 @@ def main(path: str, descriptor: str) -> None:
     from conformance.bench.orders import Orders, encode
 
     faulthandler.enable(file=2, all_threads=False)
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ.pop("PYTEST_ADDOPTS", None)
     pipe = int(descriptor)
     os.set_inheritable(pipe, False)  # what a framework starts must not keep the driver waiting
 

@@ -36,8 +36,9 @@ def keep(folder: Path, workload: Workload, arrays: Sequence[Array], seed: int) -
     array of numbers.
     """
     for array in arrays:
-        if not isinstance(array, np.ndarray) or array.dtype.hasobject:
-            raise TypeError(f"the result cannot be read as an array of numbers: {type(array).__name__}")
+        if not isinstance(array, np.ndarray | np.generic) or array.dtype.hasobject:
+            found = getattr(array, "dtype", type(array).__name__)
+            raise TypeError(f"the result cannot be read as an array of numbers: {found}")
     folder.mkdir(parents=True, exist_ok=True)
     kept = dict(zip(("value", "gradient"), arrays, strict=False))
     if "gradient" in kept and kept["gradient"].shape == workload.shape:
