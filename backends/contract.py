@@ -183,3 +183,7 @@ class Backend(ABC):
     def device_seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
         """Times of ``function`` by the device's own clock, one a round; none where the device is the processor."""
         return []
+
+    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        """The most memory that ``function`` holds on the device beyond what is there before; None on the processor."""
+        return None

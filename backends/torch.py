@@ -158,6 +158,14 @@ class Torch(Backend):
         torch.cuda.synchronize()
         return [start.elapsed_time(end) * 1e-3 for start, end in pairs]  # the events tell milliseconds
 
+    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        if self.device != "cuda":
+            return None
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        return int(torch.cuda.max_memory_allocated() - before)
+
     def _function(self, call: Call) -> Callable[..., Tensor]:
         """``call`` as one compiled function of the logits and its other operands, shared between calls.
 

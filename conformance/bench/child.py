@@ -74,7 +74,9 @@ class Session:
         seen: dict[str, Any] = {}
         try:
             if entry.cache == "warm":
-                seen["peak_bytes"] = peak_bytes(bound.once)
+                on_device = self.backend.device_peak_bytes(bound.once)
+                on_host = peak_bytes(bound.once) if self.backend.device == "cpu" else None
+                seen["peak_bytes"] = on_host if on_device is None else on_device
                 if entry.contract != "forward-saving":
                     upstream = (bound.upstream,) if entry.contract == "forward+grad" else ()
                     seen["bytes_accessed"] = self.backend.bytes_accessed(bound.call, bound.logits, *upstream)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,9 @@ class Container:
         benchmark, entry = record.timed.benchmark, record.entry
         floor = workload.floor_bytes(entry.contract)
         rate = floor / benchmark["stats"]["median"]
-        kinds = self._roof[nearest(self._roof, floor)] if self._roof else None
+        # The roof is that of the processor's memory.
+        on_processor = record.started is not None and record.started.device == "cpu"
+        kinds = self._roof[nearest(self._roof, floor)] if self._roof and on_processor else None
         fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
         probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
         peak, accessed = probe.get("peak_bytes"), probe.get("bytes_accessed")
@@ -145,6 +147,7 @@ def write(folder: Path, document: Mapping[str, Any]) -> Path:
     return path
 
 
+@cache
 def _machine() -> dict[str, Any]:
     """pytest-benchmark's own account, without the machine's name: what it is, not whose."""
     from pytest_benchmark.plugin import pytest_benchmark_generate_machine_info

@@ -61,6 +61,8 @@ class Driver:
     limit: float
     start_limit: float
     listener: Listener
+    #: Called when a process has ended: the place to save what there is.
+    checkpoint: Callable[[], object]
     results: Results = field(default_factory=Results)
     #: Backends that do not start, and groups that a backend cannot do: not tried again in later replicates.
     _hopeless: set[tuple[str, str]] = field(default_factory=set)
@@ -72,6 +74,7 @@ class Driver:
             self._job(place, job)
             self.results.seconds.setdefault(job.backend, []).append(monotonic() - begin)
             self.listener.process(job, self.jobs[place + 1 :])
+            self.checkpoint()
         return self.results
 
     def _job(self, place: int, job: Job) -> None:

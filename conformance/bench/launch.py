@@ -7,15 +7,16 @@ import random
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from conformance import __version__
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.container import Container, write
-from conformance.bench.driver import Driver, Record
+from conformance.bench.driver import Driver, Record, Results
 from conformance.bench.info import Accuracy
 from conformance.bench.inputs import load, make, save
 from conformance.bench.machine import evict_bytes, usable_cores
@@ -96,7 +97,7 @@ def launch(settings: Settings) -> Finished:
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
     folder = settings.output or Path("results") / datetime.now().strftime("bench-%Y%m%d-%H%M%S")
-    run = {
+    head = {
         "suite": __version__,
         "commit": suite_commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -106,62 +107,79 @@ def launch(settings: Settings) -> Finished:
         "threads": threads,
         "cores": list(cores[:threads]),
         "quick": settings.quick,
-        "interrupted": False,
     }
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
     try:
-        return _conduct(settings, {each.id: each for each in workloads}, jobs, run, scratch, folder)
+        return _Run(settings, {each.id: each for each in workloads}, jobs, head, scratch, folder).conduct()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _conduct(
-    settings: Settings,
-    workloads: dict[str, Workload],
-    jobs: Sequence[Job],
-    run: dict[str, Any],
-    scratch: Path,
-    folder: Path,
-) -> Finished:
-    inputs = scratch / "inputs"
-    floors = {workload.floor_bytes(contract) for workload in workloads.values() for contract in workload.contracts}
-    sizes = tuple(sorted({nearest(SIZES, floor) for floor in floors}))
+@dataclass(eq=False)
+class _Run:
+    """A run under way: ``head`` is what the file says of it as a whole."""
 
-    def orders(job: Job) -> Orders:
-        names = {entry.workload for entry in job.entries}
-        judged = settings.accuracy and job.replicate == 0
+    settings: Settings
+    workloads: dict[str, Workload]
+    jobs: Sequence[Job]
+    head: dict[str, Any]
+    scratch: Path
+    folder: Path
+    accuracy: dict[tuple[str, str, str], Accuracy] = field(default_factory=dict)
+
+    def conduct(self) -> Finished:
+        """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
+        results, interrupted = Results(), False
+        with Shown(self.jobs, quiet=self.settings.quiet) as shown:
+            limits = (self.settings.timeout, self.settings.start_timeout)
+            save_so_far = partial(self._save, results, interrupted=True)
+            driver = Driver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
+            try:
+                for workload in self.workloads.values():
+                    save(make(workload), self._inputs / workload.id)
+                driver.run()
+                if self.settings.accuracy:
+                    shown.note("judging the results")
+                    self.accuracy |= _accuracy(results.records, self.workloads, self._inputs, self.head["seed"])
+            except KeyboardInterrupt:
+                interrupted = True
+            finished = self._save(results, interrupted)
+            if interrupted:
+                shown.note(f"interrupted: what is done is in {finished.path}")
+        return finished
+
+    def _save(self, results: Results, interrupted: bool) -> Finished:
+        head = self.head | {"interrupted": interrupted}
+        document = Container(results, self.workloads, head, self.accuracy).document()
+        return Finished(write(self.folder, document), document, interrupted)
+
+    @property
+    def _inputs(self) -> Path:
+        return self.scratch / "inputs"
+
+    @cached_property
+    def _roof_sizes(self) -> tuple[int, ...]:
+        """Only those that some workload is held against."""
+        floors = {each.floor_bytes(contract) for each in self.workloads.values() for contract in each.contracts}
+        return tuple(sorted({nearest(SIZES, floor) for floor in floors}))
+
+    def _orders(self, job: Job) -> Orders:
+        names = sorted({entry.workload for entry in job.entries})
+        first = job.replicate == 0
         return Orders(
             job=job,
-            threads=run["threads"],
-            cores=tuple(run["cores"]),
-            workloads={name: workloads[name] for name in sorted(names)},
-            inputs=str(inputs),
-            outputs=str(scratch / "outputs" / job.backend.replace("/", "_")) if judged else "",
-            budget=settings.budget or (QUICK_BUDGET if settings.quick else BUDGET),
+            threads=self.head["threads"],
+            cores=tuple(self.head["cores"]),
+            workloads={name: self.workloads[name] for name in names},
+            inputs=str(self._inputs),
+            outputs=str(self.scratch / "outputs") if first and self.settings.accuracy else "",
+            budget=self.settings.budget or (QUICK_BUDGET if self.settings.quick else BUDGET),
             evict_bytes=evict_bytes(),
-            probe=job.replicate == 0,
-            seed=run["seed"],
-            roof_sizes=sizes,
+            probe=first,
+            seed=self.head["seed"],
+            roof_sizes=self._roof_sizes,
         )
-
-    with Shown(jobs, quiet=settings.quiet) as shown:
-        driver = Driver(jobs, orders, scratch, settings.timeout, settings.start_timeout, shown)
-        accuracy: dict[tuple[str, str, str], Accuracy] = {}
-        try:
-            for workload in workloads.values():
-                save(make(workload), inputs / workload.id)
-            driver.run()
-            if settings.accuracy:
-                shown.note("judging the results")
-                accuracy = _accuracy(driver.results.records, workloads, inputs, run["seed"])
-        except KeyboardInterrupt:
-            run["interrupted"] = True
-        document = Container(driver.results, workloads, run, accuracy).document()
-        path = write(folder, document)
-        if run["interrupted"]:
-            shown.note(f"interrupted: what is done is in {path}")
-    return Finished(path, document, run["interrupted"])
 
 
 def _accuracy(

@@ -11,6 +11,8 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+from conformance.worker.worker import THREAD_VARIABLES
+
 __all__ = [
     "allocator",
     "evict_bytes",
@@ -22,14 +24,6 @@ __all__ = [
     "usable_cores",
 ]
 
-#: The thread pools of libraries that many frameworks share; a framework's own are its adapter's affair.
-POOLS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _USUAL_CACHE = 32 << 20
 _MOST_EVICTED = 1 << 30
@@ -47,8 +41,11 @@ def pin(cores: tuple[int, ...]) -> None:
 
 
 def pool_variables(threads: int) -> dict[str, str]:
-    """The environment variables that fix the size of thread pools, and let none of them change it."""
-    return {name: str(threads) for name in POOLS} | {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}
+    """The environment variables that fix the size of thread pools, and let none of them change it.
+
+    They are those that many frameworks share; a framework's own are its adapter's affair.
+    """
+    return {name: str(threads) for name in THREAD_VARIABLES} | {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}
 
 
 def last_level_cache() -> int:

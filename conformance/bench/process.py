@@ -18,6 +18,7 @@ import msgspec
 from conformance.bench.machine import pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.errors import HarnessError
+from conformance.worker.process import reason
 
 __all__ = ["Ended", "Listening"]
 
@@ -105,15 +106,15 @@ class Listening:
         with contextlib.suppress(OSError):
             os.close(self._read)
 
-    def _finish(self, reason: str, timeout: bool = False) -> None:
+    def _finish(self, why: str, timeout: bool = False) -> None:
         if not timeout:
             try:
                 code = self._process.wait(_AFTER)
-                reason = "" if code == 0 else _reason(code)
+                why = "" if code == 0 else reason(code)
             except subprocess.TimeoutExpired:
-                reason, timeout = "it does not end", True
+                why, timeout = "it does not end", True
         self.close()
-        self.ended = Ended(reason, timeout, self._tail())
+        self.ended = Ended(why, timeout, self._tail())
 
     def _tail(self) -> str:
         try:
@@ -123,13 +124,3 @@ class Listening:
         except OSError:
             return ""
         return "\n".join(text.strip().splitlines()[-_TAIL_LINES:])
-
-
-def _reason(code: int) -> str:
-    """A process's end in words: ``SIGSEGV`` or ``exit code 3``."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"

@@ -12,8 +12,6 @@ from conformance.numerics.names import DtypeName
 
 __all__ = [
     "BYTES",
-    "CACHES",
-    "CONTRACTS",
     "Cache",
     "Contract",
     "Series",
@@ -24,9 +22,7 @@ __all__ = [
 ]
 
 Contract = Literal["forward", "forward+grad", "forward-saving"]
-CONTRACTS: tuple[Contract, ...] = ("forward", "forward+grad", "forward-saving")
 Cache = Literal["warm", "cold"]
-CACHES: tuple[Cache, ...] = ("warm", "cold")
 #: Bytes of one number.
 BYTES: dict[DtypeName, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 

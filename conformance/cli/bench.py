@@ -89,7 +89,7 @@ _INTERRUPTED = 130
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for benchmarks.json; results/bench-<time> by default.",
+    help="Folder for benchmarks.json, which is replaced; results/bench-<time> by default.",
 )
 @click.option(
     "--format",

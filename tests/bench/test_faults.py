@@ -66,7 +66,9 @@ def test_a_wrong_result_is_timed_and_marked(bench: Any) -> None:
 def test_no_result_is_no_accuracy(bench: Any) -> None:
     document = run(bench, "Nothing")
     judged = [each["extra_info"]["accuracy"] for each in document["benchmarks"]]
-    assert judged and all(each["verdict"] == "error" and "as an array of numbers: object" in each["message"] for each in judged)
+    assert judged and all(
+        each["verdict"] == "error" and "as an array of numbers: object" in each["message"] for each in judged
+    )
 
 
 def test_an_interrupt_leaves_a_valid_file(bench: Any) -> None:
