@@ -9,7 +9,7 @@ framework's own tensors. A method holds no numerics of its own: where the framew
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -183,3 +183,32 @@ class Backend(ABC):
         The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all.
         """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
+
+    # -- what a benchmark asks beyond the results; an adapter may leave these as they are ------------------------------
+
+    def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
+        """The value, and whatever the framework keeps for a gradient that is asked for later.
+
+        This is the forward pass of a training step, without its backward pass.
+        """
+        raise Unsupported("this backend keeps nothing for a later gradient")
+
+    def synchronize(self, *results: Tensor) -> None:
+        """Return once ``results`` are computed. Reading them is always right, and slow: an adapter knows better."""
+        for result in results:
+            self.array(result)
+
+    def bytes_accessed(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> float | None:
+        """The bytes that the compiled call reads and writes, by its compiler's own account; None where it tells none.
+
+        With ``upstream`` the call is that of value and gradient.
+        """
+        return None
+
+    def device_seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        """Times of ``function`` by the device's own clock, one a round; none where the device is the processor."""
+        return []
+
+    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        """The most memory that ``function`` holds on the device beyond what is there before; None on the processor."""
+        return None

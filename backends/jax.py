@@ -132,6 +132,22 @@ class Jax(Backend):
         value, gradient = self._function(call, self._value_and_gradient)(logits, dict(call.operands), upstream)
         return value, gradient
 
+    def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
+        value, pullback = self._function(call, self._value_and_pullback)(logits, dict(call.operands))
+        return value, pullback
+
+    def synchronize(self, *results: Tensor) -> None:
+        jax.block_until_ready(results)
+
+    def bytes_accessed(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> float | None:
+        if not self.compiles:
+            return None
+        form: Any = self._value if upstream is None else self._value_and_gradient
+        function: Any = self._function(call, form)
+        lowered = function.lower(logits, dict(call.operands), *() if upstream is None else (upstream,))
+        told = (lowered.compile().cost_analysis() or {}).get("bytes accessed")
+        return None if told is None else float(told)
+
     def _value(self, call: Call) -> Callable[..., Tensor]:
         return lambda logits, operands: call.apply(self, logits, operands)
 
@@ -178,6 +194,9 @@ class Jax(Backend):
             return value, gradient
 
         return function
+
+    def _value_and_pullback(self, call: Call) -> Callable[..., tuple[Tensor, Any]]:
+        return lambda logits, operands: jax.vjp(lambda logits: call.apply(self, logits, operands), logits)
 
     def _function(self, call: Call, form: Callable[[Call], Callable[..., Any]]) -> Callable[..., Any]:
         """``call`` as a function, jitted once for all calls that differ in nothing but their arrays.

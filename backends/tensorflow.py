@@ -122,6 +122,21 @@ class TensorFlow(Backend):
         value, gradient = self._function(call, self._value_and_gradient)(logits, dict(call.operands), upstream)
         return value, gradient
 
+    def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = self.evaluate(call, logits)
+        return value, tape
+
+    def synchronize(self, *results: Tensor) -> None:
+        """Fetch one number: the gradient stays where it is."""
+        first = results[0]
+        if len(first.shape):
+            first = tf.reshape(first, [-1])[:1]
+        first.numpy()
+        if self.device == "gpu":  # the value may be there before the gradient is
+            tf.test.experimental.sync_devices()
+
     def _value(self, call: Call) -> Callable[..., Tensor]:
         return lambda logits, operands: call.apply(self, logits, operands)
 

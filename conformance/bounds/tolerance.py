@@ -141,7 +141,7 @@ class Tolerance:
         exact = np.abs(self.block.total(exact))
         if reduction == "sum":
             return error, exact
-        weight, relative = self._denominator
+        weight, relative = self.denominator
         thrice = gamma(3.0 * self.u)  # W in this format, its reciprocal, the product
         tiny = np.where(weight * self.arithmetic.compute.least_normal < 1.0, 0.0, self.eta) * (exact + error)
         spoiled = error * (1.0 + thrice) + exact * (thrice + relative)
@@ -188,7 +188,7 @@ class Tolerance:
     # -- the mean and the scale of a gradient -------------------------------------------------------------------------
 
     @cached_property
-    def _denominator(self) -> tuple[Float64Array, Float64Array]:
+    def denominator(self) -> tuple[Float64Array, Float64Array]:
         """|W| and the relative error of its computed value, (n,); a count is exact up to its last rounding."""
         truth, block = self.truth.fast, self.block
         size = np.abs(finite(truth.denominator.mid))
@@ -211,7 +211,7 @@ class Tolerance:
         scale = np.abs(finite(self.truth.fast.scale(reduction).mid))[:, None]
         if reduction != "mean":
             return scale, np.zeros_like(scale), np.ones_like(scale)
-        weight, relative = self._denominator
+        weight, relative = self.denominator
         u = self.u
         rho = (relative + 2.0 * u + u * u) / np.maximum(1.0 - relative, 0.0)
         inverse = np.maximum(1.0, 1.0 / weight)

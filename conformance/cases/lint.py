@@ -20,7 +20,7 @@ from conformance.cases.schema import SCHEMA_NAME, check_schema
 from conformance.cases.yaml12 import NodePath, read_text
 from conformance.errors import CaseError, Place
 
-__all__ = ["ExpectedText", "Finding", "lint", "same_number", "schema_line"]
+__all__ = ["ExpectedText", "Finding", "finding_of", "lint", "same_number", "schema_findings", "schema_line"]
 
 #: The oracle: of a problem and a key of ``expected``, decimal text of 17 significant digits, in nested lists for
 #: arrays; None where the definition gives no value.
@@ -48,8 +48,8 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
     """
     suite, errors = read_suite(paths)
     files = case_files(paths)
-    findings = [_finding(error) for error in errors]
-    findings += _schema_findings(files)
+    findings = [finding_of(error) for error in errors]
+    findings += schema_findings(files, check_schema)
     for entry in suite.entries:
         findings += _references(entry.file, ("cases", entry.index), entry.case.references)
         findings += _values(entry, expected_text)
@@ -60,7 +60,8 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
     return sorted(findings, key=lambda found: (rank.get(str(found.place.file), last), found.place.line or 0))
 
 
-def _finding(error: CaseError) -> Finding:
+def finding_of(error: CaseError) -> Finding:
+    """An error of the loader as something to mend."""
     return Finding(error.place or Place("cases"), error.problem, error.mend or "")
 
 
@@ -70,8 +71,8 @@ def schema_line(file: Path, schema: Path) -> str:
     return f"# yaml-language-server: $schema={relative}"
 
 
-def _schema_findings(files: Sequence[Path]) -> Iterator[Finding]:
-    """A schema that is out of date, and files whose first line does not name it (where there is one)."""
+def schema_findings(files: Sequence[Path], check: Callable[[Path], None]) -> Iterator[Finding]:
+    """A schema that ``check`` refuses, and files whose first line does not name it (where there is one)."""
     checked: set[Path] = set()
     for file in files:
         schema = find_upwards(file.parent, SCHEMA_NAME)
@@ -80,9 +81,9 @@ def _schema_findings(files: Sequence[Path]) -> Iterator[Finding]:
         if schema not in checked:
             checked.add(schema)
             try:
-                check_schema(schema)
+                check(schema)
             except CaseError as error:
-                yield _finding(error)
+                yield finding_of(error)
         try:
             first = (read_text(file).splitlines() or [""])[0].rstrip()
         except CaseError:
@@ -107,7 +108,7 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[Finding]:
         if problem is None and not _is_large(entry.case.logits):
             expand(entry, dtypes=entry.case.dtypes[:1])
     except CaseError as error:
-        yield _finding(error)
+        yield finding_of(error)
         return
     for key, written in (entry.case.expected or {}).items():
         place = place_of(entry.file, ("cases", entry.index, "expected", key))

@@ -18,7 +18,17 @@ from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath, parse, read, read_text
 from conformance.errors import CaseError, CaseErrors
 
-__all__ = ["NOTES_NAME", "Entry", "Suite", "case_files", "find_upwards", "load_suite", "read_suite"]
+__all__ = [
+    "NOTES_NAME",
+    "Entry",
+    "Suite",
+    "case_files",
+    "find_upwards",
+    "holds_workloads",
+    "load_suite",
+    "read_suite",
+    "workload_folders",
+]
 
 NOTES_NAME = "notes.yaml"
 #: Files among the cases that hold none.
@@ -96,12 +106,27 @@ def case_files(paths: Sequence[Path]) -> list[Path]:
         raise CaseError("no case file named", mend="name a file or folder of cases")
     files: dict[Path, Path] = {}
     for path in paths:
+        if holds_workloads(path):
+            raise CaseError(f"{path}: holds workloads, not cases", mend="name it to `conformance bench --workloads`")
         found = sorted(_below(path)) if path.is_dir() else [_single(path)]
         if not found:
             raise CaseError(f"{path}: no case file in this folder", mend="case files end in .yaml")
         for file in found:
             files.setdefault(file.resolve(), file)
     return list(files.values())
+
+
+def holds_workloads(path: Path) -> bool:
+    """Whether ``path`` is a folder called ``benchmarks``, or a file in one: those are not of cases."""
+    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    return folder.name == _NOT_CASES
+
+
+def workload_folders(paths: Sequence[Path]) -> list[Path]:
+    """What holds workloads among ``paths``: those that do themselves, and folders called ``benchmarks`` in others."""
+    found = [path for path in paths if holds_workloads(path)]
+    found += [each for path in paths if path not in found and path.is_dir() for each in sorted(path.rglob(_NOT_CASES))]
+    return [each for each in found if each.exists()]
 
 
 def _below(folder: Path) -> Iterator[Path]:

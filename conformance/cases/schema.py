@@ -159,22 +159,25 @@ def _number(field: dict[str, Any]) -> None:
     field["$ref"] = "#/$defs/Number"
 
 
-def write_schema(path: Path) -> None:
-    """Write the schema to ``path``; raises HarnessError where that cannot be done."""
+def write_schema(path: Path, text: str | None = None) -> None:
+    """Write ``text``, or the case files' schema, to ``path``; raises HarnessError where that cannot be done."""
     try:
-        path.write_text(schema_text(), encoding="utf-8", newline="\n")
+        path.write_text(schema_text() if text is None else text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def check_schema(path: Path) -> None:
-    """Raise CaseError unless the file at ``path`` is the schema of the model as it is now."""
-    mend = "generate it anew from the model: python -m conformance.cases.schema"
+def check_schema(path: Path, wanted: str | None = None, module: str = "conformance.cases.schema") -> None:
+    """Raise CaseError unless the file at ``path`` holds ``wanted``, or the case files' schema as the model now has it.
+
+    ``module`` is what writes it.
+    """
+    mend = f"generate it anew from the model: python -m {module}"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(f"the schema cannot be read: {error}", place=Place(path), mend=mend) from None
-    if text != schema_text():
+    if text != (schema_text() if wanted is None else wanted):
         raise CaseError("the schema is older than the model", place=Place(path), mend=mend)
 
 

@@ -11,7 +11,7 @@ from conformance.cases.load import Entry
 from conformance.errors import UsageError
 from conformance.numerics.names import DTYPES, DtypeName
 
-__all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "select"]
+__all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "predicate", "select"]
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 _OPERATORS = ("and", "or", "not")
@@ -37,14 +37,19 @@ def matcher(expression: str) -> Callable[[Entry], bool]:
     of a policy that it observes, whatever the letters' case; ``not`` binds closer than ``and``, ``and`` closer than
     ``or``. Raises UsageError for an expression that cannot be read.
     """
-    predicate = _Parser(expression).parse()
+    holds = predicate(expression)
 
     def matches(entry: Entry) -> bool:
         # A newline cannot be part of a word, so no word matches across two names.
         policies = (f"policy:{name}" for name in entry.case.policies)
-        return predicate("\n".join((entry.case.id, entry.theme, entry.case.op, *entry.case.flags, *policies)).lower())
+        return holds("\n".join((entry.case.id, entry.theme, entry.case.op, *entry.case.flags, *policies)).lower())
 
     return matches
+
+
+def predicate(expression: str) -> Predicate:
+    """Whether a text in lower case holds what a ``-k`` expression asks for; raises UsageError."""
+    return _Parser(expression).parse()
 
 
 class _Parser:

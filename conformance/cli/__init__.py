@@ -18,6 +18,7 @@ __all__ = ["answer", "cli", "main"]
 #: Verb to one line of help; the module of the same name in this package defines ``command``.
 VERBS = {
     "run": "Run the cases on backends and judge every result.",
+    "bench": "Time backends on workloads, beside the error of their results.",
     "explain": "Derive a case's exact value, line by line.",
     "report": "Merge runs and write their report.",
     "diff": "Tell what changed between two runs.",

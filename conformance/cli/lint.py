@@ -51,23 +51,26 @@ def _variants() -> dict[str, tuple[str, ...]]:
 )
 @schema_option("lint")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
-    """Check case files, their expected values, their schema, and the backends' profiles.
+    """Check case files, their expected values, their schema, workloads, and the backends' profiles.
 
     Every finding names file, line and key, and what to write. Exit code 2 if there is one.
     """
+    from conformance.bench.lint import lint_workloads
     from conformance.cases.lint import lint
-    from conformance.cases.load import read_suite
+    from conformance.cases.load import holds_workloads, read_suite, workload_folders
     from conformance.judge.profile_lint import lint_profiles
     from conformance.oracle.text import expected_text
 
     named = (*files, *paths)
     chosen = named or (CASES,)
-    findings = lint(chosen, expected_text)
+    of_cases = [path for path in chosen if not holds_workloads(path)]
+    findings = lint(of_cases, expected_text) if of_cases else []
+    findings += lint_workloads(workload_folders(chosen))
     if profiles is None and not named:
         profiles = PROFILES
-    suite, _ = read_suite(chosen)
+    entries = read_suite(of_cases)[0].entries if of_cases else ()
     if profiles is not None:
-        findings += lint_profiles(profiles, [entry.case for entry in suite.entries], _variants())
+        findings += lint_profiles(profiles, [entry.case for entry in entries], _variants())
     if style == "json":
         rows = [
             {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,
@@ -77,7 +80,8 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     else:
         sys.stdout.writelines(f"{each}\n" for each in findings)
-        count = len(suite.entries)
-        said = f"{len(findings)} to mend" if findings else f"nothing to mend in {count} case{'s' * (count != 1)}"
+        count = len(entries)
+        of_what = f"{count} case{'s' * (count != 1)}" if of_cases else "the workloads"
+        said = f"{len(findings)} to mend" if findings else f"nothing to mend in {of_what}"
         click.echo(said, err=True)
     return 2 if findings else 0

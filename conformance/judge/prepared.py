@@ -73,6 +73,10 @@ class Prepared:
             ("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter)
         )
 
+    def adopt(self, letter: Letter, bounds: Tolerance) -> None:
+        """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""
+        self._cache["kind", letter] = bounds
+
     def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
         """Elements of a derivative that are defined, flat; None where all are, and for the value."""
         if quantity == "value":

@@ -1,0 +1,1 @@
+"""Benchmarks: workloads, fresh processes that time them, the roof that they are held against, and their accuracy."""

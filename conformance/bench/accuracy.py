@@ -1,0 +1,157 @@
+"""How right the timed results are: the suite's own oracle, bounds and classes, on the very tensors that were timed.
+
+The value is held against the truth over all positions. A large gradient is judged at sampled positions: each row of
+it depends on the others only by the mean's denominator, which is that of the whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conformance.bench.inputs import Inputs
+from conformance.bench.outputs import fetch, sampled_positions
+from conformance.bench.workload import Workload
+from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic
+from conformance.bounds.tolerance import Tolerance
+from conformance.cases.model import Case
+from conformance.cases.problem import Array, Problem
+from conformance.judge.comparison import compare
+from conformance.judge.prepared import Prepared
+from conformance.judge.profile import UNDECLARED, load_profile
+from conformance.numerics.formats import FORMATS, numpy_dtype, widen
+from conformance.oracle.block import Block, to_rows
+from conformance.places import PROFILES
+
+__all__ = ["Yardstick", "declared_class"]
+
+#: Logits beyond which the value, which needs all of them in float64 several times over, is not judged.
+MOST_JUDGED = 1 << 26
+
+
+def declared_class(profile: str, workload: Workload) -> Letter:
+    """The class that a backend with ``profile`` is held to on ``workload``."""
+    file = PROFILES / f"{profile}.yaml"
+    found = load_profile(file) if profile and file.is_file() else UNDECLARED
+    return found.declared_class("cross_entropy", workload.dtype)
+
+
+class Yardstick:
+    """Truth and bounds of one workload, computed when they are first asked for, and shared by all backends."""
+
+    def __init__(self, workload: Workload, inputs: Inputs, seed: int) -> None:
+        self.workload = workload
+        self._inputs = inputs
+        self._positions = sampled_positions(workload, seed)
+
+    def judge(self, outputs: Path, declared: Letter) -> dict[str, Any]:
+        """The record of the worse of value and gradient: class, ulp, ratio, verdict, quantity, positions."""
+        arrays = fetch(outputs)
+        if self.workload.elements > MOST_JUDGED:
+            arrays.pop("value", None)
+        found = [self._judged(name, array, declared) for name, array in arrays.items()]
+        if not found:
+            raise LookupError(f"the value of more than {MOST_JUDGED} logits is not judged")
+        return max(found, key=_badness)
+
+    def _judged(self, quantity: str, observed: Array, declared: Letter) -> dict[str, Any]:
+        reduction = self.workload.reduction
+        positions = self.workload.positions if quantity == "value" else len(self._positions)
+        record: dict[str, Any] = {"quantity": quantity, "positions": positions, "declared": declared}
+        prepared = self._whole if quantity == "value" else self._sample
+        exact = prepared.exact(quantity, reduction)
+        wanted = numpy_dtype(self.workload.dtype)
+        shape = self._shape(quantity)
+        if observed.dtype != wanted or observed.shape != shape:
+            message = f"the {quantity} is {observed.dtype} of shape {observed.shape}, not {wanted} of shape {shape}"
+            return record | {"class": "F", "ulp": None, "ratio": None, "verdict": "fail", "message": message}
+        comparison = compare(
+            widen(observed).reshape(-1),
+            exact,
+            lambda letter: prepared.tolerance(quantity, reduction, letter),
+            prepared.segments(quantity, reduction),
+            dtype=self.workload.dtype,
+            declared=declared,
+        )
+        letter = comparison.letters[0]
+        within = CLASS_LETTERS.index(letter) <= CLASS_LETTERS.index(declared)
+        verdict = "not run" if comparison.vacuous[0] else "pass" if within else "fail"
+        return record | {
+            "class": letter,
+            "ulp": _finite(comparison.ulp[0]),
+            "ratio": _finite(comparison.ratio[0]),
+            "verdict": verdict,
+        }
+
+    def _shape(self, quantity: str) -> tuple[int, ...]:
+        if quantity == "gradient":
+            return (len(self._positions), self.workload.classes)
+        axis, shape = self.workload.class_axis, self.workload.shape
+        return shape[:axis] + shape[axis + 1 :] if self.workload.reduction == "none" else ()
+
+    @cached_property
+    def _problem(self) -> Problem:
+        inputs, workload = self._inputs, self.workload
+        case = Case(id=workload.id, why=workload.why, op="cross_entropy")
+        return Problem(
+            case=case,
+            theme="benchmarks",
+            dtype=workload.dtype,
+            layout="contiguous",
+            operation="cross_entropy",
+            logits=inputs.logits,
+            targets=inputs.targets,
+            target_kind=workload.targets,
+            weight=inputs.weight,
+            axis=workload.axis,
+            class_axis=workload.class_axis,
+            ignore_index=inputs.ignore_index,
+            label_smoothing=workload.label_smoothing,
+            reductions=(workload.reduction,),
+            upstream={workload.reduction: inputs.upstream},
+        )
+
+    @cached_property
+    def _whole(self) -> Prepared:
+        return Prepared(Block((self._problem,)))
+
+    @cached_property
+    def _sample(self) -> Prepared:
+        """The sampled positions as a problem of their own, with the denominator of the whole and its error."""
+        problem, axis, rows = self._problem, self.workload.class_axis, self._positions
+        by_class = self.workload.targets == "probabilities"
+        targets = to_rows(problem.targets, axis)[rows] if by_class else problem.targets.reshape(-1)[rows]
+        upstream = (
+            self._inputs.upstream.reshape(-1)[rows] if self.workload.reduction == "none" else self._inputs.upstream
+        )
+        sample = replace(
+            problem,
+            logits=to_rows(problem.logits, axis)[rows],
+            targets=targets,
+            axis=1,
+            class_axis=1,
+            upstream={self.workload.reduction: upstream},
+        )
+        prepared = Prepared(Block((sample,)))
+        if self.workload.reduction == "mean" and len(rows) < self.workload.positions:
+            prepared.truth.fast.__dict__["denominator"] = self._whole.truth.fast.denominator
+            for letter in CLASS_LETTERS[:-1] if FORMATS[self.workload.dtype].is_half else CLASS_LETTERS[:3]:
+                bounds = Tolerance(prepared.truth, arithmetic(letter, self.workload.dtype))
+                whole = Tolerance(self._whole.truth, arithmetic(letter, self.workload.dtype))
+                bounds.__dict__["denominator"] = whole.denominator
+                prepared.adopt(letter, bounds)
+        return prepared
+
+
+def _badness(record: dict[str, Any]) -> tuple[int, int, float]:
+    ratio = np.inf if record["ratio"] is None else record["ratio"]
+    return (record["verdict"] == "fail", CLASS_LETTERS.index(record["class"]), ratio)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: a result that is off by one is told by its class."""
+    return float(value) if np.isfinite(value) else None

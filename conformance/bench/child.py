@@ -1,0 +1,204 @@
+"""The process that times one backend: ``python -m conformance.bench.child ORDERS PIPE``.
+
+No NumPy is imported before the thread pools are fixed; pytest runs the entries, pytest-benchmark times them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from backends.contract import Backend
+    from conformance.bench.orders import Entry, Event, Orders
+
+__all__ = ["Session", "main"]
+
+
+class Session:
+    """A backend and its orders; ``tell`` hands an event to the driver."""
+
+    def __init__(self, orders: Orders, backend: Backend, tell: Any) -> None:
+        from conformance.bench.timing import Evictor
+        from conformance.worker.faults import Blame
+
+        self.orders = orders
+        self.backend = backend
+        self.tell = tell
+        self._evict = Evictor(orders.evict_bytes)
+        self._blame = Blame(type(backend))
+
+    def time(self, entry: Entry, benchmark: Any) -> None:
+        """Time one entry; whatever goes wrong ends in an event, and the next entry is not touched."""
+        from conformance.bench.orders import Began, Refused, Timed
+
+        self.tell(Began(entry.order))
+        try:
+            bound = self._bound(entry)
+            job = self.orders.job
+            benchmark.name = f"{entry.workload}[{job.backend}|{entry.contract}|{entry.cache}|r{job.replicate}]"
+            benchmark.fullname = f"bench::{benchmark.name}"
+            benchmark.group = entry.group
+            benchmark.param = benchmark.params = None
+            from conformance.bench.timing import run_rounds
+
+            seen = run_rounds(benchmark, entry, bound, self.orders.budget, self._evict)
+            benchmark.extra_info.update(seen)
+            self.tell(Timed(entry.order, benchmark.stats.as_dict()))
+        except (Exception, SystemExit) as error:
+            failure = self._blame.failure(error)
+            status = "unsupported" if failure.kind == "unsupported" else "error"
+            where = f" (at {failure.where})" if failure.where and status == "error" else ""
+            name = "" if status == "unsupported" else f"{failure.type}: "
+            self.tell(Refused(entry.order, status, f"{name}{failure.message}{where}"))
+            return
+        if self.orders.probe:
+            self._probe(entry, bound)
+
+    def _bound(self, entry: Entry) -> Any:
+        from conformance.bench.inputs import load
+        from conformance.bench.timing import bind
+
+        workload = self.orders.workloads[entry.workload]
+        return bind(self.backend, workload, load(workload, Path(self.orders.inputs, workload.id)), entry.contract)
+
+    def _probe(self, entry: Entry, bound: Any) -> None:
+        """Peak memory, bytes accessed, and the result itself: after the rounds, so that none of it is timed."""
+        from conformance.bench.machine import peak_bytes
+        from conformance.bench.orders import Probed
+        from conformance.worker.faults import brief
+
+        seen: dict[str, Any] = {}
+        try:
+            if entry.cache == "warm":
+                on_device = self.backend.device_peak_bytes(bound.once)
+                on_host = peak_bytes(bound.once) if self.backend.device == "cpu" else None
+                seen["peak_bytes"] = on_host if on_device is None else on_device
+                if entry.contract != "forward-saving":
+                    upstream = (bound.upstream,) if entry.contract == "forward+grad" else ()
+                    seen["bytes_accessed"] = self.backend.bytes_accessed(bound.call, bound.logits, *upstream)
+            if self.orders.outputs:
+                seen["outputs"] = self._keep(entry, bound)
+        except (Exception, SystemExit) as error:
+            seen["message"] = f"{type(error).__name__}: {brief(error)}"
+        self.tell(Probed(entry.order, **seen))
+
+    def _keep(self, entry: Entry, bound: Any) -> str:
+        """Write the result to be judged: the value, and the sampled positions of the gradient."""
+        from conformance.bench.outputs import keep
+
+        folder = Path(self.orders.outputs, str(entry.order))
+        arrays = [self.backend.array(each) for each in bound.results()]
+        keep(folder, self.orders.workloads[entry.workload], arrays, self.orders.seed)
+        return str(folder)
+
+
+def _start(orders: Orders, tell: Any) -> Session | None:
+    """Create the backend, timing it; its thread pools are fixed by the environment that the driver gave."""
+    import platform  # here, so that what the clock sees is the backend alone
+
+    from conformance.bench.orders import Refused, Started
+
+    begin = perf_counter()
+    try:
+        from backends import discovery
+
+        backend = discovery.create(orders.job.spec, orders.threads)
+    except (Exception, SystemExit) as error:
+        message = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
+        tell(Refused(-1, "error", str(message)[:500]))
+        return None
+    seconds = perf_counter() - begin
+    from conformance.bench.machine import allocator
+    from conformance.bench.timing import wrapper_seconds
+
+    del platform
+    try:
+        tell(
+            Started(
+                pid=os.getpid(),
+                import_seconds=seconds,
+                framework=backend.framework,
+                versions=dict(backend.versions()),
+                device=backend.device,
+                mode=backend.mode,
+                profile=getattr(backend, "profile", ""),
+                settings=dict(backend.settings()),
+                allocator=allocator(),
+                wrapper_seconds=wrapper_seconds(),
+            )
+        )
+    except Exception as error:
+        tell(Refused(-1, "error", f"the backend cannot describe itself: {type(error).__name__}: {error}"[:500]))
+        return None
+    return Session(orders, backend, tell)
+
+
+def run_entries(session: Session) -> None:
+    """Run the session's entries by pytest, with no plugin but pytest-benchmark's and no file but this package's."""
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    import pytest
+
+    from conformance.bench import timed
+
+    class Plugin:
+        def pytest_generate_tests(self, metafunc: Any) -> None:
+            entries = session.orders.job.entries
+            metafunc.parametrize("entry", entries, ids=[str(each.order) for each in entries])
+
+        @pytest.fixture
+        def timed_session(self) -> Session:
+            return session
+
+    off = [f"no:{name}" for name in ("cacheprovider", "warnings", "doctest", "unittest", "junitxml", "faulthandler")]
+    chosen = [part for name in ("pytest_benchmark.plugin", *off) for part in ("-p", name)]
+    pytest.main(
+        [
+            timed.__file__ or "",
+            *chosen,
+            *("-c", os.devnull, "--rootdir", str(Path(timed.__file__ or "").parent), "--noconftest", "--assert=plain"),
+            *("-q", "--capture=no", "--benchmark-disable-gc", "--benchmark-timer=time.perf_counter"),
+            *("--benchmark-quiet", "--benchmark-storage", "file://" + session.orders.inputs),
+        ],
+        plugins=[Plugin()],
+    )
+
+
+def main(path: str, descriptor: str) -> None:
+    """Carry out the orders in the file ``path``; events go to the pipe ``descriptor``."""
+    import faulthandler
+
+    import msgspec
+
+    from conformance.bench.machine import pin
+    from conformance.bench.orders import Orders, encode
+
+    faulthandler.enable(file=2, all_threads=False)
+    pipe = int(descriptor)
+    os.set_inheritable(pipe, False)  # what a framework starts must not keep the driver waiting
+
+    def tell(event: Event) -> None:
+        line = memoryview(encode(event))
+        while line:
+            line = line[os.write(pipe, line) :]
+
+    orders = msgspec.json.decode(Path(path).read_bytes(), type=Orders)
+    pin(orders.cores)
+    if not orders.job.spec:
+        from conformance.bench.roof import measure
+
+        tell(measure(orders.roof_sizes, orders.threads))
+        return
+    session = _start(orders, tell)
+    if session is not None:
+        run_entries(session)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(0)  # a framework's threads may hang where the interpreter ends

@@ -1,0 +1,229 @@
+"""From settings to a finished benchmark: workloads, backends, the schedule, the judge, and the file."""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.bench.accuracy import Yardstick, declared_class
+from conformance.bench.container import Container, write
+from conformance.bench.driver import Driver, Record, Results
+from conformance.bench.info import Accuracy
+from conformance.bench.inputs import load, make, save
+from conformance.bench.machine import evict_bytes, usable_cores
+from conformance.bench.orders import Job, Orders
+from conformance.bench.roof import SIZES, nearest
+from conformance.bench.schedule import entry_kinds, schedule
+from conformance.bench.show import Shown
+from conformance.bench.workload import Cache, Contract, Workload
+from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
+from conformance.errors import UsageError
+from conformance.results.environment import describe_environment, suite_commit
+from conformance.worker.find import find_backends
+
+__all__ = ["DEFAULT_BACKENDS", "Settings", "launch"]
+
+#: What is timed where no backend is named, as far as it is installed: every framework in the modes that its users run.
+DEFAULT_BACKENDS = (
+    "numpy",
+    "torch",
+    "torch:compile",
+    "jax",
+    "jax:eager",
+    "optax",
+    "tensorflow",
+    "tensorflow:graph",
+    "tensorflow:xla",
+)
+BUDGET = 0.15  # seconds of rounds an entry
+QUICK_BUDGET = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line's ``bench`` asks for; None is the default of each."""
+
+    backends: tuple[str, ...] = ()
+    paths: tuple[Path, ...] = ()
+    expression: str | None = None
+    contracts: tuple[Contract, ...] = ()
+    caches: tuple[Cache, ...] = ()
+    replicates: int | None = None
+    threads: int | None = None
+    budget: float | None = None
+    quick: bool = False
+    accuracy: bool = True
+    seed: int | None = None
+    timeout: float = 120.0
+    start_timeout: float = 180.0
+    output: Path | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Where the file is, what it holds, and whether the run was interrupted."""
+
+    path: Path
+    document: dict[str, Any]
+    interrupted: bool
+
+
+def launch(settings: Settings) -> Finished:
+    """Time everything, judge it, and write the file. Ctrl-C leaves a file of what was done.
+
+    Raises UsageError for what the user named wrongly, HarnessError for a folder that cannot be written.
+    """
+    _require_engine()
+    workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
+    found = _backends(settings.backends)
+    kinds = entry_kinds(workloads, *_wanted(settings))
+    if not kinds:
+        mend = "leave out --contract or --cache, or name another"
+        raise UsageError("none of the selected workloads has such an entry", mend=mend)
+    cores = usable_cores()
+    threads = settings.threads or max(1, len(cores))
+    if cores and threads > len(cores):
+        raise UsageError(f"--threads {threads}, but {len(cores)} cores", mend=f"write at most {len(cores)}")
+    replicates = settings.replicates or (2 if settings.quick else 5)
+    seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
+    folder = settings.output or Path("results") / datetime.now().strftime("bench-%Y%m%d-%H%M%S")
+    head = {
+        "suite": __version__,
+        "commit": suite_commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": describe_environment(),
+        "seed": seed,
+        "replicates": replicates,
+        "threads": threads,
+        "cores": list(cores[:threads]),
+        "quick": settings.quick,
+    }
+    jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
+    scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
+    try:
+        return _Run(settings, {each.id: each for each in workloads}, jobs, head, scratch, folder).conduct()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass(eq=False)
+class _Run:
+    """A run under way: ``head`` is what the file says of it as a whole."""
+
+    settings: Settings
+    workloads: dict[str, Workload]
+    jobs: Sequence[Job]
+    head: dict[str, Any]
+    scratch: Path
+    folder: Path
+    accuracy: dict[tuple[str, str, str], Accuracy] = field(default_factory=dict)
+
+    def conduct(self) -> Finished:
+        """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
+        results, interrupted = Results(), False
+        with Shown(self.jobs, quiet=self.settings.quiet) as shown:
+            limits = (self.settings.timeout, self.settings.start_timeout)
+            save_so_far = partial(self._save, results, interrupted=True)
+            driver = Driver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
+            try:
+                for workload in self.workloads.values():
+                    save(make(workload), self._inputs / workload.id)
+                driver.run()
+                if self.settings.accuracy:
+                    shown.note("judging the results")
+                    self.accuracy |= _accuracy(results.records, self.workloads, self._inputs, self.head["seed"])
+            except KeyboardInterrupt:
+                interrupted = True
+            finished = self._save(results, interrupted)
+            if interrupted:
+                shown.note(f"interrupted: what is done is in {finished.path}")
+        return finished
+
+    def _save(self, results: Results, interrupted: bool) -> Finished:
+        head = self.head | {"interrupted": interrupted}
+        document = Container(results, self.workloads, head, self.accuracy).document()
+        return Finished(write(self.folder, document), document, interrupted)
+
+    @property
+    def _inputs(self) -> Path:
+        return self.scratch / "inputs"
+
+    @cached_property
+    def _roof_sizes(self) -> tuple[int, ...]:
+        """Only those that some workload is held against."""
+        floors = {each.floor_bytes(contract) for each in self.workloads.values() for contract in each.contracts}
+        return tuple(sorted({nearest(SIZES, floor) for floor in floors}))
+
+    def _orders(self, job: Job) -> Orders:
+        names = sorted({entry.workload for entry in job.entries})
+        first = job.replicate == 0
+        return Orders(
+            job=job,
+            threads=self.head["threads"],
+            cores=tuple(self.head["cores"]),
+            workloads={name: self.workloads[name] for name in names},
+            inputs=str(self._inputs),
+            outputs=str(self.scratch / "outputs") if first and self.settings.accuracy else "",
+            budget=self.settings.budget or (QUICK_BUDGET if self.settings.quick else BUDGET),
+            evict_bytes=evict_bytes(),
+            probe=first,
+            seed=self.head["seed"],
+            roof_sizes=self._roof_sizes,
+        )
+
+
+def _accuracy(
+    records: Sequence[Record], workloads: dict[str, Workload], inputs: Path, seed: int
+) -> dict[tuple[str, str, str], Accuracy]:
+    """One record for each backend, workload and contract whose result was kept; a workload's truth is made once."""
+    import msgspec
+
+    found: dict[tuple[str, str, str], Accuracy] = {}
+    for workload in workloads.values():
+        kept = [each for each in records if each.entry.workload == workload.id and each.probed is not None]
+        if not kept:
+            continue
+        yardstick = Yardstick(workload, load(workload, inputs / workload.id), seed)
+        for each in kept:
+            assert each.probed is not None and each.started is not None
+            key = (each.job.backend, workload.id, each.entry.contract)
+            try:
+                if not each.probed.outputs:
+                    raise LookupError(each.probed.message or "the result was not kept")
+                declared = declared_class(each.started.profile, workload)
+                judged = yardstick.judge(Path(each.probed.outputs), declared)
+                found[key] = msgspec.convert(judged, Accuracy)
+            except Exception as error:  # what an adapter returns may be anything
+                found.setdefault(key, Accuracy(verdict="error", message=f"not judged: {error}"[:500]))
+    return found
+
+
+def _wanted(settings: Settings) -> tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]:
+    """Contracts and caches; what is quick leaves out what is special unless it is asked for by name."""
+    usual: tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]
+    usual = (("forward", "forward+grad"), ("warm",)) if settings.quick else (None, None)
+    return settings.contracts or usual[0], settings.caches or usual[1]
+
+
+def _backends(specs: tuple[str, ...]) -> list[Any]:
+    """What the specs name, or the default ones whose framework is installed."""
+    if specs:
+        return find_backends(specs)
+    available = {each.name.partition(":")[0] for each in find_backends(())}
+    return find_backends(tuple(spec for spec in DEFAULT_BACKENDS if spec.partition(":")[0] in available))
+
+
+def _require_engine() -> None:
+    missing = [name for name in ("pytest", "pytest_benchmark") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{' and '.join(missing)} not installed", mend="pip install pytest pytest-benchmark")

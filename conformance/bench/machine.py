@@ -1,0 +1,117 @@
+"""The machine as a timed process sees it: cores, caches, memory, faults, and the allocator."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import platform
+import re
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+from conformance.worker.worker import THREAD_VARIABLES
+
+__all__ = [
+    "allocator",
+    "evict_bytes",
+    "last_level_cache",
+    "minor_faults",
+    "peak_bytes",
+    "pin",
+    "pool_variables",
+    "usable_cores",
+]
+
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_USUAL_CACHE = 32 << 20
+_MOST_EVICTED = 1 << 30
+
+
+def usable_cores() -> tuple[int, ...]:
+    """The cores that this process may run on; empty where the system does not tell."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
+def pin(cores: tuple[int, ...]) -> None:
+    """Keep this process, and every thread that it will start, to ``cores``; nothing where the system cannot."""
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+
+
+def pool_variables(threads: int) -> dict[str, str]:
+    """The environment variables that fix the size of thread pools, and let none of them change it.
+
+    They are those that many frameworks share; a framework's own are its adapter's affair.
+    """
+    return {name: str(threads) for name in THREAD_VARIABLES} | {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}
+
+
+def last_level_cache() -> int:
+    """The size in bytes of the largest cache of core 0; 32 MiB where the system does not tell."""
+    sizes = []
+    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
+        try:
+            found = re.fullmatch(r"(\d+)([KMG])", path.read_text().strip())
+        except OSError:
+            continue
+        if found:
+            sizes.append(int(found[1]) * _UNITS[found[2]])
+    return max(sizes, default=_USUAL_CACHE)
+
+
+def evict_bytes() -> int:
+    """What must be written so that nothing of a workload is left in a cache: a quarter more than the largest holds.
+
+    At most 1 GiB: a virtual machine may be told of a cache that it shares with many others.
+    """
+    return min(_MOST_EVICTED, last_level_cache() * 5 // 4)
+
+
+def minor_faults() -> int:
+    """Pages that this process has touched for the first time."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def allocator() -> str:
+    """The C library's allocator, or the one that was loaded in its place."""
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        maps = ""
+    for name in ("jemalloc", "tcmalloc", "mimalloc"):
+        if re.search(rf"/lib{name}[^/]*\.so", maps):
+            return name
+    return " ".join(part for part in platform.libc_ver() if part) or "unknown"
+
+
+def peak_bytes(call: Callable[[], None]) -> int | None:
+    """The most memory that ``call`` holds beyond what is there before it; None where the system does not tell."""
+    gc.collect()
+    _return_free_memory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark back to what is held now
+        before = _status("VmRSS")
+        call()
+        return max(0, _status("VmHWM") - before)
+    except (OSError, LookupError):
+        high = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        call()
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - high
+        return grown << 10 if grown > 0 else None  # a mark that did not move tells nothing
+
+
+def _return_free_memory() -> None:
+    """Freed memory that the C library keeps would hide what a call needs."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        return
+
+
+def _status(key: str) -> int:
+    found = re.search(rf"^{key}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if found is None:
+        raise LookupError(key)
+    return int(found[1]) << 10

@@ -1,0 +1,135 @@
+"""What the driver tells a process that times, and what it hears from it: lines of JSON over a pipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from conformance.bench.workload import Cache, Contract, Workload
+
+__all__ = [
+    "Began",
+    "Entry",
+    "Event",
+    "Job",
+    "Orders",
+    "Probed",
+    "Refused",
+    "Roofs",
+    "Started",
+    "Timed",
+    "decode",
+    "encode",
+]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing to time. ``order`` is its place in the whole schedule."""
+
+    workload: str
+    contract: Contract
+    cache: Cache
+    order: int
+
+    @property
+    def group(self) -> str:
+        """What makes entries of different backends comparable."""
+        return f"{self.workload}|{self.contract}|{self.cache}"
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One fresh process: a backend's entries in one replicate, or, where ``spec`` is empty, the roof."""
+
+    spec: str
+    backend: str
+    replicate: int
+    entries: tuple[Entry, ...]
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a process needs to know.
+
+    ``inputs`` is the folder with the workloads' arrays; ``outputs`` where results to be judged are put, empty where
+    none are wanted; ``budget`` the seconds that the rounds of an entry may take; ``evict_bytes`` what is written
+    before a cold round; ``probe`` asks for peak memory and bytes accessed, too.
+    """
+
+    job: Job
+    threads: int
+    cores: tuple[int, ...]
+    workloads: dict[str, Workload]
+    inputs: str
+    outputs: str
+    budget: float
+    evict_bytes: int
+    probe: bool
+    seed: int
+    roof_sizes: tuple[int, ...] = ()
+
+
+class Started(msgspec.Struct, frozen=True, tag="started"):
+    """The backend is there. ``wrapper_seconds`` is what the contract itself adds to a call."""
+
+    pid: int
+    import_seconds: float
+    framework: str
+    versions: dict[str, str]
+    device: str
+    mode: str
+    profile: str
+    settings: dict[str, str]
+    allocator: str
+    wrapper_seconds: float
+
+
+class Began(msgspec.Struct, frozen=True, tag="began"):
+    """An entry is under way."""
+
+    order: int
+
+
+class Timed(msgspec.Struct, frozen=True, tag="timed"):
+    """An entry's times: what pytest-benchmark writes for it."""
+
+    order: int
+    benchmark: dict[str, Any]
+
+
+class Probed(msgspec.Struct, frozen=True, tag="probed"):
+    """What was looked at after an entry's rounds; ``outputs`` is the folder with its result, empty if there is none."""
+
+    order: int
+    peak_bytes: int | None = None
+    bytes_accessed: float | None = None
+    outputs: str = ""
+    message: str = ""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """An entry, or with ``order`` −1 the whole backend, that could not be timed."""
+
+    order: int
+    status: str
+    message: str
+
+
+class Roofs(msgspec.Struct, frozen=True, tag="roofs"):
+    """Bandwidths in bytes per second: working set in bytes, as text, to kind to one value a try."""
+
+    sizes: dict[str, dict[str, list[float]]]
+
+
+Event = Started | Began | Timed | Probed | Refused | Roofs
+_decoder = msgspec.json.Decoder(Event)
+
+
+def encode(event: Event) -> bytes:
+    """A line of JSON with its newline."""
+    return msgspec.json.encode(event) + b"\n"
+
+
+def decode(line: bytes) -> Event:
+    """The event of a line; raises ``msgspec.DecodeError``."""
+    event: Event = _decoder.decode(line)
+    return event

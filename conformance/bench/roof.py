@@ -1,0 +1,86 @@
+"""The roof: the bandwidth that this machine gives to plain NumPy loops, by the threads and cores of the benchmarks.
+
+Read, copy and exp over working sets of several sizes, since what a workload meets is a cache or the memory by its size.
+NumPy lets go of the interpreter in these loops, so that a thread a core does what an OpenMP loop would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.bench.orders import Roofs
+
+__all__ = ["KINDS", "SIZES", "best", "measure", "nearest"]
+
+#: Working sets in bytes.
+SIZES = (1 << 20, 1 << 23, 1 << 26, 1 << 28)
+KINDS = ("read", "copy", "exp")
+TRIES = 3
+TRY = 0.01  # seconds that one try lasts at least
+
+
+def measure(sizes: Sequence[int], threads: int) -> Roofs:
+    """Bytes read and written a second, for each size and kind: one number a try, the fastest loop of its kind.
+
+    Bytes that are read and bytes that are written both count: a copy of n bytes moves 2n.
+    """
+    from conformance.bench.orders import Roofs
+
+    with ThreadPoolExecutor(threads) as pool:
+        return Roofs({str(size): _of_size(size, threads, pool) for size in sizes})
+
+
+def _of_size(size: int, threads: int, pool: ThreadPoolExecutor) -> dict[str, list[float]]:
+    import numpy as np
+
+    half = max(threads, size // 8)  # float32 elements: one half of the working set is the source of copy and exp
+    data = np.full(2 * half, 0.5, np.float32)
+    parts = np.array_split(data, threads)
+    pairs = list(zip(np.array_split(data[:half], threads), np.array_split(data[half:], threads), strict=True))
+    loops: dict[str, list[Callable[[int], Any]]] = {
+        "read": [lambda i: parts[i].max(), lambda i: parts[i].sum(), lambda i: parts[i].dot(parts[i])],
+        "copy": [lambda i: np.copyto(pairs[i][1], pairs[i][0])],
+        "exp": [lambda i: np.exp(pairs[i][0], out=pairs[i][1])],
+    }
+    return {
+        kind: [max(_rate(loop, data.nbytes, threads, pool) for loop in loops[kind]) for _ in range(TRIES)]
+        for kind in KINDS
+    }
+
+
+def _rate(loop: Callable[[int], Any], size: int, threads: int, pool: ThreadPoolExecutor) -> float:
+    """Bytes a second of ``loop`` over all parts at once, each thread passing over its own again and again."""
+
+    def passes(i: int, count: int) -> None:
+        for _ in range(count):
+            loop(i)
+
+    count = 1
+    while True:
+        begin = perf_counter()
+        for each in [pool.submit(passes, i, count) for i in range(threads)]:
+            each.result()
+        seconds = perf_counter() - begin
+        if seconds >= TRY:
+            return size * count / seconds
+        count = max(2 * count, int(1.2 * count * TRY / seconds))
+
+
+def best(measured: Sequence[Roofs]) -> dict[int, dict[str, float]]:
+    """The highest bandwidth of each size and kind over all tries of all measurements."""
+    found: dict[int, dict[str, float]] = {}
+    for roofs in measured:
+        for size, kinds in roofs.sizes.items():
+            here = found.setdefault(int(size), {})
+            for kind, rates in kinds.items():
+                here[kind] = max([here.get(kind, 0.0), *rates])
+    return found
+
+
+def nearest(sizes: Iterable[int], working_set: int) -> int:
+    """The size next to ``working_set`` on a logarithmic scale."""
+    return min(sizes, key=lambda size: max(size, working_set) / min(size, max(working_set, 1)))

@@ -1,0 +1,97 @@
+"""How far a benchmark is, and how long it will take: on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from time import monotonic
+from types import TracebackType
+
+from conformance.bench.driver import Record
+from conformance.bench.orders import Job
+from conformance.run.progress import Progress
+
+__all__ = ["Shown", "estimate", "plain"]
+
+EVERY = 15.0  # seconds between two estimates
+
+
+def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | None:
+    """Seconds that the jobs ``left`` will take: each as the last process of its backend, or as the mean of all."""
+    if not seconds:
+        return None
+    last = {name: times[-1] for name, times in seconds.items()}
+    mean = sum(last.values()) / len(last)
+    return sum(last.get(job.backend, mean) for job in left)
+
+
+def plain(text: str, most: int = 60) -> str:
+    """The first line of a message, without what would steer a terminal."""
+    line = (text.splitlines() or [""])[0]
+    return "".join(each if each.isprintable() else "\ufffd" for each in line)[:most]
+
+
+class Shown:
+    """Passes on what the driver tells; ``quiet`` shows nothing. Use it as a context manager."""
+
+    def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
+        totals: dict[str, int] = defaultdict(int)
+        for job in jobs:
+            totals[job.backend] += len(job.entries)
+        self._jobs = len(jobs)
+        self._progress = Progress(
+            {name: count for name, count in totals.items() if count}, quiet=quiet, stream=sys.stderr
+        )
+        self._seconds: dict[str, list[float]] = {}
+        self._begin = self._last = monotonic()
+        self._said = 0.0
+        self._failed: set[tuple[str, str, str]] = set()
+
+    def __enter__(self) -> Shown:
+        self._progress.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.__exit__(kind, error, trace)
+
+    def note(self, text: str) -> None:
+        """A line beside the progress."""
+        self._progress.note(text)
+
+    def entry(self, record: Record) -> None:
+        """Advance the backend's count; a failure is told once."""
+        refused = record.refused
+        failed = refused is not None and refused.status != "unsupported"
+        self._progress.advance(record.job.backend, 1, int(failed))
+        if refused is None or not failed:
+            return
+        line = plain(refused.message, 200)
+        told = (record.job.backend, refused.status, line)
+        if told not in self._failed:
+            self._failed.add(told)
+            self.note(f"{record.job.backend}: {record.entry.group}: {refused.status}: {line}")
+
+    def skipped(self, job: Job, entries: int) -> None:
+        """What will not be tried counts as done."""
+        if entries:
+            self._progress.advance(job.backend, entries)
+
+    def process(self, job: Job, left: Sequence[Job]) -> None:
+        """Remember how long the process took, and say what is left now and then."""
+        now = monotonic()
+        self._seconds.setdefault(job.backend, []).append(now - self._last)
+        self._last = now
+        remaining = estimate(self._seconds, left)
+        if remaining is not None and now - self._said >= EVERY and left:
+            self._said = now
+            done = self._jobs - len(left)
+            self.note(
+                f"{done} of {self._jobs} processes, {_clock(now - self._begin)} gone, about {_clock(remaining)} left"
+            )
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

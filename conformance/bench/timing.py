@@ -1,0 +1,177 @@
+"""One entry inside its process: the first call, the rounds, and what is looked at after them."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.bench.inputs import Inputs
+from conformance.bench.machine import minor_faults
+from conformance.bench.orders import Entry
+from conformance.bench.workload import Contract, Workload
+
+if TYPE_CHECKING:
+    from backends.contract import Backend, Call
+
+__all__ = ["Bound", "Evictor", "bind", "run_rounds", "wrapper_seconds"]
+
+ROUND = 2e-4  # seconds: a shorter round would measure the timer, too
+SLOW = 0.25  # seconds: calls beyond are timed in three rounds instead of five
+MOST_ROUNDS = 100
+MOST_ITERATIONS = 10_000
+SETTLING = 0.01  # seconds of calls before the rounds, where calls are short
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A call with its tensors, resident on the device. ``once`` makes it and returns when its result is there."""
+
+    backend: Backend
+    call: Call
+    logits: Any
+    upstream: Any
+    contract: Contract
+    once: Callable[[], None]
+
+    def results(self) -> tuple[Any, ...]:
+        """The value, and the gradient where the contract has one."""
+        if self.contract == "forward+grad":
+            return tuple(self.backend.differentiate(self.call, self.logits, self.upstream))
+        if self.contract == "forward-saving":
+            return (self.backend.save_for_backward(self.call, self.logits)[0],)
+        return (self.backend.evaluate(self.call, self.logits),)
+
+    def launch(self) -> Any:
+        """Start the call, and wait for nothing."""
+        return self.results()
+
+
+def bind(backend: Backend, workload: Workload, inputs: Inputs, contract: Contract) -> Bound:
+    """The call that ``workload`` describes, on ``backend``, under ``contract``."""
+    from backends.contract import Call
+
+    operands = {name: backend.tensor(array) for name, array in inputs.operands().items()}
+    options = (
+        ("axis", workload.axis),
+        ("ignore_index", inputs.ignore_index),
+        ("label_smoothing", workload.label_smoothing or None),
+        ("reduction", workload.reduction),
+    )
+    call = Call("cross_entropy", operands, options)
+    logits, upstream = backend.tensor(inputs.logits), backend.tensor(inputs.upstream)
+    once = _once(backend, call, logits, upstream, contract)
+    return Bound(backend, call, logits, upstream, contract, once)
+
+
+def _once(backend: Backend, call: Call, logits: Any, upstream: Any, contract: Contract) -> Callable[[], None]:
+    """Everything is looked up beforehand, and the result is let go at once: users' loops do the same."""
+    synchronize = backend.synchronize
+    if contract == "forward":
+        evaluate = backend.evaluate
+
+        def once() -> None:
+            synchronize(evaluate(call, logits))
+
+    elif contract == "forward+grad":
+        differentiate = backend.differentiate
+
+        def once() -> None:
+            synchronize(*differentiate(call, logits, upstream))
+
+    else:
+        save = backend.save_for_backward
+
+        def once() -> None:
+            value, saved = save(call, logits)
+            synchronize(value)
+            del saved
+
+    return once
+
+
+class Evictor:
+    """Drives a workload out of every cache by writing a buffer that none of them holds."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._buffer: Any = None
+
+    def __call__(self) -> None:
+        """Write the buffer, which is made at the first call."""
+        if self._buffer is None:
+            self._buffer = np.zeros(self.size // 8, np.int64)
+        self._buffer += 1
+
+
+def run_rounds(benchmark: Any, entry: Entry, bound: Bound, budget: float, evict: Evictor) -> dict[str, Any]:
+    """Time ``bound`` by pytest-benchmark's fixture; what was seen besides, under its names in ``extra_info``."""
+    begin = perf_counter()
+    bound.once()
+    first = perf_counter() - begin
+    cold = entry.cache == "cold"
+    estimate = _settle(bound.once, evict if cold else None)
+    iterations = 1 if cold else min(MOST_ITERATIONS, max(1, math.ceil(ROUND / estimate)))
+    least = 3 if cold or estimate > SLOW else 5
+    rounds = min(MOST_ROUNDS, max(least, int(budget / (estimate * iterations))))
+    gc.collect()
+    collections, faults = _collections(), minor_faults()
+    benchmark.pedantic(bound.once, rounds=rounds, iterations=iterations, **({"setup": evict} if cold else {}))
+    seen: dict[str, Any] = {
+        "first_call_seconds": first,
+        "minor_faults": minor_faults() - faults,
+        "calls": rounds * iterations,
+        "gc": {
+            "disabled": True,
+            "collections": [now - then for now, then in zip(_collections(), collections, strict=True)],
+        },
+    }
+    if cold:
+        seen["evicted_bytes"] = evict.size
+    device = bound.backend.device_seconds(bound.launch, rounds)
+    return seen | ({"cuda_seconds": device} if device else {})
+
+
+def _settle(once: Callable[[], None], evict: Evictor | None) -> float:
+    """Call until caches, branch predictors and clocks have settled; the seconds of a call, eviction included."""
+    best, spent = math.inf, 0.0
+    while True:
+        begin = perf_counter()
+        if evict is not None:
+            evict()
+        once()
+        seconds = perf_counter() - begin
+        best, spent = min(best, seconds), spent + seconds
+        if spent >= SETTLING:
+            return max(best, 1e-9)
+
+
+def _collections() -> list[int]:
+    return [generation["collections"] for generation in gc.get_stats()]
+
+
+def wrapper_seconds(tries: int = 5, calls: int = 2000) -> float:
+    """What the contract's own way to a method adds to a call, in seconds: the least of ``tries`` means.
+
+    It is part of every time, the same for all backends, and matters where a call takes microseconds.
+    """
+    from backends.contract import Call
+
+    class Null:
+        def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+            return logits
+
+    options = (("axis", 1), ("ignore_index", None), ("label_smoothing", None), ("reduction", "mean"))
+    call, null = Call("cross_entropy", {"targets": None}, options), Null()
+    best = math.inf
+    for _ in range(tries):
+        begin = perf_counter()
+        for _ in range(calls):
+            call.apply(null, None)  # type: ignore[arg-type]
+        best = min(best, (perf_counter() - begin) / calls)
+    return best

@@ -1,0 +1,172 @@
+"""Workload files: found, read, and checked, with file, line, key and mend for everything that is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance.bench.workload import BYTES, Series, Workload, WorkloadFile, Written, expanded
+from conformance.cases.checks import Complaint
+from conformance.cases.complaints import complaints_of
+from conformance.cases.places import place_of
+from conformance.cases.select import predicate
+from conformance.cases.yaml12 import NodePath, read
+from conformance.errors import CaseError, CaseErrors, UsageError
+from conformance.places import CASES
+
+__all__ = ["WORKLOADS", "load_workloads", "read_workloads", "select_workloads", "workload_files"]
+
+#: The folder of the suite's own workloads.
+WORKLOADS = CASES / "benchmarks"
+_SUFFIXES = (".yaml", ".yml")
+_MOST_BYTES = 64 << 30
+_MOST_LISTED = 12
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Where an id was first met."""
+
+    file: Path
+    path: NodePath
+
+
+def workload_files(paths: Sequence[Path]) -> list[Path]:
+    """The workload files among ``paths`` and below its folders, sorted within each; raises CaseError."""
+    files: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            found = sorted(each for suffix in _SUFFIXES for each in path.rglob(f"*{suffix}"))
+        elif path.is_file() and path.suffix in _SUFFIXES:
+            found = [path]
+        else:
+            raise CaseError(
+                f"{path}: no such file or folder", mend="name a .yaml file of workloads, or a folder of them"
+            )
+        if not found:
+            raise CaseError(f"{path}: no workload file in this folder", mend="workload files end in .yaml")
+        files.update({each.resolve(): each for each in found})
+    return list(files.values())
+
+
+def load_workloads(paths: Sequence[Path]) -> list[Workload]:
+    """The workloads of files and folders; raises CaseErrors with everything that is wrong."""
+    workloads, errors = read_workloads(workload_files(paths))
+    if errors:
+        raise CaseErrors(errors)
+    return workloads
+
+
+def read_workloads(files: Sequence[Path]) -> tuple[list[Workload], list[CaseError]]:
+    """The workloads of the files that are sound, and what is wrong with the others."""
+    workloads: list[Workload] = []
+    errors: list[CaseError] = []
+    seen: dict[str, _Seen] = {}
+    for file in files:
+        try:
+            data = read(file)
+            content = msgspec.convert(data, WorkloadFile, strict=True)
+        except CaseError as error:
+            errors.append(error)
+            continue
+        except msgspec.ValidationError:
+            errors += [_error(file, each) for each in _malformed(data)]
+            continue
+        wrong = [_error(file, each) for each in (*_complaints(content), *_repeated(content, file, seen))]
+        errors += wrong
+        if not wrong:
+            workloads += expanded(content)
+    return workloads, errors
+
+
+def select_workloads(workloads: Sequence[Workload], expression: str | None, quick: bool) -> list[Workload]:
+    """Those whose id, series, dtype or kind of targets match; with ``quick`` only those marked so.
+
+    Raises UsageError where none is left.
+    """
+    chosen = [each for each in workloads if each.quick or not quick]
+    if expression is not None:
+        matches = predicate(expression)
+        chosen = [each for each in chosen if matches("\n".join((each.id, each.dtype, each.targets)).lower())]
+    if not chosen:
+        names = ", ".join(each.id for each in workloads[:_MOST_LISTED])
+        more = ", …" if len(workloads) > _MOST_LISTED else ""
+        raise UsageError("no workload is selected", mend=f"loosen -k, or leave out --quick; there are {names}{more}")
+    return chosen
+
+
+def _error(file: Path, complaint: Complaint) -> CaseError:
+    return CaseError(complaint.problem, place=place_of(file, complaint.path), mend=complaint.mend)
+
+
+def _malformed(data: Any) -> Iterator[Complaint]:
+    """Every complaint about data that does not fit the model: the file's own, then those of each item of its lists."""
+    lists: dict[str, type[msgspec.Struct]] = {"workloads": Written, "series": Series}
+    inner = {name: data[name] for name in lists if isinstance(data.get(name), list)} if isinstance(data, dict) else {}
+    yield from complaints_of({**data, **{name: [] for name in inner}} if inner else data, WorkloadFile)
+    for name, items in inner.items():
+        for index, item in enumerate(items):
+            for complaint in complaints_of(item, lists[name]):
+                yield complaint._replace(path=(name, index, *complaint.path))
+
+
+def _repeated(content: WorkloadFile, file: Path, seen: dict[str, _Seen]) -> Iterator[Complaint]:
+    """Ids that occur twice, in this file or another."""
+    for kind in ("workloads", "series"):
+        for index, each in enumerate(getattr(content, kind)):
+            path: NodePath = (kind, index, "id")
+            first = seen.setdefault(each.id, _Seen(file, path))
+            if first.file != file or first.path != path:
+                where = place_of(first.file, first.path)
+                yield Complaint(
+                    path, f"id '{each.id}' is taken", f"ids are unique over all files; the other is {where}"
+                )
+
+
+def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
+    if not content.workloads and not content.series:
+        yield Complaint((), "no workloads", "write at least one below `workloads:` or `series:`")
+    for index, workload in enumerate(content.workloads):
+        yield from (Complaint(("workloads", index, *path), *rest) for path, *rest in _about(workload))
+    for index, series in enumerate(content.series):
+        needed, other = ("elements", "classes") if series.over == "classes" else ("classes", "elements")
+        here: NodePath = ("series", index)
+        if getattr(series, needed) is None:
+            yield Complaint(
+                here, f"key '{needed}' is missing", f"a series over {series.over} needs it: write `{needed}: …`"
+            )
+        if getattr(series, other) is not None:
+            yield Complaint((*here, other), f"a series over {series.over} takes no {other}", "remove the key")
+        if len(set(series.extents)) != len(series.extents):
+            yield Complaint((*here, "extents"), "an extent twice", "name each extent once")
+        if series.elements is not None and any(series.elements % extent for extent in series.extents):
+            mend = "let every extent divide the elements, so that all points move as many bytes"
+            yield Complaint((*here, "extents"), f"an extent does not divide {series.elements}", mend)
+        if not series.contracts:
+            yield Complaint((*here, "contracts"), "an empty list", "name at least one contract")
+
+
+def _about(workload: Written) -> Iterator[tuple[NodePath, str, str]]:
+    rank = len(workload.shape)
+    if not -rank <= workload.axis < rank:
+        yield (
+            ("axis",),
+            f"axis {workload.axis} is out of range",
+            f"write one from {-rank} to {rank - 1}: the class axis",
+        )
+        return
+    if math.prod(workload.shape) * BYTES[workload.dtype] > _MOST_BYTES:
+        yield ("shape",), "more than 64 GiB of logits", "write smaller extents"
+    if workload.ignored and workload.targets == "probabilities":
+        yield ("ignored",), "ignore_index applies to index targets only", "remove the key, or write `targets: indices`"
+    for name in ("contracts", "caches"):
+        values = getattr(workload, name)
+        if not values:
+            yield (name,), "an empty list", "name at least one, or remove the key for the default"
+        if len(set(values)) != len(values):
+            yield (name,), "one of them twice", "name each once"

@@ -1,0 +1,118 @@
+"""``conformance bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance.cli.options import backend_option
+
+__all__ = ["command"]
+
+_INTERRUPTED = 130
+
+
+@click.command(
+    "bench",
+    epilog="Examples: `conformance bench --quick`; `conformance bench -b torch -b my_kernel.py -k lm-head`; "
+    "`conformance bench -b jax --contract forward --threads 1 --seed 7`. Exit codes: 0 measured; 2 wrong usage or "
+    "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and is no failure here.",
+)
+@backend_option
+@click.option(
+    "--workloads",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A workload file or a folder of them. Repeat for several; the suite's own (cases/benchmarks) by default.",
+)
+@click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help="Only workloads whose id, dtype or kind of targets match, such as 'lm-head and not bfloat16'.",
+)
+@click.option(
+    "--contract",
+    "contracts",
+    multiple=True,
+    type=click.Choice(["forward", "forward+grad", "forward-saving"]),
+    help="Only this contract: the value; value and gradient; or the value, keeping what a gradient needs. Repeatable.",
+)
+@click.option(
+    "--cache",
+    "caches",
+    multiple=True,
+    type=click.Choice(["warm", "cold"]),
+    help="Only with a warm cache, or only a cold one (emptied before every round). What each workload says by default.",
+)
+@click.option(
+    "--replicates",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Fresh processes of each backend; 5 by default, 2 with --quick. Their medians are the sample.",
+)
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of every pool; all cores by default.")
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time for the rounds of one entry; at least five rounds are made, three of slow ones.",
+)
+@click.option("--quick", is_flag=True, help="Only the workloads that are marked so, twice: about three minutes.")
+@click.option(
+    "--accuracy/--no-accuracy", default=True, show_default=True, help="Judge each result by the suite's own oracle."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), metavar="S", help="Draws the schedule; drawn and recorded by default."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Limit for one entry, its compilation included.",
+)
+@click.option(
+    "--start-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=180.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Limit for a backend's start-up (imports).",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for benchmarks.json, which is replaced; results/bench-<time> by default.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="What goes to standard output; progress goes to standard error.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def command(style: str, **options: Any) -> int:
+    """Time backends on workloads, each in fresh processes, beside the error of the very results.
+
+    Every backend and replicate is a process of its own, in an order drawn by the seed, with the same threads on the
+    same cores; the memory bandwidth of the machine is measured in between. Writes DIR/benchmarks.json, which
+    `pytest-benchmark compare` reads too, and prints a table: the median of the processes' medians, bytes a second
+    against the least traffic, the share of the roof, and the class and error over tolerance of the result.
+    """
+    from conformance.bench.launch import Settings, launch
+    from conformance.bench.table import print_table
+
+    finished = launch(Settings(**options))
+    print_table(finished.document, finished.path, style)
+    if finished.interrupted:
+        return _INTERRUPTED
+    return 0 if finished.document["benchmarks"] else 3

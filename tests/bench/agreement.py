@@ -1,0 +1,139 @@
+"""The harness against the frameworks' own timers, in one process: ``python -m tests.bench.agreement``.
+
+PyTorch is timed by ``torch.utils.benchmark``, JAX by ``timeit`` around a jitted function and ``block_until_ready``,
+both on the code that their users write. Ours and theirs take turns, so that a machine that grows slower does so for
+both; the ratio is the median over the turns. Workloads below a millisecond are shown and not held to the limit.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LIMIT = 0.03
+LEAST_SECONDS = 1e-3
+TURNS = 9
+SECONDS = 0.3  # of theirs, a turn
+WORKLOADS = ("classification-4096x1000", "lm-head-512x32000", "segmentation-8x21x128x128")
+CONTRACTS = ("forward", "forward+grad")
+
+
+def torch_timer(bound: Any, threads: int) -> Callable[[int], list[float]]:
+    """Per-call seconds by ``torch.utils.benchmark.Timer``."""
+    import torch.nn.functional as F  # noqa: N812
+    from torch.utils.benchmark import Timer
+
+    names = {"F": F, "x": bound.logits.detach(), "y": bound.call.operands["targets"]}
+    statement = "F.cross_entropy(x, y)"
+    if bound.contract == "forward+grad":
+        import torch
+
+        names |= {"torch": torch, "x": bound.logits.detach().requires_grad_()}
+        statement = "torch.autograd.grad(F.cross_entropy(x, y), x)"
+    timer = Timer(statement, globals=names, num_threads=threads)
+    return lambda rounds: [timer.timeit(1).times[0] for _ in range(rounds)]
+
+
+def jax_timer(bound: Any, threads: int) -> Callable[[int], list[float]]:
+    """Per-call seconds by ``timeit``, each until its results are there."""
+    import jax
+    import jax.numpy as jnp
+
+    axis = dict(bound.call.options)["axis"]
+
+    def loss(x: Any, y: Any) -> Any:
+        picked = jnp.take_along_axis(jax.nn.log_softmax(x, axis=axis), jnp.expand_dims(y, axis), axis=axis)
+        return -picked.mean()
+
+    function = jax.jit(jax.value_and_grad(loss) if bound.contract == "forward+grad" else loss)
+    x, y = bound.logits, bound.call.operands["targets"]
+    jax.block_until_ready(function(x, y))
+    return lambda rounds: timeit.repeat(lambda: jax.block_until_ready(function(x, y)), number=1, repeat=rounds)
+
+
+TIMERS = {"torch": torch_timer, "jax": jax_timer}
+
+
+def compare(framework: str) -> int:
+    """Take turns in this process, print a line for each workload, and return how many are beyond the limit."""
+    from conformance.bench.machine import pin, pool_variables, usable_cores
+
+    cores = usable_cores()
+    threads = max(1, len(cores))
+    os.environ.update(pool_variables(threads))
+    pin(cores)
+    from backends.discovery import create
+    from conformance.bench.child import Session, run_entries
+    from conformance.bench.inputs import make, save
+    from conformance.bench.orders import Entry, Event, Job, Orders, Timed
+    from conformance.bench.workloads import WORKLOADS as FOLDER
+    from conformance.bench.workloads import load_workloads
+
+    turns: dict[tuple[str, str], list[tuple[float, float]]] = {}
+
+    class Turns(Session):
+        def time(self, entry: Any, benchmark: Any) -> None:
+            bound = self._bound(entry)
+            theirs = TIMERS[framework](bound, threads)
+            theirs(2)
+            rounds = max(5, min(100, int(SECONDS / statistics.median(theirs(3)))))
+            first = theirs(rounds) if entry.order % 2 else []
+            super().time(entry, benchmark)
+            second = first or theirs(rounds)
+            ours = statistics.median(benchmark.stats.stats.data)
+            turns.setdefault((entry.workload, entry.contract), []).append((ours, statistics.median(second)))
+
+    chosen = {each.id: each for each in load_workloads([FOLDER]) if each.id in WORKLOADS}
+    kinds = [(name, contract) for name in WORKLOADS for contract in CONTRACTS]
+    entries = [Entry(*kind, "warm", turn + place * TURNS) for place, kind in enumerate(kinds) for turn in range(TURNS)]
+    with tempfile.TemporaryDirectory() as folder:
+        for workload in chosen.values():
+            save(make(workload), Path(folder, workload.id))
+        orders = Orders(
+            job=Job(framework, framework, 0, tuple(entries)), threads=threads, cores=cores, workloads=chosen,
+            inputs=folder, outputs="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,
+        )  # fmt: skip
+
+        def hear(event: Event) -> None:
+            if not isinstance(event, Timed) and hasattr(event, "message"):
+                raise SystemExit(f"{framework}: {event.message}")
+
+        sys.stdout.flush()
+        said, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)  # pytest's own lines
+        run_entries(Turns(orders, create(framework, threads), hear))
+        sys.stdout.flush()
+        os.dup2(said, 1)
+    if len(turns) < len(kinds):
+        raise SystemExit(f"{framework}: {len(kinds) - len(turns)} workloads could not be timed")
+    return sum(_line(framework, *kind, pairs) for kind, pairs in turns.items())
+
+
+def _line(framework: str, workload: str, contract: str, pairs: list[tuple[float, float]]) -> bool:
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    theirs = statistics.median(each for _, each in pairs)
+    held = theirs >= LEAST_SECONDS
+    beyond = held and abs(ratio - 1) > LIMIT
+    verdict = "BEYOND the limit" if beyond else "within 3 %" if held else "below 1 ms: shown only"
+    name = f"{framework:6} {workload:27} {contract:13}"
+    print(f"{name} theirs {theirs * 1e3:9.3f} ms  ours/theirs {ratio:.4f}  {verdict}", flush=True)
+    return beyond
+
+
+def main(frameworks: list[str]) -> int:
+    """Each framework in a process of its own: two in one slow each other."""
+    if len(frameworks) == 1:
+        return min(1, compare(frameworks[0]))
+    codes = [subprocess.run([sys.executable, "-m", __spec__.name, each], check=False).returncode for each in TIMERS]
+    return max(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

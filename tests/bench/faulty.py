@@ -1,0 +1,80 @@
+"""Backends with a fault each, told apart by the benchmarks. Most fail on logits of two rows only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from backends.contract import Unsupported
+from backends.numpy import Numpy
+
+
+class Raises(Numpy):
+    """Raises in the middle, with a message that would steer a terminal."""
+
+    def cross_entropy(self, logits, targets, **options):
+        if logits.shape[0] == 2:
+            raise ValueError("no \x1b[31m|<b>")
+        return super().cross_entropy(logits, targets, **options)
+
+
+class Hangs(Numpy):
+    """Never answers."""
+
+    def cross_entropy(self, logits, targets, **options):
+        if logits.shape[0] == 2:
+            time.sleep(1000)
+        return super().cross_entropy(logits, targets, **options)
+
+
+class Crashes(Numpy):
+    """Dies of a signal."""
+
+    def cross_entropy(self, logits, targets, **options):
+        if logits.shape[0] == 2:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().cross_entropy(logits, targets, **options)
+
+
+class Leaves(Numpy):
+    """Ends its process as if all were well."""
+
+    def cross_entropy(self, logits, targets, **options):
+        os._exit(0)
+
+
+class Refuses(Numpy):
+    """Has no gradient."""
+
+    def differentiate(self, call, logits, upstream):
+        raise Unsupported("there is no gradient here")
+
+
+class Wrong(Numpy):
+    """Fast, perhaps, and off by a hundredth."""
+
+    def cross_entropy(self, logits, targets, **options):
+        return super().cross_entropy(logits, targets, **options) * logits.dtype.type(1.01)
+
+
+class Nothing(Numpy):
+    """Returns nothing at all, which takes no time."""
+
+    def cross_entropy(self, logits, targets, **options):
+        return None
+
+
+class Unstartable(Numpy):
+    """Cannot be made."""
+
+    def __init__(self, **variant):
+        raise RuntimeError("no licence")
+
+
+class Threads(Numpy):
+    """Reports, as its settings, the threads and cores that it was given."""
+
+    def settings(self):
+        names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        return {name: os.environ[name] for name in names} | {"cores": str(sorted(os.sched_getaffinity(0)))}

@@ -1,0 +1,161 @@
+"""``conformance bench`` on small workloads: what the file holds, and that other tools read it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conformance.bench.info import Info
+from conformance.bench.launch import Settings, launch
+from conformance.bench.machine import usable_cores
+
+SMALL = """\
+workloads:
+  - {id: plain, why: small, shape: [6, 5], contracts: [forward, forward+grad, forward-saving]}
+  - {id: half, why: small, shape: [6, 5], dtype: bfloat16, contracts: [forward+grad]}
+  - {id: axis, why: small, shape: [2, 5, 3, 4], axis: 1, contracts: [forward+grad]}
+  - {id: soft, why: small, shape: [6, 5], targets: probabilities, contracts: [forward+grad]}
+  - {id: rich, why: small, shape: [700, 5], weight: true, ignored: 0.5, label_smoothing: 0.1, contracts: [forward+grad]}
+  - {id: cold, why: small, shape: [6, 5], caches: [cold], contracts: [forward, forward+grad]}
+series:
+  - {id: curve, why: small, over: classes, elements: 24, extents: [2, 12]}
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of one run for all tests of what it holds."""
+    folder = tmp_path_factory.mktemp("bench")
+    file = folder / "small.yaml"
+    file.write_text(SMALL, encoding="utf-8")
+    settings = Settings(
+        backends=("numpy", "torch"), paths=(file,), replicates=2, budget=0.002, seed=5, output=folder, quiet=True
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("conformance.bench.launch.evict_bytes", lambda: 1 << 16)
+        return launch(settings).path
+
+
+@pytest.fixture
+def document(written: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
+    return found
+
+
+def test_the_file(document: dict[str, Any]) -> None:
+    entries = document["benchmarks"]
+    infos = [msgspec.convert(each["extra_info"], Info, strict=True) for each in entries]
+    refused = [msgspec.convert(each, Info, strict=True) for each in document["not_timed"]]
+    # 10 entries on two backends in two replicates, but for what NumPy has not, which is not tried again.
+    assert len(entries) == 2 * 2 * 10 - 2 and [(each.backend, each.status) for each in refused] == [
+        ("numpy", "unsupported")
+    ]
+    names = {each["name"] for each in entries}
+    assert names >= {"plain[torch|forward-saving|warm|r1]", "cold[numpy|forward+grad|cold|r0]"}
+    assert len(names) == len(entries)
+    assert {each["group"] for each in entries} >= {"plain|forward|warm", "curve-2x12|forward+grad|warm"}
+    for entry, info in zip(entries, infos, strict=True):
+        data = entry["stats"]["data"]
+        assert len(data) == entry["stats"]["rounds"] >= 3 and min(data) > 0
+        assert info.calls == entry["stats"]["rounds"] * entry["stats"]["iterations"]
+        assert info.bytes_per_second == pytest.approx(info.floor_bytes / entry["stats"]["median"])
+        assert info.roof is not None and info.roof_fraction is not None and info.roof_fraction > 0
+        assert info.first_call_seconds and info.import_seconds and info.gc and info.minor_faults is not None
+        assert info.gc["collections"] == [0, 0, 0]
+        assert info.seed == 5 and info.pid > 0 and info.allocator and info.version and info.wrapper_seconds
+        assert info.compile_cache == ("fresh" if info.replicate == 0 else "kept")
+        assert (info.evicted_bytes is not None) == (info.cache == "cold")
+        assert info.accuracy is not None and info.accuracy.verdict == "pass" and info.accuracy.declared
+        assert (info.peak_bytes is not None) == (info.peak_multiple is not None)
+    assert {info.accuracy.quantity for info in infos if info.accuracy and info.contract == "forward"} == {"value"}
+    assert next(each for each in infos if each.workload == "rich").accuracy.positions in (256, 700)
+    assert [each["order"] for each in (entry["extra_info"] for entry in entries)] == sorted(
+        info.order for info in infos
+    )
+
+
+def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: dict[str, Any]) -> None:
+    infos = [each["extra_info"] for each in document["benchmarks"]]
+    processes = {(each["backend"], each["replicate"]): each["pid"] for each in infos}
+    assert len(set(processes.values())) == len(processes) == 4
+    assert {each["threads"] for each in infos} == {document["conformance"]["threads"]} == {len(usable_cores())}
+    assert {each["settings"]["threads"] for each in infos if each["backend"] == "torch"} == {str(len(usable_cores()))}
+
+
+def test_the_head_of_the_file(document: dict[str, Any]) -> None:
+    head = document["conformance"]
+    assert head["schema"] == 1 and head["seed"] == 5 and head["replicates"] == 2 and not head["interrupted"]
+    assert len(head["roof_tries"]) == 3  # before, between and after
+    (sizes,) = head["roof"].values()
+    assert all(kinds["read"] > 0 and kinds["copy"] > 0 and kinds["exp"] > 0 for kinds in sizes.values())
+    assert document["machine_info"]["node"] == "" and document["commit_info"]["id"]
+
+
+def test_pytest_benchmark_compares_it(written: Path) -> None:
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", str(written)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=written.parent)
+    assert ran.returncode == 0 and "plain[torch|forward|warm|r0]" in ran.stdout + ran.stderr
+
+
+def test_the_table_and_its_json(bench: Any) -> None:
+    arguments = ("-b", "numpy", "--workloads", bench.workloads(), "--replicates", 1)
+    assert bench(*arguments) == 0
+    assert "% of roof" in bench.out and "three" in bench.out and f"written to {bench.path}" in bench.err
+    assert bench(*arguments, "-k", "two", "--format", "json") == 0
+    (row,) = msgspec.json.decode(bench.out)
+    assert row["workload"] == "two" and row["verdict"] == "pass" and row["seconds"] > 0
+
+
+def test_one_thread_on_one_core(bench: Any) -> None:
+    assert (
+        bench(
+            "-b",
+            bench.faulty("Threads"),
+            "--workloads",
+            bench.workloads(),
+            "-k",
+            "two",
+            "--replicates",
+            1,
+            "--threads",
+            1,
+        )
+        == 0
+    )
+    settings = bench.document["benchmarks"][0]["extra_info"]["settings"]
+    assert settings.pop("cores") == str([usable_cores()[0]]) and set(settings.values()) == {"1"}
+
+
+def test_without_accuracy_nothing_is_judged(bench: Any) -> None:
+    assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
+    assert bench.document["benchmarks"][0]["extra_info"]["accuracy"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem", "mend"),
+    [
+        (("-k", "nowhere"), "no workload is selected", "loosen -k"),
+        (("-k", "and"), "a word is missing", "-k 'softmax"),
+        (("-b", "torhc"), "no backend 'torhc'", "did you mean torch?"),
+        (("--contract", "forward-saving"), "none of the selected workloads", "--contract"),
+        (("--workloads", "missing.yaml"), "no such file or folder", "name a .yaml file"),
+        (("--threads", "999"), "--threads 999", "write at most"),
+    ],
+)
+def test_wrong_usage(bench: Any, arguments: tuple[str, ...], problem: str, mend: str) -> None:
+    usual = () if "--workloads" in arguments else ("--workloads", bench.workloads())
+    assert bench("-b", "numpy", *usual, *arguments) == 2
+    assert problem in bench.err and mend in bench.err and not bench.out and not bench.path.exists()
+
+
+def test_an_output_that_cannot_be_written(bench: Any) -> None:
+    (bench.folder / "taken").write_text("")
+    arguments = ("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1)
+    assert bench(*arguments, "--output", bench.folder / "taken") == 3
+    assert "cannot be written" in bench.err
