@@ -324,7 +324,7 @@ class Judge:
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = f"the call modified what is not its own: {', '.join(seen.modified)}"
         found = [Finding(problem, "unmodified", reduction, "fail", message)]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]
