@@ -337,7 +337,7 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = f"the call modified what is not its own: {', '.join(seen.modified)}"
         found = [Finding(problem, "unmodified", reduction, "fail", message)]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]
