@@ -51,7 +51,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
-    or ``reached`` the class, or ``message`` words of the finding (an exception's type among them).
+    or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the finding (an
+    exception's type among them).
     """
 
     id: Text
@@ -64,6 +65,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     versions: str = ""
     reached: list[Letter] = []
     observed: list[str] = []
+    at_most: Annotated[float, msgspec.Meta(gt=1)] | None = None
     message: str = ""
     verdicts: tuple[Verdict, ...] = ("fail",)
     #: Versions that it was seen on, where those of the whole profile do not hold.

@@ -128,4 +128,6 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
         return False
     if entry.observed and str(outcome.observed) not in entry.observed:
         return False
+    if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
+        return False
     return entry.message in outcome.message

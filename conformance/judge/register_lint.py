@@ -96,10 +96,10 @@ def _can_show(entry: Defect, case: Case) -> bool:
 
 def _narrow(file: Path, path: NodePath, entry: Defect) -> Iterator[Finding]:
     """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
-    if not (entry.observed or entry.reached or entry.message.strip()):
-        mend = "add `observed`, `reached` or `message`: an entry that describes nothing hides other defects"
+    if not (entry.observed or entry.reached or entry.at_most or entry.message.strip()):
+        mend = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
         yield Finding(place_of(file, path), f"entry '{entry.id}' does not say what is seen", mend)
-    elif "F" in entry.reached and not (entry.observed or entry.message.strip()):
+    elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):
         mend = "class F is every wrong result: add `observed` or `message`"
         yield Finding(place_of(file, (*path, "reached")), f"entry '{entry.id}' describes any wrong result", mend)
     for key in ("cases", "checks"):

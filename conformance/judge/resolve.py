@@ -123,14 +123,16 @@ def labels_out_of_range(problem: Problem) -> Booleans | None:
 
 def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Resolution:
     """What the policy makes of labels out of range: each kind of label may have its own."""
-    targets = np.asarray(problem.targets).astype(np.int64)
+    given = np.asarray(problem.targets)
     axis = problem.class_axis or 0
     classes = problem.logits.shape[axis] if problem.logits.ndim else 1
     declared = policies.label_out_of_range
+    above = given >= classes  # before any cast: a large label without sign is no negative one
+    targets = np.where(above, classes, given).astype(np.int64)
     kinds = {
-        "above": outside & (targets >= classes),
-        "negative": outside & (targets < 0) & (targets >= -classes),
-        "below": outside & (targets < -classes),
+        "above": outside & above,
+        "negative": outside & ~above & (targets < 0) & (targets >= -classes),
+        "below": outside & ~above & (targets < -classes),
     }
     marked, mark = np.zeros(targets.shape, dtype=np.bool_), 0.0
     repaired = targets.copy()
