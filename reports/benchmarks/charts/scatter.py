@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from reports.benchmarks.cells import Cell
@@ -132,11 +133,16 @@ def _clipped(error: float) -> float:
 
 
 def _limits(cells: Sequence[Cell]) -> dict[str, float]:
-    """Where the classes end, if the run says so and all backends declare the same class."""
+    """Where the classes end, if the run says so and all backends declare the same class.
+
+    Each backend is worst at another element, where the bounds stand a little differently to each other: the median.
+    """
     said = [cell.limits for cell in cells if cell.limits]
     if not said or len({cell.declared for cell in cells if cell.declared}) > 1:
         return {}
-    return {name: limit for name, limit in sorted(said[0].items(), key=lambda each: each[1]) if limit > 0}
+    names = {name for limits in said for name in limits}
+    ends = {name: median(limits[name] for limits in said if name in limits) for name in names}
+    return {name: limit for name, limit in sorted(ends.items(), key=lambda each: (each[1], each[0])) if limit > 0}
 
 
 def _regions(cells: Sequence[Cell], frame: Frame) -> list[tuple[str, str, float, float]]:
