@@ -148,9 +148,7 @@ class Yardstick:
         return prepared
 
 
-def _limits(
-    prepared: Prepared, quantity: str, reduction: str, declared: Letter, worst: int
-) -> dict[str, float] | None:
+def _limits(prepared: Prepared, quantity: str, reduction: str, declared: Letter, worst: int) -> dict[str, float] | None:
     """The tolerance of each class over the declared one's, at the element with the flat index ``worst``."""
     if worst < 0:
         return None

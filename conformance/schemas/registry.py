@@ -65,6 +65,10 @@ DOCUMENTS: dict[str, Document] = {
         ("conformance.schemas.explanation:Explanation",),
         "conformance explain CASE --format json",
     ),
+    "times": Document("Times of a benchmark run", (f"{_HERE}:TimedRow",), "conformance bench --format json", many=True),
+    "benchmarks": Document(
+        "extra_info of an entry of benchmarks.json", ("conformance.bench.info:Info",), "conformance bench --output DIR"
+    ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance.results.records import Outcome
+from conformance.results.records import BackendRecord, Outcome
 from conformance.results.store import Run
 from reports.merge import Merged
 
@@ -57,9 +56,9 @@ class Digest:
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     left_out: int = 0
 
-    def add(self, outcome: Outcome, run: Run) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        backend = self.backend(outcome.backend, outcome.version, run)
+        backend = self.backend(outcome.backend, outcome.version)
         theme = outcome.theme if outcome.theme in backend.themes or len(backend.themes) < THEMES else "other themes"
         backend.themes[theme][outcome.verdict] += 1
         if outcome.verdict not in BAD:
@@ -72,12 +71,20 @@ class Digest:
         finding.checks += 1
         finding.backends.setdefault(backend.label, None)
 
-    def backend(self, name: str, version: str, run: Run) -> Backend:
-        """The entry of a backend, which now also stands for ``run``."""
-        entry = self.backends.setdefault((name, version), Backend(name, version))
+    def backend(self, name: str, version: str) -> Backend:
+        """The entry of a backend."""
+        return self.backends.setdefault((name, version), Backend(name, version))
+
+    def describe(self, record: BackendRecord, run: Run) -> None:
+        """Let the backend's entry, if it has one, stand for ``run`` too; one that did not start gets one."""
+        version = next(iter(record.versions.values()), "")
+        if record.error:
+            self.backend(record.name, version).error = record.error
+        elif (record.name, version) not in self.backends:
+            return
+        entry = self.backend(record.name, version)
         entry.started = max(entry.started, run.header.started)
         entry.incomplete = entry.incomplete or run.truncated
-        return entry
 
     @property
     def findings(self) -> list[Finding]:
@@ -92,17 +99,11 @@ class Digest:
 
 
 def digest(merged: Merged) -> Digest:
-    """Read all runs once."""
+    """Read all runs once; of a check that several made, the newest run's counts."""
     result = Digest()
+    for outcome in merged.outcomes:
+        result.add(outcome)
     for run in merged.runs:
-        _add(result, run, run.outcomes)
+        for record in run.backends.values():
+            result.describe(record, run)
     return result
-
-
-def _add(result: Digest, run: Run, outcomes: Iterable[Outcome]) -> None:
-    for outcome in outcomes:
-        result.add(outcome, run)
-    for name, record in run.backends.items():
-        if record.error:
-            version = next(iter(record.versions.values()), "")
-            result.backend(name, version, run).error = record.error
