@@ -69,6 +69,14 @@ DOCUMENTS: dict[str, Document] = {
     "benchmarks": Document(
         "extra_info of an entry of benchmarks.json", ("conformance.bench.info:Info",), "conformance bench --output DIR"
     ),
+    "diff": Document(
+        "Two runs compared",
+        ("reports.diff.document:Diff", "reports.diff.document:SpeedAlone"),
+        "conformance diff OLD NEW --format json",
+    ),
+    "history": Document(
+        "Times and verdicts over runs", ("reports.history.show:Shown",), "conformance history show --format json"
+    ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }
 

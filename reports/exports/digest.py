@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from conformance.results.records import BackendRecord, Outcome
+from conformance.results.records import Outcome
 from conformance.results.store import Run
 from reports.merge import Merged
+from reports.site.gather import gather
 
 __all__ = ["Backend", "Digest", "Finding", "digest"]
 
@@ -75,14 +76,9 @@ class Digest:
         """The entry of a backend."""
         return self.backends.setdefault((name, version), Backend(name, version))
 
-    def describe(self, record: BackendRecord, run: Run) -> None:
-        """Let the backend's entry, if it has one, stand for ``run`` too; one that did not start gets one."""
-        version = next(iter(record.versions.values()), "")
-        if record.error:
-            self.backend(record.name, version).error = record.error
-        elif (record.name, version) not in self.backends:
-            return
-        entry = self.backend(record.name, version)
+    def stands_for(self, name: str, version: str, run: Run) -> None:
+        """Note that the backend's entry holds outcomes of ``run``."""
+        entry = self.backend(name, version)
         entry.started = max(entry.started, run.header.started)
         entry.incomplete = entry.incomplete or run.truncated
 
@@ -101,9 +97,16 @@ class Digest:
 def digest(merged: Merged) -> Digest:
     """Read all runs once; of a check that several made, the newest run's counts."""
     result = Digest()
-    for outcome in merged.outcomes:
-        result.add(outcome)
-    for run in merged.runs:
-        for record in run.backends.values():
-            result.describe(record, run)
+    gathered = gather(merged.runs)
+    for results in gathered:
+        for _, outcome in results.outcomes:
+            result.add(outcome)
+    for source in gathered.sources:
+        for name, version, *_ in source.spans.origins:
+            result.stands_for(name, version, source.run)
+        for name, record in source.run.backends.items():
+            if record.error:
+                version = next(iter(record.versions.values()), "")
+                result.backend(name, version).error = record.error
+                result.stands_for(name, version, source.run)
     return result
