@@ -67,16 +67,18 @@ class Session:
 
     def _probe(self, entry: Entry, bound: Any) -> None:
         """Peak memory, bytes accessed, and the result itself: after the rounds, so that none of it is timed."""
-        from conformance.bench.machine import peak_bytes
+        from conformance.bench.machine import peak_bytes, touched_bytes
         from conformance.bench.orders import Probed
         from conformance.worker.faults import brief
 
         seen: dict[str, Any] = {}
         try:
             if entry.cache == "warm":
-                on_device = self.backend.device_peak_bytes(bound.once)
-                on_host = peak_bytes(bound.once) if self.backend.device == "cpu" else None
-                seen["peak_bytes"] = on_host if on_device is None else on_device
+                if self.backend.device == "cpu":
+                    seen["peak_bytes"], touched = peak_bytes(bound.once), touched_bytes(bound.once)
+                    seen["touched_bytes"] = None if touched is None else max(0, touched - bound.input_bytes)
+                else:
+                    seen["peak_bytes"] = self.backend.device_peak_bytes(bound.once)
                 if entry.contract != "forward-saving":
                     upstream = (bound.upstream,) if entry.contract == "forward+grad" else ()
                     seen["bytes_accessed"] = self.backend.bytes_accessed(bound.call, bound.logits, *upstream)

@@ -21,6 +21,7 @@ from conformance.errors import HarnessError
 __all__ = ["NAME", "Container", "write"]
 
 NAME = "benchmarks.json"
+_TINY = 1 << 16  # bytes of logits: below, memory is that of the framework, and not of the tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,18 +110,37 @@ class Container:
         kinds = self._roof[nearest(self._roof, floor)] if self._roof and on_processor else None
         fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
         probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
-        peak, accessed = probe.get("peak_bytes"), probe.get("bytes_accessed")
+        peak, accessed = self._peak(record.job.backend, probe), probe.get("bytes_accessed")
         return benchmark["extra_info"] | {
             "compile_cache": "fresh" if record.job.replicate == 0 else "kept",
             "roof": None if kinds is None else Roof(**kinds),
             "bytes_per_second": rate,
             "roof_fraction": None if not fitting else rate / fitting,
             "peak_bytes": peak,
-            "peak_multiple": None if peak is None else peak / workload.logits_bytes,
+            "peak_multiple": None if peak is None or workload.logits_bytes <= _TINY else peak / workload.logits_bytes,
             "bytes_accessed": accessed,
             "amplification": None if accessed is None else accessed / floor,
             "accuracy": self.accuracy.get((record.job.backend, entry.workload, entry.contract)),
         }
+
+    def _peak(self, backend: str, probe: dict[str, Any]) -> int | None:
+        """Growth, or what was touched beyond what a tiny call touches: each misses what the other sees.
+
+        A process does not grow by memory that its allocator kept, and does not touch what it has given back.
+        """
+        touched, grown = probe.get("touched_bytes"), probe.get("peak_bytes")
+        seen = [grown, None if touched is None else touched - self._idle.get(backend, 0)]
+        return max((each for each in seen if each is not None), default=None)
+
+    @cached_property
+    def _idle(self) -> dict[str, int]:
+        """What the interpreter and the framework touch in a call whose tensors hardly count, for each backend."""
+        found: dict[str, int] = {}
+        for (backend, workload, _), probe in self._probes.items():
+            touched = probe.get("touched_bytes")
+            if touched is not None and self.workloads[workload].logits_bytes <= _TINY:
+                found[backend] = min(touched, found.get(backend, touched))
+        return found
 
     @cached_property
     def _probes(self) -> dict[tuple[str, str, str], dict[str, Any]]:
@@ -128,7 +148,7 @@ class Container:
         for each in self.results.records:
             if each.probed is not None:
                 here = found.setdefault((each.job.backend, each.entry.workload, each.entry.contract), {})
-                for name in ("peak_bytes", "bytes_accessed"):
+                for name in ("peak_bytes", "touched_bytes", "bytes_accessed"):
                     if getattr(each.probed, name) is not None:
                         here[name] = getattr(each.probed, name)
         return found

@@ -21,10 +21,14 @@ __all__ = [
     "peak_bytes",
     "pin",
     "pool_variables",
+    "touched_bytes",
     "usable_cores",
 ]
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_CLEAR = Path("/proc/self/clear_refs")
+#: The first line of a mapping in /proc/self/smaps: addresses, rights, offset, device, inode, and what is mapped.
+_MAPPING = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ *(.*)")
 _USUAL_CACHE = 32 << 20
 _MOST_EVICTED = 1 << 30
 
@@ -87,11 +91,14 @@ def allocator() -> str:
 
 
 def peak_bytes(call: Callable[[], None]) -> int | None:
-    """The most memory that ``call`` holds beyond what is there before it; None where the system does not tell."""
+    """How far the memory of this process grows while ``call`` runs; None where the system does not tell.
+
+    What an allocator has kept from earlier calls does not grow: :func:`touched_bytes` sees that.
+    """
     gc.collect()
     _return_free_memory()
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # sets the high-water mark back to what is held now
+        _CLEAR.write_text("5")  # sets the high-water mark back to what is held now
         before = _status("VmRSS")
         call()
         return max(0, _status("VmHWM") - before)
@@ -100,6 +107,27 @@ def peak_bytes(call: Callable[[], None]) -> int | None:
         call()
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - high
         return grown << 10 if grown > 0 else None  # a mark that did not move tells nothing
+
+
+def touched_bytes(call: Callable[[], None]) -> int | None:
+    """How much of the memory that belongs to no file ``call`` reads or writes; None where the system does not tell.
+
+    The processor marks the pages that are accessed, whoever keeps them. Pages that ``call`` itself gives back to the
+    system are not seen, and the interpreter's own are.
+    """
+    try:
+        _CLEAR.write_text("1")  # forgets which pages were accessed
+        call()
+        mappings = Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    total, counted = 0, False
+    for line in mappings.splitlines():
+        if head := _MAPPING.match(line):
+            counted = not head[1] or head[1].startswith("[")
+        elif counted and line.startswith("Referenced:"):
+            total += int(line.split()[1]) << 10
+    return total
 
 
 def _return_free_memory() -> None:

@@ -97,10 +97,14 @@ class Timed(msgspec.Struct, frozen=True, tag="timed"):
 
 
 class Probed(msgspec.Struct, frozen=True, tag="probed"):
-    """What was looked at after an entry's rounds; ``outputs`` is the folder with its result, empty if there is none."""
+    """What was looked at after an entry's rounds; ``outputs`` is the folder with its result, empty if there is none.
+
+    ``peak_bytes`` is what the process grew by during a call, ``touched_bytes`` what it accessed beside the inputs.
+    """
 
     order: int
     peak_bytes: int | None = None
+    touched_bytes: int | None = None
     bytes_accessed: float | None = None
     outputs: str = ""
     message: str = ""

@@ -18,7 +18,7 @@ import msgspec
 from conformance.bench.machine import pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.errors import HarnessError
-from conformance.worker.process import reason
+from conformance.worker.process import reason_of
 
 __all__ = ["Ended", "Listening"]
 
@@ -110,7 +110,7 @@ class Listening:
         if not timeout:
             try:
                 code = self._process.wait(_AFTER)
-                why = "" if code == 0 else reason(code)
+                why = "" if code == 0 else reason_of(code)
             except subprocess.TimeoutExpired:
                 why, timeout = "it does not end", True
         self.close()

@@ -30,7 +30,10 @@ SETTLING = 0.01  # seconds of calls before the rounds, where calls are short
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A call with its tensors, resident on the device. ``once`` makes it and returns when its result is there."""
+    """A call with its tensors, resident on the device. ``once`` makes it and returns when its result is there.
+
+    ``input_bytes`` is what the tensors hold.
+    """
 
     backend: Backend
     call: Call
@@ -38,6 +41,7 @@ class Bound:
     upstream: Any
     contract: Contract
     once: Callable[[], None]
+    input_bytes: int
 
     def results(self) -> tuple[Any, ...]:
         """The value, and the gradient where the contract has one."""
@@ -66,7 +70,8 @@ def bind(backend: Backend, workload: Workload, inputs: Inputs, contract: Contrac
     call = Call("cross_entropy", operands, options)
     logits, upstream = backend.tensor(inputs.logits), backend.tensor(inputs.upstream)
     once = _once(backend, call, logits, upstream, contract)
-    return Bound(backend, call, logits, upstream, contract, once)
+    held = sum(array.nbytes for array in (inputs.logits, inputs.upstream, *inputs.operands().values()))
+    return Bound(backend, call, logits, upstream, contract, once, held)
 
 
 def _once(backend: Backend, call: Call, logits: Any, upstream: Any, contract: Contract) -> Callable[[], None]:

@@ -64,7 +64,11 @@ def changed(policies: Policies, declared: Policies, names: Iterable[str]) -> Pol
 
 
 def may_excuse(name: str, declared: Policies, unit: Unit, arrays: Sequence[Array]) -> bool:
-    """Whether the policy ``name`` can make any difference to what these results are held against."""
+    """Whether the policy ``name`` can make any difference to what these results are held against.
+
+    One policy may raise the question that another answers: without a default ignored label, -100 is out of range. So
+    it is asked both whether it changes anything by itself, and whether it does beside all the others.
+    """
     if name in _OF_OTHER_CHECKS:
         return False
     if name == "intermediate_overflow":
@@ -72,7 +76,10 @@ def may_excuse(name: str, declared: Policies, unit: Unit, arrays: Sequence[Array
     if name not in _OF_THE_QUESTION:
         return True
     other = resolve(unit.problem, changed(NORMATIVE, declared, [name]))
-    return not _same_question(unit.resolution, other)
+    if not _same_question(unit.resolution, other):
+        return True
+    without = resolve(unit.problem, changed(declared, NORMATIVE, [name]))
+    return not _same_question(without, resolve(unit.problem, declared))
 
 
 def _same_question(one: Resolution, other: Resolution) -> bool:

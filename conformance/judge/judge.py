@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.bounds.classes import CLASS_LETTERS, Letter
+from conformance.bounds.classes import Letter
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
 from conformance.judge.excuses import Unit, changed, may_excuse
@@ -33,10 +33,6 @@ _FAILURES: dict[str, Verdict] = {
     "timeout": "timeout",
     "not run": "not run",
 }
-
-
-def _conforms(letter: Letter, declared: Letter) -> bool:
-    return CLASS_LETTERS.index(letter) <= CLASS_LETTERS.index(declared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +256,7 @@ class Judge:
             unit.problem,
             quantity,
             reduction,
-            "pass" if _conforms(letter, declared) else "fail",
+            "pass" if comparison.conforms[i] else "fail",
             letter=letter,
             ulp=float(comparison.ulp[i]),
             ratio=float(comparison.ratio[i]),
@@ -315,7 +311,7 @@ class Judge:
         if for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf":
             flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
         comparison = prepared.compare(quantity, reduction, flat, declared)
-        return None if _conforms(comparison.letters[0], declared) and not comparison.vacuous[0] else "bound"
+        return None if comparison.conforms[0] and not comparison.vacuous[0] else "bound"
 
     def _warning(self, problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
         """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
@@ -341,7 +337,7 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = f"the call modified what is not its own: {', '.join(seen.modified)}"
         found = [Finding(problem, "unmodified", reduction, "fail", message)]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]

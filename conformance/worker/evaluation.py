@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluator", "same_bits"]
 
+EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 SMALL = 4096  # elements: above this, a backend's tensors are not read back
 SHORT = 1 << 16  # bytes: below this, comparing copies is faster than comparing views
 MOST_WARNINGS = 20
@@ -57,6 +58,15 @@ class _Input:
     memory: bytes | None  # the whole memory of a strided view, gaps included, before the calls
 
 
+@dataclass(eq=False)
+class _Kept:
+    """A result as the framework gave it, a tensor like it, and what it held."""
+
+    tensor: Any
+    like: Any
+    value: Array
+
+
 class Evaluator:
     """Performs requests on ``backend``; never raises, save ``KeyboardInterrupt`` in the engine's own process."""
 
@@ -67,12 +77,14 @@ class Evaluator:
         self._call = Call
         self._blame = Blame(type(backend))
         self._isolated = multiprocessing.parent_process() is not None
+        self._last: _Kept | None = None
 
     def observe(self, request: Request) -> Observation:
         """The observation of ``request``. Inputs are copied first: no call can spoil the next."""
         clock = _Clock()
         seen: dict[str, Any] = {}
         inputs: list[_Input] = []
+        last, self._last = self._last, None
         try:
             inputs = self._inputs(request)
             self._observe(request, inputs, clock, seen)
@@ -81,6 +93,8 @@ class Evaluator:
         except BaseException as error:
             seen["failure"] = self._failure(error)
         modified = tuple(each.name for each in inputs if self._is_modified(each))
+        if last is not None and self._is_overwritten(last):
+            modified += (EARLIER,)
         return Observation(request.key, **seen, modified=modified, seconds=clock.nanoseconds * 1e-9)
 
     def _observe(self, request: Request, inputs: list[_Input], clock: _Clock, seen: dict[str, Any]) -> None:
@@ -152,13 +166,16 @@ class Evaluator:
         return _Input(name, sent, view, self.backend.tensor(view), memory)
 
     def _value(self, call: Any, logits: Any, clock: _Clock) -> Array:
+        """The value as an array of our own; the tensor is kept, to see whether the next request spares it."""
         clock.start()
         try:
             result = self.backend.evaluate(call, logits)
             array = self._read("the value", result, logits)
         finally:
             clock.stop()
-        return np.array(array, order="C")
+        value = np.array(array, order="C")
+        self._last = _Kept(result, logits, value) if value.size <= SMALL else None
+        return value
 
     def _differentiate(self, call: Any, logits: Any, upstream: Any, clock: _Clock, seen: dict[str, Any]) -> None:
         clock.start()
@@ -234,6 +251,14 @@ class Evaluator:
         elif owner(each.view).tobytes() != each.memory:
             return True
         return each.sent.size <= SMALL and self._is_tensor_modified(each)
+
+    def _is_overwritten(self, kept: _Kept) -> bool:
+        """Whether a result that an earlier request gave is no longer what it was: results belong to the caller."""
+        try:
+            return not same_bits(self._read("an earlier value", kept.tensor, kept.like), kept.value)
+        except BaseException as error:
+            self._failure(error)
+            return True
 
     def _is_tensor_modified(self, each: _Input) -> bool:
         try:

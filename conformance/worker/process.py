@@ -29,7 +29,7 @@ from conformance.worker import worker
 from conformance.worker.exchange import Description, Failure
 from conformance.worker.faults import display_path
 
-__all__ = ["BackendProcess", "Cancelled", "Death", "Ticket", "reason"]
+__all__ = ["BackendProcess", "Cancelled", "Death", "Ticket", "reason_of"]
 
 TICK = 0.2  # seconds between two looks at a process that has not answered
 GRACE = 0.5  # seconds that pebble gets to report a process that is gone
@@ -169,7 +169,7 @@ class BackendProcess:
         return Death(Failure("crash", type(error).__name__, f"the process cannot be reached: {error}"[:500]))
 
     def _crash(self, code: int) -> Death:
-        why = reason(code)
+        why = reason_of(code)
         return self._death("crash", why, f"the backend's process ended: {why}")
 
     def _timeout(self, limit: float) -> Death:
@@ -225,7 +225,7 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def reason(code: int) -> str:
+def reason_of(code: int) -> str:
     """A process's end in words: ``SIGSEGV`` or ``exit code 3``."""
     if code >= 0:
         return f"exit code {code}"

@@ -274,3 +274,21 @@ def test_a_running_mean_passes_finite_losses_and_fails_infinite_ones(judged: Any
     infinite = "  - {id: it, why: it, op: cross_entropy, logits: [[0, -.inf], [1, 2]], targets: [1, 0]}\n"
     assert verdicts(judged(finite, _RunningMean, "float32"), "value") == {"pass"}
     assert "fail" in verdicts(judged(infinite, _RunningMean, "float32"), "value")
+
+
+class _FarFromZero(Kernel):
+    """lse - x_y in float32 and rounded: class C, whose bound is wider than D's where the logits share an offset."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        wide = logits.astype(np.float32)
+        top = wide.max(axis=1)
+        lse = np.log(np.exp(wide - top[:, None]).sum(axis=1)) + top
+        return (lse - np.take_along_axis(wide, targets[:, None], 1)[:, 0]).astype(logits.dtype)
+
+
+def test_a_class_that_does_not_lie_within_the_declared_one_is_not_better_than_it(judged: Any) -> None:
+    """Class C permits any loss at 1e8; a half type is held to D, which does not."""
+    case = "  - {id: it, why: it, op: cross_entropy, logits: [[1e8, 1e8]], targets: [0], reductions: [none]}\n"
+    [found] = [each for each in judged(case, _FarFromZero, "bfloat16") if each.check == "value"]
+    assert (found.verdict, found.class_, found.observed) == ("fail", "C", 0.0)
+    assert isinstance(found.ratio, float) and found.ratio > 1

@@ -259,3 +259,42 @@ class TemperatureNotQuiteOne(Kernel):
     def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
         x = super().rows(array, axis, dtype)
         return x / x.dtype.type(1 + 1e-6) if dtype is None else x
+
+
+class TinyWeightsAreZero(Kernel):
+    """Weights below 1e-6 count as 0."""
+
+    def weights(self, ask: Ask) -> Any:
+        found = super().weights(ask)
+        return np.where(np.abs(found) < 1e-6, 0, found).astype(found.dtype)
+
+
+class LargeWeightsCapped(Kernel):
+    """Weights are capped at 1,000."""
+
+    def weights(self, ask: Ask) -> Any:
+        return np.minimum(super().weights(ask), ask.x.dtype.type(1000))
+
+
+class TinyUpstreamsAreZero(Kernel):
+    """Upstream gradients below 1e-6 count as 0."""
+
+    def scale(self, ask: Ask, upstream: Any) -> Any:
+        found = super().scale(ask, upstream)
+        return np.where(np.abs(found) < 1e-6, 0, found).astype(found.dtype)
+
+
+class WideMaximumStartsAtZero(Kernel):
+    """Beyond eight classes the running maximum starts at 0."""
+
+    def top(self, x: Any) -> Any:
+        return np.maximum(super().top(x), 0) if x.shape[1] > 8 else super().top(x)
+
+
+class InfiniteLossOfAMaskIsFinite(Kernel):
+    """A target at -inf beside other masked classes has a loss of 1e9."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        found = super().losses(ask, a, log_probabilities)
+        masked = np.isneginf(ask.x).sum(-1) > 1
+        return np.where(np.isposinf(found) & masked, found.dtype.type(1e9), found)

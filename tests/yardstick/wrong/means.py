@@ -216,3 +216,13 @@ class GradientOfNothingIsNan(Kernel):
         found = super().loss_gradient(ask, upstream)
         nothing = ask.by_index and len(ask.x) and not ask.valid.any() and ask.reduction == "mean"
         return found * np.nan if nothing else found
+
+
+class MeanOfAnIgnoredImageIsNan(Kernel):
+    """A mean for each image first: one whose every pixel is ignored makes the whole mean NaN."""
+
+    def reduced(self, ask: Ask, losses: Any) -> Any:
+        found = super().reduced(ask, losses)
+        if ask.reduction != "mean" or len(ask.shape) < 2 or not ask.by_index or not ask.valid.any():
+            return found
+        return found * np.nan if (~ask.valid.reshape(ask.shape[0], -1)).all(1).any() else found

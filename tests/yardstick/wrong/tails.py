@@ -298,3 +298,10 @@ class LogSoftmaxRowTailOf8(Kernel):
         if whole:
             found[whole:] = logits[whole:]
         return found
+
+
+class MaximumSkipsAVector(Kernel):
+    """Unrolled by two: the second vector of 16 never reaches the maximum, from 48 classes on."""
+
+    def top(self, x: Any) -> Any:
+        return super().top(np.concatenate([x[:, :16], x[:, 32:]], 1) if x.shape[1] >= 48 else x)
