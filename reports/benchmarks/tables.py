@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.charts.style import shorten
 from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.units import bytes_, plain, seconds
 from reports.markdown import escape
@@ -84,8 +85,13 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
             said = "left" if name == "backend" else "right"
             table.add_column(name.replace(" ÷ ", "\n÷ "), overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
         for cell, row in rows:
-            table.add_row(*(Text(plain(row[place])) for place in places), style="" if cell.accurate else "dim")
+            short = {"backend": shorten(cell.backend, 24), "class": cell.class_ or "–"}
+            texts = [short.get(HEAD[place], row[place]) for place in places]
+            table.add_row(*(Text(plain(text)) for text in texts), style="" if cell.accurate else "dim")
         console.print(table)
+        for cell, _ in rows:
+            if cell.accurate is False:
+                console.print(Text(plain(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
     for line in not_timed_lines(run):
         console.print(Text(plain(f"not timed: {line}")), soft_wrap=True)
     for line in about_lines(run):

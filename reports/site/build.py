@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.cases.model import Flag
 from conformance.judge.verdict import NONCONFORMING, VERDICTS
 from conformance.results.store import Run
 from reports.benchmarks.read import FILE as TIMES
@@ -68,6 +69,7 @@ class _Builder:
     findings: Findings = field(default_factory=Findings)
     evidence: Evidence = field(default_factory=Evidence)
     stability: Stability = field(default_factory=Stability)
+    flags: set[str] = field(default_factory=set)
     listed: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class _Builder:
     def _case(self, results: CaseResults) -> None:
         entry = self.catalogue.entry(results.case)
         page = case_page(results, entry, self.scripts)
+        self.flags.update(entry.case.flags if entry else ())
         flags = [(flag, self.catalogue.flag(flag)) for flag in (entry.case.flags if entry else ())]
         self.listed.append(
             {
@@ -164,7 +167,12 @@ class _Builder:
             timed=len(self.benchmarks),
         )
         self.pages.write("assets/findings.js", self.findings.script(self.columns))
-        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme(), checks=CHECKS)
+        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme(), checks=CHECKS, flags=self._flags())
+
+    def _flags(self) -> list[tuple[str, Flag]]:
+        """The flags that the cases shown carry, with their meaning."""
+        meant = {flag: self.catalogue.flag(flag) for flag in sorted(self.flags)}
+        return [(flag, meaning) for flag, meaning in meant.items() if meaning]
 
     def _cases_by_theme(self) -> list[tuple[str, list[dict[str, Any]]]]:
         return [(theme, [row for row in self.listed if row["theme"] == theme]) for theme in self._themes]

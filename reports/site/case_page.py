@@ -13,7 +13,7 @@ from reports.site.columns import Column
 from reports.site.gather import NOTABLE, ORDER, CaseResults
 from reports.site.reproducer import Scripts, commands, telling
 from reports.site.results_table import Row, other_rows, result_rows
-from reports.site.text import figure, finding, number, slug, visible
+from reports.site.text import figure, finding, number, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -84,7 +84,7 @@ def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: S
     severity = {verdict: place for place, verdict in enumerate(("fail", "crash", "timeout", "error", "fixed", "known"))}
     found.sort(key=lambda o: severity.get(o.verdict, 9))
     first = telling(found)
-    rows = _together([_finding(column, outcome) for outcome in found])
+    rows = _together([_finding(outcome) for outcome in found])
     source = column.record.sources.get(first.op) if column.record else None
     return Group(
         column,
@@ -110,11 +110,9 @@ def _together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _finding(column: Column, outcome: Outcome) -> dict[str, Any]:
+def _finding(outcome: Outcome) -> dict[str, Any]:
     message, entry = finding(outcome.message)
-    parts = (column.slug, outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
     return {
-        "id": slug("f-" + "-".join(part.replace(" ", "-") for part in parts if part)),
         "verdict": outcome.verdict,
         "dtype": outcome.dtype,
         "reduction": outcome.reduction,

@@ -241,7 +241,7 @@
   }
 
   // A fragment may name what is folded away.
-  const unfold = () => { const named = document.getElementById(location.hash.slice(1)); if (named?.tagName === "DETAILS") named.open = true; };
+  const unfold = () => { const named = document.getElementById(location.hash.slice(1)); const folded = named?.closest("details"); if (folded) { folded.open = true; named.scrollIntoView(); } };
 
   addEventListener("DOMContentLoaded", () => {
     unfold();
