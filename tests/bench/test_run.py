@@ -144,6 +144,12 @@ def test_one_thread_on_one_core(bench: Any) -> None:
     assert settings.pop("cores") == str([usable_cores()[0]]) and set(settings.values()) == {"1"}
 
 
+def test_a_pytest_around_it_changes_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
+    assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
+
+
 def test_without_accuracy_nothing_is_judged(bench: Any) -> None:
     assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
     assert bench.document["benchmarks"][0]["extra_info"]["accuracy"] is None
