@@ -13,11 +13,9 @@ from conformance.results.store import Run
 from reports.escape import escape
 from reports.semantics import semantics
 from reports.semantics_text import semantics_lines
-from reports.tally import NOT_PASSED, Tally
+from reports.tally import LIMIT, NOT_PASSED, Tally
 
 __all__ = ["cell", "escape", "summary_text", "write_summary"]
-
-LIMIT = 400  # findings of one verdict that are written out
 
 
 def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:
@@ -48,8 +46,8 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     for verdict in NOT_PASSED:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
-            lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({len(found)})", ""]
-            lines += _findings(found)
+            lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({counted.count(verdict)})", ""]
+            lines += _findings(found, counted.count(verdict))
     return "\n".join(lines) + "\n"
 
 
@@ -84,7 +82,7 @@ def cell(counts: Counter[str]) -> str:
     return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 
 
-def _findings(found: list[Outcome]) -> list[str]:
+def _findings(found: list[Outcome], total: int) -> list[str]:
     lines = [
         "| backend | case | dtype | op | check | class | ulp | error/bound | observed | expected | finding | source |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -105,8 +103,8 @@ def _findings(found: list[Outcome]) -> list[str]:
             o.source or "",
         ]
         lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
-    if len(found) > LIMIT:
-        lines += ["", f"… and {len(found) - LIMIT} more in outcomes.jsonl."]
+    if total > len(found[:LIMIT]):
+        lines += ["", f"… and {total - len(found[:LIMIT])} more in outcomes.jsonl."]
     return lines
 
 

@@ -9,20 +9,35 @@ from pathlib import Path
 from conformance.errors import UsageError
 from conformance.results.records import BackendRecord, Outcome
 from conformance.results.store import FILE, Run, read_run
+from reports.benchmarks.read import FILE as TIMES
 
 __all__ = ["Merged", "merge"]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """Some runs, in the order given; a backend that several hold is told apart by its version."""
+    """Some runs, in the order given, and the files of those that were timed.
+
+    A backend that several hold is told apart by its version; of a check that several made in the same column, the
+    newest run's stands.
+    """
 
     runs: tuple[Run, ...]
+    benchmarks: tuple[Path, ...] = ()
 
     @property
     def outcomes(self) -> Iterator[Outcome]:
-        """The outcomes of all runs, read as they are asked for."""
-        return (outcome for run in self.runs for outcome in run.outcomes)
+        """The outcomes that stand, read as they are asked for."""
+        return (outcome for _, outcome in self.labelled)
+
+    @property
+    def labelled(self) -> Iterator[tuple[str, Outcome]]:
+        """The outcomes that stand, each with the label of its column: the same that the site has."""
+        from reports.site.gather import gather
+
+        for results in gather(self.runs):
+            for column, outcome in results.outcomes:
+                yield column.label, outcome
 
     @property
     def unavailable(self) -> dict[str, BackendRecord]:
@@ -31,19 +46,19 @@ class Merged:
 
 
 def merge(paths: Sequence[Path]) -> Merged:
-    """Read runs: each path is a run's folder, its file, or a folder of runs' folders.
+    """Read runs: each path is a run's folder, its file, or a folder of runs' folders; a run may hold times alone.
 
     Raises UsageError where there is no run.
     """
-    found: list[Path] = []
+    found: dict[Path, None] = {}
     for path in paths:
-        if path.is_file() or (path / FILE).is_file():
-            found.append(path)
-            continue
-        inside = sorted(child.parent for child in path.glob(f"*/{FILE}"))
-        if not inside:
+        here = [path] if path.is_file() else [path / name for name in (FILE, TIMES) if (path / name).is_file()]
+        here = here or sorted(child for name in (FILE, TIMES) for child in path.glob(f"*/{name}"))
+        if not here:
             raise UsageError(
-                f"{path} holds no run", mend=f"name a folder that holds {FILE}; `conformance run` writes one"
+                f"{path} holds no run",
+                mend=f"name a folder that holds {FILE} or {TIMES}; `conformance run` and `bench` write them",
             )
-        found += inside
-    return Merged(tuple(read_run(path) for path in dict.fromkeys(found)))
+        found |= dict.fromkeys(here)
+    timed = tuple(path for path in found if path.suffix == ".json")
+    return Merged(tuple(read_run(path) for path in found if path not in timed), timed)

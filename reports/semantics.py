@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.results.records import BackendRecord, Outcome
 
-__all__ = ["BY_CHECK", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
+__all__ = ["BY_CHECK", "NOT_OFFERED", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
 
 #: Checks that observe a policy each: their verdicts as its values.
 BY_CHECK = {"second-order": "double-differentiation", "forward-mode": "forward-mode"}

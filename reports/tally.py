@@ -10,9 +10,11 @@ from conformance.judge.verdict import Verdict
 from conformance.results.records import Outcome
 from reports.semantics import BY_CHECK
 
-__all__ = ["NOT_PASSED", "Tally", "tally"]
+__all__ = ["LIMIT", "NOT_PASSED", "Tally", "tally"]
 
 #: Verdicts that a reader wants to see in full, worst first.
+LIMIT = 400  # findings of one verdict that are kept
+ALIKE = 8  # calls that tell the same of a policy
 NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "fixed", "known", "deviation")
 
 
@@ -20,41 +22,51 @@ NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "fixed",
 class Tally:
     """Verdict counts by backend and theme; unsupported, crash and error are never mixed into pass or fail.
 
-    A backend is told by its name and version, so that runs of several versions stand side by side.
+    A backend is told by its column's label, name and version, so that runs of several versions stand side by side.
     """
 
     cells: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     totals: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     worst_ratio: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: The first ``LIMIT`` of each verdict that a reader wants to see; the counts tell of the others.
     notable: list[Outcome] = field(default_factory=list)
     themes: dict[str, None] = field(default_factory=dict)
-    #: What the semantics matrix is made of.
+    #: What the semantics matrix is made of: of calls that tell the same, the first ``ALIKE``.
     policies: list[Outcome] = field(default_factory=list)
+    _alike: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _kept: Counter[str] = field(default_factory=Counter)
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        backend = f"{outcome.backend} {outcome.version}".rstrip()
+    def add(self, backend: str, outcome: Outcome) -> None:
+        """Count one outcome in the column ``backend``."""
         self.cells[(backend, outcome.theme)][outcome.verdict] += 1
         self.totals[backend][outcome.verdict] += 1
         self.themes.setdefault(outcome.theme, None)
         if outcome.check == "policy" or outcome.check in BY_CHECK:
-            self.policies.append(outcome)
-        if outcome.verdict in NOT_PASSED:
+            told = (backend, outcome.check, str(outcome.policy), outcome.verdict, str(outcome.observed))
+            self._alike[told] += 1
+            if self._alike[told] <= ALIKE:
+                self.policies.append(outcome)
+        if outcome.verdict in NOT_PASSED and self._kept[outcome.verdict] < LIMIT:
+            self._kept[outcome.verdict] += 1
             self.notable.append(outcome)
         if outcome.verdict in ("pass", "deviation") and isinstance(outcome.ratio, float):
             key = (backend, outcome.theme)
             self.worst_ratio[key] = max(self.worst_ratio.get(key, 0.0), outcome.ratio)
+
+    def count(self, *verdicts: str) -> int:
+        """How many outcomes have one of these verdicts."""
+        return sum(counts[verdict] for counts in self.totals.values() for verdict in verdicts)
 
     def backends(self) -> list[str]:
         """Names with versions, sorted: the order in which they happened to run says nothing."""
         return sorted(self.totals)
 
 
-def tally(outcomes: Iterable[Outcome]) -> Tally:
-    """Count all outcomes."""
+def tally(outcomes: Iterable[tuple[str, Outcome]]) -> Tally:
+    """Count all outcomes, each with the label of its column; memory does not grow with their number."""
     result = Tally()
-    for each in outcomes:
-        result.add(each)
+    for backend, each in outcomes:
+        result.add(backend, each)
     place = {verdict: i for i, verdict in enumerate(NOT_PASSED)}
     result.notable.sort(key=lambda o: (place[o.verdict], o.backend, o.case, o.dtype, o.check, o.reduction))  # type: ignore[index]
     return result

@@ -12,7 +12,7 @@ from conformance.results.records import Outcome
 from conformance.results.store import read_run
 from reports.markdown import write_summary
 from reports.merge import Merged
-from reports.tally import Tally, tally
+from reports.tally import NOT_PASSED, Tally, tally
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -36,7 +36,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
     ``site`` is the first page of the run's site, where one was written: the last line names it.
     """
     run = read_run(folder)
-    counted = tally(run.outcomes)
+    counted = tally((f"{each.backend} {each.version}".rstrip(), each) for each in run.outcomes)
     summary = write_summary(folder, [run], counted)
     if style == "json":
         document = {
@@ -59,8 +59,17 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
 
 
 def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
-    """Print the matrix of several runs together, and write their summary.md into ``output``."""
-    counted = tally(merged.outcomes)
+    """Print the matrix of several runs together, and write their summary.md into ``output``.
+
+    Of runs that were timed and nothing else, print the times.
+    """
+    if not merged.runs:
+        from reports.benchmarks.report import print_benchmarks
+
+        for path in merged.benchmarks:
+            print_benchmarks(path)
+        return
+    counted = tally(merged.labelled)
     summary = write_summary(output, merged.runs, counted)
     _print_table(counted, details)
     for name, record in merged.unavailable.items():
@@ -93,7 +102,7 @@ def _print_table(counted: Tally, details: int) -> None:
     shown = [o for o in counted.notable if o.verdict != "deviation"] or []
     for outcome in shown[:details]:
         console.print(_detail(outcome))
-    hidden = len(shown) - min(details, len(shown))
+    hidden = counted.count(*(verdict for verdict in NOT_PASSED if verdict != "deviation")) - len(shown[:details])
     if hidden > 0:
         console.print(f"… and {hidden} more findings in the summary", style="dim")
 

@@ -16,7 +16,7 @@ import numpy as np
 from conformance.bench.inputs import Inputs
 from conformance.bench.outputs import fetch, sampled_positions
 from conformance.bench.workload import Workload
-from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic
+from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic, letters
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.model import Case
 from conformance.cases.problem import Array, Problem
@@ -49,7 +49,7 @@ class Yardstick:
         self._positions = sampled_positions(workload, seed)
 
     def judge(self, outputs: Path, declared: Letter) -> dict[str, Any]:
-        """The record of the worse of value and gradient: class, ulp, ratio, verdict, quantity, positions."""
+        """The record of the worse of value and gradient: class, ulp, ratio, verdict, limits, quantity, positions."""
         arrays = fetch(outputs)
         if self.workload.elements > MOST_JUDGED:
             arrays.pop("value", None)
@@ -84,6 +84,7 @@ class Yardstick:
             "ulp": _finite(comparison.ulp[0]),
             "ratio": _finite(comparison.ratio[0]),
             "verdict": verdict,
+            "limits": _limits(prepared, quantity, reduction, declared, int(comparison.worst[0])),
         }
 
     def _shape(self, quantity: str) -> tuple[int, ...]:
@@ -144,6 +145,20 @@ class Yardstick:
                 bounds.__dict__["denominator"] = whole.denominator
                 prepared.adopt(letter, bounds)
         return prepared
+
+
+def _limits(prepared: Prepared, quantity: str, reduction: str, declared: Letter, worst: int) -> dict[str, float] | None:
+    """The tolerance of each class over the declared one's, at the element with the flat index ``worst``."""
+    if worst < 0:
+        return None
+    limit = float(prepared.tolerance(quantity, reduction, declared)[worst])
+    if not (np.isfinite(limit) and limit > 0):
+        return None
+    found = {
+        letter: float(prepared.tolerance(quantity, reduction, letter)[worst]) / limit
+        for letter in letters(prepared.dtype)
+    }
+    return {letter: limit for letter, limit in found.items() if np.isfinite(limit)}
 
 
 def _badness(record: dict[str, Any]) -> tuple[int, int, float]:

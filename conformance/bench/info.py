@@ -28,7 +28,8 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     """How right the timed result is: the worse of value and gradient. ``ratio`` is error over tolerance.
 
     ``verdict`` is ``pass``, ``fail``, ``not run`` (the declared class promises nothing here) or ``error``: it could not
-    be judged, and ``message`` says why.
+    be judged, and ``message`` says why. ``limits`` maps each class to its tolerance over that of the declared one, at
+    the worst element: the ratio at which the class ends.
     """
 
     class_: str | None = msgspec.field(name="class", default=None)
@@ -38,6 +39,7 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str | None = None
     quantity: str | None = None
     positions: int | None = None
+    limits: dict[str, float] | None = None
     message: str = ""
 
 

@@ -224,6 +224,6 @@ def _backends(specs: tuple[str, ...]) -> list[Any]:
 
 
 def _require_engine() -> None:
-    missing = [name for name in ("pytest", "pytest_benchmark") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("pytest", "pytest_benchmark", "scipy") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"{' and '.join(missing)} not installed", mend="pip install pytest pytest-benchmark")
+        raise UsageError(f"{' and '.join(missing)} not installed", mend="install the extra: pip install -e '.[bench]'")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from conformance.cli.options import backend_option
+from conformance.cli.options import backend_option, schema_option
 
 __all__ = ["command"]
 
@@ -89,7 +89,13 @@ _INTERRUPTED = 130
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder for benchmarks.json, which is replaced; results/bench-<time> by default.",
+    help="Folder for benchmarks.json and the report; what is there is replaced. results/bench-<time> by default.",
+)
+@click.option(
+    "--report/--no-report",
+    default=True,
+    show_default=True,
+    help="Write benchmarks.md, benchmarks.html and pictures beside the file; needs the `report` extra.",
 )
 @click.option(
     "--format",
@@ -100,21 +106,42 @@ _INTERRUPTED = 130
     help="What goes to standard output; progress goes to standard error.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def command(style: str, **options: Any) -> int:
+@schema_option("times", "benchmarks")
+def command(style: str, report: bool, **options: Any) -> int:
     """Time backends on workloads, each in fresh processes, beside the error of the very results.
 
     Every backend and replicate is a process of its own, in an order drawn by the seed, with the same threads on the
     same cores; the memory bandwidth of the machine is measured in between. Without -b: NumPy, torch and torch:compile,
     jax and jax:eager, optax, TensorFlow eagerly, in a graph and by XLA, as far as they are installed. Writes
-    DIR/benchmarks.json, which
-    `pytest-benchmark compare` reads too, and prints a table: the median of the processes' medians, bytes a second
-    against the least traffic, the share of the roof, and the class and error over tolerance of the result.
+    DIR/benchmarks.json, which `pytest-benchmark compare` reads too, and a report with pictures, and prints tables: the
+    median of the processes' medians, the share of the roof, the class and error over tolerance of the result,
+    compiling, and memory.
     """
     from conformance.bench.launch import Settings, launch
-    from conformance.bench.table import print_table
 
     finished = launch(Settings(**options))
-    print_table(finished.document, finished.path, style)
+    from reports.benchmarks.report import print_benchmarks
+
+    print_benchmarks(finished.path, style=style)
+    click.echo(f"times: {finished.path}", err=style == "json")
+    if report and finished.document["benchmarks"]:
+        for line in _write_report(finished.path):
+            click.echo(line, err=style == "json")
     if finished.interrupted:
         return _INTERRUPTED
     return 0 if finished.document["benchmarks"] else 3
+
+
+def _write_report(file: Path) -> list[str]:
+    """Write the report of a benchmarks file beside it; lines that name the page and the pictures, or say how to."""
+    from reports.benchmarks.report import missing, write_benchmark_report
+
+    lacking = missing()
+    if lacking:
+        again = f"conformance report {file.parent} --output {file.parent / 'site'}"
+        return [f"no pictures: {', '.join(lacking)} not installed; pip install -e '.[report]', then {again}"]
+    written = write_benchmark_report(file, file.parent)
+    pictures = [path for path in written if path.suffix == ".png"]
+    named = {".md": "report", ".html": "page"}
+    pages = [f"{named[path.suffix]}: {path}" for path in written if path.suffix in named]
+    return [*pages, f"pictures: {len(pictures)} in {pictures[0].parent}, first of all {pictures[0].name}"]

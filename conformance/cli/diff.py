@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.options import schema_option
+
 __all__ = ["command"]
 
 
@@ -54,6 +56,7 @@ __all__ = ["command"]
     metavar="FILE",
     help="The dead band that a time must leave to count as changed; the one stored for the machine by default.",
 )
+@schema_option("diff")
 def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int, band: Path | None) -> int:
     """Compare two runs: verdicts, classes and errors, cases, semantics, versions, and speed where both were timed.
 

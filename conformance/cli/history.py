@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.options import schema_option
 from conformance.errors import UsageError
 
 __all__ = ["command"]
@@ -73,6 +74,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
     show_default=True,
     help="Tables for people, or one JSON object.",
 )
+@schema_option("history")
 def show(database: Path, workload: str | None, backend: str | None, output: Path | None, style: str) -> int:
     """Show times and verdicts over runs, with the change points that Apache Otava finds."""
     from reports.history.database import History

@@ -29,7 +29,8 @@ __all__ = ["command"]
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
-    A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
+    A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
+    folders. Writes a site into DIR (open DIR/index.html: it needs no
     server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
     from conformance.repro.script import reproducer
@@ -40,5 +41,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     merged = merge(runs)
     print_merged(merged, output, details=details)
     exports.write(merged, paths)
-    click.echo(f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer)}")
+    click.echo(
+        f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer, benchmarks=merged.benchmarks)}"
+    )
     return 0

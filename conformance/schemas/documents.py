@@ -22,6 +22,7 @@ __all__ = [
     "RunSummary",
     "SmokeRow",
     "SmokeUnavailable",
+    "TimedRow",
 ]
 
 
@@ -164,3 +165,29 @@ class SmokeUnavailable(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: str
     error: str
+
+
+class TimedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend on a workload: medians over ``processes`` fresh processes, or ``status`` and ``message`` without times.
+
+    ``seconds`` is the median of the processes' medians, with its 95 % interval ``low`` to ``high``;
+    ``bytes_per_second`` the least traffic over it, and ``roof_fraction`` that over the measured roof. ``ratio`` is
+    error over the tolerance of the declared class; ``inf`` and ``nan`` are strings. ``verdict`` is null where nothing
+    was judged.
+    """
+
+    workload: str
+    contract: str
+    cache: str
+    backend: str
+    seconds: float | None = None
+    low: float | None = None
+    high: float | None = None
+    bytes_per_second: float | None = None
+    roof_fraction: float | None = None
+    class_: str | None = msgspec.field(name="class", default=None)
+    ratio: float | str | None = None
+    verdict: str | None = None
+    processes: int = 0
+    status: str = "ok"
+    message: str = ""

@@ -65,6 +65,18 @@ DOCUMENTS: dict[str, Document] = {
         ("conformance.schemas.explanation:Explanation",),
         "conformance explain CASE --format json",
     ),
+    "times": Document("Times of a benchmark run", (f"{_HERE}:TimedRow",), "conformance bench --format json", many=True),
+    "benchmarks": Document(
+        "extra_info of an entry of benchmarks.json", ("conformance.bench.info:Info",), "conformance bench --output DIR"
+    ),
+    "diff": Document(
+        "Two runs compared",
+        ("reports.diff.document:Diff", "reports.diff.document:SpeedAlone"),
+        "conformance diff OLD NEW --format json",
+    ),
+    "history": Document(
+        "Times and verdicts over runs", ("reports.history.show:Shown",), "conformance history show --format json"
+    ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }
 

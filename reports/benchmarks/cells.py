@@ -37,11 +37,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
     classes: int | None
     positions: int | None
+    series: str | None
+    over: str | None
     processes: int
     seconds: float
     low: float
     high: float
     roof: float | None
+    bytes_per_second: float | None
     amplification: float | None
     memory: float | None
     first_call: float | None
@@ -97,8 +100,8 @@ def ranked(cells: Sequence[Cell]) -> list[Cell]:
 def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells of the one workload, contract and cache that says most: see below; empty if there are no cells.
 
-    The most backends with roof and accuracy, then warm, then the contract that training needs, then float32, then the
-    most logits.
+    The most backends with roof and accuracy, then warm, then errors that tell the backends apart, then the contract
+    that training needs, then float32, then the most logits.
     """
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
@@ -108,25 +111,27 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
         one = group[0]
         whole = sum(cell.roof is not None and cell.error is not None for cell in group)
         place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
-        return (whole, one.cache == "warm", place, one.dtype == "float32", one.logits or 0, one.workload)
+        apart = len({f"{cell.error:.2g}" for cell in group if cell.error is not None}) > 1
+        return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits or 0, one.workload)
 
     chosen: list[Cell] = max(groups.values(), key=worth) if groups else []
     return tuple(chosen)
 
 
 def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
-    """Series of at least three extents, from workloads whose names differ in their last number only.
+    """Series of at least three extents: workloads that name one, or whose names differ in their last number only.
 
     Over classes either the positions or the number of logits stays the same; over positions, the classes.
     """
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
         stem = re.fullmatch(r"(.*\D)\d+", cell.workload)
-        if stem and cell.logits:
-            groups.setdefault((stem[1].rstrip("-_"), cell.contract, cell.cache), []).append(cell)
+        name = cell.series or (stem[1].rstrip("-_") if stem else "")
+        if name and cell.logits:
+            groups.setdefault((name, cell.contract, cell.cache), []).append(cell)
     found = []
     for (name, contract, cache), group in groups.items():
-        axis = _axis(group)
+        axis = _axis(group, group[0].over if group[0].series else None)
         if axis is not None:
             over, fixed = axis
             said = contract if cache == "warm" else f"{contract}, {cache}"
@@ -134,10 +139,13 @@ def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def _axis(group: Sequence[Cell]) -> tuple[str, str] | None:
+def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
+    """What the series is over, and what stays the same; ``over`` is what the workloads say themselves."""
     classes, positions, logits = (
         {getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits")
     )
+    if over == "classes" and len(classes) >= 3 and len(logits) > 1 and max(logits) <= 1.1 * min(logits):
+        return "classes", f"about {max(logits):,} logits in all"
     if len(classes) >= 3 and len(positions) == 1:
         return "classes", f"{positions.pop():,} positions"
     if len(classes) >= 3 and len(logits) == 1:
@@ -165,11 +173,14 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         dtype=first.dtype,
         classes=first.classes,
         positions=first.positions,
+        series=first.series,
+        over=first.over,
         processes=len(timings),
         seconds=interval.estimate,
         low=interval.low,
         high=interval.high,
         roof=_middle(timings, lambda t: t.roof_fraction),
+        bytes_per_second=_middle(timings, lambda t: t.bytes_per_second),
         amplification=_middle(timings, lambda t: t.amplification),
         memory=_middle(timings, lambda t: t.peak_multiple),
         first_call=_middle(timings, lambda t: t.first_call_seconds),

@@ -89,6 +89,8 @@ class Timing(_Described, frozen=True, kw_only=True):
     axis: int | None = None
     classes: int | None = None
     positions: int | None = None
+    series: str | None = None
+    over: str | None = None
     logits_bytes: int | None = None
     floor_bytes: int | None = None
     import_seconds: float | None = None

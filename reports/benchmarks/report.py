@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from reports.benchmarks.tables import report_markdown
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Picture", "chart_specs", "pictures", "print_benchmarks", "write_benchmark_report"]
+__all__ = ["Picture", "chart_specs", "missing", "pictures", "print_benchmarks", "write_benchmark_report"]
 
 PAGE, TEXT, PICTURES = "benchmarks.html", "benchmarks.md", "benchmarks"
 
@@ -54,6 +56,11 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
             raise HarnessError(f"{output / name} cannot be written: {error.strerror}") from None
         written.append(output / name)
     return written
+
+
+def missing() -> list[str]:
+    """What the pictures need and is not installed."""
+    return [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
 
 
 def chart_specs(run: Path) -> dict[str, dict[str, Any]]:
@@ -95,12 +102,20 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     return found
 
 
-def print_benchmarks(run: Path, console: Console | None = None) -> None:
-    """Print the times of a run, the fastest that conforms first, with share of the roof and error over tolerance."""
+def print_benchmarks(run: Path, console: Console | None = None, style: str = "table") -> None:
+    """Print the times of a run, the fastest that conforms first, with share of the roof and error over tolerance.
+
+    ``style`` is ``table``, or ``json`` for an array of rows on standard output.
+    """
+    from reports.benchmarks.listing import listing_json
     from reports.benchmarks.tables import print_table
 
     benchmarks = read_benchmarks(run)
-    print_table(benchmarks, cells_of(benchmarks), console)
+    cells = cells_of(benchmarks)
+    if style == "json":
+        sys.stdout.write(listing_json(benchmarks, cells))
+    else:
+        print_table(benchmarks, cells, console)
 
 
 def _file_name(workload: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.charts.style import shorten
 from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.units import bytes_, plain, seconds
 from reports.markdown import escape
@@ -14,7 +15,7 @@ from reports.markdown import escape
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_table", "report_markdown"]
+__all__ = ["HEAD", "NOTES", "about_lines", "not_timed_lines", "print_table", "report_markdown", "tables_of"]
 
 HEAD = (
     "rank", "backend", "version", "mode", "time", "95 % interval", "of roof", "ns/logit",
@@ -40,42 +41,65 @@ NOTES = (
 
 def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report; ``pictures`` are (what it shows, path of the file)."""
-    lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in _about(run))]
+    lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in about_lines(run))]
     for says, path in pictures:
         lines += [f"![{escape(says)}]({path})", ""]
-    for title, group in _groups(cells):
+    for title, rows in tables_of(cells):
         lines += [f"## {escape(title)}", "", "| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
-        lines += ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in _rows(group)]
+        lines += ["| " + " | ".join(escape(text) for text in row) + " |" for _, row in rows]
         lines.append("")
     if run.not_timed:
-        lines += ["## Not timed", "", *(f"- {escape(_not_timed(each))}" for each in run.not_timed), ""]
+        lines += ["## Not timed", "", *(f"- {escape(line)}" for line in not_timed_lines(run)), ""]
     lines += ["## How to read this", "", *(f"- {note}" for note in NOTES)]
     return "\n".join(lines) + "\n"
 
 
+def tables_of(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[Cell, list[str]]]]]:
+    """A title and rows for each workload, contract and cache: the cell, and its texts below ``HEAD``."""
+    return [(title, list(zip(ranked(group), _rows(group), strict=True))) for title, group in _groups(cells)]
+
+
+def not_timed_lines(run: Benchmarks) -> list[str]:
+    """What could not be timed, once each, with the reason."""
+    return list(dict.fromkeys(_not_timed(each) for each in run.not_timed))
+
+
 def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None = None) -> None:
     """Print a table for each workload, contract and cache to standard output."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
     places = [HEAD.index(name) for name in NARROW]
-    for title, group in _groups(cells):
-        table = Table(title=Text(plain(title), style="bold"), title_justify="left")
+    for title, rows in tables_of(cells):
+        table = Table(
+            title=Text(plain(title), style="bold"),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
         for name in NARROW:
             said = "left" if name == "backend" else "right"
             table.add_column(name.replace(" ÷ ", "\n÷ "), overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
-        for cell, row in zip(ranked(group), _rows(group), strict=True):
-            table.add_row(*(Text(plain(row[place])) for place in places), style="" if cell.accurate else "dim")
+        for cell, row in rows:
+            short = {"backend": shorten(cell.backend, 24), "class": cell.class_ or "–"}
+            texts = [short.get(HEAD[place], row[place]) for place in places]
+            table.add_row(*(Text(plain(text)) for text in texts), style="" if cell.accurate else "dim")
         console.print(table)
-    for each in run.not_timed:
-        console.print(Text(plain(f"not timed: {_not_timed(each)}")))
-    for line in _about(run):
-        console.print(Text(plain(line)), style="dim")
+        for cell, _ in rows:
+            if cell.accurate is False:
+                console.print(Text(plain(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
+    for line in not_timed_lines(run):
+        console.print(Text(plain(f"not timed: {line}")), soft_wrap=True)
+    for line in about_lines(run):
+        console.print(Text(plain(line)), style="dim", soft_wrap=True)
 
 
-def _about(run: Benchmarks) -> list[str]:
+def about_lines(run: Benchmarks) -> list[str]:
+    """The machine, when and how it was timed, and the measured roof: a sentence each."""
     facts = [f"Machine: {run.machine}"]
     if run.started:
         facts.append(f"started {run.started}")

@@ -7,12 +7,85 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
+from reports.benchmarks.compare import Comparison as Speed
 from reports.diff.compare import Accuracy, Change, Comparison
 from reports.diff.rows import Key
 
-__all__ = ["document", "json_text"]
+__all__ = ["Diff", "SpeedAlone", "document", "json_text"]
 
 _FIELDS = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
+
+
+class _Check(msgspec.Struct, frozen=True, kw_only=True):
+    backend: str
+    case: str
+    dtype: str
+    layout: str
+    op: str
+    reduction: str
+    check: str
+
+
+class ChangedVerdict(_Check, frozen=True, kw_only=True):
+    """A check whose verdict changed; null where only one run made it."""
+
+    old: str | None
+    new: str | None
+    message: str
+
+
+class ChangedAccuracy(_Check, frozen=True, kw_only=True):
+    """A check of unchanged verdict whose class or largest error changed; infinities and NaN are strings."""
+
+    old_class: str | None
+    new_class: str | None
+    old_ulp: float | str | None
+    new_ulp: float | str | None
+    worse: bool
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Verdicts of a backend and their numbers in both runs."""
+
+    old: dict[str, int]
+    new: dict[str, int]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environments or versions differ in."""
+
+    key: str
+    old: str
+    new: str
+
+
+class Diff(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs compared. ``speed`` is there where both were timed; ``new_cases`` and ``gone_cases`` are by theme."""
+
+    old: str
+    new: str
+    regressed: bool
+    compared: int
+    counts: dict[str, Counts]
+    regressions: list[ChangedVerdict]
+    fresh_failures: list[ChangedVerdict]
+    improvements: list[ChangedVerdict]
+    policies: list[ChangedVerdict]
+    other: list[ChangedVerdict]
+    accuracy: list[ChangedAccuracy]
+    new_cases: dict[str, list[str]]
+    gone_cases: dict[str, list[str]]
+    environment: list[Setting]
+    incomparable: list[str]
+    speed: Speed | None
+
+
+class SpeedAlone(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs that hold times and no verdicts."""
+
+    speed: Speed
 
 
 def json_text(found: Comparison) -> str:

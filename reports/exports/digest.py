@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from conformance.results.records import Outcome
 from conformance.results.store import Run
 from reports.merge import Merged
+from reports.site.gather import gather
 
 __all__ = ["Backend", "Digest", "Finding", "digest"]
 
@@ -57,9 +57,9 @@ class Digest:
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     left_out: int = 0
 
-    def add(self, outcome: Outcome, run: Run) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
-        backend = self.backend(outcome.backend, outcome.version, run)
+        backend = self.backend(outcome.backend, outcome.version)
         theme = outcome.theme if outcome.theme in backend.themes or len(backend.themes) < THEMES else "other themes"
         backend.themes[theme][outcome.verdict] += 1
         if outcome.verdict not in BAD:
@@ -72,12 +72,15 @@ class Digest:
         finding.checks += 1
         finding.backends.setdefault(backend.label, None)
 
-    def backend(self, name: str, version: str, run: Run) -> Backend:
-        """The entry of a backend, which now also stands for ``run``."""
-        entry = self.backends.setdefault((name, version), Backend(name, version))
+    def backend(self, name: str, version: str) -> Backend:
+        """The entry of a backend."""
+        return self.backends.setdefault((name, version), Backend(name, version))
+
+    def stands_for(self, name: str, version: str, run: Run) -> None:
+        """Note that the backend's entry holds outcomes of ``run``."""
+        entry = self.backend(name, version)
         entry.started = max(entry.started, run.header.started)
         entry.incomplete = entry.incomplete or run.truncated
-        return entry
 
     @property
     def findings(self) -> list[Finding]:
@@ -92,17 +95,18 @@ class Digest:
 
 
 def digest(merged: Merged) -> Digest:
-    """Read all runs once."""
+    """Read all runs once; of a check that several made, the newest run's counts."""
     result = Digest()
-    for run in merged.runs:
-        _add(result, run, run.outcomes)
+    gathered = gather(merged.runs)
+    for results in gathered:
+        for _, outcome in results.outcomes:
+            result.add(outcome)
+    for source in gathered.sources:
+        for name, version, *_ in source.spans.origins:
+            result.stands_for(name, version, source.run)
+        for name, record in source.run.backends.items():
+            if record.error:
+                version = next(iter(record.versions.values()), "")
+                result.backend(name, version).error = record.error
+                result.stands_for(name, version, source.run)
     return result
-
-
-def _add(result: Digest, run: Run, outcomes: Iterable[Outcome]) -> None:
-    for outcome in outcomes:
-        result.add(outcome, run)
-    for name, record in run.backends.items():
-        if record.error:
-            version = next(iter(record.versions.values()), "")
-            result.backend(name, version, run).error = record.error

@@ -15,7 +15,14 @@ from reports.history.series import TimeSeries, VerdictRow
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["history_json", "print_history", "write_trends"]
+__all__ = ["Shown", "history_json", "print_history", "write_trends"]
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is shown of the history: times by workload and backend, and the verdicts of each conformance run."""
+
+    times: list[TimeSeries]
+    verdicts: list[VerdictRow]
 
 
 def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], console: Console | None = None) -> None:
@@ -60,7 +67,7 @@ def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], c
 
 def history_json(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow]) -> str:
     """Everything as one JSON object."""
-    whole = {"times": times, "verdicts": verdicts}
+    whole = Shown(times=[*times], verdicts=[*verdicts])
     return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
 
 

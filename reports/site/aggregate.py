@@ -60,7 +60,6 @@ class Aggregates:
     totals: dict[Column, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     themes: dict[str, int] = field(default_factory=dict)
     flags: dict[tuple[Column, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    policies: dict[tuple[Column, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     accuracy: dict[tuple[Column, str, str], Accuracy] = field(default_factory=lambda: defaultdict(Accuracy))
     ulps: dict[tuple[Column, str], Spread] = field(default_factory=lambda: defaultdict(Spread))
     ratios: dict[tuple[Column, str], Spread] = field(default_factory=lambda: defaultdict(Spread))
@@ -71,8 +70,8 @@ class Aggregates:
         self.compared = newest(self.columns)
         self._compared = frozenset(self.compared)
 
-    def add(self, results: CaseResults, flags: Sequence[str], policy: str | None) -> None:
-        """Count all outcomes of a case that carries ``flags`` and asks about ``policy``."""
+    def add(self, results: CaseResults, flags: Sequence[str]) -> None:
+        """Count all outcomes of a case that carries ``flags``."""
         self.themes[results.theme] = self.themes.get(results.theme, 0) + 1
         shared: dict[tuple[str, str, str, str], list[tuple[Column, float]]] = defaultdict(list)
         for column, outcome in results.outcomes:
@@ -83,8 +82,6 @@ class Aggregates:
             if verdict != "pass":
                 for flag in flags:
                     self.flags[(column, flag)][verdict] += 1
-            if policy:
-                self.policies[(column, policy)][verdict] += 1
             if outcome.check in QUANTITIES and outcome.class_ in CLASS_LETTERS:
                 ratio = _number(outcome.ratio)
                 self._measure(column, outcome, ratio)

@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.cases.model import Flag
 from conformance.judge.verdict import NONCONFORMING, VERDICTS
 from conformance.results.store import Run
+from reports.benchmarks.read import FILE as TIMES
+from reports.benchmarks.tables import HEAD, NOTES
 from reports.site.aggregate import Aggregates
 from reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
-from reports.site.benchmarks_page import benchmark_tables
+from reports.site.benchmarks_page import timed_runs
 from reports.site.case_page import case_page
 from reports.site.catalogue import Catalogue
+from reports.site.checks import CHECKS
 from reports.site.columns import machine
 from reports.site.findings import Findings
 from reports.site.gather import ORDER, CaseResults, Gathered, gather
 from reports.site.pages import Pages
-from reports.site.reproducer import Reproduce
-from reports.site.semantics_page import semantics_rows
+from reports.site.reproducer import Reproduce, Scripts
+from reports.site.semantics_page import Evidence, policy_rows
 from reports.site.spread_page import agreement_table, spread_tables
 from reports.site.stability_page import Stability
 from reports.site.text import duration, slug
@@ -29,14 +33,22 @@ __all__ = ["write_site"]
 
 
 def write_site(
-    runs: Sequence[Run], folder: Path, *, cases: Sequence[Path] = (), reproduce: Reproduce | None = None
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    cases: Sequence[Path] = (),
+    reproduce: Reproduce | None = None,
+    benchmarks: Sequence[Path] | None = None,
 ) -> Path:
     """Write the site of ``runs`` into ``folder``; returns the path of its first page.
 
     ``cases`` are the case files that the results speak of, the suite's own by default. ``reproduce`` makes stand-alone
-    scripts. Raises UsageError for damaged results, HarnessError where files cannot be written.
+    scripts. ``benchmarks`` are files of times, by default those beside the runs. Raises UsageError for damaged results,
+    HarnessError where files cannot be written.
     """
-    builder = _Builder(gather(runs), Catalogue(cases), Pages(folder), reproduce)
+    if benchmarks is None:
+        benchmarks = [path for path in dict.fromkeys(run.path.parent / TIMES for run in runs) if path.is_file()]
+    builder = _Builder(gather(runs), Catalogue(cases), Pages(folder), Scripts(reproduce), benchmarks)
     builder.cases()
     builder.backends()
     builder.overview()
@@ -52,9 +64,12 @@ class _Builder:
     gathered: Gathered
     catalogue: Catalogue
     pages: Pages
-    reproduce: Reproduce | None
+    scripts: Scripts
+    benchmarks: Sequence[Path]
     findings: Findings = field(default_factory=Findings)
+    evidence: Evidence = field(default_factory=Evidence)
     stability: Stability = field(default_factory=Stability)
+    flags: set[str] = field(default_factory=set)
     listed: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,17 +85,19 @@ class _Builder:
             entry = self.catalogue.entry(results.case)
             flags = entry.case.flags if entry else ()
             policy = next(iter(entry.case.policies), None) if entry else None
-            self.totals.add(results, flags, policy)
+            self.totals.add(results, flags)
             self.findings.add(results)
             self.stability.add(results)
             for column, outcome in results.outcomes:
+                self.evidence.add(column, outcome)
                 if outcome.verdict != "pass":
                     self.notes[column].add(results, outcome, policy)
             self._case(results)
 
     def _case(self, results: CaseResults) -> None:
         entry = self.catalogue.entry(results.case)
-        page = case_page(results, entry, self.reproduce)
+        page = case_page(results, entry, self.scripts)
+        self.flags.update(entry.case.flags if entry else ())
         flags = [(flag, self.catalogue.flag(flag)) for flag in (entry.case.flags if entry else ())]
         self.listed.append(
             {
@@ -147,9 +164,15 @@ class _Builder:
             cases=len(self.listed),
             runs=self._runs(),
             unavailable=self._unavailable(),
+            timed=len(self.benchmarks),
         )
         self.pages.write("assets/findings.js", self.findings.script(self.columns))
-        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme())
+        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme(), checks=CHECKS, flags=self._flags())
+
+    def _flags(self) -> list[tuple[str, Flag]]:
+        """The flags that the cases shown carry, with their meaning."""
+        meant = {flag: self.catalogue.flag(flag) for flag in sorted(self.flags)}
+        return [(flag, meaning) for flag, meaning in meant.items() if meaning]
 
     def _cases_by_theme(self) -> list[tuple[str, list[dict[str, Any]]]]:
         return [(theme, [row for row in self.listed if row["theme"] == theme]) for theme in self._themes]
@@ -157,14 +180,14 @@ class _Builder:
     def others(self) -> None:
         """Semantics, agreement, accuracy, stability, benchmarks, runs."""
         columns, totals = self.columns, self.totals
-        self.pages.page("semantics.html", "semantics.html", columns=columns, rows=semantics_rows(columns, totals))
+        self.pages.page("semantics.html", "semantics.html", columns=columns, rows=policy_rows(columns, self.evidence))
         compared, table = agreement_table(totals)
         self.pages.page("agreement.html", "agreement.html", columns=compared, table=table, all=len(columns))
         self.pages.page("accuracy.html", "accuracy.html", tables=spread_tables(columns, totals))
         sections = self.stability.sections(columns, self.catalogue)
         self.pages.page("stability.html", "stability.html", columns=columns, sections=sections)
-        runs = [source.run for source in self.gathered.sources]
-        self.pages.page("benchmarks.html", "benchmarks.html", tables=benchmark_tables(runs))
+        timed = timed_runs(self.benchmarks, self.pages.write)
+        self.pages.page("benchmarks.html", "benchmarks.html", timed=timed, head=HEAD, notes=NOTES)
         self.pages.page(
             "runs.html",
             "runs.html",

@@ -20,6 +20,10 @@ CHECKS = {
     "drop-ignored": "ignored positions left out: the same sum and mean",
     "gradient-sum": "the gradient sums to 0 over the classes",
     "probability-sum": "probabilities sum to 1 over the classes",
+    "policy": "where implementations legitimately differ: what is declared is what is seen",
+    "forward-mode": "the derivative in a direction, forward, held against the exact one",
+    "second-order": "the gradient differentiated again in a direction, held against the exact one",
+    "vectorised-map": "mapped over the batch: the same result",
     "register": "an entry of the register of known defects still shows",
 }
 #: A sign beside each verdict's word, so that colour is never alone.

@@ -65,7 +65,9 @@ class Pages:
 def _is_own(name: str) -> bool:
     """Whether a name is one that this module gives: a page in one of its folders."""
     folder, _, file = name.rpartition("/")
-    return folder in ("", "cases", "backends") and file.endswith(".html") and slug(file) == file
+    page = folder in ("", "cases", "backends") and file.endswith(".html")
+    picture = folder == "assets" and file.startswith("times-") and file.endswith(".svg")
+    return (page or picture) and slug(file) == file
 
 
 def _finalize(value: Any) -> Any:

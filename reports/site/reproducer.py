@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
 from conformance.errors import UsageError
 from conformance.numerics.names import DTYPES
 from conformance.results.records import Outcome, SourceRecord
 from reports.site.columns import Column
-from reports.site.text import visible
+from reports.site.text import finding, visible
 
-__all__ = ["Reproduce", "commands", "script", "telling"]
+__all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
 #: Given a case, an outcome of it and the adapter's sources: a script that needs only the framework. It may raise
 #: UsageError where there can be none.
 Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord]], str | None]
+#: Scripts for each backend, defect, operation and check.
+MOST = 3
 _VERDICTS = ("fail", "crash", "timeout", "error", "fixed", "known")
 _CHECKS = ("value", "gradient", "error")
 _DTYPES = ("float32", *(dtype for dtype in DTYPES if dtype != "float32"))
@@ -31,14 +34,35 @@ def _rank(order: Sequence[str], name: str) -> int:
     return order.index(name) if name in order else len(order)
 
 
-def script(reproduce: Reproduce | None, entry: Entry | None, column: Column, outcome: Outcome) -> str | None:
-    """The stand-alone script for a finding; None for a deviation, which is no fault, or where there can be none."""
-    if reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
-        return None
-    try:
-        return reproduce(entry, outcome, column.record.sources)
-    except UsageError:
-        return None
+@dataclass(eq=False)
+class Scripts:
+    """Makes stand-alone scripts, the first ``MOST`` for each backend and defect; later cases show an earlier one.
+
+    Some defects show in a hundred cases, and a script takes some thirty milliseconds to make.
+    """
+
+    reproduce: Reproduce | None = None
+    _made: dict[tuple[Column, str], list[tuple[str, str]]] = field(default_factory=dict)
+
+    def of(self, entry: Entry | None, column: Column, outcome: Outcome) -> tuple[str | None, str]:
+        """The script for a finding and the case that it is of.
+
+        None for a deviation, which is no fault, and where there can be none.
+        """
+        if self.reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
+            return None, ""
+        defect = finding(outcome.message)[1]
+        made = self._made.setdefault((column, f"{defect} {outcome.op} {outcome.check}"), []) if defect else []
+        if len(made) >= MOST:
+            return made[0]
+        try:
+            text = self.reproduce(entry, outcome, column.record.sources)
+        except UsageError:
+            text = None
+        if text is None:
+            return (None, "")
+        made.append((text, outcome.case))
+        return text, outcome.case
 
 
 def commands(column: Column, outcome: Outcome) -> list[str]:

@@ -36,7 +36,7 @@ class Bench:
         from conformance.cli import main
 
         self.capfd.readouterr()
-        usual = ("--budget", 0.002, "--output", self.folder / "out", "--quiet")
+        usual = ("--budget", 0.002, "--output", self.folder / "out", "--quiet", "--no-report")
         code = main([str(each) for each in ("bench", *usual, *arguments)])
         self.out, self.err = self.capfd.readouterr()
         return code

@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import msgspec
 
+from conformance.bench.machine import usable_cores
 from conformance.places import ROOT
 from conformance.results.environment import describe_environment
 from reports.benchmarks.band import DeadBand, write_band
@@ -94,9 +96,11 @@ def check(harness: Harness, *, replicates: int, budget: float, seed: int, worklo
     """Time everything, take the band from the A/A pair, and judge that pair and the slowdowns by it."""
     found: dict[str, list[dict]] = {group: [] for group in GROUPS}
     jobs = schedule(replicates, seed, workloads)
-    begin = time.monotonic()
+    begin, loads = time.monotonic(), [os.getloadavg()[0]]
     for number, job in enumerate(jobs):
         found[job.group].append(_entry(job, number, harness(job, budget)))
+        if number % 20 == 19:
+            loads.append(os.getloadavg()[0])
         if number % 100 == 99:
             spent = time.monotonic() - begin
             print(f"{number + 1} of {len(jobs)} processes, {spent:.0f} s", file=sys.stderr, flush=True)
@@ -106,13 +110,20 @@ def check(harness: Harness, *, replicates: int, budget: float, seed: int, worklo
     return Check(
         band=msgspec.structs.replace(
             band,
-            how=f"self-check, {replicates} processes a side, all interleaved",
+            how=f"self-check, {replicates} processes a side, all interleaved{busy(loads)}",
             injected=len(slow),
             found=sum(row.call == "slower" for row in slow),
             slowdown=SLOWDOWN,
         ),
         runs=runs,
     )
+
+
+def busy(loads: Sequence[float]) -> str:
+    """That the machine was busy, for the band to say wherever it is printed: by the median load while it was timed."""
+    cores = len(usable_cores()) or 1
+    load = statistics.median(loads)
+    return f"; taken while the machine was busy (load {load:.1f} on {cores} cores)" if load > cores + 0.5 else ""
 
 
 def schedule(replicates: int, seed: int, workloads=WORKLOADS) -> list[Job]:
@@ -167,9 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"false calls:  {band.false_calls} of {band.comparisons} (at most {MOST_FALSE:.0%})")
     print(f"{SLOWDOWN:.0%} slower:   {band.found} of {band.injected} found (at least nine in ten)")
     print(f"stored:       {write_band(band, options.output)}")
-    waiting, cores = os.getloadavg()[0], band.machine.cores or 1
-    if waiting > cores + 0.5:
-        print(f"The machine is busy (load {waiting:.1f} on {cores} cores): so are the figures. Run it again at rest.")
+    if "busy" in band.how:
+        print(f"The band says so itself: {band.how}. Run it again at rest: the newer band replaces it.")
     return 0 if result.passed else 1
 
 

@@ -44,6 +44,9 @@ def test_a_sound_result_passes_and_a_wrong_one_fails(tmp_path: Path, workload: W
     keep(tmp_path / "right", workload, [value, gradient], 7)
     record = yardstick.judge(tmp_path / "right", declared)
     assert record["verdict"] == "pass" and 0 < record["ratio"] <= 1
+    limits = record["limits"]
+    assert limits[declared] == 1.0 and [*limits] == [*"ABCDE"[: len(limits)]] and min(limits.values()) == limits["A"]
+    assert record["ratio"] <= limits[record["class"]] * (1 + 1e-9)
     off = gradient.dtype.type(1.1)
     keep(tmp_path / "wrong", workload, [value, (gradient * off).astype(gradient.dtype)], 7)
     record = yardstick.judge(tmp_path / "wrong", declared)

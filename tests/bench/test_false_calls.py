@@ -7,8 +7,9 @@ from collections import Counter
 
 import numpy as np
 
+from conformance.bench.machine import usable_cores
 from tests.bench import kernel
-from tests.bench.false_calls import GROUPS, SLOWDOWN, WORKLOADS, Job, check, fresh_process, schedule
+from tests.bench.false_calls import GROUPS, SLOWDOWN, WORKLOADS, Job, busy, check, fresh_process, schedule
 
 
 class Machine:
@@ -65,3 +66,9 @@ def test_a_slowdown_keeps_the_process_busy_for_its_share_of_each_call(monkeypatc
     for slowdown, ticks in ((0.0, 1), (0.1, 2), (1.0, 2), (2.5, 4)):
         monkeypatch.setattr(kernel, "perf_counter", itertools.count().__next__)
         assert set(kernel.rounds("softmax", 2, 3, slowdown, 0)) == {ticks}
+
+
+def test_a_busy_machine_is_told_in_the_band() -> None:
+    cores = len(usable_cores())
+    assert busy([0.5, cores + 0.4, 0.3]) == ""
+    assert f"busy (load {cores + 3:.1f} on {cores} cores)" in busy([cores + 3.0, cores + 5.0, 0.1])

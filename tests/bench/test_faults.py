@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def test_an_unsupported_contract(bench: Any) -> None:
 def test_a_wrong_result_is_timed_and_marked(bench: Any) -> None:
     document = run(bench, "Wrong")
     found = {each["extra_info"]["accuracy"]["verdict"] for each in document["benchmarks"]}
-    assert found == {"fail"} and "not ranked" in bench.out
+    assert found == {"fail"} and "Wrong: class F: fail (declares B)" in bench.out
+    assert not re.search(r"^ *1 ", bench.out, re.MULTILINE)  # no rank
     assert all(each["extra_info"]["accuracy"]["class"] == "F" for each in document["benchmarks"])
 
 

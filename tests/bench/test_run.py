@@ -118,7 +118,7 @@ def test_pytest_benchmark_compares_it(written: Path) -> None:
 def test_the_table_and_its_json(bench: Any) -> None:
     arguments = ("-b", "numpy", "--workloads", bench.workloads(), "--replicates", 1)
     assert bench(*arguments) == 0
-    assert "% of roof" in bench.out and "three" in bench.out and f"written to {bench.path}" in bench.err
+    assert "of roof" in bench.out and "three" in bench.out and f"times: {bench.path}" in bench.out
     assert bench(*arguments, "-k", "two", "--format", "json") == 0
     (row,) = msgspec.json.decode(bench.out)
     assert row["workload"] == "two" and row["verdict"] == "pass" and row["seconds"] > 0
@@ -142,6 +142,12 @@ def test_one_thread_on_one_core(bench: Any) -> None:
     )
     settings = bench.document["benchmarks"][0]["extra_info"]["settings"]
     assert settings.pop("cores") == str([usable_cores()[0]]) and set(settings.values()) == {"1"}
+
+
+def test_a_pytest_around_it_changes_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
+    assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
 
 
 def test_without_accuracy_nothing_is_judged(bench: Any) -> None:

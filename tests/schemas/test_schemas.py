@@ -11,6 +11,7 @@ import pytest
 
 from conformance.cli import main
 from conformance.schemas.registry import DOCUMENTS
+from tests.reports.benchmarks import synthetic
 
 CASES = """\
 theme: small
@@ -96,6 +97,35 @@ def test_an_explanation(verb: Verbs) -> None:
 
 def test_the_schema_of_a_badge(verb: Verbs) -> None:
     held({"schemaVersion": 1, "label": "a", "message": "b", "color": "red"}, verb.json("report", "--schema"))
+
+
+def test_times_and_their_comparison_and_history(verb: Verbs) -> None:
+    options = {"workloads": {"w": (64, 100)}, "rounds": 3}
+    for number, name in enumerate(("old", "new")):
+        synthetic.write(Path(name), seed=number, started=f"2026-03-0{number + 1}T10:00:00Z", **options)
+    verb("run", "-b", "numpy", "--cases", "small.yaml", "--output", "both", "-q", "--no-identities")
+    synthetic.write(Path("both"), seed=3, **options)
+    of_diff = verb.json("diff", "--schema")
+    alone, whole = (verb.json("diff", *pair, "--format", "json") for pair in (("old", "new"), ("both", "both")))
+    assert set(alone) == {"speed"} and whole["speed"]["rows"] and whole["compared"]
+    held(alone, of_diff)
+    held(whole, of_diff)
+    verb("history", "add", "old", "new", "both", "--db", "h.duckdb")
+    history = verb.json("history", "show", "--db", "h.duckdb", "--format", "json")
+    assert history["times"] and history["verdicts"]
+    held(history, verb.json("history", "show", "--schema"))
+
+
+def test_a_benchmark_run(verb: Verbs) -> None:
+    Path("w.yaml").write_text("workloads:\n  - {id: two, why: small, shape: [2, 3], contracts: [forward]}\n")
+    rows = verb.json("bench", "-b", "numpy", "--workloads", "w.yaml", "--replicates", 1, "--budget", 0.002,
+                     "--output", "b", "--format", "json", "-q")  # fmt: skip
+    assert rows[0]["workload"] == "two"
+    held(rows, verb.json("bench", "--schema"))
+    of_info = verb.json("bench", "--schema", "benchmarks")
+    for entry in json.loads(Path("b/benchmarks.json").read_text(encoding="utf-8"))["benchmarks"]:
+        held(entry["extra_info"], of_info)
+    assert {"benchmarks.md", "benchmarks.html", "benchmarks"} <= {each.name for each in Path("b").iterdir()}
 
 
 def test_a_schema_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.errors import HarnessError, UsageError
 
-__all__ = ["page", "render", "spec_of"]
+__all__ = ["page", "render", "spec_of", "svg_of"]
 
 SCALE = 2.0
 
@@ -33,6 +33,12 @@ def render(chart: Any, folder: Path, name: str) -> list[Path]:
     except OSError as error:
         raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
     return [png, svg]
+
+
+def svg_of(chart: Any) -> str:
+    """The chart as the text of an SVG file."""
+    text: str = _converter().vegalite_to_svg(spec_of(chart))
+    return text
 
 
 def page(charts: list[tuple[str, Any]], title: str) -> str:

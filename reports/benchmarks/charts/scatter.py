@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from reports.benchmarks.cells import Cell
@@ -132,11 +133,16 @@ def _clipped(error: float) -> float:
 
 
 def _limits(cells: Sequence[Cell]) -> dict[str, float]:
-    """Where the classes end, if the run says so and all backends declare the same class."""
+    """Where the classes end, if the run says so and all backends declare the same class.
+
+    Each backend is worst at another element, where the bounds stand a little differently to each other: the median.
+    """
     said = [cell.limits for cell in cells if cell.limits]
     if not said or len({cell.declared for cell in cells if cell.declared}) > 1:
         return {}
-    return {name: limit for name, limit in sorted(said[0].items(), key=lambda each: each[1]) if limit > 0}
+    names = {name for limits in said for name in limits}
+    ends = {name: median(limits[name] for limits in said if name in limits) for name in names}
+    return {name: limit for name, limit in sorted(ends.items(), key=lambda each: (each[1], each[0])) if limit > 0}
 
 
 def _regions(cells: Sequence[Cell], frame: Frame) -> list[tuple[str, str, float, float]]:
@@ -144,15 +150,26 @@ def _regions(cells: Sequence[Cell], frame: Frame) -> list[tuple[str, str, float,
     declared = next((cell.declared for cell in cells if cell.declared), None)
     limits = _limits(cells) or {declared or "pass": 1.0}
     regions, start = [], frame.x.low
-    for name, limit in limits.items():
-        end = min(max(limit, frame.x.low), frame.x.high)
+    for names in _together(limits, frame):
+        name, end = names[0], min(max(limits[names[-1]], frame.x.low), frame.x.high)
         if end > start:
-            text = f"class {name}" if len(name) == 1 and len(limits) > 1 else "within the declared class"
-            regions.append((name, text, start, end))
+            several = f"classes {name} to {names[-1]}" if len(names) > 1 else f"class {name}"
+            regions.append((name, several if len(limits) > 1 else "within the declared class", start, end))
             start = end
     if start < frame.x.high:
         regions.append(("F", "class F: fails" if len(limits) > 1 else "beyond it: fails", start, frame.x.high))
     return regions
+
+
+def _together(limits: dict[str, float], frame: Frame) -> list[list[str]]:
+    """Classes in order; those whose ends lie within two pixels, as where the last rounding rules them all, together."""
+    groups: list[list[str]] = []
+    for name, limit in limits.items():
+        if groups and frame.x.pixel(limit) - frame.x.pixel(limits[groups[-1][-1]]) < 2:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return groups
 
 
 def _heads(cells: Sequence[Cell], frame: Frame) -> list[Box]:

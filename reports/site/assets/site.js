@@ -64,6 +64,22 @@
     show();
   }
 
+  // -- the semantics matrix --------------------------------------------------------------------------------------------
+  function differences(form) {
+    const box = form.querySelector("input");
+    const status = form.querySelector("[role=status]");
+    const rows = [...document.querySelectorAll(".semantics tbody tr")];
+    const show = () => {
+      for (const row of rows) row.hidden = box.checked && !("differs" in row.dataset);
+      const count = rows.filter((row) => !row.hidden).length;
+      status.textContent = `${count} ${count === 1 ? "policy" : "policies"}`;
+    };
+    form.addEventListener("submit", (event) => event.preventDefault());
+    box.addEventListener("change", show);
+    form.hidden = false;
+    show();
+  }
+
   // -- findings ------------------------------------------------------------------------------------------------------------
   // A row: verdict, column, case, theme, op, dtype, reduction, check, layout, observed, expected, ulp, class, message, number.
   const PAGE = 100;
@@ -224,13 +240,19 @@
     fromAddress();
   }
 
+  // A fragment may name what is folded away.
+  const unfold = () => { const named = document.getElementById(location.hash.slice(1)); const folded = named?.closest("details"); if (folded) { folded.open = true; named.scrollIntoView(); } };
+
   addEventListener("DOMContentLoaded", () => {
+    unfold();
+    addEventListener("hashchange", unfold);
     themeButton();
     for (const button of document.querySelectorAll("[data-copy]")) {
       button.hidden = false;
       button.addEventListener("click", () => copy(button));
     }
     for (const form of document.querySelectorAll("form[data-filter]")) filterRows(form);
+    for (const form of document.querySelectorAll("form[data-differences]")) differences(form);
     if (window.conformanceFindings) findings(window.conformanceFindings);
   });
 })();

@@ -7,6 +7,7 @@ import io
 import json
 import re
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
 from reports.benchmarks.changes import changes_markdown, print_changes
 from reports.benchmarks.charts.placement import overlaps, place_labels
 from reports.benchmarks.charts.scaling import labels_of_scaling
-from reports.benchmarks.charts.scatter import labels_of_accuracy, labels_of_compiling
+from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy, labels_of_compiling
 from reports.benchmarks.compare import compare_runs
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
@@ -69,6 +70,15 @@ def test_what_fails_its_accuracy_class_has_no_rank_however_fast(run, drawn):
     spec = json.dumps([each.chart.to_dict() for each in drawn if each.name.endswith("lm-head-512x32000")])
     assert "1. " in spec and not re.search(r"\d\. tensorflow:xla", spec)
     assert "tensorflow:xla" in spec
+
+
+def test_the_bands_of_the_classes_stand_at_the_median_of_the_limits(run):
+    chosen = flagship(cells_of(run))
+    ends = [{"A": 0.1 * (i + 1), "B": 1.0, "C": 5.0 + i} for i in range(len(chosen))]
+    marked = [msgspec.structs.replace(cell, limits=limits) for cell, limits in zip(chosen, ends, strict=True)]
+    bands = accuracy_chart(marked, cells_of(run)).to_dict()["layer"][0]["data"]["values"]
+    assert [round(band["to"], 9) for band in bands][:3] == [0.5, 1.0, 9.0]
+    assert [band["text"].removeprefix("class ")[:1] for band in bands] == ["A", "B", "C", "F"]
 
 
 def test_labels_do_not_overlap(run):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.repro.script import reproducer
 from reports.merge import merge
 from reports.site.build import write_site
 from tests.reports.site.browser import launched, missing
@@ -35,12 +36,13 @@ def main() -> None:
         site = Path(folder, "site")
         begin = time.perf_counter()
         merged = merge(runs)
-        first = write_site(merged.runs, site)
-        took = time.perf_counter() - begin
+        first = write_site(merged.runs, site, reproduce=reproducer, benchmarks=merged.benchmarks)
+        took, busy = time.perf_counter() - begin, time.process_time()
         outcomes = sum(sum(run.footer.counts.values()) if run.footer else 0 for run in merged.runs)
         files = [each for each in site.rglob("*") if each.is_file()]
         _print("runs, outcomes", f"{len(merged.runs)}, {outcomes:,}")
         _print("build", f"{took:.1f} s", "10 s")
+        _print("processor time, with imports", f"{busy:.1f} s")
         _print("size", f"{sum(each.stat().st_size for each in files) / 2**20:.1f} MiB", "10 MB")
         _print("files", f"{len(files):,}")
         _print("peak memory", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")

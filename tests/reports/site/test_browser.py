@@ -11,6 +11,7 @@ import pytest
 
 from conformance.results.store import read_run
 from reports.site.build import write_site
+from tests.reports.benchmarks import synthetic
 from tests.reports.site.browser import launched, missing
 from tests.reports.site.made import HOSTILE, outcome, run
 
@@ -34,6 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *(outcome(f"many-{i:03}", "torch", theme="widths", verdict="known", message=f"number {i}") for i in range(250)),
     ]
     made = run(folder / "run", rows)
+    synthetic.write(made, workloads={"w": (64, 1000)}, rounds=3)
     return write_site([read_run(made)], folder / "site", reproduce=lambda *_: SCRIPT).parent
 
 
@@ -57,6 +59,24 @@ def page(browser: Any) -> Iterator[Any]:
     yield opened
     context.close()
     assert said == []
+
+
+def test_the_pictures_of_the_times_are_there(page: Any, site: Path) -> None:
+    page.goto(f"file://{site}/benchmarks.html")
+    page.evaluate("document.querySelectorAll('img').forEach(each => { each.loading = 'eager'; })")
+    page.wait_for_function("[...document.images].every(each => each.complete)")
+    widths = page.evaluate("[...document.images].map(each => each.naturalWidth)")
+    assert len(widths) >= 4 and min(widths) > 100
+
+
+def test_the_semantics_can_be_narrowed_to_differences(page: Any, site: Path) -> None:
+    page.goto(f"file://{site}/semantics.html")
+    rows = page.locator(".semantics tbody tr:visible")
+    every = rows.count()
+    page.get_by_label("Differences only").check()
+    assert rows.count() == page.locator("tr[data-differs]").count() < every
+    page.get_by_label("Differences only").uncheck()
+    assert rows.count() == every
 
 
 def count(page: Any) -> int:

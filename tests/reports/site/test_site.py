@@ -10,16 +10,19 @@ from typing import Any
 import pytest
 
 from conformance.errors import UsageError
-from conformance.results.records import BackendRecord
+from conformance.results.records import BackendRecord, Declaration
 from conformance.results.store import read_run
+from reports.merge import merge
 from reports.site.build import write_site
 from reports.site.text import finding, link, slug, visible
+from reports.tally import LIMIT, tally
+from tests.reports.benchmarks import synthetic
 from tests.reports.site.made import HOSTILE, outcome, run
 
 SAFE_TAGS = frozenset(
     """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path
     circle section div table caption thead tbody tfoot tr th td details summary dl dt dd form label input select
-    option noscript code pre article sub sup""".split()  # noqa: SIM905
+    option noscript code pre article sub sup i figure img""".split()  # noqa: SIM905
 )
 
 
@@ -220,26 +223,101 @@ def test_a_second_site_leaves_no_page_of_the_first(tmp_path: Path) -> None:
 
 def test_times_are_shown_and_a_wrong_file_is_refused(tmp_path: Path) -> None:
     folder = run(tmp_path / "r", [outcome("c")])
-    info = {
-        "workload": "wide",
-        "contract": "forward",
-        "cache": "warm",
-        "backend": "one",
-        "version": "1.0",
-        "shape": [4, 9],
-    }
-    entries = [
-        {"extra_info": info, "stats": {"data": [0.002, 0.004, 0.003]}},
-        {"extra_info": info, "stats": {"data": [0.005]}},
-    ]
-    missing = [{**info, "backend": HOSTILE, "status": "unsupported", "message": HOSTILE}]
-    (folder / "benchmarks.json").write_text(json.dumps({"benchmarks": entries, "not_timed": missing}))
-    text = page(site(tmp_path, folder), "benchmarks.html").text
-    assert "4 ms" in text
-    assert "3 ms – 5 ms" in text
+    synthetic.write(folder, workloads={"wide": (4, 9)}, rounds=3, machine=HOSTILE)
+    whole = json.loads((folder / "benchmarks.json").read_text())
+    facts = {"workload": "wide", "backend": HOSTILE, "contract": "forward", "cache": "warm"}
+    whole["not_timed"] = [{**facts, "status": "unsupported", "message": HOSTILE}] * 2
+    (folder / "benchmarks.json").write_text(json.dumps(whole))
+    made = site(tmp_path, folder)
+    found = page(made, "benchmarks.html")
+    assert "tensorflow:xla" in found.text and "fail (declares" in " ".join(found.text.split())
+    assert "Not timed: 1" in found.text
+    assert not [a for _, attributes in found.tags for a in attributes if a.startswith("on")]
+    images = [attributes["src"] or "" for tag, attributes in found.tags if tag == "img"]
+    assert len(images) >= 4 and all((made / each).read_text().startswith("<svg") for each in images)
+    assert site(tmp_path, run(tmp_path / "other", [outcome("c")])) == made
+    assert not [*made.glob("assets/*.svg")]  # those of the earlier site are gone
     (folder / "benchmarks.json").write_text("[]")
     with pytest.raises(UsageError, match=r"benchmarks\.json"):
         site(tmp_path, folder)
+
+
+def test_times_alone_make_a_site(tmp_path: Path) -> None:
+    merged = merge([synthetic.write(tmp_path / "b", workloads={"w": (4, 9)}, rounds=2)])
+    assert merged.runs == () and len(merged.benchmarks) == 1
+    first = write_site(merged.runs, tmp_path / "site", benchmarks=merged.benchmarks)
+    assert "hold times and no checks" in page(first.parent, "index.html").text
+    assert "numpy" in page(first.parent, "benchmarks.html").text
+
+
+def test_the_semantics_matrix_shows_what_was_observed_beside_what_is_declared(tmp_path: Path) -> None:
+    policy = {"check": "policy", "class_": None, "ulp": None, "ratio": None}
+    linked = {
+        "reach": Declaration(value="zero", documentation="https://x.example/doc"),
+        "unasked": Declaration(value="nan", documentation="javascript:alert(1)", note="a <b>note"),
+    }
+    records = [BackendRecord(name=name, versions={name: "1.0"}, policies=linked) for name in ("one", "one:two")]
+    rows = [
+        outcome("c", "one", policy="reach", observed=["nan"], verdict="fail", **policy),
+        outcome("c", "one:two", policy="reach", observed=["zero"], **policy),
+    ]
+    text = (site(tmp_path, run(tmp_path / "r", rows, backends=records)) / "semantics.html").read_text()
+    reach, unasked = (re.search(rf'<tr id="p-{name}".*?(?=<tr id|</tbody>)', text, re.DOTALL) for name in linked)
+    assert reach is not None and unasked is not None
+    assert " ".join(Page(reach[0]).text.split()).startswith("reach⇄ modes of one differ")
+    assert "data-differs" in reach[0] and "≠ nan" in reach[0] and "declared: zero" in reach[0]
+    assert 'href="https://x.example/doc"' in reach[0]
+    assert "data-differs" not in unasked[0] and "<i>nan</i>" in unasked[0] and "href" not in unasked[0]
+
+
+def test_dtypes_share_a_row_where_everything_passes(tmp_path: Path) -> None:
+    dtypes = ("float64", "float32", "float16")
+    good = [outcome("good", dtype=dtype, ulp=0.1 * n, ratio=0.01 * n) for n, dtype in enumerate(dtypes, 1)]
+    bad = [outcome("bad", dtype=dtype, verdict="fail" if dtype == "float16" else "pass") for dtype in dtypes]
+    made = site(tmp_path, run(tmp_path / "r", [*good, *bad]))
+    rows = {
+        name: re.findall(r"<tr><td>.*", (made / f"cases/{name}.html").read_text().split('id="results"')[1])
+        for name in ("good", "bad")
+    }
+    assert [Page(row).text for row in rows["good"]] == ["float64, float32, float16meanvalue0.50.3 · 0.03 · A"]
+    assert len(rows["bad"]) == 3
+
+
+def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> None:
+    old = run(tmp_path / "a", [outcome("c", verdict="fail"), outcome("d")], started="2026-01-01")
+    new = run(tmp_path / "b", [outcome("c")], started="2026-01-02")
+    merged = merge([new, old])
+    counted = tally(merged.labelled)
+    assert dict(counted.totals["one 1.0"]) == {"pass": 2} and not counted.notable
+    assert cell(site(tmp_path, new, old), "c-one-1.0--stability") == "2 pass"
+    assert [each.verdict for each in merged.outcomes] == ["pass", "pass"]
+
+
+def test_a_tally_holds_a_bounded_number_of_findings() -> None:
+    rows = (("one 1.0", outcome(f"c{i}", verdict="known", check="policy", policy="p")) for i in range(3 * LIMIT))
+    counted = tally(rows)
+    assert counted.count("known") == 3 * LIMIT and len(counted.notable) == LIMIT
+    assert len(counted.policies) < 20
+
+
+def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def reproduce(entry: Any, found: Any, _: Any) -> str:
+        asked.append(entry.case.id)
+        return f"# {entry.case.id}"
+
+    (tmp_path / "many.yaml").write_text(
+        "theme: many\ncases:\n"
+        + "".join(
+            f"  - {{id: m{i}, why: w, flags: [double-softmax], op: softmax, logits: [[1, 2]]}}\n" for i in range(9)
+        )
+    )
+    rows = [outcome(f"m{i}", verdict="known", message="0 instead of 1 [known: entry, none]") for i in range(9)]
+    made = site(tmp_path, run(tmp_path / "r", rows), cases=[tmp_path / "many.yaml"], reproduce=reproduce)
+    assert asked == ["m0", "m1", "m2"]
+    text = page(made, "cases/m8.html").text
+    assert "of the same defect, in m0" in text and "# m0" in text
 
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""The times of a run as rows for other programs: what the tables show, unrounded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from conformance.schemas.documents import TimedRow
+from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.records import Benchmarks
+
+__all__ = ["listing_json", "rows"]
+
+
+def rows(run: Benchmarks, cells: Sequence[Cell]) -> list[TimedRow]:
+    """A row for each cell, the fastest that conforms first within a workload; then what could not be timed."""
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
+    found = [_row(cell) for key in sorted(groups) for cell in ranked(groups[key])]
+    return found + [
+        TimedRow(
+            workload=key.workload,
+            contract=key.contract,
+            cache=key.cache,
+            backend=key.backend,
+            status=status,
+            message=message or "",
+        )
+        for key, status, message in dict.fromkeys((each.key, each.status, each.message) for each in run.not_timed)
+    ]
+
+
+def listing_json(run: Benchmarks, cells: Sequence[Cell]) -> str:
+    """The rows as a JSON array."""
+    return json.dumps(msgspec.to_builtins(rows(run, cells)), indent=1, ensure_ascii=False) + "\n"
+
+
+def _row(cell: Cell) -> TimedRow:
+    facts: dict[str, Any] = {
+        name: getattr(cell, name) for name in ("workload", "contract", "cache", "backend", "seconds", "low", "high")
+    }
+    return TimedRow(
+        **facts,
+        bytes_per_second=cell.bytes_per_second,
+        roof_fraction=cell.roof,
+        class_=cell.class_,
+        ratio=_number(cell.error),
+        verdict=cell.verdict,
+        processes=cell.processes,
+    )
+
+
+def _number(value: float | None) -> float | str | None:
+    """JSON has no infinity and no NaN: both are strings."""
+    return value if value is None or math.isfinite(value) else str(value)
