@@ -17,7 +17,7 @@ from conformance.repro.scene import Scene, failed, inputs, is_number, line_of, p
 from conformance.repro.stage import Made, Stage
 from conformance.repro.transforms import METHODS, transformed
 
-__all__ = ["Scene", "kept_names", "write_form"]
+__all__ = ["kept_names", "write_form"]
 
 MOST_PAIRS = 16
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,10 @@ from conformance.cases.problem import Array
 from conformance.errors import UsageError
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 
-__all__ = ["MOST_TEXT", "Literal", "array_text", "number_text", "numpy_text", "values_text"]
+__all__ = ["MOST_TEXT", "Literal", "Recipe", "array_text", "number_text", "numpy_text", "values_text"]
 
+#: Gives the expression that generates an array, or None.
+Recipe = Callable[[Array], str | None]
 #: Elements that are written out as numbers.
 MOST_NUMBERS = 96
 #: Characters of base64 that a script may hold.
@@ -41,8 +43,11 @@ def array_text(array: Array, templates: Mapping[str, str]) -> Literal | None:
     return None
 
 
-def numpy_text(array: Array) -> Literal:
-    """The array as an expression of NumPy; raises ``UsageError`` where it is too large to be written."""
+def numpy_text(array: Array, recipe: Recipe | None = None) -> Literal:
+    """The array as an expression of NumPy; raises ``UsageError`` where it is too large to be written.
+
+    ``recipe`` may know how a large one is generated.
+    """
     name = array.dtype.name
     imports = {"numpy"} | ({"ml_dtypes"} if name == "bfloat16" else set())
     dtype = "ml_dtypes.bfloat16" if name == "bfloat16" else f"np.{name}"
@@ -53,6 +58,9 @@ def numpy_text(array: Array) -> Literal:
         return Literal(f"np.array({values_text(array)}, {dtype})", frozenset(imports))
     if _is_constant(array):
         return Literal(f"np.full({shape}, {number_text(array.flat[0], name)}, {dtype})", frozenset(imports))
+    generated = None if recipe is None else recipe(array)
+    if generated is not None:
+        return Literal(generated, frozenset(imports))
     raw = np.ascontiguousarray(array).tobytes()
     packed = base64.b64encode(zlib.compress(raw, 9)).decode()
     if len(packed) > MOST_TEXT:

@@ -13,8 +13,9 @@ import numpy as np
 from conformance.cases.problem import Array
 from conformance.repro.calls import Adapter
 from conformance.repro.layouts import layout_lines
-from conformance.repro.literals import array_text, numpy_text
+from conformance.repro.literals import Recipe, array_text, numpy_text
 from conformance.repro.program import Program
+from conformance.repro.recipes import HELPERS
 from conformance.repro.tidy import renamed, text_of, tidied
 from conformance.repro.values import Code, Facts, Items, NotSpecialised, Value
 
@@ -39,6 +40,7 @@ class Stage(ABC):
         self.program = program
         self.lines: list[str] = []
         self.kept = kept
+        self.recipe: Recipe | None = None
 
     @abstractmethod
     def put(self, name: str, item: Array | Any, layout: str) -> None:
@@ -66,7 +68,11 @@ class Stage(ABC):
 
     def numpy(self, name: str, array: Array, layout: str) -> None:
         """``name = `` an array of NumPy in the layout."""
-        self.say(*layout_lines(name, numpy_text(array).text, array, layout))
+        text = numpy_text(array, self.recipe).text
+        for helper, definition in HELPERS.items():
+            if f"{helper}(" in text and f"def {helper}(" not in "\n".join(self.lines):
+                self.say(*definition.splitlines(), "", "")
+        self.say(*layout_lines(name, text, array, layout))
 
 
 class Specialised(Stage):
