@@ -104,6 +104,8 @@ class Adapter(Lookups):
             return vocabulary.method_of(Code(owner, facts), name)
         tensor: Value = Code(owner, self._facts(owner))
         moved = arguments
+        if name == "to" and [*map(_constant_of, arguments)] == ["cpu"] and not keywords:
+            return tensor  # where a script's tensors are made
         if name == "moveaxis" and len(arguments) == 3:
             tensor, moved = arguments[0], arguments[1:]
         if name in ("movedim", "moveaxis") and len(moved) == 2 and isinstance(tensor, Code):
@@ -339,6 +341,10 @@ class Adapter(Lookups):
             self.block.pop()
             return ast.Lambda(made.args, body[0].value or constant(None))
         return ast.Name(title)
+
+
+def _constant_of(value: Value) -> Any:
+    return value.value if isinstance(value, Const) else None
 
 
 def _is_known(value: Value) -> bool:

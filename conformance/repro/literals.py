@@ -14,7 +14,7 @@ from conformance.cases.problem import Array
 from conformance.errors import UsageError
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 
-__all__ = ["MOST_TEXT", "Literal", "Recipe", "array_text", "number_text", "numpy_text", "values_text"]
+__all__ = ["MOST_NUMBERS", "MOST_TEXT", "Literal", "Recipe", "array_text", "number_text", "numpy_text", "values_text"]
 
 #: Gives the expression that generates an array, or None.
 Recipe = Callable[[Array], str | None]

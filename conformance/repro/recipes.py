@@ -51,7 +51,7 @@ class _Place:
 
 
 def recipe_text(array: Array, problem: Problem) -> str | None:
-    """An expression of NumPy and :data:`HELPERS` that gives the array's values in its shape and dtype, or None."""
+    """An expression of NumPy and :data:`HELPERS` that gives an input of ``problem`` in its shape and dtype, or None."""
     axis = problem.class_axis or 0
     classes = problem.logits.shape[axis] if problem.logits.ndim else 1
     place = _Place(array.shape, classes, axis)

@@ -13,7 +13,7 @@ from conformance.cases.problem import Array, Problem
 from conformance.errors import UsageError
 from conformance.repro.forms import kept_names, write_form
 from conformance.repro.program import Program, SourceText
-from conformance.repro.recipes import recipe_text
+from conformance.repro.recipes import HELPERS, recipe_text
 from conformance.repro.scene import Scene
 from conformance.repro.shrink import shrunk
 from conformance.repro.stage import Embedded, Specialised, Stage
@@ -98,6 +98,8 @@ def _assembled(program: Program, head: Sequence[str], setup: Sequence[str], stag
     if isinstance(stage, Specialised):
         for each in stage.adapter.helpers.values():
             helpers += ["", *text_of(each).splitlines(), ""]
+    for name in sorted(stage.generators):
+        helpers += ["", *HELPERS[name].splitlines(), ""]
     body = [each for line in stage.lines for each in _wrapped(line)]
     imports = _imports(program, [*setup, *helpers, *body], specialised=isinstance(stage, Specialised))
     versions = _versions(imports)

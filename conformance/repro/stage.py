@@ -41,6 +41,8 @@ class Stage(ABC):
         self.lines: list[str] = []
         self.kept = kept
         self.recipe: Recipe | None = None
+        #: The functions of :data:`HELPERS` that the inputs use.
+        self.generators: set[str] = set()
 
     @abstractmethod
     def put(self, name: str, item: Array | Any, layout: str) -> None:
@@ -69,9 +71,7 @@ class Stage(ABC):
     def numpy(self, name: str, array: Array, layout: str) -> None:
         """``name = `` an array of NumPy in the layout."""
         text = numpy_text(array, self.recipe).text
-        for helper, definition in HELPERS.items():
-            if f"{helper}(" in text and f"def {helper}(" not in "\n".join(self.lines):
-                self.say(*definition.splitlines(), "", "")
+        self.generators |= {each for each in HELPERS if f"{each}(" in text}
         self.say(*layout_lines(name, text, array, layout))
 
 
