@@ -20,6 +20,8 @@ __all__ = ["MOST_NUMBERS", "MOST_TEXT", "Literal", "Recipe", "array_text", "numb
 Recipe = Callable[[Array], str | None]
 #: Elements that are written out as numbers.
 MOST_NUMBERS = 96
+#: Stretches of one value that are written out.
+MOST_RUNS = 64
 #: Characters of base64 that a script may hold.
 MOST_TEXT = 150_000
 
@@ -58,7 +60,7 @@ def numpy_text(array: Array, recipe: Recipe | None = None) -> Literal:
         return Literal(f"np.array({values_text(array)}, {dtype})", frozenset(imports))
     if _is_constant(array):
         return Literal(f"np.full({shape}, {number_text(array.flat[0], name)}, {dtype})", frozenset(imports))
-    generated = None if recipe is None else recipe(array)
+    generated = _runs(array, dtype) or (None if recipe is None else recipe(array))
     if generated is not None:
         return Literal(generated, frozenset(imports))
     raw = np.ascontiguousarray(array).tobytes()
@@ -71,6 +73,17 @@ def numpy_text(array: Array, recipe: Recipe | None = None) -> Literal:
     pieces = "\n".join(f'    "{packed[i : i + 100]}"' for i in range(0, len(packed), 100))
     text = f"np.frombuffer(bytearray(zlib.decompress(base64.b64decode(\n{pieces}\n))), {dtype}).reshape({shape})"
     return Literal(text, frozenset(imports | {"base64", "zlib"}))
+
+
+def _runs(array: Array, dtype: str) -> str | None:
+    """An array of few stretches of one value each, as these values and their lengths."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    bits = flat.view(f"u{flat.itemsize}") if flat.dtype.kind != "b" else flat
+    starts = np.flatnonzero(np.concatenate(([True], bits[1:] != bits[:-1])))
+    if len(starts) > MOST_RUNS:
+        return None
+    lengths = np.diff([*starts.tolist(), flat.size]).tolist()
+    return f"np.repeat(np.array({values_text(flat[starts])}, {dtype}), {lengths}).reshape({_shape(array.shape)})"
 
 
 def values_text(array: Array) -> str:

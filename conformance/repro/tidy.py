@@ -24,7 +24,8 @@ def tidied(block: Sequence[ast.stmt], later: frozenset[str] = frozenset()) -> li
             statement, following = statements[place], statements[place + 1]
             assert isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
             merged = _Put(statement.targets[0].id, statement.value).visit(_copy(following))
-            if len(text_of(merged)) <= WIDTH or isinstance(statement.value, ast.Name):
+            plain = isinstance(statement.value, ast.Name) or _is_name(following)
+            if plain or len(text_of(merged)) <= WIDTH:
                 statements[place : place + 2] = [merged]
                 place = min(place + 1, len(statements) - 1)
         place -= 1
@@ -93,6 +94,11 @@ def _can_merge(statements: Sequence[ast.stmt], place: int, later: frozenset[str]
     if any(each.id == name for each in _stores(following)):
         return True
     return name not in later and not any(name in loads(each) for each in statements[place + 2 :])
+
+
+def _is_name(node: ast.stmt) -> bool:
+    """Whether a statement returns a name as it is."""
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
 
 
 def _returned_at_once(pair: Sequence[ast.stmt]) -> bool:
