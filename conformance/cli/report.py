@@ -30,7 +30,8 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
-    server), DIR/summary.md, DIR/dossier/FRAMEWORK.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
+    server), DIR/summary.md, a dossier of each framework into DIR/dossier, and prints the matrix. Cases are shown as
+    --cases has them, the suite's own by default.
     """
     from conformance.cli.dossier import write_all
     from conformance.repro.script import reproducer

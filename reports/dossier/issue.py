@@ -67,10 +67,10 @@ def title(outcome: Outcome) -> str:
 def observation(outcome: Outcome) -> str:
     """What is seen, with its exact value and error."""
     if outcome.check == "policy":
-        return f"{_seen(outcome)}: {escape(_message(outcome))}"
+        return f"{_code(_seen(outcome))}: {escape(_message(outcome))}"
     if outcome.observed is None or outcome.check == "error":
         return escape(_message(outcome))
-    found = f"`{_digits(outcome.observed)}`"
+    found = _code(outcome.observed)
     if isinstance(outcome.ulp, float) and outcome.ulp:
         return f"{found}, off by {_short(outcome.ulp)} units in the last place of {outcome.dtype}"
     if outcome.check not in _EXACT:
@@ -93,14 +93,12 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "error":
         return f"An error, because {_reason(outcome)}."
     if outcome.check == "policy":
-        return f"`{_digits(outcome.expected)}`, as the backend's profile declares of {_digits(_policy(outcome))}."
+        return f"{_code(outcome.expected)}, as the backend's profile declares of {_code(_policy(outcome))}."
     number = outcome.expected in ("inf", "-inf", "nan") or isinstance(outcome.expected, float | int)
     if outcome.check in _EXACT and number:
-        return (
-            f"`{_digits(outcome.expected)}`, the exact value for these very inputs (17 digits, by interval arithmetic)."
-        )
+        return f"{_code(outcome.expected)}, the exact value for these very inputs (17 digits, by interval arithmetic)."
     if outcome.check in _EXACT and outcome.expected is not None:
-        return f"`{_digits(outcome.expected)}`, the shape or dtype of such a call."
+        return f"{_code(outcome.expected)}, the shape or dtype of such a call."
     if outcome.check == "repeatable":
         return "The same bits from the same call."
     if outcome.check == "unmodified":
@@ -108,7 +106,7 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "warning":
         return "A warning."
     if outcome.expected is not None:
-        return f"`{_digits(outcome.expected)}`, as the untransformed call gives, within the rounding errors of both."
+        return f"{_code(outcome.expected)}, as the untransformed call gives, within the rounding errors of both."
     return "A result, as for inputs of other shapes or dtypes."
 
 
@@ -183,6 +181,12 @@ def _digits(value: object) -> str:
     return (
         f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
     )
+
+
+def _code(value: object) -> str:
+    """A number or a word as code; anything else as plain text, without a meaning in Markdown."""
+    text = _digits(value)
+    return f"`{text}`" if re.fullmatch(r"[\w.+\-/ ]{1,60}", text) else escape(text)
 
 
 def _short(value: object) -> str:
