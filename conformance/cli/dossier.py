@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from conformance.cli.options import cases_option
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from reports.merge import Merged
+
+__all__ = ["command", "write_all"]
 
 
 @click.command("dossier", epilog="Example: `conformance dossier results/all --output results/dossier`.")
@@ -21,14 +25,20 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
 
     Needs neither the frameworks nor the machine that ran: results hold the adapters' source.
     """
+    from reports.merge import merge
+
+    for path in write_all(merge(runs), paths, output):
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> list[Path]:
+    """Write the dossiers of all frameworks, with cases as ``paths`` have them (else the suite's own); their paths."""
     from conformance.cases.load import load_suite
     from conformance.judge.profile import load_profile
     from conformance.places import CASES, PROFILES
     from reports.dossier.dossier import write_dossiers
-    from reports.merge import merge
 
     entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}
     profiles = {file.stem: load_profile(file) for file in sorted(PROFILES.glob("*.yaml"))}
-    for path in write_dossiers(merge(runs), entries, profiles, output):
-        sys.stdout.write(f"{path}\n")
-    return 0
+    return write_dossiers(merged, entries, profiles, output)

@@ -30,9 +30,10 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
-    folders. Writes a site into DIR (open DIR/index.html: it needs no
-    server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
+    folders. Writes a site into DIR (open DIR/index.html: it needs no server), DIR/summary.md, a dossier of each
+    framework into DIR/dossier, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
+    from conformance.cli.dossier import write_all
     from conformance.repro.script import reproducer
     from reports.merge import merge
     from reports.site.build import write_site
@@ -41,6 +42,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     merged = merge(runs)
     print_merged(merged, output, details=details)
     exports.write(merged, paths)
+    write_all(merged, paths, output / "dossier")
     click.echo(
         f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer, benchmarks=merged.benchmarks)}"
     )

@@ -73,7 +73,8 @@ def command(
     outcome = choose(witness, dtype, reduction, check, layout)
     script = reproducer(entry, outcome, witness.sources)
     if outcome.verdict in ("pass", "deviation"):
-        click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows what is right", err=True)
+        what = "what is right" if outcome.verdict == "pass" else "what the profile declares"
+        click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
     draft = ""
     if issue or output:
         from reports.dossier.issue import issue_text

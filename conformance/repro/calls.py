@@ -20,11 +20,13 @@ from conformance.repro.structures import (
     of_structure,
     size,
 )
+from conformance.repro.tidy import tidied
 from conformance.repro.values import (
     Builtin,
     Code,
     Const,
     Contract,
+    Dtype,
     Function,
     Instance,
     Items,
@@ -34,6 +36,7 @@ from conformance.repro.values import (
     Wrapped,
     plain,
 )
+from conformance.repro.wrapping import AXES, flattened, name_of, one_example, structured
 
 __all__ = ["Adapter", "Inputs"]
 
@@ -101,15 +104,25 @@ class Adapter(Lookups):
             return vocabulary.method_of(Code(owner, facts), name)
         tensor: Value = Code(owner, self._facts(owner))
         moved = arguments
+        if name == "to" and [*map(_constant_of, arguments)] == ["cpu"] and not keywords:
+            return tensor  # where a script's tensors are made
         if name == "moveaxis" and len(arguments) == 3:
             tensor, moved = arguments[0], arguments[1:]
         if name in ("movedim", "moveaxis") and len(moved) == 2 and isinstance(tensor, Code):
             return tensor if vocabulary.is_moved_nowhere(tensor.facts, *moved) else None
-        wraps = len(arguments) == 1 and all(isinstance(each, Const) for each in keywords.values())
-        if wraps and isinstance(arguments[0], Function):
-            options = [ast.keyword(key, self.reify(each)) for key, each in keywords.items()]
-            return Wrapped(ast.Call(function.node, [], options), arguments[0])
+        if len(arguments) == 1 and isinstance(arguments[0], Function) and all(map(_is_known, keywords.values())):
+            return Wrapped(function.node, keywords, arguments[0])
+        if name == "vectorized_map" and len(arguments) == 2 and isinstance(arguments[0], Function) and not keywords:
+            return self._mapped(function, arguments[0], arguments[1])
         return None
+
+    def _mapped(self, mapping: Code, function: Function, elements: Value) -> Value:
+        """``mapping(function, elements)`` of a function of one structure of tensors, which becomes a plain tuple."""
+        (parameter,) = [each.arg for each in function.node.args.args] or ["example"]
+        passed: list[Value] = []
+        inner = structured(elements, ast.Name(parameter), passed)
+        name = self._define(function, {parameter: inner}, [parameter], None)
+        return Code(ast.Call(mapping.node, [ast.Name(name), ast.Tuple([self.reify(each) for each in passed])], []))
 
     def facts_of(self, function: Value) -> Any:
         """A tensor's method that changes neither shape nor dtype tells as much as the tensor."""
@@ -122,7 +135,8 @@ class Adapter(Lookups):
         return facts
 
     def _known_tensors(self) -> list[Code]:
-        values = [each for frame in self.frames for each in frame.names.values()]
+        """Innermost first: a parameter hides what is called the same outside."""
+        values = [each for frame in reversed(self.frames) for each in frame.names.values()]
         return [each for each in values if isinstance(each, Code) and each.facts is not None]
 
     def _facts(self, node: ast.expr) -> Any:
@@ -255,22 +269,29 @@ class Adapter(Lookups):
 
         A dict of tensors becomes a parameter for each of them.
         """
+        given = self._arguments(wrapped.function, arguments, keywords)
+        options = {name: flattened(each, given) for name, each in wrapped.options.items()}
+        axes = next((each for name, each in options.items() if name in AXES), None)
+        maps = name_of(wrapped.wrapper) == "vmap"
         inner: dict[str, Value] = {}
         passed: dict[str, ast.expr] = {}
-        for name, value in self._arguments(wrapped.function, arguments, keywords).items():
-            entries = value.entries if isinstance(value, Pairs) else None
-            if entries is not None:
-                inner[name] = Pairs({key: self._parameter(str(key), each, passed) for key, each in entries.items()})
-            else:
-                inner[name] = self._parameter(name, value, passed)
-        name = self._define(wrapped.function, inner, list(passed), wrapped.call)
-        return Code(ast.Call(ast.Name(name), list(passed.values()), []))
 
-    def _parameter(self, name: str, value: Value, passed: dict[str, ast.expr]) -> Value:
-        if not isinstance(value, Code):
-            return value
-        passed[name] = value.node
-        return Code(ast.Name(name), value.facts)
+        def parameter(name: str, value: Value) -> Value:
+            if not isinstance(value, Code):
+                return value
+            axis = axes.items[len(passed)] if isinstance(axes, Items) and len(passed) < len(axes.items) else axes
+            passed[name] = value.node
+            facts = one_example(value.facts, axis or Const(0)) if maps else value.facts
+            return Code(ast.Name(name), facts)
+
+        for name, value in given.items():
+            if isinstance(value, Pairs):
+                inner[name] = Pairs({key: parameter(str(key), each) for key, each in value.entries.items()})
+            else:
+                inner[name] = parameter(name, value)
+        keys = [ast.keyword(key, self.reify(each)) for key, each in options.items()]
+        name = self._define(wrapped.function, inner, list(passed), ast.Call(wrapped.wrapper, [], keys))
+        return Code(ast.Call(ast.Name(name), list(passed.values()), []))
 
     def _define(
         self, function: Function, names: dict[str, Value], parameters: list[str], wrapper: ast.Call | None
@@ -310,15 +331,28 @@ class Adapter(Lookups):
         ):
             raise NotSpecialised(f"{function.name} is handed on as it is")
         parameters = [each.arg for each in (*spec.posonlyargs, *spec.args)]
-        known = {each.node.id: each.facts for each in self._known_tensors() if isinstance(each.node, ast.Name)}
+        tensors = reversed(self._known_tensors())
+        known = {each.node.id: each.facts for each in tensors if isinstance(each.node, ast.Name)}
         names: dict[str, Value] = {name: Code(ast.Name(name), known.get(name)) for name in parameters}
         title = self._define(function, names, parameters, None)
         made = self.block[-1]
-        if isinstance(made, ast.FunctionDef) and len(made.body) == 1 and isinstance(made.body[0], ast.Return):
+        body = tidied(made.body) if isinstance(made, ast.FunctionDef) else []
+        if isinstance(made, ast.FunctionDef) and len(body) == 1 and isinstance(body[0], ast.Return):
             self.block.pop()
-            body = made.body[0].value or constant(None)
-            return ast.Lambda(made.args, body)
+            return ast.Lambda(made.args, body[0].value or constant(None))
         return ast.Name(title)
+
+
+def _constant_of(value: Value) -> Any:
+    return value.value if isinstance(value, Const) else None
+
+
+def _is_known(value: Value) -> bool:
+    try:
+        plain(value)
+    except NotSpecialised:
+        return False
+    return not isinstance(value, Function | Dtype)
 
 
 class _Super(Instance):

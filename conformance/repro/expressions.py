@@ -406,6 +406,7 @@ class Expressions(ABC):
             case Builtin():
                 return ast.Name(value.name)
             case Wrapped():
-                return ast.Call(value.call.func, [self.as_code(value.function)], value.call.keywords)
+                options = [ast.keyword(key, self.reify(each)) for key, each in value.options.items()]
+                return ast.Call(value.wrapper, [self.as_code(value.function)], options)
             case Contract() | Instance():
                 raise NotSpecialised("the adapter's own object is handed on")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,36 +12,14 @@ from conformance.cases.expand import value_shape
 from conformance.cases.problem import Problem
 from conformance.errors import UsageError
 from conformance.judge.identities import derive, identity_names
-from conformance.judge.resolve import resolve
-from conformance.numerics.formats import FORMATS
-from conformance.oracle.policies import NORMATIVE
-from conformance.repro.exact import exact_text
+from conformance.repro.choices import policy
+from conformance.repro.scene import Scene, failed, inputs, is_number, line_of, print_number, worst_index
 from conformance.repro.stage import Made, Stage
-from conformance.results.records import Outcome
-from conformance.run.plan import request_of
+from conformance.repro.transforms import METHODS, transformed
 
-__all__ = ["Scene", "kept_names", "write_form"]
+__all__ = ["kept_names", "write_form"]
 
 MOST_PAIRS = 16
-_ENDS = {"crash": "the process ends here", "timeout": "this call does not come back"}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A finding and its problem, whose class axis is resolved where it can be."""
-
-    problem: Problem
-    outcome: Outcome
-
-    @property
-    def resolved(self) -> Problem:
-        """The problem with what the caller left open filled in by the normative choices."""
-        return resolve(self.problem, NORMATIVE, stated_error=False).problem
-
-    @property
-    def reduction(self) -> str:
-        """The reduction of the call; normalisers have none."""
-        return self.outcome.reduction or "none"
 
 
 def kept_names(check: str) -> frozenset[str]:
@@ -66,75 +43,26 @@ def write_form(stage: Stage, scene: Scene) -> None:
     form(stage, scene)
 
 
-def _inputs(stage: Stage, problem: Problem, reduction: str, *, gradient: bool, suffix: str = "") -> Made:
-    """Put the inputs of a call into the script."""
-    request = request_of(problem, reduction, 0, gradient=True, repeat=False)
-    stage.put(f"logits{suffix}", request.logits, problem.layout)
-    operands = {}
-    for name, item in request.operands.items():
-        stage.put(f"{name}{suffix}", item, problem.layout)
-        operands[name] = f"{name}{suffix}"
-    if gradient:
-        upstream = problem.upstream.get(reduction)  # type: ignore[call-overload]
-        if upstream is None:
-            raise UsageError(f"{problem.case.id} has no upstream gradient for {reduction!r}", mend="name a reduction")
-        stage.put("upstream", upstream, problem.layout)
-    return Made(request.operation, request.options, f"logits{suffix}", operands, "upstream" if gradient else "")
-
-
 # -- value and gradient -----------------------------------------------------------------------------------------------
 
 
 def _numbers(stage: Stage, scene: Scene) -> None:
     outcome = scene.outcome
     quantity = outcome.check
-    made = _inputs(stage, scene.problem, scene.reduction, gradient=quantity == "gradient")
-    raised = outcome.observed is None and ": " in outcome.message and outcome.verdict not in _ENDS
-    if outcome.verdict in _ENDS:
-        stage.say(f"# {_ENDS[outcome.verdict]}")
-    elif raised:
-        stage.say(f"# raises {_line(outcome.message.split(' (at ')[0])}")
+    made = inputs(stage, scene.problem, scene.reduction, gradient=quantity == "gradient")
+    ends = failed(stage, outcome)
     if quantity == "gradient":
         stage.gradient(made, "", "gradient")
     else:
         stage.value(made, "value")
-    if raised or outcome.verdict in _ENDS:
+    if ends:
         return
-    if not _is_number(outcome.observed):
+    if not is_number(outcome.observed):
         stage.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
         if outcome.expected is not None:
             stage.say(f"print({_text(f'expected: {outcome.expected}')})")
         return
-    _print_number(stage, scene, quantity, _worst_index(scene, quantity))
-
-
-def _print_number(stage: Stage, scene: Scene, quantity: str, index: tuple[int, ...] | None) -> None:
-    outcome = scene.outcome
-    where = "" if not index else f"[{', '.join(map(str, index))}]"
-    stage.say("", f"observed = float({quantity}{where})", 'print("observed:", observed)')
-    if not _is_number(outcome.expected):
-        return
-    exact = exact_text(scene.problem, quantity, scene.reduction, index or (), outcome.expected)
-    stage.say(f'print("exact:    {exact}")')
-    expected, observed = float(outcome.expected), float(outcome.observed)
-    if np.isfinite(expected) and np.isfinite(observed) and exact not in ("inf", "-inf", "nan"):
-        power = round(float(np.log2(FORMATS[scene.problem.dtype].spacing(np.abs(np.float64(expected))))))
-        stage.say(f'print("error:   ", abs(observed - {exact}) / 2.0**{power}, "ulp of {scene.problem.dtype}")')
-
-
-def _worst_index(scene: Scene, quantity: str) -> tuple[int, ...] | None:
-    """The index of the element at fault; None for a scalar, or where it is not known."""
-    found = scene.outcome.worst_input
-    problem = scene.resolved
-    if not isinstance(found, dict) or problem.class_axis is None:
-        return None
-    axis, shape = problem.class_axis, problem.logits.shape
-    positions = shape[:axis] + shape[axis + 1 :]
-    by_rows = quantity == "gradient" or not problem.takes_targets
-    if not by_rows and scene.reduction != "none":
-        return None
-    place = [int(each) for each in np.unravel_index(int(found["position"]), positions)] if positions else []
-    return tuple([*place[:axis], int(found.get("class", 0)), *place[axis:]] if by_rows else place)
+    print_number(stage, scene, quantity, worst_index(scene, quantity))
 
 
 # -- errors, warnings, state ------------------------------------------------------------------------------------------
@@ -143,9 +71,9 @@ def _worst_index(scene: Scene, quantity: str) -> tuple[int, ...] | None:
 def _must_raise(stage: Stage, scene: Scene) -> None:
     problem = scene.problem
     by_gradient = _upstream_is_at_fault(scene)
-    made = _inputs(stage, problem, scene.reduction, gradient=by_gradient)
+    made = inputs(stage, problem, scene.reduction, gradient=by_gradient)
     reason = _reason(scene.outcome.message)
-    stage.say(f"# must raise: {_line(reason)}")
+    stage.say(f"# must raise: {line_of(reason)}")
     if by_gradient:
         stage.gradient(made, "", "gradient")
     else:
@@ -168,14 +96,14 @@ def _reason(message: str) -> str:
 
 
 def _warning(stage: Stage, scene: Scene) -> None:
-    made = _inputs(stage, scene.problem, scene.reduction, gradient=False)
-    stage.say("warnings.simplefilter('always')", f"# {_line(scene.outcome.message)}")
+    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
+    stage.say("warnings.simplefilter('always')", f"# {line_of(scene.outcome.message)}")
     stage.value(made, "value")
     stage.say('print("observed:", value)')
 
 
 def _repeatable(stage: Stage, scene: Scene) -> None:
-    made = _inputs(stage, scene.problem, scene.reduction, gradient=False)
+    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
     for name in ("first", "second"):
         stage.value(made, name)
         stage.array(name, name)
@@ -183,7 +111,7 @@ def _repeatable(stage: Stage, scene: Scene) -> None:
 
 
 def _unmodified(stage: Stage, scene: Scene) -> None:
-    made = _inputs(stage, scene.problem, scene.reduction, gradient=False)
+    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
     arrays = {name: each for name, each in {"logits": made.logits, **made.operands}.items()
               if name == "logits" or isinstance(getattr(scene.problem, name, None), np.ndarray)}  # fmt: skip
     for name, tensor in arrays.items():
@@ -200,7 +128,7 @@ def _unmodified(stage: Stage, scene: Scene) -> None:
 
 def _sum(stage: Stage, scene: Scene) -> None:
     quantity = "value" if scene.outcome.check == "probability-sum" else "gradient"
-    made = _inputs(stage, scene.problem, "none", gradient=quantity == "gradient")
+    made = inputs(stage, scene.problem, "none", gradient=quantity == "gradient")
     if quantity == "gradient":
         stage.gradient(made, "", "gradient")
     else:
@@ -221,14 +149,14 @@ def _identity(stage: Stage, scene: Scene) -> None:
     derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == scene.reduction), None)
     if derived is None:
         raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", mend="name another --check")
-    made = _inputs(stage, problem, scene.reduction, gradient=False)
+    made = inputs(stage, problem, scene.reduction, gradient=False)
     stage.value(made, "value")
     stage.say("")
     if outcome.check == "composed":
         options = tuple((name, each) for name, each in made.options if name != "label_smoothing")
         other = Made(derived.problem.operation, options, made.logits, made.operands)
     else:
-        other = _inputs(stage, derived.problem, scene.reduction, gradient=False, suffix="_other")
+        other = inputs(stage, derived.problem, scene.reduction, gradient=False, suffix="_other")
     stage.value(other, "other")
     stage.say("")
     here = _indices(problem, scene.reduction, derived.source)
@@ -257,17 +185,8 @@ def _indices(problem: Problem, reduction: str, flat: Any) -> list[tuple[int, ...
     return found
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int) or value in ("inf", "-inf", "nan")
-
-
-def _line(text: str) -> str:
-    """Text as one line of a comment."""
-    return "".join(c if c.isprintable() else " " for c in text)[:200]
-
-
 def _text(text: str) -> str:
-    return repr(_line(text))
+    return repr(line_of(text))
 
 
 _FORMS: dict[str, Callable[[Stage, Scene], None]] = {
@@ -279,4 +198,6 @@ _FORMS: dict[str, Callable[[Stage, Scene], None]] = {
     "unmodified": _unmodified,
     "probability-sum": _sum,
     "gradient-sum": _sum,
+    "policy": policy,
+    **dict.fromkeys(METHODS, transformed),
 }

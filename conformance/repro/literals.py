@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,14 @@ from conformance.cases.problem import Array
 from conformance.errors import UsageError
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 
-__all__ = ["MOST_TEXT", "Literal", "array_text", "number_text", "numpy_text", "values_text"]
+__all__ = ["MOST_NUMBERS", "MOST_TEXT", "Literal", "Recipe", "array_text", "number_text", "numpy_text", "values_text"]
 
+#: Gives the expression that generates an array, or None.
+Recipe = Callable[[Array], str | None]
 #: Elements that are written out as numbers.
 MOST_NUMBERS = 96
+#: Stretches of one value that are written out.
+MOST_RUNS = 64
 #: Characters of base64 that a script may hold.
 MOST_TEXT = 150_000
 
@@ -41,8 +45,11 @@ def array_text(array: Array, templates: Mapping[str, str]) -> Literal | None:
     return None
 
 
-def numpy_text(array: Array) -> Literal:
-    """The array as an expression of NumPy; raises ``UsageError`` where it is too large to be written."""
+def numpy_text(array: Array, recipe: Recipe | None = None) -> Literal:
+    """The array as an expression of NumPy; raises ``UsageError`` where it is too large to be written.
+
+    ``recipe`` may know how a large one is generated.
+    """
     name = array.dtype.name
     imports = {"numpy"} | ({"ml_dtypes"} if name == "bfloat16" else set())
     dtype = "ml_dtypes.bfloat16" if name == "bfloat16" else f"np.{name}"
@@ -53,6 +60,9 @@ def numpy_text(array: Array) -> Literal:
         return Literal(f"np.array({values_text(array)}, {dtype})", frozenset(imports))
     if _is_constant(array):
         return Literal(f"np.full({shape}, {number_text(array.flat[0], name)}, {dtype})", frozenset(imports))
+    generated = _runs(array, dtype) or (None if recipe is None else recipe(array))
+    if generated is not None:
+        return Literal(generated, frozenset(imports))
     raw = np.ascontiguousarray(array).tobytes()
     packed = base64.b64encode(zlib.compress(raw, 9)).decode()
     if len(packed) > MOST_TEXT:
@@ -63,6 +73,17 @@ def numpy_text(array: Array) -> Literal:
     pieces = "\n".join(f'    "{packed[i : i + 100]}"' for i in range(0, len(packed), 100))
     text = f"np.frombuffer(bytearray(zlib.decompress(base64.b64decode(\n{pieces}\n))), {dtype}).reshape({shape})"
     return Literal(text, frozenset(imports | {"base64", "zlib"}))
+
+
+def _runs(array: Array, dtype: str) -> str | None:
+    """An array of few stretches of one value each, as these values and their lengths."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    bits = flat.view(f"u{flat.itemsize}") if flat.dtype.kind != "b" else flat
+    starts = np.flatnonzero(np.concatenate(([True], bits[1:] != bits[:-1])))
+    if len(starts) > MOST_RUNS:
+        return None
+    lengths = np.diff([*starts.tolist(), flat.size]).tolist()
+    return f"np.repeat(np.array({values_text(flat[starts])}, {dtype}), {lengths}).reshape({_shape(array.shape)})"
 
 
 def values_text(array: Array) -> str:

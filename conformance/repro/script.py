@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from conformance.cases.problem import Problem
+from conformance.cases.problem import Array, Problem
 from conformance.errors import UsageError
-from conformance.repro.forms import Scene, kept_names, write_form
+from conformance.repro.forms import kept_names, write_form
 from conformance.repro.program import Program, SourceText
+from conformance.repro.recipes import HELPERS, recipe_text
+from conformance.repro.scene import Scene
+from conformance.repro.shrink import shrunk
 from conformance.repro.stage import Embedded, Specialised, Stage
 from conformance.repro.tidy import text_of
 from conformance.repro.values import NotSpecialised
@@ -24,7 +27,7 @@ WIDTH = 110
 #: What the script itself may use, beside the imports of the adapter.
 _OWN = {
     "np": "import numpy as np",
-    **{name: f"import {name}" for name in ("base64", "ml_dtypes", "sys", "types", "warnings", "zlib")},
+    **{name: f"import {name}" for name in ("base64", "hashlib", "ml_dtypes", "sys", "types", "warnings", "zlib")},
 }
 
 
@@ -43,7 +46,12 @@ def reproducer(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]
 
 
 def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -> str:
-    scene = Scene(problem_of(entry, outcome), outcome)
+    problem = problem_of(entry, outcome)
+    scene = shrunk(Scene(problem, outcome))
+
+    def recipe(array: Array) -> str | None:
+        return recipe_text(array, problem)
+
     try:
         program = Program.of(sources)
     except NotSpecialised as error:
@@ -53,11 +61,13 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
     head = _head(entry, outcome)
     try:
         stage: Stage = Specialised(program, outcome.device, outcome.mode, kept_names(outcome.check))
+        stage.recipe = recipe
         write_form(stage, scene)
         setup = program.literal("script", {}).get("setup", "")
         return _assembled(program, head, [setup] if setup else [], stage)
     except NotSpecialised:
         embedded = Embedded(program, outcome.device, outcome.mode)
+        embedded.recipe = recipe
         write_form(embedded, scene)
         try:
             return _assembled(program, head, embedded.preamble(), embedded)
@@ -88,6 +98,8 @@ def _assembled(program: Program, head: Sequence[str], setup: Sequence[str], stag
     if isinstance(stage, Specialised):
         for each in stage.adapter.helpers.values():
             helpers += ["", *text_of(each).splitlines(), ""]
+    for name in sorted(stage.generators):
+        helpers += ["", *HELPERS[name].splitlines(), ""]
     body = [each for line in stage.lines for each in _wrapped(line)]
     imports = _imports(program, [*setup, *helpers, *body], specialised=isinstance(stage, Specialised))
     versions = _versions(imports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,10 @@ import numpy as np
 from conformance.cases.problem import Array
 from conformance.repro.calls import Adapter
 from conformance.repro.layouts import layout_lines
-from conformance.repro.literals import array_text, numpy_text
+from conformance.repro.literals import Recipe, array_text, numpy_text
 from conformance.repro.program import Program
-from conformance.repro.tidy import text_of, tidied
+from conformance.repro.recipes import HELPERS
+from conformance.repro.tidy import renamed, text_of, tidied
 from conformance.repro.values import Code, Facts, Items, NotSpecialised, Value
 
 __all__ = ["Embedded", "Made", "Specialised", "Stage"]
@@ -39,6 +40,9 @@ class Stage(ABC):
         self.program = program
         self.lines: list[str] = []
         self.kept = kept
+        self.recipe: Recipe | None = None
+        #: The functions of :data:`HELPERS` that the inputs use.
+        self.generators: set[str] = set()
 
     @abstractmethod
     def put(self, name: str, item: Array | Any, layout: str) -> None:
@@ -53,6 +57,10 @@ class Stage(ABC):
         """``name = `` the gradient of a call, and ``value = `` what comes beside it."""
 
     @abstractmethod
+    def perform(self, method: str, made: Made, takes: Sequence[str], names: Sequence[str]) -> None:
+        """Name the results of another method of the contract, which takes these names after the call's logits."""
+
+    @abstractmethod
     def array(self, tensor: str, name: str) -> None:
         """``name = `` the array of a tensor."""
 
@@ -62,7 +70,9 @@ class Stage(ABC):
 
     def numpy(self, name: str, array: Array, layout: str) -> None:
         """``name = `` an array of NumPy in the layout."""
-        self.say(*layout_lines(name, numpy_text(array).text, array, layout))
+        text = numpy_text(array, self.recipe).text
+        self.generators |= {each for each in HELPERS if f"{each}(" in text}
+        self.say(*layout_lines(name, text, array, layout))
 
 
 class Specialised(Stage):
@@ -108,14 +118,19 @@ class Specialised(Stage):
 
     def gradient(self, made: Made, value: str, name: str) -> None:
         """See :class:`Stage`."""
-        arguments = [self._call(made), self.tensors[made.logits], self.tensors[made.upstream]]
-        pair = self.adapter.invoke(self.backend, "differentiate", arguments)
-        if not isinstance(pair, Items) or len(pair.items) != 2:
-            raise NotSpecialised("differentiate gives no pair")
-        for target, each in zip((value, name), pair.items, strict=True):
+        self.perform("differentiate", made, (made.upstream,), (value, name))
+
+    def perform(self, method: str, made: Made, takes: Sequence[str], names: Sequence[str]) -> None:
+        """See :class:`Stage`."""
+        arguments = [self._call(made), self.tensors[made.logits], *(self.tensors[each] for each in takes)]
+        found = self.adapter.invoke(self.backend, method, arguments)
+        results = [found] if len(names) == 1 else found.items if isinstance(found, Items) else []
+        if len(results) != len(names):
+            raise NotSpecialised(f"{method} gives no tuple of {len(names)}")
+        for target, each in zip(names, results, strict=True):
             if target:
                 self._bind(target, each)
-        self._flush({value, name})
+        self._flush({*names})
 
     def array(self, tensor: str, name: str) -> None:
         """See :class:`Stage`."""
@@ -129,6 +144,9 @@ class Specialised(Stage):
 
     def _bind(self, name: str, value: Value) -> None:
         code = self.adapter.reify(value)
+        if isinstance(code, ast.Name) and code.id not in self.tensors and renamed(self.adapter.block, code.id, name):
+            self.adapter.used.add(name)
+            return
         if not (isinstance(code, ast.Name) and code.id == name):
             self.adapter.emit(ast.Assign([ast.Name(name)], code))
         self.adapter.used.add(name)
@@ -169,7 +187,12 @@ class Embedded(Stage):
 
     def gradient(self, made: Made, value: str, name: str) -> None:
         """See :class:`Stage`."""
-        self.say(f"{value or '_'}, {name} = backend.differentiate({_call_text(made)}, {made.logits}, {made.upstream})")
+        self.perform("differentiate", made, (made.upstream,), (value, name))
+
+    def perform(self, method: str, made: Made, takes: Sequence[str], names: Sequence[str]) -> None:
+        """See :class:`Stage`."""
+        targets = ", ".join(each or "_" for each in names)
+        self.say(f"{targets} = backend.{method}({_call_text(made)}, {', '.join([made.logits, *takes])})")
 
     def array(self, tensor: str, name: str) -> None:
         """See :class:`Stage`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-__all__ = ["loads", "text_of", "tidied"]
+__all__ = ["loads", "renamed", "text_of", "tidied"]
 
 WIDTH = 110
 
@@ -18,11 +18,14 @@ def tidied(block: Sequence[ast.stmt], later: frozenset[str] = frozenset()) -> li
         _inner(statements[place], after)
     place = len(statements) - 2
     while place >= 0:
-        if _can_merge(statements, place, later):
+        if _returned_at_once(statements[place : place + 2]):
+            statements[place : place + 2] = [ast.Return(statements[place].value)]  # type: ignore[attr-defined]
+        elif _can_merge(statements, place, later):
             statement, following = statements[place], statements[place + 1]
             assert isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
             merged = _Put(statement.targets[0].id, statement.value).visit(_copy(following))
-            if len(text_of(merged)) <= WIDTH or isinstance(statement.value, ast.Name):
+            plain = isinstance(statement.value, ast.Name) or _is_name(following)
+            if plain or len(text_of(merged)) <= WIDTH:
                 statements[place : place + 2] = [merged]
                 place = min(place + 1, len(statements) - 1)
         place -= 1
@@ -38,6 +41,23 @@ def loads(node: ast.AST) -> list[str]:
 def text_of(node: ast.AST) -> str:
     """The statement as text."""
     return ast.unparse(ast.fix_missing_locations(node))
+
+
+def renamed(block: Sequence[ast.stmt], old: str, new: str) -> bool:
+    """Give what the block assigns once, and its functions do not see, its final name; False where it cannot be."""
+    if old == new:
+        return True
+    names = [each for statement in block for each in ast.walk(statement) if isinstance(each, ast.Name)]
+    stored = {id(each) for statement in block for node in ast.walk(statement) for each in _stores(node)}
+    mine = [each for each in names if each.id == old]
+    scopes = [each for statement in block for each in ast.walk(statement)
+              if isinstance(each, ast.FunctionDef | ast.Lambda)]  # fmt: skip
+    hidden = any(isinstance(each, ast.Name) and each.id in (old, new) for scope in scopes for each in ast.walk(scope))
+    if hidden or any(each.id == new for each in names) or [id(each) in stored for each in mine].count(True) != 1:
+        return False
+    for each in mine:
+        each.id = new
+    return True
 
 
 def _stores(node: ast.AST) -> list[ast.Name]:
@@ -74,6 +94,20 @@ def _can_merge(statements: Sequence[ast.stmt], place: int, later: frozenset[str]
     if any(each.id == name for each in _stores(following)):
         return True
     return name not in later and not any(name in loads(each) for each in statements[place + 2 :])
+
+
+def _is_name(node: ast.stmt) -> bool:
+    """Whether a statement returns a name as it is."""
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
+
+
+def _returned_at_once(pair: Sequence[ast.stmt]) -> bool:
+    """Whether a tuple of names is assigned, and the same tuple returned."""
+    assigned, returned = pair
+    if not (isinstance(assigned, ast.Assign) and isinstance(returned, ast.Return) and returned.value is not None):
+        return False
+    target = assigned.targets[0]
+    return isinstance(target, ast.Tuple) and len(target.elts) > 1 and text_of(target) == text_of(returned.value)
 
 
 def _inside_function(node: ast.stmt, name: str) -> bool:

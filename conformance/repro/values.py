@@ -102,9 +102,10 @@ class Function:
 
 @dataclass(eq=False)
 class Wrapped:
-    """A function that some code of the framework wraps, as a compiler does: ``call`` around a hole for its name."""
+    """A function that some code of the framework wraps, as a compiler or a map does, with options that are known."""
 
-    call: ast.Call
+    wrapper: ast.expr
+    options: Mapping[str, Value]
     function: Function
 
 

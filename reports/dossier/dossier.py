@@ -7,12 +7,12 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.errors import HarnessError, UsageError
-from conformance.judge.profile import Profile
+from conformance.judge.profile import Defect, Profile
 from conformance.repro.script import reproducer
 from conformance.results.records import BackendRecord, Outcome
 from reports.dossier.groups import SHOWN, Group, by_framework, grouped
-from reports.dossier.issue import Subject, expectation, fenced, search_link, title
-from reports.markdown import escape
+from reports.dossier.issue import Subject, expectation, fenced, observation, search_link, title
+from reports.escape import escape
 from reports.merge import Merged
 
 __all__ = ["dossier_texts", "write_dossiers"]
@@ -20,6 +20,8 @@ __all__ = ["dossier_texts", "write_dossiers"]
 #: Findings of a group whose scripts are compared for the shortest.
 CANDIDATES = 3
 CASES_SHOWN = 12
+#: Checks that show a defect itself, not what follows from it.
+PLAIN = frozenset({"value", "gradient", "error"})
 
 
 def write_dossiers(
@@ -68,44 +70,84 @@ def _text(
 ) -> str:
     groups = grouped(outcomes, entries)
     fresh = sum(not group.defect for group in groups)
+    shown = ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions)
     lines = [f"# {escape(framework)}: what does not conform", ""]
-    lines += [f"{len(groups)} defects in {len(outcomes)} checks; {fresh} of them not in the register. Versions: "
-              + ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions) + ".", ""]  # fmt: skip
-    if groups:
-        lines += [f"{i}. {escape(group.name)} ({len(group.outcomes)})" for i, group in enumerate(groups, 1)]
-        lines.append("")
-    for group in groups:
-        lines += _group(group, records, entries, profiles.get(group.backend))
+    if not groups:
+        return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
+    seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."
+    whole = "Each script below is whole: it needs the framework alone (and NumPy)."
+    lines += [f"{seen} Versions: {shown}. {whole}", ""]
+    found = [(group, *_shortest(group, records, entries)) for group in groups]
+    lines += [f"{i}. {escape(title(best))} ({len(group.outcomes)})" for i, (group, best, _) in enumerate(found, 1)]
+    for number, (group, best, script) in enumerate(found, 1):
+        lines += ["", *_group(number, group, best, script, records, entries, profiles.get(group.backend))]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _group(
-    group: Group, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry], profile: Profile | None
+    number: int,
+    group: Group,
+    best: Outcome,
+    script: str,
+    records: Mapping[str, BackendRecord],
+    entries: Mapping[str, Entry],
+    profile: Profile | None,
 ) -> list[str]:
-    best, script = _shortest(group, records, entries)
     record = records.get(best.backend)
     subject = Subject(best.backend, record.framework if record else "", record.versions if record else {}, profile)
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
     why = defect.why if defect else entry.case.why if entry else best.message
-    lines = [f"## {escape(group.name)}", "", f"**{escape(title(best))}**", "", escape(" ".join(why.split())), ""]
-    lines += [f"- expected: {expectation(best)}"]
-    lines += [f"- observed: {escape(best.message)}"]
-    lines += [f"- affected: {_affected(group)}"]
-    known = f"{escape(group.defect)}, {_link(group.issue)}" if group.defect else "not reported"
-    lines += [f"- register: {known}" + (f", confirmed {escape(defect.date)}" if defect else "")]
-    seen_on = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
-    lines += [f"- versions: {escape(seen_on or best.version)}; {escape(best.device)}, {escape(best.mode)}"]
+    lines = [f"## {number}. {escape(title(best))}", "", escape(_sentence(why)), "", script, ""]
+    lines += [f"- Expected: {expectation(best)}", f"- Observed: {observation(best)}", f"- Affected: {_affected(group)}"]
+    lines += [f"- Versions: {_versions(group, subject, defect)}"]
     if profile and best.op in profile.operations:
-        lines += [f"- documentation: {_link(profile.operations[best.op].documentation)}"]
-    lines += [f"- {search_link(best, subject)}", "", f"Case {escape(best.case)}:", ""]
-    return [*lines, script, ""]
+        feature = profile.operations[best.op]
+        note = f" {escape(_sentence(feature.note))}" if feature.note else ""
+        lines += [f"- Documentation: {_link(feature.documentation)}{note}"]
+    if group.defect:
+        confirmed = f", confirmed {escape(defect.date)}" if defect else ""
+        lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
+    else:
+        lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
+    return [*lines, f"- {search_link(best, subject)}", f"- From case {escape(best.case)}"]
+
+
+def _versions(group: Group, subject: Subject, defect: Defect | None) -> str:
+    """Where it was seen here, by the results, and where else, by the register."""
+    seen = sorted({each.version for each in group.outcomes if each.version})
+    name = next(iter(subject.versions), subject.framework or subject.backend)
+    others = [f"{other} {version}" for other, version in subject.versions.items() if other != name]
+    where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in group.outcomes})
+    text = f"{name} {', '.join(seen)}"
+    text += f" (with {', '.join(others)})" if others else ""
+    text += f"; on {'; '.join(where)}"
+    if defect and (defect.versions or defect.seen_on):
+        text += f"; registered for {defect.versions or ', '.join(defect.seen_on)}"
+    return escape(text)
+
+
+def _reported(issue: str) -> str:
+    return "no" if issue == "not reported" else _link(issue)
+
+
+def _sentence(text: str) -> str:
+    """One line that begins with a capital, unless it begins with a name, and ends with a full stop."""
+    line = " ".join(text.split())
+    first = line.partition(" ")[0]
+    if first.isalpha() and first.islower():
+        line = line[0].upper() + line[1:]
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
 def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]) -> tuple[Outcome, str]:
     """The finding whose script is the shortest, and that script; in its place, why there is none."""
     ordered = group.by_size(entries)
-    found: list[tuple[int, Outcome, str]] = []
+    found: list[tuple[tuple[bool, int], Outcome, str]] = []
     why = "the case is not among the cases given"
     for outcome in ordered[:CANDIDATES]:
         record = records.get(outcome.backend)
@@ -116,7 +158,7 @@ def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mappi
         except UsageError as error:
             why = error.problem
             continue
-        found.append((len(text), outcome, text))
+        found.append(((outcome.check not in PLAIN, len(text)), outcome, text))
     if not found:
         return ordered[0], f"No script: {escape(why)}."
     _, outcome, text = min(found, key=lambda each: each[0])
@@ -135,7 +177,7 @@ def _affected(group: Group) -> str:
     largest = f"; up to {max(ulps):.3g} ulp" if ulps else ""
     parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
     parts += [f"check {values('check')}", f"mode {values('mode')}", f"layout {values('layout')}"]
-    return f"{'; '.join(each for each in parts if each)}{largest}; {len(cases)} cases: {named}{more}"
+    return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
 
 
 def _link(address: str) -> str:

@@ -12,10 +12,19 @@ from conformance.judge.profile import Profile
 from conformance.results.records import Outcome
 from reports.markdown import escape
 
-__all__ = ["Subject", "expectation", "fenced", "issue_text", "registered", "search_link", "title"]
+__all__ = ["Subject", "expectation", "fenced", "issue_text", "observation", "registered", "search_link", "title"]
 
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\]]+), (?P<issue>[^\]]*)\]$")
-_NAMES = {"gradient-sum": "the sum of the gradient", "probability-sum": "the sum of the probabilities"}
+_NAMES = {
+    "gradient-sum": "the sum of the gradient",
+    "probability-sum": "the sum of the probabilities",
+    "forward-mode": "the derivative by forward mode",
+    "second-order": "the second derivative",
+    "vectorised-map": "the result of the vectorised map",
+}
+_SEARCHED = {"forward-mode": "jvp nan", "second-order": "double backward", "vectorised-map": "vmap"}
+#: Checks whose expected number is the truth itself; those of the identities compare two results.
+_EXACT = frozenset({"value", "gradient", *_NAMES})
 
 
 @dataclass(frozen=True)
@@ -41,25 +50,55 @@ def registered(outcome: Outcome) -> tuple[str, str] | None:
 
 def title(outcome: Outcome) -> str:
     """One line, such as ``cross_entropy in float16: value nan instead of 1.386``."""
-    what = _NAMES.get(outcome.check, outcome.check)
+    if outcome.check == "policy":
+        return f"{outcome.op} in {outcome.dtype}: {_policy(outcome)} is {_seen(outcome)}, declared {outcome.expected}"
+    what = _NAMES.get(outcome.check, f"the {outcome.check}")
     call = f"{outcome.op} in {outcome.dtype}"
     if outcome.verdict in ("crash", "timeout"):
         return f"{call}: {outcome.verdict}"
     if outcome.check == "error":
         return f"{call}: no error although {_reason(outcome)}"
     if outcome.observed is None or outcome.expected is None:
-        return f"{call}: {what}: {_message(outcome)}"[:120]
+        raises = re.match(r"[\w.]*(Error|Exception)\b", _message(outcome))
+        return f"{call}: {what}{' raises' if raises else ':'} {_message(outcome)}"[:120]
     return f"{call}: {what} is {_short(outcome.observed)} instead of {_short(outcome.expected)}"
+
+
+def observation(outcome: Outcome) -> str:
+    """What is seen, with its exact value and error."""
+    if outcome.check == "policy":
+        return f"{_code(_seen(outcome))}: {escape(_message(outcome))}"
+    if outcome.observed is None or outcome.check == "error":
+        return escape(_message(outcome))
+    found = _code(outcome.observed)
+    if isinstance(outcome.ulp, float) and outcome.ulp:
+        return f"{found}, off by {_short(outcome.ulp)} units in the last place of {outcome.dtype}"
+    if outcome.check not in _EXACT:
+        return f"{found}: {escape(_message(outcome))}"
+    return found
+
+
+def _policy(outcome: Outcome) -> str:
+    return outcome.policy or "the policy"
+
+
+def _seen(outcome: Outcome) -> str:
+    """The values of a policy that describe what was seen."""
+    seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
+    return _digits(" or ".join(str(each) for each in seen)) or "none that it knows"
 
 
 def expectation(outcome: Outcome) -> str:
     """What is expected, with the exact value."""
     if outcome.check == "error":
         return f"An error, because {_reason(outcome)}."
-    if outcome.check in ("value", "gradient", "probability-sum", "gradient-sum") and outcome.expected is not None:
-        return (
-            f"`{_digits(outcome.expected)}`, the exact value for these very inputs (17 digits, by interval arithmetic)."
-        )
+    if outcome.check == "policy":
+        return f"{_code(outcome.expected)}, as the backend's profile declares of {_code(_policy(outcome))}."
+    number = outcome.expected in ("inf", "-inf", "nan") or isinstance(outcome.expected, float | int)
+    if outcome.check in _EXACT and number:
+        return f"{_code(outcome.expected)}, the exact value for these very inputs (17 digits, by interval arithmetic)."
+    if outcome.check in _EXACT and outcome.expected is not None:
+        return f"{_code(outcome.expected)}, the shape or dtype of such a call."
     if outcome.check == "repeatable":
         return "The same bits from the same call."
     if outcome.check == "unmodified":
@@ -67,14 +106,14 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "warning":
         return "A warning."
     if outcome.expected is not None:
-        return f"`{_digits(outcome.expected)}`, as the untransformed call gives, within the rounding errors of both."
+        return f"{_code(outcome.expected)}, as the untransformed call gives, within the rounding errors of both."
     return "A result, as for inputs of other shapes or dtypes."
 
 
 def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, output: str | None = None) -> str:
     """The draft; ``output`` is what the script printed, where it was run."""
     lines = [f"# {escape(title(outcome))}", "", "## What happens", ""]
-    lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {_observed(outcome)}", ""]
+    lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {observation(outcome)}.", ""]
     lines += ["## What is expected", "", expectation(outcome), ""]
     lines += _documentation(outcome, subject)
     lines += ["## To see it", "", fenced(script, "python"), ""]
@@ -115,13 +154,6 @@ def _versions(outcome: Outcome, subject: Subject) -> list[str]:
     return [*shown, f"- {escape(outcome.device or 'cpu')}, {escape(outcome.mode or 'eager')}"]
 
 
-def _observed(outcome: Outcome) -> str:
-    error = f" ({_short(outcome.ulp)} ulp)" if isinstance(outcome.ulp, float) and outcome.ulp else ""
-    if outcome.observed is None:
-        return escape(_message(outcome))
-    return f"{escape(_digits(outcome.observed))}{error}"
-
-
 def _message(outcome: Outcome) -> str:
     return _REGISTERED.sub("", outcome.message).partition(" (at ")[0]
 
@@ -136,6 +168,10 @@ def _symptom(outcome: Outcome) -> str:
         return observed.removeprefix("-")
     if outcome.check == "error":
         return "not raised"
+    if outcome.check == "policy":
+        return _policy(outcome).partition("/")[0].replace("-", " ")
+    if outcome.check in ("forward-mode", "second-order", "vectorised-map"):
+        return _SEARCHED[outcome.check]
     if outcome.observed is None:
         return " ".join(re.findall(r"[A-Za-z_]+", _message(outcome))[1:6])
     return "gradient" if outcome.check.startswith("gradient") else "precision"
@@ -145,6 +181,12 @@ def _digits(value: object) -> str:
     return (
         f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
     )
+
+
+def _code(value: object) -> str:
+    """A number or a word as code; anything else as plain text, without a meaning in Markdown."""
+    text = _digits(value)
+    return f"`{text}`" if re.fullmatch(r"[\w.+\-/ ]{1,60}", text) else escape(text)
 
 
 def _short(value: object) -> str:

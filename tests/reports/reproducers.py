@@ -13,25 +13,31 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
+from backends.discovery import create
 from conformance.cases.load import Entry, load_suite
 from conformance.errors import UsageError
-from conformance.judge.finding import outcome
-from conformance.judge.judge import Judge
+from conformance.judge.identities import identity_names
 from conformance.judge.profile import Defect
-from conformance.judge.register import Register
 from conformance.places import CASES
 from conformance.repro.script import reproducer
 from conformance.results.records import Outcome
-from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Plan
-from conformance.worker.executor import Session
+from conformance.worker.local import judge_locally
+from conformance.worker.worker import start
 
-SPECS = ("jax", "jax:logsumexp", "optax", "tensorflow", "torch")
+#: Backends whose scripts share a process: those of one framework's machinery.
+FAMILIES = {
+    "jax": ("jax", "jax:logsumexp", "optax", "optax:safe"),
+    "tensorflow": ("tensorflow",),
+    "torch": ("torch",),
+}
+SPECS = tuple(spec for family in FAMILIES.values() for spec in family)
 #: Runs every script of a list in one process, without the project: what each printed and raised, as JSON.
 RUNNER = """
 import contextlib, io, json, runpy, sys
@@ -56,26 +62,26 @@ class Shown:
     script: str
 
 
+@cache
 def findings(spec: str, *, all_cases: bool) -> list[Shown]:
-    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction."""
+    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction.
+
+    The backend runs in this process, which may have imported its framework already.
+    """
     suite = load_suite((CASES,)).entries
-    with Session(spec) as session:
-        description = session.describe()
-        subject = subject_of(spec, description)
-        defects = [each for each in subject.profile.known if not each.modes or subject.mode in each.modes]
-        chosen = _all(suite, defects) if all_cases else _one_each(suite, defects)
-        plan = Plan(chosen, identities=True)
-        register, judge = Register(subject), Judge(subject)
-        entries = {entry.case.id: entry for entry in suite}
-        found = []
-        for number in range(len(plan)):
-            chunk = plan.chunk(number)
-            for each in judge_chunk(chunk, judge, list(session.run(chunk.requests))):
-                for finding in each:
-                    row = register.apply(outcome(finding, subject, ""))
-                    if row.verdict == "known":
-                        found.append(Shown(row, reproducer(entries[row.case], row, description.sources)))
-    return found
+    before = dict(os.environ)
+    try:
+        description = start(spec, 1, None)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    subject = subject_of(spec, description)
+    defects = [each for each in subject.profile.known if not each.modes or subject.mode in each.modes]
+    transformed = any(check in identity_names() for each in defects for check in each.checks)
+    plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
+    entries = {entry.case.id: entry for entry in suite}
+    rows = [row for unit in judge_locally(create(spec, 1), plan, subject) for row in unit if row.verdict == "known"]
+    return [Shown(row, reproducer(entries[row.case], row, description.sources)) for row in rows]
 
 
 def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
@@ -134,6 +140,8 @@ def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def problem(outcome: Outcome, printed: str, raised: str) -> str:
     """How a script's output differs from the recorded observation; empty where it agrees."""
     observed = [line.partition("observed:")[2].strip() for line in printed.splitlines() if "observed:" in line]
+    if outcome.check == "policy" and not raised:
+        return "" if observed else "nothing printed"
     if outcome.check == "error":
         return "" if observed and not raised else f"raised {raised!r}"
     if outcome.observed is None:

@@ -31,6 +31,18 @@ cases:
     axis: 5
     dtypes: [float32]
     expect: {error: the axis is out of range}
+  - id: differentiated
+    why: derivatives of each order
+    op: softmax
+    logits: [[0.5, 2.0, -1.5], [1.0, 0.0, 1.0]]
+    dtypes: [float32]
+    transforms: [forward-mode, second-order, vectorised-map]
+  - id: nothing-is-possible
+    why: implementations differ
+    op: softmax
+    logits: [[-.inf, -.inf, -.inf]]
+    dtypes: [float32]
+    policy: all-minus-infinity
 """
 ADAPTER = """\
 import numpy as np
@@ -45,10 +57,24 @@ SOFT = """\
         powers = np.exp(logits - logits.max(axis % 2, keepdims=True))
         result = powers / powers.sum(axis % 2, keepdims=True)
 """
+RIGHT = "return result"
+FORWARD = f"""{RIGHT}
+def directional(self, call, logits, tangent):
+    value = self.evaluate(call, logits)
+    product = value * tangent
+    return value, (product - value * product.sum(1, keepdims=True)) * 2"""
+SECOND = f"""{RIGHT}
+def hessian_product(self, call, logits, upstream, direction):
+    return upstream * direction"""
+MAPPED = f"""{RIGHT}
+def mapped(self, call, logits, upstream):
+    return self.evaluate(call, logits) * 2, upstream"""
 
 
 def prepare(folder: Path, body: str) -> tuple[Path, Path]:
+    body, *methods = body.split("\ndef ")
     lines = "".join(f"        {line}\n" for line in body.splitlines())
+    lines += "".join(f"    {line}\n" for each in methods for line in f"def {each}".splitlines())
     return write(folder / "cases.yaml", CASES), write(folder / "mine.py", ADAPTER + SOFT + lines)
 
 
@@ -64,6 +90,11 @@ def prepare(folder: Path, body: str) -> tuple[Path, Path]:
         ("plain", "repeatable", "calls.append(1)\nreturn result * len(calls)", "the same bits: False"),
         ("plain", "shift", "return result + (logits.max() > 10) * np.float32(0.01)", "instead of"),
         ("plain", "value", "raise ArithmeticError('no | <b> \\x1b[31m luck')", "ArithmeticError: no | <b>"),
+        ("differentiated", "forward-mode", FORWARD, "exact:    "),
+        ("differentiated", "forward-mode", FORWARD.replace("* 2", "* calls[0]"), "IndexError: list index"),
+        ("differentiated", "second-order", SECOND, "exact:    "),
+        ("differentiated", "vectorised-map", MAPPED, "observed: -1.125"),
+        ("nothing-is-possible", "policy", "return np.nan_to_num(result, nan=0.5)", "observed: [[0.5 0.5 0.5]]"),
         ("axis-of-none", "error", "return result", "expected: an error"),
         ("strided", "value", "return result * (1 + 1e-9 * (not logits.flags.c_contiguous))", "ulp of float64"),
     ],
@@ -73,7 +104,9 @@ def test_a_wrong_adapter_is_shown_without_the_project(
 ) -> None:
     cases, mine = prepare(tmp_path, body)
     ran = conformance("repro", case, "-b", mine, "--cases", cases, "--check", check)
-    assert (ran.code, ran.err) in ((0, ""), (0, f"{check} is a pass here: the script shows what is right\n"))
+    right = f"{check} is a pass here: the script shows what is right\n"
+    declared = f"{check} is a deviation here: the script shows what the profile declares\n"
+    assert (ran.code, ran.err) in ((0, ""), (0, right), (0, declared))
     out, error = run_bare(ran.out)
     assert printed in out + error, f"{ran.out}\n{out}\n{error}"
 
