@@ -173,7 +173,9 @@ class _NanWhereMasked(Kernel):
         (_NanWhereMasked, "[[-.inf, 1, 2], [1, 2, 3]]"),
     ],
 )
-def test_gradients_beside_a_row_that_has_none_are_judged(judged: Any, op: str, kind: type[Backend], logits: str) -> None:
+def test_gradients_beside_a_row_that_has_none_are_judged(
+    judged: Any, op: str, kind: type[Backend], logits: str
+) -> None:
     case = f"  - {{id: it, why: it, op: {op}, logits: {logits}}}\n"
     assert verdicts(judged(case, kind, "float32"), "gradient") == {"fail"}
     assert verdicts(judged(case, Kernel, "float32"), "gradient") == {"pass"}
