@@ -158,7 +158,7 @@ class Evaluator:
         return _Input(name, sent, view, self.backend.tensor(view), memory)
 
     def _value(self, call: Any, logits: Any, clock: _Clock) -> Array:
-        """The value as an array of our own; the framework's tensor is kept, to see whether the next request spares it."""
+        """The value as an array of our own; the framework's tensor is kept, to see whether the next call spares it."""
         clock.start()
         try:
             result = self.backend.evaluate(call, logits)

@@ -19,7 +19,7 @@ from tests.yardstick.registry import subject
 CASE = """
 theme: excuses
 cases:
-  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5]], targets: [0, -100], reductions: [none], dtypes: [float32]}
+  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5]], targets: [0, -100], reductions: [none]}
 """
 
 
