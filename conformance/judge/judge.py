@@ -277,8 +277,10 @@ class Judge:
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
         """The finding as a deviation, where the declared policies describe exactly these results."""
-        matter = [name for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
-        for names in [*([name] for name in matter), *([matter] if len(matter) > 1 else [])]:
+        alone = [[name] for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
+        # A policy that makes no difference alone may make one together with another that does.
+        together = [list(self._declared)] if alone and len(self._declared) > 1 else []
+        for names in [*alone, *together]:
             policies = changed(NORMATIVE, self.policies, names)
             resolution = resolve(unit.problem, policies)
             if resolution.undefined:

@@ -1,59 +1,52 @@
-"""Declared policies that matter only together."""
+"""Declared policies excuse what they describe, alone and together, and nothing else."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+import pytest
 
-from backends.numpy import Numpy
 from conformance.cases.load import load_suite
-from conformance.judge.finding import Subject
-from conformance.judge.profile import Declared, Profile
+from conformance.judge.profile import Declared
+from conformance.results.records import Outcome
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
+from tests.yardstick.kernel import Kernel
+from tests.yardstick.registry import subject
 
-CASE = """\
+CASE = """
 theme: excuses
 cases:
-  - id: it
-    why: -100 is ignored where it is the default, and out of range where there is none
-    op: cross_entropy
-    logits: [[1, 2, 3], [3, 1, 0.5]]
-    targets: [0, -100]
-    reductions: [none]
-    dtypes: [float32]
+  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5]], targets: [0, -100], reductions: [none]}
 """
 
 
-class NanForBadLabels(Numpy):
-    """No default ignored label, NaN for labels out of range."""
+class _NothingIgnored(Kernel):
+    """No label is ignored by default, and labels that are no class give NaN: only both together say what -100 gives."""
 
-    def cross_entropy(self, logits, targets, **options):
-        bad = targets < 0
-        losses = super().cross_entropy(logits, np.where(bad, 0, targets), **options)
-        return np.where(bad, np.nan, losses).astype(logits.dtype)
+    policies: ClassVar[dict[str, Declared]] = {
+        "default-ignore-index": Declared(value="none", documentation="undocumented"),
+        "label-out-of-range": Declared(value="nan", documentation="undocumented"),
+    }
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        return np.where(targets == -100, found.dtype.type(np.nan), found)
 
 
-def verdict(tmp_path: Path, **policies: str) -> str:
+class _NothingIgnoredAndWrong(_NothingIgnored):
+    """The same, and the other loss is wrong."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits, targets, **options) * np.float32(1.01)
+
+
+@pytest.mark.parametrize(("kind", "verdict"), [(_NothingIgnored, "deviation"), (_NothingIgnoredAndWrong, "fail")])
+def test_two_policies_excuse_together_what_neither_does_alone(kind: type[Kernel], verdict: str, tmp_path: Path) -> None:
     file = tmp_path / "cases.yaml"
     file.write_text(CASE, encoding="utf-8")
-    declared = {
-        name.replace("_", "-"): Declared(value=value, documentation="undocumented") for name, value in policies.items()
-    }
-    subject = Subject("it", profile=Profile(backend="it", policies=declared))
-    plan = Plan(load_suite([file]).entries, ("float32",))
-    [found] = {
-        o.verdict for unit in judge_locally(NanForBadLabels(), plan, subject) for o in unit if o.check == "value"
-    }
-    return found
-
-
-def test_a_policy_that_raises_the_question_and_one_that_answers_it_excuse_together(tmp_path: Path) -> None:
-    assert verdict(tmp_path, default_ignore_index="none", label_out_of_range="nan") == "deviation"
-
-
-def test_neither_excuses_alone(tmp_path: Path) -> None:
-    assert verdict(tmp_path, label_out_of_range="nan") == "fail"
-    assert verdict(tmp_path, default_ignore_index="none") == "fail"
-    assert verdict(tmp_path, default_ignore_index="none", label_out_of_range="zero") == "fail"
+    plan = Plan(load_suite([file]).entries)
+    outcomes: list[Outcome] = [each for unit in judge_locally(kind(), plan, subject(kind)) for each in unit]
+    assert {each.verdict for each in outcomes if each.check == "value"} == {verdict}

@@ -33,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
+    parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
     asked = parser.parse_args(arguments)
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
     jobs = [("unwanted", right), ("first_kills" if asked.what == "score" else "every_kill", wrong)]
-    found = in_parallel([job for job in jobs if job[1]], shown=True)
+    found = in_parallel([job for job in jobs if job[1]], asked.jobs)
     unwanted = {kind: seen for name, part in found if name == "unwanted" for kind, seen in part.items()}
     unsorted = {kind: kills for name, part in found if name != "unwanted" for kind, kills in part.items()}
     kills = {title(kind): unsorted[title(kind)] for kind in wrong if title(kind) in unsorted}

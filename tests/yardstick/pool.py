@@ -19,27 +19,24 @@ __all__ = ["in_parallel"]
 SHARES = 4
 
 
-def in_parallel(jobs: Sequence[tuple[str, Sequence[Kind]]], *, shown: bool = False) -> list[tuple[str, Any]]:
+def in_parallel(jobs: Sequence[tuple[str, Sequence[Kind]]], processes: int = 0) -> list[tuple[str, Any]]:
     """The results of ``jobs``, each a function of ``trial`` by name and its backends, over the whole suite.
 
-    The backends of a job are shared out; each share's result comes with the name of its job.
+    The backends of a job are shared out between ``processes``, as many as there are cores unless stated; each share's
+    result comes with the name of its job.
     """
-    cores = os.cpu_count() or 1
+    cores = processes or os.cpu_count() or 1
     tasks = [(name, [name_of(kind) for kind in share]) for name, kinds in jobs for share in _shares(kinds, cores)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(1, min(len(tasks), cores)), context) as pool:
         futures = [pool.submit(_perform, *task) for task in tasks]
-        return list(_told(futures, sum(len(kinds) for _, kinds in tasks)) if shown else _results(futures))
+        return list(_told(futures, sum(len(kinds) for _, kinds in tasks)))
 
 
 def _shares(kinds: Sequence[Kind], cores: int) -> Iterator[Sequence[Kind]]:
     """Interleaved, as neighbours are alike in cost."""
     count = min(len(kinds), cores * (SHARES if len(kinds) > 50 else 1))
     return (kinds[start::count] for start in range(count))
-
-
-def _results(futures: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, result) for name, _, result in (future.result() for future in futures))
 
 
 def _told(futures: Sequence[Any], total: int) -> Iterator[tuple[str, Any]]:

@@ -27,7 +27,7 @@ ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
 #: Where a defect is not one of a dtype, it shows here; what fewer than ``FEW`` cases kill is tried in the others too.
 USUAL = ("float32",)
 OTHERS = ("float64", "bfloat16", "float16")
-FEW = 12
+FEW = 3
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
 #: Dtypes, and whether the identities are asked too, in the order in which a kill is searched for.
