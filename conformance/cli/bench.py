@@ -105,9 +105,11 @@ def command(style: str, **options: Any) -> int:
 
     Every backend and replicate is a process of its own, in an order drawn by the seed, with the same threads on the
     same cores; the memory bandwidth of the machine is measured in between. Without -b: NumPy, torch and torch:compile,
-    jax and jax:eager, optax, TensorFlow eagerly, in a graph and by XLA, as far as they are installed. Writes DIR/benchmarks.json, which
-    `pytest-benchmark compare` reads too, and prints a table: the median of the processes' medians, bytes a second
-    against the least traffic, the share of the roof, and the class and error over tolerance of the result.
+    jax and jax:eager, optax, TensorFlow eagerly, in a graph and by XLA, as far as they are installed.
+
+    Writes DIR/benchmarks.json, which `pytest-benchmark compare` reads too, and prints a table: the median of the
+    processes' medians, bytes a second against the least traffic, the share of the roof, and the class and error over
+    tolerance of the result.
     """
     from conformance.bench.launch import Settings, launch
     from conformance.bench.table import print_table
