@@ -65,6 +65,10 @@ class Backend(ABC):
     #: Modes in which every new shape costs a compilation: there the value is taken from the differentiating call,
     #: so that one compiled function serves value and gradient.
     compiled_modes: ClassVar[tuple[str, ...]] = ()
+    #: How a stand-alone script of this framework is written. It is read from the source, without an import: literals
+    #: only. ``tensor`` makes one of ``{values}`` in ``{dtype}``, ``constant`` one of ``{shape}`` full of ``{value}``;
+    #: ``setup`` stands after the imports. What is left out goes through NumPy and :meth:`tensor`.
+    script: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         self.device = device or self.devices[0]
@@ -158,6 +162,27 @@ class Backend(ABC):
     @abstractmethod
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself."""
+
+    # -- transforms: optional, by the framework's own machinery -------------------------------------------------------
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Forward mode: the value, and its derivative in the direction ``tangent``, of the logits' shape."""
+        raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        """Second order: the gradient for ``upstream``, differentiated in ``direction``; of the logits' shape.
+
+        As the second derivative is symmetric, the gradient of <gradient, direction> is the same.
+        """
+        raise Unsupported(f"{type(self).__name__} has no second derivatives")
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and gradients of ``call`` for one example, mapped over axis 0 by the framework's vectorised map.
+
+        ``call``'s options are those of one example: its axis counts without the mapped one, and nothing is reduced.
+        The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all.
+        """
+        raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
     # -- what a benchmark asks beyond the results; an adapter may leave these as they are ------------------------------
 

@@ -8,7 +8,7 @@ what :meth:`Jax.prepare` sets must be there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -34,6 +34,11 @@ class Jax(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "logsumexp", "one-hot")
     compiled_modes: ClassVar[tuple[str, ...]] = ("jit", "logsumexp", "one-hot")
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "jnp.array({values}, jnp.{dtype})",
+        "constant": "jnp.full({shape}, {value}, jnp.{dtype})",
+        "setup": 'jax.config.update("jax_enable_x64", True)',
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global jax, jnp
@@ -150,6 +155,43 @@ class Jax(Backend):
         def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
             value, pullback = jax.vjp(lambda logits: call.apply(self, logits, operands), logits)
             return value, pullback(upstream)[0]
+
+        return function
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = self._function(call, self._forward)(logits, dict(call.operands), tangent)
+        return value, derivative
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        return self._function(call, self._forward_over_reverse)(logits, dict(call.operands), upstream, direction)
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._function(call, self._mapped)(logits, dict(call.operands), upstream)
+        return value, gradient
+
+    def _forward(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
+        def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> tuple[Tensor, Tensor]:
+            value, derivative = jax.jvp(lambda logits: call.apply(self, logits, operands), (logits,), (tangent,))
+            return value, derivative
+
+        return function
+
+    def _forward_over_reverse(self, call: Call) -> Callable[..., Tensor]:
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor, direction: Tensor) -> Tensor:
+            def gradient(logits: Tensor) -> Tensor:
+                return jax.vjp(lambda logits: call.apply(self, logits, operands), logits)[1](upstream)[0]
+
+            return jax.jvp(gradient, (logits,), (direction,))[1]
+
+        return function
+
+    def _mapped(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
+        one = self._value_and_gradient(call)
+
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
+            axes = {name: None if name == "weight" else 0 for name in operands}
+            value, gradient = jax.vmap(one, in_axes=(0, axes, 0))(logits, operands, upstream)
+            return value, gradient
 
         return function
 

@@ -15,11 +15,15 @@ __all__ = ["Optax"]
 
 
 class Optax(Jax):
-    """``optax.softmax_cross_entropy_with_integer_labels`` and ``optax.softmax_cross_entropy``."""
+    """``optax.softmax_cross_entropy_with_integer_labels`` and ``optax.softmax_cross_entropy``.
+
+    Mode ``safe``, jitted, holds ``optax.losses.safe_softmax_cross_entropy``, for class probabilities, and nothing else.
+    """
 
     framework: ClassVar[str] = "optax"
     profile: ClassVar[str] = "optax"
-    modes: ClassVar[tuple[str, ...]] = ("jit", "eager")
+    modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "safe")
+    compiled_modes: ClassVar[tuple[str, ...]] = ("jit", "safe")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global jax, optax
@@ -63,7 +67,11 @@ class Optax(Jax):
             raise Unsupported(f"optax's losses have no {name}")
         options = given(axis=axis)
         by_index = not are_probabilities(targets, logits)
-        if by_index and not label_smoothing:
+        if self.mode == "safe":
+            if by_index or label_smoothing or options.get("axis", -1) not in (-1, logits.ndim - 1):
+                raise Unsupported("safe_softmax_cross_entropy takes class probabilities along the last axis only")
+            losses = optax.losses.safe_softmax_cross_entropy(logits, targets)
+        elif by_index and not label_smoothing:
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options)
         else:
             if by_index:

@@ -7,7 +7,7 @@ be there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,10 @@ class TensorFlow(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "gpu")
     modes: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
     compiled_modes: ClassVar[tuple[str, ...]] = ("graph", "xla")
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "tf.constant({values}, tf.{dtype})",
+        "constant": "tf.constant({value}, tf.{dtype}, {shape})",
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global tf
@@ -142,6 +146,46 @@ class TensorFlow(Backend):
                 tape.watch(logits)
                 value = call.apply(self, logits, operands)
             return value, tape.gradient(value, logits, output_gradients=upstream)
+
+        return function
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = self._function(call, self._forward)(logits, dict(call.operands), tangent)
+        return value, derivative
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        return self._function(call, self._nested_tapes)(logits, dict(call.operands), upstream, direction)
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._function(call, self._mapped)(logits, dict(call.operands), upstream)
+        return value, gradient
+
+    def _forward(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
+        def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> tuple[Tensor, Tensor]:
+            with tf.autodiff.ForwardAccumulator(logits, tangent) as accumulator:
+                value = call.apply(self, logits, operands)
+            return value, accumulator.jvp(value)
+
+        return function
+
+    def _nested_tapes(self, call: Call) -> Callable[..., Tensor]:
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor, direction: Tensor) -> Tensor:
+            with tf.GradientTape() as outer:
+                outer.watch(logits)
+                with tf.GradientTape() as inner:
+                    inner.watch(logits)
+                    value = call.apply(self, logits, operands)
+                gradient = inner.gradient(value, logits, output_gradients=upstream)
+            return outer.gradient(gradient, logits, output_gradients=direction)
+
+        return function
+
+    def _mapped(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
+        one = self._value_and_gradient(call)
+
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
+            value, gradient = tf.vectorized_map(lambda example: one(*example), (logits, operands, upstream))
+            return value, gradient
 
         return function
 

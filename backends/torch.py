@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backends.contract import Array, Backend, Call, Operation, Reduction, Tensor, Unsupported, given
+from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,10 @@ class Torch(Backend):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     modes: ClassVar[tuple[str, ...]] = ("eager", "module", "compile")
     compiled_modes: ClassVar[tuple[str, ...]] = ("compile",)
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "torch.tensor({values}, dtype=torch.{dtype})",
+        "constant": "torch.full({shape}, {value}, dtype=torch.{dtype})",
+    }
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         global torch, F, nn
@@ -42,7 +46,7 @@ class Torch(Backend):
         if self.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("this build of PyTorch sees no CUDA device")
         torch.set_num_threads(threads)
-        self._compiled: dict[tuple[Operation, tuple[tuple[str, Any], ...]], Callable[..., Tensor]] = {}
+        self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
         if self.mode == "compile":
             # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
@@ -138,6 +142,49 @@ class Torch(Backend):
         value = self.evaluate(call, logits)
         (gradient,) = torch.autograd.grad(value, logits, upstream)
         return value.detach(), gradient
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = self._transformed(call, self._forward)(logits, dict(call.operands), tangent)
+        return value, derivative
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        logits = logits.detach().requires_grad_()
+        value = self.evaluate(call, logits)
+        (gradient,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
+        (product,) = torch.autograd.grad(gradient, logits, direction)
+        return product
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._transformed(call, self._mapped)(logits, dict(call.operands), upstream)
+        return value, gradient
+
+    def _forward(self, call: Call) -> Callable[..., Any]:
+        def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> Any:
+            return torch.func.jvp(lambda logits: call.apply(self, logits, operands), (logits,), (tangent,))
+
+        return function
+
+    def _mapped(self, call: Call) -> Callable[..., Any]:
+        def one(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> tuple[Tensor, Tensor]:
+            value, pullback = torch.func.vjp(lambda logits: call.apply(self, logits, operands), logits)
+            return value, pullback(upstream)[0]
+
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> Any:
+            axes = {name: None if name == "weight" else 0 for name in operands}
+            return torch.func.vmap(one, in_dims=(0, axes, 0))(logits, operands, upstream)
+
+        return function
+
+    def _transformed(self, call: Call, form: Callable[[Call], Callable[..., Any]]) -> Callable[..., Any]:
+        """A transform of ``call`` as one function, compiled as a whole.
+
+        The other way round, a transform of the compiled function, PyTorch runs it eagerly from then on.
+        """
+        key = (call.operation, call.options, form.__name__)
+        if key not in self._compiled:
+            function = form(Call(call.operation, {}, call.options))
+            self._compiled[key] = torch.compile(function, dynamic=False) if self.mode == "compile" else function
+        return self._compiled[key]
 
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
         value = self.evaluate(call, logits.detach().requires_grad_())

@@ -11,7 +11,7 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from reports.markdown import escape
+from reports.escape import escape
 
 __all__ = ["findings_text"]
 
@@ -34,11 +34,16 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(f"### {escape(row['defect'])}\n")
             lines.append(f"{escape(row['why'])}\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
-            lines.append(f"- where: {escape(where)}; seen: {escape(', '.join(row['seen']) or 'as described')}")
-            seen_on = f"versions: {escape(row['versions'] or 'all tested')}"
-            lines.append(f"- {seen_on}; upstream: {_link(row['issue'])}; confirmed {row['date']}")
+            seen = ", ".join(row["seen"]) or row["message"]
+            lines.append(f"- where: {escape(where)}; seen: {escape(seen)}")
+            lines.append(f"- on: {escape('; '.join(row['seen_on']))}{_range(row['versions'])}; confirmed {row['date']}")
+            lines.append(f"- upstream: {_link(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)
+
+
+def _range(versions: str) -> str:
+    return f" (entry for {escape(versions)})" if versions else ""
 
 
 def _link(issue: str) -> str:

@@ -10,9 +10,12 @@ from conformance.errors import HarnessError
 from conformance.judge.verdict import VERDICTS
 from conformance.results.records import Outcome
 from conformance.results.store import Run
+from reports.escape import escape
+from reports.semantics import semantics
+from reports.semantics_text import semantics_lines
 from reports.tally import NOT_PASSED, Tally
 
-__all__ = ["escape", "summary_text", "write_summary"]
+__all__ = ["cell", "escape", "summary_text", "write_summary"]
 
 LIMIT = 400  # findings of one verdict that are written out
 
@@ -28,14 +31,6 @@ def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:
     return path
 
 
-def escape(text: object) -> str:
-    """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
-    plain = "".join(c if c.isprintable() else " " for c in str(text))
-    for special in "\\`*_{}[]<>()#+!|~":
-        plain = plain.replace(special, "\\" + special)
-    return plain
-
-
 def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     """The summary of one run, or of several together, as Markdown."""
     lines = ["# Conformance run", ""]
@@ -46,15 +41,25 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     lines.append("| theme | " + " | ".join(escape(name) for name in names) + " |")
     lines.append("|---" * (len(names) + 1) + "|")
     for theme in counted.themes:
-        cells = [_cell(counted.cells[(name, theme)]) for name in names]
+        cells = [cell(counted.cells[(name, theme)]) for name in names]
         lines.append(f"| {escape(theme)} | " + " | ".join(cells) + " |")
-    lines.append("| **all** | " + " | ".join(_cell(counted.totals[name]) for name in names) + " |")
+    lines.append("| **all** | " + " | ".join(cell(counted.totals[name]) for name in names) + " |")
+    lines += _semantics(runs, counted)
     for verdict in NOT_PASSED:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
             lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({len(found)})", ""]
             lines += _findings(found)
     return "\n".join(lines) + "\n"
+
+
+def _semantics(runs: Sequence[Run], counted: Tally) -> list[str]:
+    """The semantics matrix, where the run observed a policy."""
+    if not counted.policies:
+        return []
+    records = [record for run in runs for record in run.backends.values()]
+    matrix = semantics(counted.policies, records)
+    return ["", "## Semantics", "", *semantics_lines(matrix, links=False)]
 
 
 def _about(run: Run) -> list[str]:
@@ -73,7 +78,8 @@ def _about(run: Run) -> list[str]:
     return lines
 
 
-def _cell(counts: Counter[str]) -> str:
+def cell(counts: Counter[str]) -> str:
+    """The counts of one cell of the matrix, as Markdown."""
     order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
     return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from conformance.judge.verdict import Verdict
 from conformance.results.records import Outcome
+from reports.semantics import BY_CHECK
 
 __all__ = ["NOT_PASSED", "Tally", "tally"]
 
@@ -27,6 +28,8 @@ class Tally:
     worst_ratio: dict[tuple[str, str], float] = field(default_factory=dict)
     notable: list[Outcome] = field(default_factory=list)
     themes: dict[str, None] = field(default_factory=dict)
+    #: What the semantics matrix is made of.
+    policies: list[Outcome] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
@@ -34,6 +37,8 @@ class Tally:
         self.cells[(backend, outcome.theme)][outcome.verdict] += 1
         self.totals[backend][outcome.verdict] += 1
         self.themes.setdefault(outcome.theme, None)
+        if outcome.check == "policy" or outcome.check in BY_CHECK:
+            self.policies.append(outcome)
         if outcome.verdict in NOT_PASSED:
             self.notable.append(outcome)
         if outcome.verdict in ("pass", "deviation") and isinstance(outcome.ratio, float):

@@ -30,8 +30,11 @@ _STYLES = {
 }
 
 
-def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
-    """Print a run's matrix to standard output (``table``), or its counts as JSON, and write its summary.md."""
+def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Path | None = None) -> None:
+    """Print a run's matrix to standard output (``table``), or its counts as JSON, and write its summary.md.
+
+    ``site`` is the first page of the run's site, where one was written: the last line names it.
+    """
     run = read_run(folder)
     counted = tally(run.outcomes)
     summary = write_summary(folder, [run], counted)
@@ -40,6 +43,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
             "folder": str(folder),
             "outcomes": str(run.path),
             "summary": str(summary),
+            "site": str(site) if site else None,
             "backends": {name: dict(counts) for name, counts in counted.totals.items()},
             "unavailable": {name: record.error for name, record in run.backends.items() if record.error},
             "truncated": run.truncated,
@@ -50,7 +54,8 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20) -> None:
     for name, record in run.backends.items():
         if record.error:
             sys.stdout.write(f"\n{name} did not run: {record.error}\n")
-    sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n")
+    pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
+    sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}\n")
 
 
 def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:

@@ -78,8 +78,7 @@ class Yardstick:
             declared=declared,
         )
         letter = comparison.letters[0]
-        within = CLASS_LETTERS.index(letter) <= CLASS_LETTERS.index(declared)
-        verdict = "not run" if comparison.vacuous[0] else "pass" if within else "fail"
+        verdict = "not run" if comparison.vacuous[0] else "pass" if comparison.conforms[0] else "fail"
         return record | {
             "class": letter,
             "ulp": _finite(comparison.ulp[0]),

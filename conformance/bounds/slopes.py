@@ -13,7 +13,7 @@ from conformance.bounds.terms import Terms
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 
-__all__ = ["Slopes"]
+__all__ = ["Bound", "Slopes"]
 
 Bound = tuple[Float64Array, Float64Array]
 
@@ -68,28 +68,49 @@ class Slopes:
         carried = 1.0 + computed * a.count[:, None]
         lost = 2.0 + scale + a.size[:, None] * computed + a.magnitude + inverse * carried
         error = error + self.eta * lost
-        if self._composed:
+        if self.composed:
             error = error + self.eta_store * carried
         return np.where(self.block.ignored[:, None], 0.0, error), exact
+
+    @cached_property
+    def coefficient_error(self) -> Float64Array:
+        """|Δ'a_c|: with the upstream gradient and the division by W, class by class, (P, C)."""
+        a, twice = self.coefficients, gamma(2.0 * self.u)
+        error = a.error + twice * (a.magnitude + a.error)
+        if self.composed:  # the gradient of the log-probabilities is stored in between
+            error = error + self.terms.arithmetic.u_store * (a.magnitude + error)
+        return error
+
+    @cached_property
+    def mass_error(self) -> Float64Array:
+        """|ΔA|, (P, 1)."""
+        a = self.coefficients
+        spoiled = self.coefficient_error.sum(axis=1)[:, None]
+        return np.asarray(spoiled + self._gamma(a.count)[:, None] * (a.size[:, None] + spoiled))
+
+    @cached_property
+    def probability_error(self) -> Float64Array:
+        """|Δp_c| where a derivative starts from the logits or from what the forward pass stored, (P, C)."""
+        if self.block.operation == "softmax":
+            kind = self.terms.arithmetic
+            return self.terms.probability * (1.0 + kind.u_store) + kind.u_store * self.terms.p + self.eta_store
+        stored = self.composed or self.block.operation == "log_softmax"
+        return self._probability_of_stored if stored else self.terms.probability
 
     @cached_property
     def _unscaled(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Of A·p_c − a_c: its error, its magnitude, and the largest p_c that may be computed, (P, C) each."""
         u, a, p = self.u, self.coefficients, self.terms.p
-        twice = gamma(2.0 * u)  # the upstream gradient and the division by W, class by class
-        error_a = a.error + twice * (a.magnitude + a.error)
-        error_p = self._probability_of_stored if self._composed else self.terms.probability
-        if self._composed:  # the gradient of the log-probabilities is stored in between
-            error_a = error_a + self.terms.arithmetic.u_store * (a.magnitude + error_a)
+        error_a, error_mass = self.coefficient_error, self.mass_error
+        error_p = self.probability_error
         mass, computed = np.abs(a.mass)[:, None], p + error_p
-        spoiled = error_a.sum(axis=1)[:, None]
-        error_mass = spoiled + self._gamma(a.count)[:, None] * (a.size[:, None] + spoiled)
         slope = np.abs(a.mass[:, None] * p - a.exact)
         error = mass * error_p + (error_mass + u * (mass + error_mass)) * computed + error_a
         return error + u * (slope + error), slope, computed
 
     @property
-    def _composed(self) -> bool:
+    def composed(self) -> bool:
+        """Whether the loss is two operations, with log-probabilities stored in between."""
         return self.block.operation == "nll_loss_of_log_softmax"
 
     @property
@@ -103,7 +124,7 @@ class Slopes:
     def log_softmax(self) -> Bound:
         """v_c − p_c·Σ v, with p from the logits or from the stored result."""
         u, v, p = self.u, self.block.upstream("none"), self.terms.p
-        error_p = self._probability_of_stored
+        error_p = self.probability_error
         mass = np.abs(v.sum(axis=1))[:, None]
         size = np.abs(v).sum(axis=1)[:, None]
         lost = np.where(np.abs(v) < self.eta * self.terms.flushed, np.abs(v), 0.0).sum(axis=1)[:, None]
@@ -115,7 +136,7 @@ class Slopes:
     def softmax(self) -> Bound:
         """p_c·(v_c − Σ p·v) or p_c·v_c − p_c·Σ p·v, with p from the logits or the stored result."""
         u, kind, v, p = self.u, self.terms.arithmetic, self.block.upstream("none"), self.terms.p
-        error_p = self.terms.probability * (1.0 + kind.u_store) + kind.u_store * p + self.eta_store
+        error_p = self.probability_error
         computed = p + error_p
         weight = np.abs(v)
         centre = (p * v).sum(axis=1)[:, None]

@@ -13,6 +13,7 @@ import numpy as np
 
 from conformance.bounds.classes import Arithmetic, gamma
 from conformance.bounds.coefficients import Coefficients
+from conformance.bounds.directions import Directions
 from conformance.bounds.slopes import Slopes
 from conformance.bounds.terms import Terms, finite
 from conformance.numerics.formats import Float64Array
@@ -61,6 +62,10 @@ class Tolerance:
         return Slopes(self.block, self.terms, self.coefficients)
 
     @cached_property
+    def _directions(self) -> Directions:
+        return Directions(self._slopes)
+
+    @cached_property
     def eta(self) -> float:
         """The error of an intermediate that underflows."""
         return self.arithmetic.eta_compute(self.flushed)
@@ -84,6 +89,28 @@ class Tolerance:
             loss = slopes.nll_loss if operation == "nll_loss" else slopes.cross_entropy
             return self._stored(*loss(scale, relative, inverse))
 
+    def tangent(self, reduction: str) -> Float64Array:
+        """In the value's shape: bounds on its derivative in the problems' directions."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            directions, operation = self._directions, self.block.operation
+            if operation == "softmax":
+                return self._stored(*directions.softmax_tangent())
+            if operation == "log_softmax":
+                return self._stored(*directions.log_softmax_tangent())
+            terms = directions.nll_tangent_terms if operation == "nll_loss" else directions.loss_tangent_terms
+            rows = finite(self.truth.fast.tangent("none").mid)
+            return self._stored(*self._reduced(*terms(), rows, reduction))
+
+    def curvature(self, reduction: str) -> Float64Array:
+        """(P, C): bounds on the gradient's derivative in the problems' directions."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            directions, operation = self._directions, self.block.operation
+            if operation == "softmax":
+                return self._stored(*directions.softmax_curvature())
+            if operation == "log_softmax":
+                return self._stored(*directions.log_softmax_curvature())
+            return self._stored(*directions.loss_curvature(*self._scale(reduction)))
+
     def _stored(self, error: Float64Array, exact: Float64Array) -> Float64Array:
         """An intermediate off by ``error``, rounded to the output's format: (1 + u_o)·error + u_o·|y| + η."""
         u = self.arithmetic.u_store
@@ -99,15 +126,19 @@ class Tolerance:
             return terms.probability, terms.p
         if operation == "log_softmax":
             return terms.term, terms.n
-        error, size, count = self._products
-        loss = finite(self.truth.fast.loss.mid)
+        return self._reduced(*self._products, finite(self.truth.fast.loss.mid), reduction)
+
+    def _reduced(
+        self, error: Float64Array, size: Float64Array, count: Float64Array, exact: Float64Array, reduction: str
+    ) -> tuple[Float64Array, Float64Array]:
+        """The same of rows (P,): each a sum of ``count`` terms, whose errors and magnitudes are summed."""
         if reduction == "none":
-            return error + gamma(self.arithmetic.height(count) * self.u) * (size + error), loss
+            return error + gamma(self.arithmetic.height(count) * self.u) * (size + error), exact
         rows, total = self.block.counts.astype(np.float64), self.block.total(count)
         error, size = self.block.total(error), self.block.total(size)
         each = self.block.largest(count)
         error = error + gamma(self.arithmetic.nested_height(each, rows, total) * self.u) * (size + error)
-        exact = np.abs(self.block.total(loss))
+        exact = np.abs(self.block.total(exact))
         if reduction == "sum":
             return error, exact
         weight, relative = self.denominator

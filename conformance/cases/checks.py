@@ -14,8 +14,9 @@ from typing import NamedTuple
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.model import Case, Generator
 from conformance.cases.yaml12 import NodePath
+from conformance.oracle.policies import POLICIES
 
-__all__ = ["MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
+__all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
 
 MOST_ELEMENTS = 2**31
 #: Operations that take neither targets nor a reduction.
@@ -26,6 +27,8 @@ _TARGET_DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64"),
 )
+#: What a case may require, and a profile declare as native, composed or unsupported.
+FEATURES = ("weight", "ignore-index", "label-smoothing", "probability-targets", "reductions", "gradient")
 _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
 
 
@@ -49,6 +52,7 @@ def complaints_about(case: Case) -> Iterator[Complaint]:
     yield from _numbers(case)
     yield from _options(case)
     yield from _choices(case)
+    yield from _transforms(case)
     yield from _expectations(case)
 
 
@@ -75,7 +79,7 @@ def _operands(case: Case) -> Iterator[Complaint]:
 
 
 def _numbers(case: Case) -> Iterator[Complaint]:
-    for name in ("logits", "log_probabilities", "targets", "weight", "upstream"):
+    for name in ("logits", "log_probabilities", "targets", "weight", "upstream", "tangent"):
         value = getattr(case, name)
         if value is None:
             continue
@@ -131,13 +135,39 @@ def _options(case: Case) -> Iterator[Complaint]:
 
 
 def _choices(case: Case) -> Iterator[Complaint]:
-    for name in ("reductions", "dtypes", "layouts", "flags"):
+    for index, feature in enumerate(case.requires):
+        if feature not in FEATURES:
+            mend = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
+            yield Complaint(("requires", index), f"unknown feature '{feature}'", mend)
+    for index, policy in enumerate(case.policies):
+        path: NodePath = ("policy",) if isinstance(case.policy, str) else ("policy", index)
+        if policy not in POLICIES:
+            mend = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
+            yield Complaint(path, f"there is no policy '{policy}'", mend)
+        elif policy in case.policies[:index]:
+            yield Complaint(path, f"'{policy}' twice", "keep one of the two")
+    for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms"):
         values = getattr(case, name)
-        if not values and name != "flags":
+        if not values and name not in ("flags", "requires", "transforms"):
             yield Complaint((name,), "an empty list", "name at least one, or remove the key for the default")
         for index, value in enumerate(values):
             if value in values[:index]:
                 yield Complaint((name, index), f"'{value}' twice", "keep one of the two")
+
+
+def _transforms(case: Case) -> Iterator[Complaint]:
+    if case.tangent is not None and not set(case.transforms) & {"forward-mode", "second-order"}:
+        mend = "add `transforms: [forward-mode, second-order]`, or remove the key"
+        yield Complaint(("tangent",), "a direction that nothing is differentiated in", mend)
+    if not case.transforms:
+        return
+    if case.expect is not None and case.expect.error is not None:
+        mend = "invalid input has no derivatives: remove the key"
+        yield Complaint(("transforms",), "next to `expect: {error: ...}`", mend)
+    if case.axis == "default":
+        yield Complaint(("transforms",), "the class axis is left to the framework", "state `axis`, or remove the key")
+    if "second-order" in case.transforms and case.op == "nll_loss":
+        yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 
 
 def _expectations(case: Case) -> Iterator[Complaint]:

@@ -59,13 +59,14 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
         check_fit(entry, exact.logits, exact.targets, exact.weight, exact.class_axis)
     reductions: tuple[ReductionName, ...] = ("none",) if case.op in NORMALISERS else case.reductions
     upstream = _upstream(entry, exact, reductions)
+    tangent = _tangent(entry, exact)
     problems: list[Problem] = []
     skipped: list[tuple[DtypeName, str]] = []
     for dtype in wanted:
-        if reason := _beyond(exact, upstream, dtype):
+        if reason := _beyond(exact, upstream, tangent, dtype):
             skipped.append((dtype, reason))
         else:
-            problems += _problems(entry, exact, upstream, dtype)
+            problems += _problems(entry, exact, upstream, tangent, dtype)
     return Expansion(problems, skipped)
 
 
@@ -135,10 +136,31 @@ def _stated(exact: _Exact, given: Any, shape: tuple[int, ...]) -> Float64Array:
     return materialise(given, shape=shape, class_axis=exact.shape_axis if whole else None)
 
 
-def _beyond(exact: _Exact, upstream: dict[ReductionName, Float64Array], dtype: DtypeName) -> str | None:
+def _tangent(entry: Entry, exact: _Exact) -> Float64Array | None:
+    """The direction of the case's transforms: the stated one, or a seeded one that is not the upstream gradient."""
+    case, shape = entry.case, exact.logits.shape
+    if not case.transforms:
+        return None
+    if "vectorised-map" in case.transforms and (len(shape) < 2 or exact.class_axis == 0):
+        problem = f"no leading axis of positions in logits of shape {shape}, classes along {exact.class_axis}"
+        raise entry.error(("transforms",), problem, "remove `vectorised-map`, or give the logits a batch axis")
+    if case.tangent is None:
+        return default_upstream(shape, f"{case.id}, tangent")
+    if isinstance(case.tangent, Generator) and case.tangent.shape is None:
+        return materialise(case.tangent, shape=shape, class_axis=exact.shape_axis)
+    stated = _stated_shape(case.tangent)
+    if stated not in (shape, ()):
+        raise entry.error(("tangent",), f"tangent of shape {stated} for logits of shape {shape}", "give it their shape")
+    values = materialise(case.tangent, shape=stated, class_axis=exact.shape_axis if stated == shape else None)
+    return np.ascontiguousarray(np.broadcast_to(values, shape))
+
+
+def _beyond(
+    exact: _Exact, upstream: dict[ReductionName, Float64Array], tangent: Float64Array | None, dtype: DtypeName
+) -> str | None:
     """Why the case cannot be put in ``dtype``; None where it can."""
     probabilities = exact.targets.values if exact.targets.is_rounded else None
-    for values in (exact.logits, exact.weight, probabilities, *upstream.values()):
+    for values in (exact.logits, exact.weight, probabilities, tangent, *upstream.values()):
         if values is None or dtype == "float64" or np.abs(values).max(initial=0.0) <= SAFE:
             continue
         lost = np.isfinite(values) & np.isinf(round_to(values, dtype).astype(np.float64))
@@ -158,7 +180,11 @@ def _short(value: float) -> str:
 
 
 def _problems(
-    entry: Entry, exact: _Exact, upstream: dict[ReductionName, Float64Array], dtype: DtypeName
+    entry: Entry,
+    exact: _Exact,
+    upstream: dict[ReductionName, Float64Array],
+    tangent: Float64Array | None,
+    dtype: DtypeName,
 ) -> list[Problem]:
     case = entry.case
     logits = round_to(exact.logits, dtype)
@@ -182,6 +208,7 @@ def _problems(
             label_smoothing=case.label_smoothing,
             reductions=tuple(rounded),
             upstream=rounded,
+            tangent=None if tangent is None else round_to(tangent, dtype),
         )
         for layout in case.layouts
     ]

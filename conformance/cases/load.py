@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 NOTES_NAME = "notes.yaml"
+#: Files among the cases that hold none.
+_OTHERS = (NOTES_NAME, "quick.yaml")
 _SUFFIXES = (".yaml", ".yml")
 _NOT_CASES = "benchmarks"
 
@@ -97,7 +99,8 @@ def _line(error: CaseError) -> int:
 def case_files(paths: Sequence[Path]) -> list[Path]:
     """The case files among ``paths`` and below its folders, each once; raises CaseError.
 
-    Left out below a folder: ``notes.yaml``, folders called ``benchmarks``, hidden folders, other suffixes.
+    Left out below a folder: ``notes.yaml``, ``quick.yaml``, folders called ``benchmarks``, hidden folders, other
+    suffixes.
     """
     if not paths:
         raise CaseError("no case file named", mend="name a file or folder of cases")
@@ -130,14 +133,14 @@ def _below(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if name != _NOT_CASES and not name.startswith("."))
         for name in names:
-            if name.endswith(_SUFFIXES) and name != NOTES_NAME and not name.startswith("."):
+            if name.endswith(_SUFFIXES) and name not in _OTHERS and not name.startswith("."):
                 yield Path(parent, name)
 
 
 def _single(path: Path) -> Path:
     if not path.exists():
         raise CaseError(f"{path}: no such file or folder", mend="check the path, relative to where you are")
-    if not path.is_file() or path.suffix not in _SUFFIXES or path.name == NOTES_NAME:
+    if not path.is_file() or path.suffix not in _SUFFIXES or path.name in _OTHERS:
         raise CaseError(f"{path}: not a case file", mend="name a .yaml file of cases, or a folder of them")
     return path
 

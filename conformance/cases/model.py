@@ -12,6 +12,7 @@ __all__ = [
     "LAYOUTS",
     "OPERATIONS",
     "REDUCTIONS",
+    "TRANSFORMS",
     "Budget",
     "Case",
     "CaseFile",
@@ -22,6 +23,7 @@ __all__ = [
     "Notes",
     "OperationName",
     "ReductionName",
+    "TransformName",
 ]
 
 OperationName = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
@@ -36,6 +38,9 @@ ReductionName = Literal["none", "sum", "mean", "default"]
 REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
+#: Differentiation and mapping beyond value and gradient, each a check of its own.
+TransformName = Literal["forward-mode", "second-order", "vectorised-map"]
+TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map")
 
 Identifier = Annotated[
     str,
@@ -88,7 +93,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
     argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
-    ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``expected`` maps a reduction
+    ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
+    derivative in a direction, for that of the gradient, or for the vectorised map; ``tangent`` is the direction, of the
+    logits' shape, seeded where it is left out. ``expected`` maps a reduction
     (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits rounded to
     the widest dtype of the case.
     """
@@ -111,11 +118,18 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     dtypes: tuple[DtypeName, ...] = DTYPES
     layouts: tuple[Layout, ...] = ("contiguous",)
     upstream: Generator | Numbers | None = None
+    transforms: tuple[TransformName, ...] = ()
+    tangent: Generator | Numbers | None = None
     expected: dict[str, str | list] | None = None  # type: ignore[type-arg]
     expect: Expect | None = None
-    policy: str | None = None
+    policy: str | tuple[str, ...] | None = None
     requires: tuple[Identifier, ...] = ()
     budget: Budget = Budget()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that the case observes."""
+        return () if self.policy is None else (self.policy,) if isinstance(self.policy, str) else self.policy
 
 
 class CaseFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

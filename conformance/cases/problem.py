@@ -24,7 +24,8 @@ class Problem:
     Arrays have the shapes that the caller of the framework would give; floating arrays are already rounded to
     ``dtype``. ``axis`` is what the backend is told (``None``: the argument is left out); ``class_axis`` is where the
     truth is taken, from 0 (``None`` where the input is invalid or the axis is left to the framework).
-    ``upstream`` maps each reduction to its upstream gradient, of the value's shape. ``reductions`` is
+    ``upstream`` maps each reduction to its upstream gradient, of the value's shape; ``tangent``, of the logits' shape,
+    is the direction of the case's transforms, ``None`` where it asks for none. ``reductions`` is
     ``("none",)`` for operations that do not reduce.
     """
 
@@ -43,6 +44,7 @@ class Problem:
     label_smoothing: float
     reductions: tuple[ReductionName, ...]
     upstream: dict[ReductionName, Array]
+    tangent: Array | None = None
 
     @property
     def must_raise(self) -> bool:

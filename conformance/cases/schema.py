@@ -47,10 +47,12 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "dtypes": "The dtypes to check; one whose range the numbers exceed is skipped.",
         "layouts": "How the logits lie in memory.",
         "upstream": "The upstream gradient, where its shape is the value's; left out: seeded, of both signs.",
+        "transforms": "Checks beyond value and gradient: derivatives in a direction, and the vectorised map.",
+        "tangent": "The direction of the derivatives, of the logits' shape; left out: seeded, of both signs.",
         "expected": "17 significant digits for each reduction (`value` for softmax and log_softmax), or `gradient`.",
         "expect": "An error that must be raised, or a warning that must be given.",
-        "policy": "The policy that decides this case, where implementations legitimately differ.",
-        "requires": "Features without which a backend cannot take part.",
+        "policy": "The policy, or policies, that the case observes: where implementations legitimately differ.",
+        "requires": "Features (weight, ignore-index, ...) without which a backend is unsupported here.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
     },
     "Generator": {
@@ -129,7 +131,8 @@ def _refine_case(case: dict[str, Any]) -> None:
     fields["expected"]["anyOf"][0]["propertyNames"] = {"enum": ["none", "sum", "mean", "default", "value", "gradient"]}
     for key in ("reductions", "dtypes", "layouts"):
         fields[key] |= {"minItems": 1, "uniqueItems": True}
-    fields["flags"]["uniqueItems"] = True
+    for key in ("flags", "transforms"):
+        fields[key]["uniqueItems"] = True
     refused = [{"required": [key]} for key in ("targets", "targets_as", "target_dtype", "weight", "ignore_index")]
     normaliser = {"properties": {"op": {"enum": list(NORMALISERS)}}, "required": ["op"]}
     nll = {"properties": {"op": {"const": "nll_loss"}}, "required": ["op"]}

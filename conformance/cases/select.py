@@ -33,15 +33,16 @@ class Shard:
 def matcher(expression: str) -> Callable[[Entry], bool]:
     """Whether a case matches a ``-k`` expression.
 
-    A word matches where it is part of the case's id, theme, operation or one of its flags, whatever the letters'
-    case; ``not`` binds closer than ``and``, ``and`` closer than ``or``. Raises UsageError for an expression that
-    cannot be read.
+    A word matches where it is part of the case's id, theme, operation, one of its flags, or ``policy:`` and the name
+    of a policy that it observes, whatever the letters' case; ``not`` binds closer than ``and``, ``and`` closer than
+    ``or``. Raises UsageError for an expression that cannot be read.
     """
     holds = predicate(expression)
 
     def matches(entry: Entry) -> bool:
         # A newline cannot be part of a word, so no word matches across two names.
-        return holds("\n".join((entry.case.id, entry.theme, entry.case.op, *entry.case.flags)).lower())
+        policies = (f"policy:{name}" for name in entry.case.policies)
+        return holds("\n".join((entry.case.id, entry.theme, entry.case.op, *entry.case.flags, *policies)).lower())
 
     return matches
 

@@ -13,7 +13,7 @@ import click
 from conformance import __version__
 from conformance.errors import HarnessError, UsageError
 
-__all__ = ["cli", "main"]
+__all__ = ["answer", "cli", "main"]
 
 #: Verb to one line of help; the module of the same name in this package defines ``command``.
 VERBS = {
@@ -21,6 +21,10 @@ VERBS = {
     "bench": "Time backends on workloads, beside the error of their results.",
     "explain": "Derive a case's exact value, line by line.",
     "report": "Merge runs and write their report.",
+    "diff": "Tell what changed between two runs.",
+    "repro": "Write a stand-alone script that shows a finding.",
+    "dossier": "Write every framework's defects, ready to be sent.",
+    "history": "Keep every run in one file, and show what changed.",
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
     "fill": "Compute missing expected values into case files.",
@@ -68,8 +72,15 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; errors go to standard error in words, never as a traceback."""
+    return answer(cli, arguments)
+
+
+def answer(command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None) -> int:
+    """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong."""
     try:
-        result: Any = cli.main(args=None if arguments is None else [*arguments], standalone_mode=False)
+        result: Any = command.main(
+            args=None if arguments is None else [*arguments], prog_name=name, standalone_mode=False
+        )
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit_:

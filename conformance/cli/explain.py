@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import backend_option, cases_option
+from conformance.cli.options import backend_option, cases_option, schema_option
 from conformance.errors import UsageError
 from conformance.places import CASES
 
@@ -46,6 +46,7 @@ MOST_MEMORY = 1 << 30
     show_default=True,
     help="Lines for people, or one JSON object.",
 )
+@schema_option("explain")
 def command(
     case: str, backends: tuple[str, ...], paths: tuple[Path, ...], dtype: str | None, reduction: str | None, style: str
 ) -> int:
@@ -76,7 +77,7 @@ def command(
     else:
         from conformance.cli.explanation import write_explanation
 
-        write_explanation(derivation, wrong, of, seen, entry.case.policy)
+        write_explanation(derivation, wrong, of, seen, entry.case.policies)
     return max((each.exit_code for each in seen), default=0) if any(not each.error for each in seen) else 3 * bool(seen)
 
 

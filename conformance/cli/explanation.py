@@ -25,14 +25,19 @@ _COLOURS = {"pass": "green", "deviation": "cyan", "known": "yellow", "error": "m
 
 
 def write_explanation(
-    derivation: Derivation, mistakes: Sequence[Mistake], reduction: str, seen: Sequence[Observed], policy: str | None
+    derivation: Derivation,
+    mistakes: Sequence[Mistake],
+    reduction: str,
+    seen: Sequence[Observed],
+    policies: Sequence[str],
 ) -> None:
     """Write everything to standard output; coloured only on a terminal."""
     _heading(derivation)
     if derivation.axis_choices:
         _axes(derivation)
-    elif policy:
-        _policy(policy)
+    else:
+        for policy in policies:
+            _policy(policy)
     if derivation.refusal:
         _refusal(derivation.refusal)
     for number, position in enumerate(derivation.positions):

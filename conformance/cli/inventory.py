@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import importlib.metadata
 import types
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from conformance.cli.tables import Row, cell
 from conformance.errors import Place, UsageError
 from conformance.oracle.policies import NORMATIVE, Policies
-from conformance.places import PROFILES
+from conformance.places import CASES, PROFILES
 
-__all__ = ["backend_rows", "defect_rows", "policy_rows"]
+if TYPE_CHECKING:
+    from conformance.judge.profile import Defect
+
+__all__ = ["backend_rows", "defect_rows", "observed_rows", "policy_rows"]
 
 
 class _Declared(msgspec.Struct, frozen=True):
@@ -46,14 +51,14 @@ def backend_rows() -> list[Row]:
 
 def defect_rows() -> list[Row]:
     """Every entry of every backend's register of known defects, with the command that shows it."""
+    from conformance.cases.load import load_suite
     from conformance.judge.profile import load_profile
 
+    dtypes = {entry.case.id: entry.case.dtypes for entry in load_suite((CASES,)).entries}
     rows: list[Row] = []
     for file in sorted(PROFILES.glob("*.yaml")):
         profile = load_profile(file)
         for entry in profile.known:
-            spec = ":".join([profile.backend, *entry.modes[:1]])
-            case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
             rows.append(
                 {
                     "backend": profile.backend,
@@ -64,12 +69,29 @@ def defect_rows() -> list[Row]:
                     "checks": list(entry.checks),
                     "seen": [*entry.reached, *entry.observed],
                     "versions": entry.versions,
+                    "seen_on": list(entry.seen_on or profile.tested),
+                    "message": entry.message,
                     "issue": entry.issue,
                     "date": entry.date,
-                    "shown_by": f"conformance explain {case} -b {spec}",
+                    "cases": list(entry.cases),
+                    "shown_by": _shown_by(profile.backend, entry, dtypes),
                 }
             )
     return rows
+
+
+def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) -> str:
+    """The command that shows a defect: its derivation, or a run where a transformed call shows it.
+
+    The widest dtype is the default, so that another one is named.
+    """
+    case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
+    spec = ":".join([backend, *entry.modes[:1]])
+    shown = [name for name in entry.dtypes if name in dtypes.get(case, (name,))]
+    dtype = f" --dtype {shown[0]}" if shown else ""
+    if {"value", "gradient", "error", "warning"}.isdisjoint(entry.checks):
+        return f"conformance run -b {spec} -k {case}{dtype}"
+    return f"conformance explain {case} -b {spec}{dtype}"
 
 
 def _row(name: str, title: str, state: str, version: str, devices: list[str], modes: list[str], note: str) -> Row:
@@ -130,6 +152,17 @@ def policy_rows() -> list[Row]:
                 }
             )
     return rows
+
+
+def observed_rows(runs: Sequence[Path]) -> list[Row]:
+    """A row for every policy and backend of some runs: declared there, observed there, and where the two differ."""
+    from reports.merge import merge
+    from reports.semantics import semantics
+    from reports.semantics_text import semantics_rows
+
+    merged = merge(runs)
+    records = [record for run in merged.runs for record in run.backends.values()]
+    return semantics_rows(semantics(merged.outcomes, records))
 
 
 def _profiles() -> list[_Profile]:

@@ -8,10 +8,25 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.options import cases_option, schema_option
 from conformance.places import CASES, PROFILES
 
 __all__ = ["command"]
+
+
+def _variants() -> dict[str, tuple[str, ...]]:
+    """The devices and modes of every backend that is installed."""
+    from backends import discovery
+
+    found = {}
+    for name in discovery.names():
+        try:
+            backend = discovery.find(name)
+        except discovery.BackendLookupError:
+            continue
+        if backend.devices is not None and backend.modes is not None:
+            found[name] = (*backend.devices, *backend.modes)
+    return found
 
 
 @click.command(
@@ -34,6 +49,7 @@ __all__ = ["command"]
     show_default=True,
     help="Lines for people, or one JSON array.",
 )
+@schema_option("lint")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
     """Check case files, their expected values, their schema, workloads, and the backends' profiles.
 
@@ -54,7 +70,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         profiles = PROFILES
     entries = read_suite(of_cases)[0].entries if of_cases else ()
     if profiles is not None:
-        findings += lint_profiles(profiles, [entry.case.id for entry in entries])
+        findings += lint_profiles(profiles, [entry.case for entry in entries], _variants())
     if style == "json":
         rows = [
             {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,

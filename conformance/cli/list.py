@@ -13,7 +13,7 @@ from conformance.places import CASES
 
 __all__ = ["command"]
 
-TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes")
+TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes", "schemas")
 #: Topics that speak of cases: only these can be narrowed down.
 OF_CASES = ("cases", "flags", "themes")
 
@@ -21,7 +21,7 @@ OF_CASES = ("cases", "flags", "themes")
 @click.command(
     "list",
     epilog="Examples: `conformance list`; `conformance list backends`; "
-    "`conformance list cases -k 'softmax and axis'`; `conformance list policies --format json`.",
+    "`conformance list cases -k 'softmax and axis'`; `conformance list policies --observed results/all`.",
 )
 @click.argument("topic", type=click.Choice(TOPICS), default="cases")
 @cases_option
@@ -34,8 +34,26 @@ OF_CASES = ("cases", "flags", "themes")
     show_default=True,
     help="A table for people, or one JSON array.",
 )
-def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: str) -> int:
-    """List cases, backends, flags, policies, known defects, verdicts or themes."""
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the topic's JSON, and end.")
+@click.option(
+    "--observed",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Policies only: what was observed in RUN beside what was declared there. Repeat for several.",
+)
+def command(
+    topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool, runs: tuple[Path, ...]
+) -> int:
+    """List cases, backends, flags, policies, known defects, verdicts, themes, or JSON Schemas."""
+    if schema:
+        from conformance.schemas.registry import schema_text
+
+        click.echo(schema_text(f"list-{topic}"), nl=False)
+        return 0
+    if runs and topic != "policies":
+        raise UsageError(f"{topic} are not observed in a run", mend="list policies, or leave out --observed")
     if topic in OF_CASES:
         rows = _of_cases(topic, paths, expression)
     elif paths or expression is not None:
@@ -47,13 +65,19 @@ def command(topic: str, paths: tuple[Path, ...], expression: str | None, style: 
 
         rows = backend_rows()
     elif topic == "policies":
-        from conformance.cli.inventory import policy_rows
+        from conformance.cli.inventory import observed_rows, policy_rows
 
-        rows = policy_rows()
+        rows = observed_rows(runs) if runs else policy_rows()
     elif topic == "defects":
         from conformance.cli.inventory import defect_rows
 
         rows = defect_rows()
+    elif topic == "schemas":
+        from conformance.schemas.registry import DOCUMENTS
+
+        rows = [
+            {"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()
+        ]
     else:
         from conformance.judge.verdict import NONCONFORMING, VERDICTS
 

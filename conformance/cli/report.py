@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from conformance.cli.exports import Exports, export_options
+from conformance.cli.options import cases_option, schema_option
+
 __all__ = ["command"]
 
 
@@ -20,13 +23,22 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal.",
 )
-def command(runs: tuple[Path, ...], output: Path, details: int) -> int:
+@cases_option
+@export_options
+@schema_option("badge")
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
-    A RUN is a run's folder, or a folder of such folders. Writes DIR/summary.md and prints the matrix.
+    A RUN is a run's folder, or a folder of such folders. Writes a site into DIR (open DIR/index.html: it needs no
+    server), DIR/summary.md, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
+    from conformance.repro.script import reproducer
     from reports.merge import merge
+    from reports.site.build import write_site
     from reports.terminal import print_merged
 
-    print_merged(merge(runs), output, details=details)
+    merged = merge(runs)
+    print_merged(merged, output, details=details)
+    exports.write(merged, paths)
+    click.echo(f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer)}")
     return 0

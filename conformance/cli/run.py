@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, select_option
+from conformance.cli.options import backend_option, cases_option, schema_option, select_option
 
 __all__ = ["command"]
 
@@ -61,6 +61,11 @@ __all__ = ["command"]
     metavar="GIB",
     help="Leave out cases whose stated budget is larger.",
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only the cases and dtypes of cases/quick.yaml, which kill every wrong backend of the tests; no identities.",
+)
 @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts of the cases.")
 @click.option(
     "--identities/--no-identities",
@@ -92,7 +97,13 @@ __all__ = ["command"]
     metavar="N",
     help="Findings to show in full on the terminal; all are in the results and the summary.",
 )
+@click.option(
+    "--site/--no-site",
+    default=None,
+    help="Write DIR/site, the pages of this run; by default where no -k, --cases, --dtype or --shard narrows it.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@schema_option("run", "outcomes")
 def command(
     backends: tuple[str, ...],
     paths: tuple[Path, ...],
@@ -105,6 +116,7 @@ def command(
     timeout: float,
     start_timeout: float,
     max_memory: float,
+    quick: bool,
     shard: str | None,
     identities: bool,
     resume: Path | None,
@@ -112,11 +124,13 @@ def command(
     replace: bool,
     style: str,
     details: int,
+    site: bool | None,
     quiet: bool,
 ) -> int:
     """Run the cases on backends, each in a process of its own, and judge every result.
 
-    Writes DIR/outcomes.jsonl and DIR/summary.md, and prints a matrix of backends and themes.
+    Writes DIR/outcomes.jsonl, DIR/summary.md and, for a run of all cases, DIR/site, and prints a matrix of backends and
+    themes.
     """
     from conformance.run.launch import Settings, launch
 
@@ -132,8 +146,9 @@ def command(
         timeout=timeout,
         start_timeout=start_timeout,
         max_memory=int(max_memory * 2**30),
+        quick=quick,
         shard=shard,
-        identities=identities,
+        identities=identities and not quick,
         resume=resume,
         output=output,
         replace=replace,
@@ -142,5 +157,15 @@ def command(
     run = launch(settings)
     from reports.terminal import print_run
 
-    print_run(run.folder, style=style, details=details)
+    narrowed = bool(paths or expression or dtypes or shard)
+    pages = _write_site(run.folder, paths) if site or (site is None and not narrowed) else None
+    print_run(run.folder, style=style, details=details, site=pages)
     return run.exit_code
+
+
+def _write_site(folder: Path, cases: tuple[Path, ...]) -> Path:
+    from conformance.repro.script import reproducer
+    from conformance.results.store import read_run
+    from reports.site.build import write_site
+
+    return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer)

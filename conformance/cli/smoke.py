@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.options import backend_option
+from conformance.cli.options import backend_option, schema_option
 from conformance.cli.tables import aligned
 from conformance.errors import BackendUnavailable, UsageError
 from conformance.worker.find import find_backends
@@ -60,6 +60,7 @@ _COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red",
     show_default=True,
     help="Lines for people, or one JSON array.",
 )
+@schema_option("smoke")
 def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
     """Make a dozen small calls on an adapter: which operations work, and the first fault with its place.
 

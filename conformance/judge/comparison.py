@@ -47,6 +47,8 @@ class Segments:
 class Comparison:
     """Per problem, (n,): the class reached, the largest error in ulp, error over the declared tolerance, and where.
 
+    ``conforms`` says that every element is within the declared class, or in A or B, which every other class contains up
+    to one rounding. C does not lie within D and E: far from zero it permits more than a half type's own roundings.
     ``vacuous`` marks problems for which the declared class promises nothing.
     """
 
@@ -54,6 +56,7 @@ class Comparison:
     ulp: Float64Array
     ratio: Float64Array
     worst: Integers
+    conforms: Booleans
     vacuous: Booleans
 
 
@@ -89,9 +92,11 @@ def compare(
             undecided &= judged
         if refine is not None and undecided.any():
             distance, radius = _refined(observed, exact, distance, radius, np.flatnonzero(undecided), refine, dtype)
-        within = ((distance <= bound) & np.isfinite(bound)) | (distance == 0.0)
-        rank[within & (rank == len(available))] = place
+        rank[_within(distance, bound) & (rank == len(available))] = place
     ranks, _ = segments.reduce(rank.astype(np.float64))
+    sound = rank <= min(available.index("B"), available.index(declared))
+    held = sound | ((rank <= available.index(declared)) & _within(distance, bounds[declared]))
+    missed, _ = segments.reduce((~held).astype(np.float64))
     limit = bounds[declared]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(distance == 0.0, 0.0, distance / limit)
@@ -101,7 +106,11 @@ def compare(
     vacuous, _ = segments.reduce((~np.isfinite(limit) & np.isfinite(exact.mid)).astype(np.float64))
     found = [(*available, "F")[int(r)] for r in ranks]
     assert all(letter in CLASS_LETTERS for letter in found)
-    return Comparison(found, ulp_top, ratio_top, np.where(ratio_top > 0, worst, ulp_worst), vacuous > 0)
+    return Comparison(found, ulp_top, ratio_top, np.where(ratio_top > 0, worst, ulp_worst), missed == 0, vacuous > 0)
+
+
+def _within(distance: Float64Array, bound: Float64Array) -> Booleans:
+    return ((distance <= bound) & np.isfinite(bound)) | (distance == 0.0)
 
 
 def _distance(observed: Float64Array, exact: Enclosure, dtype: DtypeName) -> Float64Array:

@@ -46,6 +46,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False):
     expected: Any = None
     worst_input: Any = None
     seconds: float = 0.0
+    policy: str = ""
 
     def deviating(self, why: str) -> Finding:
         """The same as a deviation that a declared policy describes."""
@@ -77,4 +78,5 @@ def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:
         message=finding.message,
         seconds=finding.seconds,
         source=(subject.sources or {}).get(problem.operation),
+        policy=finding.policy,
     )

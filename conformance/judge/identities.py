@@ -14,7 +14,7 @@ from conformance.cases.problem import Array, Problem
 from conformance.numerics.formats import round_to, widen
 from conformance.oracle.block import from_rows, to_rows
 
-__all__ = ["Derived", "derive", "identity_names"]
+__all__ = ["Derived", "derive", "identity_names", "reshapes"]
 
 #: Larger problems are left to the plain checks: an identity costs another call.
 ELEMENTS = 1 << 14
@@ -43,7 +43,7 @@ def derive(problem: Problem) -> Iterator[Derived]:
     """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones."""
     if not 0 < problem.logits.size <= ELEMENTS or problem.layout != "contiguous" or problem.logits.ndim == 0:
         return
-    reshaping = (_ignored_dropped, _split, _axis_moved) if _reshapes(problem) else ()
+    reshaping = (_ignored_dropped, _split, _axis_moved) if reshapes(problem) else ()
     makers: tuple[Callable[[Problem], Iterator[Derived]], ...] = (
         _composed,
         _shifted,
@@ -55,8 +55,8 @@ def derive(problem: Problem) -> Iterator[Derived]:
         yield from make(problem)
 
 
-def _reshapes(problem: Problem) -> bool:
-    """Whether identities that change the shape are asked: in one dtype of a case, as compilers start anew for each."""
+def reshapes(problem: Problem) -> bool:
+    """Whether calls of another shape are made for it: in one dtype of a case, as compilers start anew for each."""
     dtypes = problem.case.dtypes
     return problem.dtype == ("float32" if "float32" in dtypes else dtypes[0])
 

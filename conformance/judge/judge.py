@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from conformance.bounds.classes import CLASS_LETTERS, Letter
+from conformance.bounds.classes import Letter
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
+from conformance.judge.excuses import Unit, changed, may_excuse
 from conformance.judge.finding import Finding, Subject
-from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.observing import Observer
+from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, resolve
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -34,18 +36,6 @@ _FAILURES: dict[str, Verdict] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
-    """A problem as the backend sees it, and what the normative policies make of it."""
-
-    problem: Problem
-    resolution: Resolution
-
-
-def _conforms(letter: Letter, declared: Letter) -> bool:
-    return CLASS_LETTERS.index(letter) <= CLASS_LETTERS.index(declared)
-
-
-@dataclass(frozen=True, eq=False)
 class Judge:
     """Holds one backend's observations against the truth, its declared classes and its declared policies."""
 
@@ -62,9 +52,12 @@ class Judge:
         )
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
+        object.__setattr__(self, "observer", Observer(self.subject, self._policies, self._within))
 
     _policies: Policies = NORMATIVE
     _declared: tuple[str, ...] = ()
+    #: Tells which values of the policies describe what was seen.
+    observer: Observer = field(init=False)
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
 
@@ -78,7 +71,7 @@ class Judge:
             if failure.kind == "raised":
                 message = f"{failure.type}: {failure.message}"
                 return [Finding(problem, "error", reduction, "pass", message, seconds=seen.seconds)]
-            return [self._failed(problem, "error", reduction, failure, seen.seconds)]
+            return [self.failed(problem, "error", reduction, failure, seen.seconds)]
         observed = _worst_text(seen.value)
         reason = unit.resolution.must_raise or "the result is left open"
         finding = Finding(
@@ -103,7 +96,8 @@ class Judge:
             return [finding.deviating(f"{reason}; the result is what the declared policy says")]
         return [finding]
 
-    def _failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+    def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+        """The finding of a call that gave no result."""
         verdict = _FAILURES.get(failure.kind, "fail")
         where = f" (at {failure.where})" if failure.where and verdict != "unsupported" else ""
         name = f"{failure.type}: " if failure.type and failure.type != "Unsupported" else ""
@@ -123,6 +117,14 @@ class Judge:
                 found += _state_checks(unit.problem, reduction, observation)
                 found += self._warning(unit.problem, reduction, observation)
         return findings
+
+    def alone(
+        self, prepared: Prepared, unit: Unit, reduction: str, seen: Observation, quantity: Quantity
+    ) -> list[Finding]:
+        """The finding of one quantity of one unit, whose resolved problem is ``prepared``'s only one."""
+        findings: list[list[Finding]] = [[]]
+        self._quantity(prepared, [unit], reduction, [seen], quantity, findings)
+        return findings[0]
 
     def _quantity(
         self,
@@ -171,15 +173,15 @@ class Judge:
         if seen.failure is not None:
             if quantity == "gradient":
                 return None, None
-            finding = self._failed(problem, "value", reduction, seen.failure, seen.seconds)
+            finding = self.failed(problem, "value", reduction, seen.failure, seen.seconds)
             if seen.failure.kind == "raised":
                 declared = resolve(problem, self.policies)
                 if declared.must_raise or self._policy_raises(declared, reduction):
                     return None, finding.deviating(f"{finding.message} (as its declared policies say)")
             return None, finding
         if quantity == "gradient" and seen.gradient_failure is not None:
-            return None, self._failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
-        array = seen.value if quantity == "value" else seen.gradient
+            return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
+        array = _result(seen, quantity)
         if array is None:
             return None, None
         resolved = unit.resolution.problem
@@ -204,7 +206,7 @@ class Judge:
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             message = f"the value that came with the gradient is {found}, alone it is {wanted}"
             return None, Finding(problem, quantity, reduction, "fail", message, observed=found, expected=wanted)
-        by_rows = quantity == "gradient" or not resolved.takes_targets
+        by_rows = quantity in OF_LOGITS or not resolved.takes_targets
         return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
 
     def _beside_gradient(
@@ -254,7 +256,7 @@ class Judge:
             unit.problem,
             quantity,
             reduction,
-            "pass" if _conforms(letter, declared) else "fail",
+            "pass" if comparison.conforms[i] else "fail",
             letter=letter,
             ulp=float(comparison.ulp[i]),
             ratio=float(comparison.ratio[i]),
@@ -268,28 +270,27 @@ class Judge:
         if finding.verdict == "pass":
             return finding
         finding = _renamed(finding, "fail", _numeric_message(finding, declared))
-        arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (seen.gradient,)
+        arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
 
     def _by_other_policy(
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
         """The finding as a deviation, where the declared policies describe exactly these results."""
-        if not self._declared:
-            return finding
-        for name in (*self._declared, None):
-            policies = self.policies if name is None else _one(self.policies, name)
+        matter = [name for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
+        for names in [*([name] for name in matter), *([matter] if len(matter) > 1 else [])]:
+            policies = changed(NORMATIVE, self.policies, names)
             resolution = resolve(unit.problem, policies)
             if resolution.undefined:
                 return finding.deviating("its declared policies leave this open")
             if resolution.must_raise:
                 continue
-            flushed = for_operation(policies.subnormal_results, unit.problem.dtype, "kept") == "flushed"
-            prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
+            prepared = unit.under(policies, resolution)
             named = prepared.named(reduction)
             within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
             if all(within):
-                return finding.deviating(f"as its declared {_spoken(name) if name else 'policies'} says")
+                spoken = _spoken(names[0]) if len(names) == 1 else "policies"
+                return finding.deviating(f"as its declared {spoken} says")
         return finding
 
     def _within(
@@ -304,13 +305,13 @@ class Judge:
         """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
         if array.shape != _expected_shape(problem, reduction, quantity) or array.dtype != numpy_dtype(problem.dtype):
             return "shape or dtype"
-        by_rows = quantity == "gradient" or not problem.takes_targets
+        by_rows = quantity in OF_LOGITS or not problem.takes_targets
         flat = widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
-        if policies.intermediate_overflow == "inf":
+        if for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf":
             flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
         comparison = prepared.compare(quantity, reduction, flat, declared)
-        return None if _conforms(comparison.letters[0], declared) and not comparison.vacuous[0] else "bound"
+        return None if comparison.conforms[0] and not comparison.vacuous[0] else "bound"
 
     def _warning(self, problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
         """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
@@ -330,9 +331,13 @@ class Judge:
         return [Finding(problem, "warning", reduction, "fail", f"no warning that speaks of {wanted!r}{others}")]
 
 
+def _result(seen: Observation, quantity: Quantity) -> Array | None:
+    return {"value": seen.value, "gradient": seen.gradient}.get(quantity, seen.derivative)
+
+
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = f"the call modified what is not its own: {', '.join(seen.modified)}"
         found = [Finding(problem, "unmodified", reduction, "fail", message)]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]
@@ -347,7 +352,7 @@ def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[F
 def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tuple[int, ...]:
     """The shape of the result; ``default`` is read as the normative mean."""
     shape = problem.logits.shape
-    if quantity == "gradient" or not problem.takes_targets:
+    if quantity in OF_LOGITS or not problem.takes_targets:
         return shape
     if reduction != "none":
         return ()
@@ -382,10 +387,6 @@ def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
     return msgspec.structs.replace(finding, verdict=verdict, message=message)
 
 
-def _one(policies: Policies, name: str) -> Policies:
-    return msgspec.structs.replace(NORMATIVE, **{name: getattr(policies, name)})
-
-
 def _spoken(field: str) -> str:
     return field.replace("_", "-")
 
@@ -415,7 +416,7 @@ def _worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int,
     if worst < 0:
         return None
     block = prepared.block
-    by_rows = quantity == "gradient" or not block.reduces
+    by_rows = quantity in OF_LOGITS or not block.reduces
     if by_rows:
         row = worst // block.classes
     elif reduction == "none":

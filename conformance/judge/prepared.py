@@ -20,10 +20,11 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.oracle.truth import Truth
 
-__all__ = ["Prepared", "Quantity"]
+__all__ = ["OF_LOGITS", "Prepared", "Quantity"]
 
 T = TypeVar("T")
-Quantity = str  # "value" or "gradient"
+Quantity = str  # "value", "gradient", "tangent" or "curvature": the derivatives of the first two in a direction
+OF_LOGITS = ("gradient", "curvature")  # those that have the logits' shape
 
 
 @dataclass(eq=False)
@@ -53,7 +54,7 @@ class Prepared:
         """Where each problem's elements lie in the flat arrays."""
         reduction = self.named(reduction)
         counts = self.block.counts.astype(np.intp)
-        if quantity == "gradient" or not self.block.reduces:
+        if quantity in OF_LOGITS or not self.block.reduces:
             counts = counts * self.block.classes
         elif reduction != "none":
             counts = np.ones_like(counts)
@@ -76,10 +77,19 @@ class Prepared:
         """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""
         self._cache["kind", letter] = bounds
 
-    def judged(self, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Elements of the gradient that are defined, flat; None where all are."""
+    def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+        """Elements of a derivative that are defined, flat; None where all are, and for the value."""
+        if quantity == "value":
+            return None
         rows = self._once(("judged", reduction), lambda: self._judged_rows(reduction))
-        return None if rows.all() else np.repeat(rows, self.block.classes)
+        if rows.all() and quantity != "tangent":
+            return None
+        if quantity in OF_LOGITS or not self.block.reduces:
+            return np.repeat(rows, self.block.classes)
+        if reduction == "none":
+            return rows
+        whole = self.block.total((~rows).astype(np.float64)) == 0.0
+        return whole & (self.truth.fast.denominator.mid != 0.0) if reduction == "mean" else whole
 
     def _judged_rows(self, reduction: str) -> npt.NDArray[np.bool_]:
         """Not the rows whose loss is NaN, by the formula or by a policy on bad labels."""
@@ -91,6 +101,8 @@ class Prepared:
 
     def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> Comparison:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
+        if quantity == "value" and self.named(reduction) == "mean":
+            observed = self._divided_by_zero(observed)
         return compare(
             observed,
             self.exact(quantity, reduction),
@@ -98,9 +110,23 @@ class Prepared:
             self.segments(quantity, reduction),
             dtype=self.dtype,
             declared=declared,
-            judged=self.judged(reduction) if quantity == "gradient" else None,
+            judged=self.judged(quantity, reduction),
             refine=lambda index: self._refine(quantity, reduction, index),
         )
+
+    def _divided_by_zero(self, observed: Float64Array) -> Float64Array:
+        """Means of which the weights sum to 0 and the losses do not (label smoothing): x/0 is an infinity.
+
+        The policy's NaN is that of 0/0, and of an evaluation that adds two quotients; either is sound.
+        """
+        if self.policies.mean_of_zero_weight != "nan" or not self.block.reduces:
+            return observed
+        weightless = self.truth.degenerate[-1][0]
+        if not weightless.any():
+            return observed
+        total = self.truth.value("sum").mid
+        infinite = np.isinf(observed) & (np.sign(observed) == np.sign(total)) & (total != 0)
+        return np.where(weightless & infinite, np.nan, observed)
 
     def forgive_overflow(
         self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter
@@ -113,13 +139,21 @@ class Prepared:
         """
         exact = self.exact(quantity, reduction)
         largest = arithmetic(declared, self.dtype).compute.largest
-        stressed, mixed = self._stress(reduction, largest)
+        with np.errstate(all="ignore"):
+            stressed, mixed = self._stress(self.named(reduction), largest)
         segments = self.segments(quantity, reduction)
         stressed, mixed = np.repeat(stressed, segments.counts), np.repeat(mixed, segments.counts)
         with np.errstate(invalid="ignore"):
             signed = np.isinf(observed) & (mixed | (np.sign(observed) == np.sign(exact.mid)))
         excused = stressed & np.isfinite(exact.mid) & (signed | (mixed & np.isnan(observed)))
         return np.where(excused, exact.mid, observed)
+
+    def is_stressed(self, reduction: str, largest: float) -> bool:
+        """Whether an intermediate of some sound evaluation exceeds ``largest`` although every result is finite."""
+        exact = np.abs(self.exact("value", reduction).mid)
+        with np.errstate(all="ignore"):
+            stressed, _ = self._stress(self.named(reduction), largest)
+        return bool(stressed.any() and (exact <= largest).all())
 
     def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""
@@ -151,12 +185,14 @@ class Prepared:
         return result
 
     def _exact(self, quantity: Quantity, reduction: str) -> Enclosure:
-        result = self.truth.value(reduction) if quantity == "value" else self.truth.gradient(reduction)
+        result: Enclosure = getattr(self.truth, quantity)(reduction)
         flat = Enclosure(
             result.mid.reshape(-1), result.rad.reshape(-1), None if result.tail is None else result.tail.reshape(-1)
         )
         if quantity == "value":
             return self._marked(flat, reduction)
+        if quantity == "tangent":
+            return flat
         for resolution in self.resolutions:
             if resolution.marked is not None and not np.isnan(resolution.mark):
                 flat = flat.where(np.repeat(resolution.marked, self.block.classes), 0.0)
@@ -178,7 +214,7 @@ class Prepared:
 
     def _tolerance(self, quantity: Quantity, reduction: str, letter: Letter) -> Float64Array:
         kind = self._once(("kind", letter), lambda: Tolerance(self.truth, arithmetic(letter, self.dtype), self.flushed))
-        result = kind.value(reduction) if quantity == "value" else kind.gradient(reduction)
+        result: Float64Array = getattr(kind, quantity)(reduction)
         return result.reshape(-1)
 
     def _refine(self, quantity: Quantity, reduction: str, index: npt.NDArray[np.intp]) -> Enclosure:
@@ -191,7 +227,7 @@ class Prepared:
         mid, rad, tail = (np.zeros(len(index)) for _ in range(3))
         for which in np.unique(owner):
             exact = ExactTruth(Block((self.block.problems[int(which)],)), self.policies, precision=200)
-            result = exact.value(reduction) if quantity == "value" else exact.gradient(reduction)
+            result: Enclosure = getattr(exact, quantity)(reduction)
             here = owner == which
             local = index[here] - segments.starts[which]
             mid[here] = result.mid.reshape(-1)[local]

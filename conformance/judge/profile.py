@@ -14,6 +14,7 @@ from conformance.errors import Place, UsageError
 from conformance.judge.verdict import Verdict
 from conformance.numerics.formats import DtypeName
 from conformance.oracle.policies import Policies
+from conformance.results.records import Declaration
 
 __all__ = ["Declared", "Defect", "Profile", "load_profile"]
 
@@ -50,7 +51,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
-    or ``reached`` the class, or ``raised`` the exception's type, or ``message`` words of the finding.
+    or ``reached`` the class, or ``message`` words of the finding (an exception's type among them).
     """
 
     id: Text
@@ -65,6 +66,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     observed: list[str] = []
     message: str = ""
     verdicts: tuple[Verdict, ...] = ("fail",)
+    #: Versions that it was seen on, where those of the whole profile do not hold.
+    seen_on: list[str] = []
     why: Text
     issue: Text
     date: Text
@@ -79,6 +82,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     distribution: str = ""
     documentation: str = ""
     variants: list[str] = []
+    #: Versions that the policies and the register were confirmed on: ``torch 2.13.0, CPU``.
+    tested: list[str] = []
     operations: dict[str, Feature] = {}
     features: dict[str, Support] = {}
     policies: dict[str, Declared] = {}
@@ -89,6 +94,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """The class that the backend is held to: B, or D for the half types, unless it declares another."""
         of_operation = self.classes.get(operation, self.classes.get("all", {}))
         return of_operation.get(dtype, default_class(dtype))
+
+    def declarations(self, device: str = "", mode: str = "") -> dict[str, Declaration]:
+        """The declared policies for a device and mode, as a run's record holds them."""
+        return {
+            name: Declaration(value=declared.of(device, mode), documentation=declared.documentation, note=declared.note)
+            for name, declared in self.policies.items()
+        }
 
     def resolved_policies(self, device: str = "", mode: str = "") -> Policies:
         """The declared policies as values; what is not declared, or not offered, is normative."""

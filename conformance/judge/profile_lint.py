@@ -1,56 +1,49 @@
-"""Check profiles beyond what loading them does: names that exist, links that can be followed, cases that are there."""
+"""Check profiles beyond what loading them does: names that exist, values that fit, links that can be followed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from conformance.cases.checks import Complaint, suggestion
 from conformance.cases.complaints import complaints_of
 from conformance.cases.lint import Finding
-from conformance.cases.model import OPERATIONS
+from conformance.cases.model import OPERATIONS, Case
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath, read
 from conformance.errors import Place, UsageError
-from conformance.judge.identities import identity_names
-from conformance.judge.profile import Declared, Defect, Feature, Profile, load_profile
-from conformance.numerics.names import DTYPES
+from conformance.judge.freedom import ASPECTS
+from conformance.judge.profile import Declared, Feature, Profile, load_profile
+from conformance.judge.register_lint import complaints_of_register
 from conformance.oracle.policies import Policies
 
-__all__ = ["CHECKS", "lint_profiles"]
+__all__ = ["lint_profiles"]
 
-#: What an entry of the register may speak of.
-CHECKS = (
-    *("value", "gradient", "error", "warning", "unmodified", "repeatable", "probability-sum", "gradient-sum"),
-    *identity_names(),
-)
 _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
-_ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
-
-#: The policy that may differ between dtypes; others may differ between operations.
-BY_DTYPE = "subnormal-results"
 
 
-def lint_profiles(folder: Path, case_ids: Sequence[str]) -> list[Finding]:
-    """Everything to mend in the profiles of ``folder``; ``case_ids`` are those that the registers may name.
+def lint_profiles(
+    folder: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]] | None = None
+) -> list[Finding]:
+    """Everything to mend in the profiles of ``folder``.
 
-    Raises UsageError for a folder that is not there.
+    ``cases`` are those that the registers may name, ``variants`` the devices and modes of each backend, as far as they
+    are known. Raises UsageError for a folder that is not there.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", mend="name the folder that holds the profiles")
     findings: list[Finding] = []
     for file in sorted(folder.glob("*.yaml")):
-        findings += sorted(_findings(file, case_ids), key=lambda found: found.place.line or 0)
+        known = (variants or {}).get(file.stem)
+        findings += sorted(_findings(file, cases, known), key=lambda found: found.place.line or 0)
     return findings
 
 
-def _findings(file: Path, case_ids: Sequence[str]) -> Iterator[Finding]:
+def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[Finding]:
     try:
         data = read(file)
     except UsageError as error:
@@ -75,8 +68,12 @@ def _findings(file: Path, case_ids: Sequence[str]) -> Iterator[Finding]:
     yield from _names(file, ("operations",), profile.operations, OPERATIONS, "operation")
     yield from _names(file, ("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
     yield from _links(file, profile)
-    for index, entry in enumerate(profile.known):
-        yield from _known(file, ("known", index), entry, case_ids)
+    if variants is not None:
+        for name, declared in profile.policies.items():
+            yield from _names(
+                file, ("policies", name, "variants"), declared.variants, sorted(variants), "device or mode"
+            )
+    yield from complaints_of_register(file, profile, cases, variants)
 
 
 def _closer(complaint: Complaint, data: Any) -> Iterator[Complaint]:
@@ -121,8 +118,8 @@ def _policies(file: Path, profile: Profile) -> Iterator[Finding]:
                 mend = f"`conformance list policies` shows the values of {name}"
                 yield Finding(place, f"not a value of this policy: {str(error).partition(' - at')[0]}", mend)
                 continue
-            if isinstance(value, dict) and not {*value} <= {"above", "negative", "below"}:
-                known, what = (DTYPES, "dtype") if name == BY_DTYPE else ((*OPERATIONS, "all"), "operation")
+            if isinstance(value, dict):
+                what, known = ASPECTS[name]
                 yield from _names(file, ("policies", name, *key.split(".")), value, known, what)
 
 
@@ -134,25 +131,3 @@ def _links(file: Path, profile: Profile) -> Iterator[Finding]:
             place = place_of(file, (group, name, "documentation"))
             mend = "write the URL of the framework's documentation, or `undocumented`"
             yield Finding(place, f"'{link}' is no link", mend)
-
-
-def _known(file: Path, path: NodePath, entry: Defect, case_ids: Sequence[str]) -> Iterator[Finding]:
-    """One entry of the register: what it names must exist, and it must say what is seen."""
-    for place, pattern in enumerate(entry.cases):
-        if not any(fnmatchcase(name, pattern) for name in case_ids):
-            mend = f"{suggestion(pattern, case_ids)}`conformance list cases` shows the ids"
-            yield Finding(place_of(file, (*path, "cases", place)), f"no case matches '{pattern}'", mend)
-    yield from _names(file, (*path, "checks"), entry.checks, CHECKS, "check")
-    yield from _names(file, (*path, "ops"), entry.ops, OPERATIONS, "operation")
-    yield from _names(file, (*path, "reductions"), entry.reductions, ("none", "sum", "mean", "default"), "reduction")
-    if not _ISSUE.fullmatch(entry.issue):
-        mend = "write a link (https://...), repository#number, or `not reported`"
-        yield Finding(place_of(file, (*path, "issue")), f"'{entry.issue}' is no issue that can be followed", mend)
-    if not (entry.observed or entry.reached or entry.message):
-        mend = "add `observed`, `reached` or `message`: an entry that describes nothing hides other defects"
-        yield Finding(place_of(file, path), f"entry '{entry.id}' does not say what is seen", mend)
-    try:
-        SpecifierSet(entry.versions)
-    except InvalidSpecifier:
-        mend = "write a specifier such as '>=2.10,<2.14'"
-        yield Finding(place_of(file, (*path, "versions")), f"'{entry.versions}' is no range of versions", mend)

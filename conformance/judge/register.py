@@ -31,21 +31,29 @@ class Register:
     whole: bool = False
     _shown: set[tuple[str, str]] = field(default_factory=set)
     _covered: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    #: The entry that describes what failed in a call: (case, dtype, layout, reduction).
+    _of_call: dict[tuple[str, ...], Defect] = field(default_factory=dict)
     _by_case: dict[str, list[Defect]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self._entries = [d for d in self.subject.profile.known if _applies(d, self.subject)]
 
     def apply(self, outcome: Outcome) -> Outcome:
-        """The outcome, ``known`` if an entry describes its fail."""
+        """The outcome, ``known`` if an entry describes its fail.
+
+        A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect.
+        """
+        call = (outcome.case, outcome.dtype, outcome.layout, outcome.reduction)
+        if outcome.check == "policy" and outcome.verdict == "fail" and call in self._of_call:
+            return _known(outcome, self._of_call[call])
         for entry in self._entries:
             if not _covers(entry, outcome):
                 continue
             key = (entry.id, outcome.case)
             if outcome.verdict in entry.verdicts and _describes(entry, outcome):
                 self._shown.add(key)
-                said = f"{outcome.message} [known: {entry.id}, {entry.issue}]"
-                return msgspec.structs.replace(outcome, verdict="known", message=said)
+                self._of_call[call] = entry
+                return _known(outcome, entry)
             if outcome.verdict not in ("not run", "unsupported", "error"):
                 self._covered.setdefault(key, outcome)
         return outcome
@@ -82,8 +90,13 @@ class Register:
         return gone
 
 
+def _known(outcome: Outcome, entry: Defect) -> Outcome:
+    said = f"{outcome.message} [known: {entry.id}, {entry.issue}]"
+    return msgspec.structs.replace(outcome, verdict="known", message=said)
+
+
 def _applies(entry: Defect, subject: Subject) -> bool:
-    if entry.modes and subject.mode not in entry.modes:
+    if entry.modes and not {subject.mode, subject.device} & {*entry.modes}:
         return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False

@@ -68,7 +68,7 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if not 0.0 <= problem.label_smoothing <= 1.0:
         return Resolution(problem, must_raise=f"label smoothing of {problem.label_smoothing}")
     shape = problem.logits.shape
-    if policies.target_broadcasting == "broadcast":
+    if for_operation(policies.target_broadcasting, str(problem.target_kind), "refused") == "broadcast":
         problem = _broadcast(problem, axis)
     targets = np.asarray(problem.targets)
     classes = shape[axis] if shape else 1
@@ -77,16 +77,21 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if problem.target_kind == "probabilities":
         if targets.shape != shape:
             return Resolution(problem, must_raise=f"probabilities of shape {targets.shape} for logits of shape {shape}")
-        if problem.ignore_index is not None and policies.ignore_index_with_probabilities == "refused":
+        sign = "negative" if (problem.ignore_index or 0) < 0 else "non-negative"
+        refusal = for_operation(policies.ignore_index_with_probabilities, sign, "refused")
+        if problem.ignore_index is not None and refusal == "refused":
             return Resolution(problem, must_raise="ignore_index applies to index targets only")
         return Resolution(replace(problem, ignore_index=None))
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
         return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")
-    if targets.dtype.kind not in "iu":
-        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype}")
     accepted = policies.target_dtypes
     accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
-    if accepted and targets.dtype.name not in accepted:
+    if targets.dtype.kind == "b" and "bool" in accepted:  # false and true are labels 0 and 1
+        problem = replace(problem, targets=targets.astype(np.int64))
+        targets = np.asarray(problem.targets)
+    elif targets.dtype.kind not in "iu":
+        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype}")
+    elif accepted and targets.dtype.name not in accepted:
         return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype} are not accepted")
     usual = policies.default_ignore_index
     if problem.ignore_index is None and isinstance(usual, int) and (targets == usual).any():

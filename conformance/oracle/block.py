@@ -192,6 +192,11 @@ class Block:
             return self.rows(arrays) if self._upstream is None else self._upstream
         return np.concatenate([widen(a).reshape(-1) for a in arrays])
 
+    @cached_property
+    def tangent(self) -> Float64Array:
+        """The direction of the derivatives, (P, C)."""
+        return self.rows([problem.tangent for problem in self.problems if problem.tangent is not None])
+
     def rows(self, arrays: Iterable[Array]) -> Float64Array:
         """Arrays with the logits' shapes, one a problem, stacked as (P, C) in float64."""
         stacked = [to_rows(a, axis) for a, axis in zip(arrays, self.axes, strict=True)]

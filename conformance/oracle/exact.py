@@ -19,6 +19,7 @@ from flint import arb, ctx
 
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.exact_directions import curvature_balls, tangent_row_balls
 from conformance.oracle.fast import plus_infinity_terms
 from conformance.oracle.policies import Policies
 
@@ -155,19 +156,30 @@ class ExactTruth:
     def _dense(self, row: int) -> list[arb] | None:
         block, problem = self.block, int(self.block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
+        weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
         if block.by_index:
             if epsilon is None:
                 return None
             if block.ignored[row]:
                 return [arb(0)] * block.classes
-            a = [epsilon / block.classes] * block.classes
-        else:
-            a = [arb(q) for q in block.probabilities[row].tolist()]
-            if epsilon is not None:
-                a = [(1 - epsilon) * q + epsilon / block.classes for q in a]
-        if block.weight is not None:
-            a = [q * w for q, w in zip(a, block.weight[problem].tolist(), strict=True)]
-        return a
+            return self._uniform(row, epsilon, weights)
+        a = [arb(q) * w for q, w in zip(block.probabilities[row].tolist(), weights, strict=True)]
+        if epsilon is None:
+            return a
+        uniform = self._uniform(row, epsilon, weights)
+        return [(1 - epsilon) * q + share for q, share in zip(a, uniform, strict=True)]
+
+    def _uniform(self, row: int, epsilon: arb, weights: list[float]) -> list[arb]:
+        """The share of every class in the smoothing, with its weight."""
+        block = self.block
+        share = [epsilon / block.classes] * block.classes
+        if self.policies.label_smoothing_mass == "other-classes":
+            y = int(block.targets[row]) if block.by_index else -1
+            q = [float(c == y) for c in range(block.classes)] if block.by_index else block.probabilities[row].tolist()
+            share = [epsilon * (1 - arb(each)) / max(block.classes - 1, 1) for each in q]
+        if self.policies.label_smoothing_weights == "unweighted":
+            return share
+        return [each * weight for each, weight in zip(share, weights, strict=True)]
 
     # -- values -------------------------------------------------------------------------------------------------------
 
@@ -178,9 +190,12 @@ class ExactTruth:
             if self.block.operation == "log_softmax":
                 return [-n for row in rows for n in self._terms(row)]
             return [p for row in rows for p in self._softmax(row)]
+        return self._reduced(self._losses, reduction)
+
+    def _reduced(self, rows: list[arb], reduction: str) -> list[arb]:
         if reduction == "none":
-            return self._losses
-        sums = [sum(self._losses[a:b], ZERO) for a, b in self._spans()]
+            return rows
+        sums = [sum(rows[a:b], ZERO) for a, b in self._spans()]
         if reduction == "sum":
             return sums
         return [_quotient(total, size) for total, size in zip(sums, self._denominators, strict=True)]
@@ -236,19 +251,58 @@ class ExactTruth:
     def gradient_balls(self, reduction: str) -> list[arb]:
         """The exact gradient in row order, flat; the caller sets the working precision."""
         block = self.block
-        v = block.upstream(reduction)
         if not block.reduces:
+            v = block.upstream(reduction)
             return [g for row in range(len(block.x)) for g in self._softmax_gradient(row, v[row].tolist())]
         result: list[arb] = []
-        ignored, owners, scales = block.ignored.tolist(), block.problem_of_row.tolist(), list(map(arb, v.tolist()))
-        if reduction == "mean":
-            scales = [_quotient(scale, size) for scale, size in zip(scales, self._denominators, strict=True)]
-        for row, (skip, owner) in enumerate(zip(ignored, owners, strict=True)):
-            if skip:
-                result += [ZERO] * block.classes
-            else:
-                result += self._loss_gradient(row, scales[row if reduction == "none" else owner])
+        for row, (skip, scale) in enumerate(zip(block.ignored.tolist(), self.scales(reduction), strict=True)):
+            result += [ZERO] * block.classes if skip else self._loss_gradient(row, scale)
         return result
+
+    # -- transforms ---------------------------------------------------------------------------------------------------
+
+    def tangent(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`value` in the problems' directions, in its shape."""
+        with ctx.workprec(self.precision):
+            rows = tangent_row_balls(self)
+            if self.block.reduces:
+                return enclose(self._reduced(rows, reduction))
+            return _matrix(enclose(rows), self.block.x.shape)
+
+    def curvature(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
+        with ctx.workprec(self.precision):
+            return _matrix(enclose(curvature_balls(self, reduction)), self.block.x.shape)
+
+    def is_special(self, row: int) -> bool:
+        """Whether a row holds NaN or +inf, or nothing above −inf."""
+        return self._rows[row] is None
+
+    def probabilities(self, row: int) -> list[arb]:
+        """p of every class."""
+        return self._softmax(row)
+
+    def spike(self, row: int) -> arb:
+        """The part of a_c at the target."""
+        return self._spikes[row]
+
+    def dense(self, row: int) -> list[arb] | None:
+        """The part of a_c on every class."""
+        return self._dense(row)
+
+    def mass(self, row: int) -> arb:
+        """The sum of the dense part; 1 for probabilities where a policy says so."""
+        normalised = not self.block.by_index and self.policies.unnormalised_probabilities == "normalised"
+        return arb(1) if normalised else sum(self._dense(row) or [], ZERO)
+
+    def scales(self, reduction: str) -> list[arb]:
+        """s of every row."""
+        v = list(map(arb, self.block.upstream(reduction).tolist()))
+        if reduction == "none":
+            return v
+        if reduction == "mean":
+            v = [_quotient(scale, size) for scale, size in zip(v, self._denominators, strict=True)]
+        return [v[owner] for owner in self.block.problem_of_row.tolist()]
 
     def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
         block, at = self.block, self._rows[row]
@@ -267,8 +321,7 @@ class ExactTruth:
         if block.by_index:
             gradient[y] = -scaled * at.others(y)
         if dense is not None:
-            normalised = not block.by_index and self.policies.unnormalised_probabilities == "normalised"
-            factor = scale * (1 if normalised else sum(dense, ZERO)) / at.total
+            factor = scale * self.mass(row) / at.total
             gradient = [
                 g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)
             ]

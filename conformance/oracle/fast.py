@@ -18,6 +18,7 @@ import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
+from conformance.oracle.directions import curvature, tangent_rows
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import Policies
@@ -77,33 +78,44 @@ class FastTruth:
     def dense(self) -> Float64Array | None:
         """The part of a_c on every class, (P, C): w_c((1−ε)q_c + ε/C), or ε·w_c/C; None where there is none.
 
-        Its error is at most 4u of :attr:`dense_magnitude`.
+        Policies may spread ε over the other classes alone, ε(1−q_c)/(C−1), or leave the weights out of it. Its error
+        is at most 4u of :attr:`dense_magnitude`.
         """
         block = self.block
         row = block.problem_of_row
-        smoothing = None if block.smoothing is None else block.smoothing[row, None]
+        weight = None if block.weight is None else block.weight[row]
+        uniform = self._uniform
         if block.by_index:
-            if smoothing is None:
-                return None
-            uniform = np.broadcast_to(smoothing / block.classes, block.x.shape)
-            valid = ~block.ignored[:, None]
-            return uniform * valid if block.weight is None else uniform * block.weight[row] * valid
-        q = block.probabilities
-        if smoothing is not None:
-            q = (1.0 - smoothing) * q + smoothing / block.classes
-        return q if block.weight is None else q * block.weight[row]
+            return None if uniform is None else uniform * ~block.ignored[:, None]
+        q = block.probabilities if weight is None else block.probabilities * weight
+        if uniform is None or block.smoothing is None:
+            return q
+        return (1.0 - block.smoothing[row, None]) * q + uniform
+
+    @cached_property
+    def _uniform(self) -> Float64Array | None:
+        """The share of every class in the smoothing, with its weight, (P, C); None without smoothing."""
+        block, row = self.block, self.block.problem_of_row
+        if block.smoothing is None:
+            return None
+        share = np.broadcast_to(block.smoothing[row, None] / block.classes, block.x.shape)
+        if self.policies.label_smoothing_mass == "other-classes":
+            q = np.eye(block.classes)[block.targets] if block.by_index else block.probabilities
+            share = block.smoothing[row, None] * (1.0 - q) / max(block.classes - 1, 1)
+        weighted = block.weight is not None and self.policies.label_smoothing_weights == "weighted"
+        return share * block.weight[row] if weighted and block.weight is not None else share
 
     @cached_property
     def dense_magnitude(self) -> Float64Array | None:
         """|w_c|((1−ε)|q_c| + ε/C), (P, C): what the coefficient's error is relative to."""
+        block, uniform = self.block, self._uniform
         if self.dense is None:
             return None
-        if self.block.smoothing is None or self.block.by_index:
+        if uniform is None or block.smoothing is None or block.by_index:
             return np.abs(self.dense)
-        row = self.block.problem_of_row
-        smoothing = self.block.smoothing[row, None]
-        size = (1.0 - smoothing) * np.abs(self.block.probabilities) + smoothing / self.block.classes
-        return size if self.block.weight is None else size * np.abs(self.block.weight[row])
+        row = block.problem_of_row
+        q = block.probabilities if block.weight is None else block.probabilities * block.weight[row]
+        return (1.0 - block.smoothing[row, None]) * np.abs(q) + np.abs(uniform)
 
     @property
     def mass(self) -> Float64Array:
@@ -169,19 +181,22 @@ class FastTruth:
         if not block.reduces:
             softmax = block.operation == "softmax"
             return self._by_piece(lambda piece, _: piece._softmax() if softmax else piece._log_softmax())
-        if reduction == "none":
-            return self.loss
-        return self._sum() if reduction == "sum" else self._mean()
+        return self._reduced(self.loss, reduction)
 
-    def _sum(self) -> Enclosure:
-        size = np.abs(np.where(np.isfinite(self.loss.mid), self.loss.mid, 0.0))
+    def _reduced(self, rows: Enclosure, reduction: str) -> Enclosure:
+        if reduction == "none":
+            return rows
+        return self._sum(rows) if reduction == "sum" else self._mean(rows)
+
+    def _sum(self, rows: Enclosure) -> Enclosure:
+        size = np.abs(np.where(np.isfinite(rows.mid), rows.mid, 0.0))
         with np.errstate(invalid="ignore", over="ignore"):
-            mid = self.block.total(self.loss.mid)
-        rad = self.block.total(self.loss.rad) + (self.block.counts + 1) * U * self.block.total(size)
+            mid = self.block.total(rows.mid)
+        rad = self.block.total(rows.rad) + (self.block.counts + 1) * U * self.block.total(size)
         return Enclosure.of(mid, SLACK * rad)
 
-    def _mean(self) -> Enclosure:
-        total, size = self._sum(), self.denominator
+    def _mean(self, rows: Enclosure) -> Enclosure:
+        total, size = self._sum(rows), self.denominator
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             mid = total.mid / size.mid
             rad = (total.rad + np.abs(mid) * size.rad) / np.abs(size.mid) + 2 * U * np.abs(mid)
@@ -235,10 +250,16 @@ class FastTruth:
 
     @cached_property
     def judged(self) -> np.typing.NDArray[np.bool_]:
-        """Rows whose gradient is defined, (P,): those whose loss is not NaN, and the ignored ones."""
+        """Rows whose gradient is defined, (P,): those whose loss is not NaN, and the ignored ones.
+
+        A policy may give a row with a +inf logit a loss, but the formula gives it no gradient.
+        """
         if not self.block.reduces:
             return ~self.positions.special
-        return ~np.isnan(self.loss.mid) | self.block.ignored
+        defined = ~np.isnan(self.loss.mid)
+        if self.block.operation != "nll_loss":
+            defined &= ~self.positions.plus_infinity
+        return defined | self.block.ignored
 
     def scale(self, reduction: str) -> Enclosure:
         """s of every row, (P,): the upstream gradient, divided by W for ``mean``."""
@@ -263,6 +284,17 @@ class FastTruth:
             return self._by_piece(lambda piece, _: piece._log_softmax_gradient())
         scale = self.scale(reduction)
         return self._by_piece(lambda piece, rows: piece._scaled_slope(scale[rows]))
+
+    # -- transforms ---------------------------------------------------------------------------------------------------
+
+    def tangent(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`value` in the problems' directions, in its shape."""
+        rows = tangent_rows(self)
+        return self._reduced(rows, reduction) if self.block.reduces else rows
+
+    def curvature(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
+        return curvature(self, reduction)
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
         unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope

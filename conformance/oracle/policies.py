@@ -7,16 +7,32 @@ normative can be held against exactly what was declared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["NORMATIVE", "BadLabel", "DefaultAxis", "Policies", "default_axis", "for_operation"]
+__all__ = [
+    "NORMATIVE",
+    "POLICIES",
+    "BadLabel",
+    "BadLabelGradient",
+    "DefaultAxis",
+    "Policies",
+    "default_axis",
+    "for_operation",
+]
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 Degenerate = Literal["nan", "zero", "inf", "raise"]
 ValueOrRaise = Literal["value", "raise"]
+Offered = Literal["supported", "refused", "wrong"]
 BadLabel = Literal["raise", "nan", "zero", "wraps", "clamps", "undefined"]
+#: ``label``: as for the class that the label was taken for; ``softmax``: p itself, nothing being subtracted.
+BadLabelGradient = Literal["raise", "nan", "zero", "softmax", "label", "other"]
+LabelKind = Literal["above", "negative", "below"]
+Overflow = Literal["value", "inf"]
+Refusal = Literal["refused", "not-applied"]
+Broadcasting = Literal["refused", "broadcast"]
 
 
 class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
@@ -30,12 +46,14 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     gradient_of_all_ignored: Literal["zero", "nan"] = "zero"
     mean_of_zero_weight: Degenerate = "nan"
     mean_of_empty_batch: Degenerate = "nan"
-    intermediate_overflow: Literal["value", "inf"] = "value"
-    ignore_index_with_probabilities: Literal["refused", "not-applied"] = "refused"
+    #: By dtype, if it differs.
+    intermediate_overflow: Overflow | dict[str, Overflow] = "value"
+    ignore_index_with_probabilities: Refusal | dict[Literal["non-negative", "negative"], Refusal] = "refused"
     rank_0_logits: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="rank-0-logits")
     class_extent_0: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="class-extent-0")
     #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
-    label_out_of_range: BadLabel | dict[Literal["above", "negative", "below"], BadLabel] = "raise"
+    label_out_of_range: BadLabel | dict[LabelKind, BadLabel] = "raise"
+    gradient_of_bad_label: BadLabelGradient | dict[LabelKind, BadLabelGradient] = "raise"
     zero_coefficient_at_minus_infinity: Literal["zero", "nan"] = "zero"
     unnormalised_probabilities: Literal["exact", "normalised"] = "exact"
     weighted_probability_mean: Literal["by-count", "by-weight"] = "by-count"
@@ -45,13 +63,15 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     all_minus_infinity: Literal["nan", "other"] = "nan"
     subnormal_results: Literal["kept", "flushed"] | dict[str, Literal["kept", "flushed"]] = "kept"
     #: Targets of the right rank whose extents are 1 where they should be more.
-    target_broadcasting: Literal["refused", "broadcast"] = "refused"
+    target_broadcasting: Broadcasting | dict[Literal["indices", "probabilities"], Broadcasting] = "refused"
     target_dtypes: list[str] | dict[str, list[str]] = []
-    double_differentiation: Literal["supported", "refused", "wrong"] = "supported"
-    forward_mode: Literal["supported", "refused", "wrong"] = "supported"
+    double_differentiation: Offered | dict[str, Offered] = "supported"
+    forward_mode: Offered | dict[str, Offered] = "supported"
 
 
 NORMATIVE = Policies()
+#: The names of all policies, as profiles and cases write them.
+POLICIES: tuple[str, ...] = tuple(field.encode_name for field in msgspec.structs.fields(Policies))
 
 
 def default_axis(policy: DefaultAxis, rank: int) -> int | None:
@@ -70,6 +90,6 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     return policy % max(rank, 1)
 
 
-def for_operation(policy: str | Mapping[str, str], operation: str, normative: str) -> str:
-    """A policy's value for an operation, where it may differ between them."""
+def for_operation(policy: str | Mapping[Any, str], operation: str, normative: str) -> str:
+    """A policy's value for an operation (or a dtype, or a kind of input), where it may differ between them."""
     return policy if isinstance(policy, str) else policy.get(operation, normative)

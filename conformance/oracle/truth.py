@@ -66,6 +66,18 @@ class Truth:
             result = result.where(np.broadcast_to(rows[:, None], result.mid.shape), np.nan)
         return result
 
+    def tangent(self, reduction: str) -> Enclosure:
+        """In the value's shape: its derivative in the problems' directions; NaN where it is not judged."""
+        with np.errstate(all="ignore"):
+            result: Enclosure = self._source.tangent(reduction)  # type: ignore[attr-defined]
+        return result
+
+    def curvature(self, reduction: str) -> Enclosure:
+        """(P, C): the gradient's derivative in the problems' directions; NaN where it is not judged."""
+        with np.errstate(all="ignore"):
+            result: Enclosure = self._source.curvature(reduction)  # type: ignore[attr-defined]
+        return result
+
     def judged(self, reduction: str) -> Booleans:
         """Rows whose gradient is defined, (P,): not those with a NaN loss, nor those of a mean without denominator."""
         rows = self.fast.judged

@@ -14,11 +14,13 @@ import msgspec
 __all__ = [
     "SCHEMA",
     "BackendRecord",
+    "Declaration",
     "Footer",
     "Header",
     "Number",
     "Outcome",
     "Record",
+    "SourceRecord",
     "UnitKey",
     "decode_record",
     "encode_record",
@@ -32,16 +34,40 @@ Number = float | str
 UnitKey = tuple[str, str, str, str]
 
 
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an adapter: ``file``, the ``line`` it begins at (from 1), its ``text``."""
+
+    file: str
+    line: int
+    text: str
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy as a profile declares it: one value, or one for each operation, dtype or kind of input."""
+
+    value: Any
+    documentation: str = ""
+    note: str = ""
+
+
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
-    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads."""
+    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
+
+    ``sources`` maps each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's
+    classes, most derived first, with the text of its module.
+    """
 
     name: str
     framework: str = ""
+    profile: str = ""  # names the file that declares its policies; earlier versions of the suite left it out
     versions: dict[str, str] = {}
     device: str = ""
     mode: str = ""
     settings: dict[str, str] = {}
+    sources: dict[str, SourceRecord] = {}
     error: str | None = None
+    #: What the backend's profile declares for this device and mode, by policy.
+    policies: dict[str, Declaration] = {}
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="header"):
@@ -64,7 +90,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
 
     ``class_`` is ``class`` in JSON. ``ulp`` is the distance to the exact real over the spacing there; ``ratio`` is
     error over tolerance; ``worst_input`` holds hexadecimal floats; ``seconds`` is the framework's own time;
-    ``source`` is the adapter's ``file:line``.
+    ``source`` is the adapter's ``file:line``. Where the check is ``policy``, ``policy`` names it, with what it is asked
+    of (``label-out-of-range/above``); ``observed`` lists the values that describe what was seen, ``expected`` is the
+    declared one.
     """
 
     case: str
@@ -88,6 +116,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     message: str = ""
     seconds: float = 0.0
     source: str | None = None
+    policy: str = ""
 
     def __post_init__(self) -> None:
         for name in ("ulp", "ratio", "observed", "expected", "worst_input"):

@@ -11,8 +11,10 @@ from conformance.judge.finding import Finding, Subject, outcome
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
 from conformance.judge.register import Register
+from conformance.judge.requirements import as_unsupported, lacking
+from conformance.judge.transforms import judge_transform
 from conformance.numerics.formats import Float64Array
-from conformance.results.records import BackendRecord, Outcome, UnitKey
+from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -102,10 +104,16 @@ class Conductor:
         record = BackendRecord(
             name=subject.name,
             framework=description.framework,
+            profile=description.profile,
             versions=description.versions,
             device=description.device,
             mode=description.mode,
             settings=description.settings,
+            sources={
+                name: SourceRecord(file=each.file, line=each.line, text=each.text)
+                for name, each in description.sources.items()
+            },
+            policies=subject.profile.declarations(subject.device, subject.mode),
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
@@ -201,19 +209,30 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     """The findings of each unit of a chunk, in the chunk's order."""
     by_problem: dict[int, list[Finding]] = {id(unit.problem): [] for unit in chunk.units}
     for unit, reduction, place in chunk.raising:
-        by_problem[id(unit.problem)] += judge.raising(unit, reduction, answers[place])
+        found = judge.raising(unit, reduction, answers[place])
+        by_problem[id(unit.problem)] += found
+        by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, answers[place], found)
     values: dict[tuple[int, int, str], Finding] = {}
     for group in chunk.groups:
         for reduction, places in group.places.items():
             seen = [answers[place] for place in places]
-            found = judge.block(group.prepared, group.units, reduction, seen)
-            for index, (unit, findings) in enumerate(zip(group.units, found, strict=True)):
+            blockwise = judge.block(group.prepared, group.units, reduction, seen)
+            for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
                 by_problem[id(unit.problem)] += findings
+                by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, seen[index], findings)
                 for finding in findings:
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
     _add_identities(chunk, judge, answers, values, by_problem)
+    for asked, place in chunk.transforms:
+        others = by_problem[id(asked.unit.problem)]
+        others += judge_transform(judge, asked, answers[place], others)
+    for unit in chunk.units:
+        findings = by_problem[id(unit.problem)]
+        feature = lacking(unit.problem.case, judge.subject.profile)
+        if findings and feature is not None:
+            by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     return list(by_problem.values())
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from conformance import __version__
 from conformance.cases.load import Entry, load_suite
+from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, parse_shard, select
 from conformance.errors import UsageError
 from conformance.judge.finding import Subject
 from conformance.judge.profile import UNDECLARED, Profile, load_profile
 from conformance.judge.verdict import NONCONFORMING
-from conformance.places import CASES, PROFILES
+from conformance.places import CASES, PROFILES, QUICK
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.records import BackendRecord, Footer, Header, Outcome
 from conformance.results.store import Writer, discard
@@ -49,6 +50,7 @@ class Settings:
     start_timeout: float = 180.0
     max_memory: int = 2 << 30
     shard: str | None = None
+    quick: bool = False
     identities: bool = True
     resume: Path | None = None
     output: Path | None = None
@@ -75,10 +77,11 @@ def launch(settings: Settings) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     shard = parse_shard(settings.shard) if settings.shard else None
     suite = load_suite(settings.paths or (CASES,))
-    entries = select(suite.entries, expression=settings.expression, dtypes=dtypes, shard=shard)
+    entries = narrowed(suite.entries, load_quick(QUICK), strict=not settings.paths) if settings.quick else suite.entries
+    entries = select(entries, expression=settings.expression, dtypes=dtypes, shard=shard)
     if not entries:
         raise UsageError(
-            "no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype or --shard"
+            "no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
         )
     found = find_backends(settings.backends, settings.device, settings.mode)
     folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -122,7 +125,7 @@ def _conduct(
             _Shown(progress),
             jobs=jobs,
             done=writer.done,
-            whole=not (settings.paths or settings.expression or settings.dtypes or settings.shard or settings.resume),
+            whole=not (_narrowed(settings) or settings.resume),
         )
         try:
             conductor.run()
@@ -155,6 +158,11 @@ def _earlier(writer: Writer) -> Counter[str]:
     return Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
 
 
+def _narrowed(settings: Settings) -> bool:
+    """Whether the caller asked for less than every case in every dtype."""
+    return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
+
+
 def _resumed(settings: Settings) -> Settings:
     """The selection of the run that is resumed, unless there is none yet."""
     if settings.resume is None:
@@ -164,9 +172,10 @@ def _resumed(settings: Settings) -> Settings:
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", mend="name the folder of an interrupted run")
     chosen = read_run(settings.resume).header.selection
-    if settings.backends or settings.paths or settings.expression or settings.dtypes or settings.shard:
+    if settings.backends or _narrowed(settings):
         raise UsageError(
-            "a resumed run keeps its own selection", mend="leave out --backend, --cases, -k, --dtype and --shard"
+            "a resumed run keeps its own selection",
+            mend="leave out --backend, --cases, -k, --dtype, --shard and --quick",
         )
     return replace(
         settings,
@@ -175,6 +184,7 @@ def _resumed(settings: Settings) -> Settings:
         expression=chosen.get("expression"),
         dtypes=tuple(chosen.get("dtypes", ())),
         shard=chosen.get("shard"),
+        quick=chosen.get("quick", False),
         identities=chosen.get("identities", True),
         device=None,
         mode=None,
@@ -188,6 +198,7 @@ def _selection(settings: Settings, specs: list[str]) -> dict[str, Any]:
         "expression": settings.expression,
         "dtypes": list(settings.dtypes),
         "shard": settings.shard,
+        "quick": settings.quick,
         "identities": settings.identities,
     }
 

@@ -11,19 +11,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from conformance.cases.model import Case
+from conformance.cases.model import Case, TransformName
 from conformance.cases.problem import Array, Problem
-from conformance.judge.identities import Derived, derive
+from conformance.judge.identities import Derived, derive, reshapes
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import resolve
-from conformance.oracle.block import blocks
+from conformance.judge.transforms import Transformed
+from conformance.oracle.block import Block, blocks
 from conformance.oracle.policies import NORMATIVE
 from conformance.worker.exchange import Request
 
@@ -90,6 +93,7 @@ class Chunk:
     groups: list[Group] = field(default_factory=list)
     raising: list[tuple[Unit, str, int]] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
+    transforms: list[tuple[Transformed, int]] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
     themes: dict[str, str] = field(default_factory=dict)
     size: int = 0
@@ -205,6 +209,7 @@ class Plan:
             chunk.groups.append(group)
             for reduction in _reductions(group.units):
                 group.places[reduction] = [self._ask(chunk, unit, reduction) for unit in group.units]
+            _ask_transforms(chunk, group)
         if self.identities:
             self._add_identities(chunk)
         return chunk
@@ -229,7 +234,9 @@ class Plan:
     def _ask_raising(self, chunk: Chunk, unit: Unit) -> None:
         for reduction in unit.problem.reductions:
             key = chunk.number * KEY + len(chunk.requests)
-            stated = unit.problem.case.upstream is not None  # it may be the upstream gradient that is to be refused
+            # It may be the upstream gradient that is to be refused, or the gradient that is asked about.
+            case = unit.problem.case
+            stated = case.upstream is not None or "gradient-of-bad-label" in case.policies
             place = chunk.ask(request_of(unit.problem, reduction, key, gradient=stated, repeat=False))
             chunk.raising.append((unit, reduction, place))
 
@@ -248,6 +255,37 @@ class Plan:
                 key = chunk.number * KEY + len(chunk.requests)
                 sent = chunk.ask(request_of(problem, each.reduction, key, gradient=False, repeat=False))
                 chunk.identities.append(Identity(each, group, index, Side(prepared, place), sent))
+
+
+def _ask_transforms(chunk: Chunk, group: Group) -> None:
+    """The transforms that the cases of a group ask for; their truth is prepared problem by problem."""
+    for unit in group.units:
+        if not unit.problem.case.transforms:
+            continue
+        prepared = Prepared(Block((unit.resolution.problem,)))
+        for transform in unit.problem.case.transforms:
+            if transform == "vectorised-map" and not reshapes(unit.problem):
+                continue
+            for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
+                if reduction == "default":
+                    continue
+                key = chunk.number * KEY + len(chunk.requests)
+                place = chunk.ask(transform_request(unit.problem, transform, reduction, key))
+                chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))
+
+
+def transform_request(problem: Problem, transform: TransformName, reduction: str, key: int) -> Request:
+    """The transformed call: without an upstream gradient in forward mode, of one example for the vectorised map."""
+    request = request_of(problem, reduction, key, gradient=True, repeat=True)
+    changes: dict[str, Any] = {"transform": transform, "tangent": problem.tangent}
+    if transform == "forward-mode":
+        changes["upstream"] = None
+    elif transform == "vectorised-map":
+        axis = problem.axis
+        assert axis is not None
+        named = dict(request.options) | {"axis": axis - 1 if axis > 0 else axis}
+        changes |= {"tangent": None, "options": tuple(named.items())}
+    return msgspec.structs.replace(request, **changes)
 
 
 def _reductions(units: Sequence[Unit]) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ import numpy as np
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.faults import Blame
 from conformance.worker.layouts import arrange, can_broadcast, owner
+from conformance.worker.transforms import TRANSFORMS, Perform
 
 if TYPE_CHECKING:
     from backends.contract import Backend, Call, Operation
 
 __all__ = ["Evaluator", "same_bits"]
 
+EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 SMALL = 4096  # elements: above this, a backend's tensors are not read back
 SHORT = 1 << 16  # bytes: below this, comparing copies is faster than comparing views
 MOST_WARNINGS = 20
@@ -56,6 +58,15 @@ class _Input:
     memory: bytes | None  # the whole memory of a strided view, gaps included, before the calls
 
 
+@dataclass(eq=False)
+class _Kept:
+    """A result as the framework gave it, a tensor like it, and what it held."""
+
+    tensor: Any
+    like: Any
+    value: Array
+
+
 class Evaluator:
     """Performs requests on ``backend``; never raises, save ``KeyboardInterrupt`` in the engine's own process."""
 
@@ -66,12 +77,14 @@ class Evaluator:
         self._call = Call
         self._blame = Blame(type(backend))
         self._isolated = multiprocessing.parent_process() is not None
+        self._last: _Kept | None = None
 
     def observe(self, request: Request) -> Observation:
         """The observation of ``request``. Inputs are copied first: no call can spoil the next."""
         clock = _Clock()
         seen: dict[str, Any] = {}
         inputs: list[_Input] = []
+        last, self._last = self._last, None
         try:
             inputs = self._inputs(request)
             self._observe(request, inputs, clock, seen)
@@ -80,22 +93,29 @@ class Evaluator:
         except BaseException as error:
             seen["failure"] = self._failure(error)
         modified = tuple(each.name for each in inputs if self._is_modified(each))
+        if last is not None and self._is_overwritten(last):
+            modified += (EARLIER,)
         return Observation(request.key, **seen, modified=modified, seconds=clock.nanoseconds * 1e-9)
 
     def _observe(self, request: Request, inputs: list[_Input], clock: _Clock, seen: dict[str, Any]) -> None:
         tensors = {each.name: each.tensor for each in inputs}
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
+        tangent = tensors.pop("tangent", None)
         call = self._call(cast("Operation", request.operation), tensors, request.options)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                if upstream is not None and self.backend.compiles:
+                if request.transform:
+                    self._transform(request, call, (logits, upstream, tangent), clock, seen)
+                elif upstream is not None and self.backend.compiles:
                     self._compiled(request, call, logits, upstream, clock, seen)
                 else:
                     seen["value"] = self._value(call, logits, clock)
             finally:
                 if caught:
                     seen["warnings"] = _texts(caught)
+            if request.transform:
+                return
             warnings.simplefilter("ignore")
             if upstream is not None and not request.only_value and not self.backend.compiles:
                 self._differentiate(call, logits, upstream, clock, seen)
@@ -132,6 +152,8 @@ class Evaluator:
             inputs.append(self._input(name, item, request.layout))
         if request.upstream is not None and not (request.only_value and not self.backend.compiles):
             inputs.append(self._input("upstream", request.upstream, request.layout))
+        if request.tangent is not None:
+            inputs.append(self._input("tangent", request.tangent, request.layout))
         return inputs
 
     def _input(self, name: str, sent: Any, layout: str) -> _Input:
@@ -144,13 +166,16 @@ class Evaluator:
         return _Input(name, sent, view, self.backend.tensor(view), memory)
 
     def _value(self, call: Any, logits: Any, clock: _Clock) -> Array:
+        """The value as an array of our own; the tensor is kept, to see whether the next request spares it."""
         clock.start()
         try:
             result = self.backend.evaluate(call, logits)
             array = self._read("the value", result, logits)
         finally:
             clock.stop()
-        return np.array(array, order="C")
+        value = np.array(array, order="C")
+        self._last = _Kept(result, logits, value) if value.size <= SMALL else None
+        return value
 
     def _differentiate(self, call: Any, logits: Any, upstream: Any, clock: _Clock, seen: dict[str, Any]) -> None:
         clock.start()
@@ -169,6 +194,26 @@ class Evaluator:
             seen["gradient_failure"] = self._failure(error)
         finally:
             clock.stop()
+
+    def _transform(self, request: Request, call: Call, given: Any, clock: _Clock, seen: dict[str, Any]) -> None:
+        """What the transform gives, read into the observation; a second time where that is asked for."""
+        perform = TRANSFORMS[request.transform]
+        first = self._transformed(perform, call, given, clock)
+        seen.update(first)
+        if request.repeat:
+            again = self._transformed(perform, call, given, clock)
+            seen["repeatable"] = all(same_bits(again[name], first[name]) for name in first)
+
+    def _transformed(self, perform: Perform, call: Call, given: Any, clock: _Clock) -> dict[str, Array]:
+        clock.start()
+        try:
+            results = perform(self.backend, call, *given)
+            if not isinstance(results, dict):
+                raise _Failed(self._blame.wrong_return("what the transform returned", results, "not a pair of tensors"))
+            read = {name: self._read(f"the {name}", tensor, given[0]) for name, tensor in results.items()}
+        finally:
+            clock.stop()
+        return {name: np.array(array, order="C") for name, array in read.items()}
 
     def _repeats(self, call: Any, logits: Any, value: Array, clock: _Clock) -> bool:
         try:
@@ -206,6 +251,14 @@ class Evaluator:
         elif owner(each.view).tobytes() != each.memory:
             return True
         return each.sent.size <= SMALL and self._is_tensor_modified(each)
+
+    def _is_overwritten(self, kept: _Kept) -> bool:
+        """Whether a result that an earlier request gave is no longer what it was: results belong to the caller."""
+        try:
+            return not same_bits(self._read("an earlier value", kept.tensor, kept.like), kept.value)
+        except BaseException as error:
+            self._failure(error)
+            return True
 
     def _is_tensor_modified(self, each: _Input) -> bool:
         try:

@@ -7,7 +7,7 @@ travels as one buffer that holds the bytes of every array, and one plain pickle 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -41,9 +41,11 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     framework is to receive (log-probabilities for nll_loss). ``operands`` holds ``targets`` and ``weight`` as far as
     the case states them: an array, or any picklable Python object that is handed over as it is. ``options``
     are ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes them.
-    ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared bit by bit.
-    With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use the function
-    that it has compiled already.
+    ``transform`` names one of ``TRANSFORMS`` to perform in place of the plain call; ``tangent``, of the logits' shape,
+    is its direction. For ``vectorised-map`` the options are those of one example, and the arrays have a leading axis of
+    examples. ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared
+    bit by bit. With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use
+    the function that it has compiled already.
     """
 
     key: int
@@ -55,6 +57,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     upstream: Array | None = None
     repeat: bool = False
     only_value: bool = False
+    transform: str = ""
+    tangent: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Failure:
 class Observation(msgspec.Struct, frozen=True, eq=False):
     """What came of a request.
 
+    ``derivative`` is that of the value (forward mode) or of the gradient (second order) in the request's direction.
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that
@@ -93,6 +98,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     modified: tuple[str, ...] = ()
     repeatable: bool | None = None
     seconds: float = 0.0
+    derivative: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,8 @@ class _Unpacker:
 
 def request_bytes(request: Request) -> int:
     """The size of a request's arrays in bytes."""
-    total = request.logits.nbytes + (0 if request.upstream is None else request.upstream.nbytes)
+    given = (request.logits, request.upstream, request.tangent)
+    total = sum(array.nbytes for array in given if array is not None)
     return total + sum(item.nbytes for item in request.operands.values() if isinstance(item, np.ndarray))
 
 
@@ -180,6 +187,8 @@ def pack_requests(requests: Sequence[Request]) -> bytes:
             put(r.upstream),
             r.repeat,
             r.only_value,
+            r.transform,
+            put(r.tangent),
         )
         for r in requests
     ]
@@ -201,8 +210,22 @@ def unpack_requests(packed: bytes) -> list[Request]:
             get(upstream),
             repeat,
             only_value,
+            transform,
+            get(tangent),
         )
-        for key, operation, logits, operands, options, layout, upstream, repeat, only_value in unpacker.rows
+        for (
+            key,
+            operation,
+            logits,
+            operands,
+            options,
+            layout,
+            upstream,
+            repeat,
+            only_value,
+            transform,
+            tangent,
+        ) in unpacker.rows
     ]
 
 
@@ -222,10 +245,16 @@ def pack_observations(observations: Sequence[Observation]) -> bytes:
             o.modified,
             o.repeatable,
             o.seconds,
+            put(o.derivative),
         )
         for o in observations
     ]
     return packer.finish(rows)
+
+
+def _with_derivative(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A row of an observation with its last entry, the derivative, unpacked."""
+    return lambda row: (*row[:-1], get(row[-1]))
 
 
 def unpack_observations(packed: bytes) -> list[Observation]:
@@ -234,5 +263,5 @@ def unpack_observations(packed: bytes) -> list[Observation]:
     get = unpacker.get
     return [
         Observation(key, get(value), get(gradient), get(beside), *rest)
-        for key, value, gradient, beside, *rest in unpacker.rows
+        for key, value, gradient, beside, *rest in map(_with_derivative(get), unpacker.rows)
     ]

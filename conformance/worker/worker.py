@@ -81,7 +81,7 @@ def describe() -> Description:
         device=backend.device,
         mode=backend.mode,
         settings=dict(backend.settings()),
-        sources={name: _source(type(backend), name) for name in OPERATIONS},
+        sources={name: _source(type(backend), name) for name in OPERATIONS} | _class_sources(type(backend)),
         overridden=_overridden(type(backend)),
         profile=getattr(backend, "profile", ""),
         pid=os.getpid(),
@@ -168,6 +168,31 @@ def _source(kind: type, name: str) -> Source:
         return Source(display_path(inspect.getsourcefile(function) or ""), first, textwrap.dedent("".join(lines)))
     except (AttributeError, OSError, TypeError):
         return Source("", 0, "")
+
+
+def _class_sources(kind: type) -> dict[str, Source]:
+    """``class NAME`` to the class's line and its module's text, most derived first: what an adapter is made of.
+
+    The text of a module that holds several of them stands at the first one only.
+    """
+    import inspect
+    from pathlib import Path
+
+    from conformance.worker.exchange import Source
+    from conformance.worker.faults import adapter_classes, display_path
+
+    found: dict[str, Source] = {}
+    seen: set[str] = set()
+    for each in adapter_classes(kind):
+        try:
+            file = inspect.getsourcefile(each) or ""
+            line = inspect.getsourcelines(each)[1]
+            text = "" if file in seen else Path(file).read_text(encoding="utf-8")
+        except (OSError, TypeError, UnicodeDecodeError):
+            continue
+        seen.add(file)
+        found[f"class {each.__qualname__}"] = Source(display_path(file), line, text)
+    return found
 
 
 def _overridden(kind: type) -> tuple[str, ...]:

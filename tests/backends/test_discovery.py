@@ -115,7 +115,7 @@ class TestPackage:
     def test_installed_shows_the_profiles_variants(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
         shown = [found.spec for found in installed() if found.source == "package"]
-        assert shown == ["jax", "jax:logsumexp", "numpy", "optax", "tensorflow", "torch"]
+        assert shown == ["jax", "jax:logsumexp", "numpy", "optax", "optax:safe", "tensorflow", "torch"]
 
     def test_a_framework_that_fails_on_import(self, tmp_path: Path) -> None:
         write(tmp_path / "optax.py", "raise ImportError('libfoo.so.3 is missing')")

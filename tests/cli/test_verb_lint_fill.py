@@ -105,7 +105,7 @@ class TestProfiles:
         "    {seen}\n    why: because\n    issue: '{issue}'\n    date: 2026-01-01\n"
     )
     SOUND: ClassVar = {
-        "cases": "pla*", "checks": "value", "ops": "softmax", "versions": ">=2",
+        "cases": "pla*", "checks": "value", "ops": "cross_entropy", "versions": ">=2",
         "seen": "reached: [C]", "issue": "numpy#1",
     }  # fmt: skip
 

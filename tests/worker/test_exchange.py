@@ -53,6 +53,18 @@ def test_observations_survive_packing() -> None:
     assert empty.value is None and empty.failure is not None and empty.failure.kind == "crash"
 
 
+def test_a_transform_survives_packing() -> None:
+    tangent = np.array([[0.5, -2.0]], np.float32)
+    request = Request(1, "softmax", tangent * 0, {}, (("axis", 1),), transform="forward-mode", tangent=tangent)
+    (sent,) = unpack_requests(pack_requests([request]))
+    assert sent.transform == "forward-mode" and sent.tangent is not None and sent.tangent.tolist() == tangent.tolist()
+    assert request_bytes(request) == 16
+    seen = Observation(1, tangent, repeatable=True, seconds=0.5, derivative=-tangent)
+    (got,) = unpack_observations(pack_observations([seen]))
+    assert got.derivative is not None and got.derivative.tolist() == (-tangent).tolist()
+    assert (got.repeatable, got.seconds, got.gradient) == (True, 0.5, None)
+
+
 def test_size_and_plain_pickling() -> None:
     request = Request(1, "softmax", np.zeros((2, 3)), {"targets": np.zeros(2, np.int32)}, (), upstream=np.zeros(1))
     assert request_bytes(request) == 48 + 8 + 8

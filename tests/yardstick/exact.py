@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.model import Case
 from conformance.cases.problem import Problem, TargetKind
+from conformance.judge.prepared import OF_LOGITS, Quantity
 from conformance.judge.resolve import resolve
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, numpy_dtype, round_to, widen
 from conformance.oracle.block import Block, from_rows
@@ -27,6 +28,7 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact import ExactTruth
 from conformance.oracle.policies import NORMATIVE
 from conformance.oracle.truth import Truth
+from tests.yardstick.looped import looped
 
 __all__ = ["RIGHT", "Alternating", "AwayFromZero", "Exact", "TowardsZero", "WorstLegal"]
 
@@ -75,7 +77,21 @@ class Exact(Backend):
         value = self.evaluate(call, logits)
         if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
             raise ValueError(f"the upstream gradient must have the value's shape {value.shape}")
-        return value, self._result(call.operation, logits, call.operands, dict(call.options), upstream)
+        return value, self._of(call, logits, "gradient", upstream)
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        return self.evaluate(call, logits), self._of(call, logits, "tangent", None, tangent)
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        return self._of(call, logits, "curvature", upstream, direction)
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return looped(self, call, logits, upstream)
+
+    def _of(
+        self, call: Call, logits: Any, quantity: Quantity, upstream: Array | None, tangent: Array | None = None
+    ) -> Array:
+        return self._result(call.operation, logits, call.operands, dict(call.options), quantity, upstream, tangent)
 
     def _result(
         self,
@@ -83,14 +99,16 @@ class Exact(Backend):
         logits: Any,
         operands: Mapping[str, Any],
         options: Mapping[str, Any],
+        quantity: Quantity = "value",
         upstream: Array | None = None,
+        tangent: Array | None = None,
     ) -> Array:
-        """The value, or with ``upstream`` the gradient."""
+        """The quantity, for the upstream gradient and the direction that it takes."""
         reduction = "none" if operation.endswith("softmax") and not operands else options.get("reduction") or "mean"
-        problem = _problem(operation, logits, operands, options, reduction, upstream)
+        problem = replace(_problem(operation, logits, operands, options, reduction, upstream), tangent=tangent)
         with np.errstate(all="ignore"):
-            flat = self._chosen(_answer(_Key(problem, reduction, upstream is not None)))
-        if upstream is not None or not problem.takes_targets:
+            flat = self._chosen(_answer(_Key(problem, reduction, quantity)))
+        if quantity in OF_LOGITS or not problem.takes_targets:
             return np.array(from_rows(flat, problem.logits.shape, problem.class_axis or 0), order="C")
         axis, shape = problem.class_axis or 0, problem.logits.shape
         return flat.reshape(shape[:axis] + shape[axis + 1 :] if reduction == "none" else ())
@@ -145,10 +163,10 @@ class _Answer:
 
     truth: Truth
     reduction: str
-    of_gradient: bool
+    quantity: Quantity
 
     def _of(self, source: Truth | ExactTruth | Tolerance) -> Any:
-        return source.gradient(self.reduction) if self.of_gradient else source.value(self.reduction)
+        return getattr(source, self.quantity)(self.reduction)
 
     @property
     def dtype(self) -> DtypeName:
@@ -253,14 +271,14 @@ def _class_axis(axis: int | None, rank: int) -> int | None:
 class _Key:
     """A call as a key: equal where every number is, so that the same call is not computed anew."""
 
-    def __init__(self, problem: Problem, reduction: str, of_gradient: bool) -> None:
-        self.problem, self.reduction, self.of_gradient = problem, reduction, of_gradient
-        arrays = [problem.logits, problem.targets, problem.weight]
-        if of_gradient:
+    def __init__(self, problem: Problem, reduction: str, quantity: Quantity) -> None:
+        self.problem, self.reduction, self.quantity = problem, reduction, quantity
+        arrays = [problem.logits, problem.targets, problem.weight, problem.tangent]
+        if quantity in OF_LOGITS:
             arrays += problem.upstream.values()
         texts = tuple((a.shape, a.dtype.name, a.tobytes()) for a in arrays if isinstance(a, np.ndarray))
         options = (problem.operation, problem.class_axis, problem.ignore_index, problem.label_smoothing)
-        self._identity = (options, reduction, of_gradient, texts)
+        self._identity = (options, reduction, quantity, texts)
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -275,7 +293,7 @@ def _answer(key: _Key) -> _Answer:
 
 
 def _answered(key: _Key) -> _Answer:
-    return _Answer(Truth(Block((key.problem,))), key.reduction, key.of_gradient)
+    return _Answer(Truth(Block((key.problem,))), key.reduction, key.quantity)
 
 
 _kept = lru_cache(maxsize=4096)(_answered)

@@ -13,6 +13,7 @@ import numpy as np
 
 from backends.contract import Array, Call, Reduction, Tensor
 from backends.numpy import Numpy
+from tests.yardstick.looped import looped
 
 __all__ = ["Ask", "Kernel"]
 
@@ -161,6 +162,38 @@ class Kernel(Numpy):
     def log_softmax_gradient(self, p: Any, v: Any) -> Any:
         return v - p * self.total(v)[:, np.newaxis]
 
+    # -- derivatives in a direction -----------------------------------------------------------------------------------
+
+    def mean(self, p: Any, t: Any) -> Any:
+        """Σ p_c·t_c, (P, 1)."""
+        return self.total(p * t)[:, np.newaxis]
+
+    def softmax_tangent(self, p: Any, t: Any) -> Any:
+        return p * (t - self.mean(p, t))
+
+    def log_softmax_tangent(self, p: Any, t: Any) -> Any:
+        return t - self.mean(p, t)
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        """Σ a_c·(m − t_c) of every position, (P,)."""
+        terms = self.coefficients(ask) * (self.mean(self.probabilities(ask.x), t) - t)
+        return np.where(ask.valid, self.total(terms), 0)
+
+    def nll_tangent(self, ask: Ask, t: Any) -> Any:
+        return np.where(ask.valid, self.total(self.coefficients(ask) * -t), 0)
+
+    def softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        products = (t - self.mean(p, t)) * (v - self.mean(p, v))
+        return p * (products - self.mean(p, products))
+
+    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        return -self.total(v)[:, np.newaxis] * self.softmax_tangent(p, t)
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        mass = self.total(self.coefficients(ask))[:, np.newaxis]
+        curvature = self.scale(ask, upstream) * (mass * self.softmax_tangent(self.probabilities(ask.x), t))
+        return np.where(ask.valid[:, np.newaxis], curvature, 0)
+
     # -- shapes -------------------------------------------------------------------------------------------------------
 
     def axis(self, logits: Any, axis: int | None) -> int:
@@ -251,6 +284,33 @@ class Kernel(Numpy):
             through = self.nll_gradient if call.operation == "nll_loss" else self.loss_gradient
             gradient = through(ask, upstream.astype(wide)) if ask.classes else ask.x
             return value, self.restored(gradient, logits, axis)
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, options = self.evaluate(call, logits), dict(call.options)
+        axis, wide = options.pop("axis"), self.compute(logits.dtype)
+        with np.errstate(all="ignore"):
+            t = self.rows(tangent, axis, wide)
+            if call.operation in ("softmax", "log_softmax"):
+                rule = self.softmax_tangent if call.operation == "softmax" else self.log_softmax_tangent
+                return value, self.restored(rule(self.probabilities(self.rows(logits, axis)), t), logits, axis)
+            ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
+            through = self.nll_tangent if call.operation == "nll_loss" else self.loss_tangent
+            return value, self.stored(self.reduced(ask, through(ask, t)), logits.dtype)
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        options = dict(call.options)
+        axis, wide = options.pop("axis"), self.compute(logits.dtype)
+        with np.errstate(all="ignore"):
+            t = self.rows(direction, axis, wide)
+            if call.operation in ("softmax", "log_softmax"):
+                p, v = self.probabilities(self.rows(logits, axis)), self.rows(upstream, axis, wide)
+                rule = self.softmax_curvature if call.operation == "softmax" else self.log_softmax_curvature
+                return self.restored(rule(p, v, t), logits, axis)
+            ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
+            return self.restored(self.loss_curvature(ask, upstream.astype(wide), t), logits, axis)
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return looped(self, call, logits, upstream)
 
     # -- what the caller asks for -------------------------------------------------------------------------------------
 

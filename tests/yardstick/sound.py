@@ -6,14 +6,29 @@ Each is what a good implementation may do. Whoever judges them must find no faul
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from backends.numpy import Numpy
+from conformance.judge.profile import Declared
 from tests.yardstick.kernel import Kernel
 
-__all__ = ["SOUND", "Blocked", "Descending", "FromLogarithms", "Online", "Pairwise", "Sequential", "Streamed"]
+__all__ = [
+    "SOUND",
+    "Blocked",
+    "Descending",
+    "Flushed",
+    "FromLogarithms",
+    "Fused",
+    "HalfIntermediates",
+    "Halves",
+    "Online",
+    "Pairwise",
+    "Reversed",
+    "Sequential",
+    "Streamed",
+]
 
 
 class Pairwise(Kernel):
@@ -99,6 +114,92 @@ class FromLogarithms(Kernel):
         return self.total(losses) * (losses.dtype.type(1) / self.divisor(ask))
 
 
+class Halves(Kernel):
+    """Each half by itself, then both, down to runs of eight terms in order."""
+
+    def total(self, terms: Any) -> Any:
+        count = terms.shape[-1]
+        if count <= 8:
+            return np.add.accumulate(terms, axis=-1, dtype=terms.dtype)[..., -1] if count else super().total(terms)
+        half = count // 2
+        return self.total(terms[..., :half]) + self.total(terms[..., half:])
+
+
+class Reversed(Sequential):
+    """One accumulator, from the last term to the first."""
+
+    def total(self, terms: Any) -> Any:
+        return super().total(terms[..., ::-1])
+
+
+class Fused(Kernel):
+    """Products and the sums that they enter are rounded once, as by fused multiply-add."""
+
+    def fused(self, a: Any, b: Any, c: Any) -> Any:
+        """a·b + c, rounded once (float32 by way of float64: twice in one of 2^29 cases, which the bounds allow)."""
+        wide = np.longdouble if a.dtype == np.float64 else np.float64
+        return (a.astype(wide) * b.astype(wide) + c.astype(wide)).astype(a.dtype)
+
+    def slope(self, ask: Any, a: Any, p: Any) -> Any:
+        return self.fused(np.broadcast_to(self.total(a)[:, np.newaxis], p.shape), p, -a)
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return self.fused(-p, np.broadcast_to(self.total(v)[:, np.newaxis], p.shape), v)
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        m = np.zeros_like(p[:, 0])
+        for place in range(p.shape[1] if p.shape[1] <= 256 else 0):
+            m = self.fused(p[:, place], v[:, place], m)
+        m = m if p.shape[1] <= 256 else self.total(p * v)
+        return p * (v - m[:, np.newaxis])
+
+
+class HalfIntermediates(Kernel):
+    """Half types: every intermediate is rounded to the half type, sums are wider; declares class D."""
+
+    classes: ClassVar[dict[str, dict[str, str]]] = {"all": {"float16": "D", "bfloat16": "D"}}
+    narrow: Any = np.float32
+
+    def compute(self, dtype: Any) -> Any:
+        self.narrow = dtype
+        return super().compute(dtype)
+
+    def rounded(self, array: Any) -> Any:
+        return np.asarray(array).astype(self.narrow).astype(np.asarray(array).dtype)
+
+    def exp(self, x: Any) -> Any:
+        return self.rounded(super().exp(self.rounded(x)))
+
+    def log_probabilities(self, x: Any) -> Any:
+        top, total = self.normaliser(x)
+        return self.rounded(self.rounded(x - top) - self.rounded(self.log(total)))
+
+    def losses(self, ask: Any, a: Any, log_probabilities: Any) -> Any:
+        return self.rounded(super().losses(ask, a, log_probabilities))
+
+    def slope(self, ask: Any, a: Any, p: Any) -> Any:
+        return super().slope(ask, a, self.rounded(p))
+
+
+class Flushed(Kernel):
+    """float32 results below the least normal number are 0; declares it."""
+
+    policies: ClassVar[dict[str, Declared]] = {
+        "subnormal-results": Declared(value="flushed", documentation="undocumented")
+    }
+
+    def flushed(self, array: Any) -> Any:
+        if array.dtype != np.float32:
+            return array
+        return np.where(np.abs(array) < np.finfo(np.float32).tiny, np.float32(0), array)
+
+    def exp(self, x: Any) -> Any:
+        return self.flushed(super().exp(x))
+
+    def stored(self, result: Any, dtype: Any) -> Any:
+        return self.flushed(super().stored(result, dtype))
+
+
 SOUND: tuple[type[Numpy], ...] = (
     Numpy,
     Kernel,
@@ -109,4 +210,9 @@ SOUND: tuple[type[Numpy], ...] = (
     Online,
     Streamed,
     FromLogarithms,
+    Halves,
+    Reversed,
+    Fused,
+    HalfIntermediates,
+    Flushed,
 )

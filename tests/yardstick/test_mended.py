@@ -11,12 +11,14 @@ import pytest
 from backends.contract import Backend
 from backends.numpy import Numpy
 from conformance.cases.load import load_suite
+from conformance.judge.finding import Subject
+from conformance.judge.profile import Profile
 from conformance.results.records import Outcome
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
-from tests.yardstick.trial import subject
+from tests.yardstick.registry import subject
 
 EMPTY = """
   - {id: three, why: three positions, op: cross_entropy, logits: [[1, 2], [3, 1], [0, 2]], targets: [0, 0, 0]}
@@ -141,3 +143,152 @@ def test_an_upstream_gradient_that_does_not_fit_must_be_refused(judged: Any) -> 
 """
     assert verdicts(judged(case, _Broadcasts), "error") == {"fail"}
     assert verdicts(judged(case, Numpy), "error") == {"pass"}
+
+
+WEIGHTLESS = """
+  - id: smoothed
+    why: the losses do not vanish where the weights do
+    op: cross_entropy
+    logits: [[1, 2, 3]]
+    targets: [2]
+    weight: [1, 1, 0]
+    label_smoothing: 0.1
+    reductions: [mean]
+"""
+
+
+class _MeanIs(Numpy):
+    """A mean that is whatever the subclass says."""
+
+    result: float
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return np.asarray(self.result, dtype=logits.dtype)
+
+
+class _Infinite(_MeanIs):
+    result = np.inf
+
+
+class _NotANumber(_MeanIs):
+    result = np.nan
+
+
+class _Negative(_MeanIs):
+    result = -np.inf
+
+
+class _Zero(_MeanIs):
+    result = 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [(_Infinite, "pass"), (_NotANumber, "pass"), (_Negative, "fail"), (_Zero, "fail")]
+)
+def test_smoothed_losses_over_weights_that_sum_to_zero_are_nan_or_plus_infinity(
+    judged: Any, kind: type[Backend], verdict: str
+) -> None:
+    assert verdicts(judged(WEIGHTLESS, kind, "float32", "float64"), "value") == {verdict}
+
+
+def test_plain_losses_over_weights_that_sum_to_zero_are_not_infinite(judged: Any) -> None:
+    plain = WEIGHTLESS.replace("    label_smoothing: 0.1\n", "")
+    assert verdicts(judged(plain, _Infinite, "float32"), "value") == {"fail"}
+
+
+REQUIRING = """
+  - id: ignoring
+    why: the default ignored label
+    op: cross_entropy
+    logits: [[1, 2, 3], [0, 1, 0]]
+    targets: [2, -100]
+    requires: [ignore-index]
+"""
+
+
+def test_a_case_that_requires_what_a_profile_declares_unsupported_is_unsupported(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(f"theme: mended\ncases:\n{REQUIRING}", encoding="utf-8")
+    plan = Plan(load_suite([file]).entries, ("float32",))
+    without = Subject("without", profile=Profile(backend="without", features={"ignore_index": "unsupported"}))
+    found = [each for unit in judge_locally(Numpy(), plan, without) for each in unit]
+    assert [(each.reduction, each.verdict) for each in found] == [(r, "unsupported") for r in ("none", "sum", "mean")]
+    assert "ignore-index" in found[0].message
+    offered = [each for unit in judge_locally(Numpy(), plan, subject(Numpy)) for each in unit]
+    assert {each.verdict for each in offered} == {"pass"}
+
+
+class _OneNanSpoilsAll(Kernel):
+    """A NaN in one row makes the gradients of softmax and log_softmax NaN in all rows."""
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        return super().softmax_gradient(p, v) * (np.nan if np.isnan(p).any() else 1)
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return super().log_softmax_gradient(p, v) * (np.nan if np.isnan(p).any() else 1)
+
+
+class _NanWhereMasked(Kernel):
+    """Classes of probability 0 get a NaN gradient."""
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        return np.where(p == 0, np.nan, super().softmax_gradient(p, v))
+
+    def log_softmax_gradient(self, p: Any, v: Any) -> Any:
+        return np.where(p == 0, np.nan, super().log_softmax_gradient(p, v))
+
+
+@pytest.mark.parametrize("op", ["softmax", "log_softmax"])
+@pytest.mark.parametrize(
+    ("kind", "logits"),
+    [
+        (_OneNanSpoilsAll, "[[.nan, 1], [1, 2]]"),
+        (_OneNanSpoilsAll, "[[.inf, 1], [1, 2]]"),
+        (_OneNanSpoilsAll, "[[-.inf, -.inf], [1, 2]]"),
+        (_NanWhereMasked, "[[-.inf, 1, 2], [1, 2, 3]]"),
+    ],
+)
+def test_gradients_beside_a_row_that_has_none_are_judged(
+    judged: Any, op: str, kind: type[Backend], logits: str
+) -> None:
+    case = f"  - {{id: it, why: it, op: {op}, logits: {logits}}}\n"
+    assert verdicts(judged(case, kind, "float32"), "gradient") == {"fail"}
+    assert verdicts(judged(case, Kernel, "float32"), "gradient") == {"pass"}
+
+
+class _RunningMean(Kernel):
+    """mean += (loss - mean) / n: sound until a loss is infinite, then inf - inf."""
+
+    def reduced(self, ask: Any, losses: Any) -> Any:
+        if ask.reduction != "mean" or ask.weight is not None or not ask.valid.all():
+            return super().reduced(ask, losses)
+        mean = losses.dtype.type(0)
+        for count, loss in enumerate(losses, 1):
+            mean = mean + (loss - mean) / losses.dtype.type(count)
+        return np.asarray(mean)
+
+
+def test_a_running_mean_passes_finite_losses_and_fails_infinite_ones(judged: Any) -> None:
+    """An exact infinity is no intermediate that overflows: NaN in its place is wrong, whatever the algorithm."""
+    finite = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5], [0, 1]], targets: [0, 1, 0]}\n"
+    infinite = "  - {id: it, why: it, op: cross_entropy, logits: [[0, -.inf], [1, 2]], targets: [1, 0]}\n"
+    assert verdicts(judged(finite, _RunningMean, "float32"), "value") == {"pass"}
+    assert "fail" in verdicts(judged(infinite, _RunningMean, "float32"), "value")
+
+
+class _FarFromZero(Kernel):
+    """lse - x_y in float32 and rounded: class C, whose bound is wider than D's where the logits share an offset."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        wide = logits.astype(np.float32)
+        top = wide.max(axis=1)
+        lse = np.log(np.exp(wide - top[:, None]).sum(axis=1)) + top
+        return (lse - np.take_along_axis(wide, targets[:, None], 1)[:, 0]).astype(logits.dtype)
+
+
+def test_a_class_that_does_not_lie_within_the_declared_one_is_not_better_than_it(judged: Any) -> None:
+    """Class C permits any loss at 1e8; a half type is held to D, which does not."""
+    case = "  - {id: it, why: it, op: cross_entropy, logits: [[1e8, 1e8]], targets: [0], reductions: [none]}\n"
+    [found] = [each for each in judged(case, _FarFromZero, "bfloat16") if each.check == "value"]
+    assert (found.verdict, found.class_, found.observed) == ("fail", "C", 0.0)
+    assert isinstance(found.ratio, float) and found.ratio > 1

@@ -1,45 +1,32 @@
 """The yardstick is proven: what is right passes every case in every dtype, and what is wrong is found out.
 
-A class added to a module of ``wrong`` is a test more.
+In few tests of many backends each, as the oracle's work is shared between them.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from conformance.results.records import Outcome
-from tests.yardstick.trial import Kind, in_parallel, right_backends, title, wrong_backends
+from tests.yardstick.registry import right_backends, suite, title, wrong_backends
+from tests.yardstick.trial import quick_survivors, unwanted
 
 RIGHT, WRONG = right_backends(), wrong_backends()
+SHARES = range(2)
 
 
-@pytest.fixture(scope="session")
-def verdicts(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """By title: all that is unwanted of a right backend, the first kill of a wrong one. Only for those under test."""
-    chosen = [_params(item).get("kind") for item in request.session.items]
-    right = [kind for kind in RIGHT if kind in chosen]
-    wrong = [kind for kind in WRONG if kind in chosen]
-    jobs = [(name, kinds) for name, kinds in (("unwanted", right), ("first_kills", wrong)) if kinds]
-    return {name: result for part in in_parallel(jobs) for name, result in part.items()}
+@pytest.mark.parametrize("share", SHARES)
+def test_what_is_right_passes_every_case(share: int) -> None:
+    found = [outcome for seen in unwanted(RIGHT[share :: len(SHARES)], suite()).values() for outcome in seen]
+    shown = [
+        f"{o.backend}: {o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {o.message}" for o in found[:20]
+    ]
+    assert not found, f"{len(found)} false alarms:\n" + "\n".join(shown)
 
 
-def _params(item: Any) -> dict[str, Any]:
-    callspec: Any = getattr(item, "callspec", None)
-    return {} if callspec is None else callspec.params
-
-
-@pytest.mark.parametrize("kind", RIGHT, ids=title)
-def test_what_is_right_passes_every_case(kind: Kind, verdicts: dict[str, Any]) -> None:
-    unwanted: list[Outcome] = verdicts[title(kind)]
-    shown = [f"{o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {o.message}" for o in unwanted[:20]]
-    assert not unwanted, f"{len(unwanted)} false alarms:\n" + "\n".join(shown)
-
-
-@pytest.mark.parametrize("kind", WRONG, ids=title)
-def test_what_is_wrong_is_killed(kind: Kind, verdicts: dict[str, Any]) -> None:
-    assert title(kind) in verdicts, f"no case finds out: {kind.__doc__}"
+@pytest.mark.parametrize("share", SHARES)
+def test_what_is_wrong_is_killed_by_the_quick_selection(share: int) -> None:
+    survivors = quick_survivors(WRONG[share :: len(SHARES)], suite())
+    assert not survivors, "add a case that finds them out, then `python -m tests.yardstick matrix`"
 
 
 def test_every_wrong_backend_has_a_name_of_its_own_and_says_what_it_re_creates() -> None:

@@ -1,0 +1,64 @@
+"""``cases/quick.yaml``: the few cases and dtypes that ``run --quick`` takes.
+
+The file is generated (``python -m tests.yardstick matrix``): a cover of all wrong backends that the tests know, chosen
+for few calls and few shapes, as frameworks that compile start anew for each shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from conformance.cases.complaints import complaints_of
+from conformance.cases.load import Entry
+from conformance.cases.places import place_of
+from conformance.cases.yaml12 import read
+from conformance.errors import CaseError, CaseErrors
+from conformance.numerics.names import DtypeName
+
+__all__ = ["Quick", "load_quick", "narrowed"]
+
+Dtypes = Annotated[list[DtypeName], msgspec.Meta(min_length=1)]
+
+
+class Quick(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Case ids, each with the dtypes that it is run in, those that find out most first."""
+
+    quick: dict[str, Dtypes]
+
+
+def load_quick(file: Path) -> Quick:
+    """Read the selection; raises CaseErrors with everything that is wrong with it."""
+    data = read(file)
+    try:
+        return msgspec.convert(data, Quick, strict=True)
+    except msgspec.ValidationError:
+        errors = [
+            CaseError(each.problem, place=place_of(file, each.path), mend=each.mend)
+            for each in complaints_of(data, Quick)
+        ]
+        raise CaseErrors(errors) from None
+
+
+def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> list[Entry]:
+    """The entries that are selected, in the selection's order, each with the dtypes that are selected for it.
+
+    Raises CaseError for an id that no entry has, unless ``strict`` is false.
+    """
+    by_id = {entry.case.id: entry for entry in entries}
+    found: list[Entry] = []
+    for name, dtypes in quick.quick.items():
+        entry = by_id.get(name)
+        if entry is not None:
+            kept = tuple(dtype for dtype in entry.case.dtypes if dtype in dtypes)
+            case = msgspec.structs.replace(entry.case, dtypes=kept)
+            found.append(Entry(case, entry.theme, entry.file, entry.index))
+        elif strict:
+            raise CaseError(
+                f"the quick selection names '{name}', and no case has this id",
+                mend="write the selection anew: python -m tests.yardstick matrix",
+            )
+    return found

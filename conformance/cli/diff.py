@@ -1,0 +1,90 @@
+"""``conformance diff``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command(
+    "diff",
+    epilog="Examples: `conformance diff results/before results/after`; `conformance diff OLD NEW --format markdown >> "
+    '"$GITHUB_STEP_SUMMARY"`. Exit codes: 0 no regression; 1 a regression; 2 a run cannot be read.',
+)
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "json"]),
+    default="text",
+    show_default=True,
+    help="Lines for a terminal, Markdown for a job summary or a comment, or one JSON object.",
+)
+@click.option(
+    "--factor",
+    type=click.FloatRange(min=1),
+    default=2.0,
+    show_default=True,
+    help="Tell of a largest error that grew or shrank by more than this factor.",
+)
+@click.option(
+    "--floor",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="ULP",
+    help="Tell of no error that stays below this.",
+)
+@click.option(
+    "--details",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Rows of each table to show; JSON has all.",
+)
+@click.option(
+    "--band",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The dead band that a time must leave to count as changed; the one stored for the machine by default.",
+)
+def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int, band: Path | None) -> int:
+    """Compare two runs: verdicts, classes and errors, cases, semantics, versions, and speed where both were timed.
+
+    Runs of different suites, versions or machines are compared check by check, by case id; what only one of them holds
+    is told apart. A regression is a check that passed, deviated as declared or was a known defect, and now fails.
+    """
+    from reports.diff.speed import compare_speed, only_timed, speed_text
+
+    if only_timed(old, new):
+        speed = compare_speed(old, new, band)
+        assert speed is not None
+        if style == "text" and sys.stdout.isatty():
+            from reports.benchmarks.changes import print_changes
+
+            print_changes(speed)
+        else:
+            sys.stdout.write(speed_text(speed, style))
+        return 1 if speed.regressed else 0
+
+    from reports.diff.compare import Settings, compare_runs
+
+    found = compare_runs(old, new, Settings(factor, floor))
+    found.speed = compare_speed(old, new, band)
+    if style == "json":
+        from reports.diff.document import json_text
+
+        sys.stdout.write(json_text(found))
+    else:
+        from reports.diff.render import markdown_text, terminal_text
+
+        render = markdown_text if style == "markdown" else terminal_text
+        sys.stdout.write(render(found, details))
+    slower = found.speed is not None and bool(found.speed.regressed)
+    return 1 if found.regressed or slower else 0

@@ -1,0 +1,34 @@
+"""``conformance dossier``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.cli.options import cases_option
+
+__all__ = ["command"]
+
+
+@click.command("dossier", epilog="Example: `conformance dossier results/all --output results/dossier`.")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the files.")
+@cases_option
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> int:
+    """Write one Markdown file for each framework: every defect, with its shortest stand-alone script.
+
+    Needs neither the frameworks nor the machine that ran: results hold the adapters' source.
+    """
+    from conformance.cases.load import load_suite
+    from conformance.judge.profile import load_profile
+    from conformance.places import CASES, PROFILES
+    from reports.dossier.dossier import write_dossiers
+    from reports.merge import merge
+
+    entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}
+    profiles = {file.stem: load_profile(file) for file in sorted(PROFILES.glob("*.yaml"))}
+    for path in write_dossiers(merge(runs), entries, profiles, output):
+        sys.stdout.write(f"{path}\n")
+    return 0

@@ -1,0 +1,94 @@
+"""``conformance history``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from conformance.errors import UsageError
+
+__all__ = ["command"]
+
+DATABASE = Path("results/history.duckdb")
+_EPILOG = (
+    "Examples: `conformance history add results/bench results/all`; "
+    "`conformance history show --workload lm-head --backend torch --output results/trends`."
+)
+
+
+@click.group("history", epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Keep every run in one file, and show where times and verdicts changed."""
+
+
+def _database(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option(
+        "--db",
+        "database",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=DATABASE,
+        show_default=True,
+        metavar="FILE",
+        help="The history, a DuckDB file.",
+    )(function)
+
+
+@command.command("add")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@_database
+def add(runs: tuple[Path, ...], database: Path) -> int:
+    """Append runs: their benchmarks, and the counts of their verdicts.
+
+    A RUN is a run's folder, its results file, or a folder of runs. A run that is there already is not added again.
+    """
+    from reports.history.add import add_runs, find_files
+    from reports.history.database import History
+
+    find_files(runs)  # before a file is made for nothing
+    with History(database, writing=True) as history:
+        added = add_runs(history, runs)
+    words = {"new": "added", "known": "already there", "updated": "updated: it has grown since"}
+    for each in added:
+        click.echo(f"{each.file}: {words[each.change]} ({each.kind}, run {each.run})")
+    return 0
+
+
+@command.command("show")
+@_database
+@click.option("--workload", metavar="TEXT", help="Only workloads whose name holds this text.")
+@click.option("-b", "--backend", metavar="TEXT", help="Only backends whose name holds this text.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write a trend picture for each workload and backend into this folder, and a page with all of them.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="Tables for people, or one JSON object.",
+)
+def show(database: Path, workload: str | None, backend: str | None, output: Path | None, style: str) -> int:
+    """Show times and verdicts over runs, with the change points that Apache Otava finds."""
+    from reports.history.database import History
+    from reports.history.series import read_series, read_verdicts
+    from reports.history.show import history_json, print_history, write_trends
+
+    with History(database) as history:
+        times = read_series(history, workload, backend)
+        verdicts = [] if workload is not None else read_verdicts(history, backend)
+    if output is not None:
+        if not times:
+            raise UsageError("no times to draw", mend="loosen --workload and --backend, or add a benchmark run first")
+        for path in write_trends(times, output):
+            click.echo(f"wrote {path}", err=True)
+    if style == "json":
+        sys.stdout.write(history_json(times, verdicts))
+    else:
+        print_history(times, verdicts)
+    return 0

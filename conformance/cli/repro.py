@@ -1,0 +1,135 @@
+"""``conformance repro``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from conformance.cli.options import cases_option
+from conformance.errors import HarnessError, UsageError
+
+if TYPE_CHECKING:
+    from conformance.repro.witness import Witness
+    from reports.dossier.issue import Subject
+
+__all__ = ["command"]
+
+LIMIT = 120  # seconds for the script's own run
+
+
+@click.command(
+    "repro",
+    epilog="Examples: `conformance repro two-equal-logits-at-1e8 -b optax`; "
+    "`conformance repro mean-over-no-class -b torch --run results/all --issue`.",
+)
+@click.argument("case")
+@click.option("-b", "--backend", "spec", required=True, metavar="SPEC", help="The backend, as `conformance run` takes.")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take the finding and the adapter's source from this run: the framework need not be installed.",
+)
+@cases_option
+@click.option("--dtype", metavar="DTYPE", help="Only a finding in this dtype.")
+@click.option("--reduction", metavar="NAME", help="Only a finding of this reduction: none, sum, mean, default.")
+@click.option("--check", metavar="CHECK", help="Only a finding of this check: value, gradient, error, shift, ...")
+@click.option("--layout", metavar="LAYOUT", help="Only a finding in this memory layout.")
+@click.option("--issue", is_flag=True, help="Write the draft of the upstream issue, which holds the script.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write script and draft into this folder."
+)
+def command(
+    case: str,
+    spec: str,
+    run: Path | None,
+    paths: tuple[Path, ...],
+    dtype: str | None,
+    reduction: str | None,
+    check: str | None,
+    layout: str | None,
+    issue: bool,
+    output: Path | None,
+) -> int:
+    """Write a script that shows a finding with nothing but the framework, made from the adapter's own source.
+
+    Where the options leave a choice, the most telling finding is taken: a failure, else a known defect, else a pass.
+    """
+    from conformance.cases.load import load_suite
+    from conformance.cases.select import parse_dtypes
+    from conformance.cli.explain import find_case
+    from conformance.places import CASES
+    from conformance.repro.script import reproducer
+    from conformance.repro.witness import choose, observe, recorded
+
+    entry = find_case(load_suite(paths or (CASES,)).entries, case)
+    dtypes = parse_dtypes((dtype,)) if dtype else None
+    witness = recorded(run, spec, case) if run else observe(entry, spec, dtypes)
+    outcome = choose(witness, dtype, reduction, check, layout)
+    script = reproducer(entry, outcome, witness.sources)
+    if outcome.verdict in ("pass", "deviation"):
+        click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows what is right", err=True)
+    draft = ""
+    if issue or output:
+        from reports.dossier.issue import issue_text
+
+        printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
+        draft = issue_text(entry, outcome, _subject(witness), script, printed)
+    if output:
+        _write(output, f"{case}-{_word(witness.backend)}", script, draft)
+    else:
+        sys.stdout.write(draft if issue else script)
+    return 0
+
+
+def _subject(witness: Witness) -> Subject:
+    from conformance.judge.profile import load_profile
+    from conformance.places import PROFILES
+    from reports.dossier.issue import Subject
+
+    file = PROFILES / f"{witness.profile}.yaml"
+    profile = load_profile(file) if witness.profile and file.is_file() else None
+    return Subject(witness.backend, witness.framework, witness.versions, profile)
+
+
+def _run(script: str) -> str | None:
+    """What the script prints, in a bare process; the last line of its error too. None where it cannot be run."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "reproducer.py")
+        file.write_text(script, encoding="utf-8")
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", str(file)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+    return "\n".join([*done.stdout.splitlines(), *error])
+
+
+def _write(folder: Path, name: str, script: str, draft: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for suffix, text in ((".py", script), (".md", draft)):
+            path = folder / f"{name}{suffix}"
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"{path}\n")
+    except OSError as error:
+        raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
+
+
+def _word(name: str) -> str:
+    word = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.")
+    if not word:
+        raise UsageError(f"{name!r} gives no file name", mend="leave out --output")
+    return word

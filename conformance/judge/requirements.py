@@ -1,0 +1,31 @@
+"""What a case requires of a backend: without it there is nothing to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.cases.model import Case
+from conformance.judge.finding import Finding
+from conformance.judge.profile import Profile
+
+__all__ = ["as_unsupported", "lacking"]
+
+
+def lacking(case: Case, profile: Profile) -> str | None:
+    """The first feature that the case requires and the profile declares ``unsupported``."""
+    for name in case.requires:
+        if profile.features.get(name.replace("-", "_")) == "unsupported":
+            return name
+    return None
+
+
+def as_unsupported(findings: Sequence[Finding], feature: str) -> list[Finding]:
+    """One finding for each reduction: the framework lacks what the case is about."""
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        first.setdefault(finding.reduction, finding)
+    message = f"the case requires {feature}, which the profile declares unsupported"
+    return [
+        Finding(each.problem, "value", reduction, "unsupported", message, seconds=each.seconds)
+        for reduction, each in first.items()
+    ]

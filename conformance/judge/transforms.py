@@ -1,0 +1,81 @@
+"""Judges the transforms: derivatives in a direction, and the vectorised map, against truths of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from conformance.cases.model import TransformName
+from conformance.judge.finding import Finding
+from conformance.judge.judge import Judge, Unit
+from conformance.judge.prepared import Prepared, Quantity
+from conformance.oracle.policies import for_operation
+from conformance.worker.exchange import Observation
+
+__all__ = ["Transformed", "judge_transform"]
+
+#: What each transform gives, the main result first.
+QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
+    "forward-mode": ("tangent", "value"),
+    "second-order": ("curvature",),
+    "vectorised-map": ("gradient", "value"),
+}
+#: The policies that say whether a transform is offered.
+POLICIES: dict[TransformName, str] = {"forward-mode": "forward_mode", "second-order": "double_differentiation"}
+
+
+@dataclass(frozen=True, eq=False)
+class Transformed:
+    """A transform of a unit's call in one reduction; ``prepared`` holds the unit's problem alone."""
+
+    unit: Unit
+    transform: TransformName
+    reduction: str
+    prepared: Prepared
+
+
+def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others: Sequence[Finding]) -> list[Finding]:
+    """One finding; ``others`` are those of the plain calls.
+
+    What comes beside a derivative is judged only where the plain call gave it right: its fault has a finding already.
+    Where the plain call failed altogether, or is not offered, the transform says nothing, but that it is not offered.
+    """
+    plain = {f.check: f for f in others if f.reduction == asked.reduction and f.check in ("value", "gradient")}
+    value = plain.get("value")
+    if value is not None and value.verdict in ("crash", "timeout", "not run", "error"):
+        return []
+    problem, name, reduction = asked.unit.problem, asked.transform, asked.reduction
+    policy = _policy(judge, asked)
+    if seen.failure is not None:
+        finding = judge.failed(problem, name, reduction, seen.failure, seen.seconds)
+        if seen.failure.kind == "raised" and policy == "refused":
+            finding = finding.deviating(f"{finding.message} (as its declared policies say)")
+        return [finding]
+    if seen.modified:
+        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        return [Finding(problem, name, reduction, "fail", message, seconds=seen.seconds)]
+    found: list[Finding] = []
+    for quantity in QUANTITIES[name]:
+        base = plain.get(quantity)
+        if quantity in ("value", "gradient") and (base is None or base.verdict not in ("pass", "deviation")):
+            continue
+        found += judge.alone(asked.prepared, asked.unit, reduction, seen, quantity)
+    if not found:
+        return []
+    worst = next((each for each in found if each.verdict == "fail"), found[0])
+    message = f"the {worst.check}: {worst.message}" if worst.message else ""
+    finding = msgspec.structs.replace(worst, check=name, message=message)
+    if finding.verdict == "fail" and policy == "wrong":
+        return [finding.deviating("declared to be wrong")]
+    if finding.verdict == "pass" and seen.repeatable is False:
+        finding = msgspec.structs.replace(finding, verdict="fail", message="a second call gave other bits")
+    return [finding]
+
+
+def _policy(judge: Judge, asked: Transformed) -> str:
+    name = POLICIES.get(asked.transform)
+    if name is None:
+        return "supported"
+    return for_operation(getattr(judge.policies, name), asked.unit.problem.operation, "supported")

@@ -1,0 +1,90 @@
+"""The second tier of the transforms: the formulas of ``directions.py`` line by line, in Arb's ball arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flint import arb
+
+if TYPE_CHECKING:
+    from conformance.oracle.exact import ExactTruth
+
+__all__ = ["curvature_balls", "tangent_row_balls"]
+
+ZERO = arb(0)
+
+
+def _directions(truth: ExactTruth, row: int) -> tuple[list[arb], list[arb]] | None:
+    """p and t − Σ p·t of a row; None for a special one."""
+    if truth.is_special(row):
+        return None
+    p = truth.probabilities(row)
+    t = list(map(arb, truth.block.tangent[row].tolist()))
+    return p, _centred(p, t)
+
+
+def _centred(p: list[arb], values: list[arb]) -> list[arb]:
+    mean = sum((q * u for q, u in zip(p, values, strict=True)), ZERO)
+    return [u - mean for u in values]
+
+
+def tangent_row_balls(truth: ExactTruth) -> list[arb]:
+    """Of every row, flat: C numbers each for softmax and log_softmax, one for a loss."""
+    result: list[arb] = []
+    for row in range(len(truth.block.x)):
+        result += _tangent(truth, row)
+    return result
+
+
+def _tangent(truth: ExactTruth, row: int) -> list[arb]:
+    block = truth.block
+    if block.reduces and block.ignored[row]:
+        return [ZERO]
+    if block.operation == "nll_loss":
+        return [-truth.spike(row) * arb(float(block.tangent[row, int(block.targets[row])]))]
+    found = _directions(truth, row)
+    if found is None:
+        return [arb.nan()] * (1 if block.reduces else block.classes)
+    p, gap = found
+    if block.operation == "log_softmax":
+        return gap
+    if block.operation == "softmax":
+        return [q * g for q, g in zip(p, gap, strict=True)]
+    total = ZERO
+    if block.by_index:
+        total = -truth.spike(row) * gap[int(block.targets[row])]
+    dense = truth.dense(row)
+    if dense is not None:
+        # Σ a_c·(m − t_c) where A = Σ a_c; a policy's other A adds the difference times m.
+        total = total - sum((a * g for a, g in zip(dense, gap, strict=True)), ZERO)
+        mean = arb(float(block.tangent[row, 0])) - gap[0]
+        total = total + (truth.mass(row) - sum(dense, ZERO)) * mean
+    return [total]
+
+
+def curvature_balls(truth: ExactTruth, reduction: str) -> list[arb]:
+    """The gradient's derivative in the direction, in row order, flat."""
+    block = truth.block
+    scales = truth.scales(reduction) if block.reduces else []
+    result: list[arb] = []
+    for row in range(len(block.x)):
+        found = _directions(truth, row)
+        if block.reduces and block.ignored[row]:
+            result += [ZERO] * block.classes
+        elif found is None:
+            result += [arb.nan()] * block.classes
+        elif block.reduces:
+            spike = truth.spike(row) if block.by_index else ZERO
+            mass = spike + (ZERO if truth.dense(row) is None else truth.mass(row))
+            result += [scales[row] * mass * q * g for q, g in zip(*found, strict=True)]
+        else:
+            result += _normaliser(block.operation, *found, list(map(arb, block.upstream("none")[row].tolist())))
+    return result
+
+
+def _normaliser(operation: str, p: list[arb], gap: list[arb], v: list[arb]) -> list[arb]:
+    if operation == "log_softmax":
+        mass = sum(v, ZERO)
+        return [-mass * q * g for q, g in zip(p, gap, strict=True)]
+    products = [g * u for g, u in zip(gap, _centred(p, v), strict=True)]
+    return [q * u for q, u in zip(p, _centred(p, products), strict=True)]

@@ -1,0 +1,76 @@
+"""From outcomes to how a test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.bounds.classes import CLASS_LETTERS
+from conformance.cases.places import place_of
+from conformance.results.records import Outcome, number
+from conformance.results.words import SKIPPED, facts, plain, plain_lines, title
+
+if TYPE_CHECKING:
+    from conformance.plugin.collection import CaseItem
+
+__all__ = ["conclude"]
+
+SHOWN = 5  # findings of one test in full
+
+
+def explanation(item: CaseItem, findings: Sequence[Outcome]) -> str:
+    """The first finding on a line of its own, the case and its place, and then what is known of each finding."""
+    first = findings[0]
+    place = place_of(item.entry.file, ("cases", item.entry.index))
+    said = next(iter(plain_lines(first.message)), first.verdict)
+    lines = [f"{first.verdict}: {said}", f"{place.file}:{place.line}: {plain(item.entry.case.why)}"]
+    for each in findings[:SHOWN]:
+        lines += ["", f"{each.verdict.upper()}  {plain(f'{each.backend} {each.version}')}: {each.op}, {title(each)}"]
+        for name, value in facts(each, item.under_test.found.spec):
+            lines.append(f"  {name:<11}  {value}".replace("\n", "\n" + " " * 15))
+    hidden = len(findings) - SHOWN
+    return "\n".join([*lines, "", f"… and {hidden} more checks of this case"] if hidden > 0 else lines)
+
+
+def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> None:
+    """End the test as its verdicts say: first in set-up, where errors belong, then in the call.
+
+    A fail or an outdated register entry fails; else a crash, timeout or fault of the harness is an error; else a known
+    defect is an expected failure; else nothing that was supported is skipped; and all others pass.
+    """
+    by_verdict: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        by_verdict.setdefault(each.verdict, []).append(each)
+    failed = [*by_verdict.get("fail", ()), *by_verdict.get("fixed", ())]
+    broken = [each for verdict in ("crash", "timeout", "error") for each in by_verdict.get(verdict, ())]
+    if not calling:
+        if not outcomes:
+            pytest.fail("no outcome was given for this case", pytrace=False)
+        if broken and not failed:
+            pytest.fail(explanation(item, broken), pytrace=False)
+        return
+    item.user_properties.extend(_properties(outcomes, by_verdict))
+    if failed:
+        pytest.fail(explanation(item, [*failed, *broken]), pytrace=False)
+    if known := by_verdict.get("known"):
+        pytest.xfail("; ".join(dict.fromkeys(plain(each.message) for each in known[:SHOWN])))
+    if set(by_verdict) <= SKIPPED:
+        reason = "; ".join(dict.fromkeys(plain(f"{each.verdict}: {each.message}") for each in outcomes[:SHOWN]))
+        raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def _properties(outcomes: Sequence[Outcome], by_verdict: dict[str, list[Outcome]]) -> list[tuple[str, object]]:
+    """For JUnit and other reports: backend, counts of verdicts, the worst class and ulp, and what is declared."""
+    first = outcomes[0]
+    found: list[tuple[str, object]] = [("backend", plain(f"{first.backend} {first.version}".strip()))]
+    found += [(verdict, len(some)) for verdict, some in by_verdict.items()]
+    letters = [each.class_ for each in outcomes if each.class_ in CLASS_LETTERS]
+    if letters:
+        found.append(("class", max(letters, key=lambda letter: CLASS_LETTERS.index(letter))))
+    ulps = [number(each.ulp) for each in outcomes if each.ulp is not None]
+    if ulps:
+        found.append(("ulp", max(ulps)))
+    found += [("deviation-policy", plain(each.message)) for each in by_verdict.get("deviation", ())[:SHOWN]]
+    return found

@@ -1,0 +1,166 @@
+"""What the JSON documents of the command line hold, where no type elsewhere says it already."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from conformance.judge.verdict import Verdict
+
+__all__ = [
+    "Badge",
+    "ListedBackend",
+    "ListedCase",
+    "ListedDefect",
+    "ListedFlag",
+    "ListedPolicy",
+    "ListedSchema",
+    "ListedTheme",
+    "ListedVerdict",
+    "Mend",
+    "RunSummary",
+    "SmokeRow",
+    "SmokeUnavailable",
+]
+
+
+class Badge(msgspec.Struct, frozen=True, kw_only=True):
+    """A badge of one backend, as shields.io reads it from an endpoint."""
+
+    schemaVersion: Literal[1] = 1  # noqa: N815 (shields.io names it)
+    label: str
+    message: str
+    color: str
+    isError: bool = False  # noqa: N815
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of a run. ``backends`` maps ``name version`` to verdicts and their numbers.
+
+    ``unavailable`` maps backends that did not run to the reason; ``truncated`` says that the run was cut off.
+    """
+
+    folder: str
+    outcomes: str
+    summary: str
+    backends: dict[str, dict[Verdict, int]]
+    unavailable: dict[str, str]
+    truncated: bool
+
+
+class ListedCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case, without its tensors."""
+
+    case: str
+    theme: str
+    op: str
+    flags: list[str]
+    dtypes: list[str]
+    file: str
+    why: str
+
+
+class ListedTheme(msgspec.Struct, frozen=True, kw_only=True):
+    """A theme, how many cases it has, and on which operations."""
+
+    theme: str
+    cases: int
+    ops: list[str]
+
+
+class ListedFlag(msgspec.Struct, frozen=True, kw_only=True):
+    """A class of bug that cases carry as a flag."""
+
+    flag: str
+    cases: int
+    bug_class: str
+    effect: str
+    references: list[str]
+
+
+class ListedBackend(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend; ``state`` is installed, missing or broken, and ``note`` then says how to mend it."""
+
+    backend: str
+    title: str
+    state: Literal["installed", "missing", "broken"]
+    version: str
+    devices: list[str]
+    modes: list[str]
+    note: str
+
+
+class ListedPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What one backend declares of one policy; ``values`` are what may be declared, the normative one first."""
+
+    policy: str
+    values: list[str]
+    backend: str
+    declared: Any
+    variants: dict[str, Any]
+    documentation: str
+    details: str
+
+
+class ListedDefect(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a register of known defects, and the command that shows it."""
+
+    backend: str
+    defect: str
+    why: str
+    ops: list[str]
+    dtypes: list[str]
+    checks: list[str]
+    seen: list[str]
+    versions: str
+    issue: str
+    date: str
+    shown_by: str
+
+
+class ListedSchema(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON document that has a schema, and the command that writes it."""
+
+    schema: str
+    title: str
+    written_by: str
+
+
+class ListedVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict, what it says, and whether it makes a run non-conforming."""
+
+    verdict: Verdict
+    says: str
+    fails_a_run: bool
+
+
+class Mend(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is wrong in a file, where, and what to write instead."""
+
+    file: str
+    line: int | None
+    key: str | None
+    problem: str
+    mend: str | None
+
+
+class SmokeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What the smoke test found of one operation of a backend."""
+
+    backend: str
+    operation: str
+    state: str
+    calls: int
+    sound: int
+    unsupported: int
+    source: str
+    fault: str | None
+    mend: str | None
+
+
+class SmokeUnavailable(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend that cannot be started."""
+
+    backend: str
+    error: str

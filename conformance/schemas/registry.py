@@ -1,0 +1,100 @@
+"""The registry: a name for each JSON document, and the type that its schema is generated from.
+
+Types are imported when their schema is asked for, so that the registry costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from conformance.errors import UsageError
+
+__all__ = ["DOCUMENTS", "Document", "schema", "schema_text"]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_HERE = "conformance.schemas.documents"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A JSON document: ``types`` are ``module:name``; ``many`` says that it is an array of such objects.
+
+    ``written_by`` is the command that writes it; ``refine`` (``module:name``) may sharpen what a type cannot say.
+    """
+
+    title: str
+    types: tuple[str, ...]
+    written_by: str
+    many: bool = False
+    refine: str = ""
+
+
+def _listed(topic: str, name: str) -> Document:
+    return Document(f"List of {topic}", (f"{_HERE}:{name}",), f"conformance list {topic} --format json", many=True)
+
+
+DOCUMENTS: dict[str, Document] = {
+    "outcomes": Document(
+        "A line of outcomes.jsonl",
+        ("conformance.results.records:Record",),
+        "conformance run --output DIR",
+        refine="conformance.schemas.refine:outcomes",
+    ),
+    "run": Document("Counts of a run", (f"{_HERE}:RunSummary",), "conformance run --format json"),
+    "list-cases": _listed("cases", "ListedCase"),
+    "list-themes": _listed("themes", "ListedTheme"),
+    "list-flags": _listed("flags", "ListedFlag"),
+    "list-backends": _listed("backends", "ListedBackend"),
+    "list-policies": _listed("policies", "ListedPolicy"),
+    "list-defects": _listed("defects", "ListedDefect"),
+    "list-verdicts": _listed("verdicts", "ListedVerdict"),
+    "list-schemas": _listed("schemas", "ListedSchema"),
+    "lint": Document("What is to be mended", (f"{_HERE}:Mend",), "conformance lint --format json", many=True),
+    "smoke": Document(
+        "Smoke test", (f"{_HERE}:SmokeRow", f"{_HERE}:SmokeUnavailable"), "conformance smoke --format json", many=True
+    ),
+    "explain": Document(
+        "Derivation of a case",
+        ("conformance.schemas.explanation:Explanation",),
+        "conformance explain CASE --format json",
+    ),
+    "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a document. Raises UsageError for a name that is not in the registry."""
+    document = DOCUMENTS.get(name)
+    if document is None:
+        raise UsageError(f"there is no schema {name!r}", mend=f"name one of {', '.join(DOCUMENTS)}")
+    types = [_load(each) for each in document.types]
+    (body, *others), definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    if others:
+        body = {"anyOf": [body, *others]}
+    for definition in definitions.values():
+        if "description" in definition:
+            definition["description"] = inspect.cleandoc(definition["description"])
+    if document.many:
+        body = {"type": "array", "items": body}
+    made = {"$schema": _DRAFT, "title": document.title, **body, "$defs": definitions}
+    if document.refine:
+        refine: Callable[[dict[str, Any]], None] = _load(document.refine)
+        refine(made)
+    return made
+
+
+def schema_text(name: str) -> str:
+    """The schema as JSON text, with a newline at its end."""
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,1 @@
+"""Benchmarks as read from their files: statistics of a change, the report, and its pictures."""

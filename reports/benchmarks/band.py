@@ -1,0 +1,174 @@
+"""The dead band: how far two runs of identical code differ on a machine, kept in a file from an A/A run.
+
+Within one run, replicates show how processes differ; what shifts a whole run (a neighbour on the machine, heat, where
+memory happened to lie) they cannot show. The A/A run does, and the dead band is the part of its differences that a
+change must exceed. ``python -m reports.benchmarks.band OLD NEW`` stores one from any two runs of identical code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from conformance.errors import HarnessError, Place, UsageError
+from conformance.places import ROOT
+from reports.benchmarks.records import Machine
+
+__all__ = ["DEFAULT", "FOLDER", "DeadBand", "band_of", "find_band", "read_band", "write_band"]
+
+FOLDER = ROOT / "results" / "aa"
+#: Without an A/A run of the machine: wide, since shared machines have been seen to differ by more than 5 %.
+DEFAULT = 0.10
+#: A band is never narrower: placement of code and memory alone moves times by a percent or two.
+LEAST = 0.02
+SHARE = 0.95
+SCHEMA = 1
+
+
+class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
+    """A ratio of times within ``1/(1+width) … 1+width`` is no change.
+
+    ``comparisons`` A/A comparisons, of which ``false_calls`` were called a change by the very rule that is used, tell
+    the false-positive rate; ``held_out`` says that they had no part in setting the width. ``injected`` real slowdowns
+    of ``slowdown`` (0.1 is 10 %), of which ``found`` were called, tell what the rule finds. ``log_ratios`` are the
+    differences that set the width. ``machine`` is None for the default, which no measurement stands behind.
+    """
+
+    schema: int = SCHEMA
+    width: float
+    machine: Machine | None = None
+    measured: str = ""
+    how: str = ""
+    replicates: int = 0
+    comparisons: int = 0
+    false_calls: int = 0
+    held_out: bool = False
+    injected: int = 0
+    found: int = 0
+    slowdown: float = 0.0
+    log_ratios: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.width) and 0 < self.width < 10):
+            raise ValueError("width is a share of the time, above 0: 0.05 is 5 %")
+        if not 0 <= self.false_calls <= self.comparisons or not 0 <= self.found <= self.injected:
+            raise ValueError("false_calls are among the comparisons, and found among the injected")
+
+    def contains(self, ratio: float) -> bool:
+        """Whether the ratio says nothing; symmetric in the logarithm, so that runs can be swapped."""
+        return abs(math.log(ratio)) <= math.log1p(self.width)
+
+    @property
+    def stored(self) -> bool:
+        """Whether an A/A run stands behind it."""
+        return self.comparisons > 0
+
+    def says(self) -> str:
+        """Width, and the false-positive rate with its 95 % interval, in a sentence or two."""
+        if not self.stored:
+            return (
+                f"Dead band ±{self.width:.1%}, the default: no A/A run of this machine is stored, so the "
+                f"false-positive rate is not known."
+            )
+        low, high = _proportion(self.false_calls, self.comparisons)
+        text = (
+            f"Dead band ±{self.width:.1%}, from an A/A run on {self.machine or 'a machine that it does not name'}; "
+            f"false calls there: {self.false_calls} of {self.comparisons} "
+            f"({self.false_calls / self.comparisons:.1%}, 95 % interval {low:.1%} to {high:.1%})"
+        )
+        text += "" if self.held_out else ", each judged by the band of the others"
+        text += f"; {self.how}" if self.how else ""
+        if self.injected:
+            text += f"; a slowdown of {self.slowdown:.0%} was found in {self.found} of {self.injected}"
+        return text + "."
+
+
+def band_of(log_ratios: Sequence[float]) -> float:
+    """The width that 95 % of the A/A differences stay within (the largest, of fewer than 20), and never below 2 %.
+
+    ``log_ratios`` are logarithms of ratios new/old. Raises UsageError where there is none.
+    """
+    if not log_ratios:
+        raise UsageError("no A/A comparison to take a dead band from", mend="compare two runs of the same workloads")
+    ordered = sorted(abs(each) for each in log_ratios)
+    place = min(len(ordered) - 1, math.ceil(SHARE * len(ordered)) - 1 if len(ordered) >= 20 else len(ordered) - 1)
+    return max(math.expm1(ordered[place]), LEAST)
+
+
+def find_band(machine: Machine, file: Path | None = None, folder: Path = FOLDER) -> DeadBand:
+    """The band in ``file``, else the newest stored one of that machine, else the default.
+
+    A stored band is of a machine when processor and usable cores are the same.
+    """
+    if file is not None:
+        return read_band(file)
+    stored = [read_band(each) for each in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+    same = [each for each in stored if each.machine and _same(each.machine, machine)]
+    return max(same, key=lambda each: each.measured, default=DeadBand(width=DEFAULT))
+
+
+def read_band(file: Path) -> DeadBand:
+    """Read a stored band. Raises UsageError, naming file and key."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=DeadBand)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", mend=_MEND) from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"no dead band: {error}", place=Place(file), mend=_MEND) from None
+
+
+def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) -> Path:
+    """Store a band: in ``file``, else under the machine's name in ``folder``. Raises HarnessError."""
+    name = f"{band.machine.cpu}|{band.machine.cores}" if band.machine else "unknown"
+    path = file or folder / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(band), indent=1) + b"\n")
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+_MEND = "`python -m reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
+
+
+def _same(one: Machine, other: Machine) -> bool:
+    return (one.cpu, one.cores) == (other.cpu, other.cores)
+
+
+def _proportion(hits: int, count: int) -> tuple[float, float]:
+    """The exact 95 % interval of a proportion (Clopper and Pearson)."""
+    from scipy import stats
+
+    interval = stats.binomtest(hits, count).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Store the dead band from two runs of identical code."""
+    from reports.benchmarks.calibrate import band_from
+    from reports.benchmarks.read import read_benchmarks
+
+    parser = argparse.ArgumentParser(prog="python -m reports.benchmarks.band", description=main.__doc__)
+    parser.add_argument("old", type=Path, help="a run's folder, or its benchmarks.json")
+    parser.add_argument("new", type=Path, help="another run of the same code on the same machine")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to store it; under results/aa by default")
+    options = parser.parse_args(arguments)
+    try:
+        band = band_from(read_benchmarks(options.old), read_benchmarks(options.new))
+        path = write_band(band, options.output)
+    except (UsageError, HarnessError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2 if isinstance(error, UsageError) else 3
+    sys.stdout.write(f"{band.says()}\nstored: {path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

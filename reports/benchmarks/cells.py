@@ -1,0 +1,199 @@
+"""The processes of one workload × backend × contract × cache, as the one line that reports and pictures show."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from reports.benchmarks.bootstrap import location_interval
+from reports.benchmarks.records import Benchmarks, Key, Timing
+
+__all__ = ["Cell", "Series", "cells_of", "flagship", "ranked", "series_of", "workloads_of"]
+
+#: The contract that training needs; pictures of one contract show it if it was timed.
+PREFERRED = ("forward+grad", "forward-saving", "forward")
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``.
+
+    The other numbers are medians over processes, None where no process has them: ``roof`` is the share of the measured
+    bandwidth (1 is all of it), ``error`` the error over the declared class's tolerance, ``memory`` the peak as a
+    multiple of the logits, ``first_call`` in seconds. ``accurate`` is None where there is no accuracy verdict.
+    """
+
+    workload: str
+    backend: str
+    contract: str
+    cache: str
+    framework: str
+    mode: str
+    version: str
+    dtype: str
+    classes: int | None
+    positions: int | None
+    processes: int
+    seconds: float
+    low: float
+    high: float
+    roof: float | None
+    amplification: float | None
+    memory: float | None
+    first_call: float | None
+    error: float | None
+    ulp: float | None
+    class_: str | None = msgspec.field(default=None, name="class")
+    declared: str | None = None
+    accurate: bool | None = None
+    verdict: str | None = None
+    limits: dict[str, float] | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is a summary of."""
+        return Key(self.workload, self.backend, self.contract, self.cache)
+
+    @property
+    def logits(self) -> int | None:
+        """How many logits the workload has."""
+        return self.classes * self.positions if self.classes and self.positions else None
+
+    @property
+    def ns_per_logit(self) -> float | None:
+        """Nanoseconds per logit."""
+        return self.seconds * 1e9 / self.logits if self.logits else None
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """Workloads that differ in one extent: ``over`` names it, ``fixed`` says what stays the same."""
+
+    name: str
+    over: str
+    fixed: str
+    contract: str
+    cells: tuple[Cell, ...]
+
+
+def cells_of(run: Benchmarks) -> tuple[Cell, ...]:
+    """A cell for each key of the run, in its order."""
+    return tuple(_cell(key, timings) for key, timings in run.by_key().items())
+
+
+def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The workloads in the order in which they first occur, sorted by name."""
+    return tuple(sorted({cell.workload for cell in cells}))
+
+
+def ranked(cells: Sequence[Cell]) -> list[Cell]:
+    """The fastest first; what did not conform, or was not judged, stands behind all that did, and has no rank."""
+    return sorted(cells, key=lambda cell: (cell.accurate is not True, cell.seconds, cell.backend))
+
+
+def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """The cells of the one workload, contract and cache that says most: see below; empty if there are no cells.
+
+    The most backends with roof and accuracy, then warm, then the contract that training needs, then float32, then the
+    most logits.
+    """
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
+
+    def worth(group: list[Cell]) -> tuple[Any, ...]:
+        one = group[0]
+        whole = sum(cell.roof is not None and cell.error is not None for cell in group)
+        place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
+        return (whole, one.cache == "warm", place, one.dtype == "float32", one.logits or 0, one.workload)
+
+    chosen: list[Cell] = max(groups.values(), key=worth) if groups else []
+    return tuple(chosen)
+
+
+def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
+    """Series of at least three extents, from workloads whose names differ in their last number only.
+
+    Over classes either the positions or the number of logits stays the same; over positions, the classes.
+    """
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        stem = re.fullmatch(r"(.*\D)\d+", cell.workload)
+        if stem and cell.logits:
+            groups.setdefault((stem[1].rstrip("-_"), cell.contract, cell.cache), []).append(cell)
+    found = []
+    for (name, contract, cache), group in groups.items():
+        axis = _axis(group)
+        if axis is not None:
+            over, fixed = axis
+            said = contract if cache == "warm" else f"{contract}, {cache}"
+            found.append(Series(name=name, over=over, fixed=fixed, contract=said, cells=tuple(group)))
+    return tuple(found)
+
+
+def _axis(group: Sequence[Cell]) -> tuple[str, str] | None:
+    classes, positions, logits = (
+        {getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits")
+    )
+    if len(classes) >= 3 and len(positions) == 1:
+        return "classes", f"{positions.pop():,} positions"
+    if len(classes) >= 3 and len(logits) == 1:
+        return "classes", f"{logits.pop():,} logits in all"
+    if len(positions) >= 3 and len(classes) == 1:
+        return "positions", f"{classes.pop():,} classes"
+    return None
+
+
+def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
+    first = timings[0]
+    interval = location_interval([timing.data for timing in timings])
+    judged = [timing.accuracy for timing in timings if timing.accuracy is not None and timing.accuracy.verdict]
+    # Of several accuracies the one that does not pass, then the largest error: a failure is never averaged away.
+    worst = max(judged, key=lambda a: (a.verdict != "pass", _size(a.error)), default=None)
+    workload, backend, contract, cache = key
+    return Cell(
+        workload=workload,
+        backend=backend,
+        contract=contract,
+        cache=cache,
+        framework=first.framework or backend.partition(":")[0],
+        mode=first.mode,
+        version=first.version,
+        dtype=first.dtype,
+        classes=first.classes,
+        positions=first.positions,
+        processes=len(timings),
+        seconds=interval.estimate,
+        low=interval.low,
+        high=interval.high,
+        roof=_middle(timings, lambda t: t.roof_fraction),
+        amplification=_middle(timings, lambda t: t.amplification),
+        memory=_middle(timings, lambda t: t.peak_multiple),
+        first_call=_middle(timings, lambda t: t.first_call_seconds),
+        error=worst.error if worst else None,
+        ulp=_number(worst.ulp) if worst else None,
+        class_=worst.class_ if worst else None,
+        declared=worst.declared if worst else None,
+        accurate=worst.conforms if worst else None,
+        verdict=worst.verdict if worst else None,
+        limits=worst.limits if worst else None,
+    )
+
+
+def _middle(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> float | None:
+    found = [value for timing in timings if (value := of(timing)) is not None and math.isfinite(value)]
+    return median(found) if found else None
+
+
+def _size(error: float | None) -> float:
+    return -1.0 if error is None else math.inf if math.isnan(error) else error
+
+
+def _number(value: float | str | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,120 @@
+"""A comparison as lines for the terminal and as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reports.benchmarks.compare import ChangeRow, Comparison, Missing
+from reports.benchmarks.units import percent_change, plain, seconds
+from reports.markdown import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["change_lines", "changes_markdown", "print_changes"]
+
+HEAD = ("workload", "backend", "contract", "cache", "old", "new", "change", "95 % interval", "p", "p (Holm)", "call")
+_STYLES = {"slower": "bold red", "faster": "green", "unclear": "dim", "too few": "dim", "same": ""}
+
+
+def print_changes(comparison: Comparison, console: Console | None = None, *, everything: bool = False) -> None:
+    """Print the changes (``everything``: all rows), what is missing, and how far the table is to be believed."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(soft_wrap=False)
+    rows = comparison.rows if everything else comparison.changes
+    if rows:
+        table = Table(title="times, new against old", title_justify="left", show_lines=True)
+        table.add_column("what", overflow="fold")
+        for name in ("old → new", "change, 95 % interval", "p, Holm", "call"):
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            times = f"{seconds(row.old_seconds)} →\n{seconds(row.new_seconds)}"
+            cells = (f"{row.workload}\n{row.backend}, {row.contract}, {row.cache}", times, _change(row), _p_values(row))
+            table.add_row(*(Text(_lines(cell)) for cell in cells), Text(plain(_call(row)), style=_STYLES[row.call]))
+        console.print(table)
+    console.print(Text(_tally(comparison)))
+    for missing in comparison.missing:
+        console.print(Text(plain(_missing(missing))))
+    for line in (comparison.band.says(), *comparison.notes):
+        console.print(Text(plain(line)), style="dim")
+
+
+def change_lines(comparison: Comparison) -> list[str]:
+    """The changes in plain lines, the largest first, with what a reader needs to believe them."""
+    lines = [_tally(comparison)]
+    lost = [row for row in comparison.regressions if not row.changed]
+    for row in (*comparison.changes, *lost):
+        change = f"{seconds(row.old_seconds)} → {seconds(row.new_seconds)}, {_change(row)}"
+        lines.append(f"{_call(row)}: {row.key}: {change}; p {row.p:.2g}, Holm {row.p_holm:.2g}")
+    return [
+        plain(line) for line in (*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes)
+    ]
+
+
+def changes_markdown(comparison: Comparison) -> str:
+    """The whole comparison as Markdown; hostile names change nothing in it."""
+    lines = [escape(_tally(comparison)), "", escape(comparison.band.says()), ""]
+    lines += [f"{escape(note)}\n" for note in comparison.notes]
+    if comparison.rows:
+        lines += ["| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
+        ordered = (*comparison.changes, *(row for row in comparison.rows if not row.changed))
+        for row in ordered:
+            call = f"**{escape(_call(row))}**" if row.changed else escape(_call(row))
+            lines.append("| " + " | ".join([*(escape(cell) for cell in _cells(row)[:-1]), call]) + " |")
+        lines.append("")
+    lines += [f"- {escape(_missing(each))}" for each in comparison.missing]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _change(row: ChangeRow) -> str:
+    return f"{percent_change(row.ratio)} ({percent_change(row.low)} … {percent_change(row.high)})"
+
+
+def _p_values(row: ChangeRow) -> str:
+    return f"{row.p:.2g}\n{row.p_holm:.2g}"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def _cells(row: ChangeRow) -> list[str]:
+    return [
+        *row.key,
+        seconds(row.old_seconds),
+        seconds(row.new_seconds),
+        percent_change(row.ratio),
+        f"{percent_change(row.low)} … {percent_change(row.high)}",
+        f"{row.p:.2g}",
+        f"{row.p_holm:.2g}",
+        _call(row),
+    ]
+
+
+def _call(row: ChangeRow) -> str:
+    text = row.call + (" (family-wise)" if row.family_wise else "")
+    if row.call == "too few":
+        text = f"too few processes ({row.old_processes}, {row.new_processes})"
+    return text + (f"; accuracy {row.old_accuracy} → {row.new_accuracy}" if row.lost_accuracy else "")
+
+
+def _tally(comparison: Comparison) -> str:
+    counts = {call: sum(row.call == call for row in comparison.rows) for call in _STYLES}
+    said = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
+    return f"{len(comparison.rows)} comparisons: {said}{_overall(comparison.rows)}." if said else "No time is in both."
+
+
+def _overall(rows: Sequence[ChangeRow]) -> str:
+    mean = math.exp(sum(math.log(row.ratio) for row in rows) / len(rows))
+    return f"; geometric mean of all ratios {mean:.3f}"
+
+
+def _missing(missing: Missing) -> str:
+    where = f"{missing.workload} [{missing.backend}, {missing.contract}, {missing.cache}]"
+    why = f": {missing.status}" + (f", {missing.message}" if missing.message else "")
+    return f"only in the {missing.only} run: {where}; in the other one{why}"

@@ -1,0 +1,156 @@
+"""Bars for one workload: the time with its interval across processes, and the peak of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.charts.placement import text_width
+from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, label
+from reports.benchmarks.units import seconds
+
+__all__ = ["memory_chart", "time_chart"]
+
+WIDTH, ROW = 560, 24
+
+
+def time_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any:
+    """The time of a call, a panel for each contract and cache: the fastest that conforms on top.
+
+    A bar in outline stands for a backend that fails its accuracy class, or has no accuracy: below the others, without
+    a rank. ``cells`` are of one workload.
+    """
+    alt = altair()
+    tint = colours(every or cells)
+    panels = []
+    for group in _groups(cells):
+        rows = [_row(cell, tint, rank, cell.seconds, _said(cell, seconds(cell.seconds))) for rank, cell in group]
+        for row, (_, cell) in zip(rows, group, strict=True):
+            row |= {"low": cell.low, "high": cell.high}
+        panel = _panel(alt, rows, "time of a call", intervals=True)
+        panels.append(panel.properties(title=_panel_title(alt, group[0][1])))
+    one = cells[0]
+    processes = {cell.processes for cell in cells}
+    subtitle = [
+        (
+            f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over "
+            f"{'–'.join(str(n) for n in sorted({min(processes), max(processes)}))} processes."
+        ),
+        "In outline: fails its accuracy class, or was not judged; timed, never ranked."
+        if any(cell.accurate is not True for cell in cells)
+        else "",
+    ]
+    return finished(_stacked(alt, panels), f"{one.workload}: time of a call", subtitle)
+
+
+def memory_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any | None:
+    """The peak of memory as a multiple of the logits, a panel for each contract; None if no cell has it."""
+    alt = altair()
+    tint = colours(every or cells)
+    panels = []
+    for group in _groups([cell for cell in cells if cell.memory is not None]):
+        order = sorted((cell for _, cell in group), key=lambda cell: (cell.memory, cell.backend))
+        rows = [_row(cell, tint, None, cell.memory or 0.0, _said(cell, f"{cell.memory:.2f}×")) for cell in order]
+        panel = _panel(alt, rows, "peak memory ÷ size of the logits", reference=1.0)
+        panels.append(panel.properties(title=_panel_title(alt, group[0][1])))
+    if not panels:
+        return None
+    one = cells[0]
+    subtitle = [f"{one.dtype}{_extent(one)}. Shorter is leaner; the dashed line is the size of the logits themselves."]
+    return finished(_stacked(alt, panels), f"{one.workload}: how much memory a call takes at its peak", subtitle)
+
+
+def _groups(cells: Sequence[Cell]) -> list[list[tuple[int | None, Cell]]]:
+    """Cells with their ranks, by contract and cache."""
+    found: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        found.setdefault((cell.contract, cell.cache), []).append(cell)
+    groups = []
+    for _, group in sorted(found.items()):
+        groups.append([(place if cell.accurate else None, cell) for place, cell in enumerate(ranked(group), 1)])
+    return groups
+
+
+def _row(cell: Cell, tint: dict[str, str], rank: int | None, value: float, text: str) -> dict[str, Any]:
+    colour = tint[cell.framework]
+    fails = cell.accurate is not True
+    name = label(cell)
+    return {
+        "name": f"{rank}. {name}" if rank is not None else name,
+        "backend": cell.backend,
+        "value": value,
+        "text": text,
+        "fill": "white" if fails else colour,
+        "stroke": colour,
+        "dash": fails,
+    }
+
+
+def _said(cell: Cell, value: str) -> str:
+    if cell.accurate is False:
+        return f"{value} · {cell.verdict or 'fail'}: not ranked"
+    return value if cell.accurate else f"{value} · accuracy unknown: not ranked"
+
+
+def _panel(
+    alt: Any, rows: list[dict[str, Any]], title: str, *, intervals: bool = False, reference: float | None = None
+) -> Any:
+    """Bars with their values beside them; the axis leaves room for the longest text."""
+    order = [row["name"] for row in rows]
+    reach = max([row.get("high", row["value"]) for row in rows] + [reference or 0.0])
+    # The room that the texts need, as a share of the width.
+    need = max(
+        (row.get("high", row["value"]) / reach) * WIDTH + text_width(row["text"], FONT_SIZE) + 14 for row in rows
+    )
+    top = reach * max(need / WIDTH, 1.02)
+    base = alt.Chart(alt.Data(values=rows))
+    y = alt.Y(
+        "name:N",
+        sort=order,
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False, labelPadding=8, labelLimit=320),
+        scale=alt.Scale(paddingInner=0.28, paddingOuter=0.15),
+    )
+    axis = alt.Axis(tickCount=6, title=title, grid=True, **({"labelExpr": _DURATION} if intervals else {}))
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=axis)
+    solid = base.mark_bar(strokeWidth=1.5).encode(
+        x=x,
+        y=y,
+        fill=alt.Fill("fill:N", scale=None),
+        stroke=alt.Stroke("stroke:N", scale=None),
+        strokeDash=alt.condition("datum.dash", alt.value([4, 3]), alt.value([1, 0])),
+        tooltip=["backend:N", alt.Tooltip("value:Q", format=".4g")],
+    )
+    layers = [solid]
+    if reference is not None:
+        line = alt.Chart(alt.Data(values=[{"value": reference}])).mark_rule(strokeDash=[5, 4], color=INK)
+        layers.append(line.encode(x="value:Q"))
+    if intervals:
+        layers.append(base.mark_rule(strokeWidth=2.4, color="white").encode(x="low:Q", x2="high:Q", y=y))
+        layers.append(base.mark_rule(strokeWidth=1.2, color=INK).encode(x="low:Q", x2="high:Q", y=y))
+    end = "high:Q" if intervals else "value:Q"
+    text = base.mark_text(align="left", dx=7, fontSize=FONT_SIZE, color=INK).encode(x=alt.X(end), y=y, text="text:N")
+    return alt.layer(*layers, text).properties(width=WIDTH, height=ROW * len(rows))
+
+
+def _stacked(alt: Any, panels: list[Any]) -> Any:
+    return alt.vconcat(*panels, spacing=26).resolve_scale(y="independent", x="independent")
+
+
+def _panel_title(alt: Any, cell: Cell) -> Any:
+    said = cell.contract if cell.cache == "warm" else f"{cell.contract}, {cell.cache} cache"
+    return alt.TitleParams(text=said, anchor="start", fontSize=13, color=MUTED, offset=6)
+
+
+def _extent(cell: Cell) -> str:
+    if not cell.positions or not cell.classes:
+        return ""
+    return f", {cell.positions:,} position{'s' * (cell.positions != 1)} of {cell.classes:,} classes"
+
+
+_DURATION = (
+    "datum.value == 0 ? '0' : datum.value < 1e-6 ? format(datum.value * 1e9, '~r') + ' ns' : datum.value < 1e-3 ? "
+    "format(datum.value * 1e6, '~r') + ' µs' : datum.value < 1 ? format(datum.value * 1e3, '~r') + ' ms' : "
+    "format(datum.value, '~r') + ' s'"
+)

@@ -1,0 +1,277 @@
+"""Two benchmark runs compared: which times changed, by how much, and how sure that is.
+
+The rule. A change is called when both hold:
+
+- the 95 % interval of the ratio excludes 1. It is a hierarchical bootstrap, processes and then rounds, widened for few
+  processes (``reports.benchmarks.bootstrap``);
+- the ratio lies outside the dead band, which an A/A run of the machine has set (``reports.benchmarks.band``).
+
+The first bounds false calls where replicates show the noise, the second where a whole run has shifted; an A/A run
+measures what both give together, and that rate goes with every comparison.
+
+Mann–Whitney with Holm's correction stands beside it and is no part of the rule, because it cannot be: five processes
+against five give no p below 0.0079, and Holm over forty comparisons asks for 0.00125. Where a call passes it too, it
+is marked *family-wise*: then the chance of even one such call in the whole table, if nothing had changed, is below 5 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from reports.benchmarks.band import DeadBand, find_band
+from reports.benchmarks.bootstrap import ratio_interval
+from reports.benchmarks.ranks import holm, least_p, mann_whitney
+from reports.benchmarks.records import Benchmarks, Key, Timing
+
+__all__ = ["ALPHA", "FEWEST", "Call", "ChangeRow", "Comparison", "Missing", "compare", "compare_runs"]
+
+Call = Literal["slower", "faster", "same", "unclear", "too few"]
+ALPHA = 0.05
+#: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
+FEWEST = 4
+
+
+class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload × backend × contract × cache in both runs.
+
+    ``ratio`` is new over old, with ``low`` and ``high`` its 95 % interval; ``old_seconds`` and ``new_seconds`` are
+    medians over processes; ``p`` is Mann–Whitney's, ``p_holm`` corrected over the table. ``call`` is ``slower`` or
+    ``faster`` by the rule, ``same`` when the whole interval lies in the dead band, ``unclear`` in between, and ``too
+    few`` when there are not enough processes to say. ``family_wise``: the call holds after Holm's correction too.
+    """
+
+    workload: str
+    backend: str
+    contract: str
+    cache: str
+    ratio: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    call: Call
+    family_wise: bool
+    old_seconds: float
+    new_seconds: float
+    old_processes: int
+    new_processes: int
+    old_version: str = ""
+    new_version: str = ""
+    old_accuracy: str | None = None
+    new_accuracy: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """What was compared."""
+        return Key(self.workload, self.backend, self.contract, self.cache)
+
+    @property
+    def apart(self) -> bool:
+        """Whether the interval excludes 1, with enough processes to say so: the first half of the rule."""
+        return self.call != "too few" and not self.low <= 1 <= self.high
+
+    @property
+    def changed(self) -> bool:
+        """Whether a change was called."""
+        return self.call in ("slower", "faster")
+
+    @property
+    def lost_accuracy(self) -> bool:
+        """Whether it conformed in the old run and does not in the new one: its speed counts for nothing then."""
+        return self.old_accuracy == "pass" and self.new_accuracy not in ("pass", None)
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """What only one run has a time for; ``status`` and ``message`` are the other run's word on it, if it has one."""
+
+    workload: str
+    backend: str
+    contract: str
+    cache: str
+    only: Literal["old", "new"]
+    status: str = "not run"
+    message: str | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """All rows of two runs, the dead band that was used, and notes on what makes the two hard to compare."""
+
+    old: str
+    new: str
+    rows: tuple[ChangeRow, ...]
+    missing: tuple[Missing, ...]
+    band: DeadBand
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[ChangeRow, ...]:
+        """The rows that were called a change, the largest first."""
+        found = [row for row in self.rows if row.changed]
+        return tuple(sorted(found, key=lambda row: -abs(math.log(row.ratio))))
+
+    @property
+    def regressions(self) -> tuple[ChangeRow, ...]:
+        """What got slower, and what lost its accuracy."""
+        return tuple(row for row in self.rows if row.call == "slower" or row.lost_accuracy)
+
+    @property
+    def regressed(self) -> bool:
+        """Whether anything got slower or lost its accuracy."""
+        return bool(self.regressions)
+
+    def lines(self) -> list[str]:
+        """What changed, in plain lines: the tally, each change, what is missing, and how far it is to be believed."""
+        from reports.benchmarks.changes import change_lines
+
+        return change_lines(self)
+
+    def document(self) -> dict[str, Any]:
+        """Everything, in terms that JSON has."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
+
+
+def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> Comparison:
+    """Compare two runs; ``band`` is looked up for the new run's machine if it is not given."""
+    band = band or find_band(new.machine)
+    before, after = old.by_key(), new.by_key()
+    return Comparison(
+        old=old.path,
+        new=new.path,
+        rows=tuple(compare(old, new, band)),
+        missing=(*_missing(before, after, new, "old"), *_missing(after, before, old, "new")),
+        band=band,
+        notes=_notes(old, new),
+    )
+
+
+def compare(old: Benchmarks, new: Benchmarks, band: DeadBand) -> list[ChangeRow]:
+    """A row for each key that both runs timed, in the new run's order."""
+    before, after = old.by_key(), new.by_key()
+    shared = [key for key in after if key in before]
+    p_values = [mann_whitney(_medians(before[key]), _medians(after[key])) for key in shared]
+    corrected = holm(p_values)
+    return [
+        _row(before[key], after[key], band, p, p_holm)
+        for key, p, p_holm in zip(shared, p_values, corrected, strict=True)
+    ]
+
+
+def _row(old: Sequence[Timing], new: Sequence[Timing], band: DeadBand, p: float, p_holm: float) -> ChangeRow:
+    ratio, low, high = _interval([each.data for each in old], [each.data for each in new])
+    call = _call(ratio, low, high, band, min(len(old), len(new)))
+    workload, backend, contract, cache = new[0].key
+    return ChangeRow(
+        workload=workload,
+        backend=backend,
+        contract=contract,
+        cache=cache,
+        ratio=ratio,
+        low=low,
+        high=high,
+        p=p,
+        p_holm=p_holm,
+        call=call,
+        family_wise=call in ("slower", "faster") and p_holm <= ALPHA,
+        old_seconds=_middle(old),
+        new_seconds=_middle(new),
+        old_processes=len(old),
+        new_processes=len(new),
+        old_version=old[0].version,
+        new_version=new[0].version,
+        old_accuracy=_verdict(old),
+        new_accuracy=_verdict(new),
+    )
+
+
+def _call(ratio: float, low: float, high: float, band: DeadBand, processes: int) -> Call:
+    if processes < FEWEST:
+        return "too few"
+    if not low <= 1 <= high and not band.contains(ratio):
+        return "slower" if ratio > 1 else "faster"
+    return "same" if band.contains(low) and band.contains(high) else "unclear"
+
+
+def _interval(old: list[tuple[float, ...]], new: list[tuple[float, ...]]) -> tuple[float, float, float]:
+    """Ratio, low and high; computed in an order that does not depend on which run is called the old one."""
+    if old <= new:
+        found = ratio_interval(old, new)
+        return found.estimate, found.low, found.high
+    found = ratio_interval(new, old)
+    return 1 / found.estimate, 1 / found.high, 1 / found.low
+
+
+def _medians(timings: Sequence[Timing]) -> list[float]:
+    return [timing.median for timing in timings]
+
+
+def _middle(timings: Sequence[Timing]) -> float:
+    from statistics import median
+
+    return median(_medians(timings))
+
+
+def _verdict(timings: Sequence[Timing]) -> str | None:
+    """The accuracy verdict; of several, one that is no pass."""
+    found = [timing.accuracy.verdict for timing in timings if timing.accuracy and timing.accuracy.verdict]
+    return next((verdict for verdict in found if verdict != "pass"), found[0] if found else None)
+
+
+def _missing(
+    here: dict[Key, tuple[Timing, ...]],
+    there: dict[Key, tuple[Timing, ...]],
+    other: Benchmarks,
+    only: Literal["old", "new"],
+) -> list[Missing]:
+    said = {each.key: each for each in other.not_timed}
+    rows = []
+    for key in here:
+        if key in there:
+            continue
+        word = said.get(key)
+        status, message = (word.status, word.message) if word else ("not run", None)
+        workload, backend, contract, cache = key
+        rows.append(
+            Missing(
+                workload=workload,
+                backend=backend,
+                contract=contract,
+                cache=cache,
+                only=only,
+                status=status,
+                message=message,
+            )
+        )
+    return rows
+
+
+def _notes(old: Benchmarks, new: Benchmarks) -> tuple[str, ...]:
+    notes = []
+    if old.machine != new.machine:
+        notes.append(
+            f"The runs are of different machines or thread counts ({old.machine}; {new.machine}): "
+            f"the ratios compare those as much as the code."
+        )
+    shared = [(before, new.by_key()[key]) for key, before in old.by_key().items() if key in new.by_key()]
+    if shared:
+        fewest = min((len(before), len(after)) for before, after in shared)
+        least = least_p(*fewest)
+        if least * len(shared) > ALPHA:
+            notes.append(
+                f"Holm's correction over {len(shared)} comparisons is out of reach with {fewest[0]} processes against "
+                f"{fewest[1]}: the smallest p they can give is {least:.2g}. No call can be family-wise here."
+            )
+    moved = sorted(
+        {
+            f"{b[0].backend} {b[0].version} → {a[0].version}"
+            for b, a in shared
+            if b[0].version and a[0].version and b[0].version != a[0].version
+        }
+    )
+    if moved:
+        notes.append(f"Versions differ: {', '.join(moved)}.")
+    return tuple(notes)

@@ -1,0 +1,108 @@
+"""The report on one benchmark run: Markdown with its pictures, an offline page, and lines for the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conformance.errors import HarnessError, UsageError
+from reports.benchmarks.cells import cells_of, flagship, series_of, workloads_of
+from reports.benchmarks.read import read_benchmarks
+from reports.benchmarks.records import Benchmarks
+from reports.benchmarks.tables import report_markdown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Picture", "chart_specs", "pictures", "print_benchmarks", "write_benchmark_report"]
+
+PAGE, TEXT, PICTURES = "benchmarks.html", "benchmarks.md", "benchmarks"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart with the name of its files and what it shows, for a reader who does not see it."""
+
+    name: str
+    says: str
+    chart: Any
+
+
+def write_benchmark_report(run: Path, output: Path) -> list[Path]:
+    """Write ``benchmarks.md``, ``benchmarks.html`` and ``benchmarks/*.png|svg`` into ``output``; returns their paths.
+
+    ``run`` is a run's folder or its benchmarks.json. Raises UsageError where there is nothing to report on,
+    HarnessError where nothing can be written.
+    """
+    from reports.benchmarks.charts.render import page, render
+
+    benchmarks = read_benchmarks(run)
+    if not benchmarks.timings:
+        raise UsageError(f"{benchmarks.path} holds no times", mend="run the benchmarks again, with other backends")
+    drawn = pictures(benchmarks)
+    written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name)]
+    shown = [(each.says, f"{PICTURES}/{each.name}.svg") for each in drawn]
+    texts = {
+        TEXT: report_markdown(benchmarks, cells_of(benchmarks), shown),
+        PAGE: page([(each.name, each.chart) for each in drawn], f"Benchmarks on {benchmarks.machine}"),
+    }
+    for name, text in texts.items():
+        try:
+            (output / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(f"{output / name} cannot be written: {error.strerror}") from None
+        written.append(output / name)
+    return written
+
+
+def chart_specs(run: Path) -> dict[str, dict[str, Any]]:
+    """The Vega-Lite specification of each picture of a run, by name, with its data inside; ``accuracy`` comes first."""
+    from reports.benchmarks.charts.render import spec_of
+
+    return {each.name: spec_of(each.chart) for each in pictures(read_benchmarks(run))}
+
+
+def pictures(benchmarks: Benchmarks) -> list[Picture]:
+    """The flagship first, then compiling, memory, scaling, and the times of each workload outside of a series."""
+    from reports.benchmarks.charts.bars import memory_chart, time_chart
+    from reports.benchmarks.charts.scaling import scaling_chart
+    from reports.benchmarks.charts.scatter import accuracy_chart, compile_chart
+
+    cells = cells_of(benchmarks)
+    chief = flagship(cells)
+    if not chief:
+        return []
+    name = chief[0].workload
+    found = []
+    if any(cell.roof is not None and cell.error is not None for cell in chief):
+        says = f"{name}: share of the memory roof against error over tolerance, a mark for each backend"
+        found.append(Picture("accuracy", says, accuracy_chart(chief, cells)))
+    if any(cell.first_call for cell in chief):
+        says = f"{name}: the first call against later ones"
+        found.append(Picture("compile", says, compile_chart(chief, cells)))
+    memory = memory_chart([cell for cell in cells if cell.workload == name], cells)
+    if memory is not None:
+        found.append(Picture("memory", f"{name}: peak memory as a multiple of the logits", memory))
+    lines = series_of(cells)
+    for number, line in enumerate(lines, 1):
+        says = f"nanoseconds per logit as the {line.over} grow, {line.contract}"
+        found.append(Picture(f"scaling-{line.over}-{number}", says, scaling_chart(line, cells)))
+    apart = {cell.workload for line in lines for cell in line.cells}
+    for number, workload in enumerate((each for each in workloads_of(cells) if each not in apart), 1):
+        chart = time_chart([cell for cell in cells if cell.workload == workload], cells)
+        found.append(Picture(f"time-{number:02}-{_file_name(workload)}", f"{workload}: time of a call", chart))
+    return found
+
+
+def print_benchmarks(run: Path, console: Console | None = None) -> None:
+    """Print the times of a run, the fastest that conforms first, with share of the roof and error over tolerance."""
+    from reports.benchmarks.tables import print_table
+
+    benchmarks = read_benchmarks(run)
+    print_table(benchmarks, cells_of(benchmarks), console)
+
+
+def _file_name(workload: str) -> str:
+    """Letters, digits and hyphens, so that no name of a workload leads out of the folder."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in workload)[:60].strip("-") or "workload"

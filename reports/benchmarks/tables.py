@@ -1,0 +1,157 @@
+"""The times of a run as tables: Markdown, and lines for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.records import Benchmarks, NotTimed
+from reports.benchmarks.units import bytes_, plain, seconds
+from reports.markdown import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["print_table", "report_markdown"]
+
+HEAD = (
+    "rank", "backend", "version", "mode", "time", "95 % interval", "of roof", "ns/logit",
+    "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "traffic",
+)  # fmt: skip
+#: What fits a terminal of eighty columns; the report has them all.
+NARROW = ("rank", "backend", "time", "of roof", "error ÷ limit", "class", "first call", "peak ÷ logits")
+NOTES = (
+    (
+        "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "
+        "bootstrap over processes and rounds. Nothing is discarded as an outlier."
+    ),
+    (
+        "Of roof: the bytes that the contract must move, over the time, against the bandwidth measured on the same "
+        "machine with the same threads. Traffic: bytes the framework says it moved, over those it must."
+    ),
+    (
+        "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
+        "shown without a rank."
+    ),
+)
+
+
+def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
+    """The whole report; ``pictures`` are (what it shows, path of the file)."""
+    lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in _about(run))]
+    for says, path in pictures:
+        lines += [f"![{escape(says)}]({path})", ""]
+    for title, group in _groups(cells):
+        lines += [f"## {escape(title)}", "", "| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
+        lines += ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in _rows(group)]
+        lines.append("")
+    if run.not_timed:
+        lines += ["## Not timed", "", *(f"- {escape(_not_timed(each))}" for each in run.not_timed), ""]
+    lines += ["## How to read this", "", *(f"- {note}" for note in NOTES)]
+    return "\n".join(lines) + "\n"
+
+
+def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None = None) -> None:
+    """Print a table for each workload, contract and cache to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(soft_wrap=False)
+    places = [HEAD.index(name) for name in NARROW]
+    for title, group in _groups(cells):
+        table = Table(title=Text(plain(title), style="bold"), title_justify="left")
+        for name in NARROW:
+            said = "left" if name == "backend" else "right"
+            table.add_column(name.replace(" ÷ ", "\n÷ "), overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
+        for cell, row in zip(ranked(group), _rows(group), strict=True):
+            table.add_row(*(Text(plain(row[place])) for place in places), style="" if cell.accurate else "dim")
+        console.print(table)
+    for each in run.not_timed:
+        console.print(Text(plain(f"not timed: {_not_timed(each)}")))
+    for line in _about(run):
+        console.print(Text(plain(line)), style="dim")
+
+
+def _about(run: Benchmarks) -> list[str]:
+    facts = [f"Machine: {run.machine}"]
+    if run.started:
+        facts.append(f"started {run.started}")
+    if run.commit:
+        facts.append(f"commit {run.commit[:12]}")
+    if run.seed is not None:
+        facts.append(f"schedule seed {run.seed}")
+    return [f"{' · '.join(facts)}.", *(f"Measured roof, {line}." for line in _roof(run.roof))]
+
+
+def _roof(roof: dict[str, Any]) -> list[str]:
+    """A line for each thread count and size of the memory that was streamed: bandwidths are flat or nested by these."""
+    lines = []
+    for threads, by_size in roof.items():
+        if not isinstance(by_size, dict):
+            continue
+        flat = _bandwidths(by_size)
+        if flat:
+            lines.append(f"{threads} threads: {flat}")
+        for size, found in by_size.items():
+            said = _bandwidths(found) if isinstance(found, dict) else ""
+            if said:
+                over = bytes_(float(size)) if str(size).isdigit() else size
+                lines.append(f"{threads} threads over {over}: {said}")
+    flat = _bandwidths(roof)
+    return [*([f"{flat}"] if flat else []), *lines]
+
+
+def _bandwidths(found: dict[str, Any]) -> str:
+    """``read 18.0 GB/s, copy 11.0 GB/s``."""
+    numbers = {name: value for name, value in found.items() if type(value) in (int, float)}
+    return ", ".join(f"{name} {value / 1e9:.1f} GB/s" for name, value in numbers.items())
+
+
+def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
+    found: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        found.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
+    titles = {key: f"{key[0]}, {key[1]}, {key[2]} cache ({group[0].dtype})" for key, group in found.items()}
+    return [(titles[key], found[key]) for key in sorted(found)]
+
+
+def _rows(group: Sequence[Cell]) -> list[list[str]]:
+    rows = []
+    for place, cell in enumerate(ranked(group), 1):
+        rows.append(
+            [
+                str(place) if cell.accurate else "–",
+                cell.backend,
+                cell.version,
+                cell.mode,
+                seconds(cell.seconds),
+                f"{seconds(cell.low)} … {seconds(cell.high)}",
+                "–" if cell.roof is None else f"{cell.roof:.1%}",
+                _short(cell.ns_per_logit),
+                _short(cell.error),
+                _class(cell),
+                _short(cell.ulp),
+                seconds(cell.first_call),
+                _short(cell.memory),
+                _short(cell.amplification),
+            ]
+        )
+    return rows
+
+
+def _class(cell: Cell) -> str:
+    said = cell.class_ or "–"
+    return said if cell.accurate is not False else f"{said}: {cell.verdict} (declares {cell.declared or '–'})"
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3g}" if math.isfinite(value) else str(value)
+
+
+def _not_timed(each: NotTimed) -> str:
+    return f"{each.key}: {each.status}" + (f", {each.message}" if each.message else "")

@@ -1,0 +1,43 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+__all__ = ["bytes_", "percent_change", "plain", "seconds"]
+
+_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
+
+
+def seconds(value: float | None) -> str:
+    """A duration in three digits with its unit: ``1.24 ms``."""
+    if value is None:
+        return "–"
+    for step, unit in _STEPS:
+        if value >= step:
+            return f"{_digits(value / (step or 1e-9))} {unit}"
+    return f"{value} s"
+
+
+def bytes_(value: float | None) -> str:
+    """A size in three digits with a binary unit."""
+    if value is None:
+        return "–"
+    for step, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= step:
+            return f"{_digits(value / step)} {unit}"
+    return f"{value:.0f} B"
+
+
+def percent_change(ratio: float) -> str:
+    """A ratio of times as a change: 1.1 is ``+10.0 %``; from a doubling on, as a factor."""
+    return f"×{_digits(ratio)}" if ratio >= 2 or ratio <= 0.5 else f"{(ratio - 1) * 100:+.1f} %"
+
+
+def plain(text: object) -> str:
+    """Text without control characters: nothing in it can steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in str(text))
+
+
+def _digits(value: float) -> str:
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,1 @@
+"""What changed between two runs: verdicts, classes, accuracy, policies, speed."""

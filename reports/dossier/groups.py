@@ -1,0 +1,91 @@
+"""Findings of one framework, grouped: by register entry, else by flags, operation, check and class."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from conformance.cases.load import Entry
+from conformance.cases.model import Case, Generator
+from conformance.results.records import Outcome
+from reports.dossier.issue import registered
+
+__all__ = ["SHOWN", "Group", "grouped"]
+
+#: Verdicts that a dossier tells of.
+SHOWN = frozenset({"fail", "crash", "timeout", "known"})
+
+
+@dataclass(eq=False)
+class Group:
+    """One defect: ``defect`` is the register's id, or empty; ``issue`` where it is reported."""
+
+    backend: str
+    defect: str
+    issue: str
+    name: str
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def by_size(self, entries: Mapping[str, Entry]) -> list[Outcome]:
+        """The findings, the smallest and plainest first."""
+        order = ("float32", "float64", "float16", "bfloat16")
+        checks = ("value", "gradient", "error")
+
+        def size(outcome: Outcome) -> tuple[object, ...]:
+            entry = entries.get(outcome.case)
+            return (
+                entry is None,
+                elements(entry.case) if entry else 0,
+                checks.index(outcome.check) if outcome.check in checks else len(checks),
+                outcome.layout != "contiguous",
+                order.index(outcome.dtype) if outcome.dtype in order else len(order),
+                outcome.reduction,
+                outcome.case,
+                outcome.backend,
+            )
+
+        return sorted(self.outcomes, key=size)
+
+
+def grouped(outcomes: Iterable[Outcome], entries: Mapping[str, Entry]) -> list[Group]:
+    """All groups, in an order that does not depend on the outcomes' order: unregistered first, then by name."""
+    found: dict[tuple[str, str, str], Group] = {}
+    for each in outcomes:
+        if each.verdict not in SHOWN:
+            continue
+        entry = registered(each)
+        backend = each.backend.partition(":")[0]
+        if entry is not None:
+            key, group = (backend, "known", entry[0]), Group(backend, entry[0], entry[1], entry[0])
+        else:
+            case = entries.get(each.case)
+            flags = ", ".join(sorted(case.case.flags)) if case else "unknown case"
+            name = f"{flags or 'no flag'}: {each.op}, {each.check}" + (f", class {each.class_}" if each.class_ else "")
+            name += f", {each.verdict}" if each.verdict != "fail" else ""
+            key, group = (backend, "new", name), Group(backend, "", "not reported", name)
+        found.setdefault(key, group).outcomes.append(each)
+    return sorted(found.values(), key=lambda group: (bool(group.defect), group.backend, group.name))
+
+
+def by_framework(outcomes: Iterable[Outcome], frameworks: Mapping[str, str]) -> dict[str, list[Outcome]]:
+    """Outcomes of each framework: variants and third parties' adapters of one framework stand together."""
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    for each in outcomes:
+        found[frameworks.get(each.backend) or each.backend.partition(":")[0]].append(each)
+    return dict(sorted(found.items()))
+
+
+def elements(case: Case) -> int:
+    """How many logits a case has."""
+    given = case.log_probabilities if case.logits is None else case.logits
+    if isinstance(given, Generator):
+        count = 1
+        for extent in given.shape or ():
+            count *= extent
+        return count
+    return _leaves(given)
+
+
+def _leaves(value: object) -> int:
+    return sum(map(_leaves, value)) if isinstance(value, list) else 1

@@ -1,0 +1,155 @@
+"""The draft of an upstream issue, as Markdown: what happens, what is expected and why, and how to see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from conformance.cases.load import Entry
+from conformance.judge.profile import Profile
+from conformance.results.records import Outcome
+from reports.markdown import escape
+
+__all__ = ["Subject", "expectation", "fenced", "issue_text", "registered", "search_link", "title"]
+
+_REGISTERED = re.compile(r" \[known: (?P<id>[^,\]]+), (?P<issue>[^\]]*)\]$")
+_NAMES = {"gradient-sum": "the sum of the gradient", "probability-sum": "the sum of the probabilities"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whose finding it is: the backend's name in the results, its framework, versions and profile."""
+
+    backend: str
+    framework: str
+    versions: Mapping[str, str]
+    profile: Profile | None = None
+
+    @property
+    def called(self) -> str:
+        """The framework's name for people."""
+        return (self.profile.title if self.profile else "") or self.framework or self.backend
+
+
+def registered(outcome: Outcome) -> tuple[str, str] | None:
+    """The register entry that describes a known finding: its id, and where it is reported."""
+    found = _REGISTERED.search(outcome.message) if outcome.verdict == "known" else None
+    return None if found is None else (found["id"], found["issue"])
+
+
+def title(outcome: Outcome) -> str:
+    """One line, such as ``cross_entropy in float16: value nan instead of 1.386``."""
+    what = _NAMES.get(outcome.check, outcome.check)
+    call = f"{outcome.op} in {outcome.dtype}"
+    if outcome.verdict in ("crash", "timeout"):
+        return f"{call}: {outcome.verdict}"
+    if outcome.check == "error":
+        return f"{call}: no error although {_reason(outcome)}"
+    if outcome.observed is None or outcome.expected is None:
+        return f"{call}: {what}: {_message(outcome)}"[:120]
+    return f"{call}: {what} is {_short(outcome.observed)} instead of {_short(outcome.expected)}"
+
+
+def expectation(outcome: Outcome) -> str:
+    """What is expected, with the exact value."""
+    if outcome.check == "error":
+        return f"An error, because {_reason(outcome)}."
+    if outcome.check in ("value", "gradient", "probability-sum", "gradient-sum") and outcome.expected is not None:
+        return (
+            f"`{_digits(outcome.expected)}`, the exact value for these very inputs (17 digits, by interval arithmetic)."
+        )
+    if outcome.check == "repeatable":
+        return "The same bits from the same call."
+    if outcome.check == "unmodified":
+        return "The inputs as they were."
+    if outcome.check == "warning":
+        return "A warning."
+    if outcome.expected is not None:
+        return f"`{_digits(outcome.expected)}`, as the untransformed call gives, within the rounding errors of both."
+    return "A result, as for inputs of other shapes or dtypes."
+
+
+def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, output: str | None = None) -> str:
+    """The draft; ``output`` is what the script printed, where it was run."""
+    lines = [f"# {escape(title(outcome))}", "", "## What happens", ""]
+    lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {_observed(outcome)}", ""]
+    lines += ["## What is expected", "", expectation(outcome), ""]
+    lines += _documentation(outcome, subject)
+    lines += ["## To see it", "", fenced(script, "python"), ""]
+    if output is not None:
+        lines += ["Its output:", "", fenced(output, "text"), ""]
+    lines += ["## Versions", "", *_versions(outcome, subject), ""]
+    entry_of = registered(outcome)
+    known = f"register entry {escape(entry_of[0])}, {_link(entry_of[1])}" if entry_of else "not reported"
+    lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, subject)}"]
+    lines += [f"- From case {escape(outcome.case)} of the conformance suite"]
+    return "\n".join(lines) + "\n"
+
+
+def search_link(outcome: Outcome, subject: Subject) -> str:
+    """A link that searches GitHub's issues for the finding."""
+    words = [subject.framework or subject.backend, outcome.op, outcome.dtype, _symptom(outcome)]
+    phrase = " ".join(each for each in words if each)
+    return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
+
+
+def fenced(text: str, language: str) -> str:
+    """Text as a code block, whatever backquotes it holds."""
+    longest = max((len(each) for each in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    return f"{fence}{language}\n{plain.rstrip()}\n{fence}"
+
+
+def _documentation(outcome: Outcome, subject: Subject) -> list[str]:
+    profile = subject.profile
+    feature = profile.operations.get(outcome.op) if profile is not None else None
+    page = feature.documentation if feature is not None else profile.documentation if profile is not None else ""
+    return [f"Documentation: {_link(page)}", ""] if page else []
+
+
+def _versions(outcome: Outcome, subject: Subject) -> list[str]:
+    shown = [f"- {escape(name)} {escape(version)}" for name, version in subject.versions.items()]
+    return [*shown, f"- {escape(outcome.device or 'cpu')}, {escape(outcome.mode or 'eager')}"]
+
+
+def _observed(outcome: Outcome) -> str:
+    error = f" ({_short(outcome.ulp)} ulp)" if isinstance(outcome.ulp, float) and outcome.ulp else ""
+    if outcome.observed is None:
+        return escape(_message(outcome))
+    return f"{escape(_digits(outcome.observed))}{error}"
+
+
+def _message(outcome: Outcome) -> str:
+    return _REGISTERED.sub("", outcome.message).partition(" (at ")[0]
+
+
+def _reason(outcome: Outcome) -> str:
+    return _message(outcome).partition("returned a result although ")[2] or "the input is invalid"
+
+
+def _symptom(outcome: Outcome) -> str:
+    observed = str(outcome.observed)
+    if observed in ("nan", "inf", "-inf"):
+        return observed.removeprefix("-")
+    if outcome.check == "error":
+        return "not raised"
+    if outcome.observed is None:
+        return " ".join(re.findall(r"[A-Za-z_]+", _message(outcome))[1:6])
+    return "gradient" if outcome.check.startswith("gradient") else "precision"
+
+
+def _digits(value: object) -> str:
+    return (
+        f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
+    )
+
+
+def _short(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _link(address: str) -> str:
+    return f"<{address}>" if re.fullmatch(r"https://[^\s<>]+", address) else escape(address)

@@ -1,0 +1,79 @@
+"""Workflow commands by which GitHub Actions marks lines of the case files: one for each case that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conformance.errors import UsageError
+from conformance.results.words import explain_command, plain, plain_lines
+from reports.exports.digest import Digest, Finding
+
+if TYPE_CHECKING:
+    from conformance.cases.load import Entry, Suite
+
+__all__ = ["MOST", "annotation_lines", "places_in"]
+
+MOST = 10  # GitHub shows no more errors of one step
+MESSAGE = 1_000  # characters
+
+#: Case id to its file and line.
+Places = Callable[[str], "tuple[Path, int] | None"]
+
+
+def annotation_lines(digest: Digest, places: Places, base: Path | None = None) -> Iterator[str]:
+    """Lines to print: an ``::error`` for each case, worst first, and a ``::notice`` of those beyond the first ten.
+
+    File names are given relative to ``base``, which is the current folder unless given.
+    """
+    findings = digest.findings
+    for finding in findings[:MOST]:
+        yield _error(finding, places(finding.first.case), base or Path.cwd())
+    beyond = len(findings) - MOST
+    if beyond > 0:
+        more = f" and {digest.left_out} checks" if digest.left_out else ""
+        yield f"::notice title={_property('conformance')}::{_data(f'{beyond} cases{more} more are in the results')}"
+
+
+def places_in(paths: tuple[Path, ...]) -> Places:
+    """Looks cases up in case files, which are read when first asked; a case that is not there has no place."""
+    loaded: list[tuple[Suite, dict[str, Entry]]] = []
+
+    def find(case: str) -> tuple[Path, int] | None:
+        from conformance.cases.load import read_suite
+
+        if not loaded:
+            try:
+                suite, _ = read_suite(paths)
+            except UsageError:
+                return None
+            loaded.append((suite, {entry.case.id: entry for entry in suite.entries}))
+        suite, entries = loaded[0]
+        entry = entries.get(case)
+        return (entry.file, suite.line(entry)) if entry else None
+
+    return find
+
+
+def _error(finding: Finding, place: tuple[Path, int] | None, base: Path) -> str:
+    first = finding.first
+    properties = {}
+    if place:
+        file = place[0].resolve()
+        if file.is_relative_to(base.resolve()):  # no other path means anything to the reader
+            properties = {"file": file.relative_to(base.resolve()).as_posix(), "line": str(place[1])}
+    backends = ", ".join(finding.backends)
+    properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
+    checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"
+    message = f"{plain(first.message, MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
+    text = f"{message}\n{explain_command(first)}"
+    return f"::error {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
+
+
+def _data(text: str) -> str:
+    return "\n".join(plain_lines(text)).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(plain(text)).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,92 @@
+"""Badges: one JSON document a backend, in the form that shields.io reads from an endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from packaging.version import InvalidVersion, Version
+
+from conformance.errors import HarnessError
+from conformance.results.words import plain
+from conformance.schemas.documents import Badge
+from reports.exports.digest import Backend, Digest
+
+__all__ = ["badge", "write_badges"]
+
+LABEL = 60  # characters
+
+
+def badge(backend: Backend) -> Badge:
+    """The badge of a backend: what is wrong, or how many checks are right."""
+    counts = backend.counts
+    label = plain(f"cross-entropy · {backend.label}", LABEL)
+    message, colour = _message(backend, counts)
+    return Badge(label=label, message=message, color=colour, isError=colour == "red")
+
+
+def _message(backend: Backend, counts: Counter[str]) -> tuple[str, str]:
+    right = counts["pass"] + counts["deviation"]
+    bad = [f"{counts[verdict]} {verdict}" for verdict in ("fail", "crash", "timeout", "fixed") if counts[verdict]]
+    if bad:
+        return ", ".join(bad), "red"
+    if counts["error"]:
+        return f"{counts['error']} errors of the harness", "lightgrey"
+    if backend.error:
+        return "did not run", "lightgrey"
+    if backend.incomplete:
+        return f"{right} right, incomplete", "lightgrey"
+    if counts["known"]:
+        return f"{right} right, {counts['known']} known", "yellow"
+    return (f"{right} right", "brightgreen") if right else ("nothing checked", "lightgrey")
+
+
+def write_badges(digest: Digest, folder: Path) -> list[Path]:
+    """Write ``<backend>.json``, of its newest release, and ``<backend>-<version>.json`` for each of several versions.
+
+    Raises HarnessError where they cannot be written.
+    """
+    written: list[Path] = []
+    taken: set[str] = set()
+    by_name: dict[str, list[Backend]] = {}
+    for backend in digest.backends.values():
+        by_name.setdefault(backend.name, []).append(backend)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, versions in sorted(by_name.items()):
+            named = [(name, _newest(versions))]
+            named += [(f"{name}-{each.version}", each) for each in versions if len(versions) > 1]
+            for text, backend in named:
+                path = folder / f"{_slug(text, taken)}.json"
+                path.write_bytes(msgspec.json.format(msgspec.json.encode(badge(backend)), indent=1) + b"\n")
+                written.append(path)
+    except OSError as error:
+        raise HarnessError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return written
+
+
+def _newest(versions: Iterable[Backend]) -> Backend:
+    """The newest release; a pre-release only where there is no other."""
+    return max(versions, key=lambda each: (_order(each.version), each.started))
+
+
+def _order(version: str) -> tuple[bool, Version]:
+    try:
+        parsed = Version(version)
+    except InvalidVersion:
+        return (False, Version("0"))
+    return (not parsed.is_prerelease, parsed)
+
+
+def _slug(text: str, taken: set[str]) -> str:
+    """A file name of letters, digits, dots and dashes that no other has."""
+    base = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:80] or "backend"
+    name, count = base, 1
+    while name.lower() in taken:
+        count += 1
+        name = f"{base}-{count}"
+    taken.add(name.lower())
+    return name

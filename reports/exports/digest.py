@@ -1,0 +1,108 @@
+"""What the short exports say of a run: counts for each backend and theme, and the worst findings, within bounds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from conformance.results.records import Outcome
+from conformance.results.store import Run
+from reports.merge import Merged
+
+__all__ = ["Backend", "Digest", "Finding", "digest"]
+
+#: Verdicts that want somebody to act, worst first.
+BAD = ("crash", "timeout", "fail", "fixed", "error")
+MOST = 2_000  # findings kept: groups of one case
+THEMES = 500  # themes kept; the rest is counted as one
+
+
+@dataclass(eq=False)
+class Backend:
+    """One backend in one version. ``started`` is the latest run's; ``incomplete`` says that one was cut off."""
+
+    name: str
+    version: str
+    started: str = ""
+    incomplete: bool = False
+    error: str = ""
+    themes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Verdicts over all themes."""
+        return sum(self.themes.values(), Counter())
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}".rstrip()
+
+
+@dataclass(eq=False)
+class Finding:
+    """All checks of a case that went wrong in the same way: the first one, how many, and on which backends."""
+
+    first: Outcome
+    checks: int = 0
+    backends: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Digest:
+    """Counts of any number of runs, and their findings up to a bound; ``left_out`` counts the checks beyond it."""
+
+    backends: dict[tuple[str, str], Backend] = field(default_factory=dict)
+    found: dict[tuple[str, str], Finding] = field(default_factory=dict)
+    left_out: int = 0
+
+    def add(self, outcome: Outcome, run: Run) -> None:
+        """Count one outcome."""
+        backend = self.backend(outcome.backend, outcome.version, run)
+        theme = outcome.theme if outcome.theme in backend.themes or len(backend.themes) < THEMES else "other themes"
+        backend.themes[theme][outcome.verdict] += 1
+        if outcome.verdict not in BAD:
+            return
+        key = (outcome.verdict, outcome.case)
+        if key not in self.found and len(self.found) >= MOST:
+            self.left_out += 1
+            return
+        finding = self.found.setdefault(key, Finding(outcome))
+        finding.checks += 1
+        finding.backends.setdefault(backend.label, None)
+
+    def backend(self, name: str, version: str, run: Run) -> Backend:
+        """The entry of a backend, which now also stands for ``run``."""
+        entry = self.backends.setdefault((name, version), Backend(name, version))
+        entry.started = max(entry.started, run.header.started)
+        entry.incomplete = entry.incomplete or run.truncated
+        return entry
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Worst first."""
+        place = {verdict: i for i, verdict in enumerate(BAD)}
+        return sorted(self.found.values(), key=lambda each: (place[each.first.verdict], each.first.case))
+
+    @property
+    def themes(self) -> list[str]:
+        """Every theme that occurs, sorted."""
+        return sorted({theme for backend in self.backends.values() for theme in backend.themes})
+
+
+def digest(merged: Merged) -> Digest:
+    """Read all runs once."""
+    result = Digest()
+    for run in merged.runs:
+        _add(result, run, run.outcomes)
+    return result
+
+
+def _add(result: Digest, run: Run, outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        result.add(outcome, run)
+    for name, record in run.backends.items():
+        if record.error:
+            version = next(iter(record.versions.values()), "")
+            result.backend(name, version, run).error = record.error

@@ -1,0 +1,1 @@
+"""Every run in one file, and what changed over them."""

@@ -1,0 +1,118 @@
+"""Appending runs to the history: times of benchmarks, and verdict counts of conformance runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from conformance.errors import HarnessError, UsageError
+from conformance.results.store import FILE as OUTCOMES
+from conformance.results.store import read_run
+from reports.benchmarks.cells import cells_of
+from reports.benchmarks.read import FILE as BENCHMARKS
+from reports.benchmarks.read import read_benchmarks
+from reports.history.database import History
+
+__all__ = ["Added", "add_runs", "find_files"]
+
+Kind = Literal["benchmarks", "outcomes"]
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of one file: ``new``, ``known`` (it was there, unchanged), or ``updated`` (it has grown)."""
+
+    file: Path
+    kind: Kind
+    run: str
+    change: Literal["new", "known", "updated"]
+
+
+def add_runs(history: History, paths: Sequence[Path]) -> list[Added]:
+    """Append every run below ``paths``, all or none; a run that is there already is not added again.
+
+    A run is told by when, where and of which commit it started, not by its folder: a copy is the same run, and a run
+    that was resumed since takes the place of its former state. Raises UsageError where a path holds no run.
+    """
+    found = []
+    with history.transaction():
+        for file in find_files(paths):
+            kind: Kind = "outcomes" if file.name == OUTCOMES else "benchmarks"
+            found.append(_add(history, file, kind))
+    return found
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The results files that the paths are or hold, at most one folder down. Raises UsageError for one without."""
+    files: list[Path] = []
+    for path in paths:
+        here = [path] if path.is_file() else [path / name for name in (BENCHMARKS, OUTCOMES) if (path / name).is_file()]
+        if not here and path.is_dir():
+            here = sorted(child for name in (BENCHMARKS, OUTCOMES) for child in path.glob(f"*/{name}"))
+        if not here:
+            mend = f"name a folder that holds {OUTCOMES} or {BENCHMARKS}"
+            raise UsageError(f"{path} holds no run", mend=mend)
+        files += here
+    return [*dict.fromkeys(files)]
+
+
+def _add(history: History, file: Path, kind: Kind) -> Added:
+    facts, table, rows = _benchmarks(file) if kind == "benchmarks" else _outcomes(file)
+    identity = "|".join(str(facts[name]) for name in ("started", "suite", "commit", "machine"))
+    run = hashlib.sha256(f"{kind}|{identity}|{facts.pop('told_by')}".encode()).hexdigest()[:16]
+    digest = _digest(file)
+    there = history.query("select digest from runs where run = ?", [run])
+    if there and there[0]["digest"] == digest:
+        return Added(file, kind, run, "known")
+    history.remove(run)
+    history.insert("runs", [{"run": run, "kind": kind, **facts, "digest": digest, "source": str(file)}])
+    history.insert(table, [{"run": run, **row} for row in rows])
+    return Added(file, kind, run, "updated" if there else "new")
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as open_:
+            return hashlib.file_digest(open_, "sha256").hexdigest()
+    except OSError as error:
+        raise HarnessError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
+    run = read_benchmarks(file)
+    facts = {
+        "started": run.started,
+        "suite": run.suite,
+        "commit": run.commit,
+        "machine": str(run.machine),
+        "told_by": run.seed,
+    }
+    names = ("workload", "backend", "contract", "cache", "framework", "version", "mode", "dtype", "processes")
+    more = ("seconds", "low", "high", "roof", "error", "verdict", "memory", "first_call")
+    rows = [{name: getattr(cell, name) for name in (*names, *more)} | {"class": cell.class_} for cell in cells_of(run)]
+    return facts, "times", rows
+
+
+def _outcomes(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
+    run = read_run(file)
+    header = run.header
+    counts = Counter((each.backend, each.version, each.verdict) for each in run.outcomes)
+    environment = header.environment
+    cores = environment.get("cores")
+    usable = cores.get("usable") if isinstance(cores, dict) else cores
+    facts = {
+        "started": header.started,
+        "suite": header.suite,
+        "commit": header.commit,
+        "machine": f"{environment.get('cpu', 'unknown processor')}" + (f", {usable} cores" if usable else ""),
+        "told_by": sorted(header.selection.items(), key=str),
+    }
+    rows = [
+        {"backend": backend, "version": version, "verdict": verdict, "count": count}
+        for (backend, version, verdict), count in sorted(counts.items())
+    ]
+    return facts, "verdicts", rows

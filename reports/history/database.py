@@ -1,0 +1,155 @@
+"""The history: a DuckDB file to which runs are appended, each once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from conformance.errors import HarnessError, Place, UsageError
+
+__all__ = ["SCHEMA", "History"]
+
+#: Raised whenever a reader of the older form would misread the newer one.
+SCHEMA = 1
+TABLES = f"""
+create table meta (schema integer not null);
+insert into meta values ({SCHEMA});
+create table runs (
+    run varchar primary key, kind varchar not null, started varchar not null, suite varchar, "commit" varchar,
+    machine varchar, digest varchar not null, source varchar
+);
+create table times (
+    run varchar not null, workload varchar not null, backend varchar not null, contract varchar not null,
+    cache varchar not null, framework varchar, version varchar, mode varchar, dtype varchar, processes integer,
+    seconds double not null, low double, high double, roof double, error double, verdict varchar, class varchar,
+    memory double, first_call double, primary key (run, workload, backend, contract, cache)
+);
+create table verdicts (
+    run varchar not null, backend varchar not null, version varchar not null, verdict varchar not null,
+    count bigint not null, primary key (run, backend, version, verdict)
+);
+"""
+
+
+class History:
+    """An open history file; ``file`` is made if ``writing`` and it does not exist.
+
+    Raises UsageError where the file is no history, is of a newer suite, or is in use; HarnessError where it cannot be
+    written.
+    """
+
+    def __init__(self, file: Path, *, writing: bool = False) -> None:
+        self.file = file
+        self._duckdb = _duckdb()
+        if not writing and not file.is_file():
+            raise UsageError(
+                f"there is no history {file}", mend=f"`conformance history add RUN --db {file}` begins one"
+            )
+        fresh = not file.exists()
+        try:
+            if writing:
+                file.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._duckdb.connect(str(file), read_only=not writing)
+        except OSError as error:
+            raise HarnessError(f"{file} cannot be written: {error.strerror}") from None
+        except self._duckdb.Error as error:
+            raise self._complaint(error) from None
+        try:
+            if fresh:
+                with self.transaction():
+                    self._connection.execute(TABLES)
+            self._check()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def query(self, statement: str, values: list[Any] | None = None) -> list[dict[str, Any]]:
+        """The rows of a statement, as dictionaries by column."""
+        with self._errors():
+            cursor = self._connection.execute(statement, values or [])
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        """Append rows, which all have the same columns, to one of the tables."""
+        if not rows:
+            return
+        columns = ", ".join(f'"{name}"' for name in rows[0])
+        marks = ", ".join("?" * len(rows[0]))
+        with self._errors():
+            self._connection.executemany(
+                f"insert into {table} ({columns}) values ({marks})", [[*row.values()] for row in rows]
+            )
+
+    def remove(self, run: str) -> None:
+        """Take a run out."""
+        with self._errors():
+            for table in ("times", "verdicts", "runs"):
+                self._connection.execute(f"delete from {table} where run = ?", [run])
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside, or nothing."""
+        with self._errors():
+            self._connection.execute("begin")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+    def _check(self) -> None:
+        try:
+            found = self._connection.execute("select schema from meta").fetchall()
+        except self._duckdb.Error:
+            found = []
+        if len(found) != 1:
+            raise UsageError("a DuckDB file, but no history", place=Place(self.file), mend="name another file")
+        if found[0][0] > SCHEMA:
+            problem = f"written by a newer suite (schema {found[0][0]}, this one reads {SCHEMA})"
+            raise UsageError(problem, place=Place(self.file), mend="update the suite")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._duckdb.Error as error:
+            raise self._complaint(error) from None
+
+    def _complaint(self, error: Exception) -> UsageError | HarnessError:
+        said = str(error).splitlines()[0]
+        if "lock" in said.lower():
+            return UsageError(
+                f"{self.file} is in use by another process", mend="wait until it has ended, and try again"
+            )
+        if isinstance(
+            error, self._duckdb.IOException | self._duckdb.SerializationException | self._duckdb.FatalException
+        ):
+            return UsageError(
+                f"cannot be read as a history: {said}",
+                place=Place(self.file),
+                mend="the file is damaged or something else; name another one, and add the runs again",
+            )
+        return HarnessError(f"{self.file}: {said}")
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb
+    except ImportError:
+        raise UsageError(
+            "a history needs duckdb, which is not installed", mend="install the extra: pip install -e '.[report]'"
+        ) from None
+    return duckdb

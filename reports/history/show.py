@@ -1,0 +1,108 @@
+"""The history on the terminal, as JSON, and as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from reports.benchmarks.units import percent_change, plain, seconds
+from reports.history.changes import FEWEST, MISSING
+from reports.history.series import TimeSeries, VerdictRow
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["history_json", "print_history", "write_trends"]
+
+
+def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], console: Console | None = None) -> None:
+    """Print a line for each series with its change points, and the verdicts of each conformance run."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console(soft_wrap=False)
+    if times:
+        table = Table(title="times over runs, oldest to newest", title_justify="left")
+        for name in ("series", "runs", "first", "last", "change", "change points"):
+            table.add_column(name, overflow="fold")
+        for each in times:
+            first, last = each.points[0], each.points[-1]
+            cells = (
+                f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]",
+                str(len(each.points)),
+                seconds(first.seconds),
+                seconds(last.seconds),
+                percent_change(last.seconds / first.seconds) if len(each.points) > 1 else "–",
+                "\n".join(_changes(each)) or "–",
+            )
+            table.add_row(*(Text(_lines(cell)) for cell in cells))
+        console.print(table)
+        if any(each.changes is None for each in times):
+            console.print(Text(MISSING), style="yellow")
+        elif any(len(each.points) < FEWEST for each in times):
+            console.print(Text(f"Change points are looked for from {FEWEST} runs on."), style="dim")
+    if verdicts:
+        table = Table(title="verdicts over runs", title_justify="left")
+        for name in ("backend", "run", "verdicts"):
+            table.add_column(name, overflow="fold")
+        for row in verdicts:
+            said = " · ".join(f"{count} {verdict}" for verdict, count in _ordered(row.counts))
+            where = f"{row.started[:16]} {(row.commit or '')[:12]}".rstrip()
+            table.add_row(*(Text(plain(cell)) for cell in (f"{row.backend} {row.version}".rstrip(), where, said)))
+        console.print(table)
+    if not times and not verdicts:
+        console.print("nothing in the history matches")
+
+
+def history_json(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow]) -> str:
+    """Everything as one JSON object."""
+    whole = {"times": times, "verdicts": verdicts}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
+
+
+def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
+    """Write a picture for each workload and backend, and ``history.html`` with all of them; returns the paths."""
+    from conformance.errors import HarnessError
+    from reports.benchmarks.charts.render import page, render
+    from reports.history.trend import trend_chart
+
+    groups: dict[tuple[str, str], list[TimeSeries]] = {}
+    for each in times:
+        groups.setdefault((each.workload, each.backend), []).append(each)
+    charts: list[tuple[str, Any]] = []
+    written: list[Path] = []
+    for number, group in enumerate(groups.values(), 1):
+        name = f"trend-{number:03}"
+        charts.append((name, trend_chart(group)))
+        written += render(charts[-1][1], folder, name)
+    if charts:
+        path = folder / "history.html"
+        try:
+            path.write_text(page(charts, "Times over runs"), encoding="utf-8")
+        except OSError as error:
+            raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
+        written.append(path)
+    return written
+
+
+def _changes(series: TimeSeries) -> list[str]:
+    said = []
+    for change in series.changes or ():
+        point = series.points[change.index]
+        where = f"{point.started[:10]} {(point.commit or '')[:8]}".rstrip()
+        said.append(f"{percent_change(change.ratio)} at {where} (p {change.p:.1g})")
+    return said
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.split("\n"))
+
+
+def _ordered(counts: dict[str, int]) -> list[tuple[str, int]]:
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    place = {verdict: i for i, verdict in enumerate(order)}
+    return sorted(counts.items(), key=lambda each: place.get(each[0], len(order)))

@@ -1,0 +1,115 @@
+"""The command line of the nightly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance.cli import answer
+from reports.nightly import steps
+from reports.nightly.folder import Folder
+
+__all__ = ["main"]
+
+#: Where everything is kept unless told otherwise.
+DEFAULT = Path("results/nightly")
+
+
+def _folder(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--folder", type=click.Path(path_type=Path), default=DEFAULT, show_default=True, metavar="DIR",
+        help="Where runs, reports and history are kept.",
+    )(function)  # fmt: skip
+
+
+def _backends(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUN OPTIONS]")(function)
+    return click.option(
+        "-b", "--backend", "backends", multiple=True, metavar="SPEC", help="Repeat for several; all installed ones by "
+        "default.",
+    )(function)  # fmt: skip
+
+
+def _summary(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option("--annotate", is_flag=True, help="Print GitHub annotations.")(function)
+    return click.option(
+        "--summary", type=click.Path(path_type=Path), metavar="FILE", help="Append the job summary to this file."
+    )(function)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Run, compare with the night before, and publish. Exit codes as those of `conformance`."""
+
+
+@cli.command("turn")
+@_folder
+def turn(folder: Path) -> int:
+    """Begin a new night: the runs that are there become those of the night before."""
+    Folder(folder).turn()
+    return 0
+
+
+@cli.command("run")
+@_folder
+@_backends
+@click.option("--label", default="", metavar="NAME", help="Tells runs of one backend apart, such as its version.")
+def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], label: str) -> int:
+    """Run the cases, each backend as a run of its own in DIR/runs."""
+    return steps.run(Folder(folder), backends, arguments, label)
+
+
+@cli.command("export")
+@_folder
+@_summary
+def export(folder: Path, summary: Path | None, annotate: bool) -> int:
+    """Merge the runs: DIR/site, and JUnit and tables in DIR/exports."""
+    return steps.export(Folder(folder), summary, annotate=annotate)
+
+
+@cli.command("diff")
+@_folder
+def diff(folder: Path) -> int:
+    """Compare with the night before: DIR/diff.md, and DIR/issue.md when something newly fails."""
+    code = steps.compare(Folder(folder))
+    steps.write_issue(Folder(folder), code)
+    return code
+
+
+@cli.command("history")
+@_folder
+def history(folder: Path) -> int:
+    """Add this night to the history."""
+    return steps.keep(Folder(folder))
+
+
+@cli.command("all")
+@_folder
+@_backends
+@_summary
+def whole(
+    folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], summary: Path | None, annotate: bool
+) -> int:
+    """All steps, one after the other. Exits with the code of the comparison, or of a step that could not be done.
+
+    Non-conformities alone do not fail a night that has one before it: what counts then is what is new.
+    """
+    night = Folder(folder)
+    night.turn()
+    ran = steps.run(night, backends, arguments)
+    if ran > 1:
+        return ran
+    failed = steps.export(night, summary, annotate=annotate)
+    compared = steps.compare(night)
+    steps.write_issue(night, compared)
+    kept = steps.keep(night)
+    first = not night.has_previous()
+    return max(failed, kept, compared, ran if first else 0)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a step; errors go to standard error in words."""
+    return answer(cli, arguments, "python -m reports.nightly")

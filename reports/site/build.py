@@ -1,0 +1,238 @@
+"""From runs to a folder of pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.judge.verdict import NONCONFORMING, VERDICTS
+from conformance.results.store import Run
+from reports.site.aggregate import Aggregates
+from reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
+from reports.site.benchmarks_page import benchmark_tables
+from reports.site.case_page import case_page
+from reports.site.catalogue import Catalogue
+from reports.site.columns import machine
+from reports.site.findings import Findings
+from reports.site.gather import ORDER, CaseResults, Gathered, gather
+from reports.site.pages import Pages
+from reports.site.reproducer import Reproduce
+from reports.site.semantics_page import semantics_rows
+from reports.site.spread_page import agreement_table, spread_tables
+from reports.site.stability_page import Stability
+from reports.site.text import duration, slug
+
+__all__ = ["write_site"]
+
+
+def write_site(
+    runs: Sequence[Run], folder: Path, *, cases: Sequence[Path] = (), reproduce: Reproduce | None = None
+) -> Path:
+    """Write the site of ``runs`` into ``folder``; returns the path of its first page.
+
+    ``cases`` are the case files that the results speak of, the suite's own by default. ``reproduce`` makes stand-alone
+    scripts. Raises UsageError for damaged results, HarnessError where files cannot be written.
+    """
+    builder = _Builder(gather(runs), Catalogue(cases), Pages(folder), reproduce)
+    builder.cases()
+    builder.backends()
+    builder.overview()
+    builder.others()
+    builder.pages.finish()
+    return folder / "index.html"
+
+
+@dataclass(eq=False)
+class _Builder:
+    """Writes the cases' pages as they go by, and the others from what was gathered on the way."""
+
+    gathered: Gathered
+    catalogue: Catalogue
+    pages: Pages
+    reproduce: Reproduce | None
+    findings: Findings = field(default_factory=Findings)
+    stability: Stability = field(default_factory=Stability)
+    listed: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.columns = self.gathered.columns
+        self.totals = Aggregates(self.columns)
+        self.notes = {column: BackendNotes(column) for column in self.columns}
+
+    # -- a page for each case -----------------------------------------------------------------------------------------
+
+    def cases(self) -> None:
+        """Read every case once: write its page, and add it to everything that is gathered."""
+        for results in self.gathered:
+            entry = self.catalogue.entry(results.case)
+            flags = entry.case.flags if entry else ()
+            policy = next(iter(entry.case.policies), None) if entry else None
+            self.totals.add(results, flags, policy)
+            self.findings.add(results)
+            self.stability.add(results)
+            for column, outcome in results.outcomes:
+                if outcome.verdict != "pass":
+                    self.notes[column].add(results, outcome, policy)
+            self._case(results)
+
+    def _case(self, results: CaseResults) -> None:
+        entry = self.catalogue.entry(results.case)
+        page = case_page(results, entry, self.reproduce)
+        flags = [(flag, self.catalogue.flag(flag)) for flag in (entry.case.flags if entry else ())]
+        self.listed.append(
+            {
+                "case": results.case,
+                "theme": results.theme,
+                "op": results.outcomes[0][1].op if results.outcomes else "",
+                "why": entry.case.why if entry else "",
+                "counts": sum(results.counts().values(), Counter()),
+            }
+        )
+        self.pages.page(
+            f"cases/{slug(results.case)}.html",
+            "case.html",
+            page=page,
+            entry=entry,
+            flags=flags,
+            yaml=self.catalogue.yaml(results.case),
+            where=self.catalogue.where(results.case),
+            derived=self.catalogue.derived(results.case),
+        )
+
+    # -- the others ---------------------------------------------------------------------------------------------------
+
+    def backends(self) -> None:
+        """A page for each column."""
+        for column in self.columns:
+            self.pages.page(
+                f"backends/{column.slug}.html",
+                "backend.html",
+                column=column,
+                counts=self.totals.totals[column],
+                headline=headline(self.totals.totals[column], len(self.notes[column].known)),
+                themes=[(t, self.totals.cells[(column, t)]) for t in self._themes if (column, t) in self.totals.cells],
+                notes=self.notes[column],
+                flags=flag_rows(column, self.totals, self.catalogue),
+                accuracy=accuracy_rows(column, self.totals),
+                siblings=[c for c in self.columns if c.backend == column.backend and c is not column],
+            )
+
+    @property
+    def _themes(self) -> list[str]:
+        return sorted(self.totals.themes)
+
+    def overview(self) -> None:
+        """The first page, the index of findings, and the list of cases."""
+        totals = self.totals
+        heads = [
+            (column, totals.totals[column], headline(totals.totals[column], len(self.notes[column].known)))
+            for column in self.columns
+        ]
+        cells = {
+            (column, theme): totals.cells.get((column, theme), Counter())
+            for column in self.columns
+            for theme in totals.themes
+        }
+        self.pages.page(
+            "index.html",
+            "index.html",
+            heads=heads,
+            themes=[(theme, totals.themes[theme]) for theme in self._themes],
+            cells=cells,
+            verdicts=sorted(VERDICTS.items(), key=lambda item: ORDER.index(item[0])),
+            outcomes=totals.outcomes,
+            cases=len(self.listed),
+            runs=self._runs(),
+            unavailable=self._unavailable(),
+        )
+        self.pages.write("assets/findings.js", self.findings.script(self.columns))
+        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme())
+
+    def _cases_by_theme(self) -> list[tuple[str, list[dict[str, Any]]]]:
+        return [(theme, [row for row in self.listed if row["theme"] == theme]) for theme in self._themes]
+
+    def others(self) -> None:
+        """Semantics, agreement, accuracy, stability, benchmarks, runs."""
+        columns, totals = self.columns, self.totals
+        self.pages.page("semantics.html", "semantics.html", columns=columns, rows=semantics_rows(columns, totals))
+        compared, table = agreement_table(totals)
+        self.pages.page("agreement.html", "agreement.html", columns=compared, table=table, all=len(columns))
+        self.pages.page("accuracy.html", "accuracy.html", tables=spread_tables(columns, totals))
+        sections = self.stability.sections(columns, self.catalogue)
+        self.pages.page("stability.html", "stability.html", columns=columns, sections=sections)
+        runs = [source.run for source in self.gathered.sources]
+        self.pages.page("benchmarks.html", "benchmarks.html", tables=benchmark_tables(runs))
+        self.pages.page(
+            "runs.html",
+            "runs.html",
+            runs=self._runs(),
+            columns=columns,
+            superseded=self.gathered.superseded,
+            unavailable=self._unavailable(),
+        )
+
+    def _runs(self) -> list[dict[str, Any]]:
+        described = []
+        for source in self.gathered.sources:
+            run = source.run
+            described.append(
+                {
+                    "name": run.path.parent.name,
+                    "header": run.header,
+                    "machine": machine(run.header),
+                    "environment": {
+                        k: _plain(v) for k, v in run.header.environment.items() if k not in ("suite", "commit")
+                    },
+                    "truncated": run.truncated,
+                    "took": duration(run.footer.seconds) if run.footer else "",
+                    "backends": [record for record in run.backends.values() if not record.error],
+                }
+            )
+        return described
+
+    def _unavailable(self) -> list[tuple[str, str]]:
+        found = {}
+        for source in self.gathered.sources:
+            for name, record in source.run.backends.items():
+                if record.error and not any(column.backend == name for column in self.columns):
+                    found[name] = record.error
+        return list(found.items())
+
+
+def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
+    """A word for how a backend stands, and a sentence that says why."""
+    bad = [(v, counts[v]) for v in ORDER if v in NONCONFORMING and counts[v]]
+    made = sum(counts[v] for v in ORDER if v not in ("unsupported", "not run"))
+    if not made:
+        return "nothing run", "No check was made."
+    if bad:
+        return "does not conform", f"{', '.join(f'{n:,} {_NAMES[v][n != 1]}' for v, n in bad)} of {made:,} checks."
+    if counts["error"]:
+        return "not settled", f"{counts['error']:,} of {made:,} checks ended in an error of the harness or the adapter."
+    if counts["known"]:
+        named = f"{entries} known defect{'s' * (entries != 1)}"
+        return "known defects only", f"{named}, seen in {counts['known']:,} of {made:,} checks; nothing else fails."
+    if counts["deviation"]:
+        return "conforms", f"Every one of {made:,} checks is right, or as its documented policy says."
+    return "conforms", f"All {made:,} checks are right."
+
+
+_NAMES = {
+    "fail": ("failure", "failures"),
+    "crash": ("crash", "crashes"),
+    "timeout": ("timeout", "timeouts"),
+    "fixed": ("outdated register entry", "outdated register entries"),
+}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{_plain(each)} {key}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, int) and value > 1 << 24:
+        return f"{value / 2**30:.1f} GiB"
+    return str(value)

@@ -1,0 +1,37 @@
+"""What each check asks, in a line for readers of a page."""
+
+from __future__ import annotations
+
+__all__ = ["CHECKS", "VERDICT_SIGNS"]
+
+CHECKS = {
+    "value": "the result, held against the exact one",
+    "gradient": "the gradient with respect to the logits, held against the exact one",
+    "error": "invalid input is refused",
+    "warning": "the documented warning comes",
+    "unmodified": "the call leaves its inputs as they were",
+    "repeatable": "a second call gives the same bits",
+    "shift": "a constant added to all logits of a position changes nothing",
+    "class-permutation": "classes permuted together with targets and weights: the same result",
+    "position-permutation": "positions permuted: the same result, permuted",
+    "composed": "cross_entropy is nll_loss of log_softmax",
+    "axis-move": "the class axis moved elsewhere: the same result",
+    "split": "a batch cut in two: the same losses",
+    "drop-ignored": "ignored positions left out: the same sum and mean",
+    "gradient-sum": "the gradient sums to 0 over the classes",
+    "probability-sum": "probabilities sum to 1 over the classes",
+    "register": "an entry of the register of known defects still shows",
+}
+#: A sign beside each verdict's word, so that colour is never alone.
+VERDICT_SIGNS = {
+    "pass": "✓",
+    "deviation": "◇",
+    "known": "●",
+    "fail": "✗",
+    "crash": "✗",
+    "timeout": "✗",
+    "error": "!",
+    "fixed": "!",
+    "unsupported": "–",
+    "not run": "·",
+}

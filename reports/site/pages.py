@@ -1,0 +1,90 @@
+"""Templates to files: everything that comes from data is escaped, and the folder holds nothing of an earlier site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from conformance.errors import HarnessError
+from reports.site.checks import VERDICT_SIGNS
+from reports.site.gather import ORDER
+from reports.site.text import figure, link, number, slug, visible
+
+__all__ = ["Pages"]
+
+_HERE = Path(__file__).resolve().parent
+_LIST = "pages.txt"
+
+
+class Pages:
+    """Writes pages into ``folder``. Raises HarnessError where the disk refuses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._made: set[Path] = set()
+        self._written: dict[str, None] = {}
+        self._templates = _environment()
+
+    def page(self, name: str, template: str, **context: Any) -> None:
+        """Render ``template`` to the file ``name``, such as ``cases/some-case.html``."""
+        root = "../" * name.count("/")
+        self.write(name, self._templates.get_template(template).render(root=root, here=name, **context))
+
+    def write(self, name: str, text: str) -> None:
+        """Write a text file below the folder."""
+        path = self.folder / name
+        try:
+            if path.parent not in self._made:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._made.add(path.parent)
+            path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None
+        self._written[name] = None
+
+    def finish(self) -> None:
+        """Copy style and script, and remove the pages of an earlier site that this one does not have."""
+        for asset in sorted((_HERE / "assets").iterdir()):
+            self.write(f"assets/{asset.name}", asset.read_text(encoding="utf-8"))
+        record = self.folder / "assets" / _LIST
+        try:
+            earlier = record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
+            for name in earlier:
+                path = self.folder / name
+                if name not in self._written and _is_own(name) and path.is_file():
+                    path.unlink()
+        except (OSError, UnicodeDecodeError) as error:
+            raise HarnessError(f"{self.folder}: pages of an earlier site cannot be removed: {error}") from None
+        self.write(f"assets/{_LIST}", "\n".join(self._written) + "\n")
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name is one that this module gives: a page in one of its folders."""
+    folder, _, file = name.rpartition("/")
+    return folder in ("", "cases", "backends") and file.endswith(".html") and slug(file) == file
+
+
+def _finalize(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value)
+    return value
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+        auto_reload=False,
+    )
+    helpers: dict[str, Callable[..., Any]] = {"link": link, "slug": slug, "figure": figure, "number": number}
+    made.filters.update(helpers)
+    made.globals.update(ORDER=ORDER, SIGNS=VERDICT_SIGNS)
+    return made

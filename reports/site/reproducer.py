@@ -1,0 +1,57 @@
+"""How a reader sees a finding on his own machine: a stand-alone script where one can be made, and commands."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+
+from conformance.cases.load import Entry
+from conformance.errors import UsageError
+from conformance.numerics.names import DTYPES
+from conformance.results.records import Outcome, SourceRecord
+from reports.site.columns import Column
+from reports.site.text import visible
+
+__all__ = ["Reproduce", "commands", "script", "telling"]
+
+#: Given a case, an outcome of it and the adapter's sources: a script that needs only the framework. It may raise
+#: UsageError where there can be none.
+Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord]], str | None]
+_VERDICTS = ("fail", "crash", "timeout", "error", "fixed", "known")
+_CHECKS = ("value", "gradient", "error")
+_DTYPES = ("float32", *(dtype for dtype in DTYPES if dtype != "float32"))
+
+
+def telling(outcomes: Sequence[Outcome]) -> Outcome:
+    """The finding that shows most: the worst verdict, a value rather than an identity, in the dtype that people use."""
+    return min(outcomes, key=lambda o: (_rank(_VERDICTS, o.verdict), _rank(_CHECKS, o.check), _rank(_DTYPES, o.dtype)))
+
+
+def _rank(order: Sequence[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
+
+
+def script(reproduce: Reproduce | None, entry: Entry | None, column: Column, outcome: Outcome) -> str | None:
+    """The stand-alone script for a finding; None for a deviation, which is no fault, or where there can be none."""
+    if reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
+        return None
+    try:
+        return reproduce(entry, outcome, column.record.sources)
+    except UsageError:
+        return None
+
+
+def commands(column: Column, outcome: Outcome) -> list[str]:
+    """Command lines that show the finding: the derivation beside what the backend gives, and the case alone."""
+    from conformance.cli import VERBS
+
+    case, spec, dtype = _word(outcome.case), _word(column.spec), _word(outcome.dtype)
+    found = [f"conformance explain {case} -b {spec} --dtype {dtype}"]
+    if "repro" in VERBS:
+        found.append(f"conformance repro {case} -b {spec}")
+    return found
+
+
+def _word(text: str) -> str:
+    """One word of a shell command, on one line, whatever the text holds."""
+    return shlex.quote(visible(text).replace("\n", "\\n").replace("\t", "\\t"))

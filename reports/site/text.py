@@ -1,0 +1,99 @@
+"""Text for pages: nothing that comes from a results file can change a page, and numbers read alike everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Any
+
+from markupsafe import Markup, escape
+
+__all__ = ["duration", "figure", "finding", "link", "number", "slug", "visible"]
+
+_SHOWN_ALONE = frozenset("\n\t")
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
+_LINK = re.compile(r"https?://[^\s<>\"'`\\]+")
+_THREAD = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)#([0-9]{1,9})")
+_KNOWN = re.compile(r"(.*?) ?\[known: ([^,\]]+)(?:, [^\]]*)?\]", re.DOTALL)
+_NUMERIC = re.compile(r"\S+ instead of \S+: (.*); \S+ times the bound, \S+ ulp")
+#: Significant digits with which a result of each dtype is shown: enough to tell neighbours apart in the narrow ones.
+_DIGITS = {"float64": 12, "float32": 9, "float16": 5, "bfloat16": 4}
+_LONGEST = 200
+
+
+def visible(text: str) -> str:
+    r"""The text with control, direction and unpaired characters spelled out: ``\x1b``, ``\u202e``, ``\udc80``."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in _SHOWN_ALONE or unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text)
+
+
+def slug(text: str) -> str:
+    """A name for a file or a fragment, from any text: lower case, short, and different for different texts."""
+    if _SLUG.fullmatch(text) and not text.endswith("."):
+        return text
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:60].rstrip("-.")
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain or 'x'}-{mark}"
+
+
+def link(text: str, words: str | None = None) -> Markup:
+    """A link where ``text`` is an http(s) address or a thread such as ``owner/project#12``; else the text itself."""
+    thread = _THREAD.fullmatch(text)
+    url = f"https://github.com/{thread[1]}/issues/{thread[2]}" if thread else text
+    shown = escape(visible(words or text))
+    if not _LINK.fullmatch(url) or visible(url) != url:
+        return shown
+    return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, shown)
+
+
+def number(value: Any, dtype: str = "float64") -> str:
+    """An observed or expected value: digits as the dtype deserves, lists spelled out, text as it is."""
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float | list):
+        return _short(str(value))
+    if isinstance(value, list):
+        inside = ", ".join(number(each, dtype) for each in value[:4])
+        return _short(f"[{inside}{', …' if len(value) > 4 else ''}]")
+    return f"{value:.{_DIGITS.get(dtype, 12)}g}"
+
+
+def figure(value: Any) -> str:
+    """An error in ulp or over its bound, in three digits: ``0.31``, ``1.2e7``; empty for none."""
+    if value is None:
+        return ""
+    try:
+        size = float(value)
+    except (TypeError, ValueError):
+        return _short(str(value))
+    if size != size:
+        return "nan"
+    if size in (float("inf"), float("-inf")):
+        return "∞" if size > 0 else "−∞"
+    text = f"{size:.3g}" if size >= 0.01 or size == 0 else f"{size:.2g}"
+    return re.sub(r"e([+-])0*", lambda found: "e" + found[1].replace("+", ""), text)
+
+
+def finding(message: str) -> tuple[str, str]:
+    """What a finding says beside its numbers, which have columns of their own, and the register's entry it shows."""
+    known = _KNOWN.fullmatch(message)
+    said = known[1] if known else message
+    numeric = _NUMERIC.fullmatch(said)
+    return (numeric[1] if numeric else said), (known[2] if known else "")
+
+
+def duration(seconds: float) -> str:
+    """``12 µs``, ``3.4 ms``, ``4 min 38 s``."""
+    if seconds >= 60:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs"), (1e9, "ns")):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return "0 s"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli_support import WRONG, Run, adapter, process, write
+
+
+def last_line(text: str) -> str:
+    return text.strip().splitlines()[-1]
+
+
+def test_a_run_ends_by_naming_its_page(tmp_path: Path) -> None:
+    write(tmp_path / "small.yaml")
+    adapter(tmp_path, WRONG)
+    words = ("run", "-b", "mine.py", "--cases", "small.yaml", "--output", "out", "-q", "--site")
+    ran = process(*words, folder=tmp_path)
+    assert ran.code == 1
+    assert last_line(ran.out) == "site: out/site/index.html"
+    page = (tmp_path / "out" / "site" / "cases" / "rows.html").read_text(encoding="utf-8")
+    assert "conformance explain rows -b mine.py --dtype float32" in page
+    assert "powers / powers.sum()" in page  # the adapter's source, from the results alone
+    again = process("report", "out", "--output", "merged", "--cases", "small.yaml", folder=tmp_path)
+    assert again.code == 0
+    assert last_line(again.out) == "site: merged/index.html"
+    assert "softmax by rows" in (tmp_path / "merged" / "cases" / "rows.html").read_text(encoding="utf-8")
+
+
+def test_a_narrowed_run_says_how_to_get_one(tmp_path: Path, conformance: Run) -> None:
+    write(tmp_path / "small.yaml")
+    ran = conformance("run", "-b", "numpy", "--cases", "small.yaml", "--output", "out", "-q")
+    assert ran.code == 0
+    assert last_line(ran.out) == "for a site: conformance report out --output out/site"
+    assert not (tmp_path / "out" / "site").exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, conformance: Run) -> None:
+    (tmp_path / "empty").mkdir()
+    ran = conformance("report", "empty", "--output", "site")
+    assert ran.code == 2
+    assert "holds no run" in ran.err
+    assert not (tmp_path / "site").exists()

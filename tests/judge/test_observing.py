@@ -1,0 +1,203 @@
+"""The observed value of a policy: derived from results alone, whatever the profile says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from backends.contract import Backend
+from backends.numpy import Numpy
+from conformance.cases.load import load_suite
+from conformance.cases.select import select
+from conformance.judge.finding import Subject
+from conformance.judge.freedom import BY_CHECK, OBSERVABLE
+from conformance.judge.profile import UNDECLARED, Declared, Profile, load_profile
+from conformance.oracle.policies import POLICIES
+from conformance.results.records import Outcome
+from conformance.run.plan import Plan
+from conformance.worker.local import judge_locally
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMPY = load_profile(ROOT / "backends" / "profiles" / "numpy.yaml")
+SUITE = load_suite([ROOT / "cases"]).entries
+
+
+def rows(kind: type[Backend], cases: str, *, dtype: Any = "float32", profile: Profile = UNDECLARED) -> list[Outcome]:
+    """The outcomes of the check ``policy`` for the cases whose ids hold one of the words."""
+    entries = select(SUITE, expression=cases, dtypes=(dtype,))
+    plan = Plan(entries, (dtype,), identities=False)
+    found = judge_locally(kind(), plan, Subject("mine", profile=profile))
+    return [outcome for unit in found for outcome in unit if outcome.check == "policy"]
+
+
+def observed(outcomes: list[Outcome], policy: str) -> set[str]:
+    """The values that describe every call."""
+    sets = [{*outcome.observed} for outcome in outcomes if outcome.policy == policy and outcome.observed]
+    assert sets, f"nothing speaks of {policy}"
+    return set.intersection(*sets)
+
+
+def declaring(policy: str, value: Any) -> Profile:
+    """NumPy's profile with another declaration."""
+    declared = Declared(value=value, documentation="undocumented")
+    return msgspec.structs.replace(NUMPY, policies={**NUMPY.policies, policy: declared})
+
+
+def test_every_policy_is_observed_by_a_case_or_a_check_of_its_own() -> None:
+    by_case = {policy for entry in SUITE for policy in entry.case.policies}
+    assert {*POLICIES} == {*OBSERVABLE, *BY_CHECK}
+    assert {*OBSERVABLE} - by_case == set()
+
+
+class Clamping(Numpy):
+    """Labels out of range are taken for the nearest class."""
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        return super().evaluate(self._clamped(call, logits), logits)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return super().differentiate(self._clamped(call, logits), logits, upstream)
+
+    def _clamped(self, call: Any, logits: Any) -> Any:
+        targets = call.operands["targets"].clip(0, logits.shape[1] - 1)
+        return type(call)(call.operation, {**call.operands, "targets": targets}, call.options)
+
+
+def test_clamped_labels_are_told_by_value_and_gradient_without_any_profile() -> None:
+    found = rows(Clamping, "label-is-the-number-of-classes or label-is-below-minus")
+    for kind in ("above", "below"):
+        assert observed(found, f"label-out-of-range/{kind}") == {"clamps"}
+        assert observed(found, f"gradient-of-bad-label/{kind}") == {"label"}
+    assert {outcome.verdict for outcome in found} == {"fail"}
+    assert all(outcome.expected is None for outcome in found)
+
+
+class AxisZero(Numpy):
+    """Softmax along the first axis where none is stated."""
+
+    usual: Any = 0
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return super().softmax(logits, axis=self.usual if axis is None else axis)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        options = {"axis": self.usual}
+        return super().differentiate(
+            type(call)(call.operation, call.operands, tuple(options.items())), logits, upstream
+        )
+
+
+class WholeArray(Numpy):
+    """Softmax over the whole array where no axis is stated."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        if axis is not None:
+            return super().softmax(logits, axis=axis)
+        return super().softmax(logits.reshape(-1), axis=0).reshape(logits.shape)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        flat = type(call)(call.operation, call.operands, (("axis", 0),))
+        value, gradient = super().differentiate(flat, logits.reshape(-1), upstream.reshape(-1))
+        return value.reshape(logits.shape), gradient.reshape(logits.shape)
+
+
+@pytest.mark.parametrize(("kind", "axis"), [(AxisZero, "0"), (WholeArray, "all"), (Numpy, "1")])
+def test_the_default_axis_is_told_by_several_ranks_together(kind: type[Backend], axis: str) -> None:
+    found = [row for row in rows(kind, "softmax-default-axis-rank") if row.policy == "default-axis/softmax"]
+    assert observed(found, "default-axis/softmax") == {axis}
+
+
+class Smoothing(Numpy):
+    """Smoothing gives the other classes ε/(C−1) each."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, label_smoothing: float | None, **options: Any) -> Any:
+        epsilon, classes = label_smoothing or 0.0, logits.shape[1]
+        q = np.where(np.arange(classes) == targets[:, None], 1 - epsilon, epsilon / (classes - 1)).astype(logits.dtype)
+        return super().cross_entropy(logits, q, label_smoothing=None, **{**options, "ignore_index": None})
+
+
+class UnweightedSmoothing(Numpy):
+    """The uniform part of the smoothing has no weights."""
+
+    def cross_entropy(
+        self, logits: Any, targets: Any, *, weight: Any = None, label_smoothing: float | None, **options: Any
+    ) -> Any:
+        epsilon, classes = label_smoothing or 0.0, logits.shape[1]
+        q = np.where(np.arange(classes) == targets[:, None], (1 - epsilon) * weight, 0) + epsilon / classes
+        losses = super().cross_entropy(
+            logits,
+            q.astype(logits.dtype),
+            label_smoothing=None,
+            **{**options, "ignore_index": None, "reduction": "none"},
+        )
+        if options["reduction"] == "none":
+            return losses
+        return losses.sum() if options["reduction"] == "sum" else losses.sum() / weight[targets].sum()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("kind", "case", "policy", "value"),
+    [
+        (Smoothing, "smoothing-spreads-over-all", "label-smoothing-mass", "other-classes"),
+        (UnweightedSmoothing, "smoothing-with-weights", "label-smoothing-weights", "unweighted"),
+    ],
+)
+def test_other_ways_to_smooth_are_told_in_both_tiers(
+    kind: type[Backend], case: str, policy: str, value: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_gradient(self: Any, call: Any, logits: Any, upstream: Any) -> Any:
+        raise NotImplementedError
+
+    monkeypatch.setattr(kind, "differentiate", no_gradient, raising=False)
+    found = [row for row in rows(kind, f"{case} and not ignored", dtype=dtype) if row.policy == policy]
+    assert observed(found, policy) == {value}
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "case", "seen"),
+    [
+        ("mean-of-all-ignored", "zero", "all-positions-ignored", "nan"),
+        ("label-out-of-range", "nan", "label-is-255", "raise"),
+        ("unnormalised-probabilities", "normalised", "targets-of-zero", "exact"),
+        ("default-reduction", "none", "default-reduction-of-cross-entropy", "mean"),
+        ("label-smoothing-mass", "unsupported", "smoothing-of-two-classes", "all-classes"),
+        ("subnormal-results", "flushed", "softmax-gap-of-88", "kept"),
+        ("target-dtypes", ["int64"], "labels-of-type-uint8", "accepted"),
+        ("target-broadcasting", "broadcast", "too-few-targets", "refused"),
+    ],
+)
+def test_a_declaration_that_is_not_observed_fails(policy: str, value: Any, case: str, seen: str) -> None:
+    found = [row for row in rows(Numpy, case, profile=declaring(policy, value)) if row.policy.startswith(policy)]
+    assert {row.verdict for row in found} == {"fail"}
+    assert all(seen in row.observed and row.expected != seen and "declar" in row.message for row in found)
+
+
+def test_what_numpy_declares_is_observed() -> None:
+    found = rows(Numpy, "policy: and not 70000", profile=NUMPY)
+    assert {row.verdict for row in found} == {"pass", "deviation"}
+    assert {row.policy.partition("/")[0] for row in found} >= {*OBSERVABLE} - {"intermediate-overflow"}
+
+
+def test_an_overflow_is_observed_where_an_intermediate_overflows() -> None:
+    found = rows(Numpy, "mean-whose-sum-overflows", profile=NUMPY)
+    assert observed(found, "intermediate-overflow/float32") == {"inf"}
+    double = rows(Numpy, "whole-range-of-float64", dtype="float64", profile=NUMPY)
+    assert observed(double, "intermediate-overflow/float64") == {"inf"}
+
+
+def test_what_a_framework_lacks_is_unsupported() -> None:
+    from backends.contract import Unsupported
+
+    class Plain(Numpy):
+        """No weights."""
+
+        def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+            raise Unsupported("no losses here")
+
+    found = rows(Plain, "smoothing-of-two-classes")
+    assert {(row.verdict, tuple(row.observed)) for row in found} == {("unsupported", ())}

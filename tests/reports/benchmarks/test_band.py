@@ -1,0 +1,45 @@
+"""The stored dead band: found by machine, read back, and refused when it is none."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from conformance.errors import UsageError
+from reports.benchmarks.band import DEFAULT, DeadBand, find_band, main, read_band, write_band
+from reports.benchmarks.records import Machine
+from tests.reports.benchmarks import synthetic
+
+HERE = Machine(cpu="Example CPU @ 2.0 GHz", cores=2, threads=2)
+
+
+def test_a_band_is_found_again_by_its_machine_only(tmp_path):
+    stored = DeadBand(width=0.03, machine=HERE, comparisons=40, false_calls=1, log_ratios=(0.01, -0.03))
+    write_band(stored, folder=tmp_path)
+    assert find_band(HERE, folder=tmp_path) == stored
+    assert find_band(msgspec.structs.replace(HERE, threads=1), folder=tmp_path) == stored
+    other = find_band(msgspec.structs.replace(HERE, cpu="another"), folder=tmp_path)
+    assert other.width == DEFAULT and not other.stored and "default" in other.says()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"width": 0}', '{"width": "x"}', '{"width": 0.1, "false_calls": 3}', "[]"])
+def test_a_file_that_is_no_band_is_refused(tmp_path, text):
+    (tmp_path / "band.json").write_text(text)
+    with pytest.raises(UsageError, match=r"band\.json"):
+        read_band(tmp_path / "band.json")
+
+
+def test_the_command_stores_a_band_from_two_runs_and_says_its_rate(tmp_path, capsys):
+    runs = [
+        str(synthetic.write(tmp_path / name, seed=seed, workloads={"w": (8, 10), "v": (64, 1000)}))
+        for seed, name in enumerate("ab")
+    ]
+    assert main([*runs, "--output", str(tmp_path / "band.json")]) == 0
+    band = read_band(tmp_path / "band.json")
+    assert band.machine == HERE and band.comparisons == len(band.log_ratios) == 36
+    assert f"{band.false_calls} of 36" in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path, capsys):
+    assert main([str(tmp_path), str(tmp_path)]) == 2
+    assert "mend" in capsys.readouterr().err

@@ -1,0 +1,190 @@
+"""Pictures and reports: valid, legible, without a rank for what fails, and proof against hostile names."""
+
+from __future__ import annotations
+
+import html.parser
+import io
+import json
+import re
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from conformance.cli import diff
+from conformance.errors import UsageError
+from reports.benchmarks.band import DeadBand, write_band
+from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
+from reports.benchmarks.changes import changes_markdown, print_changes
+from reports.benchmarks.charts.placement import overlaps, place_labels
+from reports.benchmarks.charts.scaling import labels_of_scaling
+from reports.benchmarks.charts.scatter import labels_of_accuracy, labels_of_compiling
+from reports.benchmarks.compare import compare_runs
+from reports.benchmarks.read import parse_benchmarks
+from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
+from tests.reports.benchmarks import synthetic
+
+HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\"'*_[a](b)</figure>"
+WIDTH, HEIGHT = 780, 430
+
+
+def printed(function, *arguments, **options) -> str:
+    out = io.StringIO()
+    function(*arguments, console=Console(file=out, width=80, force_terminal=False), **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run():
+    return synthetic.benchmarks(seed=1)
+
+
+@pytest.fixture(scope="module")
+def drawn(run):
+    return pictures(run)
+
+
+def test_every_picture_is_valid_and_the_flagship_comes_first(drawn):
+    assert [each.name for each in drawn][:3] == ["accuracy", "compile", "memory"]
+    assert {each.name.rsplit("-", 1)[0] for each in drawn} > {"scaling-classes", "scaling-positions"}
+    for each in drawn:
+        spec = each.chart.to_dict(validate=True)
+        assert spec["title"]["text"] and spec["title"]["subtitle"]
+
+
+def test_the_flagship_has_a_mark_for_each_backend_of_the_workload_that_says_most(run):
+    chosen = flagship(cells_of(run))
+    assert {cell.backend for cell in chosen} == {*synthetic.BACKENDS}
+    assert chosen[0].contract == "forward+grad" and chosen[0].workload == "lm-head-256x128256"
+
+
+def test_what_fails_its_accuracy_class_has_no_rank_however_fast(run, drawn):
+    group = ranked(
+        [cell for cell in cells_of(run) if cell.workload == "lm-head-512x32000" and cell.contract == "forward"]
+    )
+    assert group[-1].backend == "tensorflow:xla"
+    assert group[-1].seconds < group[-2].seconds
+    spec = json.dumps([each.chart.to_dict() for each in drawn if each.name.endswith("lm-head-512x32000")])
+    assert "1. " in spec and not re.search(r"\d\. tensorflow:xla", spec)
+    assert "tensorflow:xla" in spec
+
+
+def test_labels_do_not_overlap(run):
+    cells = cells_of(run)
+    groups = {(cell.workload, cell.contract): None for cell in cells}
+    for workload, contract in groups:
+        group = [cell for cell in cells if (cell.workload, cell.contract) == (workload, contract)]
+        assert overlaps(labels_of_accuracy(group)) == overlaps(labels_of_compiling(group)) == 0
+    for series in series_of(cells):
+        assert overlaps(labels_of_scaling(series)) == 0
+
+
+points = st.tuples(st.floats(0, WIDTH), st.floats(0, HEIGHT))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(points, min_size=1, max_size=13), points, st.booleans())
+def test_labels_are_placed_apart_and_inside_wherever_the_points_lie(spread, middle, crowded):
+    """Also where all points lie on one spot."""
+    where = [middle] * len(spread) if crowded else spread
+    placed = place_labels(where, ["tensorflow:graph"] * len(where), size=12, width=WIDTH, height=HEIGHT)
+    assert overlaps([each.box for each in placed]) == 0
+    assert all(each.box.inside(WIDTH, HEIGHT) for each in placed)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    options = {"workloads": {"w": (64, 1000)}, "contracts": {"forward": 1.0}, "rounds": 3}
+    return folder, write_benchmark_report(synthetic.write(folder / "run", **options), folder / "report")
+
+
+def test_the_report_is_text_pictures_and_a_page(written):
+    folder, paths = written
+    names = {path.relative_to(folder / "report").as_posix() for path in paths}
+    assert {"benchmarks.md", "benchmarks.html", "benchmarks/accuracy.png", "benchmarks/accuracy.svg"} <= names
+    assert all(path.stat().st_size > 500 for path in paths)
+    assert (folder / "report/benchmarks/accuracy.png").read_bytes().startswith(b"\x89PNG")
+    text = (folder / "report/benchmarks.md").read_text()
+    assert all((folder / "report" / name).is_file() for name in re.findall(r"\]\((\S+?)\)", text))
+
+
+def test_the_page_asks_nothing_of_the_network(written):
+    found = []
+
+    class Parser(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            found.extend(value for name, value in attrs if name in ("src", "href"))
+
+    Parser().feed((written[0] / "report/benchmarks.html").read_text())
+    assert found == []
+
+
+def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
+    facts = synthetic.BACKENDS["numpy"]
+    options = {"backends": {HOSTILE: (HOSTILE, HOSTILE, *facts[2:])}, "workloads": {HOSTILE: (4, 8)}, "rounds": 2}
+    run = synthetic.write(tmp_path / "run", machine=HOSTILE, **options)
+    paths = write_benchmark_report(run, tmp_path / "report")
+    assert all(tmp_path / "report" in path.parents for path in paths)
+    page = (tmp_path / "report/benchmarks.html").read_text()
+    assert "<script>alert" not in page and page.count("</figure>") == len(chart_specs(run))
+    text = (tmp_path / "report/benchmarks.md").read_text()
+    assert "\x1b" not in text and not re.search(r"(?<!\\)<", text)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {15}
+    assert "\x1b" not in printed(print_benchmarks, run)
+
+
+def test_a_run_without_roof_and_accuracy_is_reported_all_the_same(tmp_path):
+    whole = synthetic.document(workloads={"w": (4, 8)}, rounds=2)
+    for entry in whole["benchmarks"]:
+        for name in ("accuracy", "roof_fraction", "peak_multiple", "first_call_seconds", "classes"):
+            entry["extra_info"][name] = None
+    run = parse_benchmarks(json.dumps(whole).encode(), "x")
+    assert [each.name for each in pictures(run)] == ["time-01-w"]
+    (tmp_path / "benchmarks.json").write_text(json.dumps(whole))
+    assert "numpy" in printed(print_benchmarks, tmp_path)
+
+
+@pytest.mark.parametrize("ratio", ["inf", "nan", 0, 1e-300, 1e300])
+def test_errors_off_the_scale_are_drawn_on_its_edge(ratio):
+    whole = synthetic.document(workloads={"w": (4, 8)}, rounds=2, replicates=1)
+    whole["benchmarks"][0]["extra_info"]["accuracy"].update(ratio=ratio, verdict="pass" if ratio == 0 else "fail")
+    drawn = pictures(parse_benchmarks(json.dumps(whole).encode(), "x"))
+    text = json.dumps(drawn[0].chart.to_dict(validate=True))
+    assert "NaN" not in text and "Infinity" not in text
+
+
+def test_a_run_without_times_is_said_to_have_none(tmp_path):
+    with pytest.raises(UsageError, match="no times"):
+        write_benchmark_report(synthetic.write(tmp_path / "run", backends={}), tmp_path)
+
+
+def test_a_comparison_is_told_with_its_band_in_both_renderings():
+    options = {"workloads": {"v": (64, 1000), "w": (4096, 1000)}}
+    run, slow = (synthetic.benchmarks(seed=n, slower={"torch": x}, **options) for n, x in ((1, 1.0), (2, 1.4)))
+    comparison = compare_runs(run, slow, DeadBand(width=0.05, comparisons=40, false_calls=1))
+    terminal, text = printed(print_changes, comparison), changes_markdown(comparison)
+    for told in (" ".join(terminal.split()), text.replace("\\", "")):
+        assert "1 of 40" in told and "±5.0%" in told and "Holm" in told
+    assert text.count("**slower") == sum(row.call == "slower" for row in comparison.rows) >= 4
+    assert len([line for line in text.splitlines() if line.startswith("|")]) == len(comparison.rows) + 2
+
+
+def test_two_benchmark_runs_are_compared_by_the_diff_verb(tmp_path):
+    options = {"workloads": {"v": (64, 1000), "w": (4096, 1000)}}
+    old = synthetic.write(tmp_path / "old", seed=1, **options)
+    new = synthetic.write(tmp_path / "new", seed=2, slower={"torch": 1.4}, **options)
+    write_band(DeadBand(width=0.05, comparisons=40, false_calls=1), tmp_path / "band.json")
+    band = ["--band", str(tmp_path / "band.json")]
+    runner = CliRunner()
+    said = runner.invoke(diff.command, [str(old), str(new), *band], standalone_mode=False)
+    assert said.return_value == 1
+    assert said.stdout.count("slower: w [torch, ") == 2 and "1 of 40" in said.stdout
+    document = json.loads(runner.invoke(diff.command, [str(old), str(new), *band, "--format", "json"]).stdout)
+    assert {row["backend"] for row in document["speed"]["rows"] if row["call"] == "slower"} == {"torch"}
+    assert runner.invoke(diff.command, [str(old), str(old), *band], standalone_mode=False).return_value == 0
+    text = runner.invoke(diff.command, [str(old), str(new), *band, "--format", "markdown"]).stdout
+    assert "**slower" in text

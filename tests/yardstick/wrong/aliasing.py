@@ -1,0 +1,199 @@
+"""Memory shared that should not be: inputs that are written to, results that are views of something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.yardstick.kernel import Kernel
+
+
+class GradientWrittenIntoTheLogits(Kernel):
+    """The backward pass stores the gradient in the logits' memory (a fused kernel that saves memory)."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        logits[...] = gradient
+        return value, gradient
+
+
+class GradientWrittenIntoHalfLogits(Kernel):
+    """Half types: the gradient of cross_entropy is stored in the logits' memory."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        if logits.itemsize == 2 and call.operation == "cross_entropy":
+            logits[...] = gradient
+        return value, gradient
+
+
+class GradientWrittenIntoTheUpstream(Kernel):
+    """softmax and log_softmax: the gradient is stored in the upstream gradient's memory, and returned there."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        if upstream.shape == gradient.shape:
+            upstream[...] = gradient
+        return value, gradient
+
+
+class UpstreamScaledInPlace(Kernel):
+    """The upstream gradient of the mean is divided by the number of positions where it lies."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        found = super().differentiate(call, logits, upstream)
+        if dict(call.options).get("reduction") == "mean" and logits.ndim > 1:
+            upstream /= upstream.dtype.type(2)
+        return found
+
+
+class LogSoftmaxInPlace(Kernel):
+    """log_softmax subtracts the maximum in the caller's memory."""
+
+    def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
+        found = super().log_softmax(logits, axis=axis)
+        if logits.size:
+            with np.errstate(all="ignore"):
+                logits -= logits.max()
+        return found
+
+
+class NllLossNegatesInPlace(Kernel):
+    """nll_loss negates the log-probabilities where they lie."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        found = super().nll_loss(log_probabilities, targets, **options)
+        np.negative(log_probabilities, out=log_probabilities)
+        return found
+
+
+class ProbabilitiesNormalisedInPlace(Kernel):
+    """Probability targets are divided by their sum where they lie."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        if targets.dtype == logits.dtype and targets.size:
+            with np.errstate(all="ignore"):
+                targets /= targets.dtype.type(2)
+        return found
+
+
+class ProbabilitiesSmoothedInPlace(Kernel):
+    """Label smoothing is written into the caller's probability targets."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, label_smoothing: Any = None, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, label_smoothing=label_smoothing, **options)
+        if label_smoothing and targets.dtype == logits.dtype:
+            targets *= targets.dtype.type(1 - label_smoothing)
+        return found
+
+
+class LabelsShiftedInPlace(Kernel):
+    """Labels are clamped to the classes where they lie, in nll_loss."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        found = super().nll_loss(log_probabilities, targets, **options)
+        np.clip(targets, 0, None, out=targets)
+        return found
+
+
+class WeightsZeroedInPlace(Kernel):
+    """The weight of the ignored class is set to 0 in the caller's vector."""
+
+    def cross_entropy(
+        self, logits: Any, targets: Any, *, weight: Any = None, ignore_index: Any = None, **options: Any
+    ) -> Any:
+        found = super().cross_entropy(logits, targets, weight=weight, ignore_index=ignore_index, **options)
+        if weight is not None and ignore_index is not None and 0 <= ignore_index < len(weight):
+            weight[ignore_index] = 0
+        return found
+
+
+class IgnoredLogitsZeroedInPlace(Kernel):
+    """The logits of ignored positions are set to 0 in the caller's memory."""
+
+    def cross_entropy(
+        self, logits: Any, targets: Any, *, axis: Any = None, ignore_index: Any = None, **options: Any
+    ) -> Any:
+        found = super().cross_entropy(logits, targets, axis=axis, ignore_index=ignore_index, **options)
+        ignored = -100 if ignore_index is None else ignore_index
+        if targets.dtype.kind in "iu" and logits.ndim == 2 and self.axis(logits, axis) == 1:
+            logits[targets == ignored] = 0
+        return found
+
+
+class MaskWrittenIntoTheLogits(Kernel):
+    """Infinite logits are replaced by finite ones in the caller's memory."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        logits[np.isneginf(logits)] = -1000
+        return found
+
+
+class ViewsWrittenTo(Kernel):
+    """Logits that are no contiguous block are sorted out in place; contiguous ones are left alone."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        if not logits.flags.c_contiguous:
+            logits[...] = 0
+        return found
+
+
+class BesideTheViewWrittenTo(Kernel):
+    """A strided view: what lies between its elements is overwritten."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        found = super().softmax(logits, axis=axis)
+        base = logits
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        if base.nbytes > logits.nbytes and base.flags.c_contiguous:
+            base.reshape(-1).view(np.uint8)[:1] ^= 255
+        return found
+
+
+class GradientsAccumulate(Kernel):
+    """The gradient buffer of a shape is not cleared: each backward pass adds to the last."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.kept: dict[Any, Any] = {}
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        key = (call.operation, gradient.shape, gradient.dtype)
+        self.kept[key] = gradient + self.kept.get(key, np.zeros_like(gradient))
+        return value, self.kept[key].copy()
+
+
+class ValueBufferShared(Kernel):
+    """Losses of one shape lie in one buffer, which the backward pass overwrites with what it needs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.buffers: dict[Any, Any] = {}
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        if value.ndim:
+            value[...] = value[..., ::-1].copy()
+        return value, gradient
+
+
+class ScalarBufferShared(Kernel):
+    """All reduced losses of a dtype lie in one buffer: each call overwrites the result of the one before."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.buffers: dict[Any, Any] = {}
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = np.asarray(super().cross_entropy(logits, targets, **options))
+        if found.ndim:
+            return found
+        buffer = self.buffers.setdefault(found.dtype, np.zeros((), found.dtype))
+        buffer[...] = found
+        return buffer

@@ -1,0 +1,416 @@
+"""Forward mode, second order and the vectorised map gone wrong while value and gradient are right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backends.contract import Call
+from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.looped import example, looped
+
+# -- second order -----------------------------------------------------------------------------------------------------
+
+
+class CurvatureOfTheDiagonal(Kernel):
+    """The Hessian is diag(p): the outer product p pᵀ is missing."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        mass = self.total(self.coefficients(ask))[:, np.newaxis]
+        return self.scale(ask, upstream) * mass * self.probabilities(ask.x) * t
+
+
+class CurvatureOfSigmoids(Kernel):
+    """The Hessian is diag(p(1 - p)), as if every class were a question of its own."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        p = self.probabilities(ask.x)
+        mass = self.total(self.coefficients(ask))[:, np.newaxis]
+        return self.scale(ask, upstream) * mass * p * (1 - p) * t
+
+
+class CurvatureFromStaleProbabilities(Kernel):
+    """The second derivative uses the softmax of the first call that had the same shape."""
+
+    _last: Any = None
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        if self._last is None or self._last.shape != ask.x.shape:
+            self._last = ask.x
+        return super().loss_curvature(replace(ask, x=self._last), upstream, t)
+
+
+class GradientDetached(Kernel):
+    """The gradient is a constant to a second differentiation."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        return np.zeros_like(ask.x)
+
+
+class CurvatureWithoutUpstream(Kernel):
+    """The upstream gradient is taken for ones in the second pass."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        return super().loss_curvature(ask, np.ones_like(upstream), t)
+
+
+class CurvatureOfIgnoredPositions(Kernel):
+    """Ignored positions have a gradient of 0 and a curvature as if they counted."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_curvature(ask, upstream, t)
+        stray = self.scale(ask, upstream) * self.softmax_tangent(self.probabilities(ask.x), t)
+        return np.where(ask.valid[:, np.newaxis], found, stray)
+
+
+class CurvatureWithoutWeight(Kernel):
+    """The weight of the label is missing from the second derivative, though not from the divisor."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        if ask.weight is None:
+            return super().loss_curvature(ask, upstream, t)
+        curvature = self.scale(ask, upstream) * self.softmax_tangent(self.probabilities(ask.x), t)
+        return np.where(ask.valid[:, np.newaxis], curvature, 0)
+
+
+class CurvatureOfTheSum(Kernel):
+    """The second derivative of the mean is that of the sum."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        return super().loss_curvature(replace(ask, reduction="sum"), upstream, t)
+
+
+class CurvatureDividedByAllPositions(Kernel):
+    """The second derivative of the mean is divided by N, not by the weights of the valid positions."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_curvature(replace(ask, reduction="sum"), upstream, t)
+        return found / len(ask.x) if ask.reduction == "mean" else super().loss_curvature(ask, upstream, t)
+
+
+class CurvatureWithoutTheUniformPart(Kernel):
+    """Label smoothing takes ε from the label's curvature and gives it to nobody."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        return super().loss_curvature(ask, upstream, t) * ask.x.dtype.type(1 - ask.smoothing)
+
+
+class CurvatureOfDistributionsOnly(Kernel):
+    """Probability targets are taken to sum to 1 in the second derivative alone."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        if ask.by_index or ask.weight is not None:
+            return super().loss_curvature(ask, upstream, t)
+        return self.scale(ask, upstream) * self.softmax_tangent(self.probabilities(ask.x), t)
+
+
+class CurvatureFilteredWhereConfident(Kernel):
+    """Positions whose largest probability exceeds 0.99 have no curvature."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_curvature(ask, upstream, t)
+        return np.where(self.probabilities(ask.x).max(-1, keepdims=True) > 0.99, 0, found).astype(found.dtype)
+
+
+class CurvatureThroughTheShift(Kernel):
+    """The second derivative goes through the shift: tied maxima get a share of it."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_curvature(ask, upstream, t)
+        tied = ask.x == ask.x.max(-1, keepdims=True)
+        return np.where(tied.sum(-1, keepdims=True) > 1, found + tied * found.dtype.type(4e-3), found)
+
+
+class CurvatureFromProbabilityTimesLogit(Kernel):
+    """A term p·x that should cancel is formed first: 0 times -inf is NaN."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        product = self.probabilities(ask.x) * ask.x
+        return super().loss_curvature(ask, upstream, t) + (product - product)
+
+
+class CurvatureUnshifted(Kernel):
+    """The second pass exponentiates the logits as they are."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        e = self.exp(ask.x)
+        p = e / self.total(e)[:, np.newaxis]
+        mass = self.total(self.coefficients(ask))[:, np.newaxis]
+        found = self.scale(ask, upstream) * (mass * p * (t - self.mean(p, t)))
+        return np.where(ask.valid[:, np.newaxis], found, 0)
+
+
+class CurvatureInBfloat16(Kernel):
+    """The second derivative starts from probabilities with 8 bits of precision."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        mantissa, exponent = np.frexp(ask.x)
+        rounded = np.ldexp(np.round(mantissa * 256) / 256, exponent).astype(ask.x.dtype)
+        return super().loss_curvature(replace(ask, x=rounded), upstream, t)
+
+
+class CurvatureWrongAtTheSecondCall(Kernel):
+    """A buffer of the first call is added to at the second."""
+
+    _calls = 0
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        self._calls += 1
+        return super().loss_curvature(ask, upstream, t) * (1 if self._calls % 2 else 2)
+
+
+class CurvatureTailMissing(Kernel):
+    """Classes beyond the 128th take no part in the mean of the direction."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        cut = t.copy()
+        cut[:, 128:] = 0
+        return super().loss_curvature(ask, upstream, cut)
+
+
+class LogSoftmaxCurvatureWithoutUpstream(Kernel):
+    """The second derivative of log_softmax takes the sum of the upstream gradient to be 1."""
+
+    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        return -self.softmax_tangent(p, t)
+
+
+class SoftmaxCurvatureUncentred(Kernel):
+    """The second derivative of softmax lacks its last term, the average of the centred product."""
+
+    def softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        return p * (t - self.mean(p, t)) * (v - self.mean(p, v))
+
+
+class SoftmaxCurvatureOfAConstantMean(Kernel):
+    """The mean of the upstream gradient is held constant in the second derivative of softmax."""
+
+    def softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        return self.softmax_tangent(p, t) * (v - self.mean(p, v))
+
+
+# -- forward mode -----------------------------------------------------------------------------------------------------
+
+
+class TangentWithoutTheMean(Kernel):
+    """The mean of the direction is forgotten in the tangent of the loss."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return self.nll_tangent(ask, t)
+
+
+class LogSoftmaxTangentWithoutTheMean(Kernel):
+    """The tangent of log_softmax is the direction."""
+
+    def log_softmax_tangent(self, p: Any, t: Any) -> Any:
+        return t
+
+
+class SoftmaxTangentWithoutTheMean(Kernel):
+    """The tangent of softmax is p·t; its derivatives of other orders are right."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        return (value, (value * tangent).astype(value.dtype)) if call.operation == "softmax" else (value, found)
+
+
+class TangentWithoutWeight(Kernel):
+    """Forward mode drops the weights."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().loss_tangent(replace(ask, weight=None), t)
+
+
+class NllTangentWithoutWeight(Kernel):
+    """The tangent of nll_loss drops the weights."""
+
+    def nll_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().nll_tangent(replace(ask, weight=None), t)
+
+
+class TangentWithoutSmoothing(Kernel):
+    """Forward mode drops the label smoothing."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().loss_tangent(replace(ask, smoothing=0.0), t)
+
+
+class TangentOfIgnoredPositions(Kernel):
+    """Ignored positions move in forward mode, as if their label were class 0."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        everywhere = replace(ask, valid=np.ones_like(ask.valid), labels=ask.index)
+        return super().loss_tangent(everywhere, t) if ask.by_index else super().loss_tangent(ask, t)
+
+
+class TangentTimesLogProbability(Kernel):
+    """The tangent of the labels, 0, is multiplied by a log-probability of -inf: NaN (optax#1762)."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().loss_tangent(ask, t) + self.total(0 * self.log_probabilities(ask.x))
+
+
+class NanInNoDirection(Kernel):
+    """A direction is normalised by its length first: a direction of zero gives NaN."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        length = np.sqrt(np.square(t).sum())
+        return super().loss_tangent(ask, t / length) * length
+
+
+class TangentOfTheSum(Kernel):
+    """The tangent of the mean is that of the sum."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        options = dict(call.options)
+        if options.get("reduction") != "mean":
+            return value, found
+        whole = Call(call.operation, call.operands, tuple((options | {"reduction": "sum"}).items()))
+        return value, super().directional(whole, logits, tangent)[1]
+
+
+class TangentInTheDirectionOfOnes(Kernel):
+    """The direction is never read: ones are taken in its place."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().loss_tangent(ask, np.ones_like(t))
+
+
+class TangentWithoutSign(Kernel):
+    """The magnitude of the direction is used."""
+
+    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+        return super().loss_tangent(ask, np.abs(t))
+
+
+class TangentAlongTheLastAxis(Kernel):
+    """The direction is read with the classes on the last axis, wherever they are."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        axis = dict(call.options)["axis"]
+        moved = np.moveaxis(tangent.reshape(np.moveaxis(logits, axis, -1).shape), -1, axis)
+        return super().directional(call, logits, np.ascontiguousarray(moved))
+
+
+class ValueBesideTheTangentNotReduced(Kernel):
+    """The value that comes with the tangent is the sum where the mean was asked for."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        mean = dict(call.options).get("reduction") == "mean"
+        return (value * value.dtype.type(len(logits)) if mean else value), found
+
+
+class TangentInFloat32(Kernel):
+    """The tangent comes in float32, whatever the type of the logits."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        return value, found.astype(np.float32)
+
+
+class TangentAccumulates(Kernel):
+    """What the first call leaves behind is added at the second."""
+
+    _left: Any = 0
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        left, self._left = self._left, 0 if np.ndim(self._left) else found
+        same = np.shape(left) == found.shape and np.ndim(left) > 0
+        return value, (found + left).astype(found.dtype) if same else found
+
+
+class TangentScaledInPlace(Kernel):
+    """The direction is multiplied in place."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        result = super().directional(call, logits, tangent)
+        if tangent.flags.writeable:
+            tangent *= tangent.dtype.type(0.5)
+        return result
+
+
+# -- vectorised map ---------------------------------------------------------------------------------------------------
+
+
+class MapSharesTheFirstTarget(Kernel):
+    """Every example of a map is given the target of the first one."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        operands = {
+            name: item if name == "weight" else np.broadcast_to(item[:1], item.shape)
+            for name, item in call.operands.items()
+        }
+        return looped(self, Call(call.operation, operands, call.options), logits, upstream)
+
+
+class MapSharesTheFirstUpstream(Kernel):
+    """Every example of a map is given the upstream gradient of the first one."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return looped(self, call, logits, np.broadcast_to(upstream[:1], upstream.shape))
+
+
+class MapInReverse(Kernel):
+    """The examples come back in reverse."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = looped(self, call, logits, upstream)
+        return np.ascontiguousarray(value[::-1]), np.ascontiguousarray(gradient[::-1])
+
+
+class MapOverTheLastAxis(Kernel):
+    """The examples of the gradient are stacked along the last axis."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = looped(self, call, logits, upstream)
+        return value, np.ascontiguousarray(np.moveaxis(gradient, 0, -1))
+
+
+class MapSqueezesOneExample(Kernel):
+    """A mapped axis of extent 1 is gone."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = looped(self, call, logits, upstream)
+        return (value[0], gradient[0]) if len(logits) == 1 else (value, gradient)
+
+
+class MapWithoutWeight(Kernel):
+    """What is not mapped over, the weight, is left out."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        operands = {name: item for name, item in call.operands.items() if name != "weight"}
+        return looped(self, Call(call.operation, operands, call.options), logits, upstream)
+
+
+class MapForgetsTheIgnored(Kernel):
+    """The guard for ignored labels is not mapped: such an example gets the loss of class 0 (pytorch#106118)."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        targets = call.operands.get("targets")
+        ignored = dict(call.options).get("ignore_index")
+        if targets is None or ignored is None:
+            return looped(self, call, logits, upstream)
+        operands = {**call.operands, "targets": np.where(targets == ignored, 0, targets)}
+        options = tuple((dict(call.options) | {"ignore_index": None}).items())
+        return looped(self, Call(call.operation, operands, options), logits, upstream)
+
+
+class MapReduces(Kernel):
+    """The values of the examples are added up."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = looped(self, call, logits, upstream)
+        return value.sum(dtype=value.dtype), gradient
+
+
+class MapOfTheFirstExample(Kernel):
+    """The first example is computed, and broadcast."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = self.differentiate(example(call, 0), logits[0], np.asarray(upstream[0]))
+        return np.stack([value] * len(logits)), np.stack([gradient] * len(logits))
