@@ -44,7 +44,7 @@ DEFAULT_BACKENDS = (
     "tensorflow:graph",
     "tensorflow:xla",
 )
-BUDGET = 0.15  # seconds of rounds an entry
+BUDGET = 0.12  # seconds of rounds an entry
 QUICK_BUDGET = 0.1
 
 
