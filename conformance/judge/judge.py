@@ -22,9 +22,9 @@ from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import NORMATIVE, Policies, for_operation
-from conformance.worker.exchange import Failure, Observation
+from conformance.worker.exchange import EARLIER_RESULT, Failure, Observation
 
-__all__ = ["Judge", "Unit"]
+__all__ = ["Judge", "Unit", "modification"]
 
 _FAILURES: dict[str, Verdict] = {
     "unsupported": "unsupported",
@@ -335,9 +335,17 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
     return {"value": seen.value, "gradient": seen.gradient}.get(quantity, seen.derivative)
 
 
+def modification(seen: Observation) -> str:
+    """What a call wrote to that was not its own, in words; the observation names at least one."""
+    inputs = [name for name in seen.modified if name != EARLIER_RESULT]
+    said = [f"its inputs: {', '.join(inputs)}"] if inputs else []
+    said += [EARLIER_RESULT] if EARLIER_RESULT in seen.modified else []
+    return f"the call modified {', and '.join(said)}"
+
+
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = modification(seen)
         found = [Finding(problem, "unmodified", reduction, "fail", message)]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]

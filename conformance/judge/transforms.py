@@ -9,7 +9,7 @@ import msgspec
 
 from conformance.cases.model import TransformName
 from conformance.judge.finding import Finding
-from conformance.judge.judge import Judge, Unit
+from conformance.judge.judge import Judge, Unit, modification
 from conformance.judge.prepared import Prepared, Quantity
 from conformance.oracle.policies import for_operation
 from conformance.worker.exchange import Observation
@@ -54,7 +54,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
             finding = finding.deviating(f"{finding.message} (as its declared policies say)")
         return [finding]
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
+        message = modification(seen)
         return [Finding(problem, name, reduction, "fail", message, seconds=seen.seconds)]
     found: list[Finding] = []
     for quantity in QUANTITIES[name]:

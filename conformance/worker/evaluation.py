@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from conformance.worker.exchange import Array, Failure, Observation, Request
+from conformance.worker.exchange import EARLIER_RESULT, Array, Failure, Observation, Request
 from conformance.worker.faults import Blame
+from conformance.worker.held import Held
 from conformance.worker.layouts import arrange, can_broadcast, owner
 from conformance.worker.transforms import TRANSFORMS, Perform
 
@@ -66,6 +67,8 @@ class Evaluator:
         self.backend = backend
         self._call = Call
         self._blame = Blame(type(backend))
+        self._held = Held(backend.array)
+        self._overwritten = False
         self._isolated = multiprocessing.parent_process() is not None
 
     def observe(self, request: Request) -> Observation:
@@ -73,6 +76,7 @@ class Evaluator:
         clock = _Clock()
         seen: dict[str, Any] = {}
         inputs: list[_Input] = []
+        self._overwritten = False
         try:
             inputs = self._inputs(request)
             self._observe(request, inputs, clock, seen)
@@ -81,6 +85,7 @@ class Evaluator:
         except BaseException as error:
             seen["failure"] = self._failure(error)
         modified = tuple(each.name for each in inputs if self._is_modified(each))
+        modified += (EARLIER_RESULT,) * self._overwritten
         return Observation(request.key, **seen, modified=modified, seconds=clock.nanoseconds * 1e-9)
 
     def _observe(self, request: Request, inputs: list[_Input], clock: _Clock, seen: dict[str, Any]) -> None:
@@ -158,6 +163,7 @@ class Evaluator:
             array = self._read("the value", result, logits)
         finally:
             clock.stop()
+        self._overwritten |= self._held.replaced(call.operation, result, array)
         return np.array(array, order="C")
 
     def _differentiate(self, call: Any, logits: Any, upstream: Any, clock: _Clock, seen: dict[str, Any]) -> None:
@@ -169,6 +175,8 @@ class Evaluator:
             value = self._read("the value beside the gradient", pair[0], logits)
             gradient = self._read("the gradient", pair[1], logits)
             clock.stop()
+            for name, result, read in (("value", pair[0], value), ("gradient", pair[1], gradient)):
+                self._overwritten |= self._held.replaced((call.operation, name), result, read)
             seen["value_with_gradient"] = np.array(value, order="C")
             seen["gradient"] = np.array(gradient, order="C")
         except _Failed as stop:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "EARLIER_RESULT",
     "Array",
     "Description",
     "Failure",
@@ -29,6 +30,9 @@ __all__ = [
     "unpack_observations",
     "unpack_requests",
 ]
+
+#: Among what a call modified: a result that an earlier call returned, and that its caller may still hold.
+EARLIER_RESULT = "the result of an earlier call"
 
 Array = npt.NDArray[np.generic]
 FailureKind = Literal["raised", "unsupported", "adapter", "crash", "timeout", "not run"]
@@ -84,7 +88,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that
-    the calls changed. ``repeatable`` is ``None`` where it was not asked for. ``seconds`` counts the framework's
+    the calls changed, and :data:`EARLIER_RESULT` where one wrote to that. ``repeatable`` is ``None`` where it was not asked for. ``seconds`` counts the framework's
     calls, each until its result has been read (so that asynchronous work is inside), and nothing of the harness.
     """
 

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.worker import worker
 from conformance.worker.evaluation import Evaluator, same_bits
-from conformance.worker.exchange import Observation, Request
+from conformance.worker.exchange import EARLIER_RESULT, Observation, Request
 
 
 def request(key: int = 1, first: float = fake_backends.TRIGGER, **changes: Any) -> Request:
@@ -114,6 +114,16 @@ def test_failing_gradients_leave_the_value() -> None:
     assert seen.gradient_failure is not None and seen.gradient_failure.kind == "raised"
     pair = observe("GradientIsNoPair", request(upstream=np.ones((2, 3)))).gradient_failure
     assert pair is not None and pair.kind == "adapter" and "differentiate" in pair.message
+
+
+def test_a_result_that_a_later_call_overwrites() -> None:
+    evaluator = Evaluator(fake_backends.create("OneBuffer", 1))
+    first, second, third = (evaluator.observe(request(key, first=float(key))) for key in (1, 2, 2))
+    assert (first.modified, second.modified) == ((), (EARLIER_RESULT,))
+    assert third.modified == ()  # the same numbers: nothing that a caller could notice
+    for name in ("Sound", "Chatty"):
+        sound = Evaluator(fake_backends.create(name, 1))
+        assert [sound.observe(request(key, first=float(key))).modified for key in (1, 2)] == [(), ()]
 
 
 def test_modified_inputs_are_named_and_do_not_spoil_the_next_request() -> None:
