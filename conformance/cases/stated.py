@@ -18,14 +18,16 @@ from conformance.errors import CaseError, CaseErrors
 
 __all__ = ["require_true_values"]
 
+#: Of the true value, or of 1 where that is smaller: the error of a number that was computed in float32.
+_OF_FLOAT32 = Decimal("1e-6")
 #: Of the true value: however few digits are written, a difference beyond this is no rounding.
-_COARSEST = Decimal("1e-3")
+_COARSEST = Decimal("1e-2")
 
 
 def require_true_values(entries: Sequence[Entry], expected_text: ExpectedText, *, except_below: Path) -> None:
     """Raise CaseErrors where an expected value of a case outside the folder ``except_below`` is not the oracle's.
 
-    Fewer digits than 17 are allowed: a published number may differ by one in its last place. Whether all digits are
+    Published numbers are allowed, which have few digits, or those of a float32 computation. Whether all 17 digits are
     there is the linter's question, as are the suite's own cases.
     """
     own = except_below.resolve()
@@ -66,7 +68,7 @@ def _differences(entry: Entry, key: str, written: Any, truth: Any, index: str) -
 
 
 def _is_rounded(written: str, truth: str) -> bool:
-    """Whether ``written`` is ``truth`` to within one in its last place."""
+    """Whether ``written`` is ``truth`` to within one in its last place, or to what float32 can tell."""
     first, second = decimal_of(written), decimal_of(truth)
     if first is None or second is None:
         return False
@@ -74,5 +76,5 @@ def _is_rounded(written: str, truth: str) -> bool:
         return first.is_nan() == second.is_nan() and (first.is_nan() or first == second)
     exponent = first.as_tuple().exponent
     last_place = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
-    return abs(first - second) <= min(last_place, _COARSEST * abs(second))
-
+    rounding = min(last_place, _COARSEST * abs(second))
+    return abs(first - second) <= max(rounding, _OF_FLOAT32 * max(abs(second), Decimal(1)))

@@ -88,8 +88,9 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that
-    the calls changed, and :data:`EARLIER_RESULT` where one wrote to that. ``repeatable`` is ``None`` where it was not asked for. ``seconds`` counts the framework's
-    calls, each until its result has been read (so that asynchronous work is inside), and nothing of the harness.
+    the calls changed, and :data:`EARLIER_RESULT` where one wrote to that. ``repeatable`` is ``None`` where it was not
+    asked for. ``seconds`` counts the framework's calls, each until its result has been read (so that asynchronous work
+    is inside), and nothing of the harness.
     """
 
     key: int

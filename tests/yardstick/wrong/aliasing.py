@@ -181,3 +181,31 @@ class ValueBufferShared(Kernel):
         if value.ndim:
             value[...] = value[..., ::-1].copy()
         return value, gradient
+
+
+class _OneBuffer(Kernel):
+    """Base: results of a shape and dtype lie in the same memory, which the next call overwrites."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.buffers: dict[Any, Any] = {}
+
+    def buffered(self, name: str, found: Any) -> Any:
+        buffer = self.buffers.setdefault((name, found.shape, found.dtype), np.array(found))
+        buffer[...] = found
+        return buffer
+
+
+class OneBufferForLogProbabilities(_OneBuffer):
+    """log_softmax returns its own buffer: what an earlier call returned changes under its caller's eyes."""
+
+    def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return self.buffered("log_softmax", super().log_softmax(logits, axis=axis))
+
+
+class OneBufferForGradients(_OneBuffer):
+    """cross_entropy's gradients of a shape share a buffer, as those of a replayed graph do."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value, self.buffered("gradient", gradient) if call.operation == "cross_entropy" else gradient
