@@ -110,12 +110,20 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
         yield Complaint((name, "classes"), f"{given.distribution} takes no classes", "remove the key")
     if not math.isfinite(given.scale):
         yield Complaint((name, "scale"), f"scale {given.scale} is not finite", "write a finite scale")
+    elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
+        problem = f"scale {given.scale} takes numbers beyond the range of float64"
+        yield Complaint((name, "scale"), problem, "write a smaller one")
     if given.distribution in ("labels", "simplex", "constant"):
         for key, unused in (("scale", 1.0), ("offset", 0.0)):
             if getattr(given, key) != unused and (given.distribution, key) != ("constant", "offset"):
                 yield Complaint((name, key), f"{given.distribution} takes no {key}", "remove the key")
     if case.targets_as == "python" and name == "targets":
         yield Complaint((name,), "a generator makes arrays, not Python objects", "write the targets out")
+
+
+def _widest(given: Generator) -> float:
+    """The largest magnitude that a finite scale and offset may give; a normal number is within six deviations."""
+    return (6.0 if given.distribution == "normal" else 1.0) * abs(given.scale) + abs(given.offset)
 
 
 def _options(case: Case) -> Iterator[Complaint]:

@@ -16,6 +16,7 @@ __all__ = ["complaints_of"]
 
 _ABOUT_KEYS = re.compile("unknown field|missing required field")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+_LIMIT = re.compile(r"([<>]=?) -?[0-9.]+$")
 _WORDING = (
     ("`", ""),
     ("Expected object", "expected mapping"),
@@ -82,6 +83,10 @@ def _from_message(message: str, data: Any, annotation: Any, base: NodePath) -> C
     if "matching regex" in problem:
         mend = "lower-case words of letters and digits, joined by '-' or '.'"
         return Complaint(base + path, f"{_kind(value)} is no identifier", mend)
+    if limit := _LIMIT.search(problem):
+        what = "as many characters or fewer" if "length" in problem and limit[1] == "<=" else f"a number {limit[0]}"
+        mend = f"write {what}"
+        return Complaint(base + path, f"{problem}: {_kind(value)}", mend)
     allowed = [item for kind in _members(annotation) if get_origin(kind) is Literal for item in get_args(kind)]
     mend = "write " + " or ".join(_words(annotation)) if _words(annotation) else "write what is expected"
     if allowed:

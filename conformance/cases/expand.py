@@ -57,6 +57,7 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
     exact = _exact(entry)
     if case.expect is None or case.expect.error is None:
         check_fit(entry, exact.logits, exact.targets, exact.weight, exact.class_axis)
+    _check_layouts(entry, exact.logits)
     reductions: tuple[ReductionName, ...] = ("none",) if case.op in NORMALISERS else case.reductions
     upstream = _upstream(entry, exact, reductions)
     tangent = _tangent(entry, exact)
@@ -68,6 +69,14 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
         else:
             problems += _problems(entry, exact, upstream, tangent, dtype)
     return Expansion(problems, skipped)
+
+
+def _check_layouts(entry: Entry, logits: Float64Array) -> None:
+    """Positions along axis 0 that share their memory hold the same numbers."""
+    if "broadcast" in entry.case.layouts and logits.ndim and logits.tobytes() != logits[:1].tobytes() * len(logits):
+        mend = "repeat the logits of one position, or remove the layout"
+        path = ("layouts", entry.case.layouts.index("broadcast"))
+        raise entry.error(path, "broadcast, with logits that differ along axis 0", mend)
 
 
 def reference_problem(entry: Entry) -> Problem | None:

@@ -20,7 +20,16 @@ from conformance.cases.schema import SCHEMA_NAME, check_schema
 from conformance.cases.yaml12 import NodePath, read_text
 from conformance.errors import CaseError, Place
 
-__all__ = ["ExpectedText", "Finding", "finding_of", "lint", "same_number", "schema_findings", "schema_line"]
+__all__ = [
+    "ExpectedText",
+    "Finding",
+    "decimal_of",
+    "finding_of",
+    "lint",
+    "same_number",
+    "schema_findings",
+    "schema_line",
+]
 
 #: The oracle: of a problem and a key of ``expected``, decimal text of 17 significant digits, in nested lists for
 #: arrays; None where the definition gives no value.
@@ -144,13 +153,14 @@ def _differences(place: Place, written: Any, truth: Any, index: str = "") -> Ite
 
 def same_number(one: str, other: str) -> bool:
     """Whether two decimal texts are the same number, digit for digit; infinities and NaN go by their names."""
-    first, second = _number(one), _number(other)
+    first, second = decimal_of(one), decimal_of(other)
     if first is None or second is None:
         return False
     return (first.is_nan() and second.is_nan()) or first == second
 
 
-def _number(text: str) -> Decimal | None:
+def decimal_of(text: str) -> Decimal | None:
+    """The number that decimal text, an infinity or NaN is; None for other text."""
     try:
         return Decimal(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except InvalidOperation:

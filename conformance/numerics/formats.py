@@ -95,5 +95,6 @@ def round_to(values: Float64Array, name: DtypeName) -> npt.NDArray[np.generic]:
 
 
 def widen(array: npt.NDArray[np.generic]) -> Float64Array:
-    """The same numbers in float64: exact for every format."""
-    return np.asarray(array).astype(np.float64)
+    """The same numbers in float64: exact for every format. The real part of complex ones, which no dtype admits."""
+    array = np.asarray(array)
+    return (array.real if array.dtype.kind == "c" else array).astype(np.float64)

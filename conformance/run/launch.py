@@ -15,10 +15,12 @@ from conformance import __version__
 from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, parse_shard, select
+from conformance.cases.stated import require_true_values
 from conformance.errors import UsageError
 from conformance.judge.finding import Subject
 from conformance.judge.profile import UNDECLARED, Profile, load_profile
 from conformance.judge.verdict import NONCONFORMING
+from conformance.oracle.text import expected_text
 from conformance.places import CASES, PROFILES, QUICK
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.records import BackendRecord, Footer, Header, Outcome
@@ -83,6 +85,7 @@ def launch(settings: Settings) -> Finished:
         raise UsageError(
             "no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
         )
+    require_true_values(entries, expected_text, except_below=CASES)
     found = find_backends(settings.backends, settings.device, settings.mode)
     folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
     jobs = settings.jobs or max(1, min(len(found), os.cpu_count() or 1))

@@ -18,6 +18,15 @@ def only(folder: Path, body: str, *, op: str = "cross_entropy", dtype: str = "fl
     return problem
 
 
+def test_broadcast_needs_positions_that_are_the_same(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="differ along axis 0") as raised:
+        expand(entry(tmp_path, "logits: [[1, 2], [1, 3]]\ntargets: [0, 1]\nlayouts: [contiguous, broadcast]"))
+    assert raised.value.place is not None and raised.value.place.key == "cases[0].layouts[1]"
+    for logits in ("[[1, .nan], [1, .nan]]", "[[1, 2]]", "{distribution: constant, shape: [2, 2]}"):
+        body = f"logits: {logits}\ntargets: {{distribution: labels}}\nlayouts: [broadcast]"
+        assert len(expand(entry(tmp_path, body)).problems) == 4
+
+
 def test_a_problem_for_each_dtype_and_layout(tmp_path: Path) -> None:
     found = expand(entry(tmp_path, "logits: [[0.2, 0.7]]\ntargets: [1]\nlayouts: [contiguous, sliced]"))
     assert [problem.key[1:] for problem in found.problems] == [

@@ -86,7 +86,21 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
         ("logits: [[1]]\ntargets: [0]\ndtypes: [float32, float32]", 8, "dtypes[1]", "twice", "one of the two"),
         ("logits: [[1]]\ntargets: [0]\ntarget_dtype: int23", 8, "target_dtype", "unknown dtype", "'int32'"),
         ("logits: [[1]]\ntargets: [0]\nlabel_smoothing: 1.5", 8, "label_smoothing", "within", "expect"),
-        ("logits: [[1]]\ntargets: [0]\nbudget: {memory: -1}", 8, "budget.memory", ">= 0", "integer"),
+        ("logits: [[1]]\ntargets: [0]\nbudget: {memory: -1}", 8, "budget.memory", ">= 0", "a number >= 0"),
+        (
+            "logits: {distribution: uniform, shape: [3000000000]}\ntargets: [0]",
+            6,
+            "logits.shape[0]",
+            "expected int <=",
+            "a number <= 2147483648",
+        ),
+        (
+            "logits: {distribution: normal, shape: [2, 2], scale: 1e308}\ntargets: [0, 1]",
+            6,
+            "logits.scale",
+            "beyond the range of float64",
+            "smaller",
+        ),
     ],
 )
 def test_a_mistake_names_line_key_and_mend(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_support import ROOT, WRONG, Ran, Run, adapter, process, write
+from cli_support import CASES, ROOT, WRONG, Ran, Run, adapter, process, write
 
 
 def outcomes(folder: Path) -> list[dict[str, Any]]:
@@ -70,6 +70,13 @@ class TestRun:
             "run", "-b", broken, "-b", "numpy", "--cases", file, "--output", tmp_path / "two", "--format", "json"
         )
         assert ran.code == 0 and set(ran.json["unavailable"]) == {"broken"} and totals(ran, "numpy")["pass"]
+
+    def test_an_expected_value_that_is_not_the_truth(self, conformance: Run, tmp_path: Path) -> None:
+        text = CASES.replace("targets: [1]", "targets: [1]\n    expected: {mean: 1.4308}")
+        ran = conformance("run", "-b", "numpy", "--cases", write(tmp_path / "small.yaml", text))
+        refused(
+            ran, 2, "small.yaml:9: cases[0].expected.mean: 1.4308 is not the true value", "write 1.5306784602098737"
+        )
 
     def test_a_framework_that_is_not_installed(
         self, conformance: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -132,3 +132,30 @@ class LossNeverNegative(Kernel):
 
     def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
         return np.maximum(super().losses(ask, a, log_probabilities), 0)
+
+
+class BothInfinitiesTakeTheLimit(Kernel):
+    """softmax: a position with an infinite logit of each sign gets the limit, 1 and 0."""
+
+    def probabilities(self, x: Any) -> Any:
+        found = super().probabilities(x)
+        both = np.isposinf(x).any(-1, keepdims=True) & np.isneginf(x).any(-1, keepdims=True)
+        return np.where(both, np.isposinf(x) / np.maximum(np.isposinf(x).sum(-1, keepdims=True), 1), found)
+
+
+class InfinitiesShareTheProbability(Kernel):
+    """softmax: two or more infinite logits share the probability; one gives NaN."""
+
+    def probabilities(self, x: Any) -> Any:
+        found = super().probabilities(x)
+        count = np.isposinf(x).sum(-1, keepdims=True)
+        return np.where(count > 1, np.isposinf(x) / np.maximum(count, 1), found)
+
+
+class NanSwallowedWithoutABatch(Kernel):
+    """log_softmax of rank 1 leaves NaN logits out."""
+
+    def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
+        if logits.ndim == 1 and not np.isnan(logits).all():
+            logits = np.where(np.isnan(logits), np.asarray(-np.inf, logits.dtype), logits)
+        return super().log_softmax(logits, axis=axis)
