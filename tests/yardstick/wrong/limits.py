@@ -114,3 +114,13 @@ class NllLossOfAPositiveDivisor(Kernel):
             return found
         ones = np.full_like(log_probabilities, -1)
         return found * np.sign(super().nll_loss(ones, targets, reduction="sum", **options))
+
+
+class SubnormalLogProbabilitiesLost(Kernel):
+    """float64 nll_loss: log-probabilities below the least normal number are 0, where it is declared that they stay."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        if log_probabilities.dtype == np.float64:
+            tiny = np.finfo(np.float64).tiny
+            log_probabilities = np.where(np.abs(log_probabilities) < tiny, 0.0, log_probabilities)
+        return super().nll_loss(log_probabilities, targets, **options)
