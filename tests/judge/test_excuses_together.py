@@ -57,3 +57,24 @@ def test_neither_excuses_alone(tmp_path: Path) -> None:
     assert verdict(tmp_path, label_out_of_range="nan") == "fail"
     assert verdict(tmp_path, default_ignore_index="none") == "fail"
     assert verdict(tmp_path, default_ignore_index="none", label_out_of_range="zero") == "fail"
+
+
+BESIDE = CASE.replace("targets: [0, -100]", "targets: [-1, 255]\n    ignore_index: 255")
+
+
+class NanForMinusOne(NanForBadLabels):
+    """Label 255 is ignored, beside a bad one."""
+
+    def cross_entropy(self, logits, targets, **options):
+        losses = Numpy.cross_entropy(self, logits, np.where(targets < 0, 0, targets), **options)
+        return np.where(targets < 0, np.nan, losses).astype(logits.dtype)
+
+
+def test_an_ignored_label_beyond_the_classes_stays_ignored_beside_a_bad_one(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(BESIDE, encoding="utf-8")
+    declared = {"label-out-of-range": Declared(value="nan", documentation="undocumented")}
+    subject = Subject("it", profile=Profile(backend="it", policies=declared))
+    plan = Plan(load_suite([file]).entries, ("float32",))
+    outcomes = [each for unit in judge_locally(NanForMinusOne(), plan, subject) for each in unit]
+    assert {each.verdict for each in outcomes if each.check == "value"} == {"deviation"}
