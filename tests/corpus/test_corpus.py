@@ -7,8 +7,13 @@ from conformance.cases.model import Generator
 from conformance.places import CASES
 
 ENTRIES = load_suite((CASES,)).entries
-#: e to minus the whole range: no decimal text of a usable length holds it.
-BEYOND_TEXT = ("whole-range-of-float16", "whole-range-of-float32", "whole-range-of-float64")
+#: e to minus the whole range, or most of it: no decimal text of a usable length holds it.
+BEYOND_TEXT = (
+    "all-logits-far-below-zero",
+    "whole-range-of-float16",
+    "whole-range-of-float32",
+    "whole-range-of-float64",
+)
 TENSORS = ("logits", "log_probabilities", "targets", "weight", "upstream")
 
 

@@ -77,4 +77,4 @@ def test_an_ignored_label_beyond_the_classes_stays_ignored_beside_a_bad_one(tmp_
     subject = Subject("it", profile=Profile(backend="it", policies=declared))
     plan = Plan(load_suite([file]).entries, ("float32",))
     outcomes = [each for unit in judge_locally(NanForMinusOne(), plan, subject) for each in unit]
-    assert {each.verdict for each in outcomes if each.check == "value"} == {"deviation"}
+    assert {each.verdict for each in outcomes if each.check == "error"} == {"deviation"}

@@ -182,10 +182,10 @@ class HalfIntermediates(Kernel):
 
 
 class Flushed(Kernel):
-    """float32 results below the least normal number are 0; declares it."""
+    """float32 numbers below the least normal one are 0, inside bfloat16 results too; declares it."""
 
     policies: ClassVar[dict[str, Declared]] = {
-        "subnormal-results": Declared(value="flushed", documentation="undocumented")
+        "subnormal-results": Declared(value={"float32": "flushed", "bfloat16": "flushed"}, documentation="undocumented")
     }
 
     def flushed(self, array: Any) -> Any:
