@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.yardstick.registry import right_backends, suite, title, wrong_backends
-from tests.yardstick.trial import quick_survivors, unwanted
+from tests.yardstick.trial import first_kills, quick_survivors, unwanted
 
 RIGHT, WRONG = right_backends(), wrong_backends()
 SHARES = range(2)
@@ -23,10 +23,16 @@ def test_what_is_right_passes_every_case(share: int) -> None:
     assert not found, f"{len(found)} false alarms:\n" + "\n".join(shown)
 
 
+#: Wrong only where an object lies at the address of an earlier one: few calls need not come to that, many do.
+BY_CHANCE = {"caches.ResultById"}
+
+
 @pytest.mark.parametrize("share", SHARES)
 def test_what_is_wrong_is_killed_by_the_quick_selection(share: int) -> None:
-    survivors = quick_survivors(WRONG[share :: len(SHARES)], suite())
-    assert not survivors, "add a case that finds them out, then `python -m tests.yardstick matrix`"
+    survivors = set(quick_survivors(WRONG[share :: len(SHARES)], suite()))
+    assert survivors <= BY_CHANCE, "add a case that finds them out, then `python -m tests.yardstick matrix`"
+    rest = [kind for kind in WRONG if title(kind) in survivors]
+    assert set(first_kills(rest, suite())) == survivors
 
 
 def test_every_wrong_backend_has_a_name_of_its_own_and_says_what_it_re_creates() -> None:
