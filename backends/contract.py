@@ -82,7 +82,11 @@ class Backend(ABC):
 
     @classmethod
     def prepare(cls, *, threads: int) -> None:
-        """Set what must be set before the framework is imported (environment variables); runs in the worker."""
+        """Set what must be set before the framework is imported (environment variables); runs in the worker.
+
+        ``CONFORMANCE_CACHE``, where it is set, names a folder for what compilers may keep; it goes with the run, so
+        that no result comes from a compiler of yesterday.
+        """
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

@@ -47,6 +47,8 @@ class Jax(Backend):
 
         super().__init__(device=device, mode=mode, threads=threads)
         jax.config.update("jax_enable_x64", True)
+        # To take JAX's own frames out of a traceback asks the file system about each; a run refuses thousands of calls.
+        jax.config.update("jax_traceback_filtering", "off")
         self._place = jax.devices(self.device)[0]
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
@@ -55,6 +57,10 @@ class Jax(Backend):
         # The CPU client reads the size of its thread pool from here, and from nowhere else.
         os.environ["NPROC"] = str(threads)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Calls that lower to the same program are compiled once, also in the processes that follow in the same run.
+        if cache := os.environ.get("CONFORMANCE_CACHE"):
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "jax"))
+            os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
     def versions(self) -> dict[str, str]:
         import jaxlib

@@ -18,9 +18,9 @@ __all__ = ["findings_text"]
 _HEAD = """# What was found
 
 Every entry stands in the register of known defects of its backend's profile (`backends/profiles/`), and a run fails as
-soon as one of them no longer shows. Each was confirmed by the framework alone, outside the suite. Versions are those
-that it was seen on. The command derives the exact result and shows what the framework gives; the call is the adapter's
-function of that name, a few lines long.
+soon as one of them no longer shows, unless the entry says that it depends on the machine. Each was confirmed by the
+framework alone, outside the suite. Versions are those that it was seen on. The command derives the exact result and
+shows what the framework gives; the call is the adapter's function of that name, a few lines long.
 """
 
 
@@ -37,6 +37,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             seen = ", ".join(row["seen"]) or row["message"]
             lines.append(f"- where: {escape(where)}; seen: {escape(seen)}")
             lines.append(f"- on: {escape('; '.join(row['seen_on']))}{_range(row['versions'])}; confirmed {row['date']}")
+            if row["machine"]:
+                lines.append(f"- depends on the machine: {escape(row['machine'])}")
             lines.append(f"- upstream: {_link(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)

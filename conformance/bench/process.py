@@ -55,7 +55,11 @@ class Listening:
         self._read, write = os.pipe()
         # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
-        variables = pool_variables(orders.threads) | {"TMPDIR": str(caches), "PYTHONPATH": found}
+        variables = pool_variables(orders.threads) | {
+            "TMPDIR": str(caches),
+            "CONFORMANCE_CACHE": str(caches),
+            "PYTHONPATH": found,
+        }
         command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write)]
         try:
             with self._log.open("wb") as log:

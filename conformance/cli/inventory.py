@@ -70,6 +70,7 @@ def defect_rows() -> list[Row]:
                     "seen": [*entry.reached, *entry.observed],
                     "versions": entry.versions,
                     "seen_on": list(entry.seen_on or profile.tested),
+                    "machine": entry.machine,
                     "message": entry.message,
                     "issue": entry.issue,
                     "date": entry.date,

@@ -70,6 +70,9 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     verdicts: tuple[Verdict, ...] = ("fail",)
     #: Versions that it was seen on, where those of the whole profile do not hold.
     seen_on: list[str] = []
+    #: What it depends on besides the version, and where it was seen: where that is said, the entry is not out of date
+    #: on a machine that does not show it.
+    machine: str = ""
     why: Text
     issue: Text
     date: Text

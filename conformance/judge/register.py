@@ -62,12 +62,15 @@ class Register:
         """One outcome for every entry that was checked and did not show.
 
         A case that an entry names must show the defect; of the cases that a pattern with ``*`` covers, one must. A run
-        that is narrowed to some cases or dtypes says nothing of it.
+        that is narrowed to some cases or dtypes says nothing of it, and nor does one on a machine of another kind than
+        that which an entry's ``machine`` describes.
         """
         gone: list[Outcome] = []
         if not self.whole:
             return gone
         for entry in self._entries:
+            if entry.machine:
+                continue
             covered = {case: outcome for (name, case), outcome in self._covered.items() if name == entry.id}
             shown = {case for name, case in self._shown if name == entry.id}
             named = {case: outcome for case, outcome in covered.items() if case in entry.cases}

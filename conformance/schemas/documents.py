@@ -115,8 +115,12 @@ class ListedDefect(msgspec.Struct, frozen=True, kw_only=True):
     checks: list[str]
     seen: list[str]
     versions: str
+    seen_on: list[str]
+    machine: str
+    message: str
     issue: str
     date: str
+    cases: list[str]
     shown_by: str
 
 

@@ -124,6 +124,8 @@ def _versions(group: Group, subject: Subject, defect: Defect | None) -> str:
     text += f"; on {'; '.join(where)}"
     if defect and (defect.versions or defect.seen_on):
         text += f"; registered for {defect.versions or ', '.join(defect.seen_on)}"
+    if defect and defect.machine:
+        text += f"; {defect.machine}"
     return escape(text)
 
 

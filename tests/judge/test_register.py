@@ -20,8 +20,9 @@ ENTRY = Defect(
 )
 
 
-def register(*, whole: bool) -> Register:
-    return Register(Subject("b", profile=Profile(backend="b", known=[ENTRY])), whole)
+def register(*, whole: bool, machine: str = "") -> Register:
+    entry = msgspec.structs.replace(ENTRY, machine=machine)
+    return Register(Subject("b", profile=Profile(backend="b", known=[entry])), whole)
 
 
 def outcome(case: str, verdict: str, letter: str | None = None) -> Outcome:
@@ -55,3 +56,10 @@ def test_a_narrowed_run_calls_nothing_out_of_date() -> None:
     found = register(whole=False)
     found.apply(outcome("some-1", "pass"))
     assert msgspec.to_builtins(found.fixed()) == []
+
+
+def test_an_entry_that_depends_on_the_machine_is_not_out_of_date_where_it_does_not_show() -> None:
+    found = register(whole=True, machine="seen on one processor, not on another")
+    assert found.apply(outcome("named", "pass")).verdict == "pass"
+    assert found.fixed() == []
+    assert found.apply(outcome("named", "fail", "C")).verdict == "known"
