@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class Jax(Backend):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Calls that lower to the same program are compiled once, also in the processes that follow in the same run.
         if cache := os.environ.get("CONFORMANCE_CACHE"):
-            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(cache, "jax"))
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache, "jax")))
             os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
     def versions(self) -> dict[str, str]:

@@ -22,6 +22,8 @@ class Session:
     """A backend and its orders; ``tell`` hands an event to the driver."""
 
     def __init__(self, orders: Orders, backend: Backend, tell: Any) -> None:
+        import gc
+
         from conformance.bench.timing import Evictor
         from conformance.worker.faults import Blame
 
@@ -30,6 +32,7 @@ class Session:
         self.tell = tell
         self._evict = Evictor(orders.evict_bytes)
         self._blame = Blame(type(backend))
+        gc.freeze()  # what the framework's import left is not looked through before each entry
 
     def time(self, entry: Entry, benchmark: Any) -> None:
         """Time one entry; whatever goes wrong ends in an event, and the next entry is not touched."""

@@ -27,13 +27,16 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
     """
     from reports.merge import merge
 
-    for path in write_all(merge(runs), paths, output):
+    for path in write_all(merge(runs), paths, output).values():
         sys.stdout.write(f"{path}\n")
     return 0
 
 
-def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> list[Path]:
-    """Write the dossiers of all frameworks, with cases as ``paths`` have them (else the suite's own); their paths."""
+def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> dict[str, Path]:
+    """Write the dossiers of all frameworks, with cases as ``paths`` have them (else the suite's own); their paths.
+
+    They are named by framework.
+    """
     from conformance.cases.load import load_suite
     from conformance.judge.profile import load_profile
     from conformance.places import CASES, PROFILES

@@ -42,8 +42,14 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     merged = merge(runs)
     print_merged(merged, output, details=details)
     exports.write(merged, paths)
-    write_all(merged, paths, output / "dossier")
-    click.echo(
-        f"site: {write_site(merged.runs, output, cases=paths, reproduce=reproducer, benchmarks=merged.benchmarks)}"
+    dossiers = write_all(merged, paths, output / "dossier")
+    site = write_site(
+        merged.runs,
+        output,
+        cases=paths,
+        reproduce=reproducer,
+        benchmarks=merged.benchmarks,
+        dossiers={framework: path.relative_to(output).as_posix() for framework, path in dossiers.items()},
     )
+    click.echo(f"site: {site}")
     return 0

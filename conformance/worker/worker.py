@@ -40,7 +40,7 @@ def start(spec: str, threads: int, log_path: str | None, creator: str = CREATOR)
     """
     if log_path is not None:
         _redirect(log_path)
-        os.environ["CONFORMANCE_CACHE"] = os.path.dirname(log_path)
+        os.environ["CONFORMANCE_CACHE"] = log_path.rpartition(os.sep)[0]
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     module, _, attribute = creator.partition(":")

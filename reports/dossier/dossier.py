@@ -26,15 +26,15 @@ PLAIN = frozenset({"value", "gradient", "error"})
 
 def write_dossiers(
     merged: Merged, entries: Mapping[str, Entry], profiles: Mapping[str, Profile], output: Path
-) -> list[Path]:
-    """Write ``<framework>.md`` into ``output``; the paths. Raises HarnessError where they cannot be written."""
-    paths = []
+) -> dict[str, Path]:
+    """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written."""
+    paths: dict[str, Path] = {}
     try:
         output.mkdir(parents=True, exist_ok=True)
         for framework, text in dossier_texts(merged, entries, profiles).items():
             path = output / f"{_file_name(framework)}.md"
             path.write_text(text, encoding="utf-8")
-            paths.append(path)
+            paths[framework] = path
     except OSError as error:
         raise HarnessError(f"{output} cannot be written: {error.strerror}") from None
     return paths

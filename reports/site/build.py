@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,16 +39,18 @@ def write_site(
     cases: Sequence[Path] = (),
     reproduce: Reproduce | None = None,
     benchmarks: Sequence[Path] | None = None,
+    dossiers: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the site of ``runs`` into ``folder``; returns the path of its first page.
 
     ``cases`` are the case files that the results speak of, the suite's own by default. ``reproduce`` makes stand-alone
-    scripts. ``benchmarks`` are files of times, by default those beside the runs. Raises UsageError for damaged results,
+    scripts. ``benchmarks`` are files of times, by default those beside the runs. ``dossiers`` gives the file below
+    ``folder`` that reports a framework's findings to its maintainers. Raises UsageError for damaged results,
     HarnessError where files cannot be written.
     """
     if benchmarks is None:
         benchmarks = [path for path in dict.fromkeys(run.path.parent / TIMES for run in runs) if path.is_file()]
-    builder = _Builder(gather(runs), Catalogue(cases), Pages(folder), Scripts(reproduce), benchmarks)
+    builder = _Builder(gather(runs), Catalogue(cases), Pages(folder), Scripts(reproduce), benchmarks, dossiers or {})
     builder.cases()
     builder.backends()
     builder.overview()
@@ -66,6 +68,7 @@ class _Builder:
     pages: Pages
     scripts: Scripts
     benchmarks: Sequence[Path]
+    dossiers: Mapping[str, str]
     findings: Findings = field(default_factory=Findings)
     evidence: Evidence = field(default_factory=Evidence)
     stability: Stability = field(default_factory=Stability)
@@ -134,6 +137,7 @@ class _Builder:
                 notes=self.notes[column],
                 flags=flag_rows(column, self.totals, self.catalogue),
                 accuracy=accuracy_rows(column, self.totals),
+                dossier=self.dossiers.get(column.record.framework or column.backend) if column.record else None,
                 siblings=[c for c in self.columns if c.backend == column.backend and c is not column],
             )
 

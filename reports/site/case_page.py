@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.cases.load import Entry
@@ -25,7 +25,8 @@ MOST = 40
 class Group:
     """The findings of one backend, and how to reproduce the first.
 
-    ``script`` is that of the case ``script_of``, where that is another with the same defect.
+    ``script`` is that of the case ``script_of``, where that is another with the same defect. ``shown_by`` is a column
+    above whose source of the call is the same.
     """
 
     column: Column
@@ -37,6 +38,7 @@ class Group:
     source: SourceRecord | None
     where: str
     worst_input: str
+    shown_by: Column | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class CasePage:
     findings: list[Group]
     rows: list[Row]
     others: list[Row]
-    refusals: list[tuple[Column, str, int]] = field(default_factory=list)
+    #: Columns of which nothing was judged, and why each was not, with how often.
+    idle: list[Column] = field(default_factory=list)
+    refusals: list[tuple[str, list[tuple[Column, int]]]] = field(default_factory=list)
 
 
 def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts | None = None) -> CasePage:
@@ -58,23 +62,36 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
     counts = results.counts()
     active = [column for column, seen in counts.items() if set(seen) - {"unsupported", "not run"}]
     notable: dict[Column, list[Outcome]] = defaultdict(list)
-    refused: Counter[tuple[Column, str]] = Counter()
+    refused: dict[str, Counter[Column]] = defaultdict(Counter)
     for column, outcome in results.outcomes:
         if outcome.verdict in NOTABLE or outcome.verdict not in ORDER:
             notable[column].append(outcome)
         elif outcome.verdict in ("unsupported", "not run"):
-            refused[(column, outcome.message or outcome.verdict)] += 1
+            refused[outcome.message or outcome.verdict][column] += 1
     groups = [_group(column, notable[column], entry, scripts or Scripts()) for column in counts if notable[column]]
     return CasePage(
         results.case,
         results.theme,
         active,
         list(counts.items()),
-        groups,
+        _shared(groups),
         result_rows(results, active, compact=not groups),
         other_rows(results, active),
-        [(column, why, count) for (column, why), count in sorted(refused.items(), key=lambda item: item[0][0].place)],
+        [column for column in counts if column not in active],
+        [(why, sorted(found.items(), key=lambda item: item[0].place)) for why, found in refused.items()],
     )
+
+
+def _shared(groups: list[Group]) -> list[Group]:
+    """The groups, of which those whose call has the source of one above say so."""
+    first: dict[tuple[str, str], Column] = {}
+    for place, group in enumerate(groups):
+        if group.source is None or not group.source.text:
+            continue
+        above = first.setdefault((group.where, group.source.text), group.column)
+        if above is not group.column:
+            groups[place] = replace(group, shown_by=above)
+    return groups
 
 
 # -- findings ---------------------------------------------------------------------------------------------------------
