@@ -24,7 +24,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     The other numbers are medians over processes, None where no process has them: ``roof`` is the share of the measured
     bandwidth (1 is all of it), ``error`` the error over the declared class's tolerance, ``memory`` the peak as a
-    multiple of the logits, ``first_call`` in seconds. ``accurate`` is None where there is no accuracy verdict.
+    multiple of the logits, ``first_call`` in seconds, of the processes whose compiler found an empty cache if the run
+    says which. ``accurate`` is None where there is no accuracy verdict.
     """
 
     workload: str
@@ -183,7 +184,7 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         bytes_per_second=_middle(timings, lambda t: t.bytes_per_second),
         amplification=_middle(timings, lambda t: t.amplification),
         memory=_middle(timings, lambda t: t.peak_multiple),
-        first_call=_middle(timings, lambda t: t.first_call_seconds),
+        first_call=_middle(_fresh(timings), lambda t: t.first_call_seconds),
         error=worst.error if worst else None,
         ulp=_number(worst.ulp) if worst else None,
         class_=worst.class_ if worst else None,
@@ -192,6 +193,11 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         verdict=worst.verdict if worst else None,
         limits=worst.limits if worst else None,
     )
+
+
+def _fresh(timings: Sequence[Timing]) -> Sequence[Timing]:
+    """The processes that had everything to compile: what later ones find kept says nothing of its cost."""
+    return [each for each in timings if each.compile_cache == "fresh"] or timings
 
 
 def _middle(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> float | None:

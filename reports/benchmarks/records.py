@@ -95,6 +95,7 @@ class Timing(_Described, frozen=True, kw_only=True):
     floor_bytes: int | None = None
     import_seconds: float | None = None
     first_call_seconds: float | None = None
+    compile_cache: str | None = None
     peak_bytes: float | None = None
     peak_multiple: float | None = None
     bytes_per_second: float | None = None

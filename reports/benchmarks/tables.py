@@ -33,6 +33,10 @@ NOTES = (
         "machine with the same threads. Traffic: bytes the framework says it moved, over those it must."
     ),
     (
+        "First call: with tracing and compilation, in the process whose compiler found an empty cache. The later "
+        "processes find what the framework keeps."
+    ),
+    (
         "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
         "shown without a rank."
     ),

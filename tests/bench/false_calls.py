@@ -30,7 +30,7 @@ from conformance.places import ROOT
 from conformance.results.environment import describe_environment
 from reports.benchmarks.band import DeadBand, write_band
 from reports.benchmarks.calibrate import band_from
-from reports.benchmarks.compare import compare
+from reports.benchmarks.compare import ChangeRow, compare
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Benchmarks
 from tests.bench.kernel import OPERATIONS
@@ -73,6 +73,7 @@ class Check:
 
     band: DeadBand
     runs: dict[str, Benchmarks]
+    missed: tuple[ChangeRow, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -116,6 +117,7 @@ def check(harness: Harness, *, replicates: int, budget: float, seed: int, worklo
             slowdown=SLOWDOWN,
         ),
         runs=runs,
+        missed=tuple(row for row in slow if row.call != "slower"),
     )
 
 
@@ -163,7 +165,7 @@ def _run(group: str, entries: list[dict], seed: int) -> Benchmarks:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.false_calls", description=__doc__)
-    parser.add_argument("--replicates", type=int, default=10, help="processes of each workload and run")
+    parser.add_argument("--replicates", type=int, default=15, help="processes of each workload and run")
     parser.add_argument("--seconds", type=float, default=0.05, help="time each process for so long")
     parser.add_argument("--seed", type=int, default=20260301, help="of the schedule")
     parser.add_argument(
@@ -177,6 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"processes:    {options.replicates} a side")
     print(f"false calls:  {band.false_calls} of {band.comparisons} (at most {MOST_FALSE:.0%})")
     print(f"{SLOWDOWN:.0%} slower:   {band.found} of {band.injected} found (at least nine in ten)")
+    for row in result.missed:
+        print(f"  not found:  {row.workload}: {row.ratio:.3f} ({row.low:.3f} to {row.high:.3f}), {row.call}")
     print(f"stored:       {write_band(band, options.output)}")
     if "busy" in band.how:
         print(f"The band says so itself: {band.how}. Run it again at rest: the newer band replaces it.")

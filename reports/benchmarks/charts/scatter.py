@@ -75,7 +75,7 @@ def compile_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) ->
     placed = _placed(points, frame, ())
     one = cells[0]
     x = alt.X("x:Q", scale=_scale(alt, frame.x), axis=_time_axis(alt, frame.x, "a call in steady state"))
-    y = alt.Y("y:Q", scale=_scale(alt, frame.y), axis=_time_axis(alt, frame.y, "the first call"))
+    y = alt.Y("y:Q", scale=_scale(alt, frame.y), axis=_time_axis(alt, frame.y, "the first call, nothing compiled yet"))
     chart = alt.layer(*_marks(alt, points, placed, frame, x, y, every or cells))
     subtitle = [
         (

@@ -72,6 +72,16 @@ def test_what_fails_its_accuracy_class_has_no_rank_however_fast(run, drawn):
     assert "tensorflow:xla" in spec
 
 
+def test_the_first_call_is_that_of_the_process_which_had_everything_to_compile():
+    document = synthetic.document(replicates=5)
+    for entry in document["benchmarks"]:
+        info = entry["extra_info"]
+        fresh = info["replicate"] == 0
+        info |= {"compile_cache": "fresh" if fresh else "kept", "first_call_seconds": 14.0 if fresh else 0.04}
+    cells = cells_of(parse_benchmarks(json.dumps(document).encode(), "kept.json"))
+    assert cells and {cell.first_call for cell in cells} == {14.0}
+
+
 def test_the_bands_of_the_classes_stand_at_the_median_of_the_limits(run):
     chosen = flagship(cells_of(run))
     ends = [{"A": 0.1 * (i + 1), "B": 1.0, "C": 5.0 + i} for i in range(len(chosen))]
