@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -18,6 +17,7 @@ from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, resolve
 from conformance.judge.verdict import Verdict
+from conformance.judge.wording import numeric_message, worst_input, worst_text
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
@@ -72,7 +72,7 @@ class Judge:
                 message = f"{failure.type}: {failure.message}"
                 return [Finding(problem, "error", reduction, "pass", message, seconds=seen.seconds)]
             return [self.failed(problem, "error", reduction, failure, seen.seconds)]
-        observed = _worst_text(seen.value)
+        observed = worst_text(seen.value)
         reason = unit.resolution.must_raise or "the result is left open"
         finding = Finding(
             problem,
@@ -262,14 +262,14 @@ class Judge:
             ratio=float(comparison.ratio[i]),
             observed=float(flat[worst]) if worst >= 0 else None,
             expected=float(exact.mid[worst]) if worst >= 0 else None,
-            worst_input=_worst_input(prepared, quantity, reduction, i, worst),
+            worst_input=worst_input(prepared, quantity, reduction, i, worst),
             seconds=seen.seconds,
         )
         if comparison.vacuous[i]:
             return _renamed(finding, "not run", f"the bound of class {declared} is vacuous here: it promises nothing")
         if finding.verdict == "pass":
             return finding
-        finding = _renamed(finding, "fail", _numeric_message(finding, declared))
+        finding = _renamed(finding, "fail", numeric_message(finding, declared))
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
 
@@ -369,22 +369,6 @@ def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) ->
     return np.where(worse | (~np.isfinite(others) & np.isfinite(values)), others, values)
 
 
-def _numeric_message(finding: Finding, declared: Letter) -> str:
-    observed, expected = finding.observed, finding.expected
-    if observed is None or expected is None:
-        return "wrong value"
-    if not np.isfinite(observed) or not np.isfinite(expected):
-        return (
-            f"{observed!r} instead of {expected:.17g}" if finding.letter == "F" else _class_message(finding, declared)
-        )
-    return f"{observed:.9g} instead of {expected:.17g}: {_class_message(finding, declared)}"
-
-
-def _class_message(finding: Finding, declared: Letter) -> str:
-    reached = "beyond every class" if finding.letter == "F" else f"class {finding.letter}"
-    return f"{reached}, declared {declared}; {finding.ratio:.3g} times the bound, {finding.ulp:.3g} ulp"
-
-
 def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
     return msgspec.structs.replace(finding, verdict=verdict, message=message)
 
@@ -404,36 +388,3 @@ def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bo
 def _expects_policy(problem: Problem) -> bool:
     """Whether a policy can speak of the problem at all: its tensors fit each other."""
     return problem.logits.dtype.kind not in "iub" and problem.target_kind != "python"
-
-
-def _worst_text(value: Array | None) -> Any:
-    if value is None:
-        return None
-    flat = widen(value).reshape(-1) if value.dtype.kind in "fV" or value.dtype.name == "bfloat16" else value.reshape(-1)
-    return flat[:4].tolist()
-
-
-def _worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> Any:
-    """The position at fault: its logits as hexadecimal floats (up to 16), its target."""
-    if worst < 0:
-        return None
-    block = prepared.block
-    by_rows = quantity in OF_LOGITS or not block.reduces
-    if by_rows:
-        row = worst // block.classes
-    elif reduction == "none":
-        row = worst
-    else:
-        row = int(block.starts[i])
-    if row >= len(block.x):
-        return None
-    x = block.x[row]
-    text = [v.hex() for v in x[:16].tolist()]
-    found: dict[str, Any] = {"position": row - int(block.starts[i]), "logits": text}
-    if len(x) > 16:
-        found["classes"] = len(x)
-    if block.by_index:
-        found["target"] = int(block.targets[row])
-    if by_rows:
-        found["class"] = worst % block.classes
-    return found
