@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.repro import vocabulary
 from conformance.repro.code import constant, folded, is_simple, mentions
+from conformance.repro.operators import BINARY, COMPARED, UNARY
 from conformance.repro.program import Klass, Module, Program
 from conformance.repro.values import (
     Builtin,
@@ -31,20 +31,6 @@ from conformance.repro.values import (
 )
 
 __all__ = ["Expressions", "Frame"]
-
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: operator.pow, ast.BitOr: operator.or_,
-    ast.LShift: operator.lshift, ast.RShift: operator.rshift, ast.BitAnd: operator.and_,
-}  # fmt: skip
-_COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt,
-    ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not, ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-}  # fmt: skip
-_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
-    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert, ast.Not: operator.not_,
-}  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -255,7 +241,7 @@ class Expressions(ABC):
             if same is not None:
                 return same is isinstance(operation, ast.Eq)
         try:
-            return bool(_COMPARED[type(operation)](plain(left), plain(right)))
+            return bool(COMPARED[type(operation)](plain(left), plain(right)))
         except (NotSpecialised, TypeError):
             return None
 
@@ -263,8 +249,8 @@ class Expressions(ABC):
         left, right = self.evaluate(node.left, frame), self.evaluate(node.right, frame)
         if isinstance(left, Pairs) and isinstance(right, Pairs) and isinstance(node.op, ast.BitOr):
             return Pairs({**left.entries, **right.entries})
-        if same_constants(left, right) and type(node.op) in _BINARY:
-            return Const(folded(_BINARY[type(node.op)], plain(left), plain(right)))
+        if same_constants(left, right) and type(node.op) in BINARY:
+            return Const(folded(BINARY[type(node.op)], plain(left), plain(right)))
         return Code(ast.BinOp(self.reify(left), node.op, self.reify(right)))
 
     def _unary(self, node: ast.UnaryOp, frame: Frame) -> Value:
@@ -273,7 +259,7 @@ class Expressions(ABC):
             decided = self.truth(value)
             return Code(ast.UnaryOp(node.op, self.reify(value))) if decided is None else Const(not decided)
         if isinstance(value, Const):
-            return Const(folded(_UNARY[type(node.op)], value.value))
+            return Const(folded(UNARY[type(node.op)], value.value))
         return Code(ast.UnaryOp(node.op, self.reify(value)))
 
     def _choice(self, node: ast.IfExp, frame: Frame) -> Value:
