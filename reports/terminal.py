@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conformance.results.records import Outcome
 from conformance.results.store import read_run
+from conformance.results.words import on_terminal, what
 from reports.markdown import write_summary
 from reports.merge import Merged
 from reports.tally import NOT_PASSED, Tally, tally
@@ -53,7 +54,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
     _print_table(counted, details)
     for name, record in run.backends.items():
         if record.error:
-            sys.stdout.write(f"\n{name} did not run: {record.error}\n")
+            sys.stdout.write(f"\n{on_terminal(name)} did not run: {on_terminal(record.error)}\n")
     pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
     sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}\n")
 
@@ -73,7 +74,7 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
     summary = write_summary(output, merged.runs, counted)
     _print_table(counted, details)
     for name, record in merged.unavailable.items():
-        sys.stdout.write(f"\n{name} did not run: {record.error}\n")
+        sys.stdout.write(f"\n{on_terminal(name)} did not run: {on_terminal(record.error)}\n")
     sys.stdout.write(f"\nsummary: {summary}\n")
 
 
@@ -93,10 +94,10 @@ def _print_table(counted: Tally, details: int) -> None:
     table = Table(title="checks by backend and theme", title_justify="left", show_lines=True)
     table.add_column("theme")
     for name in counted.backends():
-        table.add_column(escape(name.replace(" ", "\n", 1)), overflow="fold")
+        table.add_column("\n".join(escape(on_terminal(part)) for part in name.split(" ", 1)), overflow="fold")
     for theme in counted.themes:
         cells = [_coloured(counted.cells[(name, theme)]) for name in counted.backends()]
-        table.add_row(Text(theme), *cells)
+        table.add_row(Text(on_terminal(theme)), *cells)
     table.add_row(Text("all", style="bold"), *[_coloured(counted.totals[name]) for name in counted.backends()])
     console.print(table)
     shown = [o for o in counted.notable if o.verdict != "deviation"] or []
@@ -136,18 +137,17 @@ def _detail(outcome: Outcome) -> Text:
     from rich.text import Text
 
     line = Text()
-    line.append(outcome.verdict.upper(), style=_STYLES.get(outcome.verdict, ""))
-    reduction = f", {outcome.reduction}" if outcome.reduction else ""
-    line.append(
-        f" {outcome.backend} · {outcome.case} · {outcome.dtype}, {outcome.op}{reduction} · {outcome.check}\n",
-        style="bold",
-    )
-    line.append(f"    {outcome.message}\n")
+    line.append(on_terminal(outcome.verdict).upper(), style=_STYLES.get(outcome.verdict, ""))
+    call = ", ".join(each for each in (outcome.dtype, outcome.op, outcome.reduction) if each)
+    named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, what(outcome)))
+    line.append(f" {named}\n", style="bold")
+    line.append(f"    {on_terminal(outcome.message)}\n")
     if outcome.expected is not None:
         ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
         line.append(
-            f"    observed {outcome.observed}, expected {outcome.expected}{ulp}, class {outcome.class_ or '–'}\n"
+            f"    observed {on_terminal(outcome.observed)}, expected {on_terminal(outcome.expected)}{ulp}, "
+            f"class {on_terminal(outcome.class_ or '–')}\n"
         )
     if outcome.source:
-        line.append(f"    called at {outcome.source}", style="dim")
+        line.append(f"    called at {on_terminal(outcome.source)}", style="dim")
     return line

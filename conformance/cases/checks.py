@@ -108,6 +108,8 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
         yield Complaint((name, "classes"), "no class to draw from", "write 1 or more")
     if given.classes is not None and given.distribution != "labels":
         yield Complaint((name, "classes"), f"{given.distribution} takes no classes", "remove the key")
+    if given.masked is not None:
+        yield from _masked(name, given)
     if not math.isfinite(given.scale):
         yield Complaint((name, "scale"), f"scale {given.scale} is not finite", "write a finite scale")
     elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
@@ -119,6 +121,16 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
                 yield Complaint((name, key), f"{given.distribution} takes no {key}", "remove the key")
     if case.targets_as == "python" and name == "targets":
         yield Complaint((name,), "a generator makes arrays, not Python objects", "write the targets out")
+
+
+def _masked(name: str, given: Generator) -> Iterator[Complaint]:
+    assert given.masked is not None
+    first, beyond = given.masked
+    if name not in ("logits", "log_probabilities") or not given.shape:
+        yield Complaint((name, "masked"), "only logits of rank 1 or more can be masked", "remove the key")
+    elif not first < beyond <= given.shape[-1]:
+        problem = f"[{first}, {beyond}] masks no element of {given.shape[-1]}"
+        yield Complaint((name, "masked"), problem, "write [first, beyond] with first < beyond <= the last extent")
 
 
 def _widest(given: Generator) -> float:

@@ -63,7 +63,8 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``offset`` and standard deviation ``scale`` by the sum of twelve uniform ones; ``constant`` is ``offset``
     everywhere; ``labels`` draws integers from [0, classes); ``ramp`` rises evenly from offset − scale to offset +
     scale; ``one-hot`` is ``scale`` at one seeded class per position and 0 elsewhere, plus ``offset``;
-    ``simplex`` is positive and sums to about 1 along the class axis (probability targets).
+    ``simplex`` is positive and sums to about 1 along the class axis (probability targets). ``masked`` sets the
+    elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn.
     """
 
     distribution: Literal["uniform", "normal", "constant", "labels", "ramp", "one-hot", "simplex"]
@@ -72,6 +73,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     offset: float = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     classes: Extent | None = None
+    masked: tuple[Extent, Extent] | None = None
 
 
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

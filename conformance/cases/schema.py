@@ -62,6 +62,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "offset": "The middle, mean, or constant.",
         "seed": "The same seed gives the same bytes on every machine.",
         "classes": "For labels: drawn from 0 up to, but not including, this.",
+        "masked": "[first, beyond]: elements of the last axis that are −inf, whatever was drawn.",
     },
     "Expect": {
         "error": "Why the input is invalid: any error is right, a value is wrong.",

@@ -42,7 +42,10 @@ def materialise(
     if not isinstance(given, Generator):
         return np.array(given, dtype=np.float64)
     extents = tuple(given.shape if given.shape is not None else shape if shape is not None else _missing("shape"))
-    return _generate(given, extents, class_axis, classes)
+    values = _generate(given, extents, class_axis, classes)
+    if given.masked is not None:
+        values[..., slice(*given.masked)] = -np.inf
+    return values
 
 
 def _missing(name: str) -> Any:

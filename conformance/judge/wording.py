@@ -21,10 +21,8 @@ def numeric_message(finding: Finding, declared: Letter) -> str:
     if observed is None or expected is None:
         return "wrong value"
     if not np.isfinite(observed) or not np.isfinite(expected):
-        return (
-            f"{observed!r} instead of {expected:.17g}" if finding.letter == "F" else _class_message(finding, declared)
-        )
-    return f"{observed:.9g} instead of {expected:.17g}: {_class_message(finding, declared)}"
+        return f"{observed!r} instead of {expected!r}" if finding.letter == "F" else _class_message(finding, declared)
+    return f"{observed:.9g} instead of {expected!r}: {_class_message(finding, declared)}"
 
 
 def _class_message(finding: Finding, declared: Letter) -> str:

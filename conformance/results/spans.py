@@ -15,7 +15,7 @@ import msgspec
 
 from conformance.errors import HarnessError, Place, UsageError
 from conformance.results.records import Outcome, decode_record
-from conformance.results.store import OUTCOME
+from conformance.results.store import is_outcome
 
 __all__ = ["Origin", "Spans", "index_outcomes"]
 
@@ -68,7 +68,7 @@ def index_outcomes(path: Path) -> Spans:
     begin = length = first = 0
     with _opened(path) as file:
         for number, line in enumerate(file, 1):
-            head = _head_of(path, number, line) if line.startswith(OUTCOME) and line.endswith(b"\n") else None
+            head = _head_of(path, number, line) if line.endswith(b"\n") and is_outcome(line) else None
             case = None if head is None else head.case
             if case != last:
                 if last is not None:

@@ -25,7 +25,7 @@ from conformance.results.records import (
     encode_record,
 )
 
-__all__ = ["FILE", "Run", "Writer", "discard", "read_run", "resume"]
+__all__ = ["FILE", "Run", "Writer", "discard", "is_outcome", "read_run", "resume"]
 
 FILE = "outcomes.jsonl"
 LOCK = ".lock"
@@ -228,6 +228,23 @@ def _file_of(folder: Path | str) -> Path:
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with _disk_errors(path, "read"), path.open("rb") as file:
         yield from enumerate(file, 1)
+
+
+class _Kind(msgspec.Struct):
+    record: str = ""
+
+
+_kind = msgspec.json.Decoder(_Kind)
+
+
+def is_outcome(line: bytes) -> bool:
+    """Whether a line of a results file is an outcome, however its JSON is spaced; damaged ones are told elsewhere."""
+    if line.startswith(OUTCOME):
+        return True
+    try:
+        return _kind.decode(line).record == "outcome"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
 
 
 def _records(path: Path, *, skip_outcomes: bool = False) -> Iterator[tuple[int, Record]]:

@@ -6,17 +6,20 @@ Everything that a results file holds may have been written by a stranger: what l
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
 from conformance.results.records import Outcome
 
-__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "plain", "plain_lines", "title"]
+__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "on_terminal", "plain", "plain_lines", "title", "what"]
 
 #: Verdicts that are right, and those that say nothing for or against the framework.
 CONFORMING = frozenset({"pass", "deviation"})
 SKIPPED = frozenset({"unsupported", "not run"})
 LONGEST = 4000  # characters of one fact
+#: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
+_COMMAND = re.compile(r"(?<!\S)(:(?=:)|#(?=#\[))")
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
@@ -34,9 +37,19 @@ def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
     return [plain(line) for line in str(text)[:longest].split("\n")] if text else []
 
 
+def on_terminal(text: object, longest: int = LONGEST) -> str:
+    """``plain``, and no word that a CI runner would take as a command: a mark that does not show breaks it."""
+    return _COMMAND.sub("\\1\u2060", plain(text, longest))
+
+
+def what(outcome: Outcome) -> str:
+    """The check by name: of a policy, which one, for a case may be asked of several."""
+    return f"policy {outcome.policy}" if outcome.policy else outcome.check
+
+
 def title(outcome: Outcome) -> str:
     """What was checked: case, dtype, layout unless contiguous, reduction, check."""
-    words = [outcome.dtype, "" if outcome.layout == "contiguous" else outcome.layout, outcome.reduction, outcome.check]
+    words = [outcome.dtype, "" if outcome.layout == "contiguous" else outcome.layout, outcome.reduction, what(outcome)]
     return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
 
 
@@ -66,5 +79,5 @@ def _value(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.17g}"
+        return repr(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.errors import UsageError
 from reports.diff.rows import Key, Row, Side, read_side
 
 __all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
@@ -92,7 +93,8 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
     """What changed from ``old`` to ``new``.
 
     A regression is a check that now fails, crashes, times out or errs and did none of these before; one that conformed
-    and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started.
+    and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started; a run
+    that is cut off. Raises ``UsageError`` where no check is in both, for then nothing can be said.
     """
     result = Comparison(*names)
     for key, row in new.rows.items():
@@ -107,6 +109,11 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
             _accuracy(result, key, before, row, settings)
         elif row.check == "policy" and before.message != row.message:
             result.policies.append(Change(key, before.message, row.message))
+    if old.rows and new.rows and not result.compared:
+        raise UsageError(
+            f"{names[0]} and {names[1]} have no check in common",
+            mend="name two runs of the same backends; backends in the old one: " + ", ".join(sorted(old.backends)),
+        )
     _only_old(result, old, new)
     _failed(result, old, new)
     _cases(result, old, new)
@@ -178,6 +185,9 @@ def _failed(result: Comparison, old: Side, new: Side) -> None:
         if side.run.truncated:
             text = f"the {which} run is truncated (no footer): what is missing there is not told as gone"
             result.incomparable.append(text)
+    if new.run.truncated and not old.run.truncated:
+        key = ("(the run)", "", "", "", "", "", "complete")
+        result.regressions.append(Change(key, "complete", "cut off", "it has no footer: resume it, or run it again"))
 
 
 def _cases(result: Comparison, old: Side, new: Side) -> None:

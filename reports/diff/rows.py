@@ -11,13 +11,12 @@ import msgspec
 
 from conformance.errors import Place, UsageError
 from conformance.results.records import BackendRecord
-from conformance.results.store import Run, read_run
+from conformance.results.store import Run, is_outcome, read_run
 
 __all__ = ["Key", "Row", "Side", "read_side"]
 
-#: backend, case, dtype, layout, op, reduction, check: what names a check in any run.
+#: backend, case, dtype, layout, op, reduction, check: what names a check in any run. That of a policy names it, too.
 Key = tuple[str, str, str, str, str, str, str]
-_OUTCOME = b'{"record":"outcome"'
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +34,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     class_: str | None = msgspec.field(default=None, name="class")
     ulp: float | str | None = None
     message: str = ""
+    policy: str = ""
 
     @property
     def key(self) -> Key:
         """What names the check."""
-        return (self.backend, self.case, self.dtype, self.layout, self.op, self.reduction, self.check)
+        check = f"policy {self.policy}" if self.policy else self.check
+        return (self.backend, self.case, self.dtype, self.layout, self.op, self.reduction, check)
 
 
 @dataclass(eq=False)
@@ -79,7 +80,7 @@ def _rows(path: Path) -> Iterator[Row]:
     decode = msgspec.json.Decoder(Row).decode
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            if not line.startswith(_OUTCOME) or not line.endswith(b"\n"):
+            if not line.endswith(b"\n") or not is_outcome(line):
                 continue
             try:
                 yield decode(line)

@@ -10,6 +10,7 @@ from conformance.errors import HarnessError, UsageError
 from conformance.judge.profile import Defect, Profile
 from conformance.repro.script import reproducer
 from conformance.results.records import BackendRecord, Outcome
+from conformance.results.store import Run
 from reports.dossier.groups import SHOWN, Group, by_framework, grouped
 from reports.dossier.issue import Subject, expectation, fenced, observation, search_link, title
 from reports.escape import escape
@@ -55,9 +56,21 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mappin
     shown = (each for each in merged.outcomes if each.verdict in SHOWN)
     found = by_framework(shown, frameworks)
     return {
-        framework: _text(framework, found.get(framework, []), records, sorted(versions[framework]), entries, profiles)
+        framework: _text(
+            framework,
+            found.get(framework, []),
+            records,
+            sorted(versions[framework]),
+            entries,
+            profiles,
+            _machines([run for run in merged.runs if _ran(run, framework)]),
+        )
         for framework in sorted(versions)
     }
+
+
+def _ran(run: Run, framework: str) -> bool:
+    return any((each.framework or name) == framework for name, each in run.backends.items() if not each.error)
 
 
 def _text(
@@ -67,6 +80,7 @@ def _text(
     versions: Sequence[tuple[str, str]],
     entries: Mapping[str, Entry],
     profiles: Mapping[str, Profile],
+    machines: str,
 ) -> str:
     groups = grouped(outcomes, entries)
     fresh = sum(not group.defect for group in groups)
@@ -76,9 +90,11 @@ def _text(
         return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
     seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."
     whole = "Each script below is whole: it needs the framework alone (and NumPy)."
-    lines += [f"{seen} Versions: {shown}. {whole}", ""]
+    lines += [f"{seen} Versions: {shown}. {machines} {whole}", ""]
     found = [(group, *_shortest(group, records, entries)) for group in groups]
-    lines += [f"{i}. {escape(title(best))} ({len(group.outcomes)})" for i, (group, best, _) in enumerate(found, 1)]
+    lines += [
+        f"{i}. {escape(_heading(group, best))} ({len(group.outcomes)})" for i, (group, best, _) in enumerate(found, 1)
+    ]
     for number, (group, best, script) in enumerate(found, 1):
         lines += ["", *_group(number, group, best, script, records, entries, profiles.get(group.backend))]
     return "\n".join(lines).rstrip() + "\n"
@@ -98,7 +114,7 @@ def _group(
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
     why = defect.why if defect else entry.case.why if entry else best.message
-    lines = [f"## {number}. {escape(title(best))}", "", escape(_sentence(why)), "", script, ""]
+    lines = [f"## {number}. {escape(_heading(group, best))}", "", escape(_sentence(why)), "", script, ""]
     lines += [f"- Expected: {expectation(best)}", f"- Observed: {observation(best)}", f"- Affected: {_affected(group)}"]
     lines += [f"- Versions: {_versions(group, subject, defect)}"]
     if profile and best.op in profile.operations:
@@ -110,7 +126,24 @@ def _group(
         lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
     else:
         lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
-    return [*lines, f"- {search_link(best, subject)}", f"- From case {escape(best.case)}"]
+    return [*lines, f"- {search_link(best, subject, group.defect)}", f"- From case {escape(best.case)}"]
+
+
+def _heading(group: Group, best: Outcome) -> str:
+    """The register's name of the defect, as words, and what shows it best."""
+    named = group.defect.replace("-", " ")
+    return f"{named[:1].upper()}{named[1:]}. {title(best)}" if named else title(best)
+
+
+def _machines(runs: Sequence[Run]) -> str:
+    """On what the runs were made, and when, by which suite."""
+    told: dict[str, None] = {}
+    for run in runs:
+        about = run.header.environment
+        parts = [str(about[name]) for name in ("cpu", "platform", "python") if about.get(name)]
+        suite = f"suite {run.header.suite}" + (f" of commit {run.header.commit[:12]}" if run.header.commit else "")
+        told[", ".join([*parts, f"run of {run.header.started[:10]}", suite])] = None
+    return f"On {'; '.join(escape(each) for each in told)}."
 
 
 def _versions(group: Group, subject: Subject, defect: Defect | None) -> str:

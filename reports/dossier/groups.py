@@ -49,7 +49,7 @@ class Group:
 
 
 def grouped(outcomes: Iterable[Outcome], entries: Mapping[str, Entry]) -> list[Group]:
-    """All groups, in an order that does not depend on the outcomes' order: unregistered first, then by name."""
+    """All groups, in an order that does not depend on the outcomes': unregistered, unreported, then by issue."""
     found: dict[tuple[str, str, str], Group] = {}
     for each in outcomes:
         if each.verdict not in SHOWN:
@@ -65,7 +65,12 @@ def grouped(outcomes: Iterable[Outcome], entries: Mapping[str, Entry]) -> list[G
             name += f", {each.verdict}" if each.verdict != "fail" else ""
             key, group = (backend, "new", name), Group(backend, "", "not reported", name)
         found.setdefault(key, group).outcomes.append(each)
-    return sorted(found.values(), key=lambda group: (bool(group.defect), group.backend, group.name))
+    return sorted(found.values(), key=_order)
+
+
+def _order(group: Group) -> tuple[object, ...]:
+    reported = group.issue != "not reported"
+    return (bool(group.defect), reported, group.issue, group.backend, group.name)
 
 
 def by_framework(outcomes: Iterable[Outcome], frameworks: Mapping[str, str]) -> dict[str, list[Outcome]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ _NAMES = {
     "vectorised-map": "the result of the vectorised map",
 }
 _SEARCHED = {"forward-mode": "jvp nan", "second-order": "double backward", "vectorised-map": "vmap"}
+#: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
+_FILLING = frozenset(
+    re.findall("[a-z]+", "a an and as at before beside by from has in is no not of on or that the to with")
+)
+MOST_WORDS = 3
 #: Checks whose expected number is the truth itself; those of the identities compare two results.
 _EXACT = frozenset({"value", "gradient", *_NAMES})
 
@@ -68,11 +74,17 @@ def observation(outcome: Outcome) -> str:
     """What is seen, with its exact value and error."""
     if outcome.check == "policy":
         return f"{_code(_seen(outcome))}: {escape(_message(outcome))}"
-    if outcome.observed is None or outcome.check == "error":
+    if outcome.observed is None:
         return escape(_message(outcome))
+    if outcome.check == "error":
+        given = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
+        values = ", ".join(_digits(each) for each in given)
+        return f"{escape(_message(outcome))}: {_code(values) if values else 'an empty tensor'}"
     found = _code(outcome.observed)
     if isinstance(outcome.ulp, float) and outcome.ulp:
-        return f"{found}, off by {_short(outcome.ulp)} units in the last place of {outcome.dtype}"
+        bound = outcome.ratio if isinstance(outcome.ratio, float) and math.isfinite(outcome.ratio) else None
+        beyond = f"; {_short(bound)} times what its accuracy class allows" if bound is not None else ""
+        return f"{found}, off by {_short(outcome.ulp)} units in the last place of {outcome.dtype}{beyond}"
     if outcome.check not in _EXACT:
         return f"{found}: {escape(_message(outcome))}"
     return found
@@ -95,8 +107,10 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "policy":
         return f"{_code(outcome.expected)}, as the backend's profile declares of {_code(_policy(outcome))}."
     number = outcome.expected in ("inf", "-inf", "nan") or isinstance(outcome.expected, float | int)
+    if outcome.check in _EXACT and outcome.expected == "nan":
+        return "`nan`: for these very inputs the definition meets a NaN, 0/0 or a difference of infinities."
     if outcome.check in _EXACT and number:
-        return f"{_code(outcome.expected)}, the exact value for these very inputs (17 digits, by interval arithmetic)."
+        return f"{_code(outcome.expected)}, the exact value for these very inputs, as a float64."
     if outcome.check in _EXACT and outcome.expected is not None:
         return f"{_code(outcome.expected)}, the shape or dtype of such a call."
     if outcome.check == "repeatable":
@@ -127,9 +141,11 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
     return "\n".join(lines) + "\n"
 
 
-def search_link(outcome: Outcome, subject: Subject) -> str:
-    """A link that searches GitHub's issues for the finding."""
-    words = [subject.framework or subject.backend, outcome.op, outcome.dtype, _symptom(outcome)]
+def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:
+    """A link that searches GitHub's issues for the finding; ``topic`` is the name that a register gives it."""
+    known = _FILLING | {*outcome.op.split("_")}
+    told = [each for each in topic.split("-") if each not in known][:MOST_WORDS]
+    words = [subject.framework or subject.backend, outcome.op, *(told or [outcome.dtype, _symptom(outcome)])]
     phrase = " ".join(each for each in words if each)
     return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
 
@@ -178,9 +194,7 @@ def _symptom(outcome: Outcome) -> str:
 
 
 def _digits(value: object) -> str:
-    return (
-        f"{value:.17g}" if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
-    )
+    return repr(value) if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
 
 
 def _code(value: object) -> str:

@@ -19,7 +19,20 @@ __all__ = ["COLUMNS", "write_csv", "write_parquet"]
 
 #: Columns in their order: of the run, then of the outcome. ``class`` is the accuracy class.
 OF_RUN = ("run", "started", "suite", "commit")
-TEXTS = ("case", "theme", "backend", "version", "device", "dtype", "mode", "layout", "op", "reduction", "check")
+TEXTS = (
+    "case",
+    "theme",
+    "backend",
+    "version",
+    "device",
+    "dtype",
+    "mode",
+    "layout",
+    "op",
+    "reduction",
+    "check",
+    "policy",
+)
 NUMBERS = ("ulp", "ratio")
 VALUES = ("observed", "expected", "worst_input")
 COLUMNS = (*OF_RUN, *TEXTS, "verdict", "class", *NUMBERS, *VALUES, "message", "seconds", "source")

@@ -58,7 +58,8 @@ def export(folder: Folder, summary: Path | None = None, *, annotate: bool = Fals
 def compare(folder: Folder) -> int:
     """What changed since the night before, run by run of the same name; 1 when something regressed.
 
-    Writes it as Markdown and as JSON, and prints the Markdown.
+    A run that was there and is not is a regression: its job died. Writes it as Markdown and as JSON, and prints the
+    Markdown.
     """
     if not folder.has_previous():
         _say("diff: there is no night before to compare with")
@@ -76,8 +77,9 @@ def compare(folder: Folder) -> int:
         code = max(code, found)
         parts.append(f"## {escape(name)}\n\n{text}")
         documents[name] = json.loads(_captured("diff", *pair, "--format", "json")[1])
-    for word, names in (("new since then", now - before), ("no longer run", before - now)):
+    for word, names in (("new since then", now - before), ("did not come back", before - now)):
         parts += [f"## {escape(name)}: {word}\n" for name in sorted(names)]
+    code = max(code, int(bool(before - now)))
     _write(folder.difference, "\n".join(parts))
     _write(folder.difference.with_suffix(".json"), json.dumps(documents, indent=1, ensure_ascii=False) + "\n")
     sys.stdout.write("\n".join(parts))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from cli_support import WRONG, Run, adapter, process, write
@@ -39,3 +40,22 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, conformance: Run) -> 
     assert ran.code == 2
     assert "holds no run" in ran.err
     assert not (tmp_path / "site").exists()
+
+
+def test_what_a_stranger_wrote_commands_neither_terminal_nor_runner(tmp_path: Path, conformance: Run) -> None:
+    evil = "bad \x1b[31m\n::error::pwned\n " + "word " * 20 + "::stop-commands::x ##[group]y"
+    outcome = {
+        "record": "outcome", "case": evil, "theme": evil, "backend": "lib", "version": evil, "dtype": "float32",
+        "layout": "contiguous", "op": "softmax", "reduction": "none", "check": "value", "verdict": "fail",
+        "message": evil, "observed": evil, "expected": evil, "source": evil,
+    }  # fmt: skip
+    header = {"record": "header", "schema": 1, "suite": "0", "started": "2026-01-01T00:00:00+00:00"}
+    backends = [
+        {"record": "backend", "name": "lib", "framework": "lib", "versions": {"lib": evil}},
+        {"record": "backend", "name": evil, "error": evil},
+    ]
+    lines = [json.dumps(each) for each in (header, *backends, outcome)]
+    write(tmp_path / "run" / "outcomes.jsonl", "\n".join(lines) + "\n")
+    ran = conformance("report", "run", "--output", "site")
+    assert ran.code == 0 and "FAIL" in ran.out and "\x1b" not in ran.out
+    assert not [line for line in ran.out.splitlines() if line.lstrip().startswith(("::", "##["))]

@@ -82,11 +82,39 @@ def test_what_only_one_run_holds_is_said(conformance: Run, tmp_path: Path) -> No
         assert part in ran.out, part
 
 
-def test_a_truncated_run_tells_nothing_as_gone(conformance: Run, tmp_path: Path) -> None:
+def test_a_truncated_run_tells_nothing_as_gone_and_is_a_regression(conformance: Run, tmp_path: Path) -> None:
     old, new = run_of(tmp_path / "old", {}, {"case": "later"}), run_of(tmp_path / "new", {}, footer=False)
     ran = conformance("diff", old, new)
-    assert ran.code == 0
-    assert "the new run is truncated" in ran.out and "Gone cases" not in ran.out
+    assert ran.code == 1
+    assert "the new run is truncated" in ran.out and "cut off" in ran.out and "Gone cases" not in ran.out
+    assert conformance("diff", new, new).code == 0
+
+
+def test_runs_without_a_common_check_cannot_be_compared(conformance: Run, tmp_path: Path) -> None:
+    old = run_of(tmp_path / "old", {})
+    new = run_of(tmp_path / "new", {"backend": "other"}, backends=("other",))
+    ran = conformance("diff", old, new)
+    assert ran.code == 2 and "no check in common" in ran.err and not ran.out
+
+
+def test_every_policy_of_a_case_is_compared(conformance: Run, tmp_path: Path) -> None:
+    def asked(verdict: str) -> list[dict[str, str]]:
+        names = {"label-out-of-range/above": verdict, "gradient-of-bad-label/above": "pass"}
+        return [{"check": "policy", "policy": name, "verdict": each} for name, each in names.items()]
+
+    old, new = run_of(tmp_path / "old", *asked("pass")), run_of(tmp_path / "new", *asked("fail"))
+    ran = conformance("diff", old, new, "--format", "json")
+    assert ran.code == 1 and ran.json["compared"] == 2
+    assert [each["check"] for each in ran.json["regressions"]] == ["policy label-out-of-range/above"]
+
+
+def test_a_results_file_may_be_spaced_as_json_may(conformance: Run, tmp_path: Path) -> None:
+    old, new = run_of(tmp_path / "old", {}), run_of(tmp_path / "new", {"verdict": "fail"})
+    file = new / "outcomes.jsonl"
+    lines = [json.dumps(json.loads(line)) for line in file.read_text().splitlines()]
+    file.write_text("\n".join(lines) + "\n")
+    assert conformance("diff", old, new).code == 1
+    assert "1 fail" in conformance("report", new, "--output", tmp_path / "site").out
 
 
 def test_a_backend_that_no_longer_starts_is_a_regression(conformance: Run, tmp_path: Path) -> None:

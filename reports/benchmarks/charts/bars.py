@@ -57,8 +57,8 @@ def memory_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> 
     if not panels:
         return None
     one = cells[0]
-    subtitle = [f"{one.dtype}{_extent(one)}. Shorter is leaner; the dashed line is the size of the logits themselves."]
-    return finished(_stacked(alt, panels), f"{one.workload}: how much memory a call takes at its peak", subtitle)
+    subtitle = [f"{one.dtype}{_extent(one)}.", "Shorter is leaner; the dashed line is the size of the logits."]
+    return finished(_stacked(alt, panels), f"{one.workload}: peak memory of a call", subtitle)
 
 
 def _groups(cells: Sequence[Cell]) -> list[list[tuple[int | None, Cell]]]:
