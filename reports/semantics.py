@@ -204,11 +204,18 @@ def _observed(policy: str, found: Sequence[Outcome]) -> Observed | None:
 
 
 def _by_verdict(found: Sequence[Outcome]) -> Observed | None:
-    """Supported where every check passed; wrong where one did not; refused where none was made."""
-    values = {_BY_VERDICT[each.verdict] for each in found if each.verdict in _BY_VERDICT}
-    if values:
-        cases = {each.case for each in found if _BY_VERDICT.get(each.verdict) == "wrong"}
-        return Observed("wrong" if "wrong" in values else "supported", len(found), tuple(sorted(cases)))
+    """Wrong where a check failed; refused where a call raised as is declared, or none was made; supported otherwise.
+
+    A known defect tells nothing of the others, unless there are no others.
+    """
+    told = [each for each in found if each.verdict in _BY_VERDICT]
+    told = [each for each in told if each.verdict != "known"] or told
+    wrong = sorted({each.case for each in told if _BY_VERDICT[each.verdict] == "wrong"})
+    if wrong:
+        return Observed("wrong", len(told), tuple(wrong))
+    raised = any(each.verdict == "deviation" and each.observed is None for each in told)
+    if told:
+        return Observed("refused" if raised else "supported", len(told))
     return Observed("refused", len(found)) if any(each.verdict == "unsupported" for each in found) else None
 
 
