@@ -188,6 +188,10 @@ class Backend(ABC):
         """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape."""
+        raise Unsupported(f"{type(self).__name__} has no gradient with respect to the targets")
+
     # -- what a benchmark asks beyond the results; an adapter may leave these as they are ------------------------------
 
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:

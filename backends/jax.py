@@ -176,6 +176,18 @@ class Jax(Backend):
         value, gradient = self._function(call, self._mapped)(logits, dict(call.operands), upstream)
         return value, gradient
 
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        return self._function(call, self._by_targets)(logits, dict(call.operands), upstream)
+
+    def _by_targets(self, call: Call) -> Callable[..., Tensor]:
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> Tensor:
+            def value(targets: Tensor) -> Tensor:
+                return call.apply(self, logits, {**operands, "targets": targets})
+
+            return jax.vjp(value, operands["targets"])[1](upstream)[0]
+
+        return function
+
     def _forward(self, call: Call) -> Callable[..., tuple[Tensor, Tensor]]:
         def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> tuple[Tensor, Tensor]:
             value, derivative = jax.jvp(lambda logits: call.apply(self, logits, operands), (logits,), (tangent,))

@@ -168,6 +168,18 @@ class TensorFlow(Backend):
 
         return function
 
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        return self._function(call, self._by_targets)(logits, dict(call.operands), upstream)
+
+    def _by_targets(self, call: Call) -> Callable[..., Tensor]:
+        def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor) -> Tensor:
+            with tf.GradientTape() as tape:
+                tape.watch(operands["targets"])
+                value = call.apply(self, logits, operands)
+            return tape.gradient(value, operands["targets"], output_gradients=upstream)
+
+        return function
+
     def _nested_tapes(self, call: Call) -> Callable[..., Tensor]:
         def function(logits: Tensor, operands: dict[str, Tensor], upstream: Tensor, direction: Tensor) -> Tensor:
             with tf.GradientTape() as outer:

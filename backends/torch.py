@@ -158,6 +158,13 @@ class Torch(Backend):
         value, gradient = self._transformed(call, self._mapped)(logits, dict(call.operands), upstream)
         return value, gradient
 
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        targets = call.operands["targets"].detach().requires_grad_()
+        operands = {**call.operands, "targets": targets}
+        value = self.evaluate(Call(call.operation, operands, call.options), logits)
+        (gradient,) = torch.autograd.grad(value, targets, upstream)
+        return gradient
+
     def _forward(self, call: Call) -> Callable[..., Any]:
         def function(logits: Tensor, operands: dict[str, Tensor], tangent: Tensor) -> Any:
             return torch.func.jvp(lambda logits: call.apply(self, logits, operands), (logits,), (tangent,))

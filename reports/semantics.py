@@ -16,7 +16,11 @@ from conformance.results.records import BackendRecord, Outcome
 __all__ = ["BY_CHECK", "NOT_OFFERED", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
 
 #: Checks that observe a policy each: their verdicts as its values.
-BY_CHECK = {"second-order": "double-differentiation", "forward-mode": "forward-mode"}
+BY_CHECK = {
+    "second-order": "double-differentiation",
+    "forward-mode": "forward-mode",
+    "target-gradient": "target-differentiation",
+}
 _BY_VERDICT = {"pass": "supported", "deviation": "supported", "fail": "wrong", "known": "wrong"}
 #: Where one value allows for the other, a call that shows it outweighs those that do not.
 _EITHER = "value", "inf"

@@ -72,6 +72,25 @@ class Slopes:
             error = error + self.eta_store * carried
         return np.where(self.block.ignored[:, None], 0.0, error), exact
 
+    def by_targets(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
+        """s·f_c·(−ln p_c), with respect to q_c: f_c = w_c·(1 − ε) has at most six roundings with its products.
+
+        1 − ε may come of an ε that was rounded, which costs u·ε however small 1 − ε is; each product may underflow.
+        """
+        u, truth = self.u, self.coefficients.truth
+        factor, block = np.abs(truth.target_factor), self.block
+        spoiled = gamma(6.0 * u) * factor
+        if block.smoothing is not None:
+            share = 1.0 if block.weight is None else np.abs(block.weight)[block.problem_of_row]
+            spoiled = spoiled + 2.0 * u * block.smoothing[block.problem_of_row][:, None] * share
+        n, reach, term = self.terms.n, self.terms.reach, self.terms.term
+        exact = scale * factor * n
+        error = factor * term + spoiled * (reach + term)
+        growth = relative + gamma(3.0 * u)
+        error = scale * error * (1.0 + growth) + exact * growth
+        lost = self.eta + self.eta_store
+        return error + 4.0 * lost * inverse * (1.0 + scale) * (1.0 + factor) * (1.0 + reach), exact
+
     @cached_property
     def coefficient_error(self) -> Float64Array:
         """|Δ'a_c|: with the upstream gradient and the division by W, class by class, (P, C)."""

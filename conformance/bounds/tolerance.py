@@ -111,6 +111,11 @@ class Tolerance:
                 return self._stored(*directions.log_softmax_curvature())
             return self._stored(*directions.loss_curvature(*self._scale(reduction)))
 
+    def slope_of_targets(self, reduction: str) -> Float64Array:
+        """(P, C): bounds on the gradient with respect to the class probabilities."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._stored(*self._slopes.by_targets(*self._scale(reduction)))
+
     def _stored(self, error: Float64Array, exact: Float64Array) -> Float64Array:
         """An intermediate off by ``error``, rounded to the output's format: (1 + u_o)·error + u_o·|y| + η."""
         u = self.arithmetic.u_store

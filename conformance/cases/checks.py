@@ -186,6 +186,11 @@ def _transforms(case: Case) -> Iterator[Complaint]:
         yield Complaint(("transforms",), "next to `expect: {error: ...}`", mend)
     if case.axis == "default":
         yield Complaint(("transforms",), "the class axis is left to the framework", "state `axis`, or remove the key")
+    if "target-gradient" in case.transforms and (
+        case.op != "cross_entropy" or case.targets_as not in (None, "probabilities")
+    ):
+        mend = "class probabilities alone have a gradient: remove `target-gradient`"
+        yield Complaint(("transforms",), "no class probabilities to differentiate by", mend)
     if "second-order" in case.transforms and case.op == "nll_loss":
         yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 

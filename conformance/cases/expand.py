@@ -153,6 +153,9 @@ def _tangent(entry: Entry, exact: _Exact) -> Float64Array | None:
     if "vectorised-map" in case.transforms and (len(shape) < 2 or exact.class_axis == 0):
         problem = f"no leading axis of positions in logits of shape {shape}, classes along {exact.class_axis}"
         raise entry.error(("transforms",), problem, "remove `vectorised-map`, or give the logits a batch axis")
+    if "target-gradient" in case.transforms and exact.targets.kind != "probabilities":
+        mend = "class probabilities alone have a gradient: remove `target-gradient`"
+        raise entry.error(("transforms",), "the targets are class indices", mend)
     if case.tangent is None:
         return default_upstream(shape, f"{case.id}, tangent")
     if isinstance(case.tangent, Generator) and case.tangent.shape is None:

@@ -39,8 +39,8 @@ REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
-TransformName = Literal["forward-mode", "second-order", "vectorised-map"]
-TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map")
+TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient"]
+TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map", "target-gradient")
 
 Identifier = Annotated[
     str,
@@ -96,10 +96,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
     argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
-    derivative in a direction, for that of the gradient, or for the vectorised map; ``tangent`` is the direction, of the
-    logits' shape, seeded where it is left out. ``expected`` maps a reduction
-    (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits rounded to
-    the widest dtype of the case.
+    derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
+    class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``
+    maps a reduction (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits
+    rounded to the widest dtype of the case.
     """
 
     id: Identifier

@@ -33,7 +33,7 @@ _OF_THE_QUESTION = {
     "target_dtypes",
 }
 #: They speak of other checks than a value or a first gradient.
-_OF_OTHER_CHECKS = {"double_differentiation", "forward_mode"}
+_OF_OTHER_CHECKS = {"double_differentiation", "forward_mode", "target_differentiation"}
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
 

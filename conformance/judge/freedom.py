@@ -23,7 +23,11 @@ __all__ = ["ASPECTS", "BY_CHECK", "FIELDS", "OBSERVABLE", "Freedom", "freedom"]
 #: A policy's name as it is written to its field.
 FIELDS: dict[str, str] = {field.encode_name: field.name for field in msgspec.structs.fields(Policies)}
 #: Policies that a check of its own observes, and not a case: the check's name.
-BY_CHECK = {"double-differentiation": "second-order", "forward-mode": "forward-mode"}
+BY_CHECK = {
+    "double-differentiation": "second-order",
+    "forward-mode": "forward-mode",
+    "target-differentiation": "target-gradient",
+}
 
 #: What a policy may have a value of its own for: what these are called, and which there are.
 ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {

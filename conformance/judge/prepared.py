@@ -23,8 +23,10 @@ from conformance.oracle.truth import Truth
 __all__ = ["OF_LOGITS", "Prepared", "Quantity"]
 
 T = TypeVar("T")
-Quantity = str  # "value", "gradient", "tangent" or "curvature": the derivatives of the first two in a direction
-OF_LOGITS = ("gradient", "curvature")  # those that have the logits' shape
+#: ``value`` and ``gradient``; ``tangent`` and ``curvature``, their derivatives in a direction; ``slope_of_targets``,
+#: the gradient with respect to class probabilities.
+Quantity = str
+OF_LOGITS = ("gradient", "curvature", "slope_of_targets")  # those that have the logits' shape
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Judges the transforms: derivatives in a direction, and the vectorised map, against truths of their own."""
+"""Judges the transforms (derivatives in a direction or by the targets, vectorised map) against truths of their own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "forward-mode": ("tangent", "value"),
     "second-order": ("curvature",),
     "vectorised-map": ("gradient", "value"),
+    "target-gradient": ("slope_of_targets",),
 }
 #: The policies that say whether a transform is offered.
-POLICIES: dict[TransformName, str] = {"forward-mode": "forward_mode", "second-order": "double_differentiation"}
+POLICIES: dict[TransformName, str] = {
+    "forward-mode": "forward_mode",
+    "second-order": "double_differentiation",
+    "target-gradient": "target_differentiation",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,12 @@
-"""The first tier of the transforms: derivatives in a direction, of the value and of the gradient, in float64.
+"""The first tier of the transforms: derivatives in a direction and by the targets, in float64.
 
 With p = softmax, t the direction, m = Σ p_j t_j and the coefficients a_c of the loss, A their sum, per position:
 
 - softmax in direction t: p_c(t_c − m); log_softmax: t_c − m; nll_loss: −w_y t_y; cross_entropy: A·m − Σ a_c t_c;
 - the gradient s(A·p_c − a_c) of cross_entropy in direction t: s·A·p_c(t_c − m); that of log_softmax, v_c − p_c·Σv:
-  −p_c(t_c − m)·Σv; that of softmax, p_c(v_c − μ) with μ = Σ p_j v_j: p_c((t_c − m)(v_c − μ) − Σ p_j(t_j − m)(v_j − μ)).
+  −p_c(t_c − m)·Σv; that of softmax, p_c(v_c − μ) with μ = Σ p_j v_j: p_c((t_c − m)(v_c − μ) − Σ p_j(t_j − m)(v_j − μ));
+- the gradient of cross_entropy with respect to a class probability q_c: s·f_c·(−ln p_c), where f_c = ∂a_c/∂q_c is
+  w_c(1 − ε), and w_c(1 − ε) − ε·w_c/(C−1) where smoothing spares the labelled class.
 
 Radii are those of the monomials: a few roundings of 2^-53, and the proven error of p.
 """
@@ -23,7 +25,7 @@ from conformance.oracle.enclosure import Enclosure
 if TYPE_CHECKING:
     from conformance.oracle.fast import FastTruth
 
-__all__ = ["curvature", "tangent_rows"]
+__all__ = ["curvature", "slope_of_targets", "tangent_rows"]
 
 #: Roundings of one monomial beside those of the sums over the classes.
 FEW = 16
@@ -108,6 +110,18 @@ def curvature(truth: FastTruth, reduction: str) -> Enclosure:
         result = _enclosed(mass * at.p * gap, sized_mass * at.sized_p * size, 2 * at.growth)
     ignored = np.broadcast_to(block.ignored[:, None], gap.shape) if block.reduces else np.zeros(gap.shape, np.bool_)
     return _special(truth, result).where(ignored, 0.0)
+
+
+def slope_of_targets(truth: FastTruth, reduction: str) -> Enclosure:
+    """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
+    at, scale = truth.positions, truth.scale(reduction)
+    with np.errstate(invalid="ignore", over="ignore"):
+        factor = scale.mid[:, None] * truth.target_factor
+        mid = truth.product(factor, at.n)
+        finite = np.where(np.isfinite(mid), np.abs(mid), 0.0)
+        reach = np.where(np.isfinite(at.n), at.n, 0.0)
+        rad = (at.n_error + FEW * U) * finite + scale.rad[:, None] * np.abs(truth.target_factor) * reach
+    return _special(truth, Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes))
 
 
 def _mass(truth: FastTruth) -> tuple[Float64Array, Sized]:

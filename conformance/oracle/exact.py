@@ -19,7 +19,7 @@ from flint import arb, ctx
 
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.exact_directions import curvature_balls, tangent_row_balls
+from conformance.oracle.exact_directions import curvature_balls, tangent_row_balls, target_slope_balls
 from conformance.oracle.fast import plus_infinity_terms
 from conformance.oracle.policies import Policies
 
@@ -274,6 +274,11 @@ class ExactTruth:
         with ctx.workprec(self.precision):
             return _matrix(enclose(curvature_balls(self, reduction)), self.block.x.shape)
 
+    def slope_of_targets(self, reduction: str) -> Enclosure:
+        """The gradient with respect to the class probabilities, (P, C)."""
+        with ctx.workprec(self.precision):
+            return _matrix(enclose(target_slope_balls(self, reduction)), self.block.x.shape)
+
     def is_special(self, row: int) -> bool:
         """Whether a row holds NaN or +inf, or nothing above −inf."""
         return self._rows[row] is None
@@ -281,6 +286,14 @@ class ExactTruth:
     def probabilities(self, row: int) -> list[arb]:
         """p of every class."""
         return self._softmax(row)
+
+    def terms(self, row: int) -> list[arb]:
+        """−ln p of every class."""
+        return self._terms(row)
+
+    def product(self, a: arb, n: arb) -> arb:
+        """a·n, by the policy where a is exactly 0 and n infinite."""
+        return _product(a, n, self.policies)
 
     def spike(self, row: int) -> arb:
         """The part of a_c at the target."""

@@ -9,7 +9,7 @@ from flint import arb
 if TYPE_CHECKING:
     from conformance.oracle.exact import ExactTruth
 
-__all__ = ["curvature_balls", "tangent_row_balls"]
+__all__ = ["curvature_balls", "tangent_row_balls", "target_slope_balls"]
 
 ZERO = arb(0)
 
@@ -80,6 +80,31 @@ def curvature_balls(truth: ExactTruth, reduction: str) -> list[arb]:
         else:
             result += _normaliser(block.operation, *found, list(map(arb, block.upstream("none")[row].tolist())))
     return result
+
+
+def target_slope_balls(truth: ExactTruth, reduction: str) -> list[arb]:
+    """The gradient with respect to the class probabilities, in row order, flat."""
+    result: list[arb] = []
+    for row, scale in enumerate(truth.scales(reduction)):
+        if truth.is_special(row):
+            result += [arb.nan()] * truth.block.classes
+            continue
+        factors = _target_factors(truth, row)
+        result += [truth.product(scale * f, n) for f, n in zip(factors, truth.terms(row), strict=True)]
+    return result
+
+
+def _target_factors(truth: ExactTruth, row: int) -> list[arb]:
+    """∂a_c/∂q_c of every class."""
+    block, policies = truth.block, truth.policies
+    problem = int(block.problem_of_row[row])
+    weights = [arb(1)] * block.classes if block.weight is None else list(map(arb, block.weight[problem].tolist()))
+    epsilon = arb(0) if block.smoothing is None else arb(float(block.smoothing[problem]))
+    spared = ZERO
+    if policies.label_smoothing_mass == "other-classes":
+        spared = epsilon / max(block.classes - 1, 1)
+    shares = weights if policies.label_smoothing_weights == "weighted" else [arb(1)] * block.classes
+    return [(1 - epsilon) * w - spared * share for w, share in zip(weights, shares, strict=True)]
 
 
 def _normaliser(operation: str, p: list[arb], gap: list[arb], v: list[arb]) -> list[arb]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
-from conformance.oracle.directions import curvature, tangent_rows
+from conformance.oracle.directions import curvature, slope_of_targets, tangent_rows
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.policies import Policies
@@ -295,6 +295,28 @@ class FastTruth:
     def curvature(self, reduction: str) -> Enclosure:
         """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
         return curvature(self, reduction)
+
+    def slope_of_targets(self, reduction: str) -> Enclosure:
+        """The gradient with respect to the class probabilities, (P, C)."""
+        return slope_of_targets(self, reduction)
+
+    @property
+    def target_factor(self) -> Float64Array:
+        """∂a_c/∂q_c, (P, C): w_c(1 − ε), less ε·w_c/(C−1) where smoothing spares the labelled class; error 4u."""
+        block, row = self.block, self.block.problem_of_row
+        factor = np.ones_like(block.x) if block.weight is None else block.weight[row]
+        if block.smoothing is None:
+            return factor
+        smoothing = block.smoothing[row, None]
+        spared = np.zeros_like(factor)
+        if self.policies.label_smoothing_mass == "other-classes":
+            weighted = self.policies.label_smoothing_weights == "weighted"
+            spared = smoothing / max(block.classes - 1, 1) * (factor if weighted else 1.0)
+        return (1.0 - smoothing) * factor - spared
+
+    def product(self, a: Float64Array, n: Float64Array) -> Float64Array:
+        """a·n, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
+        return _zero_times_infinity(a, n, self.policies)
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
         unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope

@@ -67,6 +67,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     target_dtypes: list[str] | dict[str, list[str]] = []
     double_differentiation: Offered | dict[str, Offered] = "supported"
     forward_mode: Offered | dict[str, Offered] = "supported"
+    #: The gradient with respect to class probabilities.
+    target_differentiation: Offered | dict[str, Offered] = "supported"
 
 
 NORMATIVE = Policies()

@@ -78,6 +78,12 @@ class Truth:
             result: Enclosure = self._source.curvature(reduction)  # type: ignore[attr-defined]
         return result
 
+    def slope_of_targets(self, reduction: str) -> Enclosure:
+        """(P, C): the gradient with respect to the class probabilities; NaN where it is not judged."""
+        with np.errstate(all="ignore"):
+            result: Enclosure = self._source.slope_of_targets(reduction)  # type: ignore[attr-defined]
+        return result
+
     def judged(self, reduction: str) -> Booleans:
         """Rows whose gradient is defined, (P,): not those with a NaN loss, nor those of a mean without denominator."""
         rows = self.fast.judged

@@ -32,6 +32,7 @@ from conformance.repro.values import (
     Items,
     NotSpecialised,
     Pairs,
+    Super,
     Value,
     Wrapped,
     plain,
@@ -146,7 +147,7 @@ class Adapter(Lookups):
         if name == "super":
             own = frame.scope.get("__class__")
             if isinstance(own, Contract) and isinstance(frame.bound, Instance):
-                return _Super(frame.bound, own.klass)
+                return Super(frame.bound, own.klass)
         if name == "dict":
             return dict_of(self, arguments, keywords)
         if name == "getattr" and len(arguments) >= 2 and isinstance(arguments[1], Const):
@@ -353,12 +354,3 @@ def _is_known(value: Value) -> bool:
     except NotSpecialised:
         return False
     return not isinstance(value, Function | Dtype)
-
-
-class _Super(Instance):
-    """What ``super()`` gives."""
-
-    def __init__(self, instance: Instance, after: Klass) -> None:
-        start = instance.classes.index(after) + 1
-        super().__init__(instance.classes[start:], {})
-        self.instance = instance

@@ -24,6 +24,7 @@ from conformance.repro.values import (
     Items,
     NotSpecialised,
     Pairs,
+    Super,
     Value,
     Wrapped,
     plain,
@@ -394,5 +395,5 @@ class Expressions(ABC):
             case Wrapped():
                 options = [ast.keyword(key, self.reify(each)) for key, each in value.options.items()]
                 return ast.Call(value.wrapper, [self.as_code(value.function)], options)
-            case Contract() | Instance():
+            case Contract() | Instance() | Super():
                 raise NotSpecialised("the adapter's own object is handed on")

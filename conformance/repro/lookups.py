@@ -11,7 +11,18 @@ from conformance.repro.expressions import Frame
 from conformance.repro.program import Klass, Module, without_annotations
 from conformance.repro.specialise import Specialiser
 from conformance.repro.structures import Method, is_flags
-from conformance.repro.values import Builtin, Code, Const, Contract, Dtype, Function, Instance, NotSpecialised, Value
+from conformance.repro.values import (
+    Builtin,
+    Code,
+    Const,
+    Contract,
+    Dtype,
+    Function,
+    Instance,
+    NotSpecialised,
+    Super,
+    Value,
+)
 
 __all__ = ["Lookups"]
 
@@ -25,6 +36,8 @@ class Lookups(Specialiser):
         """An attribute of a value."""
         if isinstance(owner, Instance):
             return self._of_instance(owner, name)
+        if isinstance(owner, Super):
+            return self._of_instance(owner.instance, name, owner.after)
         if isinstance(owner, Code | Dtype):
             known = vocabulary.attribute_of(owner, name)
             if known is not None:

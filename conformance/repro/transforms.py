@@ -1,4 +1,4 @@
-"""The forms of the transforms: derivatives in a direction, second derivatives, the vectorised map."""
+"""The forms of the transforms: derivatives in a direction or by the targets, second derivatives, the vectorised map."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ METHODS = {
     "forward-mode": Method("directional", ("tangent",), ("value", "tangent")),
     "second-order": Method("hessian_product", ("upstream", "tangent"), ("curvature",)),
     "vectorised-map": Method("mapped", ("upstream",), ("value", "gradient")),
+    "target-gradient": Method("target_gradient", ("upstream",), ("slope_of_targets",)),
 }
 #: What a quantity is called in the script.
-_NAMES = {"tangent": "derivative", "curvature": "second_derivative"}
+_NAMES = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
 _SPOKEN = re.compile(r"the (\w+): ")
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Items",
     "NotSpecialised",
     "Pairs",
+    "Super",
     "Value",
     "Wrapped",
     "plain",
@@ -118,6 +119,14 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Super:
+    """What ``super()`` gives: the methods of the classes after one, bound to the same object."""
+
+    instance: Instance
+    after: Klass
+
+
+@dataclass(frozen=True)
 class Builtin:
     """A built-in function of Python, by name."""
 
@@ -131,7 +140,7 @@ class Contract:
     klass: Klass
 
 
-Value = Const | Code | Dtype | Items | Pairs | Function | Wrapped | Instance | Builtin | Contract
+Value = Const | Code | Dtype | Items | Pairs | Function | Wrapped | Instance | Super | Builtin | Contract
 
 
 def plain(value: Value) -> Any:

@@ -280,6 +280,8 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
     changes: dict[str, Any] = {"transform": transform, "tangent": problem.tangent}
     if transform == "forward-mode":
         changes["upstream"] = None
+    elif transform == "target-gradient":
+        changes["tangent"] = None
     elif transform == "vectorised-map":
         axis = problem.axis
         assert axis is not None

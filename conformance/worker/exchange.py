@@ -80,7 +80,8 @@ class Failure:
 class Observation(msgspec.Struct, frozen=True, eq=False):
     """What came of a request.
 
-    ``derivative`` is that of the value (forward mode) or of the gradient (second order) in the request's direction.
+    ``derivative`` is that of the value (forward mode) or of the gradient (second order) in the request's direction, or
+    the gradient with respect to the targets.
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that

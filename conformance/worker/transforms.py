@@ -26,9 +26,18 @@ def _mapped(backend: Backend, call: Call, logits: Any, upstream: Any, tangent: A
     return _named(("value", "gradient"), backend.mapped(call, logits, upstream))
 
 
+def _by_targets(backend: Backend, call: Call, logits: Any, upstream: Any, tangent: Any) -> Any:
+    return {"derivative": backend.target_gradient(call, logits, upstream)}
+
+
 def _named(names: tuple[str, ...], results: Any) -> Any:
     fits = isinstance(results, tuple) and len(results) == len(names)
     return dict(zip(names, results, strict=True)) if fits else results
 
 
-TRANSFORMS: dict[str, Perform] = {"forward-mode": _forward, "second-order": _second, "vectorised-map": _mapped}
+TRANSFORMS: dict[str, Perform] = {
+    "forward-mode": _forward,
+    "second-order": _second,
+    "vectorised-map": _mapped,
+    "target-gradient": _by_targets,
+}

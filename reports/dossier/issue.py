@@ -22,8 +22,14 @@ _NAMES = {
     "forward-mode": "the derivative by forward mode",
     "second-order": "the second derivative",
     "vectorised-map": "the result of the vectorised map",
+    "target-gradient": "the gradient with respect to the targets",
 }
-_SEARCHED = {"forward-mode": "jvp nan", "second-order": "double backward", "vectorised-map": "vmap"}
+_SEARCHED = {
+    "forward-mode": "jvp nan",
+    "second-order": "double backward",
+    "vectorised-map": "vmap",
+    "target-gradient": "gradient labels",
+}
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
 _FILLING = frozenset(
     re.findall("[a-z]+", "a an and as at before beside by from has in is no not of on or that the to with")
@@ -186,7 +192,7 @@ def _symptom(outcome: Outcome) -> str:
         return "not raised"
     if outcome.check == "policy":
         return _policy(outcome).partition("/")[0].replace("-", " ")
-    if outcome.check in ("forward-mode", "second-order", "vectorised-map"):
+    if outcome.check in _SEARCHED:
         return _SEARCHED[outcome.check]
     if outcome.observed is None:
         return " ".join(re.findall(r"[A-Za-z_]+", _message(outcome))[1:6])

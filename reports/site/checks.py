@@ -24,6 +24,7 @@ CHECKS = {
     "forward-mode": "the derivative in a direction, forward, held against the exact one",
     "second-order": "the gradient differentiated again in a direction, held against the exact one",
     "vectorised-map": "mapped over the batch: the same result",
+    "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "register": "an entry of the register of known defects still shows",
 }
 #: A sign beside each verdict's word, so that colour is never alone.

@@ -79,3 +79,13 @@ def test_the_safe_loss_of_optax_takes_probabilities_only() -> None:
     stated: dict[str, Any] = {"axis": -1, "ignore_index": None, "label_smoothing": None, "reduction": "none"}
     call = Call("cross_entropy", {"targets": backend.tensor(np.eye(4)[Y])}, tuple(stated.items()))
     np.testing.assert_allclose(backend.array(backend.evaluate(call, backend.tensor(X))), -np.log(P[np.arange(3), Y]))
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+def test_gradient_by_the_targets(backend: Backend, reduction: str) -> None:
+    upstream = np.array([0.5, -1.5, 2.0]) if reduction == "none" else np.array(-1.5)
+    call = call_of(backend, reduction)
+    soft = Call(call.operation, {"targets": backend.tensor(P[::-1].copy())}, call.options)
+    gradient = backend.target_gradient(soft, backend.tensor(X), backend.tensor(upstream))
+    scale = upstream[:, None] if reduction == "none" else upstream / 3
+    np.testing.assert_allclose(backend.array(gradient), -scale * np.log(P), rtol=1e-10)

@@ -33,16 +33,20 @@ cases:
 """
 
 
-def entries(tmp_path: Path, more: str = "transforms: [forward-mode, second-order, vectorised-map]") -> list[Entry]:
+ALL = "transforms: [forward-mode, second-order, vectorised-map]"
+
+
+def entries(tmp_path: Path, more: str = ALL) -> list[Entry]:
     (tmp_path / "notes.yaml").write_text("flags: {}\n")
-    (tmp_path / "case.yaml").write_text(CASE + f"    {more}\n")
+    case = CASE.replace("    targets: [1, 0]\n", "") if more.startswith("targets:") else CASE
+    (tmp_path / "case.yaml").write_text(case + f"    {more}\n")
     return list(load_suite([tmp_path]).entries)
 
 
-def outcomes(tmp_path: Path, backend: Kernel, **policies: str) -> list[Outcome]:
+def outcomes(tmp_path: Path, backend: Kernel, more: str = ALL, **policies: str) -> list[Outcome]:
     declared = {name: Declared(value=value, documentation="undocumented") for name, value in policies.items()}
     subject = Subject("kernel", profile=Profile(backend="kernel", policies=declared))
-    found = judge_locally(backend, Plan(entries(tmp_path)), subject)
+    found = judge_locally(backend, Plan(entries(tmp_path, more)), subject)
     return [outcome for unit in found for outcome in unit if outcome.check in TRANSFORMS]
 
 
@@ -59,6 +63,16 @@ class Raising(Kernel):
 class Doubled(Kernel):
     def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
         return super().hessian_product(call, logits, upstream, direction) * np.float32(2)
+
+
+class Stopped(Kernel):
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return np.zeros_like(logits)
+
+
+class Without(Kernel):
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        raise Unsupported("none here")
 
 
 class WrongValue(Kernel):
@@ -106,6 +120,25 @@ def test_policies_decide_what_is_said_of_second_order(
     assert verdicts(found, "forward-mode") == {"pass"}
 
 
+SOFT = "targets: [[0.5, 0.25, 0.25], [0, 1, 0]]\n    transforms: [target-gradient]"
+
+
+@pytest.mark.parametrize(
+    ("backend", "policy", "verdict"),
+    [
+        (Kernel(), "supported", "pass"),
+        (Stopped(), "supported", "fail"),
+        (Stopped(), "wrong", "deviation"),
+        (Without(), "supported", "unsupported"),
+    ],
+)
+def test_the_gradient_by_the_targets_is_judged_by_its_policy(
+    tmp_path: Path, backend: Kernel, policy: str, verdict: str
+) -> None:
+    found = outcomes(tmp_path, backend, SOFT, **{"target-differentiation": policy})
+    assert len(found) == 3 and {outcome.verdict for outcome in found} == {verdict}
+
+
 def test_a_wrong_value_is_not_reported_again(tmp_path: Path) -> None:
     found = outcomes(tmp_path, WrongValue())
     assert verdicts(found, "forward-mode") == verdicts(found, "vectorised-map") == {"pass"}
@@ -125,6 +158,11 @@ def test_what_is_no_pair_is_the_adapters_fault(tmp_path: Path) -> None:
         ("transforms: [forward-mode]\n    tangent: [[1, 2]]", "tangent of shape"),
         ("transforms: [forward-mode]\n    expect: {error: bad}", "transforms"),
         ("transforms: [forward-mode]\n    axis: default", "left to the framework"),
+        ("transforms: [target-gradient]", "the targets are class indices"),
+        (
+            "targets: [[1, 0, 0], [0, 0, 1]]\n    targets_as: indices\n    transforms: [target-gradient]",
+            "no class prob",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, more: str, words: str) -> None:

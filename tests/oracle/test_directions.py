@@ -82,3 +82,44 @@ def test_a_class_at_minus_infinity_contributes_nothing() -> None:
     p = np.exp(2.0) / (np.exp(1.0) + np.exp(2.0))
     assert truth(made).tangent("none").mid[0] == pytest.approx(p, rel=1e-12)
     assert truth(made).curvature("none").mid[0, 1] == 0.0
+
+
+def softened(seed: int, *, weighted: bool, smoothing: float, dtype: Any = "float64") -> Problem:
+    rng = np.random.default_rng(seed)
+    weight = [0.5, -2.0, 1.25, 3.0] if weighted else None
+    q = rng.uniform(-0.25, 1, size=(3, 4))
+    return problem("cross_entropy", rng.normal(size=(3, 4)) * 2, q, weight=weight, smoothing=smoothing, dtype=dtype)
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.sampled_from((0.0, 0.25, 1.0)), st.integers(0, 11))
+@fixed
+def test_the_gradient_by_the_targets_is_the_limit_of_differences(
+    seed: int, weighted: bool, smoothing: float, place: int
+) -> None:
+    made = softened(seed, weighted=weighted, smoothing=smoothing)
+    step = np.zeros((3, 4))
+    step.flat[place] = 2.0**-10  # the loss is linear in the targets
+    for reduction in made.reductions:
+        up, down = (
+            truth(replace(made, targets=np.asarray(made.targets) + sign * step)).value(reduction).mid
+            for sign in (1, -1)
+        )
+        change = float(((up - down) * np.asarray(made.upstream[reduction])).sum() / 2.0**-9)
+        exact = truth(made).slope_of_targets(reduction).mid.flat[place]
+        assert exact == pytest.approx(change, rel=1e-9, abs=1e-9)
+
+
+@given(st.integers(0, 10**6), st.booleans(), st.sampled_from((0.0, 0.25, 1.0)))
+@fixed
+def test_the_first_tier_contains_the_gradient_by_the_targets(seed: int, weighted: bool, smoothing: float) -> None:
+    made = softened(seed, weighted=weighted, smoothing=smoothing, dtype="float32")
+    fast, exact = truth(made, "fast"), truth(made, "exact")
+    for reduction in made.reductions:
+        near, sharp = fast.slope_of_targets(reduction), exact.slope_of_targets(reduction)
+        assert (near.distance(sharp.mid) <= near.rad + sharp.rad + 1e-15 * np.abs(sharp.mid)).all()
+
+
+@pytest.mark.parametrize("tier", ["fast", "exact"])
+def test_an_impossible_class_has_an_infinite_gradient_by_its_probability(tier: Any) -> None:
+    made = problem("cross_entropy", [[1.0, -np.inf, 2.0]], [[0.5, 0.0, 0.5]], upstream=-1.5, dtype="float32")
+    assert truth(made, tier).slope_of_targets("none").mid[0, 1] == -np.inf

@@ -111,6 +111,42 @@ def test_a_wrong_adapter_is_shown_without_the_project(
     assert printed in out + error, f"{ran.out}\n{out}\n{error}"
 
 
+DERIVED = """\
+from backends.torch import Torch
+
+
+class Mine(Torch):
+    def target_gradient(self, call, logits, upstream):
+        return super().target_gradient(call, logits, upstream) * 2
+
+    def hessian_product(self, call, logits, upstream, direction):
+        return super().hessian_product(call, logits, upstream, direction) * 2
+"""
+BY_TARGETS = """
+theme: derived
+cases:
+  - id: derived
+    why: a parent's method
+    op: cross_entropy
+    logits: [[1, 2, 0.5], [0, -1, 3]]
+    targets: [[0.5, 0.25, 0.25], [0, 1, 0]]
+    transforms: [second-order, target-gradient]
+    dtypes: [float32]
+"""
+
+
+@pytest.mark.parametrize("check", ["second-order", "target-gradient"])
+def test_what_a_parent_does_is_written_out(conformance: Run, tmp_path: Path, check: str) -> None:
+    pytest.importorskip("torch")
+    cases, mine = write(tmp_path / "cases.yaml", BY_TARGETS), write(tmp_path / "mine.py", DERIVED)
+    ran = conformance("repro", "derived", "-b", mine, "--cases", cases, "--check", check)
+    assert (ran.code, ran.err) == (0, "")
+    assert "class " not in ran.out and "super" not in ran.out and "torch.autograd.grad" in ran.out
+    out, error = run_bare(ran.out)
+    observed, exact = (float(line.split(":")[1]) for line in out.splitlines() if line[:5] in ("obser", "exact"))
+    assert observed == pytest.approx(2 * exact, rel=1e-5), error
+
+
 def test_an_adapter_that_cannot_be_specialised_is_carried_along(conformance: Run, tmp_path: Path) -> None:
     cases, mine = prepare(tmp_path, "while True:\n    return (result * 2).astype(logits.dtype)")
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)

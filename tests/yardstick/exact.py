@@ -85,6 +85,9 @@ class Exact(Backend):
     def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
         return self._of(call, logits, "curvature", upstream, direction)
 
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        return self._of(call, logits, "slope_of_targets", upstream)
+
     def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
 

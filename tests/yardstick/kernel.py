@@ -162,6 +162,11 @@ class Kernel(Numpy):
     def log_softmax_gradient(self, p: Any, v: Any) -> Any:
         return v - p * self.total(v)[:, np.newaxis]
 
+    def target_slope(self, ask: Ask, upstream: Any) -> Any:
+        """s·w_c·(1 − ε)·(−ln p_c), (P, C): the gradient with respect to class probabilities."""
+        factor = (self.weights(ask) * (1 - ask.smoothing)).astype(ask.x.dtype)
+        return self.scale(ask, upstream) * factor * -self.log_probabilities(ask.x)
+
     # -- derivatives in a direction -----------------------------------------------------------------------------------
 
     def mean(self, p: Any, t: Any) -> Any:
@@ -308,6 +313,13 @@ class Kernel(Numpy):
                 return self.restored(rule(p, v, t), logits, axis)
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
             return self.restored(self.loss_curvature(ask, upstream.astype(wide), t), logits, axis)
+
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        options = dict(call.options)
+        axis, wide = options.pop("axis"), self.compute(logits.dtype)
+        with np.errstate(all="ignore"):
+            ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
+            return self.restored(self.target_slope(ask, upstream.astype(wide)), logits, axis)
 
     def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
