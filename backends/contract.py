@@ -20,7 +20,8 @@ __all__ = ["Array", "Backend", "Call", "Operation", "Reduction", "Tensor", "Unsu
 
 Tensor = Any
 Array = npt.NDArray[np.generic]
-Reduction = Literal["none", "sum", "mean"]
+#: ``unknown`` is no reduction: a framework must refuse it, an adapter that reduces by itself has none to offer.
+Reduction = Literal["none", "sum", "mean", "unknown"]
 Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
 
 

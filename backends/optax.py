@@ -82,4 +82,6 @@ class Optax(Jax):
             losses = optax.softmax_cross_entropy(logits, targets, **options)
         if reduction in (None, "none"):
             return losses
+        if reduction == "unknown":
+            raise Unsupported("optax has no reductions to name: its users call mean or sum")
         return losses.mean() if reduction == "mean" else losses.sum()

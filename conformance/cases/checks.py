@@ -143,6 +143,12 @@ def _options(case: Case) -> Iterator[Complaint]:
     if not 0 <= case.label_smoothing <= 1 and not error_expected:
         mend = "write a number from 0 to 1, or `expect: {error: ...}` if refusing it is the point"
         yield Complaint(("label_smoothing",), f"{case.label_smoothing} is not within [0, 1]", mend)
+    if not error_expected:
+        refused = "write `expect: {error: ...}`: refusing it is the point"
+        if case.logits_dtype is not None:
+            yield Complaint(("logits_dtype",), f"logits of {case.logits_dtype}", refused)
+        if "unknown" in case.reductions:
+            yield Complaint(("reductions",), "no reduction is called unknown", refused)
     if case.ignore_index is not None and not -(2**63) <= case.ignore_index < 2**63:
         yield Complaint(("ignore_index",), "beyond 64 bits", "write an integer that an int64 holds")
     if isinstance(case.axis, int) and abs(case.axis) >= 2**31:

@@ -199,7 +199,7 @@ def _problems(
     dtype: DtypeName,
 ) -> list[Problem]:
     case = entry.case
-    logits = round_to(exact.logits, dtype)
+    logits = round_to(exact.logits, dtype) if case.logits_dtype is None else exact.logits.astype(case.logits_dtype)
     targets = round_to(exact.targets.values, dtype) if exact.targets.is_rounded else exact.targets.values
     weight = None if exact.weight is None else round_to(exact.weight, dtype)
     rounded: dict[ReductionName, Array] = {name: round_to(values, dtype) for name, values in upstream.items()}

@@ -34,8 +34,10 @@ OPERATIONS: tuple[OperationName, ...] = (
     "cross_entropy",
     "nll_loss_of_log_softmax",
 )
-ReductionName = Literal["none", "sum", "mean", "default"]
+ReductionName = Literal["none", "sum", "mean", "default", "unknown"]
 REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
+#: What logits may be that are no logits.
+IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
@@ -95,6 +97,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
     argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
+    ``logits_dtype`` makes integers of the logits, and ``reductions: [unknown]`` passes a word that is no reduction:
+    either must be refused.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
     class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``
@@ -113,6 +117,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     targets_as: Literal["indices", "probabilities", "python"] | None = None
     target_dtype: str | None = None
     axis: int | Literal["default"] | None = None
+    logits_dtype: IntegerName | None = None
     weight: Generator | Numbers | None = None
     ignore_index: int | None = None
     label_smoothing: float = 0.0

@@ -43,6 +43,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "weight": "One weight a class.",
         "ignore_index": "The label whose positions count for nothing; left out, the argument is left out.",
         "label_smoothing": "The share, from 0 to 1, that is spread evenly over all classes.",
+        "logits_dtype": "what the logits are made, though no logits are integers; with `expect: {error: ...}`",
         "reductions": "The reductions to check; `default` leaves the argument to the framework.",
         "dtypes": "The dtypes to check; one whose range the numbers exceed is skipped.",
         "layouts": "How the logits lie in memory.",

@@ -27,6 +27,7 @@ _OF_THE_QUESTION = {
     "default_ignore_index",
     "ignore_index_with_probabilities",
     "rank_0_logits",
+    "integer_logits",
     "class_extent_0",
     "label_out_of_range",
     "target_broadcasting",

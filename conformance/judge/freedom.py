@@ -32,7 +32,8 @@ BY_CHECK = {
 #: What a policy may have a value of its own for: what these are called, and which there are.
 ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(
-        ("default-axis", "rank-0-logits", "class-extent-0", "target-dtypes"), ("operation", (*OPERATIONS, "all"))
+        ("default-axis", "rank-0-logits", "class-extent-0", "target-dtypes", "integer-logits"),
+        ("operation", (*OPERATIONS, "all")),
     ),
     **dict.fromkeys(("intermediate-overflow", "subnormal-results"), ("dtype", DTYPES)),
     **dict.fromkeys(("label-out-of-range", "gradient-of-bad-label"), ("kind of label", ("above", "negative", "below"))),
@@ -64,6 +65,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "all-minus-infinity": ("nan", "other"),
     "subnormal-results": ("kept", "flushed"),
     "target-dtypes": ("accepted", "refused"),
+    "integer-logits": ("refused", "promoted"),
     "target-broadcasting": ("refused", "broadcast"),
 }
 #: Policies that a case can observe.
@@ -87,6 +89,7 @@ _ASPECTS: dict[str, Callable[[Problem], str]] = {
         "negative" if (problem.ignore_index or 0) < 0 else "non-negative"
     ),
     "rank-0-logits": lambda problem: problem.operation,
+    "integer-logits": lambda problem: problem.operation,
     "class-extent-0": lambda problem: problem.operation,
     "label-out-of-range": _label_kind,
     "gradient-of-bad-label": _label_kind,

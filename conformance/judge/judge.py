@@ -15,7 +15,7 @@ from conformance.judge.excuses import Unit, changed, may_excuse
 from conformance.judge.finding import Finding, Subject
 from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
-from conformance.judge.resolve import Resolution, resolve
+from conformance.judge.resolve import Resolution, promoted, resolve
 from conformance.judge.verdict import Verdict
 from conformance.judge.wording import numeric_message, worst_input, worst_text
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -91,8 +91,9 @@ class Judge:
             return [finding.deviating("label-out-of-range is declared undefined: any result")]
         if declared.must_raise or seen.value is None or not _expects_policy(problem):
             return [finding]
-        prepared = Prepared(Block((declared.problem,)), self.policies, resolutions=(declared,))
-        if self._within(prepared, "value", reduction, seen.value, declared.problem) is None:
+        fitting = promoted(declared.problem, seen.value)
+        prepared = Prepared(Block((fitting,)), self.policies, resolutions=(declared,))
+        if self._within(prepared, "value", reduction, seen.value, fitting) is None:
             return [finding.deviating(f"{reason}; the result is what the declared policy says")]
         return [finding]
 
@@ -387,4 +388,4 @@ def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bo
 
 def _expects_policy(problem: Problem) -> bool:
     """Whether a policy can speak of the problem at all: its tensors fit each other."""
-    return problem.logits.dtype.kind not in "iub" and problem.target_kind != "python"
+    return problem.target_kind != "python"

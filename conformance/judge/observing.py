@@ -81,6 +81,8 @@ class Observer:
         values = self._values(here, problem, reduction, seen)
         if values is None:
             return None
+        if here.policy == "integer-logits" and any(each.verdict == "fail" for each in found):
+            values = ()  # a result that is wrong in every type is no promotion
         verdict, message = self._verdict(here, values, found)
         return msgspec.structs.replace(finding, verdict=verdict, message=message, observed=list(values) or ["other"])
 
@@ -117,6 +119,8 @@ class Observer:
         """In the policy's order; None where the problem, in this reduction, says nothing of it."""
         if here.policy == "target-dtypes":
             return ("refused" if seen.failure is not None else "accepted",)
+        if here.policy == "integer-logits":
+            return ("refused" if seen.failure is not None else "promoted",)
         if here.policy == "gradient-of-bad-label":
             return self._bad_label_gradient(problem, reduction, seen)
         if here.policy == "intermediate-overflow":

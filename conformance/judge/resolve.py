@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from conformance.cases.problem import Problem
+from conformance.cases.problem import Array, Problem
+from conformance.numerics.formats import FORMATS, DtypeName, round_to, widen
 from conformance.oracle.policies import Policies, default_axis, for_operation
 
-__all__ = ["Resolution", "labels_out_of_range", "resolve"]
+__all__ = ["Resolution", "labels_out_of_range", "promoted", "resolve"]
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -39,6 +40,11 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     if stated_error and expect is not None and expect.error is not None:
         return Resolution(problem, must_raise=expect.error)
     rank = problem.logits.ndim
+    if (
+        problem.logits.dtype.kind in "iub"
+        and for_operation(policies.integer_logits, problem.operation, "") != "promoted"
+    ):
+        return Resolution(problem, must_raise=f"logits of dtype {problem.logits.dtype} are refused")
     if rank == 0 and for_operation(policies.rank_0_logits, problem.operation, "value") == "raise":
         return Resolution(problem, must_raise="logits of rank 0 are refused")
     axis = problem.class_axis
@@ -60,6 +66,20 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     if not problem.takes_targets:
         return Resolution(problem)
     return _with_targets(problem, axis, policies)
+
+
+def promoted(problem: Problem, value: Array | None) -> Problem:
+    """The problem with integer logits as floating ones, in the dtype of what came back; else as it is."""
+    if problem.logits.dtype.kind not in "iub" or value is None or value.dtype.name not in FORMATS:
+        return problem
+    dtype: DtypeName = value.dtype.name
+    logits = round_to(problem.logits.astype(np.float64), dtype)
+    targets, weight = problem.targets, problem.weight
+    if problem.target_kind == "probabilities":
+        targets = round_to(widen(np.asarray(targets)), dtype)
+    weight = None if weight is None else round_to(widen(weight), dtype)
+    upstream = {name: round_to(widen(each), dtype) for name, each in problem.upstream.items()}
+    return replace(problem, dtype=dtype, logits=logits, targets=targets, weight=weight, upstream=upstream)
 
 
 def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:

@@ -49,6 +49,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: By dtype, if it differs.
     intermediate_overflow: Overflow | dict[str, Overflow] = "value"
     ignore_index_with_probabilities: Refusal | dict[Literal["non-negative", "negative"], Refusal] = "refused"
+    #: Logits that are integers: ``promoted`` to the floating type that the framework chooses.
+    integer_logits: Literal["refused", "promoted"] | dict[str, Literal["refused", "promoted"]] = "refused"
     rank_0_logits: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="rank-0-logits")
     class_extent_0: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="class-extent-0")
     #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.

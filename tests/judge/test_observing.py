@@ -53,6 +53,42 @@ def test_every_policy_is_observed_by_a_case_or_a_check_of_its_own() -> None:
     assert {*OBSERVABLE} - by_case == set()
 
 
+class Promoting(Numpy):
+    """Integer logits become numbers of float32."""
+
+    factor = 1
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return super().softmax(np.asarray(logits, np.float32) * np.float32(self.factor), axis=axis)
+
+
+class PromotingWrongly(Promoting):
+    """To the wrong ones."""
+
+    factor = 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "verdict", "seen"),
+    [
+        (Numpy, "refused", "pass", ["refused"]),
+        (Promoting, "refused", "fail", []),
+        (Promoting, "promoted", "deviation", ["promoted"]),
+        (PromotingWrongly, "promoted", "fail", []),
+        (Numpy, "promoted", "pass", ["refused"]),
+    ],
+)
+def test_integer_logits_are_refused_or_promoted_to_the_right_result(
+    kind: type[Backend], value: str, verdict: str, seen: list[str]
+) -> None:
+    entries = select(SUITE, expression="logits-of-type-int64-softmax", dtypes=("float32",))
+    subject = Subject("mine", profile=declaring("integer-logits", value))
+    (found,) = judge_locally(kind(), Plan(entries, ("float32",), identities=False), subject)
+    by_check = {outcome.check: outcome for outcome in found}
+    assert by_check["error"].verdict == verdict
+    assert list(by_check["policy"].observed or []) in (seen, ["other"] if not seen else seen)
+
+
 class Clamping(Numpy):
     """Labels out of range are taken for the nearest class."""
 
