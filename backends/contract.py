@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -82,11 +83,11 @@ class Backend(ABC):
         return self.mode in self.compiled_modes
 
     @classmethod
-    def prepare(cls, *, threads: int) -> None:
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
         """Set what must be set before the framework is imported (environment variables); runs in the worker.
 
-        ``CONFORMANCE_CACHE``, where it is set, names a folder for what compilers may keep; it goes with the run, so
-        that no result comes from a compiler of yesterday.
+        ``cache`` is a folder for what the framework compiles and may keep; it goes with the run, so that no result
+        comes from a compiler of yesterday. Without one nothing is kept.
         """
 
     @abstractmethod

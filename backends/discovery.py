@@ -155,8 +155,10 @@ def find(spec: str) -> Found:
     raise _unknown(spec, name)
 
 
-def create(spec: str, threads: int = 1) -> Backend:
+def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
     """Import and start the backend that ``spec`` names: the framework is loaded into this process.
+
+    ``cache`` is a folder for what the framework compiles (see :meth:`Backend.prepare`).
 
     Raises:
         BackendLookupError: one of its subclasses, as :func:`find`, or because the import or the start fails.
@@ -170,7 +172,7 @@ def create(spec: str, threads: int = 1) -> Backend:
         return backend
     device, mode = _selected(spec, variants or [v for v in (found.device, found.mode) if v], backend)
     try:
-        backend.prepare(threads=threads)
+        backend.prepare(threads=threads, cache=cache)
         return backend(device=device, mode=mode, threads=threads)
     except (Exception, SystemExit) as error:
         raise _broken(spec, "cannot be started", error) from error

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +16,8 @@ import numpy as np
 from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import jax
     import jax.numpy as jnp
 
@@ -54,13 +55,13 @@ class Jax(Backend):
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     @classmethod
-    def prepare(cls, *, threads: int) -> None:
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
         # The CPU client reads the size of its thread pool from here, and from nowhere else.
         os.environ["NPROC"] = str(threads)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Calls that lower to the same program are compiled once, also in the processes that follow in the same run.
-        if cache := os.environ.get("CONFORMANCE_CACHE"):
-            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(cache, "jax")))
+        if cache is not None:
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
             os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
     def versions(self) -> dict[str, str]:

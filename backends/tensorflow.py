@@ -15,6 +15,8 @@ import numpy as np
 from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import tensorflow as tf
 
 __all__ = ["TensorFlow"]
@@ -47,7 +49,7 @@ class TensorFlow(Backend):
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     @classmethod
-    def prepare(cls, *, threads: int) -> None:
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
             os.environ[name] = str(threads)

@@ -16,6 +16,8 @@ import numpy as np
 from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -52,7 +54,7 @@ class Torch(Backend):
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
 
     @classmethod
-    def prepare(cls, *, threads: int) -> None:
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
 
     def versions(self) -> dict[str, str]:

@@ -111,7 +111,7 @@ def _start(orders: Orders, tell: Any) -> Session | None:
     try:
         from backends import discovery
 
-        backend = discovery.create(orders.job.spec, orders.threads)
+        backend = discovery.create(orders.job.spec, orders.threads, Path(orders.cache) if orders.cache else None)
     except (Exception, SystemExit) as error:
         message = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
         tell(Refused(-1, "error", str(message)[:500]))

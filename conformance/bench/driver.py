@@ -56,7 +56,8 @@ class Driver:
     """Conducts ``jobs`` one after the other; ``orders`` makes the orders of a job."""
 
     jobs: Sequence[Job]
-    orders: Callable[[Job], Orders]
+    #: What a job's process is told; the folder is for what the framework compiles.
+    orders: Callable[[Job, Path], Orders]
     scratch: Path
     limit: float
     start_limit: float
@@ -86,7 +87,7 @@ class Driver:
             part = msgspec.structs.replace(job, entries=tuple(entries))
             folder = self.scratch / f"{place:03d}-{attempt}"
             heard = _Heard(part, self.listener)
-            process = Listening(self.orders(part), folder, self.scratch / "caches" / str(self._number(job)))
+            process = Listening(self.orders(part, self.scratch / "caches" / str(self._number(job))), folder)
             try:
                 for event in process.events(self.limit, self.start_limit):
                     heard.event(event)

@@ -164,7 +164,7 @@ class _Run:
         floors = {each.floor_bytes(contract) for each in self.workloads.values() for contract in each.contracts}
         return tuple(sorted({nearest(SIZES, floor) for floor in floors}))
 
-    def _orders(self, job: Job) -> Orders:
+    def _orders(self, job: Job, cache: Path) -> Orders:
         names = sorted({entry.workload for entry in job.entries})
         first = job.replicate == 0
         return Orders(
@@ -174,6 +174,7 @@ class _Run:
             workloads={name: self.workloads[name] for name in names},
             inputs=str(self._inputs),
             outputs=str(self.scratch / "outputs") if first and self.settings.accuracy else "",
+            cache=str(cache),
             budget=self.settings.budget or (QUICK_BUDGET if self.settings.quick else BUDGET),
             evict_bytes=evict_bytes(),
             probe=first,

@@ -51,8 +51,9 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a process needs to know.
 
     ``inputs`` is the folder with the workloads' arrays; ``outputs`` where results to be judged are put, empty where
-    none are wanted; ``budget`` the seconds that the rounds of an entry may take; ``evict_bytes`` what is written
-    before a cold round; ``probe`` asks for peak memory and bytes accessed, too.
+    none are wanted; ``cache`` a folder for what the framework compiles, empty where it is to keep nothing;
+    ``budget`` the seconds that the rounds of an entry may take; ``evict_bytes`` what is written before a cold round;
+    ``probe`` asks for peak memory and bytes accessed, too.
     """
 
     job: Job
@@ -61,6 +62,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     workloads: dict[str, Workload]
     inputs: str
     outputs: str
+    cache: str
     budget: float
     evict_bytes: int
     probe: bool

@@ -41,25 +41,21 @@ class Listening:
     """One process with its pipe. ``events`` yields what it says; ``ended`` says how it went, after that.
 
     ``scratch`` is for its orders, its log, and its temporary files: a compiler's cache that a framework keeps there is
-    that of ``caches``, shared by the processes of one backend in one run and by nothing else.
+    that of ``orders.cache``, shared by the processes of one backend in one run and by nothing else.
     """
 
-    def __init__(self, orders: Orders, scratch: Path, caches: Path) -> None:
+    def __init__(self, orders: Orders, scratch: Path) -> None:
         self._limit = 0.0
         self._log = scratch / "log.txt"
         self.ended = Ended("", False, "")
         scratch.mkdir(parents=True, exist_ok=True)
-        caches.mkdir(parents=True, exist_ok=True)
+        Path(orders.cache).mkdir(parents=True, exist_ok=True)
         file = scratch / "orders.json"
         file.write_bytes(msgspec.json.encode(orders))
         self._read, write = os.pipe()
         # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
-        variables = pool_variables(orders.threads) | {
-            "TMPDIR": str(caches),
-            "CONFORMANCE_CACHE": str(caches),
-            "PYTHONPATH": found,
-        }
+        variables = pool_variables(orders.threads) | {"TMPDIR": orders.cache, "PYTHONPATH": found}
         command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write)]
         try:
             with self._log.open("wb") as log:

@@ -91,7 +91,7 @@ class BackendProcess:
         self._log.unlink(missing_ok=True)
         self._pool = ProcessPool(max_workers=1, context=get_context("spawn"))
         with _without_interrupts():
-            arguments = (self.spec, self._threads, str(self._log), self._creator)
+            arguments = (self.spec, self._threads, str(self._log), Path(self._folder), self._creator)
             ticket = Ticket(self._pool.schedule(worker.start_guarded, args=arguments, timeout=limit), limit)
         answer = self.wait(ticket, extra=SPAWN_LIMIT)
         if isinstance(answer, Description):

@@ -12,13 +12,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conformance.errors import UsageError
     from conformance.worker.evaluation import Evaluator
     from conformance.worker.exchange import Description, Observation, Request, Source
 
 __all__ = ["CREATOR", "describe", "perform", "serve", "start", "start_guarded"]
 
-#: Where a specification becomes a backend: ``create(spec, threads) -> Backend``, which also calls ``prepare``.
+#: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
 CREATOR = "backends.discovery:create"
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 THREAD_VARIABLES = (
@@ -32,32 +34,33 @@ THREAD_VARIABLES = (
 _state: dict[str, Any] = {}
 
 
-def start(spec: str, threads: int, log_path: str | None, creator: str = CREATOR) -> Description:
+def start(
+    spec: str, threads: int, log_path: str | None, cache: Path | None = None, creator: str = CREATOR
+) -> Description:
     """Make this process the backend ``spec``: its output goes to the log, its thread pools are set, it is created.
 
-    ``log_path`` of ``None`` leaves the output where it is (for use in the engine's own process). Raises what the
-    creator raises.
+    ``log_path`` of ``None`` leaves the output where it is (for use in the engine's own process); ``cache`` is a folder
+    for what the framework compiles. Raises what the creator raises.
     """
     if log_path is not None:
         _redirect(log_path)
-        os.environ["CONFORMANCE_CACHE"] = log_path.rpartition(os.sep)[0]
     for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     module, _, attribute = creator.partition(":")
-    backend = getattr(importlib.import_module(module), attribute)(spec, threads)
+    backend = getattr(importlib.import_module(module), attribute)(spec, threads, cache)
     from conformance.worker.evaluation import Evaluator
 
     _state.update(spec=spec, evaluator=Evaluator(backend))
     return describe()
 
 
-def start_guarded(spec: str, threads: int, log_path: str, creator: str) -> Description | UsageError:
+def start_guarded(spec: str, threads: int, log_path: str, cache: Path, creator: str) -> Description | UsageError:
     """``start`` for the border between processes: whatever goes wrong comes back as an error that can be pickled."""
     from conformance.errors import BackendUnavailable, UsageError
 
     _leave_with_parent()
     try:
-        return start(spec, threads, log_path, creator)
+        return start(spec, threads, log_path, cache, creator)
     except UsageError as error:
         return error
     except BaseException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from backends.contract import Backend, Call, Unsupported
 from backends.discovery import create, find, names, profile
+from backends.jax import Jax
 
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-2}
@@ -26,6 +28,17 @@ def backend_of(spec: str) -> Backend:
     if importlib.util.find_spec(framework) is None:
         pytest.skip(f"{framework} is not installed")
     return _created(spec)
+
+
+def test_jax_keeps_what_it_compiles_in_the_folder_that_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    variables: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", variables)
+    Jax.prepare(threads=2)
+    assert variables["NPROC"] == "2" and "JAX_COMPILATION_CACHE_DIR" not in variables
+    Jax.prepare(threads=2, cache=tmp_path)
+    assert variables["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
 
 
 @cache

@@ -115,7 +115,7 @@ def compare(framework: str) -> list[float]:
             save(make(workload), Path(folder, workload.id))
         orders = Orders(
             job=Job(framework, framework, 0, tuple(entries)), threads=threads, cores=cores, workloads=chosen,
-            inputs=folder, outputs="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,
+            inputs=folder, outputs="", cache="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,
         )  # fmt: skip
 
         def hear(event: Event) -> None:

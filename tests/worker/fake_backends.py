@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 NUMPY_WAS_EARLY = "numpy" in sys.modules and "OMP_NUM_THREADS" not in os.environ
@@ -307,11 +308,24 @@ class RaisesStrangely(Sound):
         raise Local(1, 2)
 
 
-def threads_at_import(spec: str, threads: int) -> Backend:
+def threads_at_import(spec: str, threads: int, cache: Path | None = None) -> Backend:
     """A creator for ``Sound`` that shows whether NumPy was there before the thread pools were set."""
     backend = create("Sound", threads)
     backend.settings = lambda: {"early": str(NUMPY_WAS_EARLY)}  # type: ignore[method-assign]
     return backend
+
+
+class Keeps(Sound):
+    """Shows the folder that it was given for what it compiles."""
+
+    folder: Path | None = None
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        cls.folder = cache
+
+    def settings(self) -> dict[str, str]:
+        return {"cache": str(self.folder)}
 
 
 class Derived(Sound):
@@ -321,7 +335,7 @@ class Derived(Sound):
         return super().softmax(logits, axis=axis)
 
 
-def create(spec: str, threads: int) -> Backend:
+def create(spec: str, threads: int, cache: Path | None = None) -> Backend:
     kind: type[Backend] = globals()[spec]
-    kind.prepare(threads=threads)
+    kind.prepare(threads=threads, cache=cache)
     return kind(threads=threads)

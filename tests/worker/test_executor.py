@@ -88,6 +88,13 @@ def test_thread_pools_are_set_before_anything_is_loaded(monkeypatch: pytest.Monk
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_what_is_compiled_is_kept_as_long_as_the_session() -> None:
+    with Session("Keeps", creator=CREATOR) as session:
+        folder = Path(session.describe().settings["cache"])
+        assert folder.is_dir()
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "type_", "words"),
     [

@@ -28,7 +28,7 @@ def observe(name: str, sent: Request | None = None) -> Observation:
 
 @pytest.fixture
 def started() -> Iterator[None]:
-    worker.start("Derived", 1, None, "fake_backends:create")
+    worker.start("Derived", 1, None, creator="fake_backends:create")
     yield
     worker._state.clear()
 
