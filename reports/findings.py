@@ -11,7 +11,7 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from reports.escape import escape
+from reports.escape import address, escape
 
 __all__ = ["findings_text"]
 
@@ -39,17 +39,13 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(f"- on: {escape('; '.join(row['seen_on']))}{_range(row['versions'])}; confirmed {row['date']}")
             if row["machine"]:
                 lines.append(f"- depends on the machine: {escape(row['machine'])}")
-            lines.append(f"- upstream: {_link(row['issue'])}")
+            lines.append(f"- upstream: {address(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)
 
 
 def _range(versions: str) -> str:
     return f" (entry for {escape(versions)})" if versions else ""
-
-
-def _link(issue: str) -> str:
-    return f"<{issue}>" if issue.startswith("https://") else escape(issue)
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from reports.semantics import semantics
 from reports.semantics_text import semantics_lines
 from reports.tally import LIMIT, NOT_PASSED, Tally
 
-__all__ = ["cell", "escape", "summary_text", "write_summary"]
+__all__ = ["cell", "summary_text", "write_summary"]
 
 
 def write_summary(folder: Path, runs: Sequence[Run], counted: Tally) -> Path:

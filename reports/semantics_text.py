@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.escape import escape
+from reports.escape import address, escape
 from reports.semantics import Cell, Row, SemanticsMatrix
 
 __all__ = ["LEGEND", "semantics_lines", "semantics_rows"]
@@ -78,5 +78,4 @@ def _documentation(matrix: SemanticsMatrix) -> list[str]:
 
 def _source(names: list[str], link: str, note: str) -> str:
     families = list(dict.fromkeys(name.partition(":")[0] for name in names))
-    where = f"<{link}>" if link.startswith(("https://", "http://")) and not set(link) & set("<> ") else escape(link)
-    return f"{escape(', '.join(families))} {where}" + (f" ({escape(note.rstrip('.'))})" if note else "")
+    return f"{escape(', '.join(families))} {address(link)}" + (f" ({escape(note.rstrip('.'))})" if note else "")

@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.plain import on_terminal
 from conformance.results.records import Outcome
 from conformance.results.store import read_run
-from conformance.results.words import on_terminal, what
+from conformance.results.words import what
 from reports.markdown import write_summary
 from reports.merge import Merged
 from reports.tally import NOT_PASSED, Tally, tally

@@ -10,9 +10,10 @@ from types import TracebackType
 
 from conformance.bench.driver import Record
 from conformance.bench.orders import Job
+from conformance.plain import on_terminal
 from conformance.run.progress import Progress
 
-__all__ = ["Shown", "estimate", "plain"]
+__all__ = ["Shown", "estimate"]
 
 EVERY = 15.0  # seconds between two estimates
 
@@ -24,12 +25,6 @@ def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | No
     last = {name: times[-1] for name, times in seconds.items()}
     mean = sum(last.values()) / len(last)
     return sum(last.get(job.backend, mean) for job in left)
-
-
-def plain(text: str, most: int = 60) -> str:
-    """The first line of a message, without what would steer a terminal."""
-    line = (text.splitlines() or [""])[0]
-    return "".join(each if each.isprintable() else "\ufffd" for each in line)[:most]
 
 
 class Shown:
@@ -68,7 +63,7 @@ class Shown:
         self._progress.advance(record.job.backend, 1, int(failed))
         if refused is None or not failed:
             return
-        line = plain(refused.message, 200)
+        line = on_terminal((refused.message.splitlines() or [""])[0], 200)
         told = (record.job.backend, refused.status, line)
         if told not in self._failed:
             self._failed.add(told)

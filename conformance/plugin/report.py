@@ -9,8 +9,9 @@ import pytest
 
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.cases.places import place_of
+from conformance.plain import plain, plain_lines
 from conformance.results.records import Outcome, number
-from conformance.results.words import SKIPPED, facts, plain, plain_lines, title
+from conformance.results.words import SKIPPED, facts, title
 
 if TYPE_CHECKING:
     from conformance.plugin.collection import CaseItem

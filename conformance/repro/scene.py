@@ -13,6 +13,7 @@ from conformance.judge.prepared import OF_LOGITS
 from conformance.judge.resolve import resolve
 from conformance.numerics.formats import FORMATS
 from conformance.oracle.policies import NORMATIVE
+from conformance.plain import blanked
 from conformance.repro.exact import exact_text
 from conformance.repro.stage import Made, Stage
 from conformance.results.records import Outcome
@@ -115,4 +116,4 @@ def is_number(value: Any) -> bool:
 
 def line_of(text: str) -> str:
     """Text as one line of a comment."""
-    return "".join(c if c.isprintable() else " " for c in text)[:200]
+    return blanked(text)[:200]

@@ -11,6 +11,7 @@ from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.problem import Array, Problem
 from conformance.errors import UsageError
+from conformance.plain import blanked
 from conformance.repro.forms import kept_names, write_form
 from conformance.repro.program import Program, SourceText
 from conformance.repro.recipes import HELPERS, recipe_text
@@ -90,7 +91,7 @@ def _head(entry: Entry, outcome: Outcome) -> list[str]:
     reduction = f", reduction {outcome.reduction}" if outcome.reduction and outcome.reduction != "none" else ""
     what = f"{outcome.op}, {outcome.dtype}{reduction}: {outcome.check}"
     lines = [*textwrap.wrap(f"{entry.case.id}: {why}", 100), what]
-    return ["# " + "".join(c if c.isprintable() else " " for c in line) for line in lines]
+    return [f"# {blanked(line)}" for line in lines]
 
 
 def _assembled(program: Program, head: Sequence[str], setup: Sequence[str], stage: Stage) -> str:

@@ -6,40 +6,17 @@ Everything that a results file holds may have been written by a stranger: what l
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import Any
 
+from conformance.plain import plain, plain_lines
 from conformance.results.records import Outcome
 
-__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "on_terminal", "plain", "plain_lines", "title", "what"]
+__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "title", "what"]
 
 #: Verdicts that are right, and those that say nothing for or against the framework.
 CONFORMING = frozenset({"pass", "deviation"})
 SKIPPED = frozenset({"unsupported", "not run"})
-LONGEST = 4000  # characters of one fact
-#: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
-_COMMAND = re.compile(r"(?<!\S)(:(?=:)|#(?=#\[))")
-
-
-def plain(text: object, longest: int = LONGEST) -> str:
-    """``text`` on one line: control characters, line ends and lone surrogates are spelled out."""
-    cut = str(text)
-    if len(cut) > longest:
-        cut = cut[: longest - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
-
-
-def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
-    """``plain`` of each line; none for empty text."""
-    return [plain(line) for line in str(text)[:longest].split("\n")] if text else []
-
-
-def on_terminal(text: object, longest: int = LONGEST) -> str:
-    """``plain``, and no word that a CI runner would take as a command: a mark that does not show breaks it."""
-    return _COMMAND.sub("\\1\u2060", plain(text, longest))
 
 
 def what(outcome: Outcome) -> str:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from conformance.plain import lines_on_terminal, on_terminal
 from reports.benchmarks.compare import ChangeRow, Comparison, Missing
-from reports.benchmarks.units import percent_change, plain, seconds
-from reports.markdown import escape
+from reports.benchmarks.units import percent_change, seconds
+from reports.escape import escape
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,25 +36,26 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
         for row in rows:
             times = f"{seconds(row.old_seconds)} →\n{seconds(row.new_seconds)}"
             cells = (f"{row.workload}\n{row.backend}, {row.contract}, {row.cache}", times, _change(row), _p_values(row))
-            table.add_row(*(Text(_lines(cell)) for cell in cells), Text(plain(_call(row)), style=_STYLES[row.call]))
+            table.add_row(
+                *(Text(lines_on_terminal(cell)) for cell in cells),
+                Text(on_terminal(_call(row)), style=_STYLES[row.call]),
+            )
         console.print(table)
     console.print(Text(_tally(comparison)))
     for missing in comparison.missing:
-        console.print(Text(plain(_missing(missing))))
+        console.print(Text(on_terminal(_missing(missing))))
     for line in (comparison.band.says(), *comparison.notes):
-        console.print(Text(plain(line)), style="dim")
+        console.print(Text(on_terminal(line)), style="dim")
 
 
 def change_lines(comparison: Comparison) -> list[str]:
-    """The changes in plain lines, the largest first, with what a reader needs to believe them."""
+    """The changes in plain lines, the largest first, with what a reader needs to believe them; not escaped."""
     lines = [_tally(comparison)]
     lost = [row for row in comparison.regressions if not row.changed]
     for row in (*comparison.changes, *lost):
         change = f"{seconds(row.old_seconds)} → {seconds(row.new_seconds)}, {_change(row)}"
         lines.append(f"{_call(row)}: {row.key}: {change}; p {row.p:.2g}, Holm {row.p_holm:.2g}")
-    return [
-        plain(line) for line in (*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes)
-    ]
+    return [*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes]
 
 
 def changes_markdown(comparison: Comparison) -> str:
@@ -77,10 +79,6 @@ def _change(row: ChangeRow) -> str:
 
 def _p_values(row: ChangeRow) -> str:
     return f"{row.p:.2g}\n{row.p_holm:.2g}"
-
-
-def _lines(text: str) -> str:
-    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _cells(row: ChangeRow) -> list[str]:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from conformance.plain import on_terminal
 from reports.benchmarks.cells import Cell, ranked
 from reports.benchmarks.charts.style import shorten
 from reports.benchmarks.records import Benchmarks, NotTimed
-from reports.benchmarks.units import bytes_, plain, seconds
-from reports.markdown import escape
+from reports.benchmarks.units import bytes_, seconds
+from reports.escape import escape
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
     places = [HEAD.index(name) for name in NARROW]
     for title, rows in tables_of(cells):
         table = Table(
-            title=Text(plain(title), style="bold"),
+            title=Text(on_terminal(title), style="bold"),
             title_justify="left",
             box=SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
@@ -91,15 +92,15 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
         for cell, row in rows:
             short = {"backend": shorten(cell.backend, 24), "class": cell.class_ or "–"}
             texts = [short.get(HEAD[place], row[place]) for place in places]
-            table.add_row(*(Text(plain(text)) for text in texts), style="" if cell.accurate else "dim")
+            table.add_row(*(Text(on_terminal(text)) for text in texts), style="" if cell.accurate else "dim")
         console.print(table)
         for cell, _ in rows:
             if cell.accurate is False:
-                console.print(Text(plain(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
+                console.print(Text(on_terminal(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
     for line in not_timed_lines(run):
-        console.print(Text(plain(f"not timed: {line}")), soft_wrap=True)
+        console.print(Text(on_terminal(f"not timed: {line}")), soft_wrap=True)
     for line in about_lines(run):
-        console.print(Text(plain(line)), style="dim", soft_wrap=True)
+        console.print(Text(on_terminal(line)), style="dim", soft_wrap=True)
 
 
 def about_lines(run: Benchmarks) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bytes_", "percent_change", "plain", "seconds"]
+__all__ = ["bytes_", "percent_change", "seconds"]
 
 _STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 
@@ -30,11 +30,6 @@ def bytes_(value: float | None) -> str:
 def percent_change(ratio: float) -> str:
     """A ratio of times as a change: 1.1 is ``+10.0 %``; from a doubling on, as a factor."""
     return f"×{_digits(ratio)}" if ratio >= 2 or ratio <= 0.5 else f"{(ratio - 1) * 100:+.1f} %"
-
-
-def plain(text: object) -> str:
-    """Text without control characters: nothing in it can steer a terminal."""
-    return "".join(c if c.isprintable() else "�" for c in str(text))
 
 
 def _digits(value: float) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from conformance.plain import on_terminal
 from reports.diff.compare import Accuracy, Change, Comparison
 from reports.diff.rows import Key
-from reports.markdown import escape
+from reports.escape import escape
 
 __all__ = ["markdown_text", "terminal_text"]
 
@@ -21,20 +22,20 @@ _TITLES = (
 
 
 def terminal_text(found: Comparison, limit: int = LIMIT) -> str:
-    """Plain text; control characters of ids and messages become spaces."""
-    lines = [plain(line) for line in _summary(found)]
+    """Plain text: nothing in ids and messages steers a terminal."""
+    lines = [on_terminal(line) for line in _summary(found)]
     for name, title in _TITLES:
         changes: Sequence[Change] = getattr(found, name)
         if changes:
             lines += ["", f"{title} ({len(changes)})"]
-            lines += [f"  {plain(_name(each.key))}: {plain(_what(each))}" for each in changes[:limit]]
-            lines += [f"    {plain(each)}" for each in _rest(changes, limit)]
+            lines += [f"  {on_terminal(_name(each.key))}: {on_terminal(_what(each))}" for each in changes[:limit]]
+            lines += [f"    {on_terminal(each)}" for each in _rest(changes, limit)]
     if found.accuracy:
         lines += ["", f"Class or largest error ({len(found.accuracy)})"]
-        lines += [f"  {plain(_name(each.key))}: {plain(_moved(each))}" for each in found.accuracy[:limit]]
+        lines += [f"  {on_terminal(_name(each.key))}: {on_terminal(_moved(each))}" for each in found.accuracy[:limit]]
         lines += [f"    {each}" for each in _rest(found.accuracy, limit)]
     for title, rows in _sections(found, limit):
-        lines += ["", title, *(f"  {plain(' | '.join(row))}" for row in rows)]
+        lines += ["", title, *(f"  {on_terminal(' | '.join(row))}" for row in rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -90,11 +91,6 @@ def _sections(found: Comparison, limit: int) -> Iterator[tuple[str, list[list[st
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     return lines + ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows]
-
-
-def plain(text: str) -> str:
-    """Text without control characters: no escape sequence reaches a terminal, no line is broken."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _name(key: Key) -> str:

@@ -12,8 +12,8 @@ from conformance.repro.script import reproducer
 from conformance.results.records import BackendRecord, Outcome
 from conformance.results.store import Run
 from reports.dossier.groups import SHOWN, Group, by_framework, grouped
-from reports.dossier.issue import Subject, expectation, fenced, observation, search_link, title
-from reports.escape import escape
+from reports.dossier.issue import Subject, expectation, observation, search_link, title
+from reports.escape import address, escape, fenced
 from reports.merge import Merged
 
 __all__ = ["dossier_texts", "write_dossiers"]
@@ -120,7 +120,7 @@ def _group(
     if profile and best.op in profile.operations:
         feature = profile.operations[best.op]
         note = f" {escape(_sentence(feature.note))}" if feature.note else ""
-        lines += [f"- Documentation: {_link(feature.documentation)}{note}"]
+        lines += [f"- Documentation: {address(feature.documentation)}{note}"]
     if group.defect:
         confirmed = f", confirmed {escape(defect.date)}" if defect else ""
         lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
@@ -163,7 +163,7 @@ def _versions(group: Group, subject: Subject, defect: Defect | None) -> str:
 
 
 def _reported(issue: str) -> str:
-    return "no" if issue == "not reported" else _link(issue)
+    return "no" if issue == "not reported" else address(issue)
 
 
 def _sentence(text: str) -> str:
@@ -213,11 +213,6 @@ def _affected(group: Group) -> str:
     parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
     parts += [f"check {values('check')}", f"mode {values('mode')}", f"layout {values('layout')}"]
     return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
-
-
-def _link(address: str) -> str:
-    plain = address.startswith("https://") and not set(address) & set(" <>\n\t|`")
-    return f"<{address}>" if plain else escape(address)
 
 
 def _file_name(framework: str) -> str:

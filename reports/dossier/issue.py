@@ -11,9 +11,9 @@ from urllib.parse import quote_plus
 from conformance.cases.load import Entry
 from conformance.judge.profile import Profile
 from conformance.results.records import Outcome
-from reports.markdown import escape
+from reports.escape import address, code, escape, fenced
 
-__all__ = ["Subject", "expectation", "fenced", "issue_text", "observation", "registered", "search_link", "title"]
+__all__ = ["Subject", "expectation", "issue_text", "observation", "registered", "search_link", "title"]
 
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\]]+), (?P<issue>[^\]]*)\]$")
 _NAMES = {
@@ -79,14 +79,14 @@ def title(outcome: Outcome) -> str:
 def observation(outcome: Outcome) -> str:
     """What is seen, with its exact value and error."""
     if outcome.check == "policy":
-        return f"{_code(_seen(outcome))}: {escape(_message(outcome))}"
+        return f"{code(_seen(outcome))}: {escape(_message(outcome))}"
     if outcome.observed is None:
         return escape(_message(outcome))
     if outcome.check == "error":
         given = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
-        values = ", ".join(_digits(each) for each in given)
-        return f"{escape(_message(outcome))}: {_code(values) if values else 'an empty tensor'}"
-    found = _code(outcome.observed)
+        values = ", ".join(map(str, given))
+        return f"{escape(_message(outcome))}: {code(values) if values else 'an empty tensor'}"
+    found = code(outcome.observed)
     if isinstance(outcome.ulp, float) and outcome.ulp:
         bound = outcome.ratio if isinstance(outcome.ratio, float) and math.isfinite(outcome.ratio) else None
         beyond = f"; {_short(bound)} times what its accuracy class allows" if bound is not None else ""
@@ -103,7 +103,7 @@ def _policy(outcome: Outcome) -> str:
 def _seen(outcome: Outcome) -> str:
     """The values of a policy that describe what was seen."""
     seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
-    return _digits(" or ".join(str(each) for each in seen)) or "none that it knows"
+    return " or ".join(str(each) for each in seen) or "none that it knows"
 
 
 def expectation(outcome: Outcome) -> str:
@@ -111,14 +111,14 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "error":
         return f"An error, because {_reason(outcome)}."
     if outcome.check == "policy":
-        return f"{_code(outcome.expected)}, as the backend's profile declares of {_code(_policy(outcome))}."
+        return f"{code(outcome.expected)}, as the backend's profile declares of {code(_policy(outcome))}."
     number = outcome.expected in ("inf", "-inf", "nan") or isinstance(outcome.expected, float | int)
     if outcome.check in _EXACT and outcome.expected == "nan":
         return "`nan`: for these very inputs the definition meets a NaN, 0/0 or a difference of infinities."
     if outcome.check in _EXACT and number:
-        return f"{_code(outcome.expected)}, the exact value for these very inputs, as a float64."
+        return f"{code(outcome.expected)}, the exact value for these very inputs, as a float64."
     if outcome.check in _EXACT and outcome.expected is not None:
-        return f"{_code(outcome.expected)}, the shape or dtype of such a call."
+        return f"{code(outcome.expected)}, the shape or dtype of such a call."
     if outcome.check == "repeatable":
         return "The same bits from the same call."
     if outcome.check == "unmodified":
@@ -126,7 +126,7 @@ def expectation(outcome: Outcome) -> str:
     if outcome.check == "warning":
         return "A warning."
     if outcome.expected is not None:
-        return f"{_code(outcome.expected)}, as the untransformed call gives, within the rounding errors of both."
+        return f"{code(outcome.expected)}, as the untransformed call gives, within the rounding errors of both."
     return "A result, as for inputs of other shapes or dtypes."
 
 
@@ -141,7 +141,7 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
         lines += ["Its output:", "", fenced(output, "text"), ""]
     lines += ["## Versions", "", *_versions(outcome, subject), ""]
     entry_of = registered(outcome)
-    known = f"register entry {escape(entry_of[0])}, {_link(entry_of[1])}" if entry_of else "not reported"
+    known = f"register entry {escape(entry_of[0])}, {address(entry_of[1])}" if entry_of else "not reported"
     lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, subject)}"]
     lines += [f"- From case {escape(outcome.case)} of the conformance suite"]
     return "\n".join(lines) + "\n"
@@ -156,19 +156,11 @@ def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:
     return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
 
 
-def fenced(text: str, language: str) -> str:
-    """Text as a code block, whatever backquotes it holds."""
-    longest = max((len(each) for each in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    plain = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    return f"{fence}{language}\n{plain.rstrip()}\n{fence}"
-
-
 def _documentation(outcome: Outcome, subject: Subject) -> list[str]:
     profile = subject.profile
     feature = profile.operations.get(outcome.op) if profile is not None else None
     page = feature.documentation if feature is not None else profile.documentation if profile is not None else ""
-    return [f"Documentation: {_link(page)}", ""] if page else []
+    return [f"Documentation: {address(page)}", ""] if page else []
 
 
 def _versions(outcome: Outcome, subject: Subject) -> list[str]:
@@ -199,19 +191,5 @@ def _symptom(outcome: Outcome) -> str:
     return "gradient" if outcome.check.startswith("gradient") else "precision"
 
 
-def _digits(value: object) -> str:
-    return repr(value) if isinstance(value, float) else "".join(c for c in str(value) if c.isprintable() and c != "`")
-
-
-def _code(value: object) -> str:
-    """A number or a word as code; anything else as plain text, without a meaning in Markdown."""
-    text = _digits(value)
-    return f"`{text}`" if re.fullmatch(r"[\w.+\-/ ]{1,60}", text) else escape(text)
-
-
 def _short(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _link(address: str) -> str:
-    return f"<{address}>" if re.fullmatch(r"https://[^\s<>]+", address) else escape(address)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.errors import UsageError
-from conformance.results.words import explain_command, plain, plain_lines
+from conformance.plain import plain, plain_lines
+from conformance.results.words import explain_command
 from reports.exports.digest import Digest, Finding
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from conformance.errors import HarnessError
-from conformance.results.words import plain
+from conformance.plain import plain
 from conformance.schemas.documents import Badge
 from reports.exports.digest import Backend, Digest
 

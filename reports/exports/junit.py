@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
+from conformance.plain import plain, plain_lines
 from conformance.results.records import Outcome
 from conformance.results.store import Run
-from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, plain, plain_lines, title
+from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, title
 from reports.exports.files import replacing
 from reports.merge import Merged
 

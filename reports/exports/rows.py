@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import UsageError
+from conformance.plain import plain
 from conformance.results.records import Number, Outcome, number
 from conformance.results.store import Run
-from conformance.results.words import plain
 from reports.exports.files import replacing
 from reports.merge import Merged
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from conformance.errors import HarnessError
 from conformance.results.words import explain_command
+from reports.escape import escape
 from reports.exports.digest import BAD, Digest, Finding
-from reports.markdown import cell, escape
+from reports.markdown import cell
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reports.benchmarks.units import percent_change, plain, seconds
+from conformance.plain import lines_on_terminal, on_terminal
+from reports.benchmarks.units import percent_change, seconds
 from reports.history.changes import FEWEST, MISSING
 from reports.history.series import TimeSeries, VerdictRow
 
@@ -46,7 +47,7 @@ def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], c
                 percent_change(last.seconds / first.seconds) if len(each.points) > 1 else "–",
                 "\n".join(_changes(each)) or "–",
             )
-            table.add_row(*(Text(_lines(cell)) for cell in cells))
+            table.add_row(*(Text(lines_on_terminal(cell)) for cell in cells))
         console.print(table)
         if any(each.changes is None for each in times):
             console.print(Text(MISSING), style="yellow")
@@ -59,7 +60,7 @@ def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], c
         for row in verdicts:
             said = " · ".join(f"{count} {verdict}" for verdict, count in _ordered(row.counts))
             where = f"{row.started[:16]} {(row.commit or '')[:12]}".rstrip()
-            table.add_row(*(Text(plain(cell)) for cell in (f"{row.backend} {row.version}".rstrip(), where, said)))
+            table.add_row(*(Text(on_terminal(cell)) for cell in (f"{row.backend} {row.version}".rstrip(), where, said)))
         console.print(table)
     if not times and not verdicts:
         console.print("nothing in the history matches")
@@ -103,10 +104,6 @@ def _changes(series: TimeSeries) -> list[str]:
         where = f"{point.started[:10]} {(point.commit or '')[:8]}".rstrip()
         said.append(f"{percent_change(change.ratio)} at {where} (p {change.p:.1g})")
     return said
-
-
-def _lines(text: str) -> str:
-    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _ordered(counts: dict[str, int]) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from conformance.errors import HarnessError
 from conformance.results.store import FILE
-from reports.markdown import escape
+from reports.escape import escape
 from reports.nightly.folder import Folder
 
 __all__ = ["compare", "export", "keep", "run", "write_issue"]

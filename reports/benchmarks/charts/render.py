@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.errors import HarnessError, UsageError
+from conformance.plain import blanked
 
 __all__ = ["page", "render", "spec_of", "svg_of"]
 
@@ -65,7 +66,7 @@ def page(charts: list[tuple[str, Any]], title: str) -> str:
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
-        return "".join(c if c.isprintable() else " " for c in value)
+        return blanked(value)
     if isinstance(value, dict):
         return {_cleaned(name): _cleaned(each) for name, each in value.items()}
     return [_cleaned(each) for each in value] if isinstance(value, list) else value

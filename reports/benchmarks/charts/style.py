@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.errors import UsageError
+from conformance.plain import blanked
 from reports.benchmarks.cells import Cell
 
 __all__ = ["FONT", "FONT_SIZE", "GRID", "INK", "MUTED", "altair", "colours", "finished", "label", "shapes", "shorten"]
@@ -51,7 +52,7 @@ def label(cell: Cell) -> str:
 
 def shorten(text: str, length: int) -> str:
     """At most ``length`` printable characters; what is cut shows as an ellipsis in the middle."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = blanked(text)
     if len(plain) <= length:
         return plain
     head = (length - 1) * 2 // 3

@@ -1,0 +1,45 @@
+"""Plain text from anywhere: what is printed, or stands in a file that a machine reads, holds nothing that steers it.
+
+Everything that a results file, a case or an exception holds may have been written by a stranger. What becomes Markdown
+or HTML is escaped by the reports, on top of this.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["LONGEST", "blanked", "lines_on_terminal", "on_terminal", "plain", "plain_lines"]
+
+LONGEST = 4000  # characters of one fact
+#: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
+_COMMAND = re.compile(r"(?<!\S)(:(?=:)|#(?=#\[))")
+
+
+def plain(text: object, longest: int = LONGEST) -> str:
+    """``text`` on one line: control characters, line ends and lone surrogates are spelled out."""
+    cut = str(text)
+    if len(cut) > longest:
+        cut = cut[: longest - 1] + "…"
+    if cut.isprintable():
+        return cut
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+
+
+def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
+    """``plain`` of each line; none for empty text."""
+    return [plain(line) for line in str(text)[:longest].split("\n")] if text else []
+
+
+def blanked(text: object) -> str:
+    """``text`` on one line, a space for each character that does not print: for prose, where no spelling is wanted."""
+    return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def on_terminal(text: object, longest: int = LONGEST) -> str:
+    """``plain``, and no word that a CI runner would take as a command: a mark that does not show breaks it."""
+    return _COMMAND.sub("\\1\u2060", plain(text, longest))
+
+
+def lines_on_terminal(text: str) -> str:
+    """``on_terminal`` of each line: for a text whose line ends are ours."""
+    return "\n".join(map(on_terminal, text.split("\n")))
