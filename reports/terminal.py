@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from conformance.plain import on_terminal
 from conformance.results.records import Outcome
 from conformance.results.store import read_run
-from conformance.results.words import what
+from conformance.results.words import check_name
 from reports.markdown import write_summary
 from reports.merge import Merged
 from reports.tally import NOT_PASSED, Tally, tally
@@ -140,7 +140,8 @@ def _detail(outcome: Outcome) -> Text:
     line = Text()
     line.append(on_terminal(outcome.verdict).upper(), style=_STYLES.get(outcome.verdict, ""))
     call = ", ".join(each for each in (outcome.dtype, outcome.op, outcome.reduction) if each)
-    named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, what(outcome)))
+    check = check_name(outcome.check, outcome.policy)
+    named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, check))
     line.append(f" {named}\n", style="bold")
     line.append(f"    {on_terminal(outcome.message)}\n")
     if outcome.expected is not None:

@@ -12,21 +12,22 @@ from typing import Any
 from conformance.plain import plain, plain_lines
 from conformance.results.records import Outcome
 
-__all__ = ["CONFORMING", "SKIPPED", "explain_command", "facts", "title", "what"]
+__all__ = ["CONFORMING", "SKIPPED", "check_name", "explain_command", "facts", "title"]
 
 #: Verdicts that are right, and those that say nothing for or against the framework.
 CONFORMING = frozenset({"pass", "deviation"})
 SKIPPED = frozenset({"unsupported", "not run"})
 
 
-def what(outcome: Outcome) -> str:
+def check_name(check: str, policy: str) -> str:
     """The check by name: of a policy, which one, for a case may be asked of several."""
-    return f"policy {outcome.policy}" if outcome.policy else outcome.check
+    return f"policy {policy}" if policy else check
 
 
 def title(outcome: Outcome) -> str:
     """What was checked: case, dtype, layout unless contiguous, reduction, check."""
-    words = [outcome.dtype, "" if outcome.layout == "contiguous" else outcome.layout, outcome.reduction, what(outcome)]
+    layout = "" if outcome.layout == "contiguous" else outcome.layout
+    words = [outcome.dtype, layout, outcome.reduction, check_name(outcome.check, outcome.policy)]
     return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
 
 

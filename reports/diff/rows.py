@@ -12,6 +12,7 @@ import msgspec
 from conformance.errors import Place, UsageError
 from conformance.results.records import BackendRecord
 from conformance.results.store import Run, is_outcome, read_run
+from conformance.results.words import check_name
 
 __all__ = ["Key", "Row", "Side", "read_side"]
 
@@ -39,7 +40,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> Key:
         """What names the check."""
-        check = f"policy {self.policy}" if self.policy else self.check
+        check = check_name(self.check, self.policy)
         return (self.backend, self.case, self.dtype, self.layout, self.op, self.reduction, check)
 
 
