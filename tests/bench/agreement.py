@@ -20,9 +20,14 @@ import subprocess
 import sys
 import tempfile
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conformance.bench.child import Session
+    from conformance.bench.orders import Event, Orders
 
 LIMIT = 0.03
 LEAST_SECONDS = 1e-3
@@ -30,6 +35,8 @@ TURNS = 9
 SECONDS = 0.3  # of theirs, a turn
 WORKLOADS = ("classification-4096x1000", "lm-head-512x32000", "segmentation-8x21x128x128")
 CONTRACTS = ("forward", "forward+grad")
+#: Workload and contract to a pair of medians a turn: ours and theirs.
+Turns = dict[tuple[str, str], list[tuple[float, float]]]
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(1 << 34), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
 
 
@@ -74,19 +81,58 @@ def compare(framework: str) -> list[float]:
     from conformance.bench.machine import pin, pool_variables, usable_cores
 
     cores = usable_cores()
-    threads = max(1, len(cores))
-    os.environ.update(pool_variables(threads))
+    os.environ.update(pool_variables(max(1, len(cores))))
     pin(cores)
-    from backends.discovery import create
-    from conformance.bench.child import Session, run_entries
+    kinds = [(name, contract) for name in WORKLOADS for contract in CONTRACTS]
+    with tempfile.TemporaryDirectory() as folder:
+        turns = _take_turns(_orders(framework, kinds, cores, folder))
+    if len(turns) < len(kinds):
+        raise SystemExit(f"{framework}: {len(kinds) - len(turns)} workloads could not be timed")
+    found = [_line(framework, *kind, pairs) for kind, pairs in turns.items()]
+    return [ratio for ratio in found if ratio is not None]
+
+
+def _orders(framework: str, kinds: Sequence[tuple[str, str]], cores: tuple[int, ...], folder: str) -> Orders:
+    """Every kind in so many turns; the arrays are put into ``folder``."""
     from conformance.bench.inputs import make, save
-    from conformance.bench.orders import Entry, Event, Job, Orders, Timed
+    from conformance.bench.orders import Entry, Job, Orders
     from conformance.bench.workloads import WORKLOADS as FOLDER
     from conformance.bench.workloads import load_workloads
 
-    turns: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    chosen = {each.id: each for each in load_workloads([FOLDER]) if each.id in WORKLOADS}
+    for workload in chosen.values():
+        save(make(workload), Path(folder, workload.id))
+    entries = [Entry(*kind, "warm", turn + place * TURNS) for place, kind in enumerate(kinds) for turn in range(TURNS)]
+    return Orders(
+        job=Job(framework, framework, 0, tuple(entries)), threads=max(1, len(cores)), cores=cores, workloads=chosen,
+        inputs=folder, outputs="", cache="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,
+    )  # fmt: skip
 
-    class Turns(Session):
+
+def _take_turns(orders: Orders) -> Turns:
+    """The medians of each turn, ours and theirs, by workload and contract."""
+    from backends.discovery import create
+    from conformance.bench.child import run_entries
+    from conformance.bench.orders import Timed
+
+    framework = orders.job.spec
+
+    def hear(event: Event) -> None:
+        if not isinstance(event, Timed) and hasattr(event, "message"):
+            raise SystemExit(f"{framework}: {event.message}")
+
+    turns: Turns = {}
+    session = _both(framework, turns)(orders, create(framework, orders.threads), hear)
+    with _silenced():
+        run_entries(session)
+    return turns
+
+
+def _both(framework: str, turns: Turns) -> type[Session]:
+    """A session that times an entry by the framework's own timer too, and notes both in ``turns``."""
+    from conformance.bench.child import Session
+
+    class Both(Session):
         held: Any = None
 
         def _bound(self, entry: Any) -> Any:
@@ -97,8 +143,7 @@ def compare(framework: str) -> list[float]:
 
         def time(self, entry: Any, benchmark: Any) -> None:
             self.held = None
-            bound = self._bound(entry)
-            theirs = TIMERS[framework](bound, threads)
+            theirs = TIMERS[framework](self._bound(entry), self.orders.threads)
             theirs(2)
             rounds = max(5, min(100, int(SECONDS / statistics.median(theirs(3)))))
             first = theirs(rounds) if entry.order % 2 else []
@@ -107,31 +152,22 @@ def compare(framework: str) -> list[float]:
             ours = statistics.median(benchmark.stats.stats.data)
             turns.setdefault((entry.workload, entry.contract), []).append((ours, statistics.median(second)))
 
-    chosen = {each.id: each for each in load_workloads([FOLDER]) if each.id in WORKLOADS}
-    kinds = [(name, contract) for name in WORKLOADS for contract in CONTRACTS]
-    entries = [Entry(*kind, "warm", turn + place * TURNS) for place, kind in enumerate(kinds) for turn in range(TURNS)]
-    with tempfile.TemporaryDirectory() as folder:
-        for workload in chosen.values():
-            save(make(workload), Path(folder, workload.id))
-        orders = Orders(
-            job=Job(framework, framework, 0, tuple(entries)), threads=threads, cores=cores, workloads=chosen,
-            inputs=folder, outputs="", cache="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,
-        )  # fmt: skip
+    return Both
 
-        def hear(event: Event) -> None:
-            if not isinstance(event, Timed) and hasattr(event, "message"):
-                raise SystemExit(f"{framework}: {event.message}")
 
-        sys.stdout.flush()
-        said, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)  # pytest's own lines
-        run_entries(Turns(orders, create(framework, threads), hear))
+@contextmanager
+def _silenced() -> Iterator[None]:
+    """Nothing of what is written to descriptor 1, pytest's own lines, is seen."""
+    sys.stdout.flush()
+    said, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
         sys.stdout.flush()
         os.dup2(said, 1)
-    if len(turns) < len(kinds):
-        raise SystemExit(f"{framework}: {len(kinds) - len(turns)} workloads could not be timed")
-    found = [_line(framework, *kind, pairs) for kind, pairs in turns.items()]
-    return [ratio for ratio in found if ratio is not None]
+        os.close(said)
+        os.close(null)
 
 
 def _line(framework: str, workload: str, contract: str, pairs: list[tuple[float, float]]) -> float | None:
