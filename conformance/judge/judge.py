@@ -292,8 +292,8 @@ class Judge:
             named = prepared.named(reduction)
             within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
             if all(within):
-                spoken = _spoken(names[0]) if len(names) == 1 else "policies"
-                return finding.deviating(f"as its declared {spoken} says")
+                said = f"{_spoken(names[0])} says" if len(names) == 1 else "policies say"
+                return finding.deviating(f"as its declared {said}")
         return finding
 
     def _within(

@@ -45,8 +45,31 @@ class _NothingIgnoredAndWrong(_NothingIgnored):
 
 @pytest.mark.parametrize(("kind", "verdict"), [(_NothingIgnored, "deviation"), (_NothingIgnoredAndWrong, "fail")])
 def test_two_policies_excuse_together_what_neither_does_alone(kind: type[Kernel], verdict: str, tmp_path: Path) -> None:
-    file = tmp_path / "cases.yaml"
-    file.write_text(CASE, encoding="utf-8")
+    found = _values(tmp_path, kind, CASE)
+    assert {each.verdict for each in found} == {verdict}
+    if verdict == "deviation":
+        assert {each.message for each in found} == {"as its declared policies say"}
+
+
+class _ZeroOfNothing(Kernel):
+    """The mean of no position is 0, as it declares."""
+
+    policies: ClassVar[dict[str, Declared]] = {
+        "mean-of-all-ignored": Declared(value="zero", documentation="undocumented"),
+    }
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        return np.where(np.isnan(found), found.dtype.type(0), found)
+
+
+def test_a_policy_that_excuses_alone_is_named(tmp_path: Path) -> None:
+    found = _values(tmp_path, _ZeroOfNothing, CASE.replace("[0, -100]", "[-100, -100]").replace("[none]", "[mean]"))
+    assert {each.message for each in found} == {"as its declared mean-of-all-ignored says"}
+
+
+def _values(folder: Path, kind: type[Kernel], case: str) -> list[Outcome]:
+    file = folder / "cases.yaml"
+    file.write_text(case, encoding="utf-8")
     plan = Plan(load_suite([file]).entries)
-    outcomes: list[Outcome] = [each for unit in judge_locally(kind(), plan, subject(kind)) for each in unit]
-    assert {each.verdict for each in outcomes if each.check == "value"} == {verdict}
+    return [each for unit in judge_locally(kind(), plan, subject(kind)) for each in unit if each.check == "value"]
