@@ -156,7 +156,7 @@
         cell(line, columns[row[COLUMN]][0], "nw");
         cell(line, link);
         cell(line, row.slice(4, 9).map((place) => words[place]).filter(Boolean).join(", "));
-        for (const place of [9, 10]) cell(line, words[row[place]], words[row[place]].length > 24 ? "x" : "nw");
+        for (const text of [words[row[9]], words[row[10]]]) cell(line, text, text.length > 24 ? "x" : text.includes(" ") ? "" : "nw");
         cell(line, words[row[11]], "r");
         cell(line, words[row[12]]);
         cell(line, words[row[13]], "msg");

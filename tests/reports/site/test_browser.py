@@ -198,3 +198,18 @@ def test_no_page_is_wider_than_a_narrow_screen(page: Any, site: Path) -> None:
     for name in names(site):
         page.goto(f"file://{site}/{name}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_pictures_are_dark_on_dark_pages(page: Any, site: Path) -> None:
+    page.goto((site / "benchmarks.html").as_uri())
+    shown = "getComputedStyle(document.querySelector('figure img')).filter"
+    assert page.evaluate(shown) == "none"
+    page.click("#theme")
+    assert "invert" in page.evaluate(shown)
+
+
+def test_on_a_narrow_page_no_text_scrolls_under_the_copy_button(page: Any, site: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto((site / "cases" / f"{CASE}.html").as_uri())
+    button, text = page.locator(".copy button").first.bounding_box(), page.locator(".copy pre").first.bounding_box()
+    assert button["y"] + button["height"] <= text["y"] and text["x"] + text["width"] <= 390
