@@ -39,7 +39,7 @@ def given(**arguments: Any) -> dict[str, Any]:
 class Call:
     """One call of an operation.
 
-    ``operands`` maps ``targets`` and ``weight`` to the framework's tensors (only those that the case states);
+    ``operands`` maps ``targets``, ``weight`` and ``where`` to the framework's tensors, as far as the case states them;
     ``options`` holds ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes
     them, hashable, so that a compiled function can be shared between calls.
     """
@@ -168,6 +168,9 @@ class Backend(ABC):
     @abstractmethod
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself."""
+
+    # Where a framework's softmax, log_softmax or loss masks classes, the method names a further parameter, ``where:
+    # Tensor | None = None``: a boolean tensor of the logits' shape, true for the classes that take part.
 
     # -- transforms: optional, by the framework's own machinery -------------------------------------------------------
 

@@ -85,13 +85,13 @@ class Jax(Backend):
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)
 
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         self._only_class_indices_have_another_composition()
-        return jax.nn.softmax(logits, **given(axis=axis))
+        return jax.nn.softmax(logits, **given(axis=axis, where=where))
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         self._only_class_indices_have_another_composition()
-        return jax.nn.log_softmax(logits, **given(axis=axis))
+        return jax.nn.log_softmax(logits, **given(axis=axis, where=where))
 
     def nll_loss(
         self,
@@ -117,20 +117,22 @@ class Jax(Backend):
         ignore_index: int | None,
         label_smoothing: float | None,
         reduction: Reduction | None,
+        where: Tensor | None = None,
     ) -> Tensor:
         _refuse(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing or None)
         axis = -1 if axis is None else axis
-        if are_probabilities(targets, logits):
+        masked = given(where=where)
+        if masked or are_probabilities(targets, logits):
             self._only_class_indices_have_another_composition()
         if self.mode == "logsumexp":
             losses = jax.nn.logsumexp(logits, axis=axis) - _picked(logits, targets, axis)
         elif are_probabilities(targets, logits):
-            losses = -(targets * jax.nn.log_softmax(logits, axis=axis)).sum(axis=axis)
+            losses = -(targets * jax.nn.log_softmax(logits, axis=axis, **masked)).sum(axis=axis)
         elif self.mode == "one-hot":
             labels = jax.nn.one_hot(targets, logits.shape[axis], dtype=logits.dtype, axis=axis)
             losses = -(labels * jax.nn.log_softmax(logits, axis=axis)).sum(axis=axis)
         else:
-            losses = -_picked(jax.nn.log_softmax(logits, axis=axis), targets, axis)
+            losses = -_picked(jax.nn.log_softmax(logits, axis=axis, **masked), targets, axis)
         return _reduced(losses, reduction)
 
     def evaluate(self, call: Call, logits: Tensor) -> Tensor:
@@ -231,7 +233,9 @@ class Jax(Backend):
 
     def _only_class_indices_have_another_composition(self) -> None:
         if self.mode in ("logsumexp", "one-hot"):
-            raise Unsupported(f"mode {self.mode} is a composition of cross_entropy with class indices only")
+            raise Unsupported(
+                f"mode {self.mode} is a composition of cross_entropy with class indices, and no mask of classes, only"
+            )
 
 
 def are_probabilities(targets: Tensor, logits: Tensor) -> bool:

@@ -34,13 +34,13 @@ class Numpy(Backend):
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)
 
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         with np.errstate(all="ignore"):
-            return _restored(_softmax(_class_axis_last(logits, axis)), logits, axis)
+            return _restored(_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         with np.errstate(all="ignore"):
-            return _restored(_log_softmax(_class_axis_last(logits, axis)), logits, axis)
+            return _restored(_log_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
     def nll_loss(
         self,
@@ -67,9 +67,10 @@ class Numpy(Backend):
         ignore_index: int | None,
         label_smoothing: float | None,
         reduction: Reduction | None,
+        where: Tensor | None = None,
     ) -> Tensor:
         with np.errstate(all="ignore"):
-            x = _class_axis_last(logits, axis)
+            x = _class_axis_last(_possible(logits, where), axis)
             y = _targets(logits, targets, weight, axis, ignore_index, label_smoothing)
             return _reduced(_weighted(y.coefficients, _log_softmax(y.masked(x))), y, reduction, logits.dtype)
 
@@ -77,19 +78,21 @@ class Numpy(Backend):
         value = self.evaluate(call, logits)
         if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
             raise ValueError(f"the upstream gradient must be an array of the value's shape {value.shape}")
-        options = dict(call.options)
+        operands, options = dict(call.operands), dict(call.options)
+        where = operands.pop("where", None)
         axis, reduction = options.pop("axis"), options.pop("reduction", None)
         with np.errstate(all="ignore"):
-            x = _class_axis_last(logits, axis)
+            x = _class_axis_last(_possible(logits, where), axis)
             if call.operation in ("softmax", "log_softmax"):
-                v = _class_axis_last(upstream, axis, x.dtype)
+                passed = upstream if where is None else upstream * where  # what is constant passes nothing on
+                v = _class_axis_last(passed, axis, x.dtype)
                 p = _softmax(x)
                 if call.operation == "softmax":
                     gradient = p * (v - (p * v).sum(-1, keepdims=True))
                 else:
                     gradient = v - p * v.sum(-1, keepdims=True)
             else:
-                y = _targets(logits, **call.operands, axis=axis, **options)
+                y = _targets(logits, **operands, axis=axis, **options)
                 s = upstream.astype(x.dtype)[..., np.newaxis]
                 if reduction in (None, "mean"):
                     s = s / y.divisor
@@ -118,6 +121,11 @@ class _Targets:
     def labelled(self, x: Array) -> Any:
         """``x`` at the labels of the valid positions, 0 elsewhere: nll_loss does not look at the other classes."""
         return np.where(np.arange(x.shape[-1]) == self.labels[..., np.newaxis], self.masked(x), 0)
+
+
+def _possible(logits: Any, where: Any) -> Any:
+    """The logits, with -inf for the classes that take no part."""
+    return logits if where is None else np.where(where, logits, np.full((), -np.inf, logits.dtype))
 
 
 def _shifted(x: Any) -> tuple[Any, Any]:

@@ -34,10 +34,10 @@ class Optax(Jax):
     def versions(self) -> dict[str, str]:
         return {"optax": optax.__version__} | super().versions()
 
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         raise Unsupported("optax has no softmax; jax.nn has one")
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         raise Unsupported("optax has no log_softmax; jax.nn has one")
 
     def nll_loss(
@@ -62,24 +62,27 @@ class Optax(Jax):
         ignore_index: int | None,
         label_smoothing: float | None,
         reduction: Reduction | None,
+        where: Tensor | None = None,
     ) -> Tensor:
         for name in given(weight=weight, ignore_index=ignore_index):
             raise Unsupported(f"optax's losses have no {name}")
-        options = given(axis=axis)
+        options, masked = given(axis=axis), given(where=where)
         by_index = not are_probabilities(targets, logits)
         if self.mode == "safe":
+            if masked:
+                raise Unsupported("safe_softmax_cross_entropy has no mask of classes")
             if by_index or label_smoothing or options.get("axis", -1) not in (-1, logits.ndim - 1):
                 raise Unsupported("safe_softmax_cross_entropy takes class probabilities along the last axis only")
             losses = optax.losses.safe_softmax_cross_entropy(logits, targets)
         elif by_index and not label_smoothing:
-            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options, **masked)
         else:
             if by_index:
                 class_axis = options.get("axis", -1)
                 targets = jax.nn.one_hot(targets, logits.shape[class_axis], dtype=logits.dtype, axis=class_axis)
             if label_smoothing:
                 targets = optax.smooth_labels(targets, label_smoothing, **options)
-            losses = optax.softmax_cross_entropy(logits, targets, **options)
+            losses = optax.softmax_cross_entropy(logits, targets, **options, **masked)
         if reduction in (None, "none"):
             return losses
         if reduction == "unknown":

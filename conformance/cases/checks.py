@@ -74,12 +74,14 @@ def _operands(case: Case) -> Iterator[Complaint]:
                 yield Complaint((name,), f"{case.op} takes no {name}", "remove the key, or change `op`")
     elif case.targets is None:
         yield Complaint((), "key 'targets' is missing", f"{case.op} needs them: write `targets: [...]`")
+    if case.where is not None and case.op not in (*NORMALISERS, "cross_entropy"):
+        yield Complaint(("where",), f"{case.op} takes no mask of classes", "remove the key, or change `op`")
     if case.label_smoothing != 0 and case.op != "cross_entropy":
         yield Complaint(("label_smoothing",), f"{case.op} takes no label_smoothing", "remove the key, or change `op`")
 
 
 def _numbers(case: Case) -> Iterator[Complaint]:
-    for name in ("logits", "log_probabilities", "targets", "weight", "upstream", "tangent"):
+    for name in ("logits", "log_probabilities", "targets", "where", "weight", "upstream", "tangent"):
         value = getattr(case, name)
         if value is None:
             continue
@@ -190,6 +192,8 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     if case.expect is not None and case.expect.error is not None:
         mend = "invalid input has no derivatives: remove the key"
         yield Complaint(("transforms",), "next to `expect: {error: ...}`", mend)
+    if case.where is not None:
+        yield Complaint(("transforms",), "next to a mask of classes", "remove one of the two")
     if case.axis == "default":
         yield Complaint(("transforms",), "the class axis is left to the framework", "state `axis`, or remove the key")
     if "target-gradient" in case.transforms and (

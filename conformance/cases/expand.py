@@ -38,6 +38,7 @@ class _Exact:
 
     logits: Float64Array
     targets: Targets
+    where: Float64Array | None
     weight: Float64Array | None
     axis: int | None
     class_axis: int | None
@@ -102,7 +103,23 @@ def _exact(entry: Entry) -> _Exact:
     extent = logits.shape[shape_axis] if shape_axis is not None else 1
     targets = read_targets(entry, logits.shape, shape_axis)
     weight = None if case.weight is None else materialise(case.weight, shape=(extent,), classes=extent)
-    return _Exact(logits, targets, weight, axis, class_axis, shape_axis)
+    where = None if case.where is None else _mask(entry, logits.shape, shape_axis)
+    return _Exact(logits, targets, where, weight, axis, class_axis, shape_axis)
+
+
+def _mask(entry: Entry, shape: tuple[int, ...], class_axis: int | None) -> Float64Array:
+    """Which classes take part: 1 and 0 in the logits' shape."""
+    given: Any = entry.case.where
+    values = materialise(given, shape=shape, class_axis=class_axis, classes=2)
+    if values.shape != shape:
+        raise entry.error(
+            ("where",), f"mask of shape {values.shape} for logits of shape {shape}", "give it their shape"
+        )
+    if not np.isin(values, (0.0, 1.0)).all():
+        raise entry.error(
+            ("where",), "a mask of other numbers than 0 and 1", "write 1 where a class takes part, else 0"
+        )
+    return values
 
 
 def value_shape(
@@ -213,6 +230,7 @@ def _problems(
             logits=logits,
             targets=targets,
             target_kind=exact.targets.kind,
+            where=None if exact.where is None else exact.where.astype(np.bool_),
             weight=weight,
             axis=exact.axis,
             class_axis=exact.class_axis,

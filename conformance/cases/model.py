@@ -98,7 +98,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
     argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
     ``logits_dtype`` makes integers of the logits, and ``reductions: [unknown]`` passes a word that is no reduction:
-    either must be refused.
+    either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the others are
+    impossible, as with logits of −inf.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
     class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``
@@ -118,6 +119,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     target_dtype: str | None = None
     axis: int | Literal["default"] | None = None
     logits_dtype: IntegerName | None = None
+    where: Generator | Numbers | None = None
     weight: Generator | Numbers | None = None
     ignore_index: int | None = None
     label_smoothing: float = 0.0

@@ -25,7 +25,8 @@ class Problem:
     ``dtype``. ``axis`` is what the backend is told (``None``: the argument is left out); ``class_axis`` is where the
     truth is taken, from 0 (``None`` where the input is invalid or the axis is left to the framework).
     ``upstream`` maps each reduction to its upstream gradient, of the value's shape; ``tangent``, of the logits' shape,
-    is the direction of the case's transforms, ``None`` where it asks for none. ``reductions`` is
+    is the direction of the case's transforms, ``None`` where it asks for none. ``where``, of the logits' shape, is true
+    for the classes that take part; ``None`` means all. ``reductions`` is
     ``("none",)`` for operations that do not reduce.
     """
 
@@ -45,6 +46,7 @@ class Problem:
     reductions: tuple[ReductionName, ...]
     upstream: dict[ReductionName, Array]
     tangent: Array | None = None
+    where: npt.NDArray[np.bool_] | None = None
 
     @property
     def must_raise(self) -> bool:

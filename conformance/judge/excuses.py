@@ -30,6 +30,7 @@ _OF_THE_QUESTION = {
     "integer_logits",
     "class_extent_0",
     "label_out_of_range",
+    "masked_target",
     "target_broadcasting",
     "target_dtypes",
 }

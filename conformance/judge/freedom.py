@@ -39,6 +39,7 @@ ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(("label-out-of-range", "gradient-of-bad-label"), ("kind of label", ("above", "negative", "below"))),
     "ignore-index-with-probabilities": ("kind of ignored label", ("non-negative", "negative")),
     "target-broadcasting": ("kind of target", ("indices", "probabilities")),
+    "masked-target": ("kind of target", ("indices", "probabilities")),
 }
 _LABELS = ("raise", "nan", "zero", "wraps", "clamps")
 _VALUES: dict[str, tuple[Any, ...]] = {
@@ -57,6 +58,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "label-out-of-range": _LABELS,
     "gradient-of-bad-label": ("raise", "nan", "zero", "softmax", "label", "other"),
     "zero-coefficient-at-minus-infinity": ("zero", "nan"),
+    "masked-target": ("impossible", "dropped"),
     "unnormalised-probabilities": ("exact", "normalised"),
     "weighted-probability-mean": ("by-count", "by-weight"),
     "label-smoothing-mass": ("all-classes", "other-classes"),
@@ -96,6 +98,7 @@ _ASPECTS: dict[str, Callable[[Problem], str]] = {
     "subnormal-results": lambda problem: problem.dtype,
     "target-dtypes": lambda problem: np.asarray(problem.targets).dtype.name,
     "target-broadcasting": lambda problem: str(problem.target_kind),
+    "masked-target": lambda problem: str(problem.target_kind),
 }
 
 

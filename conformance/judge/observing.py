@@ -227,6 +227,8 @@ class Observer:
         """The problem under ``policies``, with its truth; kept for the problem's other reductions."""
         found = self._prepared.get((id(problem), key))
         if found is None:
+            if problem.where is not None:  # a class that takes no part is left out, and not multiplied by 0
+                policies = msgspec.structs.replace(policies, zero_coefficient_at_minus_infinity="zero")
             resolution = resolve(problem, policies, stated_error=False)
             prepared = None
             if not (resolution.must_raise or resolution.undefined):

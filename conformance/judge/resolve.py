@@ -101,7 +101,7 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
         refusal = for_operation(policies.ignore_index_with_probabilities, sign, "refused")
         if problem.ignore_index is not None and refusal == "refused":
             return Resolution(problem, must_raise="ignore_index applies to index targets only")
-        return Resolution(replace(problem, ignore_index=None))
+        return Resolution(replace(_without_masked_targets(problem, policies), ignore_index=None))
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
         return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")
     accepted = policies.target_dtypes
@@ -118,6 +118,14 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
         problem = replace(problem, ignore_index=usual)
     outside = labels_out_of_range(problem)
     return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
+
+
+def _without_masked_targets(problem: Problem, policies: Policies) -> Problem:
+    """Probabilities of the classes that take part, where those of the others drop out of the loss."""
+    if problem.where is None or for_operation(policies.masked_target, "probabilities", "impossible") != "dropped":
+        return problem
+    targets = np.asarray(problem.targets)
+    return replace(problem, targets=np.where(problem.where, targets, np.zeros((), targets.dtype)))
 
 
 def _broadcast(problem: Problem, axis: int) -> Problem:

@@ -95,8 +95,16 @@ class Block:
 
     @cached_property
     def x(self) -> Float64Array:
-        """Logits, (P, C); log-probabilities for nll_loss."""
-        return self.rows([problem.logits for problem in self.problems])
+        """Logits, (P, C); log-probabilities for nll_loss. A class that takes no part is impossible."""
+        return self._of_those_that_take_part(self.rows([problem.logits for problem in self.problems]), -np.inf)
+
+    def _of_those_that_take_part(self, rows: Float64Array, otherwise: float) -> Float64Array:
+        masks = [p.where for p in self.problems]
+        if all(mask is None for mask in masks):
+            return rows
+        shapes = [problem.logits.shape for problem in self.problems]
+        whole = [np.ones(s, np.bool_) if m is None else m for m, s in zip(masks, shapes, strict=True)]
+        return np.where(self.rows(whole) != 0.0, rows, otherwise)
 
     @cached_property
     def counts(self) -> Integers:
@@ -189,7 +197,8 @@ class Block:
         """(P, C) for operations that do not reduce; (P,) for ``none``; (n,) for ``sum`` and ``mean``."""
         arrays = [problem.upstream[reduction] for problem in self.problems]  # type: ignore[index]
         if not self.reduces:
-            return self.rows(arrays) if self._upstream is None else self._upstream
+            # What is constant passes nothing on.
+            return self._of_those_that_take_part(self.rows(arrays), 0.0) if self._upstream is None else self._upstream
         return np.concatenate([widen(a).reshape(-1) for a in arrays])
 
     @cached_property

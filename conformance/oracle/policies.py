@@ -57,6 +57,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     label_out_of_range: BadLabel | dict[LabelKind, BadLabel] = "raise"
     gradient_of_bad_label: BadLabelGradient | dict[LabelKind, BadLabelGradient] = "raise"
     zero_coefficient_at_minus_infinity: Literal["zero", "nan"] = "zero"
+    #: The target's class takes no part: the loss is infinite, or the class drops out of it.
+    masked_target: Literal["impossible", "dropped"] | dict[str, Literal["impossible", "dropped"]] = "impossible"
     unnormalised_probabilities: Literal["exact", "normalised"] = "exact"
     weighted_probability_mean: Literal["by-count", "by-weight"] = "by-count"
     label_smoothing_mass: Literal["all-classes", "other-classes"] = "all-classes"

@@ -53,6 +53,7 @@ def _position(problem: Problem, number: int) -> Problem | None:
         problem,
         logits=problem.logits[place],
         targets=targets,
+        where=None if problem.where is None else problem.where[place],
         upstream={} if upstream is None else {"none": upstream[place]},
         reductions=("none",),
     )

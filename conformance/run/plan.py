@@ -110,7 +110,7 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
     Without ``gradient`` the upstream gradient is zero, and only the value is asked for.
     """
     options: list[tuple[str, object]] = [("axis", problem.axis)]
-    operands: dict[str, object] = {}
+    operands: dict[str, object] = {} if problem.where is None else {"where": problem.where}
     if problem.takes_targets:
         operands["targets"] = problem.targets
         if problem.weight is not None:
@@ -244,7 +244,7 @@ class Plan:
         derived: dict[int, tuple[Derived, Group, int]] = {}
         for group in chunk.groups:
             for index, unit in enumerate(group.units):
-                if unit.problem.axis is None or "none" not in group.places:
+                if unit.problem.axis is None or unit.problem.where is not None or "none" not in group.places:
                     continue
                 for each in derive(unit.resolution.problem):
                     derived[id(each.problem)] = (each, group, index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import multiprocessing
 import warnings
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ class Evaluator:
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
         tangent = tensors.pop("tangent", None)
         call = self._call(cast("Operation", request.operation), tensors, request.options)
+        if "where" in tensors and not _takes(getattr(self.backend, request.operation), "where"):
+            raise _Failed(Failure("unsupported", "Unsupported", "there is no mask of classes"))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -285,6 +288,11 @@ class _Clock:
         if self._since is not None:
             self.nanoseconds += perf_counter_ns() - self._since
             self._since = None
+
+
+def _takes(method: Any, name: str) -> bool:
+    """Whether a method names a parameter; ``**options`` that take anything promise nothing."""
+    return name in inspect.signature(method).parameters
 
 
 def _differ(now: Any, sent: Any) -> bool:

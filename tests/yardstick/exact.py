@@ -54,19 +54,28 @@ class Exact(Backend):
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)
 
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        return self._result("softmax", logits, {}, {"axis": axis})
+    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        return self._result("softmax", logits, {"where": where}, {"axis": axis})
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        return self._result("log_softmax", logits, {}, {"axis": axis})
+    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        return self._result("log_softmax", logits, {"where": where}, {"axis": axis})
 
     def nll_loss(
         self, log_probabilities: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
     ) -> Tensor:
         return self._result("nll_loss", log_probabilities, {"targets": targets, "weight": weight}, options)
 
-    def cross_entropy(self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any) -> Tensor:
-        return self._result("cross_entropy", logits, {"targets": targets, "weight": weight}, options)
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        where: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        operands = {"targets": targets, "weight": weight, "where": where}
+        return self._result("cross_entropy", logits, operands, options)
 
     def nll_loss_of_log_softmax(
         self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
@@ -107,7 +116,8 @@ class Exact(Backend):
         tangent: Array | None = None,
     ) -> Array:
         """The quantity, for the upstream gradient and the direction that it takes."""
-        reduction = "none" if operation.endswith("softmax") and not operands else options.get("reduction") or "mean"
+        reduces = "targets" in operands
+        reduction = options.get("reduction") or "mean" if reduces else "none"
         problem = replace(_problem(operation, logits, operands, options, reduction, upstream), tangent=tangent)
         with np.errstate(all="ignore"):
             flat = self._chosen(_answer(_Key(problem, reduction, quantity)))
@@ -239,7 +249,8 @@ def _problem(
         operation=operation,
         logits=np.array(logits, order="C"),
         targets=targets,
-        target_kind=_kind(targets, logits) if operands else None,
+        target_kind=_kind(targets, logits) if "targets" in operands else None,
+        where=operands.get("where"),
         weight=weight,
         axis=axis,
         class_axis=_class_axis(axis, logits.ndim),
@@ -276,7 +287,7 @@ class _Key:
 
     def __init__(self, problem: Problem, reduction: str, quantity: Quantity) -> None:
         self.problem, self.reduction, self.quantity = problem, reduction, quantity
-        arrays = [problem.logits, problem.targets, problem.weight, problem.tangent]
+        arrays = [problem.logits, problem.targets, problem.weight, problem.tangent, problem.where]
         if quantity in OF_LOGITS:
             arrays += problem.upstream.values()
         texts = tuple((a.shape, a.dtype.name, a.tobytes()) for a in arrays if isinstance(a, np.ndarray))

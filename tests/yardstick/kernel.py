@@ -93,6 +93,12 @@ class Kernel(Numpy):
         top, total = self.normaliser(x)
         return self.exp(x - top) / total
 
+    # -- a mask of classes --------------------------------------------------------------------------------------------
+
+    def masked(self, logits: Any, where: Any) -> Any:
+        """The logits, where a class that takes no part is impossible."""
+        return np.where(where, logits, np.full((), -np.inf, logits.dtype))
+
     # -- losses -------------------------------------------------------------------------------------------------------
 
     def weights(self, ask: Ask) -> Any:
@@ -227,12 +233,16 @@ class Kernel(Numpy):
 
     # -- operations ---------------------------------------------------------------------------------------------------
 
-    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        if where is not None:
+            logits = self.masked(logits, where)
         with np.errstate(all="ignore"):
             x = self.rows(logits, axis)
             return self.restored(self.probabilities(x) if x.shape[1] else x, logits, axis)
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        if where is not None:
+            logits = self.masked(logits, where)
         with np.errstate(all="ignore"):
             x = self.rows(logits, axis)
             return self.restored(self.log_probabilities(x) if x.shape[1] else x, logits, axis)
@@ -262,7 +272,10 @@ class Kernel(Numpy):
         ignore_index: int | None,
         label_smoothing: float | None,
         reduction: Reduction | None,
+        where: Tensor | None = None,
     ) -> Tensor:
+        if where is not None:
+            logits = self.masked(logits, where)
         with np.errstate(all="ignore"):
             ask = self.ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction)
             return self.stored(self.loss(ask), logits.dtype)
@@ -276,8 +289,13 @@ class Kernel(Numpy):
         value = self.evaluate(call, logits)
         if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
             raise ValueError(f"the upstream gradient must be an array of the value's shape {value.shape}")
-        options = dict(call.options)
+        operands, options = dict(call.operands), dict(call.options)
         axis, wide = options.pop("axis"), self.compute(logits.dtype)
+        where = operands.pop("where", None)
+        if where is not None:
+            logits = self.masked(logits, where)
+            if not operands:  # what is constant passes nothing on
+                upstream = np.where(where, upstream, np.zeros((), upstream.dtype))
         with np.errstate(all="ignore"):
             if call.operation in ("softmax", "log_softmax"):
                 x, v = self.rows(logits, axis), self.rows(upstream, axis, wide)
@@ -285,7 +303,7 @@ class Kernel(Numpy):
                     return value, self.restored(x, logits, axis)
                 chain = self.softmax_gradient if call.operation == "softmax" else self.log_softmax_gradient
                 return value, self.restored(chain(self.probabilities(x), v), logits, axis)
-            ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
+            ask = self.ask(logits, **{"weight": None, **operands}, axis=axis, **options)
             through = self.nll_gradient if call.operation == "nll_loss" else self.loss_gradient
             gradient = through(ask, upstream.astype(wide)) if ask.classes else ask.x
             return value, self.restored(gradient, logits, axis)
