@@ -24,7 +24,8 @@ _HEAD = """# Reported defects and where the suite sees them
 Each line is a defect or a difference that was reported of one of the frameworks, or found without a report, and that
 shows on the tested versions. The cases observe it; the profile of each backend (`backends/profiles/`) holds it as a
 policy or as an entry of its register of known defects. *within the bound* says that the declared class allows the
-result: its error in ulp is on record. `conformance explain CASE -b BACKEND` shows any of them.
+result: its error in ulp is on record; *as the definition has it*, that nothing differs from it.
+`conformance explain CASE -b BACKEND` shows any of them.
 
 | report | about | cases | stands in |
 |---|---|---|---|
@@ -33,7 +34,10 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``stands`` maps a backend to ``policy:NAME``, ``register:ID`` or ``bound``; ``outside``: why there is no case."""
+    """``stands`` maps a backend to ``policy:NAME``, ``register:ID``, ``bound`` or ``normative``.
+
+    ``outside`` says why there is no case.
+    """
 
     report: Text
     about: Text
@@ -64,9 +68,12 @@ def _line(each: Report) -> str:
     return f"| {report} | {escape(each.about)} | {cases or '–'} | {stands} |"
 
 
+_WITHOUT_ENTRY = {"bound": "*within the bound*", "normative": "*as the definition has it*"}
+
+
 def _place(place: str) -> str:
     kind, _, name = place.partition(":")
-    return f"{kind} `{name}`" if name else "*within the bound*"
+    return f"{kind} `{name}`" if name else _WITHOUT_ENTRY[kind]
 
 
 if __name__ == "__main__":

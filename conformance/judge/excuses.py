@@ -31,6 +31,7 @@ _OF_THE_QUESTION = {
     "class_extent_0",
     "label_out_of_range",
     "masked_target",
+    "cancelling_gradient",
     "target_broadcasting",
     "target_dtypes",
 }

@@ -18,7 +18,7 @@ from conformance.judge.resolve import labels_out_of_range
 from conformance.numerics.names import DTYPES
 from conformance.oracle.policies import NORMATIVE, Policies
 
-__all__ = ["ASPECTS", "BY_CHECK", "FIELDS", "OBSERVABLE", "Freedom", "freedom"]
+__all__ = ["ASPECTS", "BY_CHECK", "FIELDS", "OBSERVABLE", "SOUND", "Freedom", "freedom"]
 
 #: A policy's name as it is written to its field.
 FIELDS: dict[str, str] = {field.encode_name: field.name for field in msgspec.structs.fields(Policies)}
@@ -35,7 +35,7 @@ ASPECTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("default-axis", "rank-0-logits", "class-extent-0", "target-dtypes", "integer-logits"),
         ("operation", (*OPERATIONS, "all")),
     ),
-    **dict.fromkeys(("intermediate-overflow", "subnormal-results"), ("dtype", DTYPES)),
+    **dict.fromkeys(("intermediate-overflow", "subnormal-results", "cancelling-gradient"), ("dtype", DTYPES)),
     **dict.fromkeys(("label-out-of-range", "gradient-of-bad-label"), ("kind of label", ("above", "negative", "below"))),
     "ignore-index-with-probabilities": ("kind of ignored label", ("non-negative", "negative")),
     "target-broadcasting": ("kind of target", ("indices", "probabilities")),
@@ -66,10 +66,13 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "plus-infinity": ("nan", "inf", "limit"),
     "all-minus-infinity": ("nan", "other"),
     "subnormal-results": ("kept", "flushed"),
+    "cancelling-gradient": ("kept", "lost"),
     "target-dtypes": ("accepted", "refused"),
     "integer-logits": ("refused", "promoted"),
     "target-broadcasting": ("refused", "broadcast"),
 }
+#: Policies of which every value is sound: who declares nothing has not failed.
+SOUND = ("cancelling-gradient",)
 #: Policies that a case can observe.
 OBSERVABLE = tuple(_VALUES)
 
@@ -96,6 +99,7 @@ _ASPECTS: dict[str, Callable[[Problem], str]] = {
     "label-out-of-range": _label_kind,
     "gradient-of-bad-label": _label_kind,
     "subnormal-results": lambda problem: problem.dtype,
+    "cancelling-gradient": lambda problem: problem.dtype,
     "target-dtypes": lambda problem: np.asarray(problem.targets).dtype.name,
     "target-broadcasting": lambda problem: str(problem.target_kind),
     "masked-target": lambda problem: str(problem.target_kind),

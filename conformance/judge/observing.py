@@ -15,7 +15,7 @@ import numpy as np
 
 from conformance.cases.problem import Array, Problem
 from conformance.judge.finding import Finding, Subject
-from conformance.judge.freedom import Freedom, freedom
+from conformance.judge.freedom import SOUND, Freedom, freedom
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import Resolution, labels_out_of_range, resolve
 from conformance.judge.verdict import Verdict
@@ -26,6 +26,7 @@ from conformance.worker.exchange import Observation
 
 __all__ = ["Compare", "Observer"]
 
+LEADING = 2.0**-6  # of a number: an error below this leaves its leading digits
 KEPT = 64  # prepared truths: those of one problem serve its reductions one after the other
 
 
@@ -104,7 +105,7 @@ class Observer:
                 return "not run", "the result is wrong: no value of this policy describes it"
             return "fail", "no value of this policy describes the result"
         if declared is None:
-            if here.normative in values:
+            if here.normative in values or here.policy in SOUND:
                 return "pass", f"observed: {said}; nothing is declared"
             return "fail", f"observed {said} where nothing is declared, so that {here.normative} is expected"
         if declared == "undefined":
@@ -125,6 +126,8 @@ class Observer:
             return self._bad_label_gradient(problem, reduction, seen)
         if here.policy == "intermediate-overflow":
             return self._overflow(here, problem, reduction, seen)
+        if here.policy == "cancelling-gradient":
+            return self._cancelling(here, problem, reduction, seen)
         told = {value: self._predicts(here, value, problem, reduction, seen) for value in here.values}
         known = {value: came_true for value, came_true in told.items() if came_true is not None}
         true = tuple(str(value) for value, came_true in known.items() if came_true)
@@ -146,6 +149,21 @@ class Observer:
             if ((exact < FORMATS[problem.dtype].least_normal) & (exact > bound)).any():
                 return ("kept",)
         return None
+
+    def _cancelling(self, here: Freedom, problem: Problem, reduction: str, seen: Observation) -> tuple[str, ...] | None:
+        """Whether components of the gradient that the bound does not see have their leading digits."""
+        resolution, prepared = self._truth(here, "kept", problem)
+        if prepared is None or seen.gradient is None or seen.gradient.shape != problem.logits.shape:
+            return None
+        letter = self.subject.profile.declared_class(problem.operation, problem.dtype)
+        exact = prepared.exact("gradient", reduction).mid.reshape(-1)
+        bound = prepared.tolerance("gradient", reduction, letter)
+        flat = widen(to_rows(seen.gradient, resolution.problem.class_axis or 0)).reshape(-1)
+        unseen = (np.abs(exact) <= bound) & (np.abs(exact) >= FORMATS[problem.dtype].least_normal)
+        if not unseen.any() or not (np.abs(flat - exact) <= bound)[unseen].all():
+            return None
+        near = np.abs(flat - exact)[unseen] <= LEADING * np.abs(exact)[unseen]
+        return ("kept",) if near.all() else ("lost",)
 
     def _overflow(self, here: Freedom, problem: Problem, reduction: str, seen: Observation) -> tuple[str, ...] | None:
         """``inf`` where an intermediate overflowed. Not every call need show it: a finite one speaks for both."""

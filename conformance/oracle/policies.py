@@ -68,6 +68,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     subnormal_results: Literal["kept", "flushed"] | dict[str, Literal["kept", "flushed"]] = "kept"
     #: Targets of the right rank whose extents are 1 where they should be more.
     target_broadcasting: Broadcasting | dict[Literal["indices", "probabilities"], Broadcasting] = "refused"
+    #: Components of the gradient below what the absolute bound sees, as p − 1 has them where p is nearly 1: either is
+    #: sound. By dtype, if it differs.
+    cancelling_gradient: Literal["kept", "lost"] | dict[str, Literal["kept", "lost"]] = "kept"
     target_dtypes: list[str] | dict[str, list[str]] = []
     double_differentiation: Offered | dict[str, Offered] = "supported"
     forward_mode: Offered | dict[str, Offered] = "supported"
