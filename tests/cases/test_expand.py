@@ -60,6 +60,14 @@ def test_dtypes_not_asked_for_are_left_out(tmp_path: Path) -> None:
     assert reference.dtype == "float32"
 
 
+def test_a_mask_of_classes_is_boolean_and_has_the_logits_shape(tmp_path: Path) -> None:
+    problem = only(tmp_path, "logits: [[1, 2]]\ntargets: [0]\nwhere: [[1, 0]]")
+    assert problem.where is not None and problem.where.tolist() == [[True, False]]
+    for mask, words in (("[1, 0]", "mask of shape"), ("[[2, 0]]", "other numbers than 0 and 1")):
+        with pytest.raises(CaseError, match=words):
+            only(tmp_path, f"logits: [[1, 2]]\ntargets: [0]\nwhere: {mask}")
+
+
 @pytest.mark.parametrize(
     ("targets", "kind", "dtype", "value"),
     [

@@ -86,6 +86,13 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
         ("logits: [[1]]\ntargets: [0]\ndtypes: [float32, float32]", 8, "dtypes[1]", "twice", "one of the two"),
         ("logits: [[1]]\ntargets: [0]\ntarget_dtype: int23", 8, "target_dtype", "unknown dtype", "'int32'"),
         ("logits: [[1]]\ntargets: [0]\nlabel_smoothing: 1.5", 8, "label_smoothing", "within", "expect"),
+        (
+            "logits: [[1, 2]]\ntargets: [0]\nwhere: [[1, 0]]\ntransforms: [forward-mode]",
+            9,
+            "transforms",
+            "mask",
+            "remove",
+        ),
         ("logits: [[1]]\ntargets: [0]\nlogits_dtype: int64", 8, "logits_dtype", "logits of int64", "expect"),
         ("logits: [[1]]\ntargets: [0]\nreductions: [unknown]", 8, "reductions", "called unknown", "expect"),
         ("logits: [[1]]\ntargets: [0]\nbudget: {memory: -1}", 8, "budget.memory", ">= 0", "a number >= 0"),

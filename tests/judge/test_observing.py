@@ -20,6 +20,7 @@ from conformance.oracle.policies import POLICIES
 from conformance.results.records import Outcome
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
+from tests.yardstick.exact import Exact
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMPY = load_profile(ROOT / "backends" / "profiles" / "numpy.yaml")
@@ -87,6 +88,63 @@ def test_integer_logits_are_refused_or_promoted_to_the_right_result(
     by_check = {outcome.check: outcome for outcome in found}
     assert by_check["error"].verdict == verdict
     assert by_check["policy"].observed == (seen or ["other"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "verdict", "seen"),
+    [
+        (Numpy, "lost", "deviation", ["lost"]),
+        (Numpy, "kept", "fail", ["lost"]),
+        (Exact, "kept", "pass", ["kept"]),
+        (Exact, "lost", "fail", ["kept"]),
+    ],
+)
+def test_what_cancels_is_kept_or_lost_as_declared(
+    kind: type[Backend], value: str, verdict: str, seen: list[str]
+) -> None:
+    found = rows(kind, "gap-that-loses", profile=declaring("cancelling-gradient", value))
+    assert {(outcome.verdict, *(outcome.observed or [])) for outcome in found} == {(verdict, *seen)}
+
+
+@pytest.mark.parametrize("kind", [Numpy, Exact])
+def test_either_is_sound_where_nothing_is_declared(kind: type[Backend]) -> None:
+    assert {outcome.verdict for outcome in rows(kind, "gap-that-loses")} == {"pass"}
+
+
+class Dropping(Numpy):
+    """A class that takes no part drops out of the loss."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, where: Any = None, **options: Any) -> Any:
+        if where is not None and targets.dtype.kind == "f":
+            targets = targets * where
+        return super().cross_entropy(logits, targets, where=where, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "verdicts"),
+    [
+        (Numpy, "impossible", {"pass"}),
+        (Dropping, "dropped", {"deviation"}),
+        (Dropping, "impossible", {"fail"}),
+        (Numpy, "dropped", {"fail"}),
+    ],
+)
+def test_the_target_of_a_masked_class(kind: type[Backend], value: str, verdicts: set[str]) -> None:
+    found = rows(kind, "probability-of-a-masked-class", profile=declaring("masked-target", {"probabilities": value}))
+    assert {outcome.verdict for outcome in found} == verdicts
+
+
+class Unmasked(Numpy):
+    """Takes no mask: what accepts anything promises nothing."""
+
+    def softmax(self, logits: Any, *, axis: int | None, **others: Any) -> Any:
+        return super().softmax(logits, axis=axis, **others)
+
+
+def test_a_backend_whose_method_names_no_mask_is_not_asked() -> None:
+    entries = select(SUITE, expression="masked-classes-of-softmax", dtypes=("float32",))
+    (found,) = judge_locally(Unmasked(), Plan(entries, ("float32",)), Subject("mine", profile=NUMPY))
+    assert {outcome.verdict for outcome in found} == {"unsupported"}
 
 
 class Clamping(Numpy):
