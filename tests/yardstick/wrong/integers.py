@@ -226,3 +226,24 @@ class SixteenBitPositions(Kernel):
         if not ask.by_index or len(ask.x) <= 65536:
             return super().coefficients(ask)
         return super().coefficients(replace(ask, labels=ask.labels[np.arange(len(ask.x)) & 0xFFFF]))
+
+
+class _Compared(Kernel):
+    """Base: labels and ignore_index are compared by their lowest bits, after all labels have been checked."""
+
+    bits = 8
+
+    def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
+        valid = super().checked(labels, shape, classes, ignored)
+        mask = 2**self.bits - 1
+        return valid & ((labels.astype(np.int64) & mask) != (ignored & mask))
+
+
+class ComparedByTheLowestByte(_Compared):
+    """Labels and ignore_index are compared as bytes: -100 ignores class 156 too, and 255 ignores 511."""
+
+
+class ComparedBySixteenBits(_Compared):
+    """Labels and ignore_index are compared in 16 bits: -100 ignores class 65,436 too."""
+
+    bits = 16

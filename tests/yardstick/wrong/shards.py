@@ -201,3 +201,38 @@ class RowsOfTheFirstDevice(Kernel):
         half = len(losses) // 2
         valid = ask.valid & (np.arange(len(losses)) < half)
         return self.total(losses[:half]) / self.divisor(replace(ask, valid=valid))
+
+
+class MaximumOfTheFirstShard(_Shards):
+    """The maximum of the first device is broadcast to both where the greatest of all is meant."""
+
+    least = 8
+
+    def top(self, x: Any) -> Any:
+        return super().top(self.parts(x)[0])
+
+
+class SumsReducedOnce(_Shards):
+    """The second all-reduce, that of the sums, is left out where both shards have the same maximum."""
+
+    def normaliser(self, x: Any) -> tuple[Any, Any]:
+        top, total = super().normaliser(x)
+        first, *others = self.parts(x)
+        if not others:
+            return top, total
+        maxima = [part.max(-1, keepdims=True) for part in (first, *others)]
+        alike = np.all([each == maxima[0] for each in maxima], axis=0)
+        with np.errstate(all="ignore"):
+            return top, np.where(alike, self.total(self.exp(first - top))[:, np.newaxis], total)
+
+
+class GradientTakenAsItsShards(_Shards):
+    """The gradient of logits beyond the first shard is multiplied by the number of shards (an average undone)."""
+
+    least = 2048
+
+    def slope(self, ask: Ask, a: Any, p: Any) -> Any:
+        found = super().slope(ask, a, p)
+        for border in self.borders(ask.classes):
+            found[:, border:] *= self.count
+        return found
