@@ -171,3 +171,12 @@ class EmptyBatchGivesZero(Kernel):
 
     def reduced(self, ask: Ask, losses: Any) -> Any:
         return super().reduced(ask, losses) if losses.size else np.zeros(ask.shape if ask.reduction == "none" else ())
+
+
+class WeightsUncountedWhereAllIsSmoothed(Kernel):
+    """Smoothing of 1 leaves nothing to the label: the mean is divided by the count, not by the labels' weights."""
+
+    def divisor(self, ask: Ask) -> Any:
+        if ask.by_index and ask.smoothing == 1 and ask.weight is not None:
+            return ask.x.dtype.type(ask.valid.sum())
+        return super().divisor(ask)

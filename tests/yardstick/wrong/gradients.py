@@ -236,3 +236,27 @@ class ValueBesideTheGradientNotReduced(Kernel):
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         value, gradient = super().differentiate(call, logits, upstream)
         return (value * logits.shape[0] if value.ndim == 0 and logits.ndim else value), gradient
+
+
+class ZLossInTheGradient(Kernel):
+    """The gradient of the squared log-sum-exp is added, times 1e-4, while the loss is without it (z-loss left on)."""
+
+    def slope(self, ask: Ask, a: Any, p: Any) -> Any:
+        top, total = self.normaliser(ask.x)
+        return super().slope(ask, a, p) + ask.x.dtype.type(2e-4) * (top + self.log(total)) * p
+
+
+class SoftCapInTheGradient(Kernel):
+    """The gradient is multiplied by the derivative of 30·tanh(x/30), while the loss is of uncapped logits."""
+
+    def slope(self, ask: Ask, a: Any, p: Any) -> Any:
+        capped = np.tanh(np.where(np.isfinite(ask.x), ask.x, 0) / 30)
+        return super().slope(ask, a, p) * (1 - capped * capped)
+
+
+class ValueAfterTheGradient(Kernel):
+    """cross_entropy's value beside the gradient is computed last, from logits that the gradient has replaced."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return (self.evaluate(call, gradient) if call.operation == "cross_entropy" else value), gradient

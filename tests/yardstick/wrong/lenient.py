@@ -65,3 +65,79 @@ class ScalarWeightBroadcast(_Weight):
 
     def mended(self, weight: Any, classes: int) -> Any:
         return np.full(classes, weight) if weight.ndim == 0 else weight
+
+
+class _Labels(Kernel):
+    """Base: labels are mended before they are checked, knowing the logits' shape and the reduction."""
+
+    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+        raise NotImplementedError
+
+    def ask(
+        self,
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None = None,
+        reduction: str | None = None,
+        *,
+        indices: bool = False,
+    ) -> Ask:
+        if isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and logits.ndim:
+            classes, ignored = logits.shape[self.axis(logits, axis)], -100 if ignore_index is None else ignore_index
+            self.outside = (targets != ignored) & ((targets < 0) | (targets >= classes)) & (classes > 0)
+            targets = self.mended(targets, logits, reduction)
+        return super().ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction, indices=indices)
+
+    outside: Any = None
+
+
+class LabelsCheckedInTheFirstBlock(_Labels):
+    """Only the first 128 labels are checked: a bad one beyond them is class 0."""
+
+    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+        late = np.arange(labels.size).reshape(labels.shape) >= 128
+        return np.where(late & self.outside, 0, labels).astype(labels.dtype)
+
+
+class LabelsUncheckedUnderSum(_Labels):
+    """The kernel that sums does not check labels: bad ones are class 0."""
+
+    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+        return np.where(self.outside, 0, labels).astype(labels.dtype) if reduction == "sum" else labels
+
+
+class LabelsUncheckedUnderNone(_Labels):
+    """The kernel without reduction does not check labels: bad ones are class 0."""
+
+    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+        return np.where(self.outside, 0, labels).astype(labels.dtype) if reduction == "none" else labels
+
+
+class LeadingUnitAxisOfLabelsDropped(_Labels):
+    """Labels of shape (1, N) beside logits (N, C) lose their first axis."""
+
+    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+        row = labels.ndim == 2 == logits.ndim and len(labels) == 1 and labels.shape != logits.shape
+        return labels[0] if row else labels
+
+
+class EmptyBatchUnchecked(Kernel):
+    """An empty batch returns early, before weights and smoothing are checked."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        if isinstance(logits, np.ndarray) and logits.ndim > 1 and not logits.size and len(logits) == 0:
+            options |= {"weight": None, "label_smoothing": None}
+        return super().cross_entropy(logits, targets, **options)
+
+
+class UpstreamOfAsManyElements(Kernel):
+    """An upstream gradient of another shape and the right number of elements is reshaped."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value = self.evaluate(call, logits)
+        if isinstance(upstream, np.ndarray) and upstream.size == value.size:
+            upstream = upstream.reshape(value.shape)
+        return super().differentiate(call, logits, upstream)

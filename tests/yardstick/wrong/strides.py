@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,3 +130,54 @@ class ResultInTheLayoutOfTheInput(Kernel):
         if logits.ndim > 1 and logits.flags.f_contiguous and not logits.flags.c_contiguous:
             gradient = gradient.reshape(-1, order="F").reshape(gradient.shape)
         return value, gradient
+
+
+class LabelsReadFromTheBoundary(Kernel):
+    """Vector loads of labels begin at the 16-byte boundary below them, one label early."""
+
+    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
+        found = super().ask(logits, targets, *rest, **named)
+        if not found.by_index or len(found.labels) < 2 or not targets.ctypes.data % 16:
+            return found
+        early = np.clip(np.roll(found.labels, 1), 0, max(found.classes - 1, 0))
+        return replace(found, labels=np.where(found.valid, early, found.labels))
+
+
+class UpstreamReadFromTheBoundary(Kernel):
+    """Vector loads of the upstream gradient begin at the 16-byte boundary below it, one element early."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        if upstream.size > 1 and upstream.ctypes.data % 16:
+            upstream = np.roll(upstream.reshape(-1), 1).reshape(upstream.shape)
+        return super().differentiate(call, logits, upstream)
+
+
+class ExpandedUpstreamReadOn(Kernel):
+    """An upstream gradient of stride 0, as sum() hands it down, is read past its one element, where zeros lie."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        pairs = zip(upstream.strides, upstream.shape, strict=True)
+        if any(stride == 0 and extent > 1 for stride, extent in pairs):
+            first = upstream.reshape(-1)[:1]
+            upstream = np.zeros(upstream.shape, upstream.dtype)
+            upstream.reshape(-1)[:1] = first
+        return super().differentiate(call, logits, upstream)
+
+
+class ExpandedLabelsReadOn(Kernel):
+    """One label expanded over the batch by a stride of 0: all positions but the first are of class 0."""
+
+    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
+        labels = isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and targets.ndim > 0
+        if labels and len(targets) > 1 and targets.strides[0] == 0:
+            targets = np.concatenate([targets[:1], np.zeros_like(targets[1:])])
+        return super().ask(logits, targets, *rest, **named)
+
+
+class NllLossUpstreamInMemoryOrder(Kernel):
+    """nll_loss: a transposed upstream gradient of positions on two axes is read in the order of its memory."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        if call.operation == "nll_loss" and upstream.ndim > 1 and not upstream.flags.c_contiguous:
+            upstream = upstream.ravel("K").reshape(upstream.shape)
+        return super().differentiate(call, logits, upstream)

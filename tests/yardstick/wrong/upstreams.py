@@ -210,3 +210,19 @@ class UpstreamOfSoftmaxInHalf(Kernel):
         with np.errstate(all="ignore"):
             product = (p * v).astype(np.float16).astype(p.dtype)
         return p * (v - self.total(product)[:, np.newaxis])
+
+
+class PositionsOfNoUpstreamSkipped(Kernel):
+    """Positions whose upstream gradient is 0 are skipped, and their gradient is what the buffer held: the logits."""
+
+    def loss_gradient(self, ask: Ask, upstream: Any) -> Any:
+        found = super().loss_gradient(ask, upstream)
+        v = upstream.reshape(-1, 1)
+        return np.where(v == 0, ask.x, found) if len(v) == len(found) > 1 else found
+
+
+class FalsyUpstream(Kernel):
+    """``upstream or ones``: an upstream gradient of nothing but 0 is taken for one that was not given."""
+
+    def scale(self, ask: Ask, upstream: Any) -> Any:
+        return super().scale(ask, upstream if upstream.any() else np.ones_like(upstream))
