@@ -250,7 +250,7 @@ def _picked(values: Tensor, targets: Tensor, axis: int) -> Tensor:
 def _reduced(losses: Tensor, reduction: Reduction | None) -> Tensor:
     if reduction in (None, "none"):
         return losses
-    if reduction == "unknown":
+    if reduction not in ("mean", "sum"):
         raise Unsupported("JAX has no reductions to name: its users call mean or sum")
     return losses.mean() if reduction == "mean" else losses.sum()
 

@@ -85,6 +85,6 @@ class Optax(Jax):
             losses = optax.softmax_cross_entropy(logits, targets, **options, **masked)
         if reduction in (None, "none"):
             return losses
-        if reduction == "unknown":
+        if reduction not in ("mean", "sum"):
             raise Unsupported("optax has no reductions to name: its users call mean or sum")
         return losses.mean() if reduction == "mean" else losses.sum()

@@ -115,7 +115,7 @@ class TensorFlow(Backend):
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
         if reduction in (None, "none"):
             return losses
-        if reduction == "unknown":
+        if reduction not in ("mean", "sum"):
             raise Unsupported("tf.nn's losses have no reductions to name: their users call reduce_mean or reduce_sum")
         return tf.reduce_mean(losses) if reduction == "mean" else tf.reduce_sum(losses)
 

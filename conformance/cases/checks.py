@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
-from conformance.cases.model import Case, Generator
+from conformance.cases.model import NO_REDUCTIONS, Case, Generator
 from conformance.cases.yaml12 import NodePath
 from conformance.oracle.policies import POLICIES
 
@@ -149,8 +149,9 @@ def _options(case: Case) -> Iterator[Complaint]:
         refused = "write `expect: {error: ...}`: refusing it is the point"
         if case.logits_dtype is not None:
             yield Complaint(("logits_dtype",), f"logits of {case.logits_dtype}", refused)
-        if "unknown" in case.reductions:
-            yield Complaint(("reductions",), "no reduction is called unknown", refused)
+        for index, name in enumerate(case.reductions):
+            if name in NO_REDUCTIONS:
+                yield Complaint(("reductions", index), f"no reduction is called {name}", refused)
     if case.ignore_index is not None and not -(2**63) <= case.ignore_index < 2**63:
         yield Complaint(("ignore_index",), "beyond 64 bits", "write an integer that an int64 holds")
     if isinstance(case.axis, int) and abs(case.axis) >= 2**31:

@@ -10,6 +10,7 @@ from conformance.numerics.names import DTYPES, DtypeName
 
 __all__ = [
     "LAYOUTS",
+    "NO_REDUCTIONS",
     "OPERATIONS",
     "REDUCTIONS",
     "TRANSFORMS",
@@ -34,8 +35,10 @@ OPERATIONS: tuple[OperationName, ...] = (
     "cross_entropy",
     "nll_loss_of_log_softmax",
 )
-ReductionName = Literal["none", "sum", "mean", "default", "unknown"]
+ReductionName = Literal["none", "sum", "mean", "default", "unknown", "MEAN", "batchmean"]
 REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
+#: Words that are no reductions of these losses, passed on as they are.
+NO_REDUCTIONS: tuple[ReductionName, ...] = ("unknown", "MEAN", "batchmean")
 #: What logits may be that are no logits.
 IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
@@ -97,9 +100,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
     argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
-    ``logits_dtype`` makes integers of the logits, and ``reductions: [unknown]`` passes a word that is no reduction:
-    either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the others are
-    impossible, as with logits of −inf.
+    ``logits_dtype`` makes integers of the logits, and ``unknown``, ``MEAN`` or ``batchmean`` among the reductions is
+    no reduction: either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the
+    others are impossible, as with logits of −inf.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
     class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``

@@ -68,7 +68,7 @@ _VALUES: dict[str, tuple[Any, ...]] = {
     "subnormal-results": ("kept", "flushed"),
     "cancelling-gradient": ("kept", "lost"),
     "target-dtypes": ("accepted", "refused"),
-    "integer-logits": ("refused", "promoted"),
+    "integer-logits": ("refused", "promoted", "kept"),
     "target-broadcasting": ("refused", "broadcast"),
 }
 #: Policies of which every value is sound: who declares nothing has not failed.

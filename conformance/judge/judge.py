@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter
+from conformance.cases.model import NO_REDUCTIONS
 from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
 from conformance.judge.excuses import Unit, changed, may_excuse
@@ -84,11 +85,11 @@ class Judge:
             expected="an error",
             seconds=seen.seconds,
         )
-        if misfit:  # no policy speaks of it
+        if misfit or reduction in NO_REDUCTIONS:  # no policy speaks of it
             return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
-            return [finding.deviating("label-out-of-range is declared undefined: any result")]
+            return [finding.deviating("its declared policies leave this open: any result")]
         if declared.must_raise or seen.value is None or not _expects_policy(problem):
             return [finding]
         fitting = promoted(declared.problem, seen.value)

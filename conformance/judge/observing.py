@@ -121,7 +121,8 @@ class Observer:
         if here.policy == "target-dtypes":
             return ("refused" if seen.failure is not None else "accepted",)
         if here.policy == "integer-logits":
-            return ("refused" if seen.failure is not None else "promoted",)
+            kept = seen.value is not None and seen.value.dtype.kind in "iu"
+            return ("refused" if seen.failure is not None else "kept" if kept else "promoted",)
         if here.policy == "gradient-of-bad-label":
             return self._bad_label_gradient(problem, reduction, seen)
         if here.policy == "intermediate-overflow":

@@ -40,11 +40,12 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     if stated_error and expect is not None and expect.error is not None:
         return Resolution(problem, must_raise=expect.error)
     rank = problem.logits.ndim
-    if (
-        problem.logits.dtype.kind in "iub"
-        and for_operation(policies.integer_logits, problem.operation, "") != "promoted"
-    ):
-        return Resolution(problem, must_raise=f"logits of dtype {problem.logits.dtype} are refused")
+    if problem.logits.dtype.kind in "iub":
+        integers = for_operation(policies.integer_logits, problem.operation, "refused")
+        if integers == "refused":
+            return Resolution(problem, must_raise=f"logits of dtype {problem.logits.dtype} are refused")
+        if integers == "kept":
+            return Resolution(problem, undefined=True)
     if rank == 0 and for_operation(policies.rank_0_logits, problem.operation, "value") == "raise":
         return Resolution(problem, must_raise="logits of rank 0 are refused")
     axis = problem.class_axis

@@ -32,6 +32,7 @@ BadLabelGradient = Literal["raise", "nan", "zero", "softmax", "label", "other"]
 LabelKind = Literal["above", "negative", "below"]
 Overflow = Literal["value", "inf"]
 Refusal = Literal["refused", "not-applied"]
+IntegerLogits = Literal["refused", "promoted", "kept"]
 Broadcasting = Literal["refused", "broadcast"]
 
 
@@ -49,8 +50,8 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: By dtype, if it differs.
     intermediate_overflow: Overflow | dict[str, Overflow] = "value"
     ignore_index_with_probabilities: Refusal | dict[Literal["non-negative", "negative"], Refusal] = "refused"
-    #: Logits that are integers: ``promoted`` to the floating type that the framework chooses.
-    integer_logits: Literal["refused", "promoted"] | dict[str, Literal["refused", "promoted"]] = "refused"
+    #: Logits that are integers: ``promoted`` to the floating type that the framework chooses; ``kept`` as integers.
+    integer_logits: IntegerLogits | dict[str, IntegerLogits] = "refused"
     rank_0_logits: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="rank-0-logits")
     class_extent_0: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="class-extent-0")
     #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
