@@ -29,6 +29,7 @@ def combined_text() -> str:
     cases = {}
     for number, row in enumerate(rows):
         case = case_of(row, 10_000 + 10 * number)
+        case["reductions"] = ["none", ("mean", "sum", "mean")[number % 3]]
         cases[case["id"]] = case
     return _HEAD + "\n".join(_case_text(cases[name]) for name in sorted(cases))
 
@@ -43,7 +44,7 @@ def _value(key: str, value: Any) -> str:
         return f">-\n      {value}"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{name}: {_value('', each)}" for name, each in value.items()) + "}"
-    if key in ("flags", "layouts", "requires"):
+    if key in ("flags", "layouts", "reductions", "requires"):
         return f"[{', '.join(value)}]"
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -18,6 +18,9 @@ __all__ = ["Derived", "derive", "identity_names", "reshapes"]
 
 #: Larger problems are left to the plain checks: an identity costs another call.
 ELEMENTS = 1 << 14
+#: Classes up to which an axis is moved and a batch split: each makes a shape of its own, which costs compilers a
+#: compilation, and wide rows have axes and batches of their own among the cases.
+NARROW = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +46,11 @@ def derive(problem: Problem) -> Iterator[Derived]:
     """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones."""
     if not 0 < problem.logits.size <= ELEMENTS or problem.layout != "contiguous" or problem.logits.ndim == 0:
         return
-    reshaping = (_ignored_dropped, _split, _axis_moved) if reshapes(problem) else ()
-    makers: tuple[Callable[[Problem], Iterator[Derived]], ...] = (
-        _composed,
-        _shifted,
-        _classes_permuted,
-        _positions_permuted,
-        *reshaping,
-    )
+    makers: list[Callable[[Problem], Iterator[Derived]]] = [_composed, _shifted, _classes_permuted, _positions_permuted]
+    if reshapes(problem):
+        makers.append(_ignored_dropped)
+        if problem.logits.shape[problem.class_axis or 0] <= NARROW:
+            makers += [_split, _axis_moved]
     for make in makers:
         yield from make(problem)
 

@@ -94,7 +94,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "remove",
         ),
         ("logits: [[1]]\ntargets: [0]\nlogits_dtype: int64", 8, "logits_dtype", "logits of int64", "expect"),
-        ("logits: [[1]]\ntargets: [0]\nreductions: [unknown]", 8, "reductions", "called unknown", "expect"),
+        ("logits: [[1]]\ntargets: [0]\nreductions: [unknown]", 8, "reductions[0]", "called unknown", "expect"),
         ("logits: [[1]]\ntargets: [0]\nbudget: {memory: -1}", 8, "budget.memory", ">= 0", "a number >= 0"),
         (
             "logits: {distribution: uniform, shape: [3000000000]}\ntargets: [0]",

@@ -33,6 +33,18 @@ def test_every_allowed_triple_of_features_stands_in_the_file():
     assert ids == {case_of(row, 0)["id"] for row in rows}
 
 
+def test_every_feature_stands_in_the_file_with_every_reduction():
+    rows = {case_of(row, 0)["id"]: row for row in covering_array(FACTORS, STRENGTH, SEED, allowed)}
+    held = {
+        (feature, reduction)
+        for entry in load_suite((FILE,)).entries
+        for feature in combinations_of(rows[entry.case.id], 1)
+        for reduction in entry.case.reductions
+    }
+    features = {feature for feature, _ in held}
+    assert {(feature, reduction) for feature in features for reduction in ("none", "mean", "sum")} == held
+
+
 @given(
     st.dictionaries(
         st.sampled_from("abcde"),
