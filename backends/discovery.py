@@ -172,7 +172,8 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         return backend
     device, mode = _selected(spec, variants or [v for v in (found.device, found.mode) if v], backend)
     try:
-        backend.prepare(threads=threads, cache=cache)
+        keeps = "cache" in inspect.signature(backend.prepare).parameters
+        backend.prepare(threads=threads, **{"cache": cache} if keeps else {})
         return backend(device=device, mode=mode, threads=threads)
     except (Exception, SystemExit) as error:
         raise _broken(spec, "cannot be started", error) from error

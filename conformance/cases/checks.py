@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
@@ -76,6 +76,10 @@ def _operands(case: Case) -> Iterator[Complaint]:
         yield Complaint((), "key 'targets' is missing", f"{case.op} needs them: write `targets: [...]`")
     if case.where is not None and case.op not in (*NORMALISERS, "cross_entropy"):
         yield Complaint(("where",), f"{case.op} takes no mask of classes", "remove the key, or change `op`")
+    if case.where is not None and case.label_smoothing != 0:
+        yield Complaint(
+            ("where",), "next to label smoothing, which gives masked classes a share", "remove one of the two"
+        )
     if case.label_smoothing != 0 and case.op != "cross_entropy":
         yield Complaint(("label_smoothing",), f"{case.op} takes no label_smoothing", "remove the key, or change `op`")
 
@@ -93,7 +97,8 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is no tensor.
             if not (name == "targets" and case.targets_as == "python"):
-                yield Complaint((name, *error.path), error.problem, error.mend)
+                mend = "write 1 where a class takes part, else 0" if name == "where" else error.mend
+                yield Complaint((name, *error.path), error.problem, mend)
 
 
 def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
@@ -152,6 +157,7 @@ def _options(case: Case) -> Iterator[Complaint]:
         for index, name in enumerate(case.reductions):
             if name in NO_REDUCTIONS:
                 yield Complaint(("reductions", index), f"no reduction is called {name}", refused)
+    yield from _no_reductions(case)
     if case.ignore_index is not None and not -(2**63) <= case.ignore_index < 2**63:
         yield Complaint(("ignore_index",), "beyond 64 bits", "write an integer that an int64 holds")
     if isinstance(case.axis, int) and abs(case.axis) >= 2**31:
@@ -161,6 +167,24 @@ def _options(case: Case) -> Iterator[Complaint]:
         yield Complaint(("target_dtype",), f"unknown dtype '{case.target_dtype}'", mend)
     if case.target_dtype is not None and case.targets_as == "python":
         yield Complaint(("target_dtype",), "Python objects have no dtype", "remove the key, or `targets_as`")
+
+
+def _no_reductions(case: Case) -> Iterator[Complaint]:
+    """Words that are no reductions: of losses, and apart from those that are, which have a result."""
+    wrong = [name for name in case.reductions if name in NO_REDUCTIONS]
+    if wrong and case.op in NORMALISERS:
+        yield Complaint(("reductions",), f"{case.op} takes no reduction", "remove the key, or change `op`")
+    elif wrong and len(wrong) < len(case.reductions):
+        mend = f"give {', '.join(wrong)} a case of {'its' if len(wrong) == 1 else 'their'} own"
+        yield Complaint(("reductions",), f"{', '.join(wrong)} beside reductions that have a result", mend)
+
+
+#: What a case must say to observe a policy at all.
+_NEEDED: dict[str, tuple[str, Callable[[Case], bool]]] = {
+    "integer-logits": ("logits_dtype", lambda case: case.logits_dtype is not None),
+    "masked-target": ("where", lambda case: case.where is not None),
+    "target-differentiation": ("transforms: [target-gradient]", lambda case: "target-gradient" in case.transforms),
+}
 
 
 def _choices(case: Case) -> Iterator[Complaint]:
@@ -173,6 +197,9 @@ def _choices(case: Case) -> Iterator[Complaint]:
         if policy not in POLICIES:
             mend = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
             yield Complaint(path, f"there is no policy '{policy}'", mend)
+        elif policy in _NEEDED and not _NEEDED[policy][1](case):
+            needed = _NEEDED[policy][0]
+            yield Complaint(path, f"'{policy}' in a case without `{needed}`", "add that, or remove the policy")
         elif policy in case.policies[:index]:
             yield Complaint(path, f"'{policy}' twice", "keep one of the two")
     for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms"):

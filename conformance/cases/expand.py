@@ -104,6 +104,8 @@ def _exact(entry: Entry) -> _Exact:
     targets = read_targets(entry, logits.shape, shape_axis)
     weight = None if case.weight is None else materialise(case.weight, shape=(extent,), classes=extent)
     where = None if case.where is None else _mask(entry, logits.shape, shape_axis)
+    if where is not None and class_axis is not None and logits.size:
+        _check_mask(entry, logits, where, class_axis)
     return _Exact(logits, targets, where, weight, axis, class_axis, shape_axis)
 
 
@@ -120,6 +122,27 @@ def _mask(entry: Entry, shape: tuple[int, ...], class_axis: int | None) -> Float
             ("where",), "a mask of other numbers than 0 and 1", "write 1 where a class takes part, else 0"
         )
     return values
+
+
+def _check_mask(entry: Entry, logits: Float64Array, where: Float64Array, class_axis: int) -> None:
+    """Each position has a finite logit, and no NaN or +inf, among the classes that take part."""
+    held = np.where(where != 0.0, logits, -np.inf)
+    top = held.max(axis=class_axis)
+    if not np.isfinite(top).all():
+        place = tuple(int(each) for each in np.argwhere(~np.isfinite(top))[0])
+        problem = f"position {place} has no finite maximum among the classes that take part"
+        raise entry.error(("where",), problem, "unmask a class with a finite logit, and mask NaN and +inf")
+
+
+def _integers(entry: Entry, logits: Float64Array) -> Any:
+    """The logits as the integers that the case asks for: each must be one, and in range."""
+    dtype = np.dtype(entry.case.logits_dtype)
+    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
+    bad = ~((logits >= low) & (logits <= high) & (logits == np.round(logits)))
+    if bad.any():
+        problem = f"a logit of {float(logits[bad].flat[0]):g} is no {dtype.name}"
+        raise entry.error(("logits_dtype",), problem, f"write integers from {low} to {high}, or another `logits_dtype`")
+    return logits.astype(dtype)
 
 
 def value_shape(
@@ -216,7 +239,7 @@ def _problems(
     dtype: DtypeName,
 ) -> list[Problem]:
     case = entry.case
-    logits = round_to(exact.logits, dtype) if case.logits_dtype is None else exact.logits.astype(case.logits_dtype)
+    logits = round_to(exact.logits, dtype) if case.logits_dtype is None else _integers(entry, exact.logits)
     targets = round_to(exact.targets.values, dtype) if exact.targets.is_rounded else exact.targets.values
     weight = None if exact.weight is None else round_to(exact.weight, dtype)
     rounded: dict[ReductionName, Array] = {name: round_to(values, dtype) for name, values in upstream.items()}

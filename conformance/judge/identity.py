@@ -158,7 +158,8 @@ def judge_sums(problem: Problem, observation: Observation, side: Side, letter: L
     ):
         rows, wanted, name, quantity = widen(to_rows(observation.value, axis)), 1.0, "probability-sum", "value"
     elif problem.operation == "cross_entropy" and observation.gradient is not None:
-        if observation.gradient.shape != problem.logits.shape:
+        # A target that a mask hides has a loss that nothing moves, and a gradient that is not judged.
+        if observation.gradient.shape != problem.logits.shape or problem.where is not None:
             return None
         rows, wanted, name, quantity = widen(to_rows(observation.gradient, axis)), 0.0, "gradient-sum", "gradient"
     else:

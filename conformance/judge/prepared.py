@@ -143,6 +143,8 @@ class Prepared:
         largest = arithmetic(declared, self.dtype).compute.largest
         with np.errstate(all="ignore"):
             stressed, mixed = self._stress(self.named(reduction), largest)
+            if quantity == "slope_of_targets":
+                stressed = stressed | self._products_exceed(self.named(reduction), largest)
         segments = self.segments(quantity, reduction)
         stressed, mixed = np.repeat(stressed, segments.counts), np.repeat(mixed, segments.counts)
         with np.errstate(invalid="ignore"):
@@ -173,6 +175,17 @@ class Prepared:
             stressed |= (reduction != "none") & (((positive + negative) * 1.01 > largest) | (weights > largest))
             mixed = (positive > 0) & (negative > 0)
         return stressed, mixed
+
+    def _products_exceed(self, reduction: str, largest: float) -> npt.NDArray[np.bool_]:
+        """Problems where a partial product of s, w_c and −ln p_c may exceed ``largest``, (n,)."""
+        block, fast = self.block, self.truth.fast
+        n = np.where(np.isfinite(fast.positions.n), fast.positions.n, 0.0).max(axis=1, initial=1.0)
+        peak = n * np.maximum(np.abs(fast.scale(reduction).mid), 1.0)
+        if block.weight is not None:
+            peak = peak * np.maximum(np.abs(block.weight).max(axis=1, initial=1.0), 1.0)[block.problem_of_row]
+        worst = np.zeros(len(block.counts))
+        np.maximum.at(worst, block.problem_of_row, peak)
+        return worst > largest
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], T]) -> T:
         found: Any = self._cache.get(key)

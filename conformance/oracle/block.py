@@ -107,6 +107,19 @@ class Block:
         return np.where(self.rows(whole) != 0.0, rows, otherwise)
 
     @cached_property
+    def masked_target(self) -> Booleans:
+        """Rows with a target that takes no part: an infinite loss that no logit moves, (P,)."""
+        masks = [p.where for p in self.problems]
+        if not self.reduces or all(mask is None for mask in masks):
+            return np.zeros(len(self.x), dtype=np.bool_)
+        shapes = [problem.logits.shape for problem in self.problems]
+        whole = [np.ones(s, np.bool_) if m is None else m for m, s in zip(masks, shapes, strict=True)]
+        hidden = self.rows(whole) == 0.0
+        if self.by_index:
+            return hidden[np.arange(len(hidden)), self.targets] & ~self.ignored
+        return np.asarray((hidden & (self.probabilities != 0.0)).any(axis=1))
+
+    @cached_property
     def counts(self) -> Integers:
         """Positions of each problem, (n,)."""
         return np.array(

@@ -106,7 +106,8 @@ def _position(block: Block, row: int, classes: tuple[int, ...], policies: Polici
     where = shape[:axis] + shape[axis + 1 :]
     index = tuple(int(i) for i in np.unravel_index(row, where)) if where else ()
     written = _as_written(problem)
-    steps = list(_logits(written[row] if written is not None else None, block.x[row], classes, problem.dtype))
+    steps = _mask(problem, row, classes)
+    steps += _logits(written[row] if written is not None else None, block.x[row], classes, problem.dtype)
     if block.reduces and block.ignored[row]:
         why = f"the target is ignore_index ({problem.ignore_index})"
         note = f"{why}: the position counts for nothing, whatever its logits"
@@ -124,6 +125,8 @@ def _as_written(problem: Problem) -> Float64Array | None:
     if given is None:
         return None
     values = materialise(given)
+    if problem.where is not None and problem.where.shape == values.shape:
+        values = np.where(problem.where, values, -np.inf)
     return widen(to_rows(values, problem.class_axis or 0)) if values.shape == problem.logits.shape else None
 
 
@@ -137,6 +140,15 @@ def _logits(written: Float64Array | None, x: Float64Array, classes: tuple[int, .
         Step("as written", "", before),
         Step(f"in {dtype}", "x", values, "the truth is taken for these rounded numbers"),
     ]
+
+
+def _mask(problem: Problem, row: int, classes: tuple[int, ...]) -> list[Step]:
+    """Which classes take part; nothing where all do."""
+    if problem.where is None:
+        return []
+    taken = to_rows(problem.where, problem.class_axis or 0)[row]
+    note = "a class that takes no part is impossible: its logit counts as −inf"
+    return [Step("takes part", "", tuple("yes" if taken[c] else "no" for c in classes), note)]
 
 
 def _target(block: Block, row: int) -> str:

@@ -256,7 +256,7 @@ class FastTruth:
         """
         if not self.block.reduces:
             return ~self.positions.special
-        defined = ~np.isnan(self.loss.mid)
+        defined = ~np.isnan(self.loss.mid) & ~self.block.masked_target
         if self.block.operation != "nll_loss":
             defined &= ~self.positions.plus_infinity
         return defined | self.block.ignored

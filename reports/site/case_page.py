@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
@@ -12,7 +12,7 @@ from conformance.results.records import Outcome, SourceRecord
 from reports.site.columns import Column
 from reports.site.gather import NOTABLE, ORDER, CaseResults
 from reports.site.reproducer import Scripts, commands, telling
-from reports.site.results_table import Row, other_rows, result_rows
+from reports.site.results_table import Row, alike, other_rows, result_rows
 from reports.site.text import figure, finding, number, visible
 
 __all__ = ["CasePage", "case_page"]
@@ -25,8 +25,8 @@ MOST = 40
 class Group:
     """The findings of one backend, and how to reproduce the first.
 
-    ``script`` is that of the case ``script_of``, where that is another with the same defect. ``shown_by`` is a column
-    above whose source of the call is the same.
+    ``script`` is that of the case ``script_of``, where that is another with the same defect. ``source`` is that of the
+    operation ``op``, which the backend's page prints.
     """
 
     column: Column
@@ -38,7 +38,7 @@ class Group:
     source: SourceRecord | None
     where: str
     worst_input: str
-    shown_by: Column | None = None
+    op: str
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class CasePage:
     findings: list[Group]
     rows: list[Row]
     others: list[Row]
+    #: The other checks in words, where every backend gave the same.
+    alike: str
     #: Columns of which nothing was judged, and why each was not, with how often.
     idle: list[Column] = field(default_factory=list)
     refusals: list[tuple[str, list[tuple[Column, int]]]] = field(default_factory=list)
@@ -68,30 +70,20 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
             notable[column].append(outcome)
         elif outcome.verdict in ("unsupported", "not run"):
             refused[outcome.message or outcome.verdict][column] += 1
+    others = other_rows(results, active)
     groups = [_group(column, notable[column], entry, scripts or Scripts()) for column in counts if notable[column]]
     return CasePage(
         results.case,
         results.theme,
         active,
         list(counts.items()),
-        _shared(groups),
+        groups,
         result_rows(results, active, compact=not groups),
-        other_rows(results, active),
+        others,
+        alike(others, len(active)),
         [column for column in counts if column not in active],
         [(why, sorted(found.items(), key=lambda item: item[0].place)) for why, found in refused.items()],
     )
-
-
-def _shared(groups: list[Group]) -> list[Group]:
-    """The groups, of which those whose call has the source of one above say so."""
-    first: dict[tuple[str, str], Column] = {}
-    for place, group in enumerate(groups):
-        if group.source is None or not group.source.text:
-            continue
-        above = first.setdefault((group.where, group.source.text), group.column)
-        if above is not group.column:
-            groups[place] = replace(group, shown_by=above)
-    return groups
 
 
 # -- findings ---------------------------------------------------------------------------------------------------------
@@ -112,6 +104,7 @@ def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: S
         source,
         first.source or "",
         _worst_input(first.worst_input),
+        first.op,
     )
 
 

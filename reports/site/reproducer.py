@@ -19,7 +19,7 @@ __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 #: UsageError where there can be none.
 Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord]], str | None]
 #: Scripts for each backend, defect, operation and check.
-MOST = 3
+MOST = 100
 _VERDICTS = ("fail", "crash", "timeout", "error", "fixed", "known")
 _CHECKS = ("value", "gradient", "error")
 _DTYPES = ("float32", *(dtype for dtype in DTYPES if dtype != "float32"))

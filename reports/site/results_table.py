@@ -18,7 +18,7 @@ from reports.site.columns import Column
 from reports.site.gather import ORDER, CaseResults
 from reports.site.text import figure, number, slug, visible
 
-__all__ = ["Row", "other_rows", "result_rows"]
+__all__ = ["Row", "alike", "other_rows", "result_rows"]
 
 _IN_TABLE = ("value", "gradient", "error", "warning")
 _REDUCTIONS = {name: place for place, name in enumerate(("none", "sum", "mean", "default", ""))}
@@ -79,8 +79,8 @@ def _spanned(cells: Sequence[Markup]) -> Markup:
     return Markup("").join(joined)
 
 
-_CELL = Markup("<td>{}<small>{}</small>")
-_MARKED = Markup('<td class="{}"><b>{} {}</b> {}<small>{}</small>')
+_CELL = Markup("<td>{}<i>{}</i>")
+_MARKED = Markup('<td class="{}"><b>{} {}</b> {}<i>{}</i>')
 
 
 def _cell(outcomes: Sequence[Outcome]) -> Markup:
@@ -120,6 +120,15 @@ def other_rows(results: CaseResults, columns: Sequence[Column]) -> list[Row]:
         cells = _spanned([_counted(*table[check][c]) if c in table[check] else _NOTHING for c in columns])
         merged.setdefault(cells, []).append(check)
     return [Row((", ".join(checks),), cells) for cells, checks in merged.items()]
+
+
+def alike(rows: Sequence[Row], columns: int) -> str:
+    """The rows of :func:`other_rows` as words, where all backends have the same cell in each; else nothing."""
+    whole = f'<td colspan="{columns}">' if columns > 1 else "<td>"
+    cells = [(row.heads[0], str(row.cells).removeprefix(whole)) for row in rows]
+    if not all(str(row.cells).startswith(whole) for row in rows) or any("<" in cell for _, cell in cells):
+        return ""
+    return "; ".join(f"{checks}: {cell}" for checks, cell in cells)
 
 
 def _counted(counts: Counter[str], ratios: list[float]) -> Markup:

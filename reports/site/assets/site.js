@@ -19,6 +19,19 @@
     button.hidden = false;
   }
 
+  // -- the pages of the site: those in a folder name the first two -----------------------------------------------------
+  const PAGES = ["Semantics", "Agreement", "Accuracy", "Stability", "Benchmarks", "Runs"];
+  function pages(nav) {
+    const root = nav.querySelector("a").getAttribute("href").replace(/index\.html$/, "");
+    if (!root) return;
+    for (const name of PAGES) {
+      const link = document.createElement("a");
+      link.href = `${root}${name.toLowerCase()}.html`;
+      link.textContent = name;
+      nav.append(link, " ");
+    }
+  }
+
   // -- copy ------------------------------------------------------------------------------------------------------------
   async function copy(button) {
     const code = button.parentElement.querySelector("code");
@@ -34,6 +47,20 @@
     }
     button.textContent = done ? "Copied" : "Selected";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  }
+
+  function copyButton(text) {
+    const label = text.dataset.copy;
+    text.setAttribute("role", "region");
+    text.setAttribute("aria-label", label);
+    const around = document.createElement("div"), button = document.createElement("button");
+    around.className = "copy";
+    button.type = "button";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy ${label}`);
+    button.addEventListener("click", () => copy(button));
+    text.replaceWith(around);
+    around.append(button, text);
   }
 
   // -- the list of cases -------------------------------------------------------------------------------------------------
@@ -246,11 +273,9 @@
   addEventListener("DOMContentLoaded", () => {
     unfold();
     addEventListener("hashchange", unfold);
+    pages(document.querySelector(".top nav"));
     themeButton();
-    for (const button of document.querySelectorAll("[data-copy]")) {
-      button.hidden = false;
-      button.addEventListener("click", () => copy(button));
-    }
+    for (const text of document.querySelectorAll("[data-copy]")) copyButton(text);
     for (const form of document.querySelectorAll("form[data-filter]")) filterRows(form);
     for (const form of document.querySelectorAll("form[data-differences]")) differences(form);
     if (window.conformanceFindings) findings(window.conformanceFindings);

@@ -300,7 +300,8 @@ def test_a_tally_holds_a_bounded_number_of_findings() -> None:
     assert len(counted.policies) < 20
 
 
-def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path) -> None:
+def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.site.reproducer.MOST", 3)
     asked: list[str] = []
 
     def reproduce(entry: Any, found: Any, _: Any) -> str:
