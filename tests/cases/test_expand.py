@@ -68,6 +68,20 @@ def test_a_mask_of_classes_is_boolean_and_has_the_logits_shape(tmp_path: Path) -
             only(tmp_path, f"logits: [[1, 2]]\ntargets: [0]\nwhere: {mask}")
 
 
+@pytest.mark.parametrize("logits", ["[[1, 2]]", "[[1, .nan]]", "[[1, .inf]]", "[[1, -.inf]]"])
+def test_what_takes_part_has_a_number(tmp_path: Path, logits: str) -> None:
+    mask = "[[0, 0]]" if logits == "[[1, 2]]" else "[[0, 1]]"
+    with pytest.raises(CaseError, match="no finite maximum among the classes that take part"):
+        only(tmp_path, f"logits: {logits}\nwhere: {mask}", op="softmax")
+
+
+@pytest.mark.parametrize(("logits", "dtype"), [("1.5", "int64"), ("-1", "uint8"), (".nan", "int32"), ("2", "bool")])
+def test_integer_logits_are_integers_in_range(tmp_path: Path, logits: str, dtype: str) -> None:
+    body = f"logits: [[0, {logits}]]\nlogits_dtype: {dtype}\nexpect: {{error: integers}}"
+    with pytest.raises(CaseError, match=f"is no {dtype}"):
+        only(tmp_path, body, op="softmax")
+
+
 @pytest.mark.parametrize(
     ("targets", "kind", "dtype", "value"),
     [

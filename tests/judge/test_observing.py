@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,23 @@ class Dropping(Numpy):
 def test_the_target_of_a_masked_class(kind: type[Backend], value: str, verdicts: set[str]) -> None:
     found = rows(kind, "probability-of-a-masked-class", profile=declaring("masked-target", {"probabilities": value}))
     assert {outcome.verdict for outcome in found} == verdicts
+
+
+class Constant(Numpy):
+    """Of an infinite loss no logit has a gradient."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> tuple[Any, Any]:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value, np.where(np.isinf(value)[:, None], 0, gradient).astype(gradient.dtype)
+
+
+@pytest.mark.parametrize("kind", [Numpy, Constant])
+def test_the_gradient_of_a_loss_that_a_mask_makes_infinite_is_not_judged(kind: type[Backend]) -> None:
+    (entry,) = select(SUITE, expression="label-of-a-masked-class", dtypes=("float32",))
+    asked = replace(entry, case=msgspec.structs.replace(entry.case, upstream=None))
+    (found,) = judge_locally(kind(), Plan([asked], ("float32",)), Subject("mine", profile=NUMPY))
+    assert {outcome.verdict for outcome in found} == {"pass"}
+    assert {outcome.check for outcome in found} >= {"value", "gradient"}
 
 
 class Unmasked(Numpy):
