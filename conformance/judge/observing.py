@@ -121,6 +121,8 @@ class Observer:
         if here.policy == "target-dtypes":
             return ("refused" if seen.failure is not None else "accepted",)
         if here.policy == "integer-logits":
+            if seen.failure is None and reduction == "mean":
+                return None  # which makes floating-point numbers of integers, too
             kept = seen.value is not None and seen.value.dtype.kind in "iu"
             return ("refused" if seen.failure is not None else "kept" if kept else "promoted",)
         if here.policy == "gradient-of-bad-label":
