@@ -84,6 +84,10 @@ class Comparison:
         return bool(self.regressions)
 
 
+#: Verdicts that observe no policy: why they do not may be said in other words.
+_UNSEEN = ("unsupported", "not run")
+
+
 def compare_runs(old: Path, new: Path, settings: Settings = Settings()) -> Comparison:
     """Read and compare two runs; see :func:`compare`. Raises ``UsageError`` where one cannot be read."""
     return compare(read_side(old), read_side(new), settings, names=(str(old), str(new)))
@@ -107,7 +111,7 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
             _verdict(result, key, before, row)
         elif before.class_ != row.class_ or before.ulp != row.ulp:
             _accuracy(result, key, before, row, settings)
-        elif row.check == "policy" and before.message != row.message:
+        elif row.check == "policy" and row.verdict not in _UNSEEN and before.message != row.message:
             result.policies.append(Change(key, before.message, row.message))
     if old.rows and new.rows and not result.compared:
         raise UsageError(

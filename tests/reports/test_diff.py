@@ -134,6 +134,13 @@ def test_semantics_cells_are_told_apart(conformance: Run, tmp_path: Path) -> Non
     assert ran.code == 0 and "Semantics (1)" in ran.out and "nan → zero" in ran.out
 
 
+def test_other_words_for_what_is_not_offered_are_no_semantics(conformance: Run, tmp_path: Path) -> None:
+    old = run_of(tmp_path / "old", {"check": "policy", "verdict": "unsupported", "message": "no weight"})
+    new = run_of(tmp_path / "new", {"check": "policy", "verdict": "unsupported", "message": "there is no weight"})
+    ran = conformance("diff", old, new)
+    assert ran.code == 0 and "Semantics" not in ran.out
+
+
 @pytest.mark.parametrize("style", ["text", "markdown"])
 def test_hostile_text_changes_nothing(conformance: Run, tmp_path: Path, style: str) -> None:
     evil = "a | <b> \x1b[31m\n# h [x](y) `"
