@@ -50,19 +50,19 @@ class Coefficients:
     @cached_property
     def exact(self) -> Float64Array:
         """a_c, signed."""
-        dense = self.truth.dense
+        dense = self.truth.a.dense
         if not self.block.by_index:
             assert dense is not None
             return dense
-        return self._with_spike(self.truth.spike, dense)
+        return self._with_spike(self.truth.a.spike, dense)
 
     @cached_property
     def magnitude(self) -> Float64Array:
         """|w_c|·((1−ε)·|q_c| + ε/C), with q the indicator of the target for index targets."""
         if not self.block.by_index:
-            assert self.truth.dense_magnitude is not None
-            return self.truth.dense_magnitude
-        return self._with_spike(np.abs(self.truth.spike), self.truth.dense_magnitude)
+            assert self.truth.a.dense_magnitude is not None
+            return self.truth.a.dense_magnitude
+        return self._with_spike(np.abs(self.truth.a.spike), self.truth.a.dense_magnitude)
 
     def _with_spike(self, spike: Float64Array, dense: Float64Array | None) -> Float64Array:
         result = np.zeros_like(self.block.x) if dense is None else dense.copy()
@@ -113,7 +113,7 @@ class Coefficients:
     @cached_property
     def mass(self) -> Float64Array:
         """A = Σ a_c, signed, (P,)."""
-        return np.asarray(self.exact.sum(axis=1)) if self.block.by_index else self.truth.mass
+        return np.asarray(self.exact.sum(axis=1)) if self.block.by_index else self.truth.a.mass
 
     @cached_property
     def size(self) -> Float64Array:

@@ -78,7 +78,7 @@ class Slopes:
         1 − ε may come of an ε that was rounded, which costs u·ε however small 1 − ε is; each product may underflow.
         """
         u, truth = self.u, self.coefficients.truth
-        factor, block = np.abs(truth.target_factor), self.block
+        factor, block = np.abs(truth.a.target_factor), self.block
         spoiled = gamma(6.0 * u) * factor
         if block.smoothing is not None:
             share = 1.0 if block.weight is None else np.abs(block.weight)[block.problem_of_row]

@@ -62,20 +62,20 @@ def tangent_rows(truth: FastTruth) -> Enclosure:
         return _enclosed(at.p * gap, at.sized_p * size, at.growth)
     rows = np.arange(len(at.t))
     if operation == "nll_loss":
-        mid = -truth.spike * at.t[rows, truth.block.targets]
+        mid = -truth.a.spike * at.t[rows, truth.block.targets]
         return Enclosure.of(mid, 2 * U * np.abs(mid) + TINY).where(truth.block.ignored, 0.0)
     mid, sized = np.zeros_like(at.mean), Sized.exact(np.zeros_like(at.mean))
     if truth.block.by_index:
         y = truth.block.targets[:, None]
-        spike = truth.spike[:, None]
+        spike = truth.a.spike[:, None]
         mid = spike * (at.mean - np.take_along_axis(at.t, y, 1))
         at_target = Sized.exact(np.take_along_axis(at.t, y, 1)) + at.sized_mean
         sized = Sized.exact(spike) * at_target
-    if truth.dense is not None:
-        assert truth.dense_magnitude is not None
-        mass = truth.mass[:, None]
-        mid = mid + (mass * at.mean - (truth.dense * at.t).sum(axis=1, keepdims=True))
-        coefficients = Sized(truth.dense_magnitude, 4 * U * truth.dense_magnitude)
+    if truth.a.dense is not None:
+        assert truth.a.dense_magnitude is not None
+        mass = truth.a.mass[:, None]
+        mid = mid + (mass * at.mean - (truth.a.dense * at.t).sum(axis=1, keepdims=True))
+        coefficients = Sized(truth.a.dense_magnitude, 4 * U * truth.a.dense_magnitude)
         whole = coefficients.total() + Sized.exact(mass)  # a policy's mass may exceed that of the coefficients
         sized = sized + whole * at.sized_mean + (coefficients * at.sized_t).total()
     result = _enclosed(mid[:, 0], Sized(sized.size[:, 0], sized.error[:, 0]), 2 * at.growth)
@@ -116,23 +116,24 @@ def slope_of_targets(truth: FastTruth, reduction: str) -> Enclosure:
     """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
     at, scale = truth.positions, truth.scale(reduction)
     with np.errstate(invalid="ignore", over="ignore"):
-        factor = scale.mid[:, None] * truth.target_factor
+        factor = scale.mid[:, None] * truth.a.target_factor
         mid = truth.product(factor, at.n)
         finite = np.where(np.isfinite(mid), np.abs(mid), 0.0)
         reach = np.where(np.isfinite(at.n), at.n, 0.0)
-        rad = (at.n_error + FEW * U) * finite + scale.rad[:, None] * np.abs(truth.target_factor) * reach
+        rad = (at.n_error + FEW * U) * finite + scale.rad[:, None] * np.abs(truth.a.target_factor) * reach
     return _special(truth, Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes))
 
 
 def _mass(truth: FastTruth) -> tuple[Float64Array, Sized]:
     """A of every row, (P, 1)."""
-    mass = truth.spike[:, None] if truth.block.by_index else np.zeros((len(truth.block.x), 1))
+    mass = truth.a.spike[:, None] if truth.block.by_index else np.zeros((len(truth.block.x), 1))
     sized = Sized(np.abs(mass), 2 * U * np.abs(mass))
-    if truth.dense is not None:
-        assert truth.dense_magnitude is not None
-        by_policy = truth.mass[:, None] if not truth.block.by_index else truth.dense.sum(axis=1, keepdims=True)
+    if truth.a.dense is not None:
+        assert truth.a.dense_magnitude is not None
+        by_policy = truth.a.mass[:, None] if not truth.block.by_index else truth.a.dense.sum(axis=1, keepdims=True)
         mass = mass + by_policy
-        sized = sized + Sized(truth.dense_magnitude, 4 * U * truth.dense_magnitude).total() + Sized.exact(by_policy)
+        magnitude = Sized(truth.a.dense_magnitude, 4 * U * truth.a.dense_magnitude)
+        sized = sized + magnitude.total() + Sized.exact(by_policy)
         sized = sized.rounded((truth.block.classes + FEW) * U)
     return mass, sized
 

@@ -18,9 +18,11 @@ import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
+from conformance.oracle.coefficients import Coefficients
 from conformance.oracle.directions import curvature, slope_of_targets, tangent_rows
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.infinities import plus_infinity_terms, times, zero_times_infinity
 from conformance.oracle.policies import Policies
 from conformance.oracle.positions import Positions
 
@@ -30,15 +32,6 @@ SLACK = 1.0 + 2.0**-20
 INF = np.inf
 #: Elements worked on at a time: the temporaries of one piece stay in the second-level cache.
 PIECE = 1 << 14
-
-
-def _zero_times_infinity(a: Float64Array, n: Float64Array, policies: Policies) -> Float64Array:
-    """a·n, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        product = a * n
-    if policies.zero_coefficient_at_minus_infinity == "zero":
-        product[(a == 0.0) & (n == INF)] = 0.0
-    return product
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,66 +57,10 @@ class FastTruth:
             parts.append(compute(FastTruth(self.block.slice(rows.start, rows.stop), self.policies), rows))
         return Enclosure(np.concatenate([p.mid for p in parts]), np.concatenate([p.rad for p in parts]))
 
-    # -- coefficients -------------------------------------------------------------------------------------------------
-
     @cached_property
-    def spike(self) -> Float64Array:
-        """The part of a_c at c = y: (1−ε)·w_y, (P,); relative error 2u."""
-        smoothing = self.block.smoothing
-        if smoothing is None:
-            return self.block.target_weight
-        return self.block.target_weight * (1.0 - smoothing)[self.block.problem_of_row]
-
-    @cached_property
-    def dense(self) -> Float64Array | None:
-        """The part of a_c on every class, (P, C): w_c((1−ε)q_c + ε/C), or ε·w_c/C; None where there is none.
-
-        Policies may spread ε over the other classes alone, ε(1−q_c)/(C−1), or leave the weights out of it. Its error
-        is at most 4u of :attr:`dense_magnitude`.
-        """
-        block = self.block
-        row = block.problem_of_row
-        weight = None if block.weight is None else block.weight[row]
-        uniform = self._uniform
-        if block.by_index:
-            return None if uniform is None else uniform * ~block.ignored[:, None]
-        q = block.probabilities if weight is None else block.probabilities * weight
-        if uniform is None or block.smoothing is None:
-            return q
-        return (1.0 - block.smoothing[row, None]) * q + uniform
-
-    @cached_property
-    def _uniform(self) -> Float64Array | None:
-        """The share of every class in the smoothing, with its weight, (P, C); None without smoothing."""
-        block, row = self.block, self.block.problem_of_row
-        if block.smoothing is None:
-            return None
-        share = np.broadcast_to(block.smoothing[row, None] / block.classes, block.x.shape)
-        if self.policies.label_smoothing_mass == "other-classes":
-            q = np.eye(block.classes)[block.targets] if block.by_index else block.probabilities
-            share = block.smoothing[row, None] * (1.0 - q) / max(block.classes - 1, 1)
-        weighted = block.weight is not None and self.policies.label_smoothing_weights == "weighted"
-        return share * block.weight[row] if weighted and block.weight is not None else share
-
-    @cached_property
-    def dense_magnitude(self) -> Float64Array | None:
-        """|w_c|((1−ε)|q_c| + ε/C), (P, C): what the coefficient's error is relative to."""
-        block, uniform = self.block, self._uniform
-        if self.dense is None:
-            return None
-        if uniform is None or block.smoothing is None or block.by_index:
-            return np.abs(self.dense)
-        row = block.problem_of_row
-        q = block.probabilities if block.weight is None else block.probabilities * block.weight[row]
-        return (1.0 - block.smoothing[row, None]) * np.abs(q) + np.abs(uniform)
-
-    @property
-    def mass(self) -> Float64Array:
-        """The sum of the dense part, (P,), by which probabilities enter the gradient; 1 where a policy says so."""
-        assert self.dense is not None
-        if not self.block.by_index and self.policies.unnormalised_probabilities == "normalised":
-            return np.ones(len(self.dense))
-        return np.asarray(self.dense.sum(axis=1))
+    def a(self) -> Coefficients:
+        """The a_c: what each class's −log p is multiplied by."""
+        return Coefficients(self.block, self.policies)
 
     # -- values -------------------------------------------------------------------------------------------------------
 
@@ -136,19 +73,19 @@ class FastTruth:
         block = self.block
         rows = np.arange(len(block.x))
         if block.operation == "nll_loss":
-            mid = _zero_times_infinity(self.spike, -block.x[rows, block.targets], self.policies)
+            mid = zero_times_infinity(self.a.spike, -block.x[rows, block.targets], self.policies)
             return self._ignore(Enclosure.of(mid, U * np.abs(mid)))
         at = self.positions
         relative = at.n_error + 8 * U
         mid = np.zeros(len(rows))
         rad = np.zeros(len(rows))
         if block.by_index:
-            mid = _zero_times_infinity(self.spike, at.n[rows, block.targets], self.policies)
+            mid = zero_times_infinity(self.a.spike, at.n[rows, block.targets], self.policies)
             rad = relative * np.abs(mid)
-        if self.dense is not None:
-            terms = _zero_times_infinity(self.dense, at.n, self.policies)
-            assert self.dense_magnitude is not None
-            sizes = self.dense_magnitude * np.where(np.isfinite(at.n), at.n, 0.0)
+        if self.a.dense is not None:
+            terms = zero_times_infinity(self.a.dense, at.n, self.policies)
+            assert self.a.dense_magnitude is not None
+            sizes = self.a.dense_magnitude * np.where(np.isfinite(at.n), at.n, 0.0)
             with np.errstate(invalid="ignore"):
                 mid = mid + terms.sum(axis=1)
             rad = rad + (relative + (block.classes + 2) * U) * (sizes.sum(axis=1) + np.abs(np.nan_to_num(mid)))
@@ -170,9 +107,9 @@ class FastTruth:
         n = plus_infinity_terms(self.block.x[row], self.policies)
         total = 0.0
         if self.block.by_index:
-            total = _times(float(self.spike[row]), float(n[self.block.targets[row]]), self.policies)
-        if self.dense is not None:
-            total += sum(_times(float(a), float(b), self.policies) for a, b in zip(self.dense[row], n, strict=True))
+            total = times(float(self.a.spike[row]), float(n[self.block.targets[row]]), self.policies)
+        if self.a.dense is not None:
+            total += sum(times(float(a), float(b), self.policies) for a, b in zip(self.a.dense[row], n, strict=True))
         return total
 
     def value(self, reduction: str) -> Enclosure:
@@ -210,9 +147,9 @@ class FastTruth:
         policy = self.policies.mean_denominator
         if not block.by_index:
             if block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
-                assert self.dense is not None and self.dense_magnitude is not None
-                mid = block.total(self.dense.sum(axis=1))
-                rad = (counts + block.classes + 8) * U * block.total(self.dense_magnitude.sum(axis=1))
+                assert self.a.dense is not None and self.a.dense_magnitude is not None
+                mid = block.total(self.a.dense.sum(axis=1))
+                rad = (counts + block.classes + 8) * U * block.total(self.a.dense_magnitude.sum(axis=1))
                 return Enclosure.of(mid, SLACK * rad)
             return Enclosure.of(counts, 0.0)
         if policy == "all-count":
@@ -300,23 +237,9 @@ class FastTruth:
         """The gradient with respect to the class probabilities, (P, C)."""
         return slope_of_targets(self, reduction)
 
-    @property
-    def target_factor(self) -> Float64Array:
-        """∂a_c/∂q_c, (P, C): w_c(1 − ε), less ε·w_c/(C−1) where smoothing spares the labelled class; error 4u."""
-        block, row = self.block, self.block.problem_of_row
-        factor = np.ones_like(block.x) if block.weight is None else block.weight[row]
-        if block.smoothing is None:
-            return factor
-        smoothing = block.smoothing[row, None]
-        spared = np.zeros_like(factor)
-        if self.policies.label_smoothing_mass == "other-classes":
-            weighted = self.policies.label_smoothing_weights == "weighted"
-            spared = smoothing / max(block.classes - 1, 1) * (factor if weighted else 1.0)
-        return (1.0 - smoothing) * factor - spared
-
     def product(self, a: Float64Array, n: Float64Array) -> Float64Array:
         """a·n, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
-        return _zero_times_infinity(a, n, self.policies)
+        return zero_times_infinity(a, n, self.policies)
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
         unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope
@@ -328,7 +251,7 @@ class FastTruth:
 
     def _nll_slope(self) -> tuple[Float64Array, Float64Array]:
         slope = np.zeros_like(self.block.x)
-        slope[np.arange(len(slope)), self.block.targets] = -self.spike
+        slope[np.arange(len(slope)), self.block.targets] = -self.a.spike
         return slope, 2 * U * np.abs(slope)
 
     @cached_property
@@ -343,23 +266,23 @@ class FastTruth:
         slope, radius = np.zeros_like(at.p), np.zeros_like(at.p)
         if self.block.by_index:
             y = self.block.targets
-            spike = np.abs(self.spike)
-            slope = self.spike[:, None] * at.p
+            spike = np.abs(self.a.spike)
+            slope = self.a.spike[:, None] * at.p
             radius = spike[:, None] * radius_p + 3 * U * np.abs(slope)
             confident = at.argmax == y
             others = np.where(confident, at.t / at.s, 1.0 - at.p[rows, y])
-            slope[rows, y] = -self.spike * others
+            slope[rows, y] = -self.a.spike * others
             error = np.where(confident, 2 * at.sum_error + 2 * U, 2 * at.p_error + 2 * U) * others + tiny
             radius[rows, y] = spike * (error + 3 * U * others)
-        if self.dense is not None:
-            assert self.dense_magnitude is not None
-            mass = self.mass[:, None]
-            size = self.dense_magnitude.sum(axis=1, keepdims=True)
+        if self.a.dense is not None:
+            assert self.a.dense_magnitude is not None
+            mass = self.a.mass[:, None]
+            size = self.a.dense_magnitude.sum(axis=1, keepdims=True)
             part = mass * at.p
             with np.errstate(invalid="ignore"):
                 radius = radius + np.abs(mass) * radius_p + (self.block.classes + 6) * U * size * at.p
-                radius += 5 * U * self.dense_magnitude + U * (np.abs(part) + np.abs(slope))
-                slope = slope + (part - self.dense)
+                radius += 5 * U * self.a.dense_magnitude + U * (np.abs(part) + np.abs(slope))
+                slope = slope + (part - self.a.dense)
                 radius += 2 * U * np.abs(slope)
         return slope, SLACK * radius
 
@@ -383,19 +306,3 @@ class FastTruth:
         mid = at.p * gap
         rad = at.p * (rad_centre + U * np.abs(gap)) + (at.p_error + 2 * U) * np.abs(mid)
         return Enclosure.of(mid, SLACK * rad + 4 * TINY * (1 + np.abs(v).max(axis=1, keepdims=True, initial=0.0)))
-
-
-def plus_infinity_terms(x: Float64Array, policies: Policies) -> Float64Array:
-    """−log p of a row that holds +inf (and no NaN) under the declared policy; NaN everywhere by the normative one."""
-    infinite = x == INF
-    if policies.plus_infinity == "inf":
-        return np.where(infinite, np.nan, INF)
-    if policies.plus_infinity == "limit":
-        return np.where(infinite, np.log(infinite.sum()), INF)
-    return np.full_like(x, np.nan)
-
-
-def _times(a: float, n: float, policies: Policies) -> float:
-    if a == 0.0 and n == INF:
-        return 0.0 if policies.zero_coefficient_at_minus_infinity == "zero" else np.nan
-    return a * n

@@ -1,0 +1,95 @@
+"""What each class's −log p is multiplied by in the loss, a_c, in float64: a spike at the label, and a dense part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from conformance.numerics.formats import Float64Array
+from conformance.oracle.block import Block
+from conformance.oracle.policies import Policies
+
+__all__ = ["Coefficients"]
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """The coefficients of every row of a block; P rows of C classes."""
+
+    block: Block
+    policies: Policies
+
+    @cached_property
+    def spike(self) -> Float64Array:
+        """The part of a_c at c = y: (1−ε)·w_y, (P,); relative error 2u."""
+        smoothing = self.block.smoothing
+        if smoothing is None:
+            return self.block.target_weight
+        return self.block.target_weight * (1.0 - smoothing)[self.block.problem_of_row]
+
+    @cached_property
+    def dense(self) -> Float64Array | None:
+        """The part of a_c on every class, (P, C): w_c((1−ε)q_c + ε/C), or ε·w_c/C; None where there is none.
+
+        Policies may spread ε over the other classes alone, ε(1−q_c)/(C−1), or leave the weights out of it. Its error
+        is at most 4u of :attr:`dense_magnitude`.
+        """
+        block = self.block
+        row = block.problem_of_row
+        weight = None if block.weight is None else block.weight[row]
+        uniform = self._uniform
+        if block.by_index:
+            return None if uniform is None else uniform * ~block.ignored[:, None]
+        q = block.probabilities if weight is None else block.probabilities * weight
+        if uniform is None or block.smoothing is None:
+            return q
+        return (1.0 - block.smoothing[row, None]) * q + uniform
+
+    @cached_property
+    def _uniform(self) -> Float64Array | None:
+        """The share of every class in the smoothing, with its weight, (P, C); None without smoothing."""
+        block, row = self.block, self.block.problem_of_row
+        if block.smoothing is None:
+            return None
+        share = np.broadcast_to(block.smoothing[row, None] / block.classes, block.x.shape)
+        if self.policies.label_smoothing_mass == "other-classes":
+            q = np.eye(block.classes)[block.targets] if block.by_index else block.probabilities
+            share = block.smoothing[row, None] * (1.0 - q) / max(block.classes - 1, 1)
+        weighted = block.weight is not None and self.policies.label_smoothing_weights == "weighted"
+        return share * block.weight[row] if weighted and block.weight is not None else share
+
+    @cached_property
+    def dense_magnitude(self) -> Float64Array | None:
+        """|w_c|((1−ε)|q_c| + ε/C), (P, C): what the coefficient's error is relative to."""
+        block, uniform = self.block, self._uniform
+        if self.dense is None:
+            return None
+        if uniform is None or block.smoothing is None or block.by_index:
+            return np.abs(self.dense)
+        row = block.problem_of_row
+        q = block.probabilities if block.weight is None else block.probabilities * block.weight[row]
+        return (1.0 - block.smoothing[row, None]) * np.abs(q) + np.abs(uniform)
+
+    @property
+    def mass(self) -> Float64Array:
+        """The sum of the dense part, (P,), by which probabilities enter the gradient; 1 where a policy says so."""
+        assert self.dense is not None
+        if not self.block.by_index and self.policies.unnormalised_probabilities == "normalised":
+            return np.ones(len(self.dense))
+        return np.asarray(self.dense.sum(axis=1))
+
+    @property
+    def target_factor(self) -> Float64Array:
+        """∂a_c/∂q_c, (P, C): w_c(1 − ε), less ε·w_c/(C−1) where smoothing spares the labelled class; error 4u."""
+        block, row = self.block, self.block.problem_of_row
+        factor = np.ones_like(block.x) if block.weight is None else block.weight[row]
+        if block.smoothing is None:
+            return factor
+        smoothing = block.smoothing[row, None]
+        spared = np.zeros_like(factor)
+        if self.policies.label_smoothing_mass == "other-classes":
+            weighted = self.policies.label_smoothing_weights == "weighted"
+            spared = smoothing / max(block.classes - 1, 1) * (factor if weighted else 1.0)
+        return (1.0 - smoothing) * factor - spared
