@@ -6,50 +6,18 @@ C classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backends.contract import Array, Call, Reduction, Tensor
 from backends.numpy import Numpy
+from tests.yardstick.ask import Ask, Given
 from tests.yardstick.looped import looped
 
-__all__ = ["Ask", "Kernel"]
+__all__ = ["Ask", "Given", "Kernel"]
 
 DEFAULT_IGNORED = -100
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a loss is asked for.
-
-    ``x`` logits (P, C); ``labels`` (P,) as given, or ``probabilities`` (P, C); ``valid`` (P,) are the positions not
-    ignored; ``weight`` (C,); ``reduction`` is none, sum or mean; ``shape`` is the positions' own.
-    """
-
-    x: Any
-    labels: Any
-    probabilities: Any
-    valid: Any
-    weight: Any
-    smoothing: float
-    ignore_index: int
-    reduction: str
-    shape: tuple[int, ...]
-
-    @property
-    def by_index(self) -> bool:
-        return self.probabilities is None
-
-    @property
-    def classes(self) -> int:
-        return int(self.x.shape[1])
-
-    @property
-    def index(self) -> Any:
-        """The class of each position, (P,), 0 where it is ignored."""
-        return np.where(self.valid, self.labels, 0).astype(np.intp)
 
 
 class Kernel(Numpy):
@@ -357,29 +325,40 @@ class Kernel(Numpy):
         indices: bool = False,
     ) -> Ask:
         """The arguments of a loss, checked; raises TypeError, ValueError or IndexError for what is invalid."""
+        return self.read(
+            self.given(Given(logits, targets, weight, axis, ignore_index, label_smoothing, reduction, indices))
+        )
+
+    def given(self, given: Given) -> Given:
+        """The arguments as they are handed on to the checks."""
+        return given
+
+    def read(self, given: Given) -> Ask:
+        """What the arguments ask for; raises TypeError, ValueError or IndexError for what is invalid."""
+        logits, targets, weight, axis = given.logits, given.targets, given.weight, given.axis
         _require_floats("logits", logits)
         if logits.ndim == 0:
             raise ValueError("logits of rank 0 have no class axis")
         if not isinstance(targets, np.ndarray):
             raise TypeError(f"targets must be an array, not {type(targets).__name__}")
-        smoothing, reduction = label_smoothing or 0.0, reduction or "mean"
+        smoothing, reduction = given.label_smoothing or 0.0, given.reduction or "mean"
         if not 0 <= smoothing <= 1 or reduction not in ("none", "sum", "mean"):
             raise ValueError(f"label_smoothing {smoothing} or reduction {reduction!r} is not valid")
         x = self.rows(logits, axis)
         place = self.axis(logits, axis)
         shape = logits.shape[:place] + logits.shape[place + 1 :]
-        by_index = indices or targets.shape != logits.shape or not _is_floating(targets)
+        by_index = given.indices or targets.shape != logits.shape or not _is_floating(targets)
         if weight is not None:
             _require_floats("weight", weight)
             if weight.shape != (x.shape[1],):
                 raise ValueError(f"weight must have shape {(x.shape[1],)}")
             weight = weight.astype(x.dtype)
         if not by_index:
-            if ignore_index is not None:
+            if given.ignore_index is not None:
                 raise ValueError("ignore_index applies to class indices, not to class probabilities")
             q = self.rows(targets, axis, x.dtype)
             return Ask(x, None, q, np.ones(len(x), bool), weight, smoothing, DEFAULT_IGNORED, reduction, shape)
-        ignored = DEFAULT_IGNORED if ignore_index is None else ignore_index
+        ignored = DEFAULT_IGNORED if given.ignore_index is None else given.ignore_index
         valid = self.checked(targets, shape, x.shape[1], ignored).reshape(-1)
         x = np.where(valid[:, np.newaxis], x, 0)  # whatever an ignored position holds, it takes no part
         return Ask(x, targets.reshape(-1), None, valid, weight, smoothing, ignored, reduction, shape)

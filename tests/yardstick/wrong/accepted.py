@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backends.contract import Call
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Given, Kernel
 
 
 class _Integers(Kernel):
@@ -61,61 +62,67 @@ class IntegerResultsOfIntegers(_Integers):
         return super().log_softmax(logits, axis=axis).astype(logits.dtype)
 
 
-class _Reductions(Kernel):
-    """Base: a reduction becomes :meth:`read` before anything looks at it."""
+class NarrowIntegerLogitsTaken(_Integers):
+    """bool and integers of up to 32 bits are computed with; those of 64 bits and unsigned ones are refused."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    flawed = ("softmax", "log_softmax")
+
+    def taken(self, op: str, logits: Any) -> Any:
+        return super().taken(op, logits) if logits.dtype.name in ("bool", "int8", "int16", "int32") else logits
+
+
+class IntegerLogitsTakenBesideProbabilities(_Integers):
+    """Integer logits are computed with where the targets are probabilities."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        soft = isinstance(targets, np.ndarray) and targets.dtype.kind == "f"
+        return Kernel.cross_entropy(self, self.taken("cross_entropy", logits) if soft else logits, targets, **options)
+
+
+class _Reductions(Kernel):
+    """Base: a reduction becomes :meth:`word` before anything looks at it."""
+
+    def word(self, reduction: str, loss: str) -> str:
         raise NotImplementedError
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None = None,
-        reduction: str | None = None,
-        *,
-        indices: bool = False,
-    ) -> Ask:
-        if isinstance(reduction, str):
-            reduction = self.read(reduction, "nll_loss" if indices else "cross_entropy")
-        return super().ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction, indices=indices)
+    def given(self, given: Given) -> Given:
+        if given.reduction is None:
+            return given
+        return replace(given, reduction=self.word(given.reduction, "nll_loss" if given.indices else "cross_entropy"))
 
 
 class ReductionInAnyCase(_Reductions):
     """``reduction.lower()``: "MEAN" and "Sum" pass, which are declared to be no reductions."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         return reduction.lower()
 
 
 class UnknownReductionIsMean(_Reductions):
     """The chain of comparisons ends with an ``else`` that averages: any other word is the mean."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         return reduction if reduction in ("none", "sum", "mean") else "mean"
 
 
 class UnknownReductionIsNone(_Reductions):
     """The chain of comparisons has no ``else``: any other word leaves the losses unreduced."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         return reduction if reduction in ("none", "sum", "mean") else "none"
 
 
 class UnknownReductionIsSum(_Reductions):
     """Whatever is neither "none" nor "mean" is summed."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         return reduction if reduction in ("none", "mean") else "sum"
 
 
 class NllLossReductionUnchecked(_Reductions):
     """nll_loss averages for any unknown reduction, cross_entropy refuses it."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         known = loss != "nll_loss" or reduction in ("none", "sum", "mean")
         return reduction if known else "mean"
 
@@ -123,5 +130,22 @@ class NllLossReductionUnchecked(_Reductions):
 class BatchmeanTaken(_Reductions):
     """ "batchmean", which the divergence knows, is taken for the mean."""
 
-    def read(self, reduction: str, loss: str) -> str:
+    def word(self, reduction: str, loss: str) -> str:
         return "mean" if reduction == "batchmean" else reduction
+
+
+class NllLossReductionUncheckedForImages(_Reductions):
+    """nll_loss of images leaves the losses unreduced for any unknown reduction."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        self._images = log_probabilities.ndim > 2
+        try:
+            return super().nll_loss(log_probabilities, targets, **options)
+        finally:
+            self._images = False
+
+    _images = False
+
+    def word(self, reduction: str, loss: str) -> str:
+        known = not self._images or reduction in ("none", "sum", "mean")
+        return reduction if known else "none"

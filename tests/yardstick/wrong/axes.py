@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class AxisIgnored(Kernel):
@@ -143,10 +143,11 @@ class SegmentationTransposed(Kernel):
 class LabelsInTheWrongOrder(Kernel):
     """Labels of rank 2 are read column by column while the positions go row by row."""
 
-    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        targets = given.targets
         if isinstance(targets, np.ndarray) and targets.ndim == 2 and targets.dtype.kind in "iu":
             targets = targets.T.reshape(targets.shape)
-        return super().ask(logits, targets, *rest, **named)
+        return replace(given, targets=targets)
 
 
 class UnbatchedIsABatch(Kernel):

@@ -104,3 +104,11 @@ class TargetGradientClassesLast(Kernel):
         found = super().target_gradient(call, logits, upstream)
         axis = dict(call.options)["axis"]
         return np.moveaxis(found, axis, -1).reshape(found.shape)
+
+
+class TargetGradientReversedOnOtherAxes(Kernel):
+    """Where the class axis is not 1, the positions of the gradient by the probabilities come back in reverse."""
+
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        found = super().target_gradient(call, logits, upstream)
+        return found if dict(call.options)["axis"] == 1 else found[::-1].copy()

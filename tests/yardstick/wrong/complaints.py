@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class _Unchecked(Kernel):
@@ -29,8 +30,6 @@ class _Unchecked(Kernel):
     quiet: Any = None
 
     def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
-        from dataclasses import replace
-
         self.quiet = None
         found = super().ask(logits, targets, *rest, **named)
         if self.quiet is None or not found.by_index:
@@ -126,9 +125,9 @@ class UncheckedWhereSmoothed(_Unchecked):
 
     smoothed = False
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, ignored: Any, *rest: Any, **named: Any) -> Ask:
-        self.smoothed = bool(rest and rest[0])
-        return super().ask(logits, targets, weight, axis, ignored, *rest, **named)
+    def given(self, given: Given) -> Given:
+        self.smoothed = bool(given.label_smoothing)
+        return given
 
     def passes(self, labels: Any, classes: int, ignored: int) -> Any:
         return np.full(labels.shape, self.smoothed)
@@ -139,9 +138,9 @@ class UncheckedWhereWeighted(_Unchecked):
 
     weighted = False
 
-    def ask(self, logits: Any, targets: Any, weight: Any, *rest: Any, **named: Any) -> Ask:
-        self.weighted = weight is not None
-        return super().ask(logits, targets, weight, *rest, **named)
+    def given(self, given: Given) -> Given:
+        self.weighted = given.weight is not None
+        return given
 
     def passes(self, labels: Any, classes: int, ignored: int) -> Any:
         return np.full(labels.shape, self.weighted)
@@ -150,74 +149,57 @@ class UncheckedWhereWeighted(_Unchecked):
 class NegativeSmoothingAccepted(Kernel):
     """``if label_smoothing > 1``: negative smoothing passes."""
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: Any,
-        ignored: Any,
-        smoothing: Any = None,
-        *rest: Any,
-        **n: Any,
-    ) -> Ask:
-        return super().ask(logits, targets, weight, axis, ignored, max(smoothing or 0.0, 0.0), *rest, **n)
+    def given(self, given: Given) -> Given:
+        return replace(given, label_smoothing=max(given.label_smoothing or 0.0, 0.0))
 
 
 class LargeSmoothingAccepted(Kernel):
     """``if label_smoothing < 0``: smoothing beyond 1 passes."""
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: Any,
-        ignored: Any,
-        smoothing: Any = None,
-        *rest: Any,
-        **n: Any,
-    ) -> Ask:
-        return super().ask(logits, targets, weight, axis, ignored, min(smoothing or 0.0, 1.0), *rest, **n)
+    def given(self, given: Given) -> Given:
+        return replace(given, label_smoothing=min(given.label_smoothing or 0.0, 1.0))
 
 
 class OneWeightForAll(Kernel):
     """A weight vector of one element serves all classes."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        weight, logits = given.weight, given.logits
         if isinstance(weight, np.ndarray) and weight.shape == (1,) and logits.ndim:
-            weight = np.broadcast_to(weight, (logits.shape[self.axis(logits, axis)],))
-        return super().ask(logits, targets, weight, axis, *rest, **named)
+            weight = np.broadcast_to(weight, (logits.shape[self.axis(logits, given.axis)],))
+        return replace(given, weight=weight)
 
 
 class WeightsPaddedWithOnes(Kernel):
     """A weight vector that is too short is filled up with ones."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        weight, logits = given.weight, given.logits
         if isinstance(weight, np.ndarray) and weight.ndim == 1 and logits.ndim:
-            missing = logits.shape[self.axis(logits, axis)] - len(weight)
+            missing = logits.shape[self.axis(logits, given.axis)] - len(weight)
             weight = np.concatenate([weight, np.ones(max(missing, 0), weight.dtype)])
-        return super().ask(logits, targets, weight, axis, *rest, **named)
+        return replace(given, weight=weight)
 
 
 class ProbabilityWeightsUnchecked(Kernel):
     """Weights of the wrong length are dropped beside probability targets."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        weight, logits, targets = given.weight, given.logits, given.targets
         soft = isinstance(targets, np.ndarray) and targets.dtype == getattr(logits, "dtype", None)
-        if soft and weight is not None and logits.ndim and weight.shape != (logits.shape[self.axis(logits, axis)],):
-            weight = None
-        return super().ask(logits, targets, weight, axis, *rest, **named)
+        if not soft or weight is None or not logits.ndim:
+            return given
+        fits = weight.shape == (logits.shape[self.axis(logits, given.axis)],)
+        return given if fits else replace(given, weight=None)
 
 
 class ColumnOfLabelsAccepted(Kernel):
     """Labels of shape (N, 1) are squeezed instead of refused (Keras)."""
 
-    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
-        column = isinstance(targets, np.ndarray) and targets.ndim == logits.ndim and targets.dtype.kind in "iu"
-        if column and targets.shape[-1] == 1:
-            targets = targets[..., 0]
-        return super().ask(logits, targets, *rest, **named)
+    def given(self, given: Given) -> Given:
+        targets = given.targets
+        column = isinstance(targets, np.ndarray) and targets.ndim == given.logits.ndim and targets.dtype.kind in "iu"
+        return replace(given, targets=targets[..., 0]) if column and targets.shape[-1] == 1 else given
 
 
 class LabelsFlattened(Kernel):
@@ -231,23 +213,25 @@ class LabelsFlattened(Kernel):
 class SingleLabelForAll(Kernel):
     """One label serves the whole batch."""
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        targets, logits = given.targets, given.logits
         one = isinstance(targets, np.ndarray) and targets.size == 1 and targets.dtype.kind in "iu"
         if one and logits.ndim > 1:
-            place = self.axis(logits, axis)
+            place = self.axis(logits, given.axis)
             targets = np.full(logits.shape[:place] + logits.shape[place + 1 :], targets.reshape(-1)[0])
-        return super().ask(logits, targets, weight, axis, *rest, **named)
+        return replace(given, targets=targets)
 
 
 class OneProbabilityRowForAll(Kernel):
     """Probability targets of one row serve the whole batch."""
 
-    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
+    def given(self, given: Given) -> Given:
+        targets, logits = given.targets, given.logits
         soft = isinstance(targets, np.ndarray) and targets.dtype == getattr(logits, "dtype", None)
         if soft and targets.ndim == logits.ndim and targets.shape != logits.shape:
             with contextlib.suppress(ValueError):
                 targets = np.broadcast_to(targets, logits.shape)
-        return super().ask(logits, targets, *rest, **named)
+        return replace(given, targets=targets)
 
 
 class RefusesAnEmptyBatch(Kernel):

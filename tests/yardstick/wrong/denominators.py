@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class MeanOverAll(Kernel):
@@ -144,11 +145,8 @@ class SumIsMean(Kernel):
 class DefaultIsSum(Kernel):
     """A reduction that is left out is "sum"."""
 
-    def ask(self, *arguments: Any, **named: Any) -> Ask:
-        places = list(arguments)
-        if len(places) > 6 and places[6] is None:
-            places[6] = "sum"
-        return super().ask(*places, **named)
+    def given(self, given: Given) -> Given:
+        return replace(given, reduction="sum") if given.reduction is None else given
 
 
 class BatchOfOneNotReduced(Kernel):

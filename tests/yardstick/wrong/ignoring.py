@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class OnlyNonDefaultIgnored(Kernel):
@@ -161,15 +161,7 @@ class IgnoredClassLeavesTheSoftmax(Kernel):
 class ProbabilitiesAcceptIgnoreIndex(Kernel):
     """ignore_index beside probability targets is silently dropped where it is declared to be refused."""
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: int | None,
-        ignore_index: int | None,
-        *rest: Any,
-        **named: Any,
-    ) -> Ask:
+    def given(self, given: Given) -> Given:
+        logits, targets = given.logits, given.targets
         same = isinstance(targets, np.ndarray) and targets.shape == logits.shape and targets.dtype == logits.dtype
-        return super().ask(logits, targets, weight, axis, None if same else ignore_index, *rest, **named)
+        return replace(given, ignore_index=None) if same else given

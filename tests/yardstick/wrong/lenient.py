@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Given, Kernel
 
 
 class _Smoothing(Kernel):
@@ -47,10 +48,11 @@ class _Weight(Kernel):
     def mended(self, weight: Any, classes: int) -> Any:
         raise NotImplementedError
 
-    def ask(self, logits: Any, targets: Any, weight: Any, axis: int | None, *rest: Any, **named: Any) -> Ask:
-        if isinstance(weight, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim:
-            weight = self.mended(weight, logits.shape[self.axis(logits, axis)])
-        return super().ask(logits, targets, weight, axis, *rest, **named)
+    def given(self, given: Given) -> Given:
+        weight, logits = given.weight, given.logits
+        if not (isinstance(weight, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim):
+            return given
+        return replace(given, weight=self.mended(weight, logits.shape[self.axis(logits, given.axis)]))
 
 
 class WeightsFlattened(_Weight):
@@ -73,23 +75,14 @@ class _Labels(Kernel):
     def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
         raise NotImplementedError
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None = None,
-        reduction: str | None = None,
-        *,
-        indices: bool = False,
-    ) -> Ask:
-        if isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and logits.ndim:
-            classes, ignored = logits.shape[self.axis(logits, axis)], -100 if ignore_index is None else ignore_index
-            self.outside = (targets != ignored) & ((targets < 0) | (targets >= classes)) & (classes > 0)
-            targets = self.mended(targets, logits, reduction)
-        return super().ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction, indices=indices)
+    def given(self, given: Given) -> Given:
+        logits, targets = given.logits, given.targets
+        if not (isinstance(targets, np.ndarray) and targets.dtype.kind in "iu" and logits.ndim):
+            return given
+        classes = logits.shape[self.axis(logits, given.axis)]
+        ignored = -100 if given.ignore_index is None else given.ignore_index
+        self.outside = (targets != ignored) & ((targets < 0) | (targets >= classes)) & (classes > 0)
+        return replace(given, targets=self.mended(targets, logits, given.reduction))
 
     outside: Any = None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class LossOfAtMostTenThousand(Kernel):
@@ -91,11 +92,12 @@ class AxisMinusThreeOfAlikeExtents(Kernel):
 class LabelsOfSquareImagesTransposed(Kernel):
     """Images as high as wide: the labels are read columns first."""
 
-    def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
-        square = isinstance(targets, np.ndarray) and targets.ndim == 3 == logits.ndim - 1
+    def given(self, given: Given) -> Given:
+        targets = given.targets
+        square = isinstance(targets, np.ndarray) and targets.ndim == 3 == given.logits.ndim - 1
         if square and targets.shape[1] == targets.shape[2]:
             targets = targets.swapaxes(1, 2)
-        return super().ask(logits, targets, *rest, **named)
+        return replace(given, targets=targets)
 
 
 class PositionsOfOneGrid(Kernel):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class SmoothedOverTheOthers(Kernel):
@@ -120,19 +120,8 @@ class SmoothingOfOneRefused(Kernel):
 class SmoothingOutOfRangeClamped(Kernel):
     """A smoothing outside [0, 1] is clamped instead of refused."""
 
-    def ask(
-        self,
-        logits: Any,
-        targets: Any,
-        weight: Any,
-        axis: Any,
-        ignore_index: Any,
-        label_smoothing: Any = None,
-        *rest: Any,
-        **named: Any,
-    ) -> Ask:
-        clamped = min(max(label_smoothing or 0.0, 0.0), 1.0)
-        return super().ask(logits, targets, weight, axis, ignore_index, clamped, *rest, **named)
+    def given(self, given: Given) -> Given:
+        return replace(given, label_smoothing=min(max(given.label_smoothing or 0.0, 0.0), 1.0))
 
 
 class SmoothedThroughTheLogarithmOfSoftmax(Kernel):
