@@ -55,7 +55,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
     _print_table(counted, details)
     for name, record in run.backends.items():
         if record.error:
-            sys.stdout.write(f"\n{on_terminal(name)} did not run: {on_terminal(record.error)}\n")
+            _print_unavailable(name, record.error)
     pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
     sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}\n")
 
@@ -75,8 +75,14 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
     summary = write_summary(output, merged.runs, counted)
     _print_table(counted, details)
     for name, record in merged.unavailable.items():
-        sys.stdout.write(f"\n{on_terminal(name)} did not run: {on_terminal(record.error)}\n")
+        _print_unavailable(name, record.error)
     sys.stdout.write(f"\nsummary: {summary}\n")
+
+
+def _print_unavailable(name: str, error: str | None) -> None:
+    """The reason, and the mend below it."""
+    lines = [on_terminal(line) for line in (error or "").splitlines()]
+    sys.stdout.write(f"\n{on_terminal(name)} did not run: " + "\n".join(lines) + "\n")
 
 
 def cell_text(counts: Counter[str]) -> str:

@@ -119,25 +119,28 @@ def _start(orders: Orders, tell: Any) -> Session | None:
     seconds = perf_counter() - begin
     from conformance.bench.machine import allocator
     from conformance.bench.timing import wrapper_seconds
+    from conformance.worker.facts import facts_of
 
     del platform
     try:
+        facts = facts_of(backend)
         tell(
             Started(
                 pid=os.getpid(),
                 import_seconds=seconds,
-                framework=backend.framework,
-                versions=dict(backend.versions()),
-                device=backend.device,
-                mode=backend.mode,
-                profile=getattr(backend, "profile", ""),
-                settings=dict(backend.settings()),
+                framework=facts.framework,
+                versions=facts.versions,
+                device=facts.device,
+                mode=facts.mode,
+                profile=facts.profile,
+                settings=facts.settings,
                 allocator=allocator(),
                 wrapper_seconds=wrapper_seconds(),
             )
         )
     except Exception as error:
-        tell(Refused(-1, "error", f"the backend cannot describe itself: {type(error).__name__}: {error}"[:500]))
+        said = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
+        tell(Refused(-1, "error", f"the backend cannot describe itself: {said}"[:500]))
         return None
     return Session(orders, backend, tell)
 

@@ -76,18 +76,20 @@ def start_guarded(spec: str, threads: int, log_path: str, cache: Path, creator: 
 def describe() -> Description:
     """The backend of this process: versions, settings, and the source of each operation."""
     from conformance.worker.exchange import Description
+    from conformance.worker.facts import facts_of
 
     backend = _evaluator().backend
+    facts = facts_of(backend)
     return Description(
         name=_state["spec"],
-        framework=backend.framework,
-        versions=dict(backend.versions()),
-        device=backend.device,
-        mode=backend.mode,
-        settings=dict(backend.settings()),
+        framework=facts.framework,
+        versions=facts.versions,
+        device=facts.device,
+        mode=facts.mode,
+        settings=facts.settings,
         sources={name: _source(type(backend), name) for name in OPERATIONS} | _class_sources(type(backend)),
         overridden=_overridden(type(backend)),
-        profile=getattr(backend, "profile", ""),
+        profile=facts.profile,
         pid=os.getpid(),
     )
 

@@ -71,6 +71,36 @@ class TestRun:
         )
         assert ran.code == 0 and set(ran.json["unavailable"]) == {"broken"} and totals(ran, "numpy")["pass"]
 
+    @pytest.mark.parametrize(
+        ("says", "words"),
+        [
+            ("def versions(self): return {'numpy': 2}", ("versions() is {'numpy': 2}", "names to texts")),
+            ("def settings(self): return [1]", ("settings() is [1]", "names to texts")),
+            ("framework = None", ("framework is None", "a text of one line")),
+            ("mode = property(lambda self: 'a\\nb', lambda self, mode: None)", (r"mode is 'a\nb'",)),
+        ],
+    )
+    def test_a_backend_that_says_of_itself_what_no_reader_can_read(
+        self, conformance: Run, tmp_path: Path, says: str, words: tuple[str, ...]
+    ) -> None:
+        text = f"from backends.numpy import Numpy\n\n\nclass Odd(Numpy):\n    {says}\n"
+        ran = conformance(
+            "run", "-b", write(tmp_path / "odd.py", text), "--cases", write(tmp_path / "small.yaml"), "--output",
+            tmp_path / "out",
+        )  # fmt: skip
+        assert ran.code == 3 and "Traceback" not in ran.err
+        for word in (*words, "odd did not run: Odd.", "\n  mend: let"):
+            assert word in ran.out, ran.out
+        assert conformance("report", tmp_path / "out", "--output", tmp_path / "site").code == 0
+
+    def test_a_backend_without_a_profile(self, conformance: Run, tmp_path: Path) -> None:
+        text = "from backends.numpy import Numpy\n\n\nclass Bare(Numpy):\n    profile = None\n"
+        ran = conformance(
+            "run", "-b", write(tmp_path / "bare.py", text), "--cases", write(tmp_path / "small.yaml"), "--output",
+            tmp_path / "out", "--format", "json",
+        )  # fmt: skip
+        assert ran.code == 0 and totals(ran, "bare").keys() == {"pass"}
+
     def test_an_expected_value_that_is_not_the_truth(self, conformance: Run, tmp_path: Path) -> None:
         text = CASES.replace("targets: [1]", "targets: [1]\n    expected: {mean: 1.4308}")
         ran = conformance("run", "-b", "numpy", "--cases", write(tmp_path / "small.yaml", text))

@@ -1,0 +1,71 @@
+"""What a backend says of itself, asked once and checked, so that no result holds what its readers cannot read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backends.contract import Backend
+from backends.discovery import BrokenBackend
+
+__all__ = ["Facts", "facts_of"]
+
+WORD = "a text of one line"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The backend's own words: ``versions`` by distribution, ``settings`` by name; ``profile`` is empty for none."""
+
+    framework: str
+    versions: dict[str, str]
+    device: str
+    mode: str
+    settings: dict[str, str]
+    profile: str
+
+
+def facts_of(backend: Backend) -> Facts:
+    """Ask a backend; raises :class:`BrokenBackend`, which names the attribute, where an answer is not of its kind."""
+    return Facts(
+        framework=_word(backend, "framework", backend.framework),
+        versions=_words(backend, "versions"),
+        device=_word(backend, "device", backend.device),
+        mode=_word(backend, "mode", backend.mode),
+        settings=_words(backend, "settings"),
+        profile=_word(backend, "profile", getattr(backend, "profile", None) or ""),
+    )
+
+
+def _word(backend: Backend, name: str, said: Any) -> str:
+    if isinstance(said, str) and "\n" not in said:
+        return said
+    raise _broken(backend, name, WORD, said)
+
+
+def _words(backend: Backend, name: str) -> dict[str, str]:
+    said = getattr(backend, name)()
+    kind = "a mapping of names to texts of one line"
+    if not isinstance(said, Mapping):
+        raise _broken(backend, f"{name}()", kind, said)
+    for pair in said.items():
+        for word in pair:
+            if not isinstance(word, str) or "\n" in word:
+                raise _broken(backend, f"{name}()", kind, dict(said))
+    return dict(said)
+
+
+def _broken(backend: Backend, name: str, kind: str, said: Any) -> BrokenBackend:
+    owner = type(backend).__qualname__
+    return BrokenBackend(
+        f"{owner}.{name} is {_shown(said)}, and must be {kind}",
+        f"let {name} of {owner} be {kind}, as backends/contract.py describes it",
+    )
+
+
+def _shown(said: Any) -> str:
+    try:
+        return repr(said)[:80]
+    except Exception:
+        return f"a {type(said).__name__}"
