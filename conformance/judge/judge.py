@@ -17,6 +17,7 @@ from conformance.judge.finding import Finding, Subject
 from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, promoted, resolve
+from conformance.judge.sight import Truths
 from conformance.judge.verdict import Verdict
 from conformance.judge.wording import numeric_message, worst_input, worst_text
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -53,7 +54,7 @@ class Judge:
         )
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
-        object.__setattr__(self, "observer", Observer(self.subject, self._policies, self._within))
+        object.__setattr__(self, "observer", Observer(Truths(self.subject, self._policies, self._within)))
 
     _policies: Policies = NORMATIVE
     _declared: tuple[str, ...] = ()

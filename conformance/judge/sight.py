@@ -1,0 +1,135 @@
+"""One policy before one result: what an observer of policies is given, and what it may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import msgspec
+
+from conformance.bounds.classes import Letter
+from conformance.cases.problem import Array, Problem
+from conformance.judge.finding import Finding, Subject
+from conformance.judge.freedom import Freedom
+from conformance.judge.prepared import Prepared
+from conformance.judge.resolve import Resolution, resolve
+from conformance.oracle.block import Block
+from conformance.oracle.policies import Policies, for_operation
+from conformance.worker.exchange import Observation
+
+__all__ = ["Compare", "Sight", "Truths"]
+
+KEPT = 64  # prepared truths: those of one problem serve its reductions one after the other
+
+
+class Compare(Protocol):
+    """Whether an array is within the declared class of a single problem's truth: None, or why not."""
+
+    def __call__(
+        self,
+        prepared: Prepared,
+        quantity: str,
+        reduction: str,
+        array: Array,
+        problem: Problem,
+        policies: Policies = ...,
+    ) -> str | None:
+        """``array`` against ``prepared``'s value or gradient in one reduction."""
+        ...
+
+
+@dataclass(eq=False)
+class Truths:
+    """Problems with their truth under any policies; ``policies`` are those that the backend declares."""
+
+    subject: Subject
+    policies: Policies
+    within: Compare
+    _kept: dict[tuple[int, str], tuple[Problem, Resolution, Prepared | None]] = field(default_factory=dict)
+
+    def of(self, key: str, policies: Policies, problem: Problem) -> tuple[Resolution, Prepared | None]:
+        """The problem under ``policies``, which ``key`` names, and its truth where it has one."""
+        found = self._kept.get((id(problem), key))
+        if found is None:
+            if problem.where is not None:  # a class that takes no part is left out, and not multiplied by 0
+                policies = msgspec.structs.replace(policies, zero_coefficient_at_minus_infinity="zero")
+            resolution = resolve(problem, policies, stated_error=False)
+            prepared = None
+            if not (resolution.must_raise or resolution.undefined):
+                flushed = for_operation(policies.subnormal_results, problem.dtype, "kept") == "flushed"
+                prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
+            if len(self._kept) >= KEPT:
+                self._kept.clear()
+            found = self._kept[(id(problem), key)] = (problem, resolution, prepared)
+        return found[1], found[2]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was seen of a call whose result a policy leaves free; ``found`` is what the other checks found of it."""
+
+    here: Freedom
+    problem: Problem
+    reduction: str
+    seen: Observation
+    found: Sequence[Finding]
+    truths: Truths
+
+    @property
+    def raised(self) -> bool:
+        """Whether the call raised."""
+        return self.seen.failure is not None
+
+    @property
+    def letter(self) -> Letter:
+        """The accuracy class that the backend declares for the call."""
+        return self.truths.subject.profile.declared_class(self.problem.operation, self.problem.dtype)
+
+    def truth(self, value: Any) -> tuple[Resolution, Prepared | None]:
+        """The problem where the policy has this value."""
+        return self.truths.of(f"{self.here.label} {value}", self.policies(value), self.problem)
+
+    def policies(self, value: Any) -> Policies:
+        """The declared policies, but this value."""
+        return self.here.with_value(self.truths.policies, value)
+
+    def describes(self, value: Any) -> bool | None:
+        """Whether the policy's value describes what was seen; None where it leaves the result open."""
+        return self.fits(f"{self.here.label} {value}", self.policies(value))
+
+    def fits(self, key: str, policies: Policies) -> bool | None:
+        """Whether ``policies``, which ``key`` names, describe what was seen; None where they leave the result open."""
+        resolution, prepared = self.truths.of(key, policies, self.problem)
+        if resolution.undefined:
+            return None
+        if prepared is None or _mean_raises(prepared, self.reduction):
+            return self.raised
+        if self.raised:
+            return False
+        named, seen = prepared.named(self.reduction), self.seen
+
+        def within(quantity: str, array: Array) -> bool:
+            return self.truths.within(prepared, quantity, named, array, resolution.problem, policies) is None
+
+        values = [array for array in (seen.value, seen.value_with_gradient) if array is not None]
+        if not all(within("value", each) for each in values):  # and the upstream gradient need not have its shape
+            return False
+        return seen.gradient is None or within("gradient", seen.gradient)
+
+    def flattened(self) -> Sight:
+        """The same with the problem and what was seen laid out as one axis, which is that of the classes."""
+        upstream = {name: array.reshape(-1) for name, array in self.problem.upstream.items()}
+        flat = replace(self.problem, logits=self.problem.logits.reshape(-1), upstream=upstream, axis=0, class_axis=0)
+        arrays = {
+            name: None if (array := getattr(self.seen, name)) is None else array.reshape(-1)
+            for name in ("value", "gradient", "value_with_gradient")
+        }
+        return replace(self, problem=flat, seen=msgspec.structs.replace(self.seen, **arrays))
+
+
+def _mean_raises(prepared: Prepared, reduction: str) -> bool:
+    """Whether the mean has no value, and the policy is to raise."""
+    if prepared.named(reduction) != "mean" or not prepared.block.reduces:
+        return False
+    return any(mask.any() and policy == "raise" for mask, policy in prepared.truth.degenerate)
