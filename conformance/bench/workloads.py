@@ -116,16 +116,16 @@ def _malformed(data: Any) -> Iterator[Complaint]:
 
 
 def _repeated(content: WorkloadFile, file: Path, seen: dict[str, _Seen]) -> Iterator[Complaint]:
-    """Ids that occur twice, in this file or another."""
-    for kind in ("workloads", "series"):
-        for index, each in enumerate(getattr(content, kind)):
-            path: NodePath = (kind, index, "id")
-            first = seen.setdefault(each.id, _Seen(file, path))
-            if first.file != file or first.path != path:
-                where = place_of(first.file, first.path)
-                yield Complaint(
-                    path, f"id '{each.id}' is taken", f"ids are unique over all files; the other is {where}"
-                )
+    """Ids that occur twice, in this file or another; those of the points of a series count, too."""
+    taken: list[tuple[str, NodePath]] = [(each.id, ("workloads", i, "id")) for i, each in enumerate(content.workloads)]
+    for index, series in enumerate(content.series):
+        points = [] if any(_about_series(series)) else [point.id for point in series.workloads()]
+        taken += [(name, ("series", index, "id")) for name in (series.id, *points)]
+    for name, path in taken:
+        first = seen.setdefault(name, _Seen(file, path))
+        if first.file != file or first.path != path:
+            where = place_of(first.file, first.path)
+            yield Complaint(path, f"id '{name}' is taken", f"ids are unique over all files; the other is {where}")
 
 
 def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
@@ -134,21 +134,24 @@ def _complaints(content: WorkloadFile) -> Iterator[Complaint]:
     for index, workload in enumerate(content.workloads):
         yield from (Complaint(("workloads", index, *path), *rest) for path, *rest in _about(workload))
     for index, series in enumerate(content.series):
-        needed, other = ("elements", "classes") if series.over == "classes" else ("classes", "elements")
-        here: NodePath = ("series", index)
-        if getattr(series, needed) is None:
-            yield Complaint(
-                here, f"key '{needed}' is missing", f"a series over {series.over} needs it: write `{needed}: …`"
-            )
-        if getattr(series, other) is not None:
-            yield Complaint((*here, other), f"a series over {series.over} takes no {other}", "remove the key")
-        if len(set(series.extents)) != len(series.extents):
-            yield Complaint((*here, "extents"), "an extent twice", "name each extent once")
-        if series.elements is not None and any(series.elements % extent for extent in series.extents):
-            mend = "let every extent divide the elements, so that all points move as many bytes"
-            yield Complaint((*here, "extents"), f"an extent does not divide {series.elements}", mend)
-        if not series.contracts:
-            yield Complaint((*here, "contracts"), "an empty list", "name at least one contract")
+        yield from (Complaint(("series", index, *path), *rest) for path, *rest in _about_series(series))
+
+
+def _about_series(series: Series) -> Iterator[tuple[NodePath, str, str]]:
+    needed, other = ("elements", "classes") if series.over == "classes" else ("classes", "elements")
+    if getattr(series, needed) is None:
+        yield (), f"key '{needed}' is missing", f"a series over {series.over} needs it: write `{needed}: …`"
+    if getattr(series, other) is not None:
+        yield (other,), f"a series over {series.over} takes no {other}", "remove the key"
+    if len(set(series.extents)) != len(series.extents):
+        yield ("extents",), "an extent twice", "name each extent once"
+    if series.elements is not None and any(series.elements % extent for extent in series.extents):
+        mend = "let every extent divide the elements, so that all points move as many bytes"
+        yield ("extents",), f"an extent does not divide {series.elements}", mend
+    if any(point.logits_bytes > _MOST_BYTES for point in series.workloads()):
+        yield ("extents",), "more than 64 GiB of logits", "write smaller extents"
+    if not series.contracts:
+        yield ("contracts",), "an empty list", "name at least one contract"
 
 
 def _about(workload: Written) -> Iterator[tuple[NodePath, str, str]]:

@@ -85,6 +85,18 @@ FAULTS = [
     ("[]\nseries: [{id: a, why: b, over: classes, extents: [2, 3]}]", 3, "series[0]", "write `elements: …`"),
     ("[]\nseries: [{id: a, why: b, over: classes, elements: 8, extents: [2, 3]}]", 3, "series[0].extents", "divide"),
     ("[]\nseries: [{id: a, why: b, over: positions, classes: 8, extents: [2, 2]}]", 3, "series[0].extents", "once"),
+    (
+        "[{id: a-4x8, why: b, shape: [4, 8]}]\nseries: [{id: a, why: b, over: positions, classes: 8, extents: [2, 4]}]",
+        3,
+        "series[0].id",
+        "the other is",
+    ),
+    (
+        "[]\nseries: [{id: a, why: b, over: positions, classes: 2147483647, extents: [2, 2147483647]}]",
+        3,
+        "series[0].extents",
+        "smaller extents",
+    ),
     ("[]", None, "", "write at least one"),
     ("[{id: a, why: b, shape: [2147483647, 2147483647]}]", 2, "workloads[0].shape", "smaller extents"),
 ]
