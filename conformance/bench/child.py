@@ -1,4 +1,4 @@
-"""The process that times one backend: ``python -m conformance.bench.child ORDERS PIPE``.
+"""The process that times one backend: ``python -m conformance.bench.child ORDERS PIPE PARENT``.
 
 No NumPy is imported before the thread pools are fixed; pytest runs the entries, pytest-benchmark times them.
 """
@@ -87,6 +87,7 @@ class Session:
                     seen["bytes_accessed"] = self.backend.bytes_accessed(bound.call, bound.logits, *upstream)
             if self.orders.outputs:
                 seen["outputs"] = self._keep(entry, bound)
+                seen["changed"] = self._changed(entry, bound)
         except (Exception, SystemExit) as error:
             seen["message"] = f"{type(error).__name__}: {brief(error)}"
         self.tell(Probed(entry.order, **seen))
@@ -99,6 +100,20 @@ class Session:
         arrays = [self.backend.array(each) for each in bound.results()]
         keep(folder, self.orders.workloads[entry.workload], arrays, self.orders.seed)
         return str(folder)
+
+    def _changed(self, entry: Entry, bound: Any) -> tuple[str, ...]:
+        """The inputs that the calls wrote to. Such a kernel may be right each time, and is none for a training step."""
+        import numpy as np
+
+        from conformance.bench.inputs import load
+
+        workload = self.orders.workloads[entry.workload]
+        given = load(workload, Path(self.orders.inputs, workload.id))
+        pairs = {"logits": (given.logits, bound.logits)}
+        pairs |= {name: (array, bound.call.operands[name]) for name, array in given.operands().items()}
+        return tuple(
+            name for name, (array, held) in pairs.items() if not np.array_equal(self.backend.array(held), array)
+        )
 
 
 def _start(orders: Orders, tell: Any) -> Session | None:
@@ -178,15 +193,17 @@ def run_entries(session: Session) -> None:
     )
 
 
-def main(path: str, descriptor: str) -> None:
-    """Carry out the orders in the file ``path``; events go to the pipe ``descriptor``."""
+def main(path: str, descriptor: str, parent: str) -> None:
+    """Carry out the orders in the file ``path`` for the process ``parent``; events go to the pipe ``descriptor``."""
     import faulthandler
 
     import msgspec
 
     from conformance.bench.machine import pin
     from conformance.bench.orders import Orders, encode
+    from conformance.bench.stop import end_with
 
+    end_with(int(parent))
     faulthandler.enable(file=2, all_threads=False)
     pipe = int(descriptor)
     os.set_inheritable(pipe, False)  # what a framework starts must not keep the driver waiting

@@ -26,12 +26,12 @@ _TINY = 1 << 16  # bytes of logits: below, memory is that of the framework, and 
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """Everything that the file says. ``accuracy`` maps a backend and a workload's contract to its record."""
+    """Everything that the file says. ``accuracy`` maps backend, workload, contract and cache to a record."""
 
     results: Results
     workloads: Mapping[str, Workload]
     run: Mapping[str, Any]
-    accuracy: Mapping[tuple[str, str, str], Accuracy]
+    accuracy: Mapping[tuple[str, str, str, str], Accuracy]
 
     def document(self) -> dict[str, Any]:
         """The file's content: what was timed in ``benchmarks``, what could not be in ``not_timed``."""
@@ -120,7 +120,7 @@ class Container:
             "peak_multiple": None if peak is None or workload.logits_bytes <= _TINY else peak / workload.logits_bytes,
             "bytes_accessed": accessed,
             "amplification": None if accessed is None else accessed / floor,
-            "accuracy": self.accuracy.get((record.job.backend, entry.workload, entry.contract)),
+            "accuracy": self.accuracy.get((record.job.backend, entry.workload, entry.contract, entry.cache)),
         }
 
     def _peak(self, backend: str, probe: dict[str, Any]) -> int | None:

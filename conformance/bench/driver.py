@@ -86,18 +86,19 @@ class Driver:
         while entries or not job.spec:
             part = msgspec.structs.replace(job, entries=tuple(entries))
             folder = self.scratch / f"{place:03d}-{attempt}"
-            heard = _Heard(part, self.listener)
-            process = Listening(self.orders(part, self.scratch / "caches" / str(self._number(job))), folder)
+            orders = self.orders(part, self.scratch / "caches" / str(self._number(job)))
+            heard = _Heard(part, self.listener, probed=orders.probe)
+            process = Listening(orders, folder)
             try:
                 for event in process.events(self.limit, self.start_limit):
                     heard.event(event)
+                self.results.records += heard.ended(process.ended)
             finally:
                 process.close()
                 self.results.records += heard.settled()
             self.results.roofs += heard.roofs
             if not job.spec:
                 return
-            self.results.records += heard.ended(process.ended)
             self._hopeless.update((job.backend, group) for group in heard.hopeless)
             entries = [each for each in entries if each.order not in heard.done]
             attempt += 1
@@ -112,8 +113,9 @@ class Driver:
 class _Heard:
     """What one process said, entry by entry."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, listener: Listener, *, probed: bool) -> None:
         self.job = job
+        self._probed = probed
         self.done: set[int] = set()
         self.hopeless: set[str] = set()
         self.roofs: list[Roofs] = []
@@ -148,7 +150,10 @@ class _Heard:
             status = "timeout" if end.timeout else "crash" if end.reason else "error"
             what = end.reason or "it ended before its work was done"
             text = f"the backend's process: {what}" + (f"; its last output:\n{end.tail}" if end.tail else "")
-            if self._current is not None and self._current not in self.done:
+            if self._probed and self._current in self._timed:
+                # Timed, and not judged: a result that cannot be looked at must not pass for one that was not asked for.
+                self._settle(self._current, probed=Probed(self._current, message=text))
+            elif self._current is not None and self._current not in self.done and self._current not in self._timed:
                 self._refuse(Refused(self._current, status, text))
             elif self._current is None:
                 self._all(Refused(-1, status, text))

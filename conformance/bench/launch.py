@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import random
 import shutil
 import tempfile
@@ -19,14 +20,15 @@ from conformance.bench.container import Container, write
 from conformance.bench.driver import Driver, Record, Results
 from conformance.bench.info import Accuracy
 from conformance.bench.inputs import load, make, save
-from conformance.bench.machine import evict_bytes, usable_cores
+from conformance.bench.machine import evict_bytes, fill_order, granted_cores, most_memory, usable_cores
 from conformance.bench.orders import Job, Orders
 from conformance.bench.roof import SIZES, nearest
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import Shown
+from conformance.bench.stop import heard_as_interrupt
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
-from conformance.errors import UsageError
+from conformance.errors import HarnessError, UsageError
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.worker.find import find_backends
 
@@ -90,10 +92,11 @@ def launch(settings: Settings) -> Finished:
     if not kinds:
         mend = "leave out --contract or --cache, or name another"
         raise UsageError("none of the selected workloads has such an entry", mend=mend)
-    cores = usable_cores()
-    threads = settings.threads or max(1, len(cores))
+    cores = fill_order(usable_cores())
+    threads = settings.threads or max(1, min(len(cores), math.floor(granted_cores() or len(cores))))
     if cores and threads > len(cores):
         raise UsageError(f"--threads {threads}, but {len(cores)} cores", mend=f"write at most {len(cores)}")
+    _require_room(workloads)
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
     folder = settings.output or Path("results") / datetime.now().strftime("bench-%Y%m%d-%H%M%S")
@@ -105,15 +108,16 @@ def launch(settings: Settings) -> Finished:
         "seed": seed,
         "replicates": replicates,
         "threads": threads,
-        "cores": list(cores[:threads]),
+        "cores": sorted(cores[:threads]),
         "quick": settings.quick,
     }
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
-    scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
-    try:
-        return _Run(settings, {each.id: each for each in workloads}, jobs, head, scratch, folder).conduct()
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with heard_as_interrupt():
+        scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
+        try:
+            return _Run(settings, {each.id: each for each in workloads}, jobs, head, scratch, folder).conduct()
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 @dataclass(eq=False)
@@ -126,7 +130,7 @@ class _Run:
     head: dict[str, Any]
     scratch: Path
     folder: Path
-    accuracy: dict[tuple[str, str, str], Accuracy] = field(default_factory=dict)
+    accuracy: dict[tuple[str, str, str, str], Accuracy] = field(default_factory=dict)
 
     def conduct(self) -> Finished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
@@ -136,8 +140,7 @@ class _Run:
             save_so_far = partial(self._save, results, interrupted=True)
             driver = Driver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
             try:
-                for workload in self.workloads.values():
-                    save(make(workload), self._inputs / workload.id)
+                self._make_inputs()
                 driver.run()
                 if self.settings.accuracy:
                     shown.note("judging the results")
@@ -148,6 +151,16 @@ class _Run:
             if interrupted:
                 shown.note(f"interrupted: what is done is in {finished.path}")
         return finished
+
+    def _make_inputs(self) -> None:
+        for workload in self.workloads.values():
+            try:
+                save(make(workload), self._inputs / workload.id)
+            except OSError as error:
+                raise HarnessError(
+                    f"{self._inputs}: the inputs of {workload.id} cannot be written: {error.strerror or error}\n"
+                    "  mend: set TMPDIR to a folder with more room, or leave workloads out with -k"
+                ) from None
 
     def _save(self, results: Results, interrupted: bool) -> Finished:
         head = self.head | {"interrupted": interrupted}
@@ -185,28 +198,42 @@ class _Run:
 
 def _accuracy(
     records: Sequence[Record], workloads: dict[str, Workload], inputs: Path, seed: int
-) -> dict[tuple[str, str, str], Accuracy]:
-    """One record for each backend, workload and contract whose result was kept; a workload's truth is made once."""
+) -> dict[tuple[str, str, str, str], Accuracy]:
+    """One record for each backend, workload, contract and cache that was probed; a workload's truth is made once."""
     import msgspec
 
-    found: dict[tuple[str, str, str], Accuracy] = {}
+    found: dict[tuple[str, str, str, str], Accuracy] = {}
     for workload in workloads.values():
         kept = [each for each in records if each.entry.workload == workload.id and each.probed is not None]
         if not kept:
             continue
         yardstick = Yardstick(workload, load(workload, inputs / workload.id), seed)
         for each in kept:
-            assert each.probed is not None and each.started is not None
-            key = (each.job.backend, workload.id, each.entry.contract)
+            assert each.probed is not None
+            key = (each.job.backend, workload.id, each.entry.contract, each.entry.cache)
             try:
                 if not each.probed.outputs:
                     raise LookupError(each.probed.message or "the result was not kept")
-                declared = declared_class(each.started.profile, workload)
+                declared = declared_class(each.started.profile if each.started else "", workload)
                 judged = yardstick.judge(Path(each.probed.outputs), declared)
+                if each.probed.changed:
+                    judged |= {"verdict": "fail", "message": f"the calls change the {', '.join(each.probed.changed)}"}
                 found[key] = msgspec.convert(judged, Accuracy)
             except Exception as error:  # what an adapter returns may be anything
-                found.setdefault(key, Accuracy(verdict="error", message=f"not judged: {error}"[:500]))
+                found[key] = Accuracy(verdict="error", message=f"not judged: {error}"[:500])
     return found
+
+
+def _require_room(workloads: Sequence[Workload]) -> None:
+    """A timed process holds a workload's arrays and the framework's copy of them, before any result."""
+    most = most_memory()
+    for each in workloads:
+        needed = 2 * each.floor_bytes("forward")
+        if most is not None and needed > most:
+            raise UsageError(
+                f"{each.id} needs more than {needed / 2**30:.1f} GiB of memory, and there are {most / 2**30:.1f}",
+                mend="write smaller extents, or leave it out with -k",
+            )
 
 
 def _wanted(settings: Settings) -> tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]:

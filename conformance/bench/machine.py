@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -16,8 +17,11 @@ from conformance.worker.worker import THREAD_VARIABLES
 __all__ = [
     "allocator",
     "evict_bytes",
+    "fill_order",
+    "granted_cores",
     "last_level_cache",
     "minor_faults",
+    "most_memory",
     "peak_bytes",
     "pin",
     "pool_variables",
@@ -25,6 +29,8 @@ __all__ = [
     "usable_cores",
 ]
 
+_CPUS = Path("/sys/devices/system/cpu")
+_CGROUPS = Path("/sys/fs/cgroup")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _CLEAR = Path("/proc/self/clear_refs")
 #: The first line of a mapping in /proc/self/smaps: addresses, rights, offset, device, inode, and what is mapped.
@@ -36,6 +42,54 @@ _MOST_EVICTED = 1 << 30
 def usable_cores() -> tuple[int, ...]:
     """The cores that this process may run on; empty where the system does not tell."""
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
+def fill_order(cores: tuple[int, ...], cpus: Path = _CPUS) -> tuple[int, ...]:
+    """``cores`` in the order in which threads should fill them: a second hardware thread of a core comes last."""
+    group: dict[int, str] = {}
+    for core in cores:
+        try:
+            group[core] = (cpus / f"cpu{core}/topology/thread_siblings_list").read_text().strip()
+        except OSError:
+            group[core] = str(core)
+    rank = {core: [other for other in cores if group[other] == group[core]].index(core) for core in cores}
+    return tuple(sorted(cores, key=lambda core: (rank[core], core)))
+
+
+def granted_cores(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """How many cores' worth of time the control group grants, as `docker run --cpus` sets it; None without a limit.
+
+    More threads than that do not run side by side: the kernel stops all of them for the rest of each period.
+    """
+    shares = [line.split() for line in _limits("cpu.max", cgroups, own)]
+    found = [int(each[0]) / int(each[1]) for each in shares if len(each) == 2 and each[0] != "max"]
+    return min(found, default=None)
+
+
+def most_memory(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """The bytes of memory that this process can have at most; None where the system does not tell."""
+    found = [int(line) for line in _limits("memory.max", cgroups, own) if line.isdigit()]
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found, default=None)
+
+
+def _limits(name: str, cgroups: Path, own: Path) -> list[str]:
+    """What the file ``name`` says in this process's control group and in those around it (version 2)."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return []
+    inside = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    folder = cgroups / inside.lstrip("/")
+    found = []
+    for each in (folder, *folder.parents):
+        if each.is_relative_to(cgroups):
+            try:
+                found.append((each / name).read_text().strip())
+            except OSError:
+                continue
+    return found
 
 
 def pin(cores: tuple[int, ...]) -> None:

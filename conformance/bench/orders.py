@@ -102,12 +102,14 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     """What was looked at after an entry's rounds; ``outputs`` is the folder with its result, empty if there is none.
 
     ``peak_bytes`` is what the process grew by during a call, ``touched_bytes`` what it accessed beside the inputs.
+    ``changed`` names the inputs that hold something else after the calls than before.
     """
 
     order: int
     peak_bytes: int | None = None
     touched_bytes: int | None = None
     bytes_accessed: float | None = None
+    changed: tuple[str, ...] = ()
     outputs: str = ""
     message: str = ""
 

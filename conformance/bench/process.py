@@ -56,7 +56,7 @@ class Listening:
         # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
         variables = pool_variables(orders.threads) | {"TMPDIR": orders.cache, "PYTHONPATH": found}
-        command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write)]
+        command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write), str(os.getpid())]
         try:
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(

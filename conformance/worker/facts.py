@@ -45,15 +45,13 @@ def _word(backend: Backend, name: str, said: Any) -> str:
 
 
 def _words(backend: Backend, name: str) -> dict[str, str]:
+    """Numbers become text: a thread count or a switch is one by nature."""
     said = getattr(backend, name)()
-    kind = "a mapping of names to texts of one line"
-    if not isinstance(said, Mapping):
-        raise _broken(backend, f"{name}()", kind, said)
-    for pair in said.items():
-        for word in pair:
-            if not isinstance(word, str) or "\n" in word:
-                raise _broken(backend, f"{name}()", kind, dict(said))
-    return dict(said)
+    if isinstance(said, Mapping):
+        pairs = {key: str(word) if isinstance(word, (bool, int, float)) else word for key, word in said.items()}
+        if all(isinstance(word, str) and "\n" not in word for pair in pairs.items() for word in pair):
+            return pairs
+    raise _broken(backend, f"{name}()", "a mapping of names to texts of one line", said)
 
 
 def _broken(backend: Backend, name: str, kind: str, said: Any) -> BrokenBackend:

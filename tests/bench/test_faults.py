@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,22 +75,77 @@ def test_no_result_is_no_accuracy(bench: Any) -> None:
     )
 
 
-def test_an_interrupt_leaves_a_valid_file(bench: Any) -> None:
+def test_a_backend_may_describe_itself_in_numbers(bench: Any) -> None:
+    infos = [each["extra_info"] for each in run(bench, "Numbers")["benchmarks"]]
+    assert len(infos) == 3 and all(
+        each["settings"] == {"threads": str(each["threads"]), "fast": "True"} for each in infos
+    )
+    assert {each["version"] for each in infos} == {"3"}
+    assert {each["accuracy"]["verdict"] for each in infos} == {"pass"}
+
+
+def test_a_result_that_cannot_be_looked_at_is_no_result_that_was_not_asked_for(bench: Any) -> None:
+    document = run(bench, "DiesUnread")
+    judged = [each["extra_info"]["accuracy"] for each in document["benchmarks"]]
+    assert len(judged) == 3 and document["not_timed"] == []
+    assert all(each["verdict"] == "error" and "SIGKILL" in each["message"] for each in judged)
+
+
+def test_a_kernel_that_writes_to_its_inputs_fails(bench: Any) -> None:
+    judged = [each["extra_info"]["accuracy"] for each in run(bench, "Overwrites")["benchmarks"]]
+    found = [each for each in judged if each["quantity"] == "value"]
+    assert found and all(
+        (each["class"], each["verdict"], each["message"]) == ("A", "fail", "the calls change the logits")
+        for each in found
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_leaves_a_valid_file(bench: Any, number: int) -> None:
+    process, rest = hanging(bench, number)
+    assert process.returncode == 130 and "interrupted: what is done is in" in rest
+    assert bench.document["conformance"]["interrupted"] and bench.document["benchmarks"]
+    assert not [*bench.folder.glob("conformance-bench-*")]
+
+
+def test_no_timed_process_outlives_its_driver(bench: Any) -> None:
+    process, _ = hanging(bench, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    (orders,) = bench.folder.glob("conformance-bench-*/001-0/orders.json")
+    for _ in range(100):
+        if not any(str(orders) in line for line in commands()):
+            return
+        time.sleep(0.1)
+    raise AssertionError("it goes on")
+
+
+def commands() -> list[str]:
+    """The command lines of all processes."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(file.read_text(errors="replace").replace("\0", " "))
+    return found
+
+
+def hanging(bench: Any, number: int) -> tuple[subprocess.Popen[str], str]:
+    """A run that hangs in its second entry and was sent a signal there, and what it said after that."""
     arguments = ["-b", bench.faulty("Hangs"), "--workloads", str(bench.workloads()), "--replicates", "1", "--seed", "0"]
     # A shell has its background jobs ignore Ctrl-C, and their children with them.
     hearing = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
         "runpy.run_module('conformance', run_name='__main__', alter_sys=True)"
     )
     command = [sys.executable, "-c", hearing, "bench", *arguments, "--output", str(bench.folder / "out")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    where = os.environ | {"TMPDIR": str(bench.folder)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=where)
     assert process.stderr is not None
     told = ""
     while "1/3" not in told:  # the first entry is through; a later one hangs
         told = process.stderr.readline()
         assert told
     time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, rest = process.communicate(timeout=120)
-    assert process.returncode == 130 and "interrupted: what is done is in" in rest
-    assert bench.document["conformance"]["interrupted"] and bench.document["benchmarks"]
+    return process, rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ import pytest
 from conformance.bench.machine import (
     allocator,
     evict_bytes,
+    fill_order,
+    granted_cores,
     last_level_cache,
     minor_faults,
+    most_memory,
     peak_bytes,
     pool_variables,
     touched_bytes,
@@ -54,6 +58,31 @@ def test_what_is_evicted_exceeds_the_cache_or_is_a_gibibyte() -> None:
 def test_pools_and_allocator() -> None:
     assert pool_variables(3)["OMP_NUM_THREADS"] == "3" and pool_variables(3)["OMP_DYNAMIC"] == "FALSE"
     assert allocator()
+
+
+def test_second_hardware_threads_are_filled_last(tmp_path: Path) -> None:
+    for core, siblings in enumerate(("0,1", "0,1", "2,3", "2,3", "4")):
+        folder = tmp_path / f"cpu{core}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{siblings}\n")
+    assert fill_order((0, 1, 2, 3, 4), tmp_path) == (0, 2, 4, 1, 3)
+    assert fill_order((1, 2, 3), tmp_path) == (1, 2, 3)
+    assert fill_order((7, 5), tmp_path) == (5, 7)  # nothing is told of them
+    assert fill_order((), tmp_path) == ()
+
+
+def test_the_tightest_control_group_around_the_process_counts(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("1:name=old:/elsewhere\n0::/outer/inner\n")
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    assert granted_cores(tmp_path, own) is None
+    (tmp_path / "outer" / "inner" / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "outer" / "cpu.max").write_text("250000 100000\n")
+    (tmp_path / "outer" / "memory.max").write_text("1048576\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert granted_cores(tmp_path, own) == 2.5 and most_memory(tmp_path, own) == 1 << 20
+    assert granted_cores(tmp_path, tmp_path / "missing") is None
+    assert (most_memory(tmp_path, tmp_path / "missing") or 0) > 1 << 20
 
 
 def test_pinning_holds_for_threads_started_later() -> None:

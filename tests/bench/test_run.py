@@ -13,7 +13,7 @@ import pytest
 
 from conformance.bench.info import Info
 from conformance.bench.launch import Settings, launch
-from conformance.bench.machine import usable_cores
+from conformance.bench.machine import most_memory, usable_cores
 
 SMALL = """\
 workloads:
@@ -170,6 +170,27 @@ def test_wrong_usage(bench: Any, arguments: tuple[str, ...], problem: str, mend:
     usual = () if "--workloads" in arguments else ("--workloads", bench.workloads())
     assert bench("-b", "numpy", *usual, *arguments) == 2
     assert problem in bench.err and mend in bench.err and not bench.out and not bench.path.exists()
+
+
+def test_a_workload_that_no_memory_can_hold(bench: Any) -> None:
+    text = "workloads: [{id: vast, why: b, shape: [120000, 140000], dtype: float32}]"
+    if (most_memory() or 0) > 130 << 30:
+        pytest.skip("this machine can hold it")
+    assert bench("-b", "numpy", "--workloads", bench.workloads(text)) == 2
+    assert "vast needs more than 125.2 GiB of memory" in bench.err and "smaller extents" in bench.err
+
+
+def test_inputs_that_cannot_be_written(bench: Any) -> None:
+    import resource
+
+    arguments = ("-b", "numpy", "--workloads", bench.workloads("workloads: [{id: a, why: b, shape: [500, 1000]}]"))
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, old[1]))
+    try:
+        assert bench(*arguments) == 3
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert "the inputs of a cannot be written" in bench.err and "set TMPDIR" in bench.err
 
 
 def test_an_output_that_cannot_be_written(bench: Any) -> None:

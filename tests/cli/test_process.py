@@ -74,7 +74,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("says", "words"),
         [
-            ("def versions(self): return {'numpy': 2}", ("versions() is {'numpy': 2}", "names to texts")),
+            ("def versions(self): return {'numpy': [2]}", ("versions() is {'numpy': [2]}", "names to texts")),
             ("def settings(self): return [1]", ("settings() is [1]", "names to texts")),
             ("framework = None", ("framework is None", "a text of one line")),
             ("mode = property(lambda self: 'a\\nb', lambda self, mode: None)", (r"mode is 'a\nb'",)),
