@@ -9,7 +9,7 @@ framework's own tensors. A method holds no numerics of its own: where the framew
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -225,3 +225,23 @@ class Backend(ABC):
     def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
         """The most memory that ``function`` holds on the device beyond what is there before; None on the processor."""
         return None
+
+    def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
+        """The memory beside its inputs that the compiled call takes, results included, by its compiler's own account.
+
+        It stands in on a device whose allocator does not tell. With ``upstream`` the call has a gradient, too.
+        """
+        return None
+
+    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        """Calls that do no more than move memory, for the roof; what each returns is given to :meth:`synchronize`.
+
+        Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
+        do so with the exponentials. The fastest of each kind counts. They are asked for where the device is not the
+        processor; there is no roof without them.
+        """
+        return {}
+
+    def device_evict(self) -> int:
+        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
+        raise Unsupported("this backend has no way to empty its device's cache")

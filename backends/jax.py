@@ -8,7 +8,8 @@ what :meth:`Jax.prepare` sets must be there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -76,6 +77,7 @@ class Jax(Backend):
             "matmul precision": str(jax.config.jax_default_matmul_precision or "default"),
             "platform": self._place.platform,
             "flush to zero": str(float(self.tensor(np.array(1e-40, np.float32)) * 1) == 0).lower(),
+            **({"device": self._place.device_kind} if self.device != "cpu" else {}),
         }
 
     def tensor(self, array: Array | Any) -> Tensor:
@@ -152,11 +154,32 @@ class Jax(Backend):
     def bytes_accessed(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> float | None:
         if not self.compiles:
             return None
+        told = (self._executable(call, logits, upstream).cost_analysis() or {}).get("bytes accessed")
+        return None if told is None else float(told)
+
+    def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
+        if not self.compiles:
+            return None
+        told = self._executable(call, logits, upstream).memory_analysis()
+        if told is None:
+            return None
+        return int(told.temp_size_in_bytes + told.output_size_in_bytes - told.alias_size_in_bytes)
+
+    def _executable(self, call: Call, logits: Tensor, upstream: Tensor | None) -> Any:
         form: Any = self._value if upstream is None else self._value_and_gradient
         function: Any = self._function(call, form)
-        lowered = function.lower(logits, dict(call.operands), *() if upstream is None else (upstream,))
-        told = (lowered.compile().cost_analysis() or {}).get("bytes accessed")
-        return None if told is None else float(told)
+        return function.lower(logits, dict(call.operands), *() if upstream is None else (upstream,)).compile()
+
+    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        whole = jnp.full((size // 4,), 0.5, jnp.float32, device=self._place)
+        half = jnp.full((size // 8,), 0.5, jnp.float32, device=self._place)
+        loops: dict[str, tuple[Tensor, list[Any]]]
+        loops = {"read": (whole, [jnp.max, jnp.sum]), "copy": (half, [jnp.negative]), "exp": (half, [jnp.exp])}
+        return {kind: [partial(jax.jit(each), of) for each in functions] for kind, (of, functions) in loops.items()}
+
+    def device_evict(self) -> int:
+        self.synchronize(jnp.ones((_BEYOND_CACHES,), jnp.uint8, device=self._place))
+        return _BEYOND_CACHES
 
     def _value(self, call: Call) -> Callable[..., Tensor]:
         return lambda logits, operands: call.apply(self, logits, operands)
@@ -236,6 +259,10 @@ class Jax(Backend):
             raise Unsupported(
                 f"mode {self.mode} is a composition of cross_entropy with class indices, and no mask of classes, only"
             )
+
+
+#: More than the cache of any device so far: 256 MiB.
+_BEYOND_CACHES = 1 << 28
 
 
 def are_probabilities(targets: Tensor, logits: Tensor) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -69,6 +69,7 @@ class Torch(Backend):
             "float32 matmul precision": torch.get_float32_matmul_precision(),
             "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
             "flush to zero": str(float(tiny * 1) == 0).lower(),
+            **({"device": torch.cuda.get_device_name()} if self.device == "cuda" else {}),
         }
 
     def tensor(self, array: Array | Any) -> Tensor:
@@ -222,6 +223,20 @@ class Torch(Backend):
         function()
         return int(torch.cuda.max_memory_allocated() - before)
 
+    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        whole = torch.full((size // 4,), 0.5, dtype=torch.float32, device=self.device)
+        source, sink = whole[: len(whole) // 2], whole[len(whole) // 2 : len(whole) // 2 * 2]
+        return {
+            "read": [whole.max, whole.sum, lambda: torch.dot(whole, whole)],
+            "copy": [lambda: sink.copy_(source)],
+            "exp": [lambda: torch.exp(source, out=sink)],
+        }
+
+    def device_evict(self) -> int:
+        buffer = torch.empty(_BEYOND_CACHES, dtype=torch.uint8, device=self.device)
+        self.synchronize(buffer.fill_(1))
+        return _BEYOND_CACHES
+
     def _function(self, call: Call) -> Callable[..., Tensor]:
         """``call`` as one compiled function of the logits and its other operands, shared between calls.
 
@@ -236,6 +251,10 @@ class Torch(Backend):
 
             self._compiled[key] = torch.compile(function, dynamic=False)
         return self._compiled[key]
+
+
+#: More than the cache of any device so far: 256 MiB.
+_BEYOND_CACHES = 1 << 28
 
 
 def _class_axis_second(tensor: Tensor, axis: int | None) -> Tensor:

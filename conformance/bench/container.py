@@ -39,7 +39,10 @@ class Container:
 
         timed = sorted((each for each in self.results.records if each.timed), key=lambda each: each.entry.order)
         refused = sorted((each for each in self.results.records if each.refused), key=lambda each: each.entry.order)
-        roof = {str(size): kinds for size, kinds in self._roof.items()}
+        roof = {
+            str(self.run["threads"]) if device == "cpu" else device: {str(size): kinds for size, kinds in sizes.items()}
+            for device, sizes in self._roofs.items()
+        }
         return {
             "machine_info": _machine(),
             "commit_info": _commit(self.run.get("commit")),
@@ -50,15 +53,25 @@ class Container:
             "conformance": {
                 "schema": SCHEMA,
                 **self.run,
-                "roof": {str(self.run["threads"]): roof},
-                "roof_tries": [each.sizes for each in self.results.roofs],
+                "roof": roof,
+                "roof_tries": [each.sizes for each in self.results.roofs if each.device == "cpu"],
+                "devices": self._devices,
+                "no_roof": {each.device: each.message for each in self.results.roofs if each.message},
                 "process_seconds": self.results.seconds,
             },
         }
 
     @cached_property
-    def _roof(self) -> dict[int, dict[str, float]]:
-        return best(self.results.roofs)
+    def _roofs(self) -> dict[str, dict[int, dict[str, float]]]:
+        """Of the processor's memory, which is measured in every run, and of each device that was."""
+        devices = sorted({each.device for each in self.results.roofs if each.sizes} - {"cpu"})
+        return {device: best(self.results.roofs, device) for device in ("cpu", *devices)}
+
+    @property
+    def _devices(self) -> dict[str, str]:
+        """The accelerators that were used, and what each is called, as far as its backend tells."""
+        known = [each.started for each in self.results.records if each.started and each.started.device != "cpu"]
+        return {each.device: each.settings.get("device", "") for each in known}
 
     def _benchmark(self, record: Record) -> dict[str, Any]:
         assert record.timed is not None
@@ -105,9 +118,8 @@ class Container:
         benchmark, entry = record.timed.benchmark, record.entry
         floor = workload.floor_bytes(entry.contract)
         rate = floor / benchmark["stats"]["median"]
-        # The roof is that of the processor's memory.
-        on_processor = record.started is not None and record.started.device == "cpu"
-        kinds = self._roof[nearest(self._roof, floor)] if self._roof and on_processor else None
+        roof = self._roofs.get(record.started.device, {}) if record.started is not None else {}
+        kinds = roof[nearest(roof, floor)] if roof else None
         fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
         probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
         peak, accessed = self._peak(record.job.backend, probe), probe.get("bytes_accessed")

@@ -20,7 +20,14 @@ from conformance.bench.container import Container, write
 from conformance.bench.driver import Driver, Record, Results
 from conformance.bench.info import Accuracy
 from conformance.bench.inputs import load, make, save
-from conformance.bench.machine import evict_bytes, fill_order, granted_cores, most_memory, usable_cores
+from conformance.bench.machine import (
+    evict_bytes,
+    fill_order,
+    granted_cores,
+    most_memory,
+    steering_variables,
+    usable_cores,
+)
 from conformance.bench.orders import Job, Orders
 from conformance.bench.roof import SIZES, nearest
 from conformance.bench.schedule import entry_kinds, schedule
@@ -55,6 +62,7 @@ class Settings:
     """What the command line's ``bench`` asks for; None is the default of each."""
 
     backends: tuple[str, ...] = ()
+    device: str | None = None
     paths: tuple[Path, ...] = ()
     expression: str | None = None
     contracts: tuple[Contract, ...] = ()
@@ -87,7 +95,7 @@ def launch(settings: Settings) -> Finished:
     """
     _require_engine()
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
-    found = _backends(settings.backends)
+    found = _backends(settings.backends, settings.device)
     kinds = entry_kinds(workloads, *_wanted(settings))
     if not kinds:
         mend = "leave out --contract or --cache, or name another"
@@ -110,6 +118,7 @@ def launch(settings: Settings) -> Finished:
         "threads": threads,
         "cores": sorted(cores[:threads]),
         "quick": settings.quick,
+        "variables": steering_variables(),
     }
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     with heard_as_interrupt():
@@ -189,7 +198,7 @@ class _Run:
             outputs=str(self.scratch / "outputs") if first and self.settings.accuracy else "",
             cache=str(cache),
             budget=self.settings.budget or (QUICK_BUDGET if self.settings.quick else BUDGET),
-            evict_bytes=evict_bytes(),
+            evict_bytes=evict_bytes(tuple(self.head["cores"])),
             probe=first,
             seed=self.head["seed"],
             roof_sizes=self._roof_sizes,
@@ -243,12 +252,18 @@ def _wanted(settings: Settings) -> tuple[tuple[Contract, ...] | None, tuple[Cach
     return settings.contracts or usual[0], settings.caches or usual[1]
 
 
-def _backends(specs: tuple[str, ...]) -> list[Any]:
-    """What the specs name, or the default ones whose framework is installed."""
+def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
+    """What the specs name, or the default ones whose framework is installed and has the device."""
     if specs:
-        return find_backends(specs)
-    available = {each.name.partition(":")[0] for each in find_backends(())}
-    return find_backends(tuple(spec for spec in DEFAULT_BACKENDS if spec.partition(":")[0] in available))
+        return find_backends(specs, device)
+    available = {each.name.partition(":")[0]: each.devices or () for each in find_backends(())}
+    chosen = [spec for spec in DEFAULT_BACKENDS if spec.partition(":")[0] in available]
+    if device is not None:
+        chosen = [spec for spec in chosen if device in available[spec.partition(":")[0]]]
+        if not chosen:
+            known = ", ".join(sorted({each for devices in available.values() for each in devices}))
+            raise UsageError(f"--device {device}: no installed framework has it", mend=f"the devices are {known}")
+    return find_backends(tuple(chosen), device)
 
 
 def _require_engine() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from conformance.worker.worker import THREAD_VARIABLES
 
 __all__ = [
+    "OVERRULED",
     "allocator",
     "evict_bytes",
     "fill_order",
@@ -25,10 +26,27 @@ __all__ = [
     "peak_bytes",
     "pin",
     "pool_variables",
+    "steering_variables",
     "touched_bytes",
     "usable_cores",
 ]
 
+#: Variables of the user's that are not passed on: where compilers keep what they made, which would be found in a run
+#: that calls its cache fresh; and which cores OpenMP's threads have, which may be others than those that they share.
+OVERRULED = (
+    "JAX_COMPILATION_CACHE_DIR",
+    "TORCHINDUCTOR_CACHE_DIR",
+    "TRITON_CACHE_DIR",
+    "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY",
+    "KMP_HW_SUBSET",
+    "OMP_PLACES",
+    "OMP_PROC_BIND",
+)
+_STEERING = re.compile(
+    "(OMP|KMP|MKL|OPENBLAS|ONEDNN|DNNL|XLA|JAX|TF|TORCH|TORCHINDUCTOR|TORCHDYNAMO|PYTORCH|TRITON|CUDA|CUBLAS|NVIDIA|MALLOC)_"
+    "|LD_PRELOAD$|GLIBC_TUNABLES$|ATEN_CPU_CAPABILITY$"
+)
 _CPUS = Path("/sys/devices/system/cpu")
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -106,25 +124,38 @@ def pool_variables(threads: int) -> dict[str, str]:
     return {name: str(threads) for name in THREAD_VARIABLES} | {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}
 
 
-def last_level_cache() -> int:
-    """The size in bytes of the largest cache of core 0; 32 MiB where the system does not tell."""
-    sizes = []
-    for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        try:
-            found = re.fullmatch(r"(\d+)([KMG])", path.read_text().strip())
-        except OSError:
-            continue
-        if found:
-            sizes.append(int(found[1]) * _UNITS[found[2]])
-    return max(sizes, default=_USUAL_CACHE)
+def steering_variables() -> dict[str, str]:
+    """What the user's environment tells the frameworks, their libraries and the allocator; the home folder is ``~``."""
+    home = str(Path.home())
+    return {
+        name: value.replace(home, "~") if len(home) > 1 else value
+        for name, value in sorted(os.environ.items())
+        if _STEERING.match(name) and name not in OVERRULED and name not in THREAD_VARIABLES
+    }
 
 
-def evict_bytes() -> int:
-    """What must be written so that nothing of a workload is left in a cache: a quarter more than the largest holds.
+def last_level_cache(cores: tuple[int, ...] = (0,), cpus: Path = _CPUS) -> int:
+    """The size in bytes of the largest caches of ``cores``, one that several share once; 32 MiB if nothing is told."""
+    found: dict[int, dict[str, int]] = {}
+    for core in cores or (0,):
+        for folder in (cpus / f"cpu{core}/cache").glob("index*"):
+            try:
+                size = re.fullmatch(r"(\d+)([KMG])", (folder / "size").read_text().strip())
+                level = int((folder / "level").read_text())
+                shared = (folder / "shared_cpu_list").read_text().strip()
+            except (OSError, ValueError):
+                continue
+            if size:
+                found.setdefault(level, {})[shared] = int(size[1]) * _UNITS[size[2]]
+    return sum(found[max(found)].values()) if found else _USUAL_CACHE
+
+
+def evict_bytes(cores: tuple[int, ...] = (0,)) -> int:
+    """What ``cores`` must write so that nothing of a workload is left in a cache: a quarter more than the largest hold.
 
     At most 1 GiB: a virtual machine may be told of a cache that it shares with many others.
     """
-    return min(_MOST_EVICTED, last_level_cache() * 5 // 4)
+    return min(_MOST_EVICTED, last_level_cache(cores) * 5 // 4)
 
 
 def minor_faults() -> int:

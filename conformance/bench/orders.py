@@ -123,9 +123,14 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 class Roofs(msgspec.Struct, frozen=True, tag="roofs"):
-    """Bandwidths in bytes per second: working set in bytes, as text, to kind to one value a try."""
+    """Bandwidths in bytes per second: working set in bytes, as text, to kind to one value a try.
+
+    They are those of the memory of ``device``; ``message`` says why there are none.
+    """
 
     sizes: dict[str, dict[str, list[float]]]
+    device: str = "cpu"
+    message: str = ""
 
 
 Event = Started | Began | Timed | Probed | Refused | Roofs

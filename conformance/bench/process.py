@@ -15,7 +15,7 @@ from time import monotonic
 
 import msgspec
 
-from conformance.bench.machine import pool_variables
+from conformance.bench.machine import OVERRULED, pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.errors import HarnessError
 from conformance.worker.process import reason_of
@@ -56,6 +56,7 @@ class Listening:
         # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
         variables = pool_variables(orders.threads) | {"TMPDIR": orders.cache, "PYTHONPATH": found}
+        kept = {name: value for name, value in os.environ.items() if name not in OVERRULED}
         command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write), str(os.getpid())]
         try:
             with self._log.open("wb") as log:
@@ -64,7 +65,7 @@ class Listening:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=os.environ | variables,
+                    env=kept | variables,
                     pass_fds=(write,),
                     start_new_session=True,  # Ctrl-C is the driver's to answer, and children go with their parent
                 )

@@ -12,9 +12,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backends.contract import Backend
     from conformance.bench.orders import Roofs
 
-__all__ = ["KINDS", "SIZES", "best", "measure", "nearest"]
+__all__ = ["KINDS", "SIZES", "best", "measure", "measure_device", "nearest"]
 
 #: Working sets in bytes.
 SIZES = (1 << 20, 1 << 23, 1 << 26, 1 << 28)
@@ -59,21 +60,60 @@ def _rate(loop: Callable[[int], Any], size: int, threads: int, pool: ThreadPoolE
         for _ in range(count):
             loop(i)
 
+    def all_parts(count: int) -> None:
+        for each in [pool.submit(passes, i, count) for i in range(threads)]:
+            each.result()
+
+    return _rate_of(all_parts, size)
+
+
+def _rate_of(passes: Callable[[int], None], size: int) -> float:
+    """Bytes a second of ``passes``, which moves ``size`` bytes as many times as it is told, over one try."""
     count = 1
     while True:
         begin = perf_counter()
-        for each in [pool.submit(passes, i, count) for i in range(threads)]:
-            each.result()
+        passes(count)
         seconds = perf_counter() - begin
         if seconds >= TRY:
             return size * count / seconds
-        count = max(2 * count, int(1.2 * count * TRY / seconds))
+        count = max(2 * count, int(1.2 * count * TRY / max(seconds, 1e-9)))
 
 
-def best(measured: Sequence[Roofs]) -> dict[int, dict[str, float]]:
-    """The highest bandwidth of each size and kind over all tries of all measurements."""
+def measure_device(sizes: Sequence[int], backend: Backend) -> Roofs:
+    """The same of the memory of ``backend``'s device, by the calls that the backend has for it.
+
+    The calls of a try are queued one after the other, as a training step queues them, and waited for once.
+    """
+    from conformance.bench.orders import Roofs
+
+    found: dict[str, dict[str, list[float]]] = {}
+    for size in sizes:
+        streams = backend.device_streams(size)
+        if not all(streams.get(kind) for kind in KINDS):
+            return Roofs({}, backend.device, f"{type(backend).__name__} has no calls that only move memory")
+        passes = {kind: [_queued(each, backend) for each in streams[kind]] for kind in KINDS}
+        found[str(size)] = {
+            kind: [max(_rate_of(each, size) for each in passes[kind]) for _ in range(TRIES)] for kind in KINDS
+        }
+    return Roofs(found, backend.device)
+
+
+def _queued(stream: Callable[[], Any], backend: Backend) -> Callable[[int], None]:
+    def passes(count: int) -> None:
+        for _ in range(count):
+            last = stream()
+        backend.synchronize(last)
+
+    passes(1)  # compiles, and takes memory
+    return passes
+
+
+def best(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, float]]:
+    """The highest bandwidth of each size and kind over all tries of all measurements of ``device``."""
     found: dict[int, dict[str, float]] = {}
     for roofs in measured:
+        if roofs.device != device:
+            continue
         for size, kinds in roofs.sizes.items():
             here = found.setdefault(int(size), {})
             for kind, rates in kinds.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.bench.inputs import Inputs
-from conformance.bench.machine import minor_faults
+from conformance.bench.machine import minor_faults, pin
 from conformance.bench.orders import Entry
 from conformance.bench.workload import Contract, Workload
 
@@ -70,6 +70,7 @@ def bind(backend: Backend, workload: Workload, inputs: Inputs, contract: Contrac
     call = Call("cross_entropy", operands, options)
     logits, upstream = backend.tensor(inputs.logits), backend.tensor(inputs.upstream)
     once = _once(backend, call, logits, upstream, contract)
+    backend.synchronize(logits, upstream, *operands.values())  # a copy to the device may still be under way
     held = sum(array.nbytes for array in (inputs.logits, inputs.upstream, *inputs.operands().values()))
     return Bound(backend, call, logits, upstream, contract, once, held)
 
@@ -101,20 +102,46 @@ def _once(backend: Backend, call: Call, logits: Any, upstream: Any, contract: Co
 
 
 class Evictor:
-    """Drives a workload out of every cache by writing a buffer that none of them holds."""
+    """Drives a workload out of every cache by writing a buffer that none of them holds.
 
-    def __init__(self, size: int) -> None:
+    Each of ``cores`` writes its part: a core's own caches, and one that only some cores share, hold what the threads
+    on those cores have used, and are not reached from another core.
+    """
+
+    def __init__(self, size: int, cores: tuple[int, ...] = ()) -> None:
         self.size = size
-        self._buffer: Any = None
+        self._cores = cores
+        self._parts: list[Any] = []
 
     def __call__(self) -> None:
         """Write the buffer, which is made at the first call."""
-        if self._buffer is None:
-            self._buffer = np.zeros(self.size // 8, np.int64)
-        self._buffer += 1
+        if not self._parts:
+            self._parts = np.array_split(np.zeros(self.size // 8, np.int64), max(1, len(self._cores)))
+        for place, part in enumerate(self._parts):
+            pin(self._cores[place : place + 1])
+            self.part(part)
+        pin(self._cores)
+
+    def part(self, part: Any) -> None:
+        """Write one core's part, on that core."""
+        part += 1
 
 
-def run_rounds(benchmark: Any, entry: Entry, bound: Bound, budget: float, evict: Evictor) -> dict[str, Any]:
+class DeviceEvictor:
+    """Drives a workload out of the caches of ``backend``'s device; ``size`` is what was written."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.size = 0
+        self._backend = backend
+
+    def __call__(self) -> None:
+        """Write, and return when it is done."""
+        self.size = self._backend.device_evict()
+
+
+def run_rounds(
+    benchmark: Any, entry: Entry, bound: Bound, budget: float, evict: Evictor | DeviceEvictor
+) -> dict[str, Any]:
     """Time ``bound`` by pytest-benchmark's fixture; what was seen besides, under its names in ``extra_info``."""
     begin = perf_counter()
     bound.once()
@@ -138,11 +165,22 @@ def run_rounds(benchmark: Any, entry: Entry, bound: Bound, budget: float, evict:
     }
     if cold:
         seen["evicted_bytes"] = evict.size
-    device = bound.backend.device_seconds(bound.launch, rounds)
+    device = _device_seconds(bound, rounds, evict if cold else None)
     return seen | ({"cuda_seconds": device} if device else {})
 
 
-def _settle(once: Callable[[], None], evict: Evictor | None) -> float:
+def _device_seconds(bound: Bound, rounds: int, evict: Callable[[], None] | None) -> list[float]:
+    """By the device's own clock; with a cold cache as cold as in the rounds."""
+    if evict is None:
+        return bound.backend.device_seconds(bound.launch, rounds)
+    found: list[float] = []
+    for _ in range(rounds):
+        evict()
+        found += bound.backend.device_seconds(bound.launch, 1)
+    return found
+
+
+def _settle(once: Callable[[], None], evict: Callable[[], None] | None) -> float:
     """Call until caches, branch predictors and clocks have settled; the seconds of a call, eviction included."""
     best, spent = math.inf, 0.0
     while True:

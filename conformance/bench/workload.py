@@ -85,6 +85,12 @@ class Workload(Written, frozen=True, kw_only=True):
         return math.prod(self.shape)
 
     @property
+    def call(self) -> tuple[object, ...]:
+        """What makes the calls of two workloads the same to a compiler: all but the values and the name."""
+        options = (self.weight, self.ignored > 0, self.label_smoothing, self.reduction)
+        return (self.shape, self.axis, self.dtype, self.targets, *options)
+
+    @property
     def logits_bytes(self) -> int:
         """What the logits occupy."""
         return self.elements * BYTES[self.dtype]

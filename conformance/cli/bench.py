@@ -21,6 +21,7 @@ _INTERRUPTED = 130
     "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and is no failure here.",
 )
 @backend_option
+@click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
 @click.option(
     "--workloads",
     "paths",

@@ -35,6 +35,7 @@ class _Suite(msgspec.Struct):
     commit: str | None = None
     started: str = ""
     environment: dict[str, Any] = {}
+    devices: dict[str, str] = {}
     roof: dict[str, Any] = {}
     seed: int | None = None
     threads: int | None = None
@@ -152,7 +153,9 @@ def _machine(suite: _Suite, info: dict[str, Any], timings: tuple[Timing, ...]) -
     name = environment.get("cpu") or (cpu.get("brand_raw") if cpu else None) or info.get("processor")
     threads = suite.threads or next((timing.threads for timing in timings if timing.threads), None)
     return Machine(
-        cpu=str(name or info.get("machine") or "unknown processor"),
+        cpu=" with ".join(
+            [str(name or info.get("machine") or "unknown processor"), *filter(None, suite.devices.values())]
+        ),
         cores=usable if isinstance(usable, int) else None,
         threads=threads,
     )

@@ -116,19 +116,20 @@ def about_lines(run: Benchmarks) -> list[str]:
 
 
 def _roof(roof: dict[str, Any]) -> list[str]:
-    """A line for each thread count and size of the memory that was streamed: bandwidths are flat or nested by these."""
+    """A line for each thread count or device and size of the memory streamed, by which bandwidths may be nested."""
     lines = []
-    for threads, by_size in roof.items():
+    for place, by_size in roof.items():
         if not isinstance(by_size, dict):
             continue
+        on = f"{place} threads" if place.isdigit() else place
         flat = _bandwidths(by_size)
         if flat:
-            lines.append(f"{threads} threads: {flat}")
+            lines.append(f"{on}: {flat}")
         for size, found in by_size.items():
             said = _bandwidths(found) if isinstance(found, dict) else ""
             if said:
                 over = bytes_(float(size)) if str(size).isdigit() else size
-                lines.append(f"{threads} threads over {over}: {said}")
+                lines.append(f"{on} over {over}: {said}")
     flat = _bandwidths(roof)
     return [*([f"{flat}"] if flat else []), *lines]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import ClassVar
 
 from backends.contract import Unsupported
 from backends.numpy import Numpy
@@ -78,6 +79,26 @@ class Threads(Numpy):
     def settings(self):
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
         return {name: os.environ[name] for name in names} | {"cores": str(sorted(os.sched_getaffinity(0)))}
+
+
+class Variables(Numpy):
+    """Reports, as its settings, what its environment holds."""
+
+    def settings(self):
+        names = ("OMP_NUM_THREADS", "GOMP_CPU_AFFINITY", "JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "MINE")
+        return {name: os.environ.get(name, "") for name in names}
+
+
+class SlowAtFirst(Numpy):
+    """Takes a while for its first call on a shape, as a compiler does."""
+
+    known: ClassVar[set[tuple[int, ...]]] = set()
+
+    def evaluate(self, call, logits):
+        if logits.shape not in self.known:
+            self.known.add(logits.shape)
+            time.sleep(0.2)
+        return super().evaluate(call, logits)
 
 
 class Numbers(Numpy):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from conformance.bench.machine import (
     touched_bytes,
     usable_cores,
 )
+from conformance.bench.timing import Evictor
 
 SIZE = 48 << 20
 
@@ -53,6 +55,35 @@ def test_first_touch_is_a_fault() -> None:
 def test_what_is_evicted_exceeds_the_cache_or_is_a_gibibyte() -> None:
     assert last_level_cache() > 0
     assert evict_bytes() > last_level_cache() or evict_bytes() == 1 << 30
+
+
+def test_caches_that_only_some_cores_share_count_each(tmp_path: Path) -> None:
+    for core in range(4):
+        for index, (level, size, shared) in enumerate(
+            [(1, "32K", str(core)), (3, "16384K", "0-1" if core < 2 else "2-3")]
+        ):
+            folder = tmp_path / f"cpu{core}" / "cache" / f"index{index}"
+            folder.mkdir(parents=True)
+            for name, text in (("level", str(level)), ("size", size), ("shared_cpu_list", shared)):
+                (folder / name).write_text(f"{text}\n")
+    assert last_level_cache((0, 1), tmp_path) == 16 << 20
+    assert last_level_cache((1, 2), tmp_path) == last_level_cache((0, 1, 2, 3), tmp_path) == 32 << 20
+    assert last_level_cache((7,), tmp_path) == 32 << 20  # nothing is told: a usual size
+
+
+def test_every_core_writes_its_part_and_the_process_keeps_them_all() -> None:
+    cores = usable_cores()
+    if not cores:
+        pytest.skip("this system has no affinity")
+    seen: list[tuple[int, ...]] = []
+
+    class Watched(Evictor):
+        def part(self, part: Any) -> None:
+            seen.append(usable_cores())
+            super().part(part)
+
+    Watched(1 << 16, cores)()
+    assert seen == [(core,) for core in cores] and usable_cores() == cores
 
 
 def test_pools_and_allocator() -> None:

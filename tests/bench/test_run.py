@@ -46,7 +46,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         quiet=True,
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("conformance.bench.launch.evict_bytes", lambda: 1 << 16)
+        patch.setattr("conformance.bench.launch.evict_bytes", lambda cores: 1 << 16)
         return launch(settings).path
 
 
@@ -142,6 +142,35 @@ def test_one_thread_on_one_core(bench: Any) -> None:
     )
     settings = bench.document["benchmarks"][0]["extra_info"]["settings"]
     assert settings.pop("cores") == str([usable_cores()[0]]) and set(settings.values()) == {"1"}
+
+
+def test_the_users_variables_neither_choose_cores_nor_bring_old_kernels(
+    bench: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for name, value in {"OMP_NUM_THREADS": "7", "GOMP_CPU_AFFINITY": "0", "XLA_FLAGS": "--a=b", "MINE": "x"}.items():
+        monkeypatch.setenv(name, value)
+    arguments = ("--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--threads", 1, "--no-accuracy")
+    assert bench("-b", bench.faulty("Variables"), *arguments) == 0
+    settings = bench.document["benchmarks"][0]["extra_info"]["settings"]
+    assert settings.pop("OMP_NUM_THREADS") == "1" and settings.pop("MINE") == "x" and not any(settings.values())
+    recorded = bench.document["conformance"]["variables"]
+    assert recorded["XLA_FLAGS"] == "--a=b" and "MINE" not in recorded and "GOMP_CPU_AFFINITY" not in recorded
+
+
+def test_a_call_that_was_made_before_has_the_first_calls_time(bench: Any) -> None:
+    text = """\
+workloads:
+  - {id: one, why: small, shape: [4, 3], contracts: [forward], caches: [warm, cold]}
+  - {id: same, why: small, shape: [4, 3], contracts: [forward], seed: 4}
+  - {id: other, why: small, shape: [5, 3], contracts: [forward]}
+"""
+    arguments = ("--workloads", bench.workloads(text), "--replicates", 1)
+    assert bench("-b", bench.faulty("SlowAtFirst"), *arguments) == 0
+    infos = [each["extra_info"] for each in bench.document["benchmarks"]]
+    assert len(infos) == 4 and all(each["first_call_seconds"] > 0.2 for each in infos)
+    assert len({each["first_call_seconds"] for each in infos}) == 2  # a call on either shape
 
 
 def test_a_pytest_around_it_changes_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
