@@ -52,6 +52,10 @@ class Jax(Backend):
         jax.config.update("jax_enable_x64", True)
         # To take JAX's own frames out of a traceback asks the file system about each; a run refuses thousands of calls.
         jax.config.update("jax_traceback_filtering", "off")
+        chosen = os.environ.get("JAX_PLATFORMS") or self.device
+        names = chosen.replace("gpu", "cuda").split(",")  # either names NVIDIA's
+        if self.device not in names:  # JAX says this in an assertion without a message
+            raise RuntimeError(f"JAX_PLATFORMS={chosen} leaves out {self.device}")
         self._place = jax.devices(self.device)[0]
         self._functions: dict[tuple[Any, ...], Callable[..., Any]] = {}
 

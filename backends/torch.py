@@ -6,6 +6,7 @@ there first.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +49,8 @@ class Torch(Backend):
         if self.device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("this build of PyTorch sees no CUDA device")
         torch.set_num_threads(threads)
+        with contextlib.suppress(RuntimeError):  # once in a process, before this pool is used
+            torch.set_num_interop_threads(threads)
         self._compiled: dict[tuple[Any, ...], Callable[..., Any]] = {}
         if self.mode == "compile":
             # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
@@ -65,6 +68,7 @@ class Torch(Backend):
         tiny = torch.tensor(1e-40, dtype=torch.float32)
         return {
             "threads": str(torch.get_num_threads()),
+            "interop threads": str(torch.get_num_interop_threads()),
             "default dtype": str(torch.get_default_dtype()).removeprefix("torch."),
             "float32 matmul precision": torch.get_float32_matmul_precision(),
             "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),

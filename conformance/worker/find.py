@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from conformance.errors import BackendUnavailable, UsageError
@@ -28,9 +29,26 @@ def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str |
                     "no backend's framework is installed", mend="pip install numpy, torch, jax or tensorflow"
                 )
             return found
-        return list({each.name: each for each in (discovery.find(":".join([spec, *added])) for spec in specs)}.values())
+        return _told_apart([discovery.find(":".join([spec, *added])) for spec in specs])
     except discovery.BackendLookupError as error:
         raise BackendUnavailable(error.problem, mend=error.mend) from None
+
+
+def _told_apart(found: list[Any]) -> list[Any]:
+    """Each backend once; results are kept by name, so that two of one name would be taken for one."""
+    by_name: dict[str, Any] = {}
+    for each in found:
+        other = by_name.setdefault(each.name, each)
+        if (other.source, _place(other)) != (each.source, _place(each)):
+            raise UsageError(
+                f"{other.spec} and {each.spec} are both called {each.name}",
+                mend="rename one of the files, or run them one after the other",
+            )
+    return list(by_name.values())
+
+
+def _place(found: Any) -> str:
+    return str(Path(found.place).resolve()) if found.source == "file" else str(found.place)
 
 
 def _with_variant(discovery: Any, base: str, added: list[str]) -> Any:

@@ -97,7 +97,8 @@ def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: d
     processes = {(each["backend"], each["replicate"]): each["pid"] for each in infos}
     assert len(set(processes.values())) == len(processes) == 4
     assert {each["threads"] for each in infos} == {document["conformance"]["threads"]} == {1}
-    assert {each["settings"]["threads"] for each in infos if each["backend"] == "torch"} == {"1"}
+    torch = [each["settings"] for each in infos if each["backend"] == "torch"]
+    assert {(each["threads"], each["interop threads"]) for each in torch} == {("1", "1")}
 
 
 def test_the_head_of_the_file(document: dict[str, Any]) -> None:
@@ -149,6 +150,7 @@ def test_the_users_variables_neither_choose_cores_nor_bring_old_kernels(
 ) -> None:
     for name in ("JAX_COMPILATION_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "of another tool")
     for name, value in {"OMP_NUM_THREADS": "7", "GOMP_CPU_AFFINITY": "0", "XLA_FLAGS": "--a=b", "MINE": "x"}.items():
         monkeypatch.setenv(name, value)
     arguments = ("--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--threads", 1, "--no-accuracy")
@@ -156,7 +158,29 @@ def test_the_users_variables_neither_choose_cores_nor_bring_old_kernels(
     settings = bench.document["benchmarks"][0]["extra_info"]["settings"]
     assert settings.pop("OMP_NUM_THREADS") == "1" and settings.pop("MINE") == "x" and not any(settings.values())
     recorded = bench.document["conformance"]["variables"]
-    assert recorded["XLA_FLAGS"] == "--a=b" and "MINE" not in recorded and "GOMP_CPU_AFFINITY" not in recorded
+    assert (
+        recorded["XLA_FLAGS"] == "--a=b"
+        and not {"MINE", "TF_CLI_CONFIG_FILE"} & {*recorded}
+        and "GOMP_CPU_AFFINITY" not in recorded
+    )
+
+
+def test_a_platform_that_the_user_left_out_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAX_PLATFORMS", "tpu")
+    assert bench("-b", "jax", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1) == 3
+    assert "JAX_PLATFORMS=tpu leaves out cpu" in bench.document["not_timed"][0]["message"]
+
+
+def test_two_kernels_of_one_name_are_not_taken_for_one(bench: Any) -> None:
+    for folder in ("old", "new"):
+        (bench.folder / folder).mkdir()
+        (bench.folder / folder / "kernel.py").write_text("from backends.numpy import Numpy\nclass Mine(Numpy): ...\n")
+    old, new = (bench.folder / folder / "kernel.py" for folder in ("old", "new"))
+    arguments = ("--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy")
+    assert bench("-b", old, "-b", new, *arguments) == 2
+    assert "are both called kernel" in bench.err and "rename one" in bench.err
+    assert bench("-b", old, "-b", old, *arguments) == 0
+    assert len(bench.document["benchmarks"]) == 1
 
 
 def test_a_call_that_was_made_before_has_the_first_calls_time(bench: Any) -> None:
