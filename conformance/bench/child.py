@@ -181,10 +181,10 @@ def _start(orders: Orders, tell: Any) -> Session | None:
 
 def run_entries(session: Session) -> None:
     """Run the session's entries by pytest, with no plugin but pytest-benchmark's and no file but this package's."""
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # What steers a pytest that started this one: its options, and xdist's mark, with which nothing would be timed.
-    for name in [name for name in os.environ if name == "PYTEST_ADDOPTS" or name.startswith("PYTEST_XDIST")]:
+    # What steers other runs of pytest: their options and plugins, and xdist's mark, with which nothing would be timed.
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
     from conformance.bench import timed

@@ -97,6 +97,9 @@ class Driver:
                 process.close()
                 self.results.records += heard.settled()
             self.results.roofs += heard.roofs
+            if not job.spec and not heard.roofs:
+                why = process.ended.tail.rpartition("\n")[2] or process.ended.reason
+                self.results.roofs.append(Roofs({}, message=why or "nothing was measured"))
             if not job.spec:
                 return
             self._hopeless.update((job.backend, group) for group in heard.hopeless)

@@ -94,6 +94,9 @@ def launch(settings: Settings) -> Finished:
     Raises UsageError for what the user named wrongly, HarnessError for a folder that cannot be written.
     """
     _require_engine()
+    for name in ("budget", "timeout", "start_timeout"):
+        if not math.isfinite(getattr(settings, name) or 0):
+            raise UsageError(f"--{name.replace('_', '-')} is no number of seconds", mend="write a finite one")
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
     found = _backends(settings.backends, settings.device)
     kinds = entry_kinds(workloads, *_wanted(settings))

@@ -29,6 +29,7 @@ def test_a_device_is_held_against_its_own_memory(bench: Any) -> None:
     assert set(head["roof"]) == {str(head["threads"]), "cpu:0", "elsewhere"}
     assert set(head["devices"]) == {"cpu:0", "elsewhere"} and head["devices"]["elsewhere"] == "cpu"
     assert "Machine: " in bench.out and " with cpu, " in bench.out  # the name that JAX has for this device
+    assert sorted(each["device"] for each in head["device_roof_tries"]) == ["cpu:0", "elsewhere"]
     assert head["no_roof"] == {} and len(head["roof_tries"]) == 2
     for info in found.values():
         (roof,) = head["roof"][info["device"]].values()

@@ -200,6 +200,7 @@ workloads:
 def test_a_pytest_around_it_changes_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
+    monkeypatch.setenv("PYTEST_PLUGINS", "there_is_no_such_plugin")
     assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
 
 
@@ -217,12 +218,21 @@ def test_without_accuracy_nothing_is_judged(bench: Any) -> None:
         (("--contract", "forward-saving"), "none of the selected workloads", "--contract"),
         (("--workloads", "missing.yaml"), "no such file or folder", "name a .yaml file"),
         (("--threads", "999"), "--threads 999", "write at most"),
+        (("--budget", "inf"), "--budget is no number of seconds", "write a finite one"),
+        (("--start-timeout", "nan"), "--start-timeout is no number of seconds", "write a finite one"),
     ],
 )
 def test_wrong_usage(bench: Any, arguments: tuple[str, ...], problem: str, mend: str) -> None:
     usual = () if "--workloads" in arguments else ("--workloads", bench.workloads())
     assert bench("-b", "numpy", *usual, *arguments) == 2
     assert problem in bench.err and mend in bench.err and not bench.out and not bench.path.exists()
+
+
+def test_a_roof_that_cannot_be_measured_is_said_to_be_missing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.bench.launch.SIZES", (1 << 60,))
+    assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1) == 0
+    assert "MemoryError" in bench.document["conformance"]["no_roof"]["cpu"]
+    assert bench.document["benchmarks"][0]["extra_info"]["roof"] is None
 
 
 def test_a_workload_that_no_memory_can_hold(bench: Any) -> None:
