@@ -65,7 +65,7 @@ class Torch(Backend):
         return found | {"cuda": str(torch.version.cuda)} if self.device == "cuda" else found
 
     def settings(self) -> dict[str, str]:
-        tiny = torch.tensor(1e-40, dtype=torch.float32)
+        tiny = torch.tensor(1e-40, dtype=torch.float32, device=self.device)
         return {
             "threads": str(torch.get_num_threads()),
             "interop threads": str(torch.get_num_interop_threads()),
