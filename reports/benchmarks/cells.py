@@ -22,10 +22,12 @@ PREFERRED = ("forward+grad", "forward-saving", "forward")
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``.
 
-    The other numbers are medians over processes, None where no process has them: ``roof`` is the share of the measured
-    bandwidth (1 is all of it), ``error`` the error over the declared class's tolerance, ``memory`` the peak as a
-    multiple of the logits, ``first_call`` in seconds, of the processes whose compiler found an empty cache if the run
-    says which. ``accurate`` is None where there is no accuracy verdict.
+    ``bytes_per_second`` is the least traffic over those seconds, and ``roof`` that as a share of the measured bandwidth
+    (1 is all of it). The other numbers are medians over processes, None where no process has them: ``error`` is the
+    error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits. ``first_call`` is in
+    seconds, of the processes whose compiler found an empty cache if the run says which; ``opens`` says that it was the
+    very first call of its process, which pays for loading the compiler as well. ``accurate`` is None where there is no
+    accuracy verdict.
     """
 
     workload: str
@@ -56,6 +58,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     accurate: bool | None = None
     verdict: str | None = None
     limits: dict[str, float] | None = None
+    device: str = ""
+    opens: bool = False
 
     @property
     def key(self) -> Key:
@@ -85,7 +89,8 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
 def cells_of(run: Benchmarks) -> tuple[Cell, ...]:
     """A cell for each key of the run, in its order."""
-    return tuple(_cell(key, timings) for key, timings in run.by_key().items())
+    calls = _first_calls(run.timings)
+    return tuple(_cell(key, timings, calls[key[:3]]) for key, timings in run.by_key().items())
 
 
 def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -156,7 +161,7 @@ def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
     return None
 
 
-def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
+def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> Cell:
     first = timings[0]
     interval = location_interval([timing.data for timing in timings])
     judged = [timing.accuracy for timing in timings if timing.accuracy is not None and timing.accuracy.verdict]
@@ -180,11 +185,11 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         seconds=interval.estimate,
         low=interval.low,
         high=interval.high,
-        roof=_middle(timings, lambda t: t.roof_fraction),
-        bytes_per_second=_middle(timings, lambda t: t.bytes_per_second),
+        roof=_rate(timings, interval.estimate, lambda t: t.roof_fraction),
+        bytes_per_second=_rate(timings, interval.estimate, lambda t: t.bytes_per_second),
         amplification=_middle(timings, lambda t: t.amplification),
         memory=_middle(timings, lambda t: t.peak_multiple),
-        first_call=_middle(_fresh(timings), lambda t: t.first_call_seconds),
+        first_call=first_call[0],
         error=worst.error if worst else None,
         ulp=_number(worst.ulp) if worst else None,
         class_=worst.class_ if worst else None,
@@ -192,12 +197,35 @@ def _cell(key: Key, timings: Sequence[Timing]) -> Cell:
         accurate=worst.conforms if worst else None,
         verdict=worst.verdict if worst else None,
         limits=worst.limits if worst else None,
+        device=first.device,
+        opens=first_call[1],
     )
 
 
-def _fresh(timings: Sequence[Timing]) -> Sequence[Timing]:
-    """The processes that had everything to compile: what later ones find kept says nothing of its cost."""
-    return [each for each in timings if each.compile_cache == "fresh"] or timings
+def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float | None, bool]]:
+    """Seconds of the first call of each workload, backend and contract, and whether it opened its process.
+
+    A process that times a contract both warm and cold compiles it once, for whichever comes first: that call is
+    the first one of both. What later processes find kept says nothing of the cost of compiling.
+    """
+    firsts: dict[tuple[str, ...], dict[int, Timing]] = {}
+    opening: dict[tuple[str, int], Timing] = {}
+    for each in sorted(timings, key=lambda t: -1 if t.order is None else t.order):
+        firsts.setdefault(each.key[:3], {}).setdefault(each.replicate, each)
+        opening.setdefault((each.backend, each.replicate), each)
+    found = {}
+    for what, by_process in firsts.items():
+        calls = list(by_process.values())
+        calls = [each for each in calls if each.compile_cache == "fresh"] or calls
+        opens = all(each.order is not None and opening[each.backend, each.replicate] is each for each in calls)
+        found[what] = _middle(calls, lambda t: t.first_call_seconds), opens
+    return found
+
+
+def _rate(timings: Sequence[Timing], seconds: float, of: Callable[[Timing], float | None]) -> float | None:
+    """A rate at the cell's own time: of two cells with the same work, the faster one never has the lower rate."""
+    work = _middle(timings, lambda t: None if (rate := of(t)) is None else rate * t.median)
+    return None if work is None else work / seconds
 
 
 def _middle(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> float | None:

@@ -10,33 +10,40 @@ from conformance.plain import on_terminal
 from reports.benchmarks.cells import Cell, ranked
 from reports.benchmarks.charts.style import shorten
 from reports.benchmarks.records import Benchmarks, NotTimed
-from reports.benchmarks.units import bytes_, seconds
+from reports.benchmarks.units import bytes_, percent, seconds
 from reports.escape import escape
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["HEAD", "NOTES", "about_lines", "not_timed_lines", "print_table", "report_markdown", "tables_of"]
+__all__ = ["HEAD", "NOTES", "WORDS", "about_lines", "not_timed_lines", "print_table", "report_markdown", "tables_of"]
 
 HEAD = (
-    "rank", "backend", "version", "mode", "time", "95 % interval", "of roof", "ns/logit",
+    "rank", "backend", "version", "mode", "processes", "time", "95 % interval", "ns/logit", "GB/s", "of roof",
     "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "traffic",
 )  # fmt: skip
+#: The columns that hold words; numbers stand to the right.
+WORDS = frozenset({"backend", "version", "mode", "class"})
 #: What fits a terminal of eighty columns; the report has them all.
 NARROW = ("rank", "backend", "time", "of roof", "error ÷ limit", "class", "first call", "peak ÷ logits")
+MARK = "†"
+OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 NOTES = (
     (
         "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "
         "bootstrap over processes and rounds. Nothing is discarded as an outlier."
     ),
     (
-        "Of roof: the bytes that the contract must move, over the time, against the bandwidth measured on the same "
-        "machine with the same threads. Traffic: bytes the framework says it moved, over those it must."
+        "GB/s: the bytes that the contract must move, over the time; of roof: that against the bandwidth measured on "
+        "the same machine with the same threads, over memory of the nearest size. Traffic: bytes the framework says it "
+        "moved, over those it must."
     ),
     (
-        "First call: with tracing and compilation, in the process whose compiler found an empty cache. The later "
-        "processes find what the framework keeps."
+        "First call: with tracing and compilation, in the process whose compiler found an empty cache; one call for "
+        "warm and cold, whichever came first. Later processes, and workloads with the same graph, find what the "
+        f"framework keeps. {OPENS}"
     ),
+    ("Peak: memory beyond the inputs, over the size of the logits."),
     (
         "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
         "shown without a rank."
@@ -65,8 +72,8 @@ def tables_of(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[Cell, list[st
 
 
 def not_timed_lines(run: Benchmarks) -> list[str]:
-    """What could not be timed, once each, with the reason."""
-    return list(dict.fromkeys(_not_timed(each) for each in run.not_timed))
+    """What could not be timed, once each, with the reason: by workload, whatever the order of the schedule."""
+    return list(dict.fromkeys(_not_timed(each) for each in sorted(run.not_timed, key=lambda each: each.key)))
 
 
 def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None = None) -> None:
@@ -88,7 +95,8 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
         )
         for name in NARROW:
             said = "left" if name == "backend" else "right"
-            table.add_column(name.replace(" ÷ ", "\n÷ "), overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
+            broken = name.replace(" ÷ ", "\n÷ ") if "÷" in name else name.replace(" ", "\n")
+            table.add_column(broken, overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
         for cell, row in rows:
             short = {"backend": shorten(cell.backend, 24), "class": cell.class_ or "–"}
             texts = [short.get(HEAD[place], row[place]) for place in places]
@@ -97,6 +105,8 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
         for cell, _ in rows:
             if cell.accurate is False:
                 console.print(Text(on_terminal(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
+    if any(cell.opens and cell.first_call for cell in cells):
+        console.print(Text(OPENS), style="dim", soft_wrap=True)
     for line in not_timed_lines(run):
         console.print(Text(on_terminal(f"not timed: {line}")), soft_wrap=True)
     for line in about_lines(run):
@@ -156,15 +166,17 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
                 str(place) if cell.accurate else "–",
                 cell.backend,
                 cell.version,
-                cell.mode,
+                cell.mode if cell.device in ("", "cpu") else f"{cell.mode}, {cell.device}",
+                str(cell.processes),
                 seconds(cell.seconds),
                 f"{seconds(cell.low)} … {seconds(cell.high)}",
-                "–" if cell.roof is None else f"{cell.roof:.1%}",
                 _short(cell.ns_per_logit),
+                _short(None if cell.bytes_per_second is None else cell.bytes_per_second / 1e9),
+                percent(cell.roof),
                 _short(cell.error),
                 _class(cell),
                 _short(cell.ulp),
-                seconds(cell.first_call),
+                seconds(cell.first_call) + (f" {MARK}" if cell.opens and cell.first_call else ""),
                 _short(cell.memory),
                 _short(cell.amplification),
             ]
@@ -178,9 +190,12 @@ def _class(cell: Cell) -> str:
 
 
 def _short(value: float | None) -> str:
+    """Three digits, the last ones too where they are zeros: ``12.0`` is no rounder a number than ``12.4``."""
     if value is None:
         return "–"
-    return f"{value:.3g}" if math.isfinite(value) else str(value)
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:#.3g}".removesuffix(".") if abs(value) < 999.5 else f"{value:.0f}"
 
 
 def _not_timed(each: NotTimed) -> str:

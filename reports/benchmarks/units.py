@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bytes_", "percent_change", "seconds"]
+__all__ = ["bytes_", "percent", "percent_change", "seconds"]
 
 _STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 
@@ -25,6 +25,13 @@ def bytes_(value: float | None) -> str:
         if value >= step:
             return f"{_digits(value / step)} {unit}"
     return f"{value:.0f} B"
+
+
+def percent(share: float | None) -> str:
+    """A share in three digits: ``16.4 %``; what rounds to nothing is said to be below a hundredth of a percent."""
+    if share is None:
+        return "–"
+    return "<0.01 %" if 0 < share < 0.00005 else f"{_digits(100 * share)} %"
 
 
 def percent_change(ratio: float) -> str:

@@ -12,7 +12,7 @@ from conformance.cases.model import Flag
 from conformance.judge.verdict import NONCONFORMING, VERDICTS
 from conformance.results.store import Run
 from reports.benchmarks.read import FILE as TIMES
-from reports.benchmarks.tables import HEAD, NOTES
+from reports.benchmarks.tables import HEAD, NOTES, WORDS
 from reports.site.aggregate import Aggregates
 from reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
 from reports.site.benchmarks_page import timed_runs
@@ -191,7 +191,7 @@ class _Builder:
         sections = self.stability.sections(columns, self.catalogue)
         self.pages.page("stability.html", "stability.html", columns=columns, sections=sections)
         timed = timed_runs(self.benchmarks, self.pages.write)
-        self.pages.page("benchmarks.html", "benchmarks.html", timed=timed, head=HEAD, notes=NOTES)
+        self.pages.page("benchmarks.html", "benchmarks.html", timed=timed, head=HEAD, words=WORDS, notes=NOTES)
         self.pages.page(
             "runs.html",
             "runs.html",

@@ -25,6 +25,7 @@ from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy
 from reports.benchmarks.compare import compare_runs
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
+from reports.benchmarks.tables import HEAD, not_timed_lines, report_markdown, tables_of
 from tests.reports.benchmarks import synthetic
 
 HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\"'*_[a](b)</figure>"
@@ -80,6 +81,32 @@ def test_the_first_call_is_that_of_the_process_which_had_everything_to_compile()
         info |= {"compile_cache": "fresh" if fresh else "kept", "first_call_seconds": 14.0 if fresh else 0.04}
     cells = cells_of(parse_benchmarks(json.dumps(document).encode(), "kept.json"))
     assert cells and {cell.first_call for cell in cells} == {14.0}
+
+
+def test_warm_and_cold_share_the_first_call_of_the_process_that_compiles_for_both():
+    document = synthetic.document(workloads={"v": (8, 8), "w": (8, 8)}, contracts={"forward": 1.0}, replicates=1)
+    warm = [entry["extra_info"] for entry in document["benchmarks"]]
+    for info in warm:
+        late = info["workload"] == "w"
+        info |= {"order": 2 if late else 0, "first_call_seconds": 0.008 if late else 14.0, "compile_cache": "fresh"}
+    for entry in json.loads(json.dumps(document["benchmarks"])):
+        entry["extra_info"] |= {"cache": "cold", "order": 1, "first_call_seconds": 0.8}
+        if entry["extra_info"]["workload"] == "w":
+            document["benchmarks"].append(entry)
+    cells = cells_of(parse_benchmarks(json.dumps(document).encode(), "both.json"))
+    assert {(cell.workload, cell.cache, cell.first_call, cell.opens) for cell in cells} == {
+        ("v", "warm", 14.0, True),  # and it loaded the compiler, which the report says
+        ("w", "warm", 0.8, False),
+        ("w", "cold", 0.8, False),
+    }
+
+
+def test_rates_are_those_of_the_time_beside_them(run):
+    """Of two backends with the same work, the slower one never has the larger share of the roof."""
+    for cell in cells_of(run):
+        of_it = [each for each in run.timings if each.key == cell.key]
+        assert cell.bytes_per_second == pytest.approx(of_it[0].floor_bytes / cell.seconds, rel=1e-9)
+        assert cell.roof == pytest.approx(cell.bytes_per_second / synthetic.COPY, rel=1e-9)
 
 
 def test_the_bands_of_the_classes_stand_at_the_median_of_the_limits(run):
@@ -142,6 +169,62 @@ def test_the_page_asks_nothing_of_the_network(written):
     assert found == []
 
 
+def small(**facts):
+    """A run of one process a backend on one small workload, with ``facts`` in every record."""
+    whole = synthetic.document(workloads={"w": (4, 8)}, contracts={"forward": 1.0}, rounds=3, replicates=1)
+    for entry in whole["benchmarks"]:
+        entry["extra_info"] |= facts
+    return whole
+
+
+def parsed(whole):
+    return parse_benchmarks(json.dumps(whole).encode(), "x.json")
+
+
+def columns(run, backend):
+    """A backend's row of the first table, by the name of the column."""
+    _, rows = tables_of(cells_of(run))[0]
+    return next(dict(zip(HEAD, row, strict=True)) for cell, row in rows if cell.backend == backend)
+
+
+def test_a_row_tells_speed_in_bytes_and_in_shares_with_the_digits_that_count():
+    whole = small(bytes_per_second=12.34e6, roof_fraction=4e-6, peak_multiple=12.0, device="cuda")
+    whole["benchmarks"][0]["stats"]["data"] = [0.5]
+    row = columns(run := parsed(whole), backend := whole["benchmarks"][0]["extra_info"]["backend"])
+    assert (row["GB/s"], row["of roof"], row["peak ÷ logits"]) == ("0.0123", "<0.01 %", "12.0")
+    assert row["time"] == "500 ms" and row["processes"] == "1" and row["mode"].endswith(", cuda")
+    shown = report_markdown(run, cells_of(run), [])
+    assert f"| {backend.replace('_', chr(92) + '_')} |" in shown and "| 0.0123 | <0.01 % |".replace("<", "\\<") in shown
+
+
+def test_a_call_that_opens_its_process_is_marked_and_the_mark_explained(tmp_path):
+    whole = small()
+    for place, entry in enumerate(whole["benchmarks"]):
+        entry["extra_info"]["order"] = place
+    (tmp_path / "benchmarks.json").write_text(json.dumps(whole))
+    assert columns(parsed(whole), "torch")["first call"].endswith(" †")
+    for text in (printed(print_benchmarks, tmp_path), report_markdown(parsed(whole), cells_of(parsed(whole)), [])):
+        assert "†: the very first call of its process" in text
+
+
+def test_names_and_numbers_of_the_frameworks_stand_on_one_line_in_eighty_columns(tmp_path):
+    whole = small(peak_multiple=0.00175, first_call_seconds=0.0432)
+    for entry in whole["benchmarks"]:
+        entry["extra_info"]["accuracy"]["ratio"] = 0.000175
+    (tmp_path / "benchmarks.json").write_text(json.dumps(whole))
+    lines = printed(print_benchmarks, tmp_path).splitlines()
+    assert any("tensorflow:graph" in line and "0.000175" in line and "0.00175" in line for line in lines)
+
+
+def test_what_was_not_timed_is_sorted_by_workload():
+    whole = small()
+    for workload, backend in (("w", "torch"), ("v", "numpy"), ("w", "jax")):
+        info = {"workload": workload, "backend": backend, "contract": "forward", "cache": "warm"}
+        whole["not_timed"] += [info | {"status": "unsupported", "message": "cannot"}] * 2
+    said = not_timed_lines(parsed(whole))
+    assert [line.partition(",")[0] for line in said] == ["v [numpy", "w [jax", "w [torch"]
+
+
 def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
     facts = synthetic.BACKENDS["numpy"]
     options = {"backends": {HOSTILE: (HOSTILE, HOSTILE, *facts[2:])}, "workloads": {HOSTILE: (4, 8)}, "rounds": 2}
@@ -153,7 +236,7 @@ def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
     text = (tmp_path / "report/benchmarks.md").read_text()
     assert "\x1b" not in text and not re.search(r"(?<!\\)<", text)
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {15}
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in rows} == {len(HEAD) + 1}
     assert "\x1b" not in printed(print_benchmarks, run)
 
 
