@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.errors import HarnessError, UsageError
-from reports.benchmarks.cells import cells_of, flagship, series_of, workloads_of
+from reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
+from reports.benchmarks.charts.style import shorten, signed
 from reports.benchmarks.read import read_benchmarks
-from reports.benchmarks.records import Benchmarks
+from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.tables import report_markdown
 
 if TYPE_CHECKING:
@@ -81,25 +83,53 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     if not chief:
         return []
     name = chief[0].workload
+    facts = _facts(benchmarks, cells)
     found = []
+
+    def add(file: str, says: str, chart: Any, missing: Iterable[NotTimed]) -> None:
+        found.append(Picture(file, says, signed(chart, [*_absent(missing, cells), facts])))
+
+    kind = chief[0].key
+    alike = [each for each in benchmarks.not_timed if each.key._replace(backend=kind.backend) == kind]
     if any(cell.roof is not None and cell.error is not None for cell in chief):
         says = f"{name}: share of the memory roof against error over tolerance, a mark for each backend"
-        found.append(Picture("accuracy", says, accuracy_chart(chief, cells)))
+        add("accuracy", says, accuracy_chart(chief, cells), alike)
     if any(cell.first_call for cell in chief):
-        says = f"{name}: the first call against later ones"
-        found.append(Picture("compile", says, compile_chart(chief, cells)))
+        add("compile", f"{name}: the first call against later ones", compile_chart(chief, cells), alike)
+    of_it = [each for each in benchmarks.not_timed if each.workload == name]
     memory = memory_chart([cell for cell in cells if cell.workload == name], cells)
     if memory is not None:
-        found.append(Picture("memory", f"{name}: peak memory as a multiple of the logits", memory))
+        add("memory", f"{name}: peak memory as a multiple of the logits", memory, of_it)
     lines = series_of(cells)
     for number, line in enumerate(lines, 1):
         says = f"nanoseconds per logit as the {line.over} grow, {line.contract}"
-        found.append(Picture(f"scaling-{line.over}-{number}", says, scaling_chart(line, cells)))
+        kinds = {cell.key._replace(backend="") for cell in line.cells}
+        gone = [each for each in benchmarks.not_timed if each.key._replace(backend="") in kinds]
+        add(f"scaling-{line.over}-{number}", says, scaling_chart(line, cells), gone)
     apart = {cell.workload for line in lines for cell in line.cells}
     for number, workload in enumerate((each for each in workloads_of(cells) if each not in apart), 1):
         chart = time_chart([cell for cell in cells if cell.workload == workload], cells)
-        found.append(Picture(f"time-{number:02}-{_file_name(workload)}", f"{workload}: time of a call", chart))
+        gone = [each for each in benchmarks.not_timed if each.workload == workload]
+        add(f"time-{number:02}-{_file_name(workload)}", f"{workload}: time of a call", chart, gone)
     return found
+
+
+def _facts(run: Benchmarks, cells: Sequence[Cell]) -> str:
+    """On what it was measured, when, and with which versions: a picture travels without its report."""
+    made = sorted({f"{cell.framework}\u00a0{cell.version}" for cell in cells})
+    devices = sorted({cell.device for cell in cells if cell.device})
+    on = f", on {' and '.join(devices)}" if devices and devices != ["cpu"] else ""
+    return f"Measured on {run.machine}{on}{f', {run.started[:10]}' if run.started else ''}: {', '.join(made)}."
+
+
+def _absent(missing: Iterable[NotTimed], cells: Sequence[Cell]) -> list[str]:
+    """Who is not in the picture: a backend that cannot do a workload would go unnoticed."""
+    timed = {cell.key for cell in cells}
+    gone: dict[str, dict[str, None]] = {}
+    for each in sorted(missing, key=lambda each: (each.backend, each.key)):
+        if each.key not in timed:
+            gone.setdefault(f"{each.contract}, {each.status}", {})[shorten(each.backend, 34)] = None
+    return [f"Not timed ({why}): {', '.join(names)}." for why, names in sorted(gone.items())]
 
 
 def print_benchmarks(run: Path, console: Console | None = None, style: str = "table") -> None:

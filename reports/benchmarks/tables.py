@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.plain import on_terminal
 from reports.benchmarks.cells import Cell, ranked
-from reports.benchmarks.charts.style import shorten
+from reports.benchmarks.charts.style import distinct
 from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.units import bytes_, percent, seconds
 from reports.escape import escape
@@ -97,8 +97,9 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
             said = "left" if name == "backend" else "right"
             broken = name.replace(" ÷ ", "\n÷ ") if "÷" in name else name.replace(" ", "\n")
             table.add_column(broken, overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
+        names = distinct([cell.backend for cell, _ in rows], 24)
         for cell, row in rows:
-            short = {"backend": shorten(cell.backend, 24), "class": cell.class_ or "–"}
+            short = {"backend": names[cell.backend], "class": cell.class_ or "–"}
             texts = [short.get(HEAD[place], row[place]) for place in places]
             table.add_row(*(Text(on_terminal(text)) for text in texts), style="" if cell.accurate else "dim")
         console.print(table)

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.benchmarks.cells import Cell, ranked
 from reports.benchmarks.charts.placement import text_width
-from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, label
+from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, labels, spread_over
 from reports.benchmarks.units import seconds
 
 __all__ = ["memory_chart", "time_chart"]
@@ -22,21 +22,17 @@ def time_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> An
     a rank. ``cells`` are of one workload.
     """
     alt = altair()
-    tint = colours(every or cells)
+    tint, names = colours(every or cells), labels(cells)
     panels = []
     for group in _groups(cells):
-        rows = [_row(cell, tint, rank, cell.seconds, _said(cell, seconds(cell.seconds))) for rank, cell in group]
+        rows = [_row(cell, tint, names, rank, cell.seconds, _said(cell, seconds(cell.seconds))) for rank, cell in group]
         for row, (_, cell) in zip(rows, group, strict=True):
             row |= {"low": cell.low, "high": cell.high}
         panel = _panel(alt, rows, "time of a call", intervals=True)
         panels.append(panel.properties(title=_panel_title(alt, group[0][1])))
     one = cells[0]
-    processes = {cell.processes for cell in cells}
     subtitle = [
-        (
-            f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over "
-            f"{'–'.join(str(n) for n in sorted({min(processes), max(processes)}))} processes."
-        ),
+        (f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over {spread_over(cells)}."),
         "In outline: fails its accuracy class, or was not judged; timed, never ranked."
         if any(cell.accurate is not True for cell in cells)
         else "",
@@ -47,17 +43,20 @@ def time_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> An
 def memory_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any | None:
     """The peak of memory as a multiple of the logits, a panel for each contract; None if no cell has it."""
     alt = altair()
-    tint = colours(every or cells)
+    tint, names = colours(every or cells), labels(cells)
     panels = []
     for group in _groups([cell for cell in cells if cell.memory is not None]):
         order = sorted((cell for _, cell in group), key=lambda cell: (cell.memory, cell.backend))
-        rows = [_row(cell, tint, None, cell.memory or 0.0, _said(cell, f"{cell.memory:.2f}×")) for cell in order]
+        rows = [_row(cell, tint, names, None, cell.memory or 0.0, _said(cell, f"{cell.memory:.2f}×")) for cell in order]
         panel = _panel(alt, rows, "peak memory ÷ size of the logits", reference=1.0)
         panels.append(panel.properties(title=_panel_title(alt, group[0][1])))
     if not panels:
         return None
     one = cells[0]
-    subtitle = [f"{one.dtype}{_extent(one)}.", "Shorter is leaner; the dashed line is the size of the logits."]
+    subtitle = [
+        f"{one.dtype}{_extent(one)}. Memory beyond the inputs.",
+        "Shorter is leaner; the dashed line is the size of the logits.",
+    ]
     return finished(_stacked(alt, panels), f"{one.workload}: peak memory of a call", subtitle)
 
 
@@ -72,10 +71,12 @@ def _groups(cells: Sequence[Cell]) -> list[list[tuple[int | None, Cell]]]:
     return groups
 
 
-def _row(cell: Cell, tint: dict[str, str], rank: int | None, value: float, text: str) -> dict[str, Any]:
+def _row(
+    cell: Cell, tint: dict[str, str], names: dict[str, str], rank: int | None, value: float, text: str
+) -> dict[str, Any]:
     colour = tint[cell.framework]
     fails = cell.accurate is not True
-    name = label(cell)
+    name = names[cell.backend]
     return {
         "name": f"{rank}. {name}" if rank is not None else name,
         "backend": cell.backend,
@@ -99,11 +100,9 @@ def _panel(
     """Bars with their values beside them; the axis leaves room for the longest text."""
     order = [row["name"] for row in rows]
     reach = max([row.get("high", row["value"]) for row in rows] + [reference or 0.0])
-    # The room that the texts need, as a share of the width.
-    need = max(
-        (row.get("high", row["value"]) / reach) * WIDTH + text_width(row["text"], FONT_SIZE) + 14 for row in rows
-    )
-    top = reach * max(need / WIDTH, 1.02)
+    # Where the axis must end for a bar and the text behind it to fit into the width.
+    ends = [(row.get("high", row["value"]), WIDTH - text_width(row["text"], FONT_SIZE) - 14) for row in rows]
+    top = max(1.02 * reach, *(end * WIDTH / max(room, WIDTH / 4) for end, room in ends))
     base = alt.Chart(alt.Data(values=rows))
     y = alt.Y(
         "name:N",
@@ -130,8 +129,11 @@ def _panel(
         layers.append(base.mark_rule(strokeWidth=2.4, color="white").encode(x="low:Q", x2="high:Q", y=y))
         layers.append(base.mark_rule(strokeWidth=1.2, color=INK).encode(x="low:Q", x2="high:Q", y=y))
     end = "high:Q" if intervals else "value:Q"
-    text = base.mark_text(align="left", dx=7, fontSize=FONT_SIZE, color=INK).encode(x=alt.X(end), y=y, text="text:N")
-    return alt.layer(*layers, text).properties(width=WIDTH, height=ROW * len(rows))
+    style: dict[str, Any] = {"align": "left", "dx": 7, "fontSize": FONT_SIZE}
+    halo = base.mark_text(stroke="white", strokeWidth=4, strokeJoin="round", **style)
+    for each in (halo, base.mark_text(color=INK, **style)):
+        layers.append(each.encode(x=alt.X(end), y=y, text="text:N"))
+    return alt.layer(*layers).properties(width=WIDTH, height=ROW * len(rows))
 
 
 def _stacked(alt: Any, panels: list[Any]) -> Any:

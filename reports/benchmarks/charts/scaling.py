@@ -7,7 +7,17 @@ from typing import Any
 from reports.benchmarks.cells import Cell, Series
 from reports.benchmarks.charts.frame import Axis, log_axis, log_ticks
 from reports.benchmarks.charts.placement import Box, spread, text_width
-from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, label, shapes
+from reports.benchmarks.charts.style import (
+    FONT_SIZE,
+    INK,
+    MUTED,
+    altair,
+    colours,
+    finished,
+    labels,
+    shapes,
+    spread_over,
+)
 
 __all__ = ["labels_of_scaling", "scaling_chart"]
 
@@ -35,6 +45,8 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
         {
             "x": _extent(cell, series),
             "y": cell.ns_per_logit,
+            "low": (cell.ns_per_logit or 0.0) * cell.low / cell.seconds,
+            "high": (cell.ns_per_logit or 0.0) * cell.high / cell.seconds,
             "backend": name,
             "stroke": tint[cell.framework],
             "fill": "white" if cell.accurate is False else tint[cell.framework],
@@ -46,13 +58,15 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
     base = alt.Chart(alt.Data(values=rows))
     stroke = alt.Stroke("stroke:N", scale=None)
     line = base.mark_line(strokeWidth=2).encode(x=axis_x, y=axis_y, stroke=stroke, detail="backend:N")
+    spans = base.mark_rule(strokeWidth=1.2, opacity=0.8).encode(x=axis_x, y=alt.Y("low:Q"), y2="high:Q", stroke=stroke)
     marks = base.mark_point(size=70, strokeWidth=1.5, opacity=1).encode(
         x=axis_x, y=axis_y, stroke=stroke, fill=alt.Fill("fill:N", scale=None), shape=alt.Shape("shape:N", scale=None)
     )
-    chart = alt.layer(line, *_ends(alt, series, lines, x, y, tint), marks).properties(width=WIDTH, height=HEIGHT)
+    chart = alt.layer(line, spans, *_ends(alt, series, lines, x, y, tint), marks).properties(width=WIDTH, height=HEIGHT)
+    over = spread_over(series.cells)
     subtitle = [
         f"{series.name}, {series.cells[0].dtype}, {series.contract}; {series.fixed}.",
-        "Lower is faster; flat means that a logit costs the same.",
+        f"Lower is faster; flat means that a logit costs the same. Upright lines: 95 % interval over {over}.",
         "Hollow marks fail their accuracy class." if any(cell.accurate is False for cell in series.cells) else "",
     ]
     return finished(chart, f"What a logit costs as the {series.over} grow", subtitle)
@@ -61,9 +75,10 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
 def labels_of_scaling(series: Series) -> list[Box]:
     """The boxes of the labels at the lines' ends, in pixels."""
     _, y = _axes(series)
+    names = labels(series.cells)
     boxes = []
     for (_, cells), height in zip(*_heights(series, y), strict=True):
-        width = text_width(label(cells[-1]), FONT_SIZE)
+        width = text_width(names[cells[-1].backend], FONT_SIZE)
         boxes.append(Box(AT, height - FONT_SIZE * 0.62, AT + width, height + FONT_SIZE * 0.62))
     return boxes
 
@@ -83,7 +98,8 @@ def _lines(series: Series) -> dict[str, list[Cell]]:
 
 def _axes(series: Series) -> tuple[Axis, Axis]:
     x = log_axis([_extent(cell, series) for cell in series.cells], WIDTH, margin=1.25)
-    return x, log_axis([cell.ns_per_logit or 1.0 for cell in series.cells], HEIGHT, margin=1.5, down=True)
+    spans = [(cell.ns_per_logit or 1.0) * end / cell.seconds for cell in series.cells for end in (cell.low, cell.high)]
+    return x, log_axis(spans, HEIGHT, margin=1.3, down=True)
 
 
 def _extent(cell: Cell, series: Series) -> float:
@@ -93,9 +109,10 @@ def _extent(cell: Cell, series: Series) -> float:
 def _ends(alt: Any, series: Series, lines: dict[str, list[Cell]], x: Axis, y: Axis, tint: dict[str, str]) -> list[Any]:
     """The backends' names right of the picture, each with a thin line to where its curve ends."""
     layers = []
+    names = labels(series.cells)
     for (_, cells), height in zip(*_heights(series, y), strict=True):
         last = cells[-1]
-        data = alt.Chart(alt.Data(values=[{"text": label(last)}]))
+        data = alt.Chart(alt.Data(values=[{"text": names[last.backend]}]))
         start_x, start_y = x.pixel(_extent(last, series)), y.pixel(last.ns_per_logit or y.low)
         layers.append(
             data.mark_rule(strokeWidth=0.9, color=MUTED, clip=False, opacity=0.7).encode(

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from reports.benchmarks.cells import Cell
 from reports.benchmarks.charts.frame import Axis, Frame, log_axis, log_ticks
 from reports.benchmarks.charts.placement import Box, Placed, place_labels, text_width
-from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, label, shapes
+from reports.benchmarks.charts.style import (
+    FONT_SIZE,
+    INK,
+    MUTED,
+    altair,
+    colours,
+    finished,
+    labels,
+    shapes,
+    spread_over,
+)
 
 __all__ = ["accuracy_chart", "compile_chart", "labels_of_accuracy", "labels_of_compiling"]
 
 WIDTH, HEIGHT = 780, 430
 #: Ratios of error to tolerance beyond these lie on the edge: exact results on the left, infinities on the right.
 LEAST, MOST = 1e-4, 1e4
+MARK = 8.0  # the radius of a mark, in pixels
+AXIS = "error ÷ tolerance of the declared class (1 = at the limit; logarithmic)"
 CLASS_FILL = {"A": "#eaf4ee", "B": "#f3f6ea", "C": "#fbf3df", "D": "#f3f6ea", "E": "#fbf3df", "F": "#fbe9e4"}
 
 
@@ -29,6 +41,8 @@ class Point:
     x: float
     y: float
     text: str
+    span: tuple[float, float, float, float]
+    """The 95 % interval of the time as a line: from x, y to x, y."""
 
 
 def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any:
@@ -45,18 +59,18 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
     x = alt.X(
         "x:Q",
         scale=_scale(alt, frame.x),
-        axis=alt.Axis(
-            values=log_ticks(frame.x), format="~g", title="error ÷ tolerance of the declared class (1 = at the limit)"
-        ),
+        axis=alt.Axis(values=log_ticks(frame.x), format="~g", title=AXIS),
     )
     y = alt.Y(
         "y:Q",
         scale=_scale(alt, frame.y),
         axis=alt.Axis(format="~%", title="share of the measured memory roof", tickCount=6),
     )
-    left_out = [label(cell) for cell in cells if cell.roof is None or cell.error is None]
+    names = labels(cells)
+    left_out = [names[cell.backend] for cell in cells if cell.roof is None or cell.error is None]
     subtitle = [
         f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. Up is faster, left is more accurate.",
+        f"{_declared(cells)} {_lines(cells)}",
         "The letter is the accuracy class that was reached." if not _limits(cells) else "",
         "Hollow marks fail their accuracy class: timed, never ranked."
         if any(point.cell.accurate is False for point in points)
@@ -73,14 +87,19 @@ def compile_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) ->
     alt = altair()
     points, frame = _compiling(cells)
     placed = _placed(points, frame, ())
-    one = cells[0]
-    x = alt.X("x:Q", scale=_scale(alt, frame.x), axis=_time_axis(alt, frame.x, "a call in steady state"))
-    y = alt.Y("y:Q", scale=_scale(alt, frame.y), axis=_time_axis(alt, frame.y, "the first call, nothing compiled yet"))
+    one, names = cells[0], labels(cells)
+    x = alt.X("x:Q", scale=_scale(alt, frame.x), axis=_time_axis(alt, frame.x, "a call in steady state (logarithmic)"))
+    first = "the first call, nothing compiled yet (logarithmic)"
+    y = alt.Y("y:Q", scale=_scale(alt, frame.y), axis=_time_axis(alt, frame.y, first))
+    opening = sorted(names[cell.backend] for cell in cells if cell.opens and cell.first_call)
     chart = alt.layer(*_marks(alt, points, placed, frame, x, y, every or cells))
     subtitle = [
+        (f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. Left runs faster, down is ready sooner."),
+        _lines(cells),
         (
-            f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. "
-            "Left runs faster, down is ready sooner; both axes are logarithmic."
+            f"The very first call of its process, which pays as well for what is loaded once: {', '.join(opening)}."
+            if opening
+            else ""
         ),
     ]
     return finished(
@@ -107,25 +126,69 @@ def _accuracy(cells: Sequence[Cell]) -> tuple[list[Point], Frame]:
     errors = [_clipped(cell.error or 0.0) for cell in drawn]
     limits = [limit for limit in _limits(cells).values() if LEAST < limit < MOST]
     x = log_axis([*errors, *limits, 0.05, 2.0], WIDTH, margin=2.5)
-    top = max([cell.roof or 0.0 for cell in drawn], default=1.0)
+    top = max([(cell.roof or 0.0) * cell.seconds / cell.low for cell in drawn], default=1.0)
     y = Axis(0.0, max(top * 1.15, 0.02), HEIGHT, down=True)
+    names = labels(cells)
     unnamed = not _limits(cells)  # no bands to tell the class by: the label does
     points = []
     for cell, error in zip(drawn, errors, strict=True):
-        value = cell.error if cell.error is not None else math.nan
-        edge = (
-            " (error 0)" if value == 0 else "" if math.isfinite(value) and value <= MOST else f" (error {value:.2g}×)"
-        )
-        text = label(cell) + (f" · {cell.class_}" if unnamed and cell.class_ else "") + edge
-        points.append(Point(cell, min(max(error, x.low), x.high), cell.roof or 0.0, text))
-    return points, Frame(x, y)
+        text = names[cell.backend] + (f" · {cell.class_}" if unnamed and cell.class_ else "") + _beyond(cell)
+        at, roof = min(max(error, x.low), x.high), cell.roof or 0.0
+        span = at, roof * cell.seconds / cell.high, at, roof * cell.seconds / cell.low
+        points.append(Point(cell, at, roof, text, span))
+    return _apart(points, x, 0), Frame(x, y)
 
 
 def _compiling(cells: Sequence[Cell]) -> tuple[list[Point], Frame]:
     drawn = [cell for cell in cells if cell.first_call]
-    x = log_axis([cell.seconds for cell in drawn], WIDTH, margin=1.8)
+    x = log_axis([end for cell in drawn for end in (cell.low, cell.high)], WIDTH, margin=1.8)
     y = log_axis([cell.first_call or 1.0 for cell in drawn], HEIGHT, margin=1.8, down=True)
-    return [Point(cell, cell.seconds, cell.first_call or 1.0, label(cell)) for cell in drawn], Frame(x, y)
+    names = labels(cells)
+    points = []
+    for cell in drawn:
+        first = cell.first_call or 1.0
+        points.append(Point(cell, cell.seconds, first, names[cell.backend], (cell.low, first, cell.high, first)))
+    return _apart(points, y, 1), Frame(x, y)
+
+
+def _apart(points: Sequence[Point], across: Axis, start: int) -> list[Point]:
+    """The intervals that lie in line and overlap, moved a little: else one would seem to end where another does."""
+    moved = []
+    for point in points:
+        at = across.pixel(point.span[start])
+        level = [
+            each
+            for each in points
+            if abs(across.pixel(each.span[start]) - at) < MARK
+            and each.span[1 - start] <= point.span[3 - start]
+            and point.span[1 - start] <= each.span[3 - start]
+        ]
+        shift = 3.5 * (level.index(point) - (len(level) - 1) / 2)
+        span = list(point.span)
+        span[start] = span[start + 2] = across.value(at + max(-5.0, min(shift, 5.0)))
+        moved.append(replace(point, span=(span[0], span[1], span[2], span[3])))
+    return moved
+
+
+def _lines(cells: Sequence[Cell]) -> str:
+    return f"Lines through marks: 95 % interval of the time over {spread_over(cells)}."
+
+
+def _beyond(cell: Cell) -> str:
+    """Where a mark lies on the edge, what it stands for."""
+    error = math.nan if cell.error is None else cell.error
+    if LEAST <= error <= MOST:
+        return ""
+    said = {math.inf: "∞", 0.0: "0"}.get(error, f"{error:.2g}×")
+    return " (error undefined)" if math.isnan(error) else f" (error {said})"
+
+
+def _declared(cells: Sequence[Cell]) -> str:
+    """Whose tolerance the errors are held against."""
+    declared = {cell.declared for cell in cells if cell.declared}
+    if len(declared) > 1:
+        return "Each error is held against the class that its backend declares."
+    return f"The tolerance is class {declared.pop()}'s, which all declare." if declared else ""
 
 
 def _clipped(error: float) -> float:
@@ -215,9 +278,19 @@ def _bands(alt: Any, cells: Sequence[Cell], frame: Frame) -> list[Any]:
 
 def _placed(points: Sequence[Point], frame: Frame, taken: Sequence[Box]) -> list[Placed]:
     pixels = [(frame.x.pixel(point.x), frame.y.pixel(point.y)) for point in points]
-    return place_labels(
-        pixels, [point.text for point in points], size=FONT_SIZE, width=WIDTH, height=HEIGHT, mark=8, taken=taken
-    )
+    texts = [point.text for point in points]
+    taken = [*taken, *(box for point in points for box in _span_boxes(point, frame))]
+    return place_labels(pixels, texts, size=FONT_SIZE, width=WIDTH, height=HEIGHT, mark=MARK, taken=taken)
+
+
+def _span_boxes(point: Point, frame: Frame) -> list[Box]:
+    """What an interval covers beyond its mark: no label may hide how far it reaches."""
+    x, y = frame.x.pixel(point.x), frame.y.pixel(point.y)
+    left, top, right, bottom = (axis.pixel(end) for axis, end in zip((frame.x, frame.y) * 2, point.span, strict=True))
+    top, bottom = min(top, bottom), max(top, bottom)
+    boxes = [Box(left, y - 1, x - MARK, y + 1), Box(x + MARK, y - 1, right, y + 1)]
+    boxes += [Box(x - 1, top, x + 1, y - MARK), Box(x - 1, y + MARK, x + 1, bottom)]
+    return [box for box in boxes if box.left < box.right and box.top < box.bottom]
 
 
 def _marks(
@@ -240,6 +313,8 @@ def _marks(
                 "colour": tint if point.cell.accurate is False else "white",
                 "fill": "white" if point.cell.accurate is False else tint,
                 "shape": shape[point.cell.mode],
+                "tint": tint,
+                **dict(zip(("x1", "y1", "x2", "y2"), point.span, strict=True)),
             }
         )
     base = alt.Chart(alt.Data(values=rows))
@@ -247,6 +322,9 @@ def _marks(
         base.transform_filter("datum.led")
         .mark_rule(strokeWidth=0.8, color="#9a9a9a")
         .encode(x=x, y=y, x2="lx:Q", y2="ly:Q")
+    )
+    spans = base.mark_rule(strokeWidth=1.4).encode(
+        x=alt.X("x1:Q"), y=alt.Y("y1:Q"), x2="x2:Q", y2="y2:Q", stroke=alt.Stroke("tint:N", scale=None)
     )
     marks = base.mark_point(size=150, strokeWidth=1.6, opacity=1).encode(
         x=x,
@@ -260,7 +338,7 @@ def _marks(
         x=alt.X("lx:Q"), y=alt.Y("ly:Q"), text="text:N"
     )
     text = base.mark_text(fontSize=FONT_SIZE, color=INK).encode(x=alt.X("lx:Q"), y=alt.Y("ly:Q"), text="text:N")
-    return [leaders, marks, halo, text]
+    return [leaders, spans, marks, halo, text]
 
 
 def _scale(alt: Any, axis: Axis) -> Any:

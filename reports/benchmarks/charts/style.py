@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 from conformance.errors import UsageError
 from conformance.plain import blanked
 from reports.benchmarks.cells import Cell
+from reports.benchmarks.charts.placement import text_width
 
-__all__ = ["FONT", "FONT_SIZE", "GRID", "INK", "MUTED", "altair", "colours", "finished", "label", "shapes", "shorten"]
+__all__ = [
+    "FONT", "FONT_SIZE", "GRID", "INK", "MUTED",
+    "altair", "colours", "distinct", "finished", "labels", "shapes", "shorten", "signed", "spread_over",
+]  # fmt: skip
 
 #: Okabe and Ito's palette, told apart with any kind of colour vision; its yellow is too pale for marks on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -43,11 +48,24 @@ def shapes(cells: Iterable[Cell]) -> dict[str, str]:
     return {name: SHAPES[i % len(SHAPES)] for i, name in enumerate(names)}
 
 
-def label(cell: Cell) -> str:
-    """What stands beside a mark: the backend, and its mode where its name does not say it."""
-    name = shorten(cell.backend, 34)
-    tells = not cell.mode or cell.mode in cell.backend or cell.mode == "eager"
-    return name if tells else f"{name} ({shorten(cell.mode, 12)})"
+def labels(cells: Iterable[Cell]) -> dict[str, str]:
+    """What stands beside a backend's mark: its name, and its mode where the name does not say it; no two alike."""
+    modes = {cell.backend: cell.mode for cell in cells}
+    names = distinct(modes, 34)
+    for backend, mode in modes.items():
+        if mode and mode not in backend and mode != "eager":
+            names[backend] += f" ({shorten(mode, 12)})"
+    return names
+
+
+def distinct(names: Iterable[str], length: int) -> dict[str, str]:
+    """Each name in at most ``length`` printable characters, no two alike: kernels of one file differ at their end."""
+    short = {name: shorten(name, length) for name in sorted({*names})}
+    alike = Counter(short.values())
+    short |= {name: f"…{blanked(name)[1 - length :]}" for name, said in short.items() if alike[said] > 1}
+    alike = Counter(short.values())
+    same = [name for name, said in short.items() if alike[said] > 1]
+    return short | {name: f"{shorten(name, length - 4)} #{number}" for number, name in enumerate(same, 1)}
 
 
 def shorten(text: str, length: int) -> str:
@@ -61,7 +79,7 @@ def shorten(text: str, length: int) -> str:
 
 def finished(chart: Any, title: str, subtitle: Iterable[str] = ()) -> Any:
     """The chart with title, subtitle and the common look."""
-    lines = [line for line in subtitle if line]
+    lines = [line for text in subtitle for line in _wrapped(text)]
     said: dict[str, Any] = {"text": title, "anchor": "start", "frame": "bounds", "offset": 14}
     if lines:
         said["subtitle"] = lines
@@ -84,3 +102,29 @@ def finished(chart: Any, title: str, subtitle: Iterable[str] = ()) -> Any:
         .configure_header(labelFontSize=13, labelColor=INK, titleFontSize=13)
         .configure_legend(labelFontSize=FONT_SIZE, titleFontSize=FONT_SIZE, labelColor=INK)
     )
+
+
+def signed(chart: Any, facts: Iterable[str]) -> Any:
+    """A finished chart with more lines below its title: who is missing, on what machine and with what it was made."""
+    said = chart.title.to_dict().get("subtitle", [])
+    chart.title.subtitle = [*said, *(line for fact in facts for line in _wrapped(fact))]
+    return chart
+
+
+def spread_over(cells: Iterable[Cell]) -> str:
+    """What an interval tells of: ``5 processes``, ``3–5 processes``; of a single one only the rounds can tell."""
+    counts = sorted({cell.processes for cell in cells})
+    if counts == [1]:
+        return "the rounds of one process"
+    return f"{'–'.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))} processes"
+
+
+def _wrapped(text: str, width: float = 770) -> list[str]:
+    """Lines of at most ``width`` pixels, as a longer one would widen the whole picture; none within a fixed space."""
+    lines: list[str] = []
+    for word in filter(None, text.split(" ")):
+        if lines and text_width(f"{lines[-1]} {word}", FONT_SIZE) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

@@ -19,7 +19,7 @@ from conformance.errors import UsageError
 from reports.benchmarks.band import DeadBand, write_band
 from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
 from reports.benchmarks.changes import changes_markdown, print_changes
-from reports.benchmarks.charts.placement import overlaps, place_labels
+from reports.benchmarks.charts.placement import overlaps, place_labels, text_width
 from reports.benchmarks.charts.scaling import labels_of_scaling
 from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy, labels_of_compiling
 from reports.benchmarks.compare import compare_runs
@@ -54,6 +54,67 @@ def test_every_picture_is_valid_and_the_flagship_comes_first(drawn):
     for each in drawn:
         spec = each.chart.to_dict(validate=True)
         assert spec["title"]["text"] and spec["title"]["subtitle"]
+
+
+def subtitle(each):
+    """A picture's lines below its title, as one text."""
+    return " ".join(each.chart.to_dict()["title"]["subtitle"]).replace("\u00a0", " ")
+
+
+def test_every_picture_tells_machine_threads_day_and_versions(drawn):
+    for each in drawn:
+        assert "Measured on Example CPU @ 2.0 GHz, 2 cores, 2 threads, 2026-03-01: " in subtitle(each)
+        assert "numpy 1.2.3, optax 1.2.3" in subtitle(each)
+
+
+def rows(spec):
+    """The data of all layers and panels of a specification."""
+    found = list(spec["data"]["values"]) if isinstance(spec, dict) and "values" in spec.get("data", {}) else []
+    inside = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else []
+    return found + [row for each in inside for row in rows(each)]
+
+
+def test_pictures_of_times_show_how_far_these_may_be_off(run, drawn):
+    of = {(cell.workload, cell.contract, cell.backend): cell for cell in cells_of(run)}
+    cell = of["lm-head-256x128256", "forward+grad", "jax"]
+    specs = {each.name: each.chart.to_dict() for each in drawn}
+    (found,) = [row for row in rows(specs["compile"]) if row.get("backend") == "jax"][:1]
+    assert (found["x1"], found["x2"]) == (cell.low, cell.high)
+    (found,) = [row for row in rows(specs["accuracy"]) if row.get("backend") == "jax"][:1]
+    ends = [cell.roof * cell.seconds / end for end in (cell.high, cell.low)]
+    assert [found["y1"], found["y2"]] == pytest.approx(ends)
+    for name, spec in specs.items():
+        if name.startswith("scaling"):
+            assert all(row["low"] < row["y"] < row["high"] for row in rows(spec) if "stroke" in row)
+        assert "5 processes" in json.dumps(spec) or name == "memory"
+
+
+def test_a_picture_names_who_could_not_be_timed():
+    whole = synthetic.document(workloads={"w": (64, 1000)}, rounds=2, replicates=1)
+    infos = [entry["extra_info"] for entry in whole["benchmarks"]]
+    whole["benchmarks"] = [each for each in whole["benchmarks"] if each["extra_info"]["backend"] != "optax"]
+    whole["not_timed"] = [info | {"status": "crash"} for info in infos if info["backend"] == "optax"]
+    said = {each.name: subtitle(each) for each in pictures(parsed(whole))}
+    both = ("Not timed (forward, crash): optax.", "Not timed (forward+grad, crash): optax.")
+    assert all(line in said["time-01-w"] and line in said["memory"] for line in both)
+    assert [line in said["accuracy"] for line in both] == [line in said["compile"] for line in both] == [False, True]
+    assert "the rounds of one process" in said["time-01-w"]
+
+
+def test_backends_with_long_names_are_told_apart_and_fit_the_picture():
+    facts = ("mine", "eager", 1.0, 0.01, 7.5, 1.0)
+    stem = "company/kernels/experimental/losses.py:"
+    ends = ("FusedCrossEntropy", "ChunkedCrossEntropy", "A" * 40 + "1" + "B" * 40, "A" * 40 + "2" + "B" * 40)
+    names = [stem + end for end in ends]
+    options = {"workloads": {"w": (64, 1000)}, "contracts": {"forward": 1.0}, "rounds": 2, "replicates": 1}
+    run = synthetic.benchmarks(backends=dict.fromkeys(names, facts), **options)
+    spec = next(each.chart.to_dict() for each in pictures(run) if each.name == "time-01-w")
+    bars = [row for row in rows(spec) if "backend" in row]
+    assert len({row["name"] for row in bars}) == len(names) == len({row["backend"] for row in bars})
+    assert all(len(row["name"]) <= 34 for row in bars)
+    assert any(row["name"].endswith(":FusedCrossEntropy") for row in bars)
+    _, reach = spec["vconcat"][0]["layer"][0]["encoding"]["x"]["scale"]["domain"]
+    assert all(560 * row["high"] / reach + text_width(row["text"], 12) < 560 for row in bars)
 
 
 def test_the_flagship_has_a_mark_for_each_backend_of_the_workload_that_says_most(run):
@@ -253,11 +314,13 @@ def test_a_run_without_roof_and_accuracy_is_reported_all_the_same(tmp_path):
 
 @pytest.mark.parametrize("ratio", ["inf", "nan", 0, 1e-300, 1e300])
 def test_errors_off_the_scale_are_drawn_on_its_edge(ratio):
-    whole = synthetic.document(workloads={"w": (4, 8)}, rounds=2, replicates=1)
+    whole = small()
     whole["benchmarks"][0]["extra_info"]["accuracy"].update(ratio=ratio, verdict="pass" if ratio == 0 else "fail")
     drawn = pictures(parse_benchmarks(json.dumps(whole).encode(), "x"))
-    text = json.dumps(drawn[0].chart.to_dict(validate=True))
+    text = json.dumps(drawn[0].chart.to_dict(validate=True), ensure_ascii=False)
     assert "NaN" not in text and "Infinity" not in text
+    said = {"inf": "∞", "nan": "undefined", 0: "0"}.get(ratio, f"{ratio}×")
+    assert f"(error {said})" in text
 
 
 def test_a_run_without_times_is_said_to_have_none(tmp_path):
