@@ -40,16 +40,22 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     HarnessError where nothing can be written.
     """
     from reports.benchmarks.charts.render import page, render
+    from reports.benchmarks.html import about_html, tables_html
 
     benchmarks = read_benchmarks(run)
     if not benchmarks.timings:
         raise UsageError(f"{benchmarks.path} holds no times", mend="run the benchmarks again, with other backends")
-    drawn = pictures(benchmarks)
+    drawn, cells = pictures(benchmarks), cells_of(benchmarks)
     written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name)]
     shown = [(each.says, f"{PICTURES}/{each.name}.svg") for each in drawn]
     texts = {
-        TEXT: report_markdown(benchmarks, cells_of(benchmarks), shown),
-        PAGE: page([(each.name, each.chart) for each in drawn], f"Benchmarks on {benchmarks.machine}"),
+        TEXT: report_markdown(benchmarks, cells, shown),
+        PAGE: page(
+            [(each.name, each.chart) for each in drawn],
+            f"Benchmarks on {benchmarks.machine}",
+            about_html(benchmarks),
+            tables_html(benchmarks, cells),
+        ),
     }
     for name, text in texts.items():
         try:

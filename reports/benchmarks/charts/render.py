@@ -12,6 +12,17 @@ from reports.benchmarks.charts.slim import slim
 __all__ = ["page", "render", "spec_of", "svg_of"]
 
 SCALE = 2.0
+#: Pictures and tables that are wider than a telephone scroll by themselves; on paper they shrink.
+STYLE = (
+    "body{font:1rem/1.5 sans-serif;color:#1a1a1a;background:#fff;margin:2rem 1rem}"
+    "main{max-width:88rem;margin:auto}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.25rem 0}"
+    "figure{margin:1.5rem 0 2.5rem}figure,.scroll{overflow-x:auto}"
+    "table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}"
+    "th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap;font-weight:400}"
+    "thead th{color:#5a5a5a}.word{text-align:left}.wrong{color:#b00020}"
+    "@media print{body{margin:0}figure,tr{break-inside:avoid}h2{break-after:avoid}figure,.scroll{overflow:visible}"
+    "figure svg{max-width:100%;height:auto}table{font-size:6pt}th,td{padding:1pt 2pt;white-space:normal}}"
+)
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
@@ -43,8 +54,11 @@ def svg_of(chart: Any) -> str:
     return slim(text)
 
 
-def page(charts: list[tuple[str, Any]], title: str) -> str:
-    """One HTML page with all charts, Vega inside: it asks nothing of the network. ``charts`` are (name, chart)."""
+def page(charts: list[tuple[str, Any]], title: str, before: str = "", after: str = "") -> str:
+    """One HTML page with all charts, Vega inside: it asks nothing of the network.
+
+    ``charts`` are (name, chart); ``before`` and ``after`` are HTML around them.
+    """
     import json
 
     from markupsafe import escape
@@ -54,14 +68,20 @@ def page(charts: list[tuple[str, Any]], title: str) -> str:
     )
     blocks = []
     for number, (_, chart) in enumerate(charts):
-        spec = json.dumps(spec_of(chart)).replace("<", "\\u003c")
-        blocks.append(f'<figure id="chart-{number}"></figure><script>showChart("#chart-{number}", {spec});</script>')
-    style = "body{font-family:sans-serif;margin:2rem auto;max-width:62rem}figure{margin:0 0 2.5rem;overflow-x:auto}"
+        spec = spec_of(chart)
+        # A picture for who cannot see it: what its title says, in place of a hundred marks without a name.
+        spec["config"] |= {"aria": False, "mark": {"aria": False}}
+        said = escape(" ".join([f"{spec['title']['text']}.", *spec["title"].get("subtitle", [])]))
+        text = json.dumps(spec).replace("<", "\\u003c")
+        blocks.append(
+            f'<figure tabindex="0"><div id="chart-{number}" role="img" aria-label="{said}"></div></figure>'
+            f'<script>showChart("#chart-{number}", {text});</script>'
+        )
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>\n'
-        f"<style>{style}</style>\n<script>{bundle}</script></head>\n<body><h1>{escape(title)}</h1>\n"
-        + "\n".join(blocks)
-        + "\n</body></html>\n"
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n<script>{bundle}</script></head>\n"
+        f"<body><main><h1>{escape(title)}</h1>\n{before}\n" + "\n".join(blocks) + f"\n{after}\n</main></body></html>\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import io
 import json
@@ -23,7 +24,7 @@ from reports.benchmarks.charts.placement import overlaps, place_labels, text_wid
 from reports.benchmarks.charts.scaling import labels_of_scaling
 from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy, labels_of_compiling
 from reports.benchmarks.compare import compare_runs
-from reports.benchmarks.read import parse_benchmarks
+from reports.benchmarks.read import parse_benchmarks, read_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
 from reports.benchmarks.tables import HEAD, not_timed_lines, report_markdown, tables_of
 from tests.reports.benchmarks import synthetic
@@ -284,6 +285,18 @@ def test_what_was_not_timed_is_sorted_by_workload():
         whole["not_timed"] += [info | {"status": "unsupported", "message": "cannot"}] * 2
     said = not_timed_lines(parsed(whole))
     assert [line.partition(",")[0] for line in said] == ["v [numpy", "w [jax", "w [torch"]
+
+
+def test_the_page_holds_the_numbers_of_the_tables_and_says_what_each_picture_shows(written):
+    folder, _ = written
+    text = (folder / "report/benchmarks.html").read_text()
+    run = read_benchmarks(folder / "run")
+    for _, group in tables_of(cells_of(run)):
+        for _, texts in group:
+            assert all(f">{html.escape(each)}</t" in text for each in texts)
+    labels = re.findall(r'role="img" aria-label="([^"]*)"', text)
+    assert len(labels) == len(pictures(run)) and all("Measured on Example CPU" in each for each in labels)
+    assert text.count("<main>") == 1 and "Machine: Example CPU" in text and "How to read this" in text
 
 
 def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):

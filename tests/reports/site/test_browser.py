@@ -69,6 +69,14 @@ def test_the_pictures_of_the_times_are_there(page: Any, site: Path) -> None:
     assert len(widths) >= 4 and min(widths) > 100
 
 
+def test_on_paper_no_column_of_the_times_is_cut_off(page: Any, site: Path) -> None:
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 between its margins
+    page.emulate_media(media="print")
+    page.goto(f"file://{site}/benchmarks.html")
+    ends = page.evaluate("[...document.querySelectorAll('.times')].map(each => each.getBoundingClientRect().right)")
+    assert ends and max(ends) <= 718
+
+
 def test_the_semantics_can_be_narrowed_to_differences(page: Any, site: Path) -> None:
     page.goto(f"file://{site}/semantics.html")
     rows = page.locator(".semantics tbody tr:visible")
