@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>|`]+")
 def escape(text: object) -> str:
     """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
     plain = blanked(text)
-    for special in "\\`*_{}[]<>()#+!|~&":
+    for special in "\\`*_{}[]<>()#+!|~&$":
         plain = plain.replace(special, "\\" + special)
     return plain
 
