@@ -20,7 +20,7 @@ from conformance.errors import HarnessError, Place, UsageError
 from conformance.places import ROOT
 from reports.benchmarks.records import Machine
 
-__all__ = ["DEFAULT", "FOLDER", "DeadBand", "band_of", "find_band", "read_band", "write_band"]
+__all__ = ["DEFAULT", "FOLDER", "DeadBand", "band_of", "find_band", "read_band", "same_machine", "write_band"]
 
 FOLDER = ROOT / "results" / "aa"
 #: Without an A/A run of the machine: wide, since shared machines have been seen to differ by more than 5 %.
@@ -72,10 +72,12 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
     def says(self) -> str:
         """Width, and the false-positive rate with its 95 % interval, in a sentence or two."""
         if not self.stored:
-            return (
-                f"Dead band ±{self.width:.1%}, the default: no A/A run of this machine is stored, so the "
-                f"false-positive rate is not known."
+            what = (
+                "the default: no A/A run of this machine is stored"
+                if self.how == _DEFAULT
+                else "with no A/A run behind"
             )
+            return f"Dead band ±{self.width:.1%}, {what}, so the false-positive rate is not known; {_MEND}."
         low, high = _proportion(self.false_calls, self.comparisons)
         text = (
             f"Dead band ±{self.width:.1%}, from an A/A run on {self.machine or 'a machine that it does not name'}; "
@@ -109,18 +111,22 @@ def find_band(machine: Machine, file: Path | None = None, folder: Path = FOLDER)
     if file is not None:
         return read_band(file)
     stored = [read_band(each) for each in sorted(folder.glob("*.json"))] if folder.is_dir() else []
-    same = [each for each in stored if each.machine and _same(each.machine, machine)]
-    return max(same, key=lambda each: each.measured, default=DeadBand(width=DEFAULT))
+    same = [each for each in stored if each.machine and same_machine(each.machine, machine)]
+    return max(same, key=lambda each: each.measured, default=DeadBand(width=DEFAULT, how=_DEFAULT))
 
 
 def read_band(file: Path) -> DeadBand:
     """Read a stored band. Raises UsageError, naming file and key."""
     try:
-        return msgspec.json.decode(file.read_bytes(), type=DeadBand)
+        band = msgspec.json.decode(file.read_bytes(), type=DeadBand)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}", mend=_MEND) from None
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"no dead band: {error}", place=Place(file), mend=_MEND) from None
+    if band.schema > SCHEMA:
+        problem = f"written by a newer suite (schema {band.schema}, this one reads {SCHEMA})"
+        raise UsageError(problem, place=Place(file, key="schema"), mend="update the suite")
+    return band
 
 
 def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) -> Path:
@@ -135,10 +141,12 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
     return path
 
 
+_DEFAULT = "the default"
 _MEND = "`python -m reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
 
 
-def _same(one: Machine, other: Machine) -> bool:
+def same_machine(one: Machine, other: Machine) -> bool:
+    """Whether processor and usable cores are the same, with however many threads."""
     return (one.cpu, one.cores) == (other.cpu, other.cores)
 
 

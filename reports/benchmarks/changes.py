@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.plain import lines_on_terminal, on_terminal
 from reports.benchmarks.compare import ChangeRow, Comparison, Missing
-from reports.benchmarks.units import percent_change, seconds
+from reports.benchmarks.units import percent_changes, seconds
 from reports.escape import escape
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ _STYLES = {"slower": "bold red", "faster": "green", "unclear": "dim", "too few":
 
 
 def print_changes(comparison: Comparison, console: Console | None = None, *, everything: bool = False) -> None:
-    """Print the changes (``everything``: all rows), what is missing, and how far the table is to be believed."""
+    """Print what changed or lost its accuracy (``everything``: all rows), what is missing, how far to believe it."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
-    rows = comparison.rows if everything else comparison.changes
+    rows = comparison.rows if everything else _worth_telling(comparison)
     if rows:
         table = Table(title="times, new against old", title_justify="left", show_lines=True)
         table.add_column("what", overflow="fold")
@@ -38,7 +38,7 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
             cells = (f"{row.workload}\n{row.backend}, {row.contract}, {row.cache}", times, _change(row), _p_values(row))
             table.add_row(
                 *(Text(lines_on_terminal(cell)) for cell in cells),
-                Text(on_terminal(_call(row)), style=_STYLES[row.call]),
+                Text(on_terminal(_call(row)), style=_STYLES["slower" if row.lost_accuracy else row.call]),
             )
         console.print(table)
     console.print(Text(_tally(comparison)))
@@ -51,8 +51,7 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
 def change_lines(comparison: Comparison) -> list[str]:
     """The changes in plain lines, the largest first, with what a reader needs to believe them; not escaped."""
     lines = [_tally(comparison)]
-    lost = [row for row in comparison.regressions if not row.changed]
-    for row in (*comparison.changes, *lost):
+    for row in _worth_telling(comparison):
         change = f"{seconds(row.old_seconds)} → {seconds(row.new_seconds)}, {_change(row)}"
         lines.append(f"{_call(row)}: {row.key}: {change}; p {row.p:.2g}, Holm {row.p_holm:.2g}")
     return [*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes]
@@ -64,17 +63,24 @@ def changes_markdown(comparison: Comparison) -> str:
     lines += [f"{escape(note)}\n" for note in comparison.notes]
     if comparison.rows:
         lines += ["| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
-        ordered = (*comparison.changes, *(row for row in comparison.rows if not row.changed))
-        for row in ordered:
-            call = f"**{escape(_call(row))}**" if row.changed else escape(_call(row))
+        told = _worth_telling(comparison)
+        for row in (*told, *(row for row in comparison.rows if row not in told)):
+            call = f"**{escape(_call(row))}**" if row in told else escape(_call(row))
             lines.append("| " + " | ".join([*(escape(cell) for cell in _cells(row)[:-1]), call]) + " |")
         lines.append("")
     lines += [f"- {escape(_missing(each))}" for each in comparison.missing]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _worth_telling(comparison: Comparison) -> tuple[ChangeRow, ...]:
+    """What lost its accuracy, whatever its time did, and then the changes, the largest first."""
+    lost = tuple(row for row in comparison.rows if row.lost_accuracy)
+    return (*lost, *(row for row in comparison.changes if not row.lost_accuracy))
+
+
 def _change(row: ChangeRow) -> str:
-    return f"{percent_change(row.ratio)} ({percent_change(row.low)} … {percent_change(row.high)})"
+    ratio, low, high = percent_changes(row.ratio, row.low, row.high)
+    return f"{ratio} ({low} … {high})"
 
 
 def _p_values(row: ChangeRow) -> str:
@@ -82,12 +88,13 @@ def _p_values(row: ChangeRow) -> str:
 
 
 def _cells(row: ChangeRow) -> list[str]:
+    ratio, low, high = percent_changes(row.ratio, row.low, row.high)
     return [
         *row.key,
         seconds(row.old_seconds),
         seconds(row.new_seconds),
-        percent_change(row.ratio),
-        f"{percent_change(row.low)} … {percent_change(row.high)}",
+        ratio,
+        f"{low} … {high}",
         f"{row.p:.2g}",
         f"{row.p_holm:.2g}",
         _call(row),
@@ -104,7 +111,10 @@ def _call(row: ChangeRow) -> str:
 def _tally(comparison: Comparison) -> str:
     counts = {call: sum(row.call == call for row in comparison.rows) for call in _STYLES}
     said = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
-    return f"{len(comparison.rows)} comparisons: {said}{_overall(comparison.rows)}." if said else "No time is in both."
+    text = f"{len(comparison.rows)} comparisons: {said}{_overall(comparison.rows)}." if said else "No time is in both."
+    inaccurate = sum(row.lost_accuracy for row in comparison.rows)
+    text += f" {inaccurate} lost accuracy: a speed that was bought with it counts for nothing." if inaccurate else ""
+    return text + (f" {len(comparison.lost)} cannot be timed any more." if comparison.lost else "")
 
 
 def _overall(rows: Sequence[ChangeRow]) -> str:
@@ -115,4 +125,5 @@ def _overall(rows: Sequence[ChangeRow]) -> str:
 def _missing(missing: Missing) -> str:
     where = f"{missing.workload} [{missing.backend}, {missing.contract}, {missing.cache}]"
     why = f": {missing.status}" + (f", {missing.message}" if missing.message else "")
+    why += " (a regression)" if missing.lost else ""
     return f"only in the {missing.only} run: {where}; in the other one{why}"

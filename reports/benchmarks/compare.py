@@ -24,15 +24,16 @@ import msgspec
 
 from reports.benchmarks.band import DeadBand, find_band
 from reports.benchmarks.bootstrap import ratio_interval
-from reports.benchmarks.ranks import holm, least_p, mann_whitney
+from reports.benchmarks.notes import ALPHA, FEWEST, notes_on
+from reports.benchmarks.ranks import holm, mann_whitney
 from reports.benchmarks.records import Benchmarks, Key, Timing
 
-__all__ = ["ALPHA", "FEWEST", "Call", "ChangeRow", "Comparison", "Missing", "compare", "compare_runs"]
+__all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "Call", "ChangeRow", "Comparison", "Missing", "compare", "compare_runs"]
 
 Call = Literal["slower", "faster", "same", "unclear", "too few"]
-ALPHA = 0.05
-#: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
-FEWEST = 4
+#: Why there is no time although one was tried for. What a backend does not offer, or nobody asked for, is no failure.
+FAILED = frozenset({"crash", "timeout", "error"})
+OTHER_WORK = "other work"
 
 
 class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +82,18 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lost_accuracy(self) -> bool:
-        """Whether it conformed in the old run and does not in the new one: its speed counts for nothing then."""
-        return self.old_accuracy == "pass" and self.new_accuracy not in ("pass", None)
+        """Whether it conformed in the old run and does not in the new one: its speed counts for nothing then.
+
+        What the new run did not judge ("not run") has lost nothing.
+        """
+        return self.old_accuracy == "pass" and self.new_accuracy not in ("pass", "not run", None)
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """What only one run has a time for; ``status`` and ``message`` are the other run's word on it, if it has one."""
+    """What only one run has a time for; ``status`` and ``message`` are the other run's word on it, if it has one.
+
+    ``other work``: the other run timed something else under the same name, so that no ratio means anything.
+    """
 
     workload: str
     backend: str
@@ -95,6 +102,11 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     only: Literal["old", "new"]
     status: str = "not run"
     message: str | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the old run timed it and the new one tried and failed: the worst that can become of a time."""
+        return self.only == "old" and self.status in FAILED
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,9 +131,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(row for row in self.rows if row.call == "slower" or row.lost_accuracy)
 
     @property
+    def lost(self) -> tuple[Missing, ...]:
+        """What the old run timed and the new one could not, as it crashed, hung or raised."""
+        return tuple(each for each in self.missing if each.lost)
+
+    @property
     def regressed(self) -> bool:
-        """Whether anything got slower or lost its accuracy."""
-        return bool(self.regressions)
+        """Whether anything got slower, lost its accuracy, or cannot be timed any more."""
+        return bool(self.regressions or self.lost)
 
     def lines(self) -> list[str]:
         """What changed, in plain lines: the tally, each change, what is missing, and how far it is to be believed."""
@@ -139,20 +156,21 @@ def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None)
     """Compare two runs; ``band`` is looked up for the new run's machine if it is not given."""
     band = band or find_band(new.machine)
     before, after = old.by_key(), new.by_key()
+    rows = tuple(compare(old, new, band))
     return Comparison(
         old=old.path,
         new=new.path,
-        rows=tuple(compare(old, new, band)),
+        rows=rows,
         missing=(*_missing(before, after, new, "old"), *_missing(after, before, old, "new")),
         band=band,
-        notes=_notes(old, new),
+        notes=notes_on(old, new, rows, band),
     )
 
 
 def compare(old: Benchmarks, new: Benchmarks, band: DeadBand) -> list[ChangeRow]:
-    """A row for each key that both runs timed, in the new run's order."""
+    """A row for each key under which both runs timed the same work, in the new run's order."""
     before, after = old.by_key(), new.by_key()
-    shared = [key for key in after if key in before]
+    shared = [key for key in after if key in before and not _other_work(before[key], after[key])]
     p_values = [mann_whitney(_medians(before[key]), _medians(after[key])) for key in shared]
     corrected = holm(p_values)
     return [
@@ -227,20 +245,22 @@ def _missing(
     other: Benchmarks,
     only: Literal["old", "new"],
 ) -> list[Missing]:
-    said = {each.key: each for each in other.not_timed}
+    said = {each.key: (each.status, each.message) for each in other.not_timed}
     rows = []
-    for key in here:
+    for key, timings in here.items():
+        status, message = said.get(key, ("not run", None))
         if key in there:
-            continue
-        word = said.get(key)
-        status, message = (word.status, word.message) if word else ("not run", None)
-        workload, backend, contract, cache = key
+            older, newer = (timings, there[key]) if only == "old" else (there[key], timings)
+            message = _other_work(older, newer)
+            if message is None:
+                continue
+            status = OTHER_WORK
         rows.append(
             Missing(
-                workload=workload,
-                backend=backend,
-                contract=contract,
-                cache=cache,
+                workload=key.workload,
+                backend=key.backend,
+                contract=key.contract,
+                cache=key.cache,
                 only=only,
                 status=status,
                 message=message,
@@ -249,29 +269,10 @@ def _missing(
     return rows
 
 
-def _notes(old: Benchmarks, new: Benchmarks) -> tuple[str, ...]:
-    notes = []
-    if old.machine != new.machine:
-        notes.append(
-            f"The runs are of different machines or thread counts ({old.machine}; {new.machine}): "
-            f"the ratios compare those as much as the code."
-        )
-    shared = [(before, new.by_key()[key]) for key, before in old.by_key().items() if key in new.by_key()]
-    if shared:
-        fewest = min((len(before), len(after)) for before, after in shared)
-        least = least_p(*fewest)
-        if least * len(shared) > ALPHA:
-            notes.append(
-                f"Holm's correction over {len(shared)} comparisons is out of reach with {fewest[0]} processes against "
-                f"{fewest[1]}: the smallest p they can give is {least:.2g}. No call can be family-wise here."
-            )
-    moved = sorted(
-        {
-            f"{b[0].backend} {b[0].version} → {a[0].version}"
-            for b, a in shared
-            if b[0].version and a[0].version and b[0].version != a[0].version
-        }
+def _other_work(old: Sequence[Timing], new: Sequence[Timing]) -> str | None:
+    """How the tensors or the device of a workload differ between two runs; None where they do not, or are not told."""
+    told = (
+        (name, getattr(old[0], name), getattr(new[0], name)) for name in ("shape", "axis", "dtype", "device", "targets")
     )
-    if moved:
-        notes.append(f"Versions differ: {', '.join(moved)}.")
-    return tuple(notes)
+    moved = [f"{name} {before} → {after}" for name, before, after in told if before and after and before != after]
+    return ", ".join(moved) or None

@@ -87,6 +87,7 @@ class Timing(_Described, frozen=True, kw_only=True):
 
     shape: list[int] = []
     axis: int | None = None
+    targets: str = ""
     classes: int | None = None
     positions: int | None = None
     series: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bytes_", "percent", "percent_change", "seconds"]
+__all__ = ["bytes_", "percent", "percent_change", "percent_changes", "seconds"]
 
 _STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 
@@ -36,7 +36,14 @@ def percent(share: float | None) -> str:
 
 def percent_change(ratio: float) -> str:
     """A ratio of times as a change: 1.1 is ``+10.0 %``; from a doubling on, as a factor."""
-    return f"×{_digits(ratio)}" if ratio >= 2 or ratio <= 0.5 else f"{(ratio - 1) * 100:+.1f} %"
+    return percent_changes(ratio)[0]
+
+
+def percent_changes(*ratios: float) -> list[str]:
+    """Ratios that belong together, as an estimate and its interval do: all in percent, or all as factors."""
+    if any(ratio >= 2 or ratio <= 0.5 for ratio in ratios):
+        return [f"×{_digits(ratio)}" for ratio in ratios]
+    return [f"{(ratio - 1) * 100:+.1f} %" for ratio in ratios]
 
 
 def _digits(value: float) -> str:

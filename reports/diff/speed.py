@@ -5,21 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.errors import UsageError
+from conformance.plain import on_terminal
 from conformance.results.store import FILE as OUTCOMES
-from reports.benchmarks.read import find_benchmarks
+from reports.benchmarks.read import FILE, find_benchmarks
 
 if TYPE_CHECKING:
     from reports.benchmarks.compare import Comparison
 
-__all__ = ["compare_speed", "only_timed", "speed_text"]
+__all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text"]
 
 
 def only_timed(old: Path, new: Path) -> bool:
-    """Whether both runs hold times and neither holds verdicts, as `conformance bench` leaves them."""
-    found = (find_benchmarks(each) for each in (old, new))
-    return all(file is not None and file.name != OUTCOMES for file in found) and not any(
-        (each / OUTCOMES).is_file() for each in (old, new)
-    )
+    """Whether the two runs have times and no verdicts in common, as `conformance bench` leaves them.
+
+    Raises UsageError, naming the run at fault, where one has nothing that the other has.
+    """
+    held = [_held(each) for each in (old, new)]
+    if held[0] & held[1]:
+        return OUTCOMES not in held[0] & held[1]
+    for path, mine, others in ((new, held[1], held[0]), (old, held[0], held[1])):
+        if others and not mine:
+            mend = f"name a folder that holds {' or '.join(sorted(others))}, as the other run does"
+            raise UsageError(f"{path} holds no run" if path.exists() else f"there is no {path}", mend=mend)
+    if held[0]:
+        one, two = (f"{path} holds {', '.join(sorted(what))}" for path, what in zip((old, new), held, strict=True))
+        raise UsageError(f"nothing to compare: {one}, and {two}", mend="name two runs of one kind")
+    return False
+
+
+def _held(run: Path) -> set[str]:
+    """Which of the two results files a run has."""
+    timed = find_benchmarks(run)
+    if run.is_file():
+        return {OUTCOMES if run.name == OUTCOMES else FILE}
+    return {name for name, there in ((FILE, timed is not None), (OUTCOMES, (run / OUTCOMES).is_file())) if there}
 
 
 def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison | None:
@@ -39,6 +59,24 @@ def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison 
     return compare_runs(before, after, None if band is None else read_band(band))
 
 
+def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Comparison:
+    """The comparison of two runs that hold times and no verdicts.
+
+    Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is no success.
+    """
+    from reports.benchmarks.compare import OTHER_WORK
+
+    found = compare_speed(old, new, band)
+    assert found is not None
+    if not found.rows and not found.lost:
+        other = next((f": {each.workload}: {each.message}" for each in found.missing if each.status == OTHER_WORK), "")
+        raise UsageError(
+            f"{old} and {new} have no time in common{other}",
+            mend="name two runs of the same workloads, backends and contracts",
+        )
+    return found
+
+
 def speed_text(found: Comparison, style: str) -> str:
     """A comparison of times alone as ``text``, ``markdown`` or ``json``."""
     if style == "json":
@@ -49,4 +87,4 @@ def speed_text(found: Comparison, style: str) -> str:
         from reports.benchmarks.changes import changes_markdown
 
         return changes_markdown(found)
-    return "\n".join(found.lines()) + "\n"
+    return "\n".join(map(on_terminal, found.lines())) + "\n"

@@ -1,0 +1,128 @@
+"""What makes two benchmark runs hard to compare, in sentences: machines, versions, few processes, a common shift."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from reports.benchmarks.band import LEAST, DeadBand, same_machine
+from reports.benchmarks.ranks import least_p
+from reports.benchmarks.records import Benchmarks, Timing
+
+if TYPE_CHECKING:
+    from reports.benchmarks.compare import ChangeRow
+
+__all__ = ["ALPHA", "FEWEST", "notes_on"]
+
+ALPHA = 0.05
+#: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
+FEWEST = 4
+#: Of the environment, what may move times although no backend's version did.
+_ENVIRONMENT = ("python", "platform", "extensions")
+
+
+def notes_on(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> tuple[str, ...]:
+    """The notes that go with a comparison; ``rows`` are what was compared by ``band``."""
+    return (
+        *_machines(old, new),
+        *_processes(rows),
+        *_band(new, rows, band),
+        *_shift(old, new, rows, band),
+        *_software(old, new),
+    )
+
+
+def _machines(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
+    if old.machine != new.machine:
+        yield (
+            f"The runs are of different machines or thread counts ({old.machine}; {new.machine}): "
+            f"the ratios compare those as much as the code."
+        )
+
+
+def _processes(rows: Sequence[ChangeRow]) -> Iterator[str]:
+    few = sum(row.call == "too few" for row in rows)
+    if few:
+        yield (
+            f"{few} of {len(rows)} comparisons have fewer than {FEWEST} processes on a side, and no change is called "
+            f"there however large: time both runs with `conformance bench --replicates {FEWEST}` or more."
+        )
+    if len(rows) > few:
+        least, sides = min((least_p(*sides), sides) for sides in ((r.old_processes, r.new_processes) for r in rows))
+        if least * len(rows) > ALPHA:
+            yield (
+                f"Holm's correction over {len(rows)} comparisons is out of reach with {sides[0]} processes against "
+                f"{sides[1]}: the smallest p they can give is {least:.2g}. No call can be family-wise here."
+            )
+
+
+def _band(new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterator[str]:
+    """Where the band's own figures are of other conditions than what it judges."""
+    if not band.stored:
+        return
+    if band.machine and not same_machine(band.machine, new.machine):
+        yield f"The dead band is of another machine ({band.machine}) than the new run ({new.machine})."
+    elif band.machine and band.machine.threads != new.machine.threads and band.machine.threads and new.machine.threads:
+        yield (
+            f"The dead band was taken with {band.machine.threads} threads, and the new run with {new.machine.threads}."
+        )
+    sides = {min(row.old_processes, row.new_processes) for row in rows if row.call != "too few"}
+    if band.replicates and sides and min(sides) < band.replicates:
+        yield (
+            f"The dead band's figures are of {band.replicates} processes a side; with {min(sides)}, intervals are "
+            f"wider and fewer changes are found."
+        )
+
+
+def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterator[str]:
+    """Signs that the machine moved and not the code: its own bandwidths, or all frameworks in one direction."""
+    before, after = dict(_numbers(old.roof)), dict(_numbers(new.roof))
+    roofs = [math.log(after[key] / before[key]) for key in before.keys() & after.keys()]
+    if roofs and not band.contains(math.exp(median(roofs))):
+        yield (
+            f"The machine's own bandwidths, measured in both runs, moved by {math.expm1(median(roofs)):+.1%} (median "
+            f"of {len(roofs)}): times may have moved with the machine and not with the code."
+        )
+    frameworks: dict[str, list[float]] = {}
+    for row in rows:
+        frameworks.setdefault(row.backend.partition(":")[0], []).append(math.log(row.ratio))
+    middles = [median(each) for each in frameworks.values()]
+    if len(middles) >= 3 and (min(middles) > math.log1p(LEAST) or max(middles) < -math.log1p(LEAST)):
+        yield (
+            f"All {len(middles)} frameworks moved in one direction (medians {math.expm1(min(middles)):+.1%} to "
+            f"{math.expm1(max(middles)):+.1%}): that is rather the machine than the code of any of them. "
+            f"Run both again, one after the other."
+        )
+
+
+def _numbers(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, (*above, name))
+        elif isinstance(value, int | float) and math.isfinite(value) and value > 0:
+            yield (*above, name), float(value)
+
+
+def _software(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
+    after = new.by_key()
+    shared = [(before[0], after[key][0]) for key, before in old.by_key().items() if key in after]
+    moved = dict.fromkeys(each for b, a in shared for each in _versions(b, a))
+    if moved:
+        yield f"Versions differ: {', '.join(sorted(moved))}."
+    one, two = old.environment, new.environment
+    both = [key for key in _ENVIRONMENT if key in one and key in two]
+    told = [f"{key} {one[key]} → {two[key]}" for key in both if one[key] != two[key]]
+    if told:
+        yield f"Environments differ: {', '.join(told)}."
+
+
+def _versions(before: Timing, after: Timing) -> Iterator[str]:
+    """The backend's own version, and those of the packages beneath it, where both runs tell them."""
+    if before.version and after.version and before.version != after.version:
+        yield f"{before.backend} {before.version} → {after.version}"
+    for name in before.versions.keys() & after.versions.keys():
+        one, two = before.versions[name], after.versions[name]
+        if one != two and (one, two) != (before.version, after.version):
+            yield f"{name} {one} → {two}"
