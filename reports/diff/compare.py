@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance.errors import UsageError
 from reports.diff.rows import Key, Row, Side, read_side
+
+if TYPE_CHECKING:
+    from reports.benchmarks.compare import Comparison as Speed
 
 __all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
 
@@ -76,12 +79,12 @@ class Comparison:
     incomparable: list[str] = field(default_factory=list)
     compared: int = 0
     counts: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
-    speed: Any = None
+    speed: Speed | None = None
 
     @property
     def regressed(self) -> bool:
-        """Whether there is any regression; failures of checks that the old run did not make are none."""
-        return bool(self.regressions)
+        """Whether there is any regression, of time too; failures of checks that the old run did not make are none."""
+        return bool(self.regressions) or (self.speed is not None and self.speed.regressed)
 
 
 #: Verdicts that observe no policy: why they do not may be said in other words.

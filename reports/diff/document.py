@@ -83,8 +83,9 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpeedAlone(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs that hold times and no verdicts."""
+    """Two runs that hold times and no verdicts; ``regressed`` is what the exit code says."""
 
+    regressed: bool
     speed: Speed
 
 

@@ -67,6 +67,8 @@ _KEY = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
 def _summary(found: Comparison) -> list[str]:
     counts = f"{len(found.regressions)} regressions, {len(found.improvements)} newly conforming"
     counts += f", {len(found.accuracy)} of another class or error"
+    if found.speed is not None:
+        counts += f", {len(found.speed.regressions) + len(found.speed.lost)} regressions of time"
     lines = [f"{found.old} → {found.new}: {counts}", f"{found.compared} checks are in both runs"]
     for name, (old, new) in found.counts.items():
         verdicts = [v for v in (*old, *new) if old.get(v, 0) != new.get(v, 0)]

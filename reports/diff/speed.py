@@ -13,7 +13,7 @@ from reports.benchmarks.read import FILE, find_benchmarks
 if TYPE_CHECKING:
     from reports.benchmarks.compare import Comparison
 
-__all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text"]
+__all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text", "timed_once"]
 
 
 def only_timed(old: Path, new: Path) -> bool:
@@ -59,6 +59,12 @@ def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison 
     return compare_runs(before, after, None if band is None else read_band(band))
 
 
+def timed_once(old: Path, new: Path) -> list[str]:
+    """That times are in one of the two runs only, in words; empty where they are in both or in none."""
+    timed = [FILE in _held(each) for each in (old, new)]
+    return [f"times are only in the {'old' if timed[0] else 'new'} run"] if timed[0] != timed[1] else []
+
+
 def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Comparison:
     """The comparison of two runs that hold times and no verdicts.
 
@@ -82,7 +88,8 @@ def speed_text(found: Comparison, style: str) -> str:
     if style == "json":
         import msgspec
 
-        return msgspec.json.format(msgspec.json.encode({"speed": found.document()}), indent=1).decode() + "\n"
+        whole = {"regressed": found.regressed, "speed": found.document()}
+        return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
     if style == "markdown":
         from reports.benchmarks.changes import changes_markdown
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from cli_support import Run, write
 
+from tests.reports.benchmarks import synthetic
+
 HEADER = {"record": "header", "schema": 1, "suite": "0.1.0", "started": "2026-01-01T00:00:00+00:00"}
 FOOTER = {"record": "footer", "counts": {}, "seconds": 1.0, "complete": True}
 ROW = {
@@ -160,3 +162,24 @@ def test_a_damaged_line_is_named(conformance: Run, tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"dtype":"float32"', '"dtype":5'))
     ran = conformance("diff", old, new)
     assert ran.code == 2 and "outcomes.jsonl:3" in ran.err and "mend:" in ran.err
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "json"])
+def test_a_regression_of_time_alone_is_in_every_formats_verdict(conformance: Run, tmp_path: Path, style: str) -> None:
+    """The exit code, the mark in the headline and ``regressed`` in JSON say the same."""
+    for name, factor, seed in (("old", 1.0, 1), ("new", 3.0, 2)):
+        synthetic.write(run_of(tmp_path / name, {}), seed=seed, slower={"torch": factor}, workloads={"w": (64, 1000)})
+    ran = conformance("diff", tmp_path / "old", tmp_path / "new", "--format", style)
+    assert ran.code == 1
+    if style == "json":
+        assert ran.json["regressed"] and not ran.json["regressions"]
+    else:
+        assert "2 regressions of time" in ran.out.splitlines()[0] and "✅" not in ran.out
+    alone = conformance("diff", *(tmp_path / name / "benchmarks.json" for name in ("old", "new")), "--format", "json")
+    assert alone.code == 1 and alone.json["regressed"]
+
+
+def test_times_that_one_run_lacks_are_said_to_be_missing(conformance: Run, tmp_path: Path) -> None:
+    old, new = run_of(tmp_path / "old", {}), run_of(tmp_path / "new", {})
+    synthetic.write(old, workloads={"w": (64, 1000)})
+    assert conformance("diff", old, new, "--format", "json").json["incomparable"] == ["times are only in the old run"]

@@ -107,7 +107,7 @@ def test_times_and_their_comparison_and_history(verb: Verbs) -> None:
     synthetic.write(Path("both"), seed=3, **options)
     of_diff = verb.json("diff", "--schema")
     alone, whole = (verb.json("diff", *pair, "--format", "json") for pair in (("old", "new"), ("both", "both")))
-    assert set(alone) == {"speed"} and whole["speed"]["rows"] and whole["compared"]
+    assert set(alone) == {"regressed", "speed"} and whole["speed"]["rows"] and whole["compared"]
     held(alone, of_diff)
     held(whole, of_diff)
     verb("history", "add", "old", "new", "both", "--db", "h.duckdb")
