@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import gzip
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import msgspec
 from conformance.errors import Place, UsageError
 from reports.benchmarks.records import Benchmarks, Machine, NotTimed, Timing
 
-__all__ = ["FILE", "find_benchmarks", "parse_benchmarks", "read_benchmarks"]
+__all__ = ["FILE", "PACKED", "find_benchmarks", "parse_benchmarks", "read_benchmarks"]
 
 FILE = "benchmarks.json"
+PACKED = f"{FILE}.gz"
+#: Seconds of a call that any clock and any patience can tell: beyond them a file is damaged, and ratios overflow.
+LEAST, MOST = 1e-12, 1e9
 #: Raised whenever a reader of the older form would misread the newer one.
 SCHEMA = 1
 
@@ -51,10 +55,10 @@ class _File(msgspec.Struct):
 
 
 def find_benchmarks(run: Path) -> Path | None:
-    """The benchmarks file that ``run`` is or holds; ``None`` if there is none."""
+    """The benchmarks file that ``run`` is or holds, plain or, as published ones are, gzipped; ``None`` without one."""
     if run.is_file():
         return run
-    return run / FILE if (run / FILE).is_file() else None
+    return next((run / name for name in (FILE, PACKED) if (run / name).is_file()), None)
 
 
 def read_benchmarks(run: Path) -> Benchmarks:
@@ -67,6 +71,10 @@ def read_benchmarks(run: Path) -> Benchmarks:
         raise UsageError(f"{run} holds no {FILE}", mend="name a folder that `conformance bench` has written")
     try:
         text = path.read_bytes()
+        if path.suffix == ".gz":
+            text = gzip.decompress(text)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise UsageError("not a whole gzip file", place=Place(path), mend="fetch it again, or unpack it") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     return parse_benchmarks(text, path)
@@ -80,11 +88,21 @@ def parse_benchmarks(text: bytes, path: Path | str) -> Benchmarks:
         raise _invalid(error, path) from None
     except msgspec.DecodeError as error:
         raise _not_json(error, text, path) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"not UTF-8: {error.reason}", place=Place(path), mend="copy it again as it was written, or run again"
+        ) from None
     except RecursionError:
         raise UsageError(
             "nested too deeply", place=Place(path), mend="no benchmark is: look at what wrote it"
         ) from None
     suite = whole.conformance or _Suite()
+    if suite.schema < 1:
+        raise UsageError(
+            f"no schema: {suite.schema}",
+            place=Place(path, key="conformance.schema"),
+            mend="it counts from 1: restore the file, or run the benchmarks again",
+        )
     if suite.schema > SCHEMA:
         raise UsageError(
             f"written by a newer suite (schema {suite.schema}, this one reads {SCHEMA})",
@@ -122,11 +140,11 @@ def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
             mend="an entry without times belongs in not_timed",
         )
     for place, seconds in enumerate(data):
-        if not (math.isfinite(seconds) and seconds > 0):
+        if not LEAST <= seconds <= MOST:
             raise UsageError(
                 f"{seconds!r} is no duration",
                 place=Place(path, key=f"{where}.stats.data[{place}]"),
-                mend="durations are positive, finite seconds",
+                mend=f"durations are seconds, from {LEAST:g} to {MOST:g}",
             )
     return msgspec.structs.replace(timing, data=data)
 

@@ -14,7 +14,7 @@ from conformance.results.store import FILE as OUTCOMES
 from conformance.results.store import read_run
 from reports.benchmarks.cells import cells_of
 from reports.benchmarks.read import FILE as BENCHMARKS
-from reports.benchmarks.read import read_benchmarks
+from reports.benchmarks.read import find_benchmarks, read_benchmarks
 from reports.history.database import History
 
 __all__ = ["Added", "add_runs", "find_files"]
@@ -50,14 +50,19 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     """The results files that the paths are or hold, at most one folder down. Raises UsageError for one without."""
     files: list[Path] = []
     for path in paths:
-        here = [path] if path.is_file() else [path / name for name in (BENCHMARKS, OUTCOMES) if (path / name).is_file()]
+        here = [path] if path.is_file() else _held(path)
         if not here and path.is_dir():
-            here = sorted(child for name in (BENCHMARKS, OUTCOMES) for child in path.glob(f"*/{name}"))
+            here = sorted(file for child in path.iterdir() for file in _held(child))
         if not here:
             mend = f"name a folder that holds {OUTCOMES} or {BENCHMARKS}"
             raise UsageError(f"{path} holds no run", mend=mend)
         files += here
     return [*dict.fromkeys(files)]
+
+
+def _held(folder: Path) -> list[Path]:
+    timed, judged = find_benchmarks(folder) if folder.is_dir() else None, folder / OUTCOMES
+    return [file for file in (timed, judged) if file is not None and file.is_file()]
 
 
 def _add(history: History, file: Path, kind: Kind) -> Added:

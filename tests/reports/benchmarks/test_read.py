@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
 
 import pytest
@@ -31,7 +33,7 @@ def set_data(value):
     return change
 
 
-@pytest.mark.parametrize("data", [[], [0.0], [-1.0], [1.0, "2"], None])
+@pytest.mark.parametrize("data", [[], [0.0], [-1.0], [1e-300], [1e300], [1.0, "2"], None])
 def test_durations_that_are_none_name_their_entry(data):
     assert "run/benchmarks.json: benchmarks[1].stats" in complaint(set_data(data))
 
@@ -47,6 +49,35 @@ def test_a_field_of_the_wrong_type_names_its_key():
 
 def test_a_replicate_twice_is_refused():
     assert "replicate" in complaint(lambda whole: whole["benchmarks"].append(whole["benchmarks"][0]))
+
+
+def test_a_published_file_is_read_as_it_is(tmp_path):
+    text = json.dumps(synthetic.document(**SMALL)).encode()
+    (tmp_path / "benchmarks.json.gz").write_bytes(gzip.compress(text))
+    assert read_benchmarks(tmp_path).timings == parse_benchmarks(text, "x").timings
+    for cut in (gzip.compress(text)[:-20], b"no gzip", b""):
+        (tmp_path / "benchmarks.json.gz").write_bytes(cut)
+        with pytest.raises(UsageError, match=r"benchmarks\.json\.gz.*gzip|cut off|empty"):
+            read_benchmarks(tmp_path)
+
+
+@given(st.binary(min_size=1, max_size=4), st.integers(0, 10**6))
+def test_bytes_written_over_a_file_raise_nothing_but_a_usage_error(junk, where):
+    text = json.dumps(synthetic.document(rounds=2, **SMALL)).encode()
+    where %= len(text)
+    with contextlib.suppress(UsageError):
+        parse_benchmarks(text[:where] + junk + text[where + len(junk) :], "x.json")
+
+
+@pytest.mark.parametrize("schema", [0, -5])
+def test_a_schema_that_never_was_is_refused(schema):
+    assert "conformance.schema" in complaint(lambda whole: whole["conformance"].update(schema=schema))
+
+
+def test_a_file_in_another_encoding_is_said_to_be():
+    text = json.dumps(synthetic.document(**SMALL)).encode().replace(b"Example", b"\xff\xfe")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        parse_benchmarks(text, "x.json")
 
 
 def test_a_newer_schema_is_refused():
