@@ -51,6 +51,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
     with History(database, writing=True) as history:
         added = add_runs(history, runs)
     words = {"new": "added", "known": "already there", "updated": "updated: it has grown since"}
+    words["smaller"] = "left out: the history holds more of this run"
     for each in added:
         click.echo(f"{each.file}: {words[each.change]} ({each.kind}, run {each.run})")
     return 0

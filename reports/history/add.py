@@ -24,19 +24,23 @@ Kind = Literal["benchmarks", "outcomes"]
 
 @dataclass(frozen=True)
 class Added:
-    """What became of one file: ``new``, ``known`` (it was there, unchanged), or ``updated`` (it has grown)."""
+    """What became of one file: ``new``, ``known`` (there, and unchanged), ``updated`` (it has grown), or ``smaller``.
+
+    Of a ``smaller`` one the history has more already, as of a run that was resumed: it is left as it is.
+    """
 
     file: Path
     kind: Kind
     run: str
-    change: Literal["new", "known", "updated"]
+    change: Literal["new", "known", "updated", "smaller"]
 
 
 def add_runs(history: History, paths: Sequence[Path]) -> list[Added]:
     """Append every run below ``paths``, all or none; a run that is there already is not added again.
 
     A run is told by when, where and of which commit it started, not by its folder: a copy is the same run, and a run
-    that was resumed since takes the place of its former state. Raises UsageError where a path holds no run.
+    that was resumed since takes the place of its former state, in whichever order the two come. Raises UsageError where
+    a path holds no run.
     """
     found = []
     with history.transaction():
@@ -73,10 +77,17 @@ def _add(history: History, file: Path, kind: Kind) -> Added:
     there = history.query("select digest from runs where run = ?", [run])
     if there and there[0]["digest"] == digest:
         return Added(file, kind, run, "known")
+    if there and _size(table, rows) < _size(table, history.query(f"select * from {table} where run = ?", [run])):
+        return Added(file, kind, run, "smaller")
     history.remove(run)
     history.insert("runs", [{"run": run, "kind": kind, **facts, "digest": digest, "source": str(file)}])
     history.insert(table, [{"run": run, **row} for row in rows])
     return Added(file, kind, run, "updated" if there else "new")
+
+
+def _size(table: str, rows: Sequence[dict[str, Any]]) -> int:
+    """How much of a run there is: processes that were timed, or checks that were made."""
+    return sum(row["processes" if table == "times" else "count"] or 0 for row in rows)
 
 
 def _digest(file: Path) -> str:

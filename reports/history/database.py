@@ -48,7 +48,6 @@ class History:
             raise UsageError(
                 f"there is no history {file}", mend=f"`conformance history add RUN --db {file}` begins one"
             )
-        fresh = not file.exists()
         try:
             if writing:
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +57,8 @@ class History:
         except self._duckdb.Error as error:
             raise self._complaint(error) from None
         try:
-            if fresh:
-                with self.transaction():
-                    self._connection.execute(TABLES)
+            if writing:
+                self._begin()
             self._check()
         except BaseException:
             self._connection.close()
@@ -110,12 +108,23 @@ class History:
                 raise
             self._connection.execute("commit")
 
+    def _begin(self) -> None:
+        """Make the tables in a file without any: a new one, or one whose first writer was stopped before it did."""
+        with self.transaction():
+            (tables,) = self._connection.execute("select count(*) from duckdb_tables()").fetchone()
+            if not tables:
+                self._connection.execute(TABLES)
+
     def _check(self) -> None:
         try:
             found = self._connection.execute("select schema from meta").fetchall()
-        except self._duckdb.Error:
+            for table in ("runs", "times", "verdicts"):
+                self._connection.execute(f"select run from {table} limit 0")
+        except (self._duckdb.CatalogException, self._duckdb.BinderException):  # no such table, or no such column
             found = []
-        if len(found) != 1:
+        except self._duckdb.Error as error:
+            raise self._complaint(error) from None
+        if len(found) != 1 or not isinstance(found[0][0], int):
             raise UsageError("a DuckDB file, but no history", place=Place(self.file), mend="name another file")
         if found[0][0] > SCHEMA:
             problem = f"written by a newer suite (schema {found[0][0]}, this one reads {SCHEMA})"
@@ -130,7 +139,7 @@ class History:
 
     def _complaint(self, error: Exception) -> UsageError | HarnessError:
         said = str(error).splitlines()[0]
-        if "lock" in said.lower():
+        if "could not set lock" in said.lower():  # the file's name stands in it as well, and may hold any word
             return UsageError(
                 f"{self.file} is in use by another process", mend="wait until it has ended, and try again"
             )

@@ -74,6 +74,24 @@ def test_a_run_that_has_grown_takes_the_place_of_its_former_state(tmp_path):
         assert [row.counts for row in read_verdicts(history)] == [{"fail": 1, "pass": 2}]
 
 
+@pytest.mark.parametrize("kind", ["times", "verdicts"])
+def test_a_former_state_of_a_run_takes_nothing_away(tmp_path, kind):
+    def state(name, whole):
+        if kind == "verdicts":
+            return outcome_run(tmp_path / name, ["pass", "fail", "pass"] if whole else ["pass"])
+        return synthetic.write(tmp_path / name, seed=1, **(SMALL | {"replicates": 3 if whole else 2}))
+
+    file = str(tmp_path / "h.duckdb")
+    runner = CliRunner()
+    assert runner.invoke(command, ["add", str(state("whole", True)), "--db", file]).exit_code == 0
+    with History(tmp_path / "h.duckdb") as history:
+        before = history.query(f"select * from {kind} order by all")
+    said = runner.invoke(command, ["add", str(state("former", False)), "--db", file])
+    assert said.exit_code == 0 and "holds more" in said.output and "grown" not in said.output
+    with History(tmp_path / "h.duckdb") as history:
+        assert history.query(f"select * from {kind} order by all") == before
+
+
 def test_one_bad_run_leaves_the_history_as_it_was(tmp_path):
     good = benchmark_run(tmp_path / "good", 1)
     (tmp_path / "bad").mkdir()
@@ -160,6 +178,46 @@ def test_a_history_that_is_cut_off_or_of_a_newer_suite_is_refused(months, tmp_pa
         history.query("update meta set schema = 99")
     with pytest.raises(UsageError, match="newer suite"):
         History(tmp_path / "new.duckdb")
+
+
+def test_a_history_whose_first_writer_was_stopped_is_begun_again(tmp_path):
+    import duckdb
+
+    duckdb.connect(str(tmp_path / "h.duckdb")).close()
+    with pytest.raises(UsageError, match="no history"):
+        History(tmp_path / "h.duckdb")
+    with History(tmp_path / "h.duckdb", writing=True) as history:
+        assert [each.change for each in add_runs(history, [benchmark_run(tmp_path / "run", 1)])] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        "create table other (a integer)",
+        "create table meta (schema integer)",
+        "create table meta (schema integer); insert into meta values (1)",
+        "create table meta (schema varchar); insert into meta values (null)",
+        "create table meta (name varchar)",
+        "create view meta as select 1 as schema; create table runs (a integer)",
+    ],
+)
+def test_another_programs_database_is_refused_and_left_alone(tmp_path, tables):
+    import duckdb
+
+    with duckdb.connect(str(tmp_path / "h.duckdb")) as connection:
+        connection.execute(tables)
+    before = (tmp_path / "h.duckdb").read_bytes()
+    for writing in (False, True):
+        with pytest.raises(UsageError, match="no history"):
+            History(tmp_path / "h.duckdb", writing=writing)
+    assert (tmp_path / "h.duckdb").read_bytes() == before
+
+
+def test_a_damaged_file_is_not_said_to_be_locked_by_its_own_name(tmp_path):
+    (tmp_path / "clock.duckdb").write_bytes(b"garbage")
+    with pytest.raises(UsageError) as caught:
+        History(tmp_path / "clock.duckdb")
+    assert "in use" not in str(caught.value)
 
 
 def test_a_history_in_use_is_said_to_be(tmp_path):
