@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,10 +39,12 @@ def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], c
         table = Table(title="times over runs, oldest to newest", title_justify="left")
         for name in ("series", "runs", "first", "last", "change", "change points"):
             table.add_column(name, overflow="fold")
+        machines = {each.machine for each in times}
         for each in times:
             first, last = each.points[0], each.points[-1]
             cells = (
-                f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]",
+                f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]"
+                + (f"\n{each.machine}" if len(machines) > 1 else ""),
                 str(len(each.points)),
                 seconds(first.seconds),
                 seconds(last.seconds),
@@ -73,7 +77,10 @@ def history_json(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow]) ->
 
 
 def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
-    """Write a picture for each workload and backend, and ``history.html`` with all of them; returns the paths."""
+    """Write a picture for each workload and backend, and ``history.html`` with all of them; returns the paths.
+
+    A picture is named by what it shows, so that it keeps its name when others come or a filter leaves some out.
+    """
     from conformance.errors import HarnessError
     from reports.benchmarks.charts.render import page, render
     from reports.history.trend import trend_chart
@@ -83,8 +90,10 @@ def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
         groups.setdefault((each.workload, each.backend), []).append(each)
     charts: list[tuple[str, Any]] = []
     written: list[Path] = []
-    for number, group in enumerate(groups.values(), 1):
-        name = f"trend-{number:03}"
+    for (workload, backend), group in groups.items():
+        name = f"trend-{_in_file_names(workload)}-{_in_file_names(backend)}"
+        if name in dict(charts):  # two names that differ in what no file name holds
+            name += f"-{hashlib.sha256(f'{workload}|{backend}'.encode()).hexdigest()[:8]}"
         charts.append((name, trend_chart(group)))
         written += render(charts[-1][1], folder, name)
     if charts:
@@ -95,6 +104,11 @@ def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
             raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
         written.append(path)
     return written
+
+
+def _in_file_names(text: str) -> str:
+    """``text`` in the characters that any file system takes and any URL holds as they are."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:60] or "x"
 
 
 def _changes(series: TimeSeries) -> list[str]:

@@ -147,8 +147,28 @@ def test_without_otava_the_history_says_so(months, monkeypatch):
 def test_trends_are_drawn_for_each_workload_and_backend(months, tmp_path):
     with History(months / "h.duckdb") as history:
         paths = write_trends(read_series(history), tmp_path)
-    assert {path.name for path in paths} >= {"trend-001.png", "trend-002.svg", "history.html"}
+    assert {path.name for path in paths} >= {"trend-w-numpy.png", "trend-w-torch.svg", "history.html"}
     assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_a_picture_keeps_its_name_whatever_else_is_shown_and_no_two_share_one(tmp_path):
+    backends = dict.fromkeys(("a:b", "a/b", "../c"), synthetic.BACKENDS["numpy"])
+    synthetic.write(tmp_path / "run", **(SMALL | {"backends": backends}))
+    with History(tmp_path / "h.duckdb", writing=True) as history:
+        add_runs(history, [tmp_path / "run"])
+        every = {path.name for path in write_trends(read_series(history), tmp_path / "all")}
+        one = {path.name for path in write_trends(read_series(history, backend="../c"), tmp_path / "one")}
+    assert len(every) == 7 and one < every and one == {"trend-w-c.png", "trend-w-c.svg", "history.html"}
+
+
+def test_series_of_several_machines_are_told_apart_on_the_terminal(tmp_path):
+    file = str(tmp_path / "h.duckdb")
+    for machine in ("one", "another"):
+        synthetic.write(tmp_path / machine, machine=machine, **SMALL)
+    runner = CliRunner(env={"COLUMNS": "200"})
+    runner.invoke(command, ["add", str(tmp_path), "--db", file])
+    shown = runner.invoke(command, ["show", "--db", file]).output
+    assert shown.count("one, 2 cores") == shown.count("another, 2 cores") == 2
 
 
 def test_show_prints_json_and_nothing_else(months):
@@ -240,4 +260,6 @@ def test_hostile_names_are_kept_as_they_are_and_shown_without_their_powers(tmp_p
     assert shown.exit_code == 0 and "\x1b" not in shown.stdout
     with History(tmp_path / "h.duckdb") as history:
         assert [each.backend for each in read_series(history)] == [name]
+    pictures = sorted(path.name for path in (tmp_path / "trends").iterdir())
+    assert pictures == ["history.html", "trend-w-x-drop-table-runs-31m-b.png", "trend-w-x-drop-table-runs-31m-b.svg"]
     assert not re.search(r"<b>", (tmp_path / "trends/history.html").read_text().split("<body>")[1])
