@@ -18,6 +18,7 @@ import msgspec
 
 from conformance.errors import HarnessError, Place, UsageError
 from conformance.places import ROOT
+from conformance.plain import on_terminal
 from reports.benchmarks.records import Machine
 
 __all__ = ["DEFAULT", "FOLDER", "DeadBand", "band_of", "find_band", "read_band", "same_machine", "write_band"]
@@ -174,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, HarnessError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2 if isinstance(error, UsageError) else 3
-    sys.stdout.write(f"{band.says()}\nstored: {path}\n")
+    sys.stdout.write(f"{on_terminal(band.says())}\nstored: {path}\n")
     return 0
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from reports.benchmarks.band import DeadBand, band_of
-from reports.benchmarks.compare import compare
+from conformance.errors import UsageError
+from reports.benchmarks.band import DeadBand, band_of, same_machine
+from reports.benchmarks.compare import FEWEST, compare
+from reports.benchmarks.notes import notes_on
 from reports.benchmarks.records import Benchmarks
 
 __all__ = ["band_from", "log_ratios"]
@@ -20,13 +22,20 @@ def log_ratios(old: Benchmarks, new: Benchmarks) -> list[float]:
 def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
     """The band of an A/A run; each comparison is judged by the band of all others, so that none sets its own bar.
 
-    Raises UsageError where the two have nothing in common.
+    Raises UsageError where the two have nothing in common, are no two runs of the same code on one machine, or have
+    fewer processes than the rule calls a change from: its rate of false calls would be 0 whatever the noise.
     """
+    _are_equals(old, new)
     rows = compare(old, new, DeadBand(width=1.0))
     logs = [math.log(row.ratio) for row in rows]
     width = band_of(logs)
     outside = [abs(each) > math.log1p(band_of(_others(logs, i) or logs)) for i, each in enumerate(logs)]
     fewest = min(min(row.old_processes, row.new_processes) for row in rows)
+    if fewest < FEWEST:
+        raise UsageError(
+            f"{new.path}: {fewest} processes a side tell no rate of false calls, as the rule calls nothing then",
+            mend=f"`conformance bench --replicates {FEWEST}` or more, twice",
+        )
     return DeadBand(
         width=width,
         machine=new.machine,
@@ -37,6 +46,25 @@ def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
         false_calls=sum(row.apart and out for row, out in zip(rows, outside, strict=True)),
         log_ratios=tuple(logs),
     )
+
+
+def _are_equals(old: Benchmarks, new: Benchmarks) -> None:
+    """Raises UsageError where what differs between the runs is more, or less, than chance."""
+    if [each.data for each in old.timings] == [each.data for each in new.timings]:
+        raise UsageError(
+            f"{old.path} and {new.path} are one run", mend="an A/A run is two: time the same code a second time"
+        )
+    if not same_machine(old.machine, new.machine) or old.machine.threads != new.machine.threads:
+        raise UsageError(
+            f"{old.path} and {new.path} are of different machines or thread counts ({old.machine}; {new.machine})",
+            mend="a dead band is one machine's: take both runs there, with the same threads",
+        )
+    moved = [note for note in notes_on(old, new, (), DeadBand(width=1.0)) if note.startswith("Versions differ")]
+    if moved:
+        raise UsageError(
+            f"{old.path} and {new.path} are no runs of identical code: {moved[0]}",
+            mend="take both runs in one environment",
+        )
 
 
 def _others(values: Sequence[float], place: int) -> list[float]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
 from conformance.errors import UsageError
 from reports.benchmarks.band import DEFAULT, DeadBand, find_band, main, read_band, write_band
+from reports.benchmarks.calibrate import band_from
+from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Machine
 from tests.reports.benchmarks import synthetic
 
@@ -20,6 +24,38 @@ def test_a_band_is_found_again_by_its_machine_only(tmp_path):
     assert find_band(msgspec.structs.replace(HERE, threads=1), folder=tmp_path) == stored
     other = find_band(msgspec.structs.replace(HERE, cpu="another"), folder=tmp_path)
     assert other.width == DEFAULT and not other.stored and "default" in other.says()
+
+
+def test_a_band_of_a_newer_suite_is_refused(tmp_path):
+    (tmp_path / "band.json").write_text('{"width": 0.1, "schema": 99}')
+    with pytest.raises(UsageError, match=r"band\.json.*newer suite"):
+        read_band(tmp_path / "band.json")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({}, {}, "are one run"),
+        ({}, {"seed": 2, "machine": "Another CPU"}, "different machines"),
+        ({"replicates": 2}, {"seed": 2, "replicates": 2}, "--replicates 4"),
+        ({}, {"seed": 2, "workloads": {"u": (2, 2)}}, "no A/A comparison"),
+    ],
+)
+def test_no_band_is_taken_from_what_is_no_aa_run(tmp_path, capsys, first, second, said):
+    runs = []
+    for name, options in (("a", first), ("b", second)):
+        whole = {"seed": 1, "workloads": {"w": (8, 10)}} | options
+        runs.append(str(synthetic.write(tmp_path / name, **whole)))
+    assert main([*runs, "--output", str(tmp_path / "band.json")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "band.json").exists()
+
+
+def test_no_band_is_taken_from_two_versions():
+    old, new = (synthetic.document(seed=seed, workloads={"w": (8, 10)}) for seed in (1, 2))
+    for entry in new["benchmarks"]:
+        entry["extra_info"]["version"] = "9.9"
+    with pytest.raises(UsageError, match=r"identical code.*9\.9"):
+        band_from(*(parse_benchmarks(json.dumps(each).encode(), "x.json") for each in (old, new)))
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"width": 0}', '{"width": "x"}', '{"width": 0.1, "false_calls": 3}', "[]"])
