@@ -132,6 +132,10 @@ def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
         timing = msgspec.json.decode(entry.extra_info, type=Timing)
     except msgspec.ValidationError as error:
         raise _invalid(error, path, f"{where}.extra_info") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # what the first pass over the file did not look into
+        raise UsageError(
+            f"damaged: {error}", place=Place(path, key=f"{where}.extra_info"), mend="run the benchmarks again"
+        ) from None
     data = tuple(entry.stats.data)
     if not data:
         raise UsageError(
