@@ -21,7 +21,7 @@ from conformance.places import ROOT
 from conformance.plain import on_terminal
 from reports.benchmarks.records import Machine
 
-__all__ = ["DEFAULT", "FOLDER", "DeadBand", "band_of", "find_band", "read_band", "same_machine", "write_band"]
+__all__ = ["DEFAULT", "FOLDER", "DeadBand", "Rate", "band_of", "find_band", "read_band", "same_machine", "write_band"]
 
 FOLDER = ROOT / "results" / "aa"
 #: Without an A/A run of the machine: wide, since shared machines have been seen to differ by more than 5 %.
@@ -32,13 +32,30 @@ SHARE = 0.95
 SCHEMA = 1
 
 
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rule does with ``processes`` a side: false calls among A/A comparisons, and slowdowns found."""
+
+    processes: int
+    comparisons: int
+    false_calls: int
+    injected: int
+    found: int
+
+    def says(self) -> str:
+        """Both figures, in half a sentence."""
+        text = f"with {self.processes} processes a side, {self.false_calls} of {self.comparisons} A/A comparisons were"
+        text += f" called, and {self.found} of {self.injected} slowdowns found" if self.injected else " called"
+        return text
+
+
 class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
     """A ratio of times within ``1/(1+width) … 1+width`` is no change.
 
     ``comparisons`` A/A comparisons, of which ``false_calls`` were called a change by the very rule that is used, tell
     the false-positive rate; ``held_out`` says that they had no part in setting the width. ``injected`` real slowdowns
-    of ``slowdown`` (0.1 is 10 %), of which ``found`` were called, tell what the rule finds. ``log_ratios`` are the
-    differences that set the width. ``machine`` is None for the default, which no measurement stands behind.
+    of ``slowdown`` (0.1 is 10 %), of which ``found`` were called, tell what the rule finds; ``fewer`` tells both for
+    fewer processes than ``replicates``. ``log_ratios`` are the differences that set the width. ``machine`` is None for
+    the default, which no measurement stands behind.
     """
 
     schema: int = SCHEMA
@@ -54,6 +71,7 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
     found: int = 0
     slowdown: float = 0.0
     log_ratios: tuple[float, ...] = ()
+    fewer: tuple[Rate, ...] = ()
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.width) and 0 < self.width < 10):
@@ -64,6 +82,11 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
     def contains(self, ratio: float) -> bool:
         """Whether the ratio says nothing; symmetric in the logarithm, so that runs can be swapped."""
         return abs(math.log(ratio)) <= math.log1p(self.width)
+
+    def with_fewer(self, processes: int) -> Rate | None:
+        """The figures for so many processes a side, or for the next fewer ones that there are figures of."""
+        told = [each for each in self.fewer if each.processes <= processes]
+        return max(told, key=lambda each: each.processes, default=None)
 
     @property
     def stored(self) -> bool:

@@ -70,10 +70,9 @@ def _band(new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterato
         )
     sides = {min(row.old_processes, row.new_processes) for row in rows if row.call != "too few"}
     if band.replicates and sides and min(sides) < band.replicates:
-        yield (
-            f"The dead band's figures are of {band.replicates} processes a side; with {min(sides)}, intervals are "
-            f"wider and fewer changes are found."
-        )
+        text = f"The dead band's figures are of {band.replicates} processes a side, and here there are {min(sides)}"
+        rate = band.with_fewer(min(sides))
+        yield f"{text}: {rate.says()}." if rate else f"{text}: intervals are wider, and fewer changes are found."
 
 
 def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterator[str]:

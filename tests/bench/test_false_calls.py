@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from conformance.bench.machine import usable_cores
-from tests.bench import kernel
-from tests.bench.false_calls import GROUPS, SLOWDOWN, WORKLOADS, Job, busy, check, fresh_process, schedule
+from reports.benchmarks.band import write_band
+from tests.bench import false_calls, kernel
+from tests.bench.false_calls import DEFAULT, GROUPS, SLOWDOWN, WORKLOADS, Job, busy, check, fresh_process, schedule
 
 
 class Machine:
@@ -45,6 +48,16 @@ def test_a_calm_machine_passes_and_its_band_tells_both_figures():
     assert result.band.slowdown == SLOWDOWN and "20" in result.band.says()
 
 
+def test_the_figures_for_the_default_number_of_processes_are_told_too():
+    """On a machine where ten processes find nearly all slowdowns and five find fewer, the band must not hide it."""
+    result = check(Machine(0.04), replicates=12, budget=0, seed=1)
+    (rate,) = result.band.fewer
+    assert (rate.processes, rate.comparisons, rate.injected) == (DEFAULT, 40, 20)
+    assert rate.found < result.band.found
+    assert result.band.with_fewer(DEFAULT + 2) == rate and result.band.with_fewer(DEFAULT - 1) is None
+    assert check(Machine(0.015), replicates=DEFAULT, budget=0, seed=1).band.fewer == ()
+
+
 def test_a_machine_too_noisy_to_see_a_tenth_does_not_pass_but_cries_no_wolf_either():
     result = check(Machine(0.3), replicates=10, budget=0, seed=1)
     assert not result.passed and result.band.found < 5
@@ -66,6 +79,18 @@ def test_a_slowdown_keeps_the_process_busy_for_its_share_of_each_call(monkeypatc
     for slowdown, ticks in ((0.0, 1), (0.1, 2), (1.0, 2), (2.5, 4)):
         monkeypatch.setattr(kernel, "perf_counter", itertools.count().__next__)
         assert set(kernel.rounds("softmax", 2, 3, slowdown, 0)) == {ticks}
+
+
+@pytest.mark.parametrize("load", [0.0, 99.0])
+def test_a_band_of_a_busy_machine_takes_no_quiet_ones_place(load, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(false_calls, "fresh_process", Machine(0.015))
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(false_calls, "write_band", lambda band, file: write_band(band, file, tmp_path))
+    assert false_calls.main(["--replicates", "10"]) == 0
+    assert len(list(tmp_path.iterdir())) == (0 if load else 1)
+    assert ("not stored" in capsys.readouterr().out) == bool(load)
+    false_calls.main(["--replicates", "4", "--output", str(tmp_path / "asked.json")])
+    assert (tmp_path / "asked.json").is_file()
 
 
 def test_a_busy_machine_is_told_in_the_band() -> None:

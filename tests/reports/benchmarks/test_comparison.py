@@ -14,7 +14,7 @@ from rich.console import Console
 
 from conformance.cli import diff
 from conformance.errors import UsageError
-from reports.benchmarks.band import DeadBand
+from reports.benchmarks.band import DeadBand, Rate
 from reports.benchmarks.changes import changes_markdown, print_changes
 from reports.benchmarks.compare import Comparison, compare_runs
 from reports.benchmarks.read import parse_benchmarks
@@ -175,7 +175,10 @@ def test_the_band_says_when_its_figures_are_of_other_conditions():
     def noted(**fields: Any) -> str:
         return "\n".join(compared(band=DeadBand(**{"width": 0.05, "comparisons": 40} | fields)).notes)
 
-    assert "15 processes a side; with 5" in noted(replicates=15)
+    assert "15 processes a side, and here there are 5: intervals are wider" in noted(replicates=15)
+    rates = [Rate(processes=count, comparisons=40, false_calls=count, injected=20, found=9) for count in (3, 4, 6)]
+    told = noted(replicates=15, fewer=tuple(rates))
+    assert "with 4 processes a side, 4 of 40 A/A comparisons were called, and 9 of 20 slowdowns found" in told
     assert "another machine" in noted(machine=Machine(cpu="another", cores=2))
     assert "1 threads" in noted(machine=Machine(cpu="Example CPU @ 2.0 GHz", cores=2, threads=1))
     assert "dead band" not in noted(machine=BAND.machine, replicates=5)
