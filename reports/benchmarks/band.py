@@ -130,13 +130,18 @@ def band_of(log_ratios: Sequence[float]) -> float:
 def find_band(machine: Machine, file: Path | None = None, folder: Path = FOLDER) -> DeadBand:
     """The band in ``file``, else the newest stored one of that machine, else the default.
 
-    A stored band is of a machine when processor and usable cores are the same.
+    A stored band is of a machine when processor and usable cores are the same; one with the same threads comes first,
+    so that the self-check's, which takes one thread, does not take the place of one from whole runs.
     """
     if file is not None:
         return read_band(file)
     stored = [read_band(each) for each in sorted(folder.glob("*.json"))] if folder.is_dir() else []
     same = [each for each in stored if each.machine and same_machine(each.machine, machine)]
-    return max(same, key=lambda each: each.measured, default=DeadBand(width=DEFAULT, how=_DEFAULT))
+    return max(
+        same,
+        key=lambda each: (_threads(each.machine) == machine.threads, each.measured),
+        default=DeadBand(width=DEFAULT, how=_DEFAULT),
+    )
 
 
 def read_band(file: Path) -> DeadBand:
@@ -155,7 +160,7 @@ def read_band(file: Path) -> DeadBand:
 
 def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) -> Path:
     """Store a band: in ``file``, else under the machine's name in ``folder``. Raises HarnessError."""
-    name = f"{band.machine.cpu}|{band.machine.cores}" if band.machine else "unknown"
+    name = f"{band.machine.cpu}|{band.machine.cores}|{band.machine.threads}" if band.machine else "unknown"
     path = file or folder / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,6 +172,10 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
 
 _DEFAULT = "the default"
 _MEND = "`python -m reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
+
+
+def _threads(machine: Machine | None) -> int | None:
+    return machine.threads if machine else None
 
 
 def same_machine(one: Machine, other: Machine) -> bool:

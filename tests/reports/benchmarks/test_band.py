@@ -26,6 +26,20 @@ def test_a_band_is_found_again_by_its_machine_only(tmp_path):
     assert other.width == DEFAULT and not other.stored and "default" in other.says()
 
 
+def test_a_newer_band_of_other_threads_does_not_take_the_place_of_one_with_the_same(tmp_path):
+    runs = DeadBand(width=0.06, machine=HERE, measured="2026-01-01", comparisons=40)
+    check = DeadBand(
+        width=0.02, machine=msgspec.structs.replace(HERE, threads=1), measured="2026-02-01", comparisons=40
+    )
+    for band in (runs, check):
+        write_band(band, folder=tmp_path)
+    assert find_band(HERE, folder=tmp_path) == runs
+    assert find_band(msgspec.structs.replace(HERE, threads=4), folder=tmp_path) == check
+    newer = msgspec.structs.replace(runs, measured="2026-03-01", width=0.05)
+    write_band(newer, folder=tmp_path)
+    assert find_band(HERE, folder=tmp_path) == newer
+
+
 def test_a_band_of_a_newer_suite_is_refused(tmp_path):
     (tmp_path / "band.json").write_text('{"width": 0.1, "schema": 99}')
     with pytest.raises(UsageError, match=r"band\.json.*newer suite"):
