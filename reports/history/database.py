@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,8 @@ __all__ = ["SCHEMA", "History"]
 
 #: Raised whenever a reader of the older form would misread the newer one.
 SCHEMA = 1
+#: Seconds for which a writer waits until another one has ended.
+PATIENCE = 20.0
 TABLES = f"""
 create table meta (schema integer not null);
 insert into meta values ({SCHEMA});
@@ -51,7 +54,7 @@ class History:
         try:
             if writing:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = self._duckdb.connect(str(file), read_only=not writing)
+            self._connection = self._connected(writing)
         except OSError as error:
             raise HarnessError(f"{file} cannot be written: {error.strerror}") from None
         except self._duckdb.Error as error:
@@ -108,6 +111,17 @@ class History:
                 raise
             self._connection.execute("commit")
 
+    def _connected(self, writing: bool) -> Any:
+        """A connection. A writer waits a while for another one, so that jobs which end together all add their runs."""
+        until = time.monotonic() + (PATIENCE if writing else 0)
+        while True:
+            try:
+                return self._duckdb.connect(str(self.file), read_only=not writing)
+            except self._duckdb.IOException as error:
+                if not _is_locked(error) or time.monotonic() >= until:
+                    raise
+            time.sleep(0.1)
+
     def _begin(self) -> None:
         """Make the tables in a file without any: a new one, or one whose first writer was stopped before it did."""
         with self.transaction():
@@ -139,7 +153,7 @@ class History:
 
     def _complaint(self, error: Exception) -> UsageError | HarnessError:
         said = str(error).splitlines()[0]
-        if "could not set lock" in said.lower():  # the file's name stands in it as well, and may hold any word
+        if _is_locked(error):
             return UsageError(
                 f"{self.file} is in use by another process", mend="wait until it has ended, and try again"
             )
@@ -152,6 +166,11 @@ class History:
                 mend="the file is damaged or something else; name another one, and add the runs again",
             )
         return HarnessError(f"{self.file}: {said}")
+
+
+def _is_locked(error: Exception) -> bool:
+    """By its words; the file's name stands among them and may hold any one word, such as lock."""
+    return "could not set lock" in str(error).lower()
 
 
 def _duckdb() -> Any:

@@ -249,6 +249,18 @@ def test_a_history_in_use_is_said_to_be(tmp_path):
     assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_two_that_add_at_once_both_add(tmp_path):
+    script = "from conformance.cli import main; import sys; raise SystemExit(main(['history', 'add', *sys.argv[1:]]))"
+    file = str(tmp_path / "h.duckdb")
+    adding = [
+        subprocess.Popen([sys.executable, "-c", script, str(benchmark_run(tmp_path / str(day), day)), "--db", file])
+        for day in (1, 2, 3)
+    ]
+    assert [each.wait() for each in adding] == [0, 0, 0]
+    with History(tmp_path / "h.duckdb") as history:
+        assert {len(each.points) for each in read_series(history)} == {3}
+
+
 def test_hostile_names_are_kept_as_they_are_and_shown_without_their_powers(tmp_path):
     name = "x'); drop table runs; --\x1b[31m<b>"
     options = {**SMALL, "backends": {name: synthetic.BACKENDS["numpy"]}}
