@@ -177,7 +177,7 @@ class TimedRow(msgspec.Struct, frozen=True, kw_only=True):
     ``seconds`` is the median of the processes' medians, with its 95 % interval ``low`` to ``high``;
     ``bytes_per_second`` the least traffic over it, and ``roof_fraction`` that over the measured roof. ``ratio`` is
     error over the tolerance of the declared class; ``inf`` and ``nan`` are strings. ``verdict`` is null where nothing
-    was judged.
+    was judged; where there is no rank, ``message`` says why.
     """
 
     workload: str

@@ -13,10 +13,13 @@ import msgspec
 from reports.benchmarks.bootstrap import location_interval
 from reports.benchmarks.records import Benchmarks, Key, Timing
 
-__all__ = ["Cell", "Series", "cells_of", "flagship", "ranked", "series_of", "workloads_of"]
+__all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "ranked", "series_of", "workloads_of"]
 
 #: The contract that training needs; pictures of one contract show it if it was timed.
 PREFERRED = ("forward+grad", "forward-saving", "forward")
+#: A share of the roof that no computation reaches, with room for caches that are faster than the loop they are held
+#: against: what exceeds it kept the result of an earlier call, or computed nothing.
+IMPOSSIBLE = 4.0
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +60,42 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     declared: str | None = None
     accurate: bool | None = None
     verdict: str | None = None
+    message: str | None = None
     limits: dict[str, float] | None = None
     device: str = ""
     opens: bool = False
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it took less time than the memory needs by far."""
+        return self.roof is not None and self.roof > IMPOSSIBLE
+
+    @property
+    def wrong(self) -> bool:
+        """Whether its result or its time is not what it was asked for."""
+        return self.accurate is False or self.impossible
+
+    @property
+    def unranked(self) -> str | None:
+        """Why it has no rank, in a few words; None where it has one."""
+        if self.accurate is None:
+            return "accuracy unknown"
+        if not self.accurate:
+            return self.verdict or "fail"
+        return "not computed anew" if self.impossible else None
+
+    @property
+    def explanation(self) -> str | None:
+        """Why it has no rank, in a sentence."""
+        if self.accurate is False:
+            why = f", {self.message}" if self.message else ""
+            return f"class {self.class_ or '–'}: {self.unranked} (declares {self.declared or '–'}){why}"
+        if self.accurate and self.impossible:
+            return (
+                f"{self.roof:.0f} times the bytes a second that the memory delivers: the result was kept from an "
+                "earlier call, or is not computed at all"
+            )
+        return self.unranked
 
     @property
     def key(self) -> Key:
@@ -99,8 +135,8 @@ def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
 
 
 def ranked(cells: Sequence[Cell]) -> list[Cell]:
-    """The fastest first; what did not conform, or was not judged, stands behind all that did, and has no rank."""
-    return sorted(cells, key=lambda cell: (cell.accurate is not True, cell.seconds, cell.backend))
+    """The fastest first; what has no rank stands behind all that have one: see :attr:`Cell.unranked`."""
+    return sorted(cells, key=lambda cell: (cell.unranked is not None, cell.seconds, cell.backend))
 
 
 def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -115,7 +151,7 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
     def worth(group: list[Cell]) -> tuple[Any, ...]:
         one = group[0]
-        whole = sum(cell.roof is not None and cell.error is not None for cell in group)
+        whole = sum(cell.roof is not None and cell.error is not None and not cell.impossible for cell in group)
         place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
         apart = len({f"{cell.error:.2g}" for cell in group if cell.error is not None}) > 1
         return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits or 0, one.workload)
@@ -196,6 +232,7 @@ def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, b
         declared=worst.declared if worst else None,
         accurate=worst.conforms if worst else None,
         verdict=worst.verdict if worst else None,
+        message=worst.message if worst else None,
         limits=worst.limits if worst else None,
         device=first.device,
         opens=first_call[1],

@@ -41,7 +41,7 @@ def _table(title: str, rows: Sequence[tuple[Cell, Sequence[str]]]) -> Markup:
             )
             for s, name, text in zip(side, HEAD, texts, strict=True)
         )
-        body.append(Markup("<tr{}>{}</tr>").format(Markup(' class="wrong"') if cell.accurate is False else "", row))
+        body.append(Markup("<tr{}>{}</tr>").format(Markup(' class="wrong"') if cell.wrong else "", row))
     return Markup(
         '<h2>{0}</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table>\n'
         "<thead><tr>{1}</tr></thead>\n<tbody>\n{2}\n</tbody></table></div>"

@@ -52,6 +52,7 @@ def _row(cell: Cell) -> TimedRow:
         ratio=_number(cell.error),
         verdict=cell.verdict,
         processes=cell.processes,
+        message=cell.explanation or "",
     )
 
 

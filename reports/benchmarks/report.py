@@ -97,7 +97,7 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
 
     kind = chief[0].key
     alike = [each for each in benchmarks.not_timed if each.key._replace(backend=kind.backend) == kind]
-    if any(cell.roof is not None and cell.error is not None for cell in chief):
+    if any(cell.roof is not None and cell.error is not None and not cell.impossible for cell in chief):
         says = f"{name}: share of the memory roof against error over tolerance, a mark for each backend"
         add("accuracy", says, accuracy_chart(chief, cells), alike)
     if any(cell.first_call for cell in chief):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.plain import on_terminal
-from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.cells import IMPOSSIBLE, Cell, ranked
 from reports.benchmarks.charts.style import distinct
 from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.units import bytes_, percent, seconds
@@ -24,8 +24,10 @@ HEAD = (
 )  # fmt: skip
 #: The columns that hold words; numbers stand to the right.
 WORDS = frozenset({"backend", "version", "mode", "class"})
-#: What fits a terminal of eighty columns; the report has them all.
+#: What fits a terminal of eighty columns, and one that is wide; the report has them all.
 NARROW = ("rank", "backend", "time", "of roof", "error ÷ limit", "class", "first call", "peak ÷ logits")
+BROAD = ("rank", "backend", "time", "95 % interval", "GB/s", *NARROW[3:], "traffic")
+WIDE = 110
 MARK = "†"
 OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 NOTES = (
@@ -46,7 +48,7 @@ NOTES = (
     ("Peak: memory beyond the inputs, over the size of the logits."),
     (
         "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
-        "shown without a rank."
+        f"shown without a rank; so is one beyond {IMPOSSIBLE:.0f} times the roof, which computes nothing anew."
     ),
 )
 
@@ -84,7 +86,8 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
-    places = [HEAD.index(name) for name in NARROW]
+    shown = BROAD if console.width >= WIDE else NARROW
+    places = [HEAD.index(name) for name in shown]
     for title, rows in tables_of(cells):
         table = Table(
             title=Text(on_terminal(title), style="bold"),
@@ -93,19 +96,19 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
             padding=(0, 1, 0, 0),
             pad_edge=False,
         )
-        for name in NARROW:
+        for name in shown:
             said = "left" if name == "backend" else "right"
-            broken = name.replace(" ÷ ", "\n÷ ") if "÷" in name else name.replace(" ", "\n")
-            table.add_column(broken, overflow="fold", justify=said, no_wrap=name == "time")  # type: ignore[arg-type]
+            broken = name.replace(" ÷ ", "\n÷ ").replace("of roof", "of\nroof").replace("first call", "first\ncall")
+            table.add_column(broken, overflow="fold", justify=said, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
         names = distinct([cell.backend for cell, _ in rows], 24)
         for cell, row in rows:
             short = {"backend": names[cell.backend], "class": cell.class_ or "–"}
             texts = [short.get(HEAD[place], row[place]) for place in places]
-            table.add_row(*(Text(on_terminal(text)) for text in texts), style="" if cell.accurate else "dim")
+            table.add_row(*(Text(on_terminal(text)) for text in texts), style="dim" if cell.unranked else "")
         console.print(table)
         for cell, _ in rows:
-            if cell.accurate is False:
-                console.print(Text(on_terminal(f"not ranked: {cell.backend}: class {_class(cell)}")), soft_wrap=True)
+            if cell.explanation:
+                console.print(Text(on_terminal(f"not ranked: {cell.backend}: {cell.explanation}")), soft_wrap=True)
     if any(cell.opens and cell.first_call for cell in cells):
         console.print(Text(OPENS), style="dim", soft_wrap=True)
     for line in not_timed_lines(run):
@@ -164,7 +167,7 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
     for place, cell in enumerate(ranked(group), 1):
         rows.append(
             [
-                str(place) if cell.accurate else "–",
+                "–" if cell.unranked else str(place),
                 cell.backend,
                 cell.version,
                 cell.mode if cell.device in ("", "cpu") else f"{cell.mode}, {cell.device}",
@@ -187,7 +190,9 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
 
 def _class(cell: Cell) -> str:
     said = cell.class_ or "–"
-    return said if cell.accurate is not False else f"{said}: {cell.verdict} (declares {cell.declared or '–'})"
+    if cell.accurate is False:
+        return f"{said}: {cell.unranked} (declares {cell.declared or '–'})"
+    return f"{said}: {cell.unranked}" if cell.impossible else said
 
 
 def _short(value: float | None) -> str:

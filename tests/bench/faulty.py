@@ -59,6 +59,17 @@ class Wrong(Numpy):
         return super().cross_entropy(logits, targets, **options) * logits.dtype.type(1.01)
 
 
+class Keeps(Numpy):
+    """Hands out what it computed at the first call."""
+
+    kept = None
+
+    def cross_entropy(self, logits, targets, **options):
+        if self.kept is None:
+            self.kept = super().cross_entropy(logits, targets, **options)
+        return self.kept
+
+
 class Nothing(Numpy):
     """Returns nothing at all, which takes no time."""
 

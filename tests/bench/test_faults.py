@@ -67,6 +67,19 @@ def test_a_wrong_result_is_timed_and_marked(bench: Any) -> None:
     assert all(each["extra_info"]["accuracy"]["class"] == "F" for each in document["benchmarks"])
 
 
+def test_a_result_that_is_kept_from_an_earlier_call_has_no_rank(bench: Any) -> None:
+    large = "workloads:\n  - {id: large, why: beyond the caches, shape: [2048, 4096], contracts: [forward]}\n"
+    arguments = ("--workloads", bench.workloads(large), "--replicates", 1)
+    assert bench("-b", bench.faulty("Keeps"), "-b", "numpy", *arguments) == 0
+    assert re.search(r"^ *1 +numpy", bench.out, re.MULTILINE)
+    assert "not ranked: faulty:Keeps: " in bench.out and "the result was kept from an earlier call" in bench.out
+
+
+def test_a_failure_without_a_rank_says_why(bench: Any) -> None:
+    run(bench, "Overwrites")
+    assert "not ranked: faulty:Overwrites: class A: fail (declares B), the calls change the logits" in bench.out
+
+
 def test_no_result_is_no_accuracy(bench: Any) -> None:
     document = run(bench, "Nothing")
     judged = [each["extra_info"]["accuracy"] for each in document["benchmarks"]]

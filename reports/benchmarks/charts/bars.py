@@ -33,8 +33,8 @@ def time_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> An
     one = cells[0]
     subtitle = [
         (f"{one.dtype}{_extent(one)}. Shorter is faster; the line is the 95 % interval over {spread_over(cells)}."),
-        "In outline: fails its accuracy class, or was not judged; timed, never ranked."
-        if any(cell.accurate is not True for cell in cells)
+        f"In outline, timed and never ranked: {', '.join(sorted({cell.unranked for cell in cells if cell.unranked}))}."
+        if any(cell.unranked for cell in cells)
         else "",
     ]
     return finished(_stacked(alt, panels), f"{one.workload}: time of a call", subtitle)
@@ -67,7 +67,7 @@ def _groups(cells: Sequence[Cell]) -> list[list[tuple[int | None, Cell]]]:
         found.setdefault((cell.contract, cell.cache), []).append(cell)
     groups = []
     for _, group in sorted(found.items()):
-        groups.append([(place if cell.accurate else None, cell) for place, cell in enumerate(ranked(group), 1)])
+        groups.append([(None if cell.unranked else place, cell) for place, cell in enumerate(ranked(group), 1)])
     return groups
 
 
@@ -75,7 +75,7 @@ def _row(
     cell: Cell, tint: dict[str, str], names: dict[str, str], rank: int | None, value: float, text: str
 ) -> dict[str, Any]:
     colour = tint[cell.framework]
-    fails = cell.accurate is not True
+    fails = cell.unranked is not None
     name = names[cell.backend]
     return {
         "name": f"{rank}. {name}" if rank is not None else name,
@@ -89,9 +89,7 @@ def _row(
 
 
 def _said(cell: Cell, value: str) -> str:
-    if cell.accurate is False:
-        return f"{value} · {cell.verdict or 'fail'}: not ranked"
-    return value if cell.accurate else f"{value} · accuracy unknown: not ranked"
+    return f"{value} · {cell.unranked}: not ranked" if cell.unranked else value
 
 
 def _panel(

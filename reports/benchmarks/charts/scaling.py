@@ -49,7 +49,7 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
             "high": (cell.ns_per_logit or 0.0) * cell.high / cell.seconds,
             "backend": name,
             "stroke": tint[cell.framework],
-            "fill": "white" if cell.accurate is False else tint[cell.framework],
+            "fill": "white" if cell.wrong else tint[cell.framework],
             "shape": shape[cell.mode],
         }
         for name, cells in lines.items()
@@ -67,7 +67,9 @@ def scaling_chart(series: Series, every: tuple[Cell, ...] | None = None) -> Any:
     subtitle = [
         f"{series.name}, {series.cells[0].dtype}, {series.contract}; {series.fixed}.",
         f"Lower is faster; flat means that a logit costs the same. Upright lines: 95 % interval over {over}.",
-        "Hollow marks fail their accuracy class." if any(cell.accurate is False for cell in series.cells) else "",
+        "Hollow marks fail their accuracy class, or beat the memory."
+        if any(cell.wrong for cell in series.cells)
+        else "",
     ]
     return finished(chart, f"What a logit costs as the {series.over} grow", subtitle)
 

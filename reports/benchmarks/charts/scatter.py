@@ -68,6 +68,7 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
     )
     names = labels(cells)
     left_out = [names[cell.backend] for cell in cells if cell.roof is None or cell.error is None]
+    impossible = [names[cell.backend] for cell in cells if cell.impossible]
     subtitle = [
         f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. Up is faster, left is more accurate.",
         f"{_declared(cells)} {_lines(cells)}",
@@ -76,6 +77,7 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
         if any(point.cell.accurate is False for point in points)
         else "",
         f"Without roof or accuracy, not drawn: {', '.join(left_out)}." if left_out else "",
+        f"Faster than memory, not computed anew, not drawn: {', '.join(impossible)}." if impossible else "",
     ]
     chart = alt.layer(*bands, *_marks(alt, points, placed, frame, x, y, every or cells))
     chart = chart.properties(width=WIDTH, height=HEIGHT)
@@ -122,7 +124,7 @@ def labels_of_compiling(cells: Sequence[Cell]) -> list[Box]:
 
 
 def _accuracy(cells: Sequence[Cell]) -> tuple[list[Point], Frame]:
-    drawn = [cell for cell in cells if cell.roof is not None and cell.error is not None]
+    drawn = [cell for cell in cells if cell.roof is not None and cell.error is not None and not cell.impossible]
     errors = [_clipped(cell.error or 0.0) for cell in drawn]
     limits = [limit for limit in _limits(cells).values() if LEAST < limit < MOST]
     x = log_axis([*errors, *limits, 0.05, 2.0], WIDTH, margin=2.5)

@@ -135,6 +135,26 @@ def test_what_fails_its_accuracy_class_has_no_rank_however_fast(run, drawn):
     assert "tensorflow:xla" in spec
 
 
+def test_what_takes_less_time_than_its_memory_by_far_has_no_rank_and_no_mark():
+    whole = small()
+    swift = whole["benchmarks"][0]
+    swift["extra_info"]["accuracy"]["verdict"] = "pass"
+    swift["extra_info"]["roof_fraction"] = 19.8
+    name, found = swift["extra_info"]["backend"], parsed(whole)
+    assert columns(found, name)["rank"] == "–" and columns(found, name)["class"].endswith("not computed anew")
+    drawn = {each.name: json.dumps(each.chart.to_dict(), ensure_ascii=False) for each in pictures(found)}
+    assert f"not computed anew, not drawn: {name}" in drawn["accuracy"]
+    assert "not computed anew: not ranked" in drawn["time-01-w"]
+
+
+def test_a_wide_terminal_shows_bytes_a_second_and_the_interval(tmp_path):
+    (tmp_path / "benchmarks.json").write_text(json.dumps(small(bytes_per_second=12.34e6)))
+    out = io.StringIO()
+    print_benchmarks(tmp_path, console=Console(file=out, width=120, force_terminal=False))
+    assert "GB/s" in out.getvalue() and "95 % interval" in out.getvalue() and "0.0123" in out.getvalue()
+    assert "GB/s  " not in printed(print_benchmarks, tmp_path).partition("Machine")[0]
+
+
 def test_the_first_call_is_that_of_the_process_which_had_everything_to_compile():
     document = synthetic.document(replicates=5)
     for entry in document["benchmarks"]:
