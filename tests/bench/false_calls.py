@@ -1,9 +1,9 @@
 """How often the benchmark's statistics cry wolf on this machine, and what they find.
 
-``python -m tests.bench.false_calls``. Forty workloads, each timed in fresh processes for two runs of identical code,
-and half of them for a third run whose work takes really 10 % longer. The processes of one workload follow each other in
-a random order, replicate by replicate, so that a drift of the machine meets all runs alike. The dead band is taken from
-the two identical runs, each comparison is judged by the band of the others, and the band is stored for the machine.
+``python -m tests.bench.false_calls``. `conformance bench` times three backends on forty entries: two of identical code,
+and one whose work takes really 10 % longer. They are blocks of one run, in a random order, so that a drift of the
+machine meets all alike. The dead band is taken from the two equals, each comparison is judged by the band of the
+others, and the band is stored for the machine.
 
 Exits with 1 when more than 5 % of the comparisons are false calls, or less than nine in ten slowdowns are found.
 """
@@ -11,69 +11,41 @@ Exits with 1 when more than 5 % of the comparisons are false calls, or less than
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import random
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from conformance.bench.machine import usable_cores
 from conformance.places import ROOT
-from conformance.results.environment import describe_environment
 from reports.benchmarks.band import DeadBand, Rate, write_band
 from reports.benchmarks.calibrate import band_from
 from reports.benchmarks.compare import ChangeRow, compare
-from reports.benchmarks.read import parse_benchmarks
+from reports.benchmarks.read import read_benchmarks
 from reports.benchmarks.records import Benchmarks
-from tests.bench.kernel import OPERATIONS
+from tests.bench.equals import SLOWDOWN
 
-SHAPES = (
-    (1, 1000),
-    (32, 10),
-    (8, 1000),
-    (64, 100),
-    (2, 32000),
-    (32, 1000),
-    (256, 100),
-    (64, 1000),
-    (4, 32000),
-    (128, 1000),
-)
-WORKLOADS = tuple((operation, shape) for shape in SHAPES for operation in OPERATIONS)
-SLOWDOWN = 0.10
-GROUPS = {"old": 0.0, "new": 0.0, "slow": SLOWDOWN}
+HERE = Path(__file__).parent
+EQUALS, WORKLOADS = HERE / "equals.py", HERE / "equals.yaml"
+GROUPS = ("Old", "New", "Slow")
 MOST_FALSE, LEAST_FOUND = 0.05, 0.9
 DEFAULT = 5  # replicates that `conformance bench` takes unless told otherwise
-
-
-@dataclass(frozen=True)
-class Job:
-    """One process to start."""
-
-    group: str
-    operation: str
-    shape: tuple[int, int]
-    replicate: int
-
-    @property
-    def workload(self) -> str:
-        return f"{self.operation}-{self.shape[0]}x{self.shape[1]}"
+LOOK = 5.0  # seconds between two looks at the machine's load
 
 
 @dataclass(frozen=True)
 class Check:
-    """What came out: counts of 40, and the band to store."""
+    """What came out: counts of all comparisons, and the band to store."""
 
     band: DeadBand
-    runs: dict[str, Benchmarks]
     missed: tuple[ChangeRow, ...] = ()
 
     @property
@@ -82,33 +54,43 @@ class Check:
         return band.false_calls <= MOST_FALSE * band.comparisons and band.found >= LEAST_FOUND * band.injected
 
 
-#: Times a job: seconds per call of each round. The harness's own timing loop can stand here as well.
-Harness = Callable[[Job, float], list[float]]
+#: Replicates, seconds for an entry, and a seed, to the run of all three backends.
+Harness = Callable[[int, float, int], Benchmarks]
 
 
-def fresh_process(job: Job, budget: float) -> list[float]:
-    """Time a job in a process of its own."""
-    numbers = (*job.shape, GROUPS[job.group], budget)
-    command = [sys.executable, "-m", "tests.bench.kernel", job.operation, *map(str, numbers)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+def through_the_harness(replicates: int, budget: float, seed: int) -> Benchmarks:
+    """Time the three backends as users time theirs."""
+    backends = [part for group in GROUPS for part in ("-b", f"{EQUALS}:{group}")]
+    command = [sys.executable, "-m", "conformance", "bench", *backends, "--workloads", str(WORKLOADS)]
+    command += ["--cache", "warm", "--no-accuracy", "--no-report", "--format", "json"]
+    command += ["--replicates", str(replicates), "--budget", str(budget), "--seed", str(seed)]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([*command, "--output", folder], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return read_benchmarks(Path(folder))
 
 
-def check(harness: Harness, *, replicates: int, budget: float, seed: int, workloads=WORKLOADS) -> Check:
-    """Time everything, take the band from the A/A pair, and judge that pair and the slowdowns by it."""
-    found: dict[str, list[dict]] = {group: [] for group in GROUPS}
-    jobs = schedule(replicates, seed, workloads)
-    begin, loads = time.monotonic(), [os.getloadavg()[0]]
-    for number, job in enumerate(jobs):
-        found[job.group].append(_entry(job, number, harness(job, budget)))
-        if number % 20 == 19:
-            loads.append(os.getloadavg()[0])
-        if number % 100 == 99:
-            spent = time.monotonic() - begin
-            print(f"{number + 1} of {len(jobs)} processes, {spent:.0f} s", file=sys.stderr, flush=True)
-    runs = {group: _run(group, entries, seed) for group, entries in found.items()}
-    band = band_from(runs["old"], runs["new"])
-    slow = compare(runs["old"], runs["slow"], band)
+def split(run: Benchmarks) -> dict[str, Benchmarks]:
+    """A run for each backend, as if it were the same one in all of them."""
+    return {
+        group: msgspec.structs.replace(
+            run,
+            path=group.lower(),
+            timings=tuple(
+                msgspec.structs.replace(each, backend="numpy")
+                for each in run.timings
+                if each.backend.endswith(f":{group}")
+            ),
+        )
+        for group in GROUPS
+    }
+
+
+def check(harness: Harness, *, replicates: int, budget: float, seed: int) -> Check:
+    """Time everything, take the band from the equals, and judge these and the slower one by it."""
+    with load_watched() as loads:
+        runs = split(harness(replicates, budget, seed))
+    band = band_from(runs["Old"], runs["New"])
+    slow = compare(runs["Old"], runs["Slow"], band)
     fewer = tuple(_rate(runs, band, count) for count in (DEFAULT,) if count < replicates)
     return Check(
         band=msgspec.structs.replace(
@@ -119,7 +101,6 @@ def check(harness: Harness, *, replicates: int, budget: float, seed: int, worklo
             slowdown=SLOWDOWN,
             fewer=fewer,
         ),
-        runs=runs,
         missed=tuple(row for row in slow if row.call != "slower"),
     )
 
@@ -130,7 +111,7 @@ def _rate(runs: dict[str, Benchmarks], band: DeadBand, count: int) -> Rate:
         name: msgspec.structs.replace(run, timings=tuple(each for each in run.timings if each.replicate < count))
         for name, run in runs.items()
     }
-    same, slow = (compare(few["old"], few[name], band) for name in ("new", "slow"))
+    same, slow = (compare(few["Old"], few[name], band) for name in ("New", "Slow"))
     return Rate(
         processes=count,
         comparisons=len(same),
@@ -140,6 +121,24 @@ def _rate(runs: dict[str, Benchmarks], band: DeadBand, count: int) -> Rate:
     )
 
 
+@contextmanager
+def load_watched() -> Iterator[list[float]]:
+    """The machine's load, looked at again and again meanwhile."""
+    loads, over = [os.getloadavg()[0]], threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK):
+            loads.append(os.getloadavg()[0])
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield loads
+    finally:
+        over.set()
+        watcher.join()
+
+
 def busy(loads: Sequence[float]) -> str:
     """That the machine was busy, for the band to say wherever it is printed: by the median load while it was timed."""
     cores = len(usable_cores()) or 1
@@ -147,51 +146,16 @@ def busy(loads: Sequence[float]) -> str:
     return f"; taken while the machine was busy (load {load:.1f} on {cores} cores)" if load > cores + 0.5 else ""
 
 
-def schedule(replicates: int, seed: int, workloads=WORKLOADS) -> list[Job]:
-    """All jobs: in each replicate the workloads in a random order, and at each of them the runs in a random order."""
-    shuffler = random.Random(seed)
-    slowed = set(shuffler.sample(workloads, k=(len(workloads) + 1) // 2))
-    jobs: list[Job] = []
-    for replicate in range(replicates):
-        for workload in shuffler.sample(workloads, k=len(workloads)):
-            groups = [group for group in GROUPS if not GROUPS[group] or workload in slowed]
-            shuffler.shuffle(groups)
-            jobs += [Job(group, *workload, replicate) for group in groups]
-    return jobs
-
-
-def _entry(job: Job, order: int, data: list[float]) -> dict:
-    name = f"{job.workload}[numpy|forward|warm|r{job.replicate}]"
-    info = {
-        "workload": job.workload,
-        "backend": "numpy",
-        "framework": "numpy",
-        "contract": "forward",
-        "cache": "warm",
-        "replicate": job.replicate,
-        "order": order,
-        "threads": 1,
-        "shape": [*job.shape],
-    }
-    return {"name": name, "stats": {"data": data}, "extra_info": info}
-
-
-def _run(group: str, entries: list[dict], seed: int) -> Benchmarks:
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    suite = {"schema": 1, "started": started, "environment": describe_environment(), "seed": seed, "threads": 1}
-    return parse_benchmarks(json.dumps({"benchmarks": entries, "conformance": suite}).encode(), group)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.false_calls", description=__doc__)
-    parser.add_argument("--replicates", type=int, default=15, help="processes of each workload and run")
-    parser.add_argument("--seconds", type=float, default=0.05, help="time each process for so long")
+    parser.add_argument("--replicates", type=int, default=15, help="processes of each backend")
+    parser.add_argument("--seconds", type=float, default=0.05, help="time each entry of a process for so long")
     parser.add_argument("--seed", type=int, default=20260301, help="of the schedule")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="where to store the band; under results/aa by default"
     )
     options = parser.parse_args(arguments)
-    result = check(fresh_process, replicates=options.replicates, budget=options.seconds, seed=options.seed)
+    result = check(through_the_harness, replicates=options.replicates, budget=options.seconds, seed=options.seed)
     band = result.band
     print(f"machine:      {band.machine}")
     print(f"dead band:    ±{band.width:.1%} (95 % of {len(band.log_ratios)} A/A ratios lie within)")
@@ -201,7 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for rate in band.fewer:
         print(f"by default:   {rate.says()}")
     for row in result.missed:
-        print(f"  not found:  {row.workload}: {row.ratio:.3f} ({row.low:.3f} to {row.high:.3f}), {row.call}")
+        interval = f"{row.ratio:.3f} ({row.low:.3f} to {row.high:.3f})"
+        print(f"  not found:  {row.workload}, {row.contract}: {interval}, {row.call}")
     if "busy" in band.how and options.output is None:
         print(f"not stored:   {band.how}. Run it again at rest: such a band would hide changes on a quiet day.")
     else:
