@@ -105,6 +105,7 @@ class Container:
             classes=workload.classes,
             positions=workload.positions,
             targets=workload.targets,
+            ignored=workload.ignored,
             reduction=workload.reduction,
             series=workload.series,
             over=workload.over,

@@ -75,6 +75,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     classes: int
     positions: int
     targets: str
+    ignored: float = 0.0
     reduction: str
     series: str | None = None
     over: str | None = None

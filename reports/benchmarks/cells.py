@@ -29,8 +29,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     (1 is all of it). The other numbers are medians over processes, None where no process has them: ``error`` is the
     error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits. ``first_call`` is in
     seconds, of the processes whose compiler found an empty cache if the run says which; ``opens`` says that it was the
-    very first call of its process, which pays for loading the compiler as well. ``accurate`` is None where there is no
-    accuracy verdict.
+    very first call of its process, which pays for loading the compiler as well. ``work`` tells the tensors: shape,
+    class axis, dtype and kind of targets, and ``ignored`` which share of the positions is. ``accurate`` is None where
+    there is no accuracy verdict.
     """
 
     workload: str
@@ -64,11 +65,13 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, float] | None = None
     device: str = ""
     opens: bool = False
+    work: str = ""
+    ignored: float = 0.0
 
     @property
     def impossible(self) -> bool:
-        """Whether it took less time than the memory needs by far."""
-        return self.roof is not None and self.roof > IMPOSSIBLE
+        """Whether it took less time than the memory needs by far; positions that are ignored need not be read."""
+        return self.roof is not None and self.roof * (1 - self.ignored) > IMPOSSIBLE
 
     @property
     def wrong(self) -> bool:
@@ -236,7 +239,15 @@ def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, b
         limits=worst.limits if worst else None,
         device=first.device,
         opens=first_call[1],
+        work=_work(first),
+        ignored=first.ignored,
     )
+
+
+def _work(timing: Timing) -> str:
+    shape = "×".join(str(extent) for extent in timing.shape)
+    axis = "" if timing.axis is None else f"axis {timing.axis}"
+    return ", ".join(filter(None, (shape, axis, timing.dtype, timing.targets)))
 
 
 def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float | None, bool]]:

@@ -88,6 +88,7 @@ class Timing(_Described, frozen=True, kw_only=True):
     shape: list[int] = []
     axis: int | None = None
     targets: str = ""
+    ignored: float = 0.0
     classes: int | None = None
     positions: int | None = None
     series: str | None = None

@@ -108,7 +108,7 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
         "told_by": run.seed,
     }
     names = ("workload", "backend", "contract", "cache", "framework", "version", "mode", "dtype", "processes")
-    more = ("seconds", "low", "high", "roof", "error", "verdict", "memory", "first_call")
+    more = ("seconds", "low", "high", "roof", "error", "verdict", "memory", "first_call", "work")
     rows = [{name: getattr(cell, name) for name in (*names, *more)} | {"class": cell.class_} for cell in cells_of(run)]
     return facts, "times", rows
 

@@ -14,7 +14,7 @@ from conformance.errors import HarnessError, Place, UsageError
 __all__ = ["SCHEMA", "History"]
 
 #: Raised whenever a reader of the older form would misread the newer one.
-SCHEMA = 1
+SCHEMA = 2
 #: Seconds for which a writer waits until another one has ended.
 PATIENCE = 20.0
 TABLES = f"""
@@ -28,7 +28,7 @@ create table times (
     run varchar not null, workload varchar not null, backend varchar not null, contract varchar not null,
     cache varchar not null, framework varchar, version varchar, mode varchar, dtype varchar, processes integer,
     seconds double not null, low double, high double, roof double, error double, verdict varchar, class varchar,
-    memory double, first_call double, primary key (run, workload, backend, contract, cache)
+    memory double, first_call double, work varchar, primary key (run, workload, backend, contract, cache)
 );
 create table verdicts (
     run varchar not null, backend varchar not null, version varchar not null, verdict varchar not null,
@@ -63,6 +63,8 @@ class History:
             if writing:
                 self._begin()
             self._check()
+            if writing:
+                self._upgrade()
         except BaseException:
             self._connection.close()
             raise
@@ -129,19 +131,34 @@ class History:
             if not tables:
                 self._connection.execute(TABLES)
 
-    def _check(self) -> None:
+    def _upgrade(self) -> None:
+        """Bring an older form up to date; its runs stay."""
+        if self._schema() == 1:  # which did not tell the tensors
+            with self.transaction():
+                self._connection.execute("alter table times add column if not exists work varchar")
+                self._connection.execute(f"update meta set schema = {SCHEMA}")
+
+    def _schema(self) -> int | None:
+        """What the file says of itself; None where it says nothing of the kind."""
         try:
             found = self._connection.execute("select schema from meta").fetchall()
+        except (self._duckdb.CatalogException, self._duckdb.BinderException):  # no such table, or no such column
+            return None
+        return found[0][0] if len(found) == 1 and isinstance(found[0][0], int) else None
+
+    def _check(self) -> None:
+        try:
+            schema = self._schema()
             for table in ("runs", "times", "verdicts"):
                 self._connection.execute(f"select run from {table} limit 0")
-        except (self._duckdb.CatalogException, self._duckdb.BinderException):  # no such table, or no such column
-            found = []
+        except (self._duckdb.CatalogException, self._duckdb.BinderException):
+            schema = None
         except self._duckdb.Error as error:
             raise self._complaint(error) from None
-        if len(found) != 1 or not isinstance(found[0][0], int):
+        if schema is None:
             raise UsageError("a DuckDB file, but no history", place=Place(self.file), mend="name another file")
-        if found[0][0] > SCHEMA:
-            problem = f"written by a newer suite (schema {found[0][0]}, this one reads {SCHEMA})"
+        if schema > SCHEMA:
+            problem = f"written by a newer suite (schema {schema}, this one reads {SCHEMA})"
             raise UsageError(problem, place=Place(self.file), mend="update the suite")
 
     @contextlib.contextmanager

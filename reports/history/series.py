@@ -29,6 +29,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The times of one workload × backend × contract × cache on one machine, the oldest first.
 
+    ``work`` tells the workload's tensors: a workload that changed under its name is another series.
     ``changes`` is None where Apache Otava, which finds them, is not installed.
     """
 
@@ -37,6 +38,7 @@ class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
     contract: str
     cache: str
     machine: str
+    work: str
     points: tuple[Point, ...]
     changes: tuple[ChangePoint, ...] | None
 
@@ -53,7 +55,7 @@ class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_series(history: History, workload: str | None = None, backend: str | None = None) -> list[TimeSeries]:
-    """The series whose workload and backend hold these texts; different machines are different series."""
+    """The series whose workload and backend hold these texts; other machines and other tensors are other series."""
     rows = history.query(
         'select t.*, r.started, r."commit", r.machine from times t join runs r using (run) '
         "where (? is null or contains(t.workload, ?)) and (? is null or contains(t.backend, ?)) "
@@ -61,8 +63,8 @@ def read_series(history: History, workload: str | None = None, backend: str | No
         [workload, workload, backend, backend],
     )
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    names = ("workload", "backend", "contract", "cache", "machine")
-    for row in rows:
+    names = ("workload", "backend", "contract", "cache", "machine", "work")
+    for row in _with_work(rows):
         groups.setdefault(tuple(row[name] for name in names), []).append(row)
     return [
         TimeSeries(
@@ -71,6 +73,18 @@ def read_series(history: History, workload: str | None = None, backend: str | No
             changes=change_points([row["seconds"] for row in group]),
         )
         for key, group in groups.items()
+    ]
+
+
+def _with_work(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs that were added before the tensors were told are taken for the first ones that tell them."""
+    first: dict[tuple[str, str, str], str] = {}
+    for row in rows:
+        if row.get("work"):
+            first.setdefault((row["workload"], row["contract"], row["cache"]), row["work"])
+    return [
+        row | {"work": row.get("work") or first.get((row["workload"], row["contract"], row["cache"]), "")}
+        for row in rows
     ]
 
 

@@ -40,11 +40,15 @@ def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], c
         for name in ("series", "runs", "first", "last", "change", "change points"):
             table.add_column(name, overflow="fold")
         machines = {each.machine for each in times}
+        works: dict[str, set[str]] = {}
+        for each in times:
+            works.setdefault(each.workload, set()).add(each.work)
         for each in times:
             first, last = each.points[0], each.points[-1]
             cells = (
                 f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]"
-                + (f"\n{each.machine}" if len(machines) > 1 else ""),
+                + (f"\n{each.machine}" if len(machines) > 1 else "")
+                + (f"\n{each.work}" if len(works[each.workload]) > 1 else ""),
                 str(len(each.points)),
                 seconds(first.seconds),
                 seconds(last.seconds),

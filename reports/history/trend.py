@@ -67,7 +67,7 @@ def _panel(alt: Any, series: TimeSeries) -> Any:
         fill=alt.condition("datum.fails", alt.value("white"), alt.value(LINE)),
         tooltip=["started:N", "commit:N", "version:N", alt.Tooltip("value:Q", format=".4g")],
     )
-    title = f"{series.contract}, {series.cache} cache; {shorten(series.machine, 60)}"
+    title = f"{series.contract}, {series.cache} cache; {series.work or series.workload}; {shorten(series.machine, 60)}"
     return (
         alt.layer(line, bars, marks, *_marked(alt, series, y.to_dict()["scale"]["domain"][1]))
         .properties(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from conformance.cli.history import command
 from conformance.errors import UsageError
@@ -19,7 +21,7 @@ from reports.history.add import add_runs
 from reports.history.changes import change_points
 from reports.history.database import History
 from reports.history.series import read_series, read_verdicts
-from reports.history.show import write_trends
+from reports.history.show import print_history, write_trends
 from tests.reports.benchmarks import synthetic
 
 needs_otava = pytest.mark.skipif(change_points([1.0]) is None, reason="Apache Otava is not installed")
@@ -198,6 +200,33 @@ def test_a_history_that_is_cut_off_or_of_a_newer_suite_is_refused(months, tmp_pa
         history.query("update meta set schema = 99")
     with pytest.raises(UsageError, match="newer suite"):
         History(tmp_path / "new.duckdb")
+
+
+def test_a_workload_that_changed_under_its_name_is_another_series(tmp_path):
+    benchmark_run(tmp_path / "runs" / "a", 1)
+    larger = SMALL | {"workloads": {"w": (128, 1000)}}
+    synthetic.write(tmp_path / "runs" / "b", seed=2, started="2026-03-02T10:00:00Z", **larger)
+    with History(tmp_path / "h.duckdb", writing=True) as history:
+        add_runs(history, [tmp_path / "runs"])
+        series = read_series(history, backend="torch")
+    assert [(each.work.partition(",")[0], len(each.points)) for each in series] == [("64×1000", 1), ("128×1000", 1)]
+    out = io.StringIO()
+    print_history(series, [], console=Console(file=out, width=120))
+    assert "64×1000" in out.getvalue() and "128×1000" in out.getvalue()
+
+
+def test_a_history_of_the_older_form_is_read_and_brought_up_to_date(tmp_path):
+    import duckdb
+
+    with History(tmp_path / "h.duckdb", writing=True) as history:
+        add_runs(history, [benchmark_run(tmp_path / "a", 1)])
+    with duckdb.connect(str(tmp_path / "h.duckdb")) as connection:
+        connection.execute("alter table times drop column work; update meta set schema = 1")
+    with History(tmp_path / "h.duckdb") as history:
+        assert [(each.work, len(each.points)) for each in read_series(history, backend="torch")] == [("", 1)]
+    with History(tmp_path / "h.duckdb", writing=True) as history:
+        add_runs(history, [benchmark_run(tmp_path / "b", 2)])
+        assert [len(each.points) for each in read_series(history, backend="torch")] == [2]
 
 
 def test_a_history_whose_first_writer_was_stopped_is_begun_again(tmp_path):
