@@ -70,7 +70,7 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
     if only_timed(old, new):
         speed = compare_only_speed(old, new, band)
         if style == "text" and sys.stdout.isatty():
-            from reports.benchmarks.changes import print_changes
+            from reports.benchmarks.comparison.render import print_changes
 
             print_changes(speed)
         else:

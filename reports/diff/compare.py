@@ -12,7 +12,7 @@ from conformance.errors import UsageError
 from reports.diff.rows import Key, Row, Side, read_side
 
 if TYPE_CHECKING:
-    from reports.benchmarks.compare import Comparison as Speed
+    from reports.benchmarks.comparison.rows import Comparison as Speed
 
 __all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
 

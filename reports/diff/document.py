@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from reports.benchmarks.compare import Comparison as Speed
+from reports.benchmarks.comparison.rows import Comparison as Speed
 from reports.diff.compare import Accuracy, Change, Comparison
 from reports.diff.rows import Key
 

@@ -83,7 +83,9 @@ def _sections(found: Comparison, limit: int) -> Iterator[tuple[str, list[list[st
             yield title, [[name, f"{len(ids)}: {', '.join(ids[:8])}{' …' if len(ids) > 8 else ''}"]
                           for name, ids in cases.items()]  # fmt: skip
     if found.speed is not None:
-        yield "Speed", [[str(line)] for line in found.speed.lines()]
+        from reports.benchmarks.comparison.render import change_lines
+
+        yield "Speed", [[line] for line in change_lines(found.speed)]
     if found.environment:
         yield "Environment and versions", [[key, f"{old} → {new}"] for key, old, new in found.environment[:limit]]
     if found.incomparable:

@@ -11,7 +11,7 @@ from conformance.results.store import FILE as OUTCOMES
 from reports.benchmarks.read import FILE, find_benchmarks
 
 if TYPE_CHECKING:
-    from reports.benchmarks.compare import Comparison
+    from reports.benchmarks.comparison.rows import Comparison
 
 __all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text", "timed_once"]
 
@@ -48,8 +48,8 @@ def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison 
     ``band`` is a file with a dead band; by default the stored one of the machine. Raises UsageError for a file that
     cannot be read.
     """
-    from reports.benchmarks.band import read_band
-    from reports.benchmarks.compare import compare_runs
+    from reports.benchmarks.comparison.band import read_band
+    from reports.benchmarks.comparison.compare import compare_runs
     from reports.benchmarks.read import read_benchmarks
 
     files = [find_benchmarks(each) for each in (old, new)]
@@ -70,7 +70,7 @@ def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Compar
 
     Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is no success.
     """
-    from reports.benchmarks.compare import OTHER_WORK
+    from reports.benchmarks.comparison.rows import OTHER_WORK
 
     found = compare_speed(old, new, band)
     assert found is not None
@@ -90,8 +90,8 @@ def speed_text(found: Comparison, style: str) -> str:
 
         whole = {"regressed": found.regressed, "speed": found.document()}
         return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
-    if style == "markdown":
-        from reports.benchmarks.changes import changes_markdown
+    from reports.benchmarks.comparison.render import change_lines, changes_markdown
 
+    if style == "markdown":
         return changes_markdown(found)
-    return "\n".join(map(on_terminal, found.lines())) + "\n"
+    return "\n".join(map(on_terminal, change_lines(found))) + "\n"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.benchmarks.band import find_band
 from reports.benchmarks.cells import Cell, cells_of
+from reports.benchmarks.comparison.band import find_band
 from reports.benchmarks.read import read_benchmarks
 from reports.benchmarks.records import Benchmarks
 from reports.benchmarks.report import missing, pictures

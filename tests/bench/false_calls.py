@@ -26,9 +26,10 @@ import msgspec
 
 from conformance.bench.machine import usable_cores
 from conformance.places import ROOT
-from reports.benchmarks.band import DeadBand, Rate, write_band
-from reports.benchmarks.calibrate import band_from
-from reports.benchmarks.compare import ChangeRow, compare
+from reports.benchmarks.comparison.band import DeadBand, Rate, write_band
+from reports.benchmarks.comparison.calibrate import band_from
+from reports.benchmarks.comparison.compare import compare
+from reports.benchmarks.comparison.rows import ChangeRow
 from reports.benchmarks.read import read_benchmarks
 from reports.benchmarks.records import Benchmarks
 from tests.bench.equals import SLOWDOWN

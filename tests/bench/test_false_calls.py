@@ -11,7 +11,7 @@ import pytest
 
 from conformance.bench.machine import usable_cores
 from conformance.results.environment import describe_environment
-from reports.benchmarks.band import write_band
+from reports.benchmarks.comparison.band import write_band
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Benchmarks
 from tests.bench import equals, false_calls

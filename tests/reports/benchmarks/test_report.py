@@ -17,13 +17,13 @@ from rich.console import Console
 
 from conformance.cli import diff
 from conformance.errors import UsageError
-from reports.benchmarks.band import DeadBand, write_band
 from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
-from reports.benchmarks.changes import changes_markdown, print_changes
 from reports.benchmarks.charts.placement import overlaps, place_labels, text_width
 from reports.benchmarks.charts.scaling import labels_of_scaling
 from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy, labels_of_compiling
-from reports.benchmarks.compare import compare_runs
+from reports.benchmarks.comparison.band import DeadBand, write_band
+from reports.benchmarks.comparison.compare import compare_runs
+from reports.benchmarks.comparison.render import changes_markdown, print_changes
 from reports.benchmarks.read import parse_benchmarks, read_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
 from reports.benchmarks.tables import HEAD, not_timed_lines, report_markdown, tables_of

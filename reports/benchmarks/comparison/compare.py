@@ -4,7 +4,7 @@ The rule. A change is called when both hold:
 
 - the 95 % interval of the ratio excludes 1. It is a hierarchical bootstrap, processes and then rounds, widened for few
   processes (``reports.benchmarks.bootstrap``);
-- the ratio lies outside the dead band, which an A/A run of the machine has set (``reports.benchmarks.band``).
+- the ratio lies outside the dead band, which an A/A run of the machine has set (``.band``).
 
 The first bounds false calls where replicates show the noise, the second where a whole run has shifted; an A/A run
 measures what both give together, and that rate goes with every comparison.
@@ -16,140 +16,17 @@ is marked *family-wise*: then the chance of even one such call in the whole tabl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-import msgspec
-
-from reports.benchmarks.band import DeadBand, find_band
 from reports.benchmarks.bootstrap import ratio_interval
-from reports.benchmarks.notes import ALPHA, FEWEST, notes_on
-from reports.benchmarks.ranks import holm, mann_whitney
+from reports.benchmarks.comparison.band import DeadBand, find_band
+from reports.benchmarks.comparison.notes import notes_on
+from reports.benchmarks.comparison.ranks import holm, mann_whitney
+from reports.benchmarks.comparison.rows import ALPHA, FEWEST, OTHER_WORK, Call, ChangeRow, Comparison, Missing
 from reports.benchmarks.records import Benchmarks, Key, Timing
 
-__all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "Call", "ChangeRow", "Comparison", "Missing", "compare", "compare_runs"]
-
-Call = Literal["slower", "faster", "same", "unclear", "too few"]
-#: Why there is no time although one was tried for. What a backend does not offer, or nobody asked for, is no failure.
-FAILED = frozenset({"crash", "timeout", "error"})
-OTHER_WORK = "other work"
-
-
-class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload × backend × contract × cache in both runs.
-
-    ``ratio`` is new over old, with ``low`` and ``high`` its 95 % interval; ``old_seconds`` and ``new_seconds`` are
-    medians over processes; ``p`` is Mann–Whitney's, ``p_holm`` corrected over the table. ``call`` is ``slower`` or
-    ``faster`` by the rule, ``same`` when the whole interval lies in the dead band, ``unclear`` in between, and ``too
-    few`` when there are not enough processes to say. ``family_wise``: the call holds after Holm's correction too.
-    """
-
-    workload: str
-    backend: str
-    contract: str
-    cache: str
-    ratio: float
-    low: float
-    high: float
-    p: float
-    p_holm: float
-    call: Call
-    family_wise: bool
-    old_seconds: float
-    new_seconds: float
-    old_processes: int
-    new_processes: int
-    old_version: str = ""
-    new_version: str = ""
-    old_accuracy: str | None = None
-    new_accuracy: str | None = None
-
-    @property
-    def key(self) -> Key:
-        """What was compared."""
-        return Key(self.workload, self.backend, self.contract, self.cache)
-
-    @property
-    def apart(self) -> bool:
-        """Whether the interval excludes 1, with enough processes to say so: the first half of the rule."""
-        return self.call != "too few" and not self.low <= 1 <= self.high
-
-    @property
-    def changed(self) -> bool:
-        """Whether a change was called."""
-        return self.call in ("slower", "faster")
-
-    @property
-    def lost_accuracy(self) -> bool:
-        """Whether it conformed in the old run and does not in the new one: its speed counts for nothing then.
-
-        What the new run did not judge ("not run") has lost nothing.
-        """
-        return self.old_accuracy == "pass" and self.new_accuracy not in ("pass", "not run", None)
-
-
-class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """What only one run has a time for; ``status`` and ``message`` are the other run's word on it, if it has one.
-
-    ``other work``: the other run timed something else under the same name, so that no ratio means anything.
-    """
-
-    workload: str
-    backend: str
-    contract: str
-    cache: str
-    only: Literal["old", "new"]
-    status: str = "not run"
-    message: str | None = None
-
-    @property
-    def lost(self) -> bool:
-        """Whether the old run timed it and the new one tried and failed: the worst that can become of a time."""
-        return self.only == "old" and self.status in FAILED
-
-
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """All rows of two runs, the dead band that was used, and notes on what makes the two hard to compare."""
-
-    old: str
-    new: str
-    rows: tuple[ChangeRow, ...]
-    missing: tuple[Missing, ...]
-    band: DeadBand
-    notes: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> tuple[ChangeRow, ...]:
-        """The rows that were called a change, the largest first."""
-        found = [row for row in self.rows if row.changed]
-        return tuple(sorted(found, key=lambda row: -abs(math.log(row.ratio))))
-
-    @property
-    def regressions(self) -> tuple[ChangeRow, ...]:
-        """What got slower, and what lost its accuracy."""
-        return tuple(row for row in self.rows if row.call == "slower" or row.lost_accuracy)
-
-    @property
-    def lost(self) -> tuple[Missing, ...]:
-        """What the old run timed and the new one could not, as it crashed, hung or raised."""
-        return tuple(each for each in self.missing if each.lost)
-
-    @property
-    def regressed(self) -> bool:
-        """Whether anything got slower, lost its accuracy, or cannot be timed any more."""
-        return bool(self.regressions or self.lost)
-
-    def lines(self) -> list[str]:
-        """What changed, in plain lines: the tally, each change, what is missing, and how far it is to be believed."""
-        from reports.benchmarks.changes import change_lines
-
-        return change_lines(self)
-
-    def document(self) -> dict[str, Any]:
-        """Everything, in terms that JSON has."""
-        document: dict[str, Any] = msgspec.to_builtins(self)
-        return document
+__all__ = ["compare", "compare_runs"]
 
 
 def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> Comparison:

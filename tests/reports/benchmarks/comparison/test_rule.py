@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.benchmarks.band import DeadBand, band_of
 from reports.benchmarks.bootstrap import ratio_interval, shift
-from reports.benchmarks.calibrate import band_from
-from reports.benchmarks.compare import compare, compare_runs
-from reports.benchmarks.ranks import holm, least_p, mann_whitney
+from reports.benchmarks.comparison.band import DeadBand, band_of
+from reports.benchmarks.comparison.calibrate import band_from
+from reports.benchmarks.comparison.compare import compare, compare_runs
+from reports.benchmarks.comparison.ranks import holm, least_p, mann_whitney
 from tests.reports.benchmarks import synthetic
 
 seconds = st.floats(1e-7, 1e3)

@@ -14,9 +14,10 @@ from rich.console import Console
 
 from conformance.cli import diff
 from conformance.errors import UsageError
-from reports.benchmarks.band import DeadBand, Rate
-from reports.benchmarks.changes import changes_markdown, print_changes
-from reports.benchmarks.compare import Comparison, compare_runs
+from reports.benchmarks.comparison.band import DeadBand, Rate
+from reports.benchmarks.comparison.compare import compare_runs
+from reports.benchmarks.comparison.render import change_lines, changes_markdown, print_changes
+from reports.benchmarks.comparison.rows import Comparison
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Benchmarks, Machine
 from reports.benchmarks.units import percent_changes
@@ -72,7 +73,7 @@ def printed(comparison: Comparison) -> str:
 def test_every_rendering_names_a_result_that_lost_its_accuracy_at_the_same_speed():
     comparison = compared(judged("fail"))
     assert comparison.regressed and not comparison.changes
-    for text in (printed(comparison), "\n".join(comparison.lines()), changes_markdown(comparison)):
+    for text in (printed(comparison), "\n".join(change_lines(comparison)), changes_markdown(comparison)):
         assert text.count("accuracy pass → fail") == 4 and "4 lost accuracy" in text
     bold = [line for line in changes_markdown(comparison).splitlines() if "fail** |" in line]
     assert len(bold) == 4
@@ -84,7 +85,7 @@ def test_a_faster_time_without_its_accuracy_stands_before_honest_changes():
         for each in whole["benchmarks"]:
             each["stats"]["data"] = [0.5 * seconds for seconds in each["stats"]["data"]]
 
-    lines = [line for line in compared(faster).lines() if line.startswith("faster")]
+    lines = [line for line in change_lines(compared(faster)) if line.startswith("faster")]
     assert len(lines) == 12
     assert all(line.startswith("faster; accuracy pass → fail") == (place < 4) for place, line in enumerate(lines))
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from conformance.errors import UsageError
-from reports.benchmarks.band import DEFAULT, DeadBand, find_band, main, read_band, write_band
-from reports.benchmarks.calibrate import band_from
+from reports.benchmarks.band import main
+from reports.benchmarks.comparison.band import DEFAULT, DeadBand, find_band, read_band, write_band
+from reports.benchmarks.comparison.calibrate import band_from
 from reports.benchmarks.read import parse_benchmarks
 from reports.benchmarks.records import Machine
 from tests.reports.benchmarks import synthetic

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conformance.plain import lines_on_terminal, on_terminal
-from reports.benchmarks.compare import ChangeRow, Comparison, Missing
+from reports.benchmarks.comparison.rows import ChangeRow, Comparison, Missing
 from reports.benchmarks.units import percent_changes, seconds
 from reports.escape import escape
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from conformance.errors import UsageError
-from reports.benchmarks.band import DeadBand, band_of, same_machine
-from reports.benchmarks.compare import FEWEST, compare
-from reports.benchmarks.notes import notes_on
+from reports.benchmarks.comparison.band import DeadBand, band_of, same_machine
+from reports.benchmarks.comparison.compare import compare
+from reports.benchmarks.comparison.notes import notes_on
+from reports.benchmarks.comparison.rows import FEWEST
 from reports.benchmarks.records import Benchmarks
 
 __all__ = ["band_from", "log_ratios"]

@@ -5,20 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reports.benchmarks.band import LEAST, DeadBand, same_machine
-from reports.benchmarks.ranks import least_p
+from reports.benchmarks.comparison.band import LEAST, DeadBand, same_machine
+from reports.benchmarks.comparison.ranks import least_p
+from reports.benchmarks.comparison.rows import ALPHA, FEWEST, ChangeRow
 from reports.benchmarks.records import Benchmarks, Timing
 
-if TYPE_CHECKING:
-    from reports.benchmarks.compare import ChangeRow
+__all__ = ["notes_on"]
 
-__all__ = ["ALPHA", "FEWEST", "notes_on"]
-
-ALPHA = 0.05
-#: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
-FEWEST = 4
 #: Of the environment, what may move times although no backend's version did.
 _ENVIRONMENT = ("python", "platform", "extensions")
 
