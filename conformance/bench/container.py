@@ -14,14 +14,15 @@ import msgspec
 
 from conformance.bench.driver import Record, Results
 from conformance.bench.info import SCHEMA, Accuracy, Info, Roof
-from conformance.bench.roof import best, nearest
+from conformance.bench.roof import nearest, spread, typical
 from conformance.bench.workload import Workload
 from conformance.errors import HarnessError
 
 __all__ = ["NAME", "Container", "write"]
 
 NAME = "benchmarks.json"
-_TINY = 1 << 16  # bytes of logits: below, memory is that of the framework, and not of the tensors
+_TINY = 1 << 16  # bytes of logits: what a call on fewer touches is the framework's own memory
+_SMALL = 1 << 20  # bytes of logits: below, what the framework touches on the side is as much as the tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +40,8 @@ class Container:
 
         timed = sorted((each for each in self.results.records if each.timed), key=lambda each: each.entry.order)
         refused = sorted((each for each in self.results.records if each.refused), key=lambda each: each.entry.order)
-        roof = {
-            str(self.run["threads"]) if device == "cpu" else device: {str(size): kinds for size, kinds in sizes.items()}
-            for device, sizes in self._roofs.items()
-        }
+        places = {device: str(self.run["threads"]) if device == "cpu" else device for device in self._roofs}
+        ranges = {device: spread(self.results.roofs, device) for device in self._roofs}
         return {
             "machine_info": _machine(),
             "commit_info": _commit(self.run.get("commit")),
@@ -53,7 +52,8 @@ class Container:
             "conformance": {
                 "schema": SCHEMA,
                 **self.run,
-                "roof": roof,
+                "roof": {places[device]: _by_text(sizes) for device, sizes in self._roofs.items()},
+                "roof_range": {places[device]: _by_text(sizes) for device, sizes in ranges.items()},
                 "roof_tries": [each.sizes for each in self.results.roofs if each.device == "cpu" and each.sizes],
                 "device_roof_tries": [msgspec.to_builtins(each) for each in self.results.roofs if each.device != "cpu"],
                 "devices": self._devices,
@@ -66,7 +66,7 @@ class Container:
     def _roofs(self) -> dict[str, dict[int, dict[str, float]]]:
         """Of the processor's memory, which is measured in every run, and of each device that was."""
         devices = sorted({each.device for each in self.results.roofs if each.sizes} - {"cpu"})
-        return {device: best(self.results.roofs, device) for device in ("cpu", *devices)}
+        return {device: typical(self.results.roofs, device) for device in ("cpu", *devices)}
 
     @property
     def _devices(self) -> dict[str, str]:
@@ -125,13 +125,15 @@ class Container:
         fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
         probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
         peak, accessed = self._peak(record.job.backend, probe), probe.get("bytes_accessed")
+        if peak is not None and entry.contract == "forward+grad":
+            peak = max(peak, workload.logits_bytes)  # the gradient is there at the end, whatever was seen of it
         return benchmark["extra_info"] | {
             "compile_cache": "fresh" if record.job.replicate == 0 else "kept",
             "roof": None if kinds is None else Roof(**kinds),
             "bytes_per_second": rate,
             "roof_fraction": None if not fitting else rate / fitting,
             "peak_bytes": peak,
-            "peak_multiple": None if peak is None or workload.logits_bytes <= _TINY else peak / workload.logits_bytes,
+            "peak_multiple": None if peak is None or workload.logits_bytes < _SMALL else peak / workload.logits_bytes,
             "bytes_accessed": accessed,
             "amplification": None if accessed is None else accessed / floor,
             "accuracy": self.accuracy.get((record.job.backend, entry.workload, entry.contract, entry.cache)),
@@ -166,6 +168,10 @@ class Container:
                     if getattr(each.probed, name) is not None:
                         here[name] = getattr(each.probed, name)
         return found
+
+
+def _by_text(sizes: Mapping[int, Any]) -> dict[str, Any]:
+    return {str(size): kinds for size, kinds in sizes.items()}
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> Path:

@@ -49,7 +49,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     Times are seconds, sizes bytes. ``floor_bytes`` is the least traffic; ``bytes_per_second`` that over the median;
     ``roof_fraction`` that over the roof's ``read``, or its ``copy`` where a gradient is written; ``amplification``
     the traffic that the compiler tells over the floor. ``peak_multiple`` is memory beyond the inputs over the logits,
-    where these are more than 64 KiB.
+    where these are at least 1 MiB.
     ``compile_cache`` is ``fresh`` in a backend's first process of a run: the first calls of later ones find what
     a framework has kept on disk. ``wrapper_seconds`` is the contract's own share of every call.
     """

@@ -17,6 +17,7 @@ from conformance.worker.worker import THREAD_VARIABLES
 __all__ = [
     "OVERRULED",
     "allocator",
+    "allocator_variables",
     "evict_bytes",
     "fill_order",
     "granted_cores",
@@ -47,6 +48,15 @@ _STEERING = re.compile(
     "(OMP|KMP|MKL|OPENBLAS|ONEDNN|DNNL|XLA|JAX|TORCH|TORCHINDUCTOR|TORCHDYNAMO|PYTORCH|TRITON|CUDA|CUBLAS|NVIDIA|MALLOC)_"
     "|PYTHON(DEVMODE|MALLOC|OPTIMIZE|TRACEMALLOC|_)|TF_(CPP|CUDNN|DETERMINISTIC|ENABLE|FORCE|GPU|NUM|USE|XLA)_|LD_PRELOAD$|GLIBC_TUNABLES$|ATEN_CPU_CAPABILITY$"
 )
+#: What makes the C library's allocator the same whatever was freed before. Left alone, its thresholds grow with what
+#: was, and each thread has a pool that comes and goes, so that the same call takes three times as long or not by which
+#: workload came first. Blocks beyond 32 MiB are new pages of the system's in every call, as they are to users; smaller
+#: ones are kept, in one pool.
+_SETTLED = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
+}
 _CPUS = Path("/sys/devices/system/cpu")
 _CGROUPS = Path("/sys/fs/cgroup")
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -124,12 +134,18 @@ def pool_variables(threads: int) -> dict[str, str]:
     return {name: str(threads) for name in THREAD_VARIABLES} | {"OMP_DYNAMIC": "FALSE", "MKL_DYNAMIC": "FALSE"}
 
 
+def allocator_variables() -> dict[str, str]:
+    """What settles the allocator from the first call on; nothing where the user's environment steers it already."""
+    theirs = [name for name in os.environ if name.startswith("MALLOC_") or name in ("GLIBC_TUNABLES", "LD_PRELOAD")]
+    return {} if theirs else dict(_SETTLED)
+
+
 def steering_variables() -> dict[str, str]:
-    """What the user's environment tells the frameworks, their libraries and the allocator; the home folder is ``~``."""
+    """What the environment tells the frameworks, their libraries and the allocator; the home folder is ``~``."""
     home = str(Path.home())
     return {
         name: value.replace(home, "~") if len(home) > 1 else value
-        for name, value in sorted(os.environ.items())
+        for name, value in sorted((os.environ | allocator_variables()).items())
         if _STEERING.match(name) and name not in OVERRULED and name not in THREAD_VARIABLES
     }
 

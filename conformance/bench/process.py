@@ -15,7 +15,7 @@ from time import monotonic
 
 import msgspec
 
-from conformance.bench.machine import OVERRULED, pool_variables
+from conformance.bench.machine import OVERRULED, allocator_variables, pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.errors import HarnessError
 from conformance.worker.process import reason_of
@@ -55,7 +55,9 @@ class Listening:
         self._read, write = os.pipe()
         # A process that times finds the modules that this one finds, and none besides: -P keeps its folder out.
         found = os.pathsep.join(each for each in sys.path if each)
-        variables = pool_variables(orders.threads) | {"TMPDIR": orders.cache, "PYTHONPATH": found}
+        variables = (
+            pool_variables(orders.threads) | allocator_variables() | {"TMPDIR": orders.cache, "PYTHONPATH": found}
+        )
         kept = {name: value for name, value in os.environ.items() if name not in OVERRULED}
         command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file), str(write), str(os.getpid())]
         try:

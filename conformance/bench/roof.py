@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from backends.contract import Backend
     from conformance.bench.orders import Roofs
 
-__all__ = ["KINDS", "SIZES", "best", "measure", "measure_device", "nearest"]
+__all__ = ["KINDS", "SIZES", "measure", "measure_device", "nearest", "spread", "typical"]
 
 #: Working sets in bytes.
 SIZES = (1 << 20, 1 << 23, 1 << 26, 1 << 28)
@@ -108,16 +109,32 @@ def _queued(stream: Callable[[], Any], backend: Backend) -> Callable[[int], None
     return passes
 
 
-def best(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, float]]:
-    """The highest bandwidth of each size and kind over all tries of all measurements of ``device``."""
-    found: dict[int, dict[str, float]] = {}
+def typical(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, float]]:
+    """Bytes a second of each size and kind: the median over all measurements of ``device`` of each one's best try.
+
+    A shared machine gives twice as much at one time as at another; what is timed in between meets all of them.
+    """
+    return {
+        size: {kind: median(bests) for kind, bests in kinds.items()} for size, kinds in _bests(measured, device).items()
+    }
+
+
+def spread(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, tuple[float, float]]]:
+    """The least and the greatest of the measurements that :func:`typical` is the median of."""
+    return {
+        size: {kind: (min(bests), max(bests)) for kind, bests in kinds.items()}
+        for size, kinds in _bests(measured, device).items()
+    }
+
+
+def _bests(measured: Sequence[Roofs], device: str) -> dict[int, dict[str, list[float]]]:
+    found: dict[int, dict[str, list[float]]] = {}
     for roofs in measured:
         if roofs.device != device:
             continue
         for size, kinds in roofs.sizes.items():
-            here = found.setdefault(int(size), {})
             for kind, rates in kinds.items():
-                here[kind] = max([here.get(kind, 0.0), *rates])
+                found.setdefault(int(size), {}).setdefault(kind, []).append(max(rates))
     return found
 
 

@@ -43,14 +43,13 @@ def schedule(
 
     ``backends`` are pairs of specification and name. Every replicate is a block in which each backend has one
     process, so that a machine that grows slower does so for all of them; within a block their order is drawn, as is
-    that of the entries within a process. The roof is measured first, last, and at most once more in between.
+    that of the entries within a process. The roof is measured before each block and at the end.
     """
     draw = random.Random(seed)
     jobs: list[Job] = []
     order = 0
     for replicate in range(replicates):
-        if replicate in {0, replicates // 2}:
-            jobs.append(Job("", ROOF, replicate, ()))
+        jobs.append(Job("", ROOF, replicate, ()))
         for spec, name in draw.sample(list(backends), len(backends)):
             drawn = draw.sample(list(kinds), len(kinds))
             entries = tuple(Entry(*kind, order + place) for place, kind in enumerate(drawn))

@@ -13,7 +13,7 @@ import msgspec
 from reports.benchmarks.bootstrap import location_interval
 from reports.benchmarks.records import Benchmarks, Key, Timing
 
-__all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "ranked", "series_of", "workloads_of"]
+__all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "places", "ranked", "series_of", "workloads_of"]
 
 #: The contract that training needs; pictures of one contract show it if it was timed.
 PREFERRED = ("forward+grad", "forward-saving", "forward")
@@ -30,7 +30,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits. ``first_call`` is in
     seconds, of the processes whose compiler found an empty cache if the run says which; ``opens`` says that it was the
     very first call of its process, which pays for loading the compiler as well. ``work`` tells the tensors: shape,
-    class axis, dtype and kind of targets, and ``ignored`` which share of the positions is. ``accurate`` is None where
+    class axis, dtype and kind of targets, and ``ignored`` which share of the positions is;
+    ``faults`` are the pages that a call touches for the first time. ``accurate`` is None where
     there is no accuracy verdict.
     """
 
@@ -66,6 +67,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
     opens: bool = False
     work: str = ""
+    faults: float | None = None
     ignored: float = 0.0
 
     @property
@@ -140,6 +142,16 @@ def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
 def ranked(cells: Sequence[Cell]) -> list[Cell]:
     """The fastest first; what has no rank stands behind all that have one: see :attr:`Cell.unranked`."""
     return sorted(cells, key=lambda cell: (cell.unranked is not None, cell.seconds, cell.backend))
+
+
+def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
+    """The cells as :func:`ranked` has them, each with its rank: one more than the backends that are faster for certain.
+
+    Those are the ones whose interval ends before this one begins, so that what cannot be told apart shares a rank.
+    """
+    order = ranked(cells)
+    fit = [cell for cell in order if cell.unranked is None]
+    return [(None if cell.unranked else 1 + sum(each.high < cell.low for each in fit), cell) for cell in order]
 
 
 def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -241,6 +253,7 @@ def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, b
         opens=first_call[1],
         work=_work(first),
         ignored=first.ignored,
+        faults=_middle(timings, lambda t: t.minor_faults / t.calls if t.calls and t.minor_faults is not None else None),
     )
 
 

@@ -41,6 +41,8 @@ class _Suite(msgspec.Struct):
     environment: dict[str, Any] = {}
     devices: dict[str, str] = {}
     roof: dict[str, Any] = {}
+    roof_range: dict[str, Any] = {}
+    variables: dict[str, str] = {}
     seed: int | None = None
     threads: int | None = None
 
@@ -120,6 +122,8 @@ def parse_benchmarks(text: bytes, path: Path | str) -> Benchmarks:
         machine=_machine(suite, whole.machine_info, timings),
         environment=suite.environment,
         roof=suite.roof,
+        roof_range=suite.roof_range,
+        variables=suite.variables,
         seed=suite.seed,
         timings=timings,
         not_timed=tuple(whole.not_timed),

@@ -66,6 +66,7 @@ class _Described(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str] = {}
     device: str = ""
     mode: str = ""
+    settings: dict[str, str] = {}
     dtype: str = ""
     threads: int | None = None
     order: int | None = None
@@ -98,6 +99,8 @@ class Timing(_Described, frozen=True, kw_only=True):
     import_seconds: float | None = None
     first_call_seconds: float | None = None
     compile_cache: str | None = None
+    minor_faults: int | None = None
+    calls: int | None = None
     peak_bytes: float | None = None
     peak_multiple: float | None = None
     bytes_per_second: float | None = None
@@ -133,7 +136,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, order=True):
 class Benchmarks(msgspec.Struct, frozen=True, kw_only=True):
     """A benchmarks file: every timing, what could not be timed, and where it was measured.
 
-    ``started`` is ISO 8601; ``roof`` holds the measured bandwidths in bytes per second.
+    ``started`` is ISO 8601; ``roof`` holds the measured bandwidths in bytes per second, ``roof_range`` the least and
+    the greatest of each; ``variables`` are those of the environment that steer frameworks and the allocator.
     """
 
     path: str
@@ -143,6 +147,8 @@ class Benchmarks(msgspec.Struct, frozen=True, kw_only=True):
     machine: Machine
     environment: dict[str, Any] = {}
     roof: dict[str, Any] = {}
+    roof_range: dict[str, Any] = {}
+    variables: dict[str, str] = {}
     seed: int | None = None
     timings: tuple[Timing, ...]
     not_timed: tuple[NotTimed, ...] = ()

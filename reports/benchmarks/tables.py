@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.plain import on_terminal
-from reports.benchmarks.cells import IMPOSSIBLE, Cell, ranked
+from reports.benchmarks.cells import IMPOSSIBLE, Cell, places, ranked
 from reports.benchmarks.charts.style import distinct
 from reports.benchmarks.records import Benchmarks, NotTimed
 from reports.benchmarks.units import bytes_, percent, seconds
@@ -20,7 +20,7 @@ __all__ = ["HEAD", "NOTES", "WORDS", "about_lines", "not_timed_lines", "print_ta
 
 HEAD = (
     "rank", "backend", "version", "mode", "processes", "time", "95 % interval", "ns/logit", "GB/s", "of roof",
-    "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "traffic",
+    "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "faults", "traffic",
 )  # fmt: skip
 #: The columns that hold words; numbers stand to the right.
 WORDS = frozenset({"backend", "version", "mode", "class"})
@@ -31,6 +31,10 @@ WIDE = 110
 MARK = "†"
 OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 NOTES = (
+    (
+        "Rank: one more than the backends that are faster for certain, whose interval ends before this one's begins; "
+        "what cannot be told apart shares a rank."
+    ),
     (
         "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "
         "bootstrap over processes and rounds. Nothing is discarded as an outlier."
@@ -45,10 +49,15 @@ NOTES = (
         "warm and cold, whichever came first. Later processes, and workloads with the same graph, find what the "
         f"framework keeps. {OPENS}"
     ),
-    ("Peak: memory beyond the inputs, over the size of the logits."),
     (
-        "Error ÷ limit: the limit is the bound of the class that the backend declares. One that fails is timed, and "
-        f"shown without a rank; so is one beyond {IMPOSSIBLE:.0f} times the roof, which computes nothing anew."
+        "Peak: memory beyond the inputs, over the size of the logits, at least what the gradient takes. Faults: pages "
+        "that a call touches for the first time, since the allocator gave them back after the last one; one for every "
+        "4 KiB of the gradient says that much of the time is the system's, which clears them."
+    ),
+    (
+        "Error ÷ limit: the limit is the bound of the class that the backend declares; A of B reached A, declares B, "
+        "and is held against B's. One that fails is timed, and shown without a rank; so is one beyond "
+        f"{IMPOSSIBLE:.0f} times the roof, which computes nothing anew."
     ),
 )
 
@@ -126,10 +135,10 @@ def about_lines(run: Benchmarks) -> list[str]:
         facts.append(f"commit {run.commit[:12]}")
     if run.seed is not None:
         facts.append(f"schedule seed {run.seed}")
-    return [f"{' · '.join(facts)}.", *(f"Measured roof, {line}." for line in _roof(run.roof))]
+    return [f"{' · '.join(facts)}.", *(f"Measured roof, {line}." for line in _roof(run.roof, run.roof_range))]
 
 
-def _roof(roof: dict[str, Any]) -> list[str]:
+def _roof(roof: dict[str, Any], ranges: dict[str, Any]) -> list[str]:
     """A line for each thread count or device and size of the memory streamed, by which bandwidths may be nested."""
     lines = []
     for place, by_size in roof.items():
@@ -140,7 +149,8 @@ def _roof(roof: dict[str, Any]) -> list[str]:
         if flat:
             lines.append(f"{on}: {flat}")
         for size, found in by_size.items():
-            said = _bandwidths(found) if isinstance(found, dict) else ""
+            range_ = ranges.get(place, {}).get(size, {})
+            said = _bandwidths(found, range_) if isinstance(found, dict) else ""
             if said:
                 over = bytes_(float(size)) if str(size).isdigit() else size
                 lines.append(f"{on} over {over}: {said}")
@@ -148,10 +158,18 @@ def _roof(roof: dict[str, Any]) -> list[str]:
     return [*([f"{flat}"] if flat else []), *lines]
 
 
-def _bandwidths(found: dict[str, Any]) -> str:
-    """``read 18.0 GB/s, copy 11.0 GB/s``."""
+def _bandwidths(found: dict[str, Any], ranges: dict[str, Any] | None = None) -> str:
+    """``read 18.0 GB/s (17.2 … 21.9), copy 11.0 GB/s``: the median, and what it is the median of where that differs."""
     numbers = {name: value for name, value in found.items() if type(value) in (int, float)}
-    return ", ".join(f"{name} {value / 1e9:.1f} GB/s" for name, value in numbers.items())
+    return ", ".join(f"{name} {value / 1e9:.1f} GB/s{_between(name, ranges or {})}" for name, value in numbers.items())
+
+
+def _between(name: str, ranges: dict[str, Any]) -> str:
+    ends = ranges.get(name)
+    if not (isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)):
+        return ""
+    low, high = (f"{end / 1e9:.1f}" for end in ends)
+    return "" if low == high else f" ({low} … {high})"
 
 
 def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
@@ -164,10 +182,10 @@ def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
 
 def _rows(group: Sequence[Cell]) -> list[list[str]]:
     rows = []
-    for place, cell in enumerate(ranked(group), 1):
+    for place, cell in places(group):
         rows.append(
             [
-                "–" if cell.unranked else str(place),
+                "–" if place is None else str(place),
                 cell.backend,
                 cell.version,
                 cell.mode if cell.device in ("", "cpu") else f"{cell.mode}, {cell.device}",
@@ -182,6 +200,7 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
                 _short(cell.ulp),
                 seconds(cell.first_call) + (f" {MARK}" if cell.opens and cell.first_call else ""),
                 _short(cell.memory),
+                "–" if cell.faults is None else f"{cell.faults:.0f}",
                 _short(cell.amplification),
             ]
         )
@@ -192,7 +211,9 @@ def _class(cell: Cell) -> str:
     said = cell.class_ or "–"
     if cell.accurate is False:
         return f"{said}: {cell.unranked} (declares {cell.declared or '–'})"
-    return f"{said}: {cell.unranked}" if cell.impossible else said
+    if cell.impossible:
+        return f"{said}: {cell.unranked}"
+    return said if cell.declared in (None, cell.class_) else f"{said} of {cell.declared}"
 
 
 def _short(value: float | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.bench import machine, roof
 from conformance.bench.machine import (
     allocator,
     evict_bytes,
@@ -24,6 +25,7 @@ from conformance.bench.machine import (
     touched_bytes,
     usable_cores,
 )
+from conformance.bench.orders import Roofs
 from conformance.bench.timing import Evictor
 
 SIZE = 48 << 20
@@ -131,3 +133,17 @@ def test_pinning_holds_for_threads_started_later() -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert ran.stdout.strip() == f"{{{cores[-1]}}}"
+
+
+def test_the_allocator_is_settled_unless_the_user_steers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MALLOC_") or name in ("GLIBC_TUNABLES", "LD_PRELOAD")]:
+        monkeypatch.delenv(name)
+    assert machine.steering_variables().items() >= machine.allocator_variables().items() != set()
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
+    assert machine.allocator_variables() == {} and "MALLOC_ARENA_MAX" not in machine.steering_variables()
+
+
+def test_the_roof_is_the_median_of_the_best_tries_and_its_range_is_kept() -> None:
+    measured = [Roofs({"64": {"read": tries}}) for tries in ([1.0, 3.0], [9.0, 8.0], [4.0, 2.0])]
+    assert roof.typical(measured) == {64: {"read": 4.0}} and roof.spread(measured) == {64: {"read": (3.0, 9.0)}}
+    assert roof.typical(measured, "cuda") == {}

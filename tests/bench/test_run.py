@@ -104,8 +104,10 @@ def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: d
 def test_the_head_of_the_file(document: dict[str, Any]) -> None:
     head = document["conformance"]
     assert head["schema"] == 1 and head["seed"] == 5 and head["replicates"] == 2 and not head["interrupted"]
-    assert len(head["roof_tries"]) == 3  # before, between and after
-    (sizes,) = head["roof"].values()
+    assert len(head["roof_tries"]) == 3  # before each block, and after the last
+    assert "MALLOC_ARENA_MAX" in head["variables"]
+    (sizes,), (ranges,) = head["roof"].values(), head["roof_range"].values()
+    assert all(low <= sizes[size]["read"] <= high for size, (low, high) in ((s, ranges[s]["read"]) for s in sizes))
     assert all(kinds["read"] > 0 and kinds["copy"] > 0 and kinds["exp"] > 0 for kinds in sizes.values())
     assert document["machine_info"]["node"] == "" and document["commit_info"]["id"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.benchmarks.cells import Cell, ranked
+from reports.benchmarks.cells import Cell, places
 from reports.benchmarks.charts.placement import text_width
 from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, labels, spread_over
 from reports.benchmarks.units import seconds
@@ -67,7 +67,7 @@ def _groups(cells: Sequence[Cell]) -> list[list[tuple[int | None, Cell]]]:
         found.setdefault((cell.contract, cell.cache), []).append(cell)
     groups = []
     for _, group in sorted(found.items()):
-        groups.append([(None if cell.unranked else place, cell) for place, cell in enumerate(ranked(group), 1)])
+        groups.append(places(group))
     return groups
 
 

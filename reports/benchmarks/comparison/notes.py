@@ -21,12 +21,18 @@ _ENVIRONMENT = ("python", "platform", "extensions")
 def notes_on(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> tuple[str, ...]:
     """The notes that go with a comparison; ``rows`` are what was compared by ``band``."""
     return (
+        *_the_same(old, new),
         *_machines(old, new),
         *_processes(rows),
         *_band(new, rows, band),
         *_shift(old, new, rows, band),
         *_software(old, new),
     )
+
+
+def _the_same(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
+    if old.timings and [each.data for each in old.timings] == [each.data for each in new.timings]:
+        yield "Both files hold the very same rounds: they are one run, and say nothing of each other."
 
 
 def _machines(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
@@ -110,6 +116,23 @@ def _software(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
     told = [f"{key} {one[key]} → {two[key]}" for key in both if one[key] != two[key]]
     if told:
         yield f"Environments differ: {', '.join(told)}."
+    steered = {**old.variables, **new.variables}
+    told = [
+        f"{name} {old.variables.get(name, 'unset')} → {new.variables.get(name, 'unset')}"
+        for name in sorted(steered)
+        if old.variables.get(name) != new.variables.get(name)
+    ]
+    if told:
+        yield f"Variables that steer frameworks and the allocator differ: {', '.join(told)}."
+    settings = dict.fromkeys(each for b, a in shared for each in _settings(b, a))
+    if settings:
+        yield f"Settings differ: {', '.join(sorted(settings))}."
+
+
+def _settings(before: Timing, after: Timing) -> Iterator[str]:
+    for name in before.settings.keys() & after.settings.keys():
+        if before.settings[name] != after.settings[name]:
+            yield f"{before.backend}'s {name} {before.settings[name]} → {after.settings[name]}"
 
 
 def _versions(before: Timing, after: Timing) -> Iterator[str]:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from conformance.cli import diff
 from conformance.errors import UsageError
-from reports.benchmarks.cells import cells_of, flagship, ranked, series_of
+from reports.benchmarks.cells import cells_of, flagship, places, ranked, series_of
 from reports.benchmarks.charts.placement import overlaps, place_labels, text_width
 from reports.benchmarks.charts.scaling import labels_of_scaling
 from reports.benchmarks.charts.scatter import accuracy_chart, labels_of_accuracy, labels_of_compiling
@@ -26,7 +26,7 @@ from reports.benchmarks.comparison.compare import compare_runs
 from reports.benchmarks.comparison.render import changes_markdown, print_changes
 from reports.benchmarks.read import parse_benchmarks, read_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
-from reports.benchmarks.tables import HEAD, not_timed_lines, report_markdown, tables_of
+from reports.benchmarks.tables import HEAD, about_lines, not_timed_lines, report_markdown, tables_of
 from tests.reports.benchmarks import synthetic
 
 HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\"'*_[a](b)$x$</figure>"
@@ -147,6 +147,34 @@ def test_what_takes_less_time_than_its_memory_by_far_has_no_rank_and_no_mark():
     assert "not computed anew: not ranked" in drawn["time-01-w"]
     swift["extra_info"]["ignored"] = 0.9  # a kernel may leave such positions unread
     assert columns(parsed(whole), name)["rank"] != "–"
+
+
+def test_what_cannot_be_told_apart_shares_a_rank():
+    whole = small()
+    cells = [
+        msgspec.structs.replace(cells_of(parsed(whole))[0], backend=name, seconds=mid, low=low, high=high, accurate=fit)
+        for name, low, mid, high, fit in [
+            ("a", 1.0, 1.1, 1.2, True), ("b", 1.1, 1.5, 4.0, True), ("c", 1.3, 1.6, 1.7, True),
+            ("d", 5.0, 5.1, 5.2, True), ("e", 0.1, 0.2, 0.3, False),
+        ]
+    ]  # fmt: skip
+    assert [(rank, cell.backend) for rank, cell in places(cells)] == [
+        (1, "a"), (1, "b"), (2, "c"), (4, "d"), (None, "e"),
+    ]  # fmt: skip
+
+
+def test_pages_that_a_call_touches_anew_are_counted_and_a_class_stands_beside_the_declared_one():
+    whole = small(minor_faults=1000, calls=40)
+    whole["benchmarks"][0]["extra_info"]["accuracy"] |= {"class": "A", "declared": "B", "verdict": "pass"}
+    row = columns(parsed(whole), whole["benchmarks"][0]["extra_info"]["backend"])
+    assert (row["faults"], row["class"]) == ("25", "A of B")
+
+
+def test_the_range_of_the_roof_is_told():
+    whole = small()
+    whole["conformance"]["roof"] = {"2": {"1048576": {"read": 60e9, "copy": 50e9}}}
+    whole["conformance"]["roof_range"] = {"2": {"1048576": {"read": [40e9, 80e9], "copy": [50e9, 50e9]}}}
+    assert "read 60.0 GB/s (40.0 … 80.0), copy 50.0 GB/s." in " ".join(about_lines(parsed(whole)))
 
 
 def test_a_wide_terminal_shows_bytes_a_second_and_the_interval(tmp_path):

@@ -243,3 +243,24 @@ def test_nothing_in_a_piped_comparison_steers_a_terminal(tmp_path):
     )
     said = invoked(old, new).output
     assert "\x1b" not in said and "\n::" not in said and "a\\x1b" in said
+
+
+def test_variables_and_settings_that_differ_are_told():
+    def steered(variables: dict[str, str], threads: str) -> Change:
+        def change(whole: dict[str, Any]) -> None:
+            whole["conformance"]["variables"] = variables | {"XLA_FLAGS": "same"}
+            for each in of_jax(whole):
+                each["settings"] = {"threads": threads, "x64": "true"}
+
+        return change
+
+    before = run(steered({"MALLOC_TRIM_THRESHOLD_": "1"}, "2"), seed=1)
+    after = run(steered({"OMP_WAIT_POLICY": "active"}, "1"))
+    notes = " ".join(compare_runs(before, after, BAND).notes)
+    assert "MALLOC_TRIM_THRESHOLD_ 1 → unset, OMP_WAIT_POLICY unset → active" in notes and "XLA_FLAGS" not in notes
+    assert "Settings differ: jax's threads 2 → 1." in notes
+
+
+def test_a_run_against_its_own_copy_is_said_to_be_one():
+    (note,) = [each for each in compare_runs(run(seed=1), run(seed=1), BAND).notes if "very same rounds" in each]
+    assert "one run" in note
