@@ -147,11 +147,17 @@ def ranked(cells: Sequence[Cell]) -> list[Cell]:
 def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
     """The cells as :func:`ranked` has them, each with its rank: one more than the backends that are faster for certain.
 
-    Those are the ones whose interval ends before this one begins, so that what cannot be told apart shares a rank.
+    Those are the ones whose interval ends before this one begins, and before that of any slower one does: what cannot
+    be told apart shares a rank, and no rank stands below a higher one.
     """
     order = ranked(cells)
     fit = [cell for cell in order if cell.unranked is None]
-    return [(None if cell.unranked else 1 + sum(each.high < cell.low for each in fit), cell) for cell in order]
+    ranks, least = [], len(fit)
+    for cell in reversed(fit):
+        least = min(least, 1 + sum(each.high < cell.low for each in fit))
+        ranks.append(least)
+    given: list[int | None] = [*reversed(ranks), *[None] * (len(order) - len(fit))]
+    return list(zip(given, order, strict=True))
 
 
 def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:

@@ -32,8 +32,8 @@ MARK = "†"
 OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 NOTES = (
     (
-        "Rank: one more than the backends that are faster for certain, whose interval ends before this one's begins; "
-        "what cannot be told apart shares a rank."
+        "Rank: one more than the backends that are faster for certain, whose interval ends before this one's begins, "
+        "and before that of any slower one does; what cannot be told apart shares a rank."
     ),
     (
         "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "

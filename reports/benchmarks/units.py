@@ -12,7 +12,7 @@ def seconds(value: float | None) -> str:
     if value is None:
         return "–"
     for step, unit in _STEPS:
-        if value >= step:
+        if float(f"{value:.3g}") >= step:  # what is rounded to 1000 µs is 1 ms
             return f"{_digits(value / (step or 1e-9))} {unit}"
     return f"{value} s"
 

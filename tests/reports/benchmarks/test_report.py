@@ -27,6 +27,7 @@ from reports.benchmarks.comparison.render import changes_markdown, print_changes
 from reports.benchmarks.read import parse_benchmarks, read_benchmarks
 from reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
 from reports.benchmarks.tables import HEAD, about_lines, not_timed_lines, report_markdown, tables_of
+from reports.benchmarks.units import seconds
 from tests.reports.benchmarks import synthetic
 
 HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\"'*_[a](b)$x$</figure>"
@@ -149,17 +150,26 @@ def test_what_takes_less_time_than_its_memory_by_far_has_no_rank_and_no_mark():
     assert columns(parsed(whole), name)["rank"] != "–"
 
 
+def test_a_duration_is_never_a_thousand_of_its_unit():
+    assert [seconds(each) for each in (0.0009996, 0.000999, 0.99951, 1e-12)] == [
+        "1.00 ms",
+        "999 µs",
+        "1.00 s",
+        "0.00 ns",
+    ]
+
+
 def test_what_cannot_be_told_apart_shares_a_rank():
     whole = small()
     cells = [
         msgspec.structs.replace(cells_of(parsed(whole))[0], backend=name, seconds=mid, low=low, high=high, accurate=fit)
         for name, low, mid, high, fit in [
-            ("a", 1.0, 1.1, 1.2, True), ("b", 1.1, 1.5, 4.0, True), ("c", 1.3, 1.6, 1.7, True),
-            ("d", 5.0, 5.1, 5.2, True), ("e", 0.1, 0.2, 0.3, False),
+            ("a", 1.0, 1.1, 1.2, True), ("b", 1.3, 1.5, 1.7, True), ("c", 1.1, 1.6, 4.0, True),
+            ("d", 1.8, 1.9, 2.0, True), ("e", 5.0, 5.1, 5.2, True), ("f", 0.1, 0.2, 0.3, False),
         ]
     ]  # fmt: skip
     assert [(rank, cell.backend) for rank, cell in places(cells)] == [
-        (1, "a"), (1, "b"), (2, "c"), (4, "d"), (None, "e"),
+        (1, "a"), (1, "b"), (1, "c"), (3, "d"), (5, "e"), (None, "f"),
     ]  # fmt: skip
 
 
