@@ -77,6 +77,10 @@ def shorten(text: str, length: int) -> str:
     return f"{plain[:head]}…{plain[len(plain) - (length - 1 - head) :]}"
 
 
+#: Where lines below a title break: an SVG is drawn in the reader's font, which may be a sixth wider than ours.
+WRAP = 620
+
+
 def finished(chart: Any, title: str, subtitle: Iterable[str] = ()) -> Any:
     """The chart with title, subtitle and the common look."""
     lines = [line for text in subtitle for line in _wrapped(text)]
@@ -119,7 +123,7 @@ def spread_over(cells: Iterable[Cell]) -> str:
     return f"{'–'.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))} processes"
 
 
-def _wrapped(text: str, width: float = 770) -> list[str]:
+def _wrapped(text: str, width: float = WRAP) -> list[str]:
     """Lines of at most ``width`` pixels, as a longer one would widen the whole picture; none within a fixed space."""
     lines: list[str] = []
     for word in filter(None, text.split(" ")):
