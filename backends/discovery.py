@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from backends.contract import Backend
+from conformance.backends.contract import Backend
 
 __all__ = [
     "GROUP",
@@ -43,15 +43,15 @@ PROFILES = Path(__file__).with_name("profiles")
 
 
 class BackendLookupError(LookupError):
-    """A backend that cannot be had: ``problem`` says why, ``mend`` what to write or do instead."""
+    """A backend that cannot be had: ``problem`` says why, ``hint`` what to write or do instead."""
 
-    def __init__(self, problem: str, mend: str) -> None:
+    def __init__(self, problem: str, hint: str) -> None:
         self.problem = problem
-        self.mend = mend
-        super().__init__(problem, mend)  # both are arguments: the error travels between processes
+        self.hint = hint
+        super().__init__(problem, hint)  # both are arguments: the error travels between processes
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  mend: {self.mend}"
+        return f"{self.problem}\n  hint: {self.hint}"
 
 
 class UnknownBackend(BackendLookupError):
@@ -192,7 +192,7 @@ def _in_package(spec: str, name: str, variants: list[str]) -> Found:
     framework, distribution = declared["framework"], declared["distribution"]
     if importlib.util.find_spec(framework) is None:
         raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
-    place = f"backends.{name}"
+    place = f"conformance.backends.{name}"
     kind = _only_backend(spec, importlib.import_module(place))  # these modules import their framework when they start
     assert isinstance(kind, type)
     device, mode = _selected(spec, variants, kind)
@@ -216,18 +216,18 @@ def _in_package(spec: str, name: str, variants: list[str]) -> Found:
 def _in_file(spec: str, path: Path, parts: list[str]) -> Found:
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
-        mend = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file that exists"
-        raise UnknownBackend(f"{spec}: there is no file {path}", mend)
+        hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file that exists"
+        raise UnknownBackend(f"{spec}: there is no file {path}", hint)
     return Found(spec, ":".join([path.stem, *parts]), "file", str(path), variants=tuple(parts))
 
 
 def _unknown(spec: str, name: str) -> UnknownBackend:
     known = [*names(), *(point.name for point in _entry_points())]
     near = difflib.get_close_matches(name, known, n=1)
-    mend = f"did you mean {near[0]}? " if near else ""
+    hint = f"did you mean {near[0]}? " if near else ""
     return UnknownBackend(
         f"{spec!r}: there is no backend {name!r}",
-        f"{mend}Write one of {', '.join(known)}, path/to/file.py, or package.module:Class",
+        f"{hint}Write one of {', '.join(known)}, path/to/file.py, or package.module:Class",
     )
 
 
@@ -258,10 +258,10 @@ def _imported(spec: str, name: str) -> ModuleType:
 def _broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
     place = _last_line_in_user_code(error)
     text = str(error) or "no message"
-    mend = f"correct {place}" if place else "correct what the message says, or the framework's installation"
+    hint = f"correct {place}" if place else "correct what the message says, or the framework's installation"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        mend = f"pip install {error.name.partition('.')[0]}, or correct the import{f' in {place}' if place else ''}"
-    return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", mend)
+        hint = f"pip install {error.name.partition('.')[0]}, or correct the import{f' in {place}' if place else ''}"
+    return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", hint)
 
 
 def _last_line_in_user_code(error: BaseException) -> str:
@@ -315,8 +315,8 @@ def _only_backend(spec: str, module: ModuleType, asked: Sequence[str] = ()) -> t
     if not found:
         raise UnknownBackend(f"{spec}: no class derived from Backend in {place}", "derive one from an adapter's class")
     asked_for = f", and none is {asked[0]!r}" if asked else ""
-    mend = f"name one: {Path(place).name}:{next(iter(found))}"
-    raise UnknownBackend(f"{spec}: {place} defines several backends ({_listed(found)}){asked_for}", mend)
+    hint = f"name one: {Path(place).name}:{next(iter(found))}"
+    raise UnknownBackend(f"{spec}: {place} defines several backends ({_listed(found)}){asked_for}", hint)
 
 
 def _complete(spec: str, backend: type[Backend] | Backend) -> type[Backend] | Backend:

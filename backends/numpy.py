@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.contract import Array, Backend, Call, Reduction, Tensor
+from conformance.backends.contract import Array, Backend, Call, Reduction, Tensor
 
 __all__ = ["Numpy"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from backends.contract import Reduction, Tensor, Unsupported, given
-from backends.jax import Jax, are_probabilities
+from conformance.backends.contract import Reduction, Tensor, Unsupported, given
+from conformance.backends.jax import Jax, are_probabilities
 
 if TYPE_CHECKING:
     import jax

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
+from conformance.backends.contract import Array, Backend, Call, Reduction, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
     from pathlib import Path

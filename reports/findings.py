@@ -1,4 +1,6 @@
-"""Writes docs/findings.md from the registers of known defects: ``python -m reports.findings > docs/findings.md``.
+"""Writes docs/findings.md from the registers of known defects.
+
+``python -m conformance.reports.findings > docs/findings.md``.
 
 The registers are the record; this page is their reading copy.
 """
@@ -11,7 +13,7 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from reports.escape import address, escape
+from conformance.reports.escape import address, escape
 
 __all__ = ["findings_text"]
 

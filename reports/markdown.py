@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.errors import HarnessError
-from conformance.judge.verdict import VERDICTS
-from conformance.results.records import Outcome
+from conformance.model.errors import HarnessError
+from conformance.model.records import Outcome
+from conformance.model.verdicts import VERDICTS
+from conformance.reports.escape import escape
+from conformance.reports.semantics import semantics
+from conformance.reports.semantics_text import semantics_lines
+from conformance.reports.tally import LIMIT, NOT_PASSED, Tally
 from conformance.results.store import Run
-from reports.escape import escape
-from reports.semantics import semantics
-from reports.semantics_text import semantics_lines
-from reports.tally import LIMIT, NOT_PASSED, Tally
 
 __all__ = ["cell", "summary_text", "write_summary"]
 
@@ -78,7 +78,7 @@ def _about(run: Run) -> list[str]:
 
 def cell(counts: Counter[str]) -> str:
     """The counts of one cell of the matrix, as Markdown."""
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
     return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.errors import UsageError
-from conformance.results.records import BackendRecord, Outcome
+from conformance.model.errors import UsageError
+from conformance.model.records import BackendRecord, Outcome
+from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.results.store import FILE, Run, read_run
-from reports.benchmarks.read import FILE as TIMES
 
 __all__ = ["Merged", "merge"]
 
@@ -33,7 +33,7 @@ class Merged:
     @property
     def labelled(self) -> Iterator[tuple[str, Outcome]]:
         """The outcomes that stand, each with the label of its column: the same that the site has."""
-        from reports.site.gather import gather
+        from conformance.reports.site.gather import gather
 
         for results in gather(self.runs):
             for column, outcome in results.outcomes:
@@ -57,7 +57,7 @@ def merge(paths: Sequence[Path]) -> Merged:
         if not here:
             raise UsageError(
                 f"{path} holds no run",
-                mend=f"name a folder that holds {FILE} or {TIMES}; `conformance run` and `bench` write them",
+                hint=f"name a folder that holds {FILE} or {TIMES}; `conformance run` and `bench` write them",
             )
         found |= dict.fromkeys(here)
     timed = tuple(path for path in found if path.suffix == ".json")

@@ -1,4 +1,4 @@
-"""Writes docs/policies.md from runs: ``python -m reports.policies results/RUN... > docs/policies.md``."""
+"""Writes docs/policies.md from runs: ``python -m conformance.reports.policies results/RUN... > docs/policies.md``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.errors import UsageError
-from reports.merge import Merged, merge
-from reports.semantics import semantics
-from reports.semantics_text import semantics_lines
+from conformance.model.errors import UsageError
+from conformance.reports.merge import Merged, merge
+from conformance.reports.semantics import semantics
+from conformance.reports.semantics_text import semantics_lines
 
 __all__ = ["policies_text"]
 

@@ -1,4 +1,4 @@
-"""Writes docs/reported.md from docs/reported.yaml: ``python -m reports.reported > docs/reported.md``.
+"""Writes docs/reported.md from docs/reported.yaml: ``python -m conformance.reports.reported > docs/reported.md``.
 
 Reported defects of the frameworks, the cases that observe each, and where it stands in a profile.
 """
@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 from conformance.cases.yaml12 import read
-from conformance.errors import Place, UsageError
-from reports.escape import escape
+from conformance.model.errors import Place, UsageError
+from conformance.reports.escape import escape
 
 __all__ = ["SOURCE", "Report", "read_reports", "reported_text"]
 
@@ -51,7 +51,7 @@ def read_reports(file: Path = SOURCE) -> list[Report]:
     try:
         return msgspec.convert(read(file), list[Report])
     except msgspec.ValidationError as error:
-        raise UsageError(f"not a list of reports: {error}", place=Place(file), mend="see its first entries") from None
+        raise UsageError(f"not a list of reports: {error}", place=Place(file), hint="see its first entries") from None
 
 
 def reported_text(reports: Sequence[Report]) -> str:

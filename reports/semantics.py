@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.results.records import BackendRecord, Outcome
+from conformance.model.records import BackendRecord, Outcome
 
 __all__ = ["BY_CHECK", "NOT_OFFERED", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.escape import address, escape
-from reports.semantics import Cell, Row, SemanticsMatrix
+from conformance.reports.escape import address, escape
+from conformance.reports.semantics import Cell, Row, SemanticsMatrix
 
 __all__ = ["LEGEND", "semantics_lines", "semantics_rows"]
 

@@ -6,16 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance.judge.verdict import Verdict
-from conformance.results.records import Outcome
-from reports.semantics import BY_CHECK
+from conformance.model.records import Outcome
+from conformance.model.verdicts import Verdict
+from conformance.reports.semantics import BY_CHECK
 
 __all__ = ["LIMIT", "NOT_PASSED", "Tally", "tally"]
 
 #: Verdicts that a reader wants to see in full, worst first.
 LIMIT = 400  # findings of one verdict that are kept
 ALIKE = 8  # calls that tell the same of a policy
-NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "fixed", "known", "deviation")
+NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "stale", "known", "deviation")
 
 
 @dataclass(eq=False)

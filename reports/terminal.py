@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.model.records import Outcome
 from conformance.plain import on_terminal
-from conformance.results.records import Outcome
+from conformance.reports.markdown import write_summary
+from conformance.reports.merge import Merged
+from conformance.reports.tally import NOT_PASSED, Tally, tally
 from conformance.results.store import read_run
 from conformance.results.words import check_name
-from reports.markdown import write_summary
-from reports.merge import Merged
-from reports.tally import NOT_PASSED, Tally, tally
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +26,7 @@ _STYLES = {
     "crash": "bold red",
     "timeout": "bold red",
     "error": "magenta",
-    "fixed": "yellow",
+    "stale": "yellow",
     "known": "yellow",
     "deviation": "cyan",
 }
@@ -66,7 +66,7 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
     Of runs that were timed and nothing else, print the times.
     """
     if not merged.runs:
-        from reports.benchmarks.report import print_benchmarks
+        from conformance.reports.benchmarks.report import print_benchmarks
 
         for path in merged.benchmarks:
             print_benchmarks(path)
@@ -80,14 +80,14 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
 
 
 def _print_unavailable(name: str, error: str | None) -> None:
-    """The reason, and the mend below it."""
+    """The reason, and the hint below it."""
     lines = [on_terminal(line) for line in (error or "").splitlines()]
     sys.stdout.write(f"\n{on_terminal(name)} did not run: " + "\n".join(lines) + "\n")
 
 
 def cell_text(counts: Counter[str]) -> str:
     """``12 pass · 1 fail · 3 unsupported``: only what occurs, conforming first."""
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
     return " · ".join(f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 
 
@@ -127,7 +127,7 @@ def _coloured(counts: Counter[str]) -> Text:
         "crash",
         "timeout",
         "error",
-        "fixed",
+        "stale",
         "unsupported",
         "not run",
     ):

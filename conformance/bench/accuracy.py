@@ -18,14 +18,14 @@ from conformance.bench.outputs import fetch, sampled_positions
 from conformance.bench.workload import Workload
 from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic, letters
 from conformance.bounds.tolerance import Tolerance
-from conformance.cases.model import Case
-from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import compare
 from conformance.judge.prepared import Prepared
-from conformance.judge.profile import UNDECLARED, load_profile
+from conformance.model.case import Case
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.places import PROFILES
+from conformance.profiles.profile import UNDECLARED, load_profile
 
 __all__ = ["Yardstick", "declared_class"]
 

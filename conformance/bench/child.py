@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends.contract import Backend
+    from conformance.backends.contract import Backend
     from conformance.bench.orders import Entry, Event, Orders
 
 __all__ = ["Session", "main"]
@@ -152,7 +152,7 @@ def _start(orders: Orders, tell: Any) -> Session | None:
 
     begin = perf_counter()
     try:
-        from backends import discovery
+        from conformance.backends import discovery
 
         backend = discovery.create(orders.job.spec, orders.threads, Path(orders.cache) if orders.cache else None)
     except (Exception, SystemExit) as error:

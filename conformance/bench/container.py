@@ -16,7 +16,7 @@ from conformance.bench.driver import Record, Results
 from conformance.bench.info import SCHEMA, Accuracy, Info, Roof
 from conformance.bench.roof import nearest, spread, typical
 from conformance.bench.workload import Workload
-from conformance.errors import HarnessError
+from conformance.model.errors import HarnessError
 
 __all__ = ["NAME", "Container", "write"]
 

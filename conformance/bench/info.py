@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.bench.workload import Cache, Contract
-from conformance.numerics.names import DtypeName
+from conformance.model.dtypes import DtypeName
 
 __all__ = ["SCHEMA", "Accuracy", "Info", "Roof"]
 

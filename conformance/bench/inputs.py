@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from conformance.bench.workload import Workload
-from conformance.cases.model import Generator
-from conformance.cases.problem import Array
 from conformance.cases.tensors import materialise
+from conformance.model.case import Generator
+from conformance.model.problem import Array
 from conformance.numerics.formats import numpy_dtype, round_to
 
 __all__ = ["IGNORED_LABEL", "Inputs", "load", "make", "save"]

@@ -35,7 +35,7 @@ from conformance.bench.show import Shown
 from conformance.bench.stop import heard_as_interrupt
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.worker.find import find_backends
 
@@ -96,17 +96,17 @@ def launch(settings: Settings) -> Finished:
     _require_engine()
     for name in ("budget", "timeout", "start_timeout"):
         if not math.isfinite(getattr(settings, name) or 0):
-            raise UsageError(f"--{name.replace('_', '-')} is no number of seconds", mend="write a finite one")
+            raise UsageError(f"--{name.replace('_', '-')} is no number of seconds", hint="write a finite one")
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
     found = _backends(settings.backends, settings.device)
     kinds = entry_kinds(workloads, *_wanted(settings))
     if not kinds:
-        mend = "leave out --contract or --cache, or name another"
-        raise UsageError("none of the selected workloads has such an entry", mend=mend)
+        hint = "leave out --contract or --cache, or name another"
+        raise UsageError("none of the selected workloads has such an entry", hint=hint)
     cores = fill_order(usable_cores())
     threads = settings.threads or max(1, min(len(cores), math.floor(granted_cores() or len(cores))))
     if cores and threads > len(cores):
-        raise UsageError(f"--threads {threads}, but {len(cores)} cores", mend=f"write at most {len(cores)}")
+        raise UsageError(f"--threads {threads}, but {len(cores)} cores", hint=f"write at most {len(cores)}")
     _require_room(workloads)
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
@@ -171,7 +171,7 @@ class _Run:
             except OSError as error:
                 raise HarnessError(
                     f"{self._inputs}: the inputs of {workload.id} cannot be written: {error.strerror or error}\n"
-                    "  mend: set TMPDIR to a folder with more room, or leave workloads out with -k"
+                    "  hint: set TMPDIR to a folder with more room, or leave workloads out with -k"
                 ) from None
 
     def _save(self, results: Results, interrupted: bool) -> Finished:
@@ -244,7 +244,7 @@ def _require_room(workloads: Sequence[Workload]) -> None:
         if most is not None and needed > most:
             raise UsageError(
                 f"{each.id} needs more than {needed / 2**30:.1f} GiB of memory, and there are {most / 2**30:.1f}",
-                mend="write smaller extents, or leave it out with -k",
+                hint="write smaller extents, or leave it out with -k",
             )
 
 
@@ -265,11 +265,11 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
         chosen = [spec for spec in chosen if device in available[spec.partition(":")[0]]]
         if not chosen:
             known = ", ".join(sorted({each for devices in available.values() for each in devices}))
-            raise UsageError(f"--device {device}: no installed framework has it", mend=f"the devices are {known}")
+            raise UsageError(f"--device {device}: no installed framework has it", hint=f"the devices are {known}")
     return find_backends(tuple(chosen), device)
 
 
 def _require_engine() -> None:
     missing = [name for name in ("pytest", "pytest_benchmark", "scipy") if importlib.util.find_spec(name) is None]
     if missing:
-        raise UsageError(f"{' and '.join(missing)} not installed", mend="install the extra: pip install -e '.[bench]'")
+        raise UsageError(f"{' and '.join(missing)} not installed", hint="install the extra: pip install -e '.[bench]'")

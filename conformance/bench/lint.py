@@ -13,7 +13,7 @@ __all__ = ["lint_workloads"]
 
 
 def lint_workloads(paths: Sequence[Path]) -> list[Finding]:
-    """Everything to mend in the workload files of ``paths``, in the order of files and lines."""
+    """Every problem in the workload files of ``paths``, in the order of files and lines."""
     if not paths:
         return []
     files = workload_files(paths)

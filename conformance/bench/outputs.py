@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.bench.workload import Workload
-from conformance.cases.problem import Array
+from conformance.model.problem import Array
 from conformance.numerics.formats import numpy_dtype
 from conformance.oracle.block import to_rows
 

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends.contract import Backend
+    from conformance.backends.contract import Backend
     from conformance.bench.orders import Roofs
 
 __all__ = ["KINDS", "SIZES", "measure", "measure_device", "nearest", "spread", "typical"]

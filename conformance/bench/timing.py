@@ -17,7 +17,7 @@ from conformance.bench.orders import Entry
 from conformance.bench.workload import Contract, Workload
 
 if TYPE_CHECKING:
-    from backends.contract import Backend, Call
+    from conformance.backends.contract import Backend, Call
 
 __all__ = ["Bound", "Evictor", "bind", "run_rounds", "wrapper_seconds"]
 
@@ -58,7 +58,7 @@ class Bound:
 
 def bind(backend: Backend, workload: Workload, inputs: Inputs, contract: Contract) -> Bound:
     """The call that ``workload`` describes, on ``backend``, under ``contract``."""
-    from backends.contract import Call
+    from conformance.backends.contract import Call
 
     operands = {name: backend.tensor(array) for name, array in inputs.operands().items()}
     options = (
@@ -203,7 +203,7 @@ def wrapper_seconds(tries: int = 5, calls: int = 2000) -> float:
 
     It is part of every time, the same for all backends, and matters where a call takes microseconds.
     """
-    from backends.contract import Call
+    from conformance.backends.contract import Call
 
     class Null:
         def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:

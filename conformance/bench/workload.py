@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from conformance.cases.model import Identifier, Text
-from conformance.numerics.names import DtypeName
+from conformance.model.case import Identifier, Text
+from conformance.model.dtypes import DtypeName
 
 __all__ = [
     "BYTES",

@@ -1,4 +1,4 @@
-"""Workload files: found, read, and checked, with file, line, key and mend for everything that is wrong."""
+"""Workload files: found, read, and checked, with file, line, key and hint for everything that is wrong."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conformance.cases.complaints import complaints_of
 from conformance.cases.places import place_of
 from conformance.cases.select import predicate
 from conformance.cases.yaml12 import NodePath, read
-from conformance.errors import CaseError, CaseErrors, UsageError
+from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.places import CASES
 
 __all__ = ["WORKLOADS", "load_workloads", "read_workloads", "select_workloads", "workload_files"]
@@ -46,10 +46,10 @@ def workload_files(paths: Sequence[Path]) -> list[Path]:
             found = [path]
         else:
             raise CaseError(
-                f"{path}: no such file or folder", mend="name a .yaml file of workloads, or a folder of them"
+                f"{path}: no such file or folder", hint="name a .yaml file of workloads, or a folder of them"
             )
         if not found:
-            raise CaseError(f"{path}: no workload file in this folder", mend="workload files end in .yaml")
+            raise CaseError(f"{path}: no workload file in this folder", hint="workload files end in .yaml")
         files.update({each.resolve(): each for each in found})
     return list(files.values())
 
@@ -96,12 +96,12 @@ def select_workloads(workloads: Sequence[Workload], expression: str | None, quic
     if not chosen:
         names = ", ".join(each.id for each in workloads[:_MOST_LISTED])
         more = ", …" if len(workloads) > _MOST_LISTED else ""
-        raise UsageError("no workload is selected", mend=f"loosen -k, or leave out --quick; there are {names}{more}")
+        raise UsageError("no workload is selected", hint=f"loosen -k, or leave out --quick; there are {names}{more}")
     return chosen
 
 
 def _error(file: Path, complaint: Complaint) -> CaseError:
-    return CaseError(complaint.problem, place=place_of(file, complaint.path), mend=complaint.mend)
+    return CaseError(complaint.problem, place=place_of(file, complaint.path), hint=complaint.hint)
 
 
 def _malformed(data: Any) -> Iterator[Complaint]:
@@ -146,8 +146,8 @@ def _about_series(series: Series) -> Iterator[tuple[NodePath, str, str]]:
     if len(set(series.extents)) != len(series.extents):
         yield ("extents",), "an extent twice", "name each extent once"
     if series.elements is not None and any(series.elements % extent for extent in series.extents):
-        mend = "let every extent divide the elements, so that all points move as many bytes"
-        yield ("extents",), f"an extent does not divide {series.elements}", mend
+        hint = "let every extent divide the elements, so that all points move as many bytes"
+        yield ("extents",), f"an extent does not divide {series.elements}", hint
     if any(point.logits_bytes > _MOST_BYTES for point in series.workloads()):
         yield ("extents",), "more than 64 GiB of logits", "write smaller extents"
     if not series.contracts:

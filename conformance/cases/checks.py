@@ -1,4 +1,4 @@
-"""What one case must satisfy beyond its types: each complaint names the key and the mend.
+"""What one case must satisfy beyond its types: each complaint names the key and the hint.
 
 Shapes against each other are checked where tensors are made, in ``expand``; here only what the text itself tells.
 """
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
-from conformance.cases.model import NO_REDUCTIONS, Case, Generator
 from conformance.cases.yaml12 import NodePath
-from conformance.oracle.policies import POLICIES
+from conformance.model.case import NO_REDUCTIONS, Case, Generator
+from conformance.model.policies import POLICIES
 
 __all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
 
@@ -37,7 +37,7 @@ class Complaint(NamedTuple):
 
     path: NodePath
     problem: str
-    mend: str
+    hint: str
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
@@ -97,8 +97,8 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is no tensor.
             if not (name == "targets" and case.targets_as == "python"):
-                mend = "write 1 where a class takes part, else 0" if name == "where" else error.mend
-                yield Complaint((name, *error.path), error.problem, mend)
+                hint = "write 1 where a class takes part, else 0" if name == "where" else error.hint
+                yield Complaint((name, *error.path), error.problem, hint)
 
 
 def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
@@ -148,8 +148,8 @@ def _widest(given: Generator) -> float:
 def _options(case: Case) -> Iterator[Complaint]:
     error_expected = case.expect is not None and case.expect.error is not None
     if not 0 <= case.label_smoothing <= 1 and not error_expected:
-        mend = "write a number from 0 to 1, or `expect: {error: ...}` if refusing it is the point"
-        yield Complaint(("label_smoothing",), f"{case.label_smoothing} is not within [0, 1]", mend)
+        hint = "write a number from 0 to 1, or `expect: {error: ...}` if refusing it is the point"
+        yield Complaint(("label_smoothing",), f"{case.label_smoothing} is not within [0, 1]", hint)
     if not error_expected:
         refused = "write `expect: {error: ...}`: refusing it is the point"
         if case.logits_dtype is not None:
@@ -163,8 +163,8 @@ def _options(case: Case) -> Iterator[Complaint]:
     if isinstance(case.axis, int) and abs(case.axis) >= 2**31:
         yield Complaint(("axis",), "beyond 32 bits", "write a small integer: the position of the class axis")
     if case.target_dtype is not None and case.target_dtype not in _TARGET_DTYPES:
-        mend = f"{suggestion(case.target_dtype, _TARGET_DTYPES)}one of {', '.join(_TARGET_DTYPES)}"
-        yield Complaint(("target_dtype",), f"unknown dtype '{case.target_dtype}'", mend)
+        hint = f"{suggestion(case.target_dtype, _TARGET_DTYPES)}one of {', '.join(_TARGET_DTYPES)}"
+        yield Complaint(("target_dtype",), f"unknown dtype '{case.target_dtype}'", hint)
     if case.target_dtype is not None and case.targets_as == "python":
         yield Complaint(("target_dtype",), "Python objects have no dtype", "remove the key, or `targets_as`")
 
@@ -175,8 +175,8 @@ def _no_reductions(case: Case) -> Iterator[Complaint]:
     if wrong and case.op in NORMALISERS:
         yield Complaint(("reductions",), f"{case.op} takes no reduction", "remove the key, or change `op`")
     elif wrong and len(wrong) < len(case.reductions):
-        mend = f"give {', '.join(wrong)} a case of {'its' if len(wrong) == 1 else 'their'} own"
-        yield Complaint(("reductions",), f"{', '.join(wrong)} beside reductions that have a result", mend)
+        hint = f"give {', '.join(wrong)} a case of {'its' if len(wrong) == 1 else 'their'} own"
+        yield Complaint(("reductions",), f"{', '.join(wrong)} beside reductions that have a result", hint)
 
 
 #: What a case must say to observe a policy at all.
@@ -190,13 +190,13 @@ _NEEDED: dict[str, tuple[str, Callable[[Case], bool]]] = {
 def _choices(case: Case) -> Iterator[Complaint]:
     for index, feature in enumerate(case.requires):
         if feature not in FEATURES:
-            mend = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
-            yield Complaint(("requires", index), f"unknown feature '{feature}'", mend)
+            hint = f"{suggestion(feature, FEATURES)}one of {', '.join(FEATURES)}"
+            yield Complaint(("requires", index), f"unknown feature '{feature}'", hint)
     for index, policy in enumerate(case.policies):
         path: NodePath = ("policy",) if isinstance(case.policy, str) else ("policy", index)
         if policy not in POLICIES:
-            mend = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
-            yield Complaint(path, f"there is no policy '{policy}'", mend)
+            hint = f"{suggestion(policy, POLICIES)}`conformance list policies` shows them"
+            yield Complaint(path, f"there is no policy '{policy}'", hint)
         elif policy in _NEEDED and not _NEEDED[policy][1](case):
             needed = _NEEDED[policy][0]
             yield Complaint(path, f"'{policy}' in a case without `{needed}`", "add that, or remove the policy")
@@ -213,13 +213,13 @@ def _choices(case: Case) -> Iterator[Complaint]:
 
 def _transforms(case: Case) -> Iterator[Complaint]:
     if case.tangent is not None and not set(case.transforms) & {"forward-mode", "second-order"}:
-        mend = "add `transforms: [forward-mode, second-order]`, or remove the key"
-        yield Complaint(("tangent",), "a direction that nothing is differentiated in", mend)
+        hint = "add `transforms: [forward-mode, second-order]`, or remove the key"
+        yield Complaint(("tangent",), "a direction that nothing is differentiated in", hint)
     if not case.transforms:
         return
     if case.expect is not None and case.expect.error is not None:
-        mend = "invalid input has no derivatives: remove the key"
-        yield Complaint(("transforms",), "next to `expect: {error: ...}`", mend)
+        hint = "invalid input has no derivatives: remove the key"
+        yield Complaint(("transforms",), "next to `expect: {error: ...}`", hint)
     if case.where is not None:
         yield Complaint(("transforms",), "next to a mask of classes", "remove one of the two")
     if case.axis == "default":
@@ -227,8 +227,8 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     if "target-gradient" in case.transforms and (
         case.op != "cross_entropy" or case.targets_as not in (None, "probabilities")
     ):
-        mend = "class probabilities alone have a gradient: remove `target-gradient`"
-        yield Complaint(("transforms",), "no class probabilities to differentiate by", mend)
+        hint = "class probabilities alone have a gradient: remove `target-gradient`"
+        yield Complaint(("transforms",), "no class probabilities to differentiate by", hint)
     if "second-order" in case.transforms and case.op == "nll_loss":
         yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 
@@ -245,12 +245,12 @@ def _expectations(case: Case) -> Iterator[Complaint]:
     known = ("value", "gradient") if case.op in NORMALISERS else (*case.reductions, "gradient")
     for key, value in case.expected.items():
         if key not in known:
-            mend = f"{suggestion(key, known)}one of {', '.join(known)}"
-            yield Complaint(("expected", key), f"unknown key '{key}'", mend)
+            hint = f"{suggestion(key, known)}one of {', '.join(known)}"
+            yield Complaint(("expected", key), f"unknown key '{key}'", hint)
         for text in leaves(value):
             if not isinstance(text, str) or not _is_number_text(text):
-                mend = "write decimal text such as 0.76794954890362488, .inf, -.inf or .nan"
-                yield Complaint(("expected", key), f"'{str(text)[:40]}' is no number", mend)
+                hint = "write decimal text such as 0.76794954890362488, .inf, -.inf or .nan"
+                yield Complaint(("expected", key), f"'{str(text)[:40]}' is no number", hint)
                 break
 
 

@@ -51,8 +51,8 @@ def _key_complaints(data: dict[str, Any], model: type[msgspec.Struct], path: Nod
     known = _keys(model)
     for key in data:
         if key not in known:
-            mend = f"{suggestion(key, known)}known keys: {', '.join(known)}"
-            yield Complaint((*path, key), f"unknown key '{key}'", mend)
+            hint = f"{suggestion(key, known)}known keys: {', '.join(known)}"
+            yield Complaint((*path, key), f"unknown key '{key}'", hint)
     for field in msgspec.structs.fields(model):
         if field.required and field.name not in data:
             yield Complaint(path, f"key '{field.name}' is missing", f"write `{field.name}: ...`")
@@ -81,18 +81,18 @@ def _from_message(message: str, data: Any, annotation: Any, base: NodePath) -> C
     for old, new in _WORDING:
         problem = problem.replace(old, new)
     if "matching regex" in problem:
-        mend = "lower-case words of letters and digits, joined by '-' or '.'"
-        return Complaint(base + path, f"{_kind(value)} is no identifier", mend)
+        hint = "lower-case words of letters and digits, joined by '-' or '.'"
+        return Complaint(base + path, f"{_kind(value)} is no identifier", hint)
     if limit := _LIMIT.search(problem):
         what = "as many characters or fewer" if "length" in problem and limit[1] == "<=" else f"a number {limit[0]}"
-        mend = f"write {what}"
-        return Complaint(base + path, f"{problem}: {_kind(value)}", mend)
+        hint = f"write {what}"
+        return Complaint(base + path, f"{problem}: {_kind(value)}", hint)
     allowed = [item for kind in _members(annotation) if get_origin(kind) is Literal for item in get_args(kind)]
-    mend = "write " + " or ".join(_words(annotation)) if _words(annotation) else "write what is expected"
+    hint = "write " + " or ".join(_words(annotation)) if _words(annotation) else "write what is expected"
     if allowed:
         choices = f"{suggestion(str(value), allowed)}one of {', '.join(allowed)}"
-        mend = f"{mend}, or {choices}" if _words(annotation) else choices
-    return Complaint(base + path, problem if allowed and not _words(annotation) else f"{problem}: {_kind(value)}", mend)
+        hint = f"{hint}, or {choices}" if _words(annotation) else choices
+    return Complaint(base + path, problem if allowed and not _words(annotation) else f"{problem}: {_kind(value)}", hint)
 
 
 def _words(annotation: Any) -> list[str]:

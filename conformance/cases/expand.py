@@ -15,10 +15,10 @@ from conformance.cases.checks import NORMALISERS
 from conformance.cases.fit import check_fit
 from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
-from conformance.cases.model import Generator, ReductionName
-from conformance.cases.problem import Array, Problem, TargetKind
 from conformance.cases.targets import Targets, read_targets
 from conformance.cases.tensors import default_upstream, materialise
+from conformance.model.case import Generator, ReductionName
+from conformance.model.problem import Array, Problem, TargetKind
 from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
 
 __all__ = ["Expansion", "expand", "reference_problem", "value_shape"]
@@ -75,9 +75,9 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
 def _check_layouts(entry: Entry, logits: Float64Array) -> None:
     """Positions along axis 0 that share their memory hold the same numbers."""
     if "broadcast" in entry.case.layouts and logits.ndim and logits.tobytes() != logits[:1].tobytes() * len(logits):
-        mend = "repeat the logits of one position, or remove the layout"
+        hint = "repeat the logits of one position, or remove the layout"
         path = ("layouts", entry.case.layouts.index("broadcast"))
-        raise entry.error(path, "broadcast, with logits that differ along axis 0", mend)
+        raise entry.error(path, "broadcast, with logits that differ along axis 0", hint)
 
 
 def reference_problem(entry: Entry) -> Problem | None:
@@ -171,8 +171,8 @@ def _upstream(entry: Entry, exact: _Exact, reductions: tuple[ReductionName, ...]
     if not fitting and entry.case.expect is not None and entry.case.expect.error is not None:
         fitting = list(reductions)
     elif not fitting:
-        mend = f"give it one of the shapes {', '.join(map(str, sorted(set(shapes.values()))))}, or remove the key"
-        raise entry.error(("upstream",), f"upstream gradient of shape {stated}, which no reduction's value has", mend)
+        hint = f"give it one of the shapes {', '.join(map(str, sorted(set(shapes.values()))))}, or remove the key"
+        raise entry.error(("upstream",), f"upstream gradient of shape {stated}, which no reduction's value has", hint)
     return {**upstream, **{name: _stated(exact, given, shapes[name]) for name in fitting}}
 
 
@@ -194,8 +194,8 @@ def _tangent(entry: Entry, exact: _Exact) -> Float64Array | None:
         problem = f"no leading axis of positions in logits of shape {shape}, classes along {exact.class_axis}"
         raise entry.error(("transforms",), problem, "remove `vectorised-map`, or give the logits a batch axis")
     if "target-gradient" in case.transforms and exact.targets.kind != "probabilities":
-        mend = "class probabilities alone have a gradient: remove `target-gradient`"
-        raise entry.error(("transforms",), "the targets are class indices", mend)
+        hint = "class probabilities alone have a gradient: remove `target-gradient`"
+        raise entry.error(("transforms",), "the targets are class indices", hint)
     if case.tangent is None:
         return default_upstream(shape, f"{case.id}, tangent")
     if isinstance(case.tangent, Generator) and case.tangent.shape is None:

@@ -14,7 +14,7 @@ from conformance.cases.expand import reference_problem
 from conformance.cases.lint import ExpectedText
 from conformance.cases.load import Entry, load_suite
 from conformance.cases.yaml12 import parse, read_text
-from conformance.errors import CaseError, HarnessError, Place
+from conformance.model.errors import CaseError, HarnessError, Place
 
 __all__ = ["Filled", "fill", "insert_expected"]
 
@@ -95,8 +95,8 @@ def insert_expected(text: str, values: dict[int, dict[str, Value]], file: Path |
         same = False
     if not same:
         problem = "expected values cannot be added without changing something else"
-        mend = "write the cases as plain mappings, one key a line, without an empty `expected`"
-        raise CaseError(problem, place=Place(file), mend=mend)
+        hint = "write the cases as plain mappings, one key a line, without an empty `expected`"
+        raise CaseError(problem, place=Place(file), hint=hint)
     return filled
 
 

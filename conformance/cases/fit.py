@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conformance.cases.problem import Array
 from conformance.cases.targets import Targets
+from conformance.model.problem import Array
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry
@@ -16,7 +16,7 @@ _ON_PURPOSE = "or, if refusing it is the point, write `expect: {error: ...}`"
 
 
 def check_fit(entry: Entry, logits: Array, targets: Targets, weight: Array | None, class_axis: int | None) -> None:
-    """Raise CaseError, with line and mend, where axis, targets or weight do not fit the logits.
+    """Raise CaseError, with line and hint, where axis, targets or weight do not fit the logits.
 
     With the axis left to the framework, or logits of rank 0, only that framework's rule could tell: nothing is checked.
     """
@@ -24,8 +24,8 @@ def check_fit(entry: Entry, logits: Array, targets: Targets, weight: Array | Non
     if class_axis is None:
         if isinstance(axis, int) and logits.ndim:
             problem = f"axis {axis} of logits of rank {logits.ndim}"
-            mend = f"write an axis from {-logits.ndim} to {logits.ndim - 1}, {_ON_PURPOSE}"
-            raise entry.error(("axis",), problem, mend)
+            hint = f"write an axis from {-logits.ndim} to {logits.ndim - 1}, {_ON_PURPOSE}"
+            raise entry.error(("axis",), problem, hint)
         return
     _check_targets(entry, logits.shape, targets, class_axis)
     extent = logits.shape[class_axis]

@@ -13,12 +13,12 @@ from typing import Any
 
 from conformance.cases.expand import expand, reference_problem
 from conformance.cases.load import NOTES_NAME, Entry, Suite, case_files, find_upwards, read_suite
-from conformance.cases.model import Generator
 from conformance.cases.places import place_of
-from conformance.cases.problem import Problem
 from conformance.cases.schema import SCHEMA_NAME, check_schema
 from conformance.cases.yaml12 import NodePath, read_text
-from conformance.errors import CaseError, Place
+from conformance.model.case import Generator
+from conformance.model.errors import CaseError, Place
+from conformance.model.problem import Problem
 
 __all__ = [
     "ExpectedText",
@@ -40,18 +40,18 @@ _REFERENCE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to mend in a case file."""
+    """A problem in a case file."""
 
     place: Place
     problem: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.problem}\n  mend: {self.mend}"
+        return f"{self.place}: {self.problem}\n  hint: {self.hint}"
 
 
 def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
-    """Everything to mend in the case files of ``paths``, in the order of files and lines.
+    """Every problem in the case files of ``paths``, in the order of files and lines.
 
     Raises CaseError only for a path that is not there.
     """
@@ -70,8 +70,8 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
 
 
 def finding_of(error: CaseError) -> Finding:
-    """An error of the loader as something to mend."""
-    return Finding(error.place or Place("cases"), error.problem, error.mend or "")
+    """An error of the loader as a problem."""
+    return Finding(error.place or Place("cases"), error.problem, error.hint or "")
 
 
 def schema_line(file: Path, schema: Path) -> str:
@@ -122,8 +122,8 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[Finding]:
     for key, written in (entry.case.expected or {}).items():
         place = place_of(entry.file, ("cases", entry.index, "expected", key))
         if problem is None:
-            mend = "remove `expected`, or choose smaller numbers or other dtypes"
-            yield Finding(place, "the case fits no dtype, so that no value can be expected", mend)
+            hint = "remove `expected`, or choose smaller numbers or other dtypes"
+            yield Finding(place, "the case fits no dtype, so that no value can be expected", hint)
             continue
         truth = expected_text(problem, key)
         if truth is None:

@@ -17,13 +17,13 @@ _HEX_FLOAT = re.compile(HEX_FLOAT)
 
 
 class LiteralProblem(Exception):
-    """``path`` leads from the literal to the offender; ``problem`` and ``mend`` are for people."""
+    """``path`` leads from the literal to the offender; ``problem`` and ``hint`` are for people."""
 
-    def __init__(self, path: NodePath, problem: str, mend: str) -> None:
+    def __init__(self, path: NodePath, problem: str, hint: str) -> None:
         super().__init__(problem)
         self.path = path
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
 
 
 def read_hex_floats(case: Any) -> None:
@@ -49,13 +49,13 @@ def _without_hex(value: Any, path: NodePath) -> Any:
 
 
 def _from_hex(text: str, path: NodePath) -> float:
-    mend = "write .inf or 0 if that is meant"
+    hint = "write .inf or 0 if that is meant"
     try:
         value = float.fromhex(text)
     except OverflowError:
-        raise LiteralProblem(path, f"{text} is beyond the range of float64", mend) from None
+        raise LiteralProblem(path, f"{text} is beyond the range of float64", hint) from None
     if value == 0 and re.search("[1-9a-f]", text.lower().split("x")[1].split("p")[0]):
-        raise LiteralProblem(path, f"{text} is below the range of float64", mend)
+        raise LiteralProblem(path, f"{text} is below the range of float64", hint)
     return value
 
 
@@ -96,11 +96,11 @@ def _check_number(value: Any, path: NodePath) -> None:
             raise LiteralProblem(path, "an integer beyond 64 bits", "write it as a float, such as 1e20")
         return
     if kind is bool:
-        mend = "write 1 or 0; for a boolean tensor add `target_dtype: bool`"
-        raise LiteralProblem(path, f"{str(value).lower()} is no number", mend)
+        hint = "write 1 or 0; for a boolean tensor add `target_dtype: bool`"
+        raise LiteralProblem(path, f"{str(value).lower()} is no number", hint)
     if kind is str:
-        mend = 'write a number such as 1.5, 1e4, -.inf, .nan or "0x1.8p+1"'
-        raise LiteralProblem(path, f"the text '{value[:40]}' is no number", mend)
+        hint = 'write a number such as 1.5, 1e4, -.inf, .nan or "0x1.8p+1"'
+        raise LiteralProblem(path, f"the text '{value[:40]}' is no number", hint)
     raise LiteralProblem(path, f"{'null' if value is None else kind.__name__} is no number", "write a number")
 
 

@@ -1,4 +1,4 @@
-"""Case files to a suite: everything that is wrong is told at once, with file, line, key and mend."""
+"""Case files to a suite: everything that is wrong is told at once, with file, line, key and hint."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import msgspec
 from conformance.cases.checks import Complaint, complaints_about, suggestion
 from conformance.cases.complaints import complaints_of
 from conformance.cases.literals import LiteralProblem, read_hex_floats
-from conformance.cases.model import Case, CaseFile, Notes
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath, parse, read, read_text
-from conformance.errors import CaseError, CaseErrors
+from conformance.model.case import Case, CaseFile, Notes
+from conformance.model.errors import CaseError, CaseErrors
 
 __all__ = [
     "NOTES_NAME",
@@ -46,9 +46,9 @@ class Entry:
     file: Path
     index: int
 
-    def error(self, path: NodePath, problem: str, mend: str) -> CaseError:
+    def error(self, path: NodePath, problem: str, hint: str) -> CaseError:
         """An error at ``path`` within this case, such as ``("weight",)``."""
-        return CaseError(problem, place=place_of(self.file, ("cases", self.index, *path)), mend=mend)
+        return CaseError(problem, place=place_of(self.file, ("cases", self.index, *path)), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +103,14 @@ def case_files(paths: Sequence[Path]) -> list[Path]:
     suffixes.
     """
     if not paths:
-        raise CaseError("no case file named", mend="name a file or folder of cases")
+        raise CaseError("no case file named", hint="name a file or folder of cases")
     files: dict[Path, Path] = {}
     for path in paths:
         if holds_workloads(path):
-            raise CaseError(f"{path}: holds workloads, not cases", mend="name it to `conformance bench --workloads`")
+            raise CaseError(f"{path}: holds workloads, not cases", hint="name it to `conformance bench --workloads`")
         found = sorted(_below(path)) if path.is_dir() else [_single(path)]
         if not found:
-            raise CaseError(f"{path}: no case file in this folder", mend="case files end in .yaml")
+            raise CaseError(f"{path}: no case file in this folder", hint="case files end in .yaml")
         for file in found:
             files.setdefault(file.resolve(), file)
     return list(files.values())
@@ -139,9 +139,9 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _single(path: Path) -> Path:
     if not path.exists():
-        raise CaseError(f"{path}: no such file or folder", mend="check the path, relative to where you are")
+        raise CaseError(f"{path}: no such file or folder", hint="check the path, relative to where you are")
     if not path.is_file() or path.suffix not in _SUFFIXES or path.name in _OTHERS:
-        raise CaseError(f"{path}: not a case file", mend="name a .yaml file of cases, or a folder of them")
+        raise CaseError(f"{path}: not a case file", hint="name a .yaml file of cases, or a folder of them")
     return path
 
 
@@ -161,7 +161,7 @@ def _entries(file: Path, errors: list[CaseError]) -> Iterator[Entry]:
         yield from _entries_one_by_one(file, data, refused, errors)
         return
     if not content.cases:
-        errors.append(CaseError("no cases", place=place_of(file, ("cases",)), mend="write at least one case"))
+        errors.append(CaseError("no cases", place=place_of(file, ("cases",)), hint="write at least one case"))
     for index, case in enumerate(content.cases):
         if index not in refused:
             yield Entry(case, content.theme, file, index)
@@ -192,13 +192,13 @@ def _read_hex_floats(file: Path, data: Any, errors: list[CaseError]) -> set[int]
             read_hex_floats(raw)
         except LiteralProblem as error:
             refused.add(index)
-            errors.append(_error(file, ("cases", index), Complaint(error.path, error.problem, error.mend)))
+            errors.append(_error(file, ("cases", index), Complaint(error.path, error.problem, error.hint)))
     return refused
 
 
 def _error(file: Path, base: NodePath, complaint: Complaint) -> CaseError:
     place = place_of(file, (*base, *complaint.path))
-    return CaseError(complaint.problem, place=place, mend=complaint.mend)
+    return CaseError(complaint.problem, place=place, hint=complaint.hint)
 
 
 def _complaints(entry: Entry, seen: dict[str, Entry], notes: Notes | None) -> Iterator[Complaint]:
@@ -213,8 +213,8 @@ def _complaints(entry: Entry, seen: dict[str, Entry], notes: Notes | None) -> It
         return
     for index, flag in enumerate(case.flags):
         if flag not in notes.flags:
-            mend = f"{suggestion(flag, notes.flags)}or define it in {NOTES_NAME}"
-            yield Complaint(("flags", index), f"flag '{flag}' is not defined", mend)
+            hint = f"{suggestion(flag, notes.flags)}or define it in {NOTES_NAME}"
+            yield Complaint(("flags", index), f"flag '{flag}' is not defined", hint)
 
 
 def find_upwards(folder: Path, name: str) -> Path | None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from conformance.cases.yaml12 import NodePath, dotted, lines, read_text
-from conformance.errors import CaseError, Place
+from conformance.model.errors import CaseError, Place
 
 __all__ = ["place_of"]
 

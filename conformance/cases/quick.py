@@ -16,8 +16,8 @@ from conformance.cases.complaints import complaints_of
 from conformance.cases.load import Entry
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import read
-from conformance.errors import CaseError, CaseErrors
-from conformance.numerics.names import DtypeName
+from conformance.model.dtypes import DtypeName
+from conformance.model.errors import CaseError, CaseErrors
 
 __all__ = ["Quick", "load_quick", "narrowed"]
 
@@ -37,7 +37,7 @@ def load_quick(file: Path) -> Quick:
         return msgspec.convert(data, Quick, strict=True)
     except msgspec.ValidationError:
         errors = [
-            CaseError(each.problem, place=place_of(file, each.path), mend=each.mend)
+            CaseError(each.problem, place=place_of(file, each.path), hint=each.hint)
             for each in complaints_of(data, Quick)
         ]
         raise CaseErrors(errors) from None
@@ -59,6 +59,6 @@ def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> 
         elif strict:
             raise CaseError(
                 f"the quick selection names '{name}', and no case has this id",
-                mend="write the selection anew: python -m tests.yardstick matrix",
+                hint="write the selection anew: python -m tests.yardstick matrix",
             )
     return found

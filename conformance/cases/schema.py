@@ -14,8 +14,8 @@ import msgspec
 
 from conformance.cases.checks import MOST_ELEMENTS, NORMALISERS
 from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
-from conformance.cases.model import CaseFile
-from conformance.errors import CaseError, HarnessError, Place
+from conformance.model.case import CaseFile
+from conformance.model.errors import CaseError, HarnessError, Place
 
 __all__ = ["SCHEMA_NAME", "check_schema", "schema_text", "write_schema"]
 
@@ -175,13 +175,13 @@ def check_schema(path: Path, wanted: str | None = None, module: str = "conforman
 
     ``module`` is what writes it.
     """
-    mend = f"generate it anew from the model: python -m {module}"
+    hint = f"generate it anew from the model: python -m {module}"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CaseError(f"the schema cannot be read: {error}", place=Place(path), mend=mend) from None
+        raise CaseError(f"the schema cannot be read: {error}", place=Place(path), hint=hint) from None
     if text != (schema_text() if wanted is None else wanted):
-        raise CaseError("the schema is older than the model", place=Place(path), mend=mend)
+        raise CaseError("the schema is older than the model", place=Place(path), hint=hint)
 
 
 if __name__ == "__main__":

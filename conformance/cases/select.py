@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from conformance.cases.checks import suggestion
 from conformance.cases.load import Entry
-from conformance.errors import UsageError
-from conformance.numerics.names import DTYPES, DtypeName
+from conformance.model.dtypes import DTYPES, DtypeName
+from conformance.model.errors import UsageError
 
 __all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "predicate", "select"]
 
@@ -63,7 +63,7 @@ class _Parser:
 
     def parse(self) -> Predicate:
         if not self.tokens:
-            raise UsageError("-k: empty expression", mend=_MEND)
+            raise UsageError("-k: empty expression", hint=_MEND)
         predicate = self._either()
         if self.next < len(self.tokens):
             self._refuse("unmatched ')'" if self._peek() == ")" else "'and' or 'or' is missing")
@@ -118,7 +118,7 @@ class _Parser:
             problem += f" before '{token}' (column {start + 1})"
         else:
             problem += " at the end"
-        raise UsageError(f"-k '{self.expression}': {problem}", mend=_MEND)
+        raise UsageError(f"-k '{self.expression}': {problem}", hint=_MEND)
 
 
 def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:
@@ -130,7 +130,7 @@ def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:
             letters = word.rstrip("0123456789")
             full = _SHORT.get(letters.lower(), letters) + word[len(letters) :]
             near = suggestion(full, DTYPES)
-            raise UsageError(f"unknown dtype '{word}'", mend=f"{near}one of {', '.join(DTYPES)}")
+            raise UsageError(f"unknown dtype '{word}'", hint=f"{near}one of {', '.join(DTYPES)}")
     return tuple(dtype for dtype in DTYPES if dtype in words)
 
 
@@ -139,7 +139,7 @@ def parse_shard(text: str) -> Shard:
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
     if match and 1 <= int(match[1]) <= int(match[2]):
         return Shard(int(match[1]), int(match[2]))
-    raise UsageError(f"--shard '{text}' is no part of a whole", mend="write I/N with I from 1 to N, such as 1/4")
+    raise UsageError(f"--shard '{text}' is no part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
 
 
 def select(

@@ -14,7 +14,7 @@ from typing import Any
 from conformance.cases.expand import reference_problem
 from conformance.cases.lint import ExpectedText, decimal_of
 from conformance.cases.load import Entry
-from conformance.errors import CaseError, CaseErrors
+from conformance.model.errors import CaseError, CaseErrors
 
 __all__ = ["require_true_values"]
 
@@ -63,8 +63,8 @@ def _differences(entry: Entry, key: str, written: Any, truth: Any, index: str) -
         problem = f"value{index} of another shape than the true one"
         yield entry.error(("expected", key), problem, "remove `expected`, or let `conformance fill` write it anew")
     elif not _is_rounded(str(written), truth):
-        mend = f"write {truth}; where the number is published elsewhere, its definition is another one"
-        yield entry.error(("expected", key), f"{written}{' at ' + index if index else ''} is not the true value", mend)
+        hint = f"write {truth}; where the number is published elsewhere, its definition is another one"
+        yield entry.error(("expected", key), f"{written}{' at ' + index if index else ''} is not the true value", hint)
 
 
 def _is_rounded(written: str, truth: str) -> bool:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conformance.cases.literals import leaves, shape_of
-from conformance.cases.model import Generator
-from conformance.cases.problem import Array, TargetKind
 from conformance.cases.tensors import materialise
+from conformance.model.case import Generator
+from conformance.model.problem import Array, TargetKind
 from conformance.numerics.formats import numpy_dtype
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def _generated(entry: Entry, given: Generator, logits_shape: tuple[int, ...], cl
         if kind == "indices":
             shape = logits_shape[:class_axis] + logits_shape[class_axis + 1 :]
     if labels and given.classes is None and extent == 0:
-        mend = "write `classes: ...`, or other targets"
-        raise entry.error(("targets",), "no class to draw from: the class axis has extent 0", mend)
+        hint = "write `classes: ...`, or other targets"
+        raise entry.error(("targets",), "no class to draw from: the class axis has extent 0", hint)
     along = class_axis if len(given.shape or shape) == len(logits_shape) else None
     values = materialise(given, shape=shape, class_axis=along, classes=extent)
     if entry.case.target_dtype is not None:
@@ -85,6 +85,6 @@ def _integers(entry: Entry, given: Any, dtype: np.dtype[np.generic]) -> Array:
     low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
     for value in leaves(given):
         if not (low <= value <= high and value == int(value)):
-            mend = f"write integers from {low} to {high}, or another `target_dtype`"
-            raise entry.error(("targets",), f"{value} is no {dtype.name}", mend)
+            hint = f"write integers from {low} to {high}, or another `target_dtype`"
+            raise entry.error(("targets",), f"{value} is no {dtype.name}", hint)
     return np.array(given).astype(dtype) if dtype.kind == "b" else np.array(given, dtype=dtype)

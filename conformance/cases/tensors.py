@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.cases.model import Generator
+from conformance.model.case import Generator
 from conformance.numerics.formats import Float64Array
 
 __all__ = ["default_upstream", "materialise"]

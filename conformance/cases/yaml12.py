@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from conformance.errors import CaseError, Place
+from conformance.model.errors import CaseError, Place
 
 __all__ = ["MOST_BYTES", "MOST_LEVELS", "NodePath", "dotted", "lines", "parse", "read", "read_text"]
 
@@ -66,12 +66,12 @@ def read_text(file: Path) -> str:
             raise CaseError(
                 f"larger than {MOST_BYTES >> 20} MiB",
                 place=Place(file),
-                mend="split it, or write large tensors as a generator (distribution, shape, seed)",
+                hint="split it, or write large tensors as a generator (distribution, shape, seed)",
             )
         data = file.read_bytes()
     except OSError as error:
         raise CaseError(
-            f"cannot be read: {error.strerror or error}", place=Place(file), mend="check the path and its permissions"
+            f"cannot be read: {error.strerror or error}", place=Place(file), hint="check the path and its permissions"
         ) from None
     try:
         text = data.decode("utf-8")
@@ -79,13 +79,13 @@ def read_text(file: Path) -> str:
         raise CaseError(
             f"byte 0x{data[error.start]:02x} is no UTF-8",
             place=Place(file, data.count(b"\n", 0, error.start) + 1),
-            mend="save the file as UTF-8",
+            hint="save the file as UTF-8",
         ) from None
     if control := _CONTROL.search(text):
         raise CaseError(
             f"control character U+{ord(control[0]):04X}",
             place=Place(file, text.count("\n", 0, control.start()) + 1),
-            mend="remove it",
+            hint="remove it",
         )
     return text.removeprefix("\ufeff")
 
@@ -221,9 +221,9 @@ class _Reader:
             self._refuse(event, f"anchor '&{event.anchor}'", "remove it, and write the value out where it is used")
         self._refuse(event, f"tag '{event.tag}'", "remove it: numbers, words and null are recognised without")
 
-    def _refuse(self, event: Any, problem: str, mend: str, below: NodePath = ()) -> NoReturn:
+    def _refuse(self, event: Any, problem: str, hint: str, below: NodePath = ()) -> NoReturn:
         place = Place(self.file, event.start_mark.line + 1, dotted(self._path() + below) or None)
-        raise CaseError(problem, place=place, mend=mend)
+        raise CaseError(problem, place=place, hint=hint)
 
     def _syntax_error(self, error: yaml.YAMLError) -> CaseError:
         mark = getattr(error, "problem_mark", None)
@@ -232,7 +232,7 @@ class _Reader:
         line = min(mark.line, self.text.count("\n")) + 1 if mark else None
         place = Place(self.file, line, dotted(self._path()) or None)
         column = f" (column {mark.column + 1})" if mark else ""
-        return CaseError(f"YAML syntax: {problem}{column}", place=place, mend=_syntax_mend(problem))
+        return CaseError(f"YAML syntax: {problem}{column}", place=place, hint=_syntax_mend(problem))
 
 
 def _syntax_mend(problem: str) -> str:
@@ -247,7 +247,7 @@ def _syntax_mend(problem: str) -> str:
 
 @lru_cache(maxsize=8192)
 def _resolve(text: str) -> object:
-    """A plain scalar by the YAML 1.2 core schema; ValueError holds the problem and its mend."""
+    """A plain scalar by the YAML 1.2 core schema; ValueError holds the problem and its hint."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _NUMERIC_START:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 
 __all__ = ["answer", "cli", "main"]
 
@@ -56,7 +56,7 @@ class _Verbs(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             near = difflib.get_close_matches(args[0], VERBS, n=1)
             guess = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"there is no verb {args[0]!r}", mend=f"{guess}the verbs are {', '.join(VERBS)}")
+            raise UsageError(f"there is no verb {args[0]!r}", hint=f"{guess}the verbs are {', '.join(VERBS)}")
         return super().resolve_command(ctx, args)
 
 
@@ -104,7 +104,7 @@ def answer(command: click.Command, arguments: Sequence[str] | None = None, name:
     except Exception as error:  # the harness's own fault: said in words, with the way to the details
         if os.environ.get("CONFORMANCE_TRACEBACK"):
             raise
-        message = f"internal error: {type(error).__name__}: {error}\n  mend: this is a fault of the suite; "
+        message = f"internal error: {type(error).__name__}: {error}\n  hint: this is a fault of the suite; "
         click.echo(f"{message}set CONFORMANCE_TRACEBACK=1 to see where, and report it", err=True)
         return 3
 

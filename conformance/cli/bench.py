@@ -121,7 +121,7 @@ def command(style: str, report: bool, **options: Any) -> int:
     from conformance.bench.launch import Settings, launch
 
     finished = launch(Settings(**options))
-    from reports.benchmarks.report import print_benchmarks
+    from conformance.reports.benchmarks.report import print_benchmarks
 
     print_benchmarks(finished.path, style=style)
     click.echo(f"times: {finished.path}", err=style == "json")
@@ -135,7 +135,7 @@ def command(style: str, report: bool, **options: Any) -> int:
 
 def _write_report(file: Path) -> list[str]:
     """Write the report of a benchmarks file beside it; lines that name the page and the pictures, or say how to."""
-    from reports.benchmarks.report import missing, write_benchmark_report
+    from conformance.reports.benchmarks.report import missing, write_benchmark_report
 
     lacking = missing()
     if lacking:

@@ -65,29 +65,29 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
     time that got slower beyond the dead band, whose result lost its accuracy, or that can no longer be taken because
     its backend crashes, hangs or raises.
     """
-    from reports.diff.speed import compare_only_speed, compare_speed, only_timed, speed_text, timed_once
+    from conformance.reports.diff.speed import compare_only_speed, compare_speed, only_timed, speed_text, timed_once
 
     if only_timed(old, new):
         speed = compare_only_speed(old, new, band)
         if style == "text" and sys.stdout.isatty():
-            from reports.benchmarks.comparison.render import print_changes
+            from conformance.reports.benchmarks.comparison.render import print_changes
 
             print_changes(speed)
         else:
             sys.stdout.write(speed_text(speed, style))
         return 1 if speed.regressed else 0
 
-    from reports.diff.compare import Settings, compare_runs
+    from conformance.reports.diff.compare import Settings, compare_runs
 
     found = compare_runs(old, new, Settings(factor, floor))
     found.speed = compare_speed(old, new, band)
     found.incomparable += timed_once(old, new)
     if style == "json":
-        from reports.diff.document import json_text
+        from conformance.reports.diff.document import json_text
 
         sys.stdout.write(json_text(found))
     else:
-        from reports.diff.render import markdown_text, terminal_text
+        from conformance.reports.diff.render import markdown_text, terminal_text
 
         render = markdown_text if style == "markdown" else terminal_text
         sys.stdout.write(render(found, details))

@@ -11,7 +11,7 @@ import click
 from conformance.cli.options import cases_option
 
 if TYPE_CHECKING:
-    from reports.merge import Merged
+    from conformance.reports.merge import Merged
 
 __all__ = ["command", "write_all"]
 
@@ -25,7 +25,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
 
     Needs neither the frameworks nor the machine that ran: results hold the adapters' source.
     """
-    from reports.merge import merge
+    from conformance.reports.merge import merge
 
     for path in write_all(merge(runs), paths, output).values():
         sys.stdout.write(f"{path}\n")
@@ -38,9 +38,9 @@ def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> dict[str
     They are named by framework.
     """
     from conformance.cases.load import load_suite
-    from conformance.judge.profile import load_profile
     from conformance.places import CASES, PROFILES
-    from reports.dossier.dossier import write_dossiers
+    from conformance.profiles.profile import load_profile
+    from conformance.reports.dossier.dossier import write_dossiers
 
     entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}
     profiles = {file.stem: load_profile(file) for file in sorted(PROFILES.glob("*.yaml"))}

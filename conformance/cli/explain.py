@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance.cli.options import backend_option, cases_option, schema_option
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 from conformance.places import CASES
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry
-    from conformance.cases.problem import Problem
+    from conformance.model.problem import Problem
 
 __all__ = ["command"]
 
@@ -88,7 +88,7 @@ def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
         return by_id[name]
     near = difflib.get_close_matches(name, by_id, n=3) or [each for each in by_id if name.lower() in each][:3]
     guess = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UsageError(f"there is no case {name!r}", mend=f"{guess}`conformance list cases` shows the ids")
+    raise UsageError(f"there is no case {name!r}", hint=f"{guess}`conformance list cases` shows the ids")
 
 
 def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Entry, Problem]:
@@ -102,9 +102,9 @@ def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Ent
     case = entry.case
     if case.budget.memory > MOST_MEMORY:
         size = case.budget.memory / 2**30
-        raise UsageError(f"{case.id} needs {size:.1f} GiB: too large to be read", mend="explain a smaller case")
+        raise UsageError(f"{case.id} needs {size:.1f} GiB: too large to be read", hint="explain a smaller case")
     if reduction and case.op in NORMALISERS:
-        raise UsageError(f"{case.op} has no reduction", mend="leave out --reduction")
+        raise UsageError(f"{case.op} has no reduction", hint="leave out --reduction")
     reductions = case.reductions if reduction is None or reduction in case.reductions else (*case.reductions, reduction)
     dtypes = parse_dtypes((dtype,)) if dtype else case.dtypes
     case = msgspec.structs.replace(case, reductions=reductions, dtypes=dtypes, layouts=case.layouts[:1])
@@ -112,6 +112,6 @@ def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Ent
     expansion = expand(entry)
     if not expansion.problems:
         raise UsageError(
-            "; ".join(dict.fromkeys(reason for _, reason in expansion.skipped)), mend="name another --dtype"
+            "; ".join(dict.fromkeys(reason for _, reason in expansion.skipped)), hint="name another --dtype"
         )
     return entry, expansion.problems[0]

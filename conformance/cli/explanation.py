@@ -10,18 +10,18 @@ import click
 
 from conformance.cli.observed import Observed
 from conformance.cli.tables import aligned, cell
-from conformance.judge.profile import Profile, load_profile
-from conformance.judge.verdict import NONCONFORMING
+from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, Position, Result, Step
 from conformance.places import PROFILES
+from conformance.profiles.profile import Profile, load_profile
 
 __all__ = ["write_explanation"]
 
 INDENT = "  "
 #: Labels of steps whose notes are worth repeating at every position.
 ALWAYS = ("ignored", "special", "loss", "terms")
-_COLOURS = {"pass": "green", "deviation": "cyan", "known": "yellow", "error": "magenta", "fixed": "yellow"}
+_COLOURS = {"pass": "green", "deviation": "cyan", "known": "yellow", "error": "magenta", "stale": "yellow"}
 
 
 def write_explanation(
@@ -210,7 +210,7 @@ def _backend(seen: Observed) -> None:
         verdicts.append(each.verdict)
         messages.append(each.message if each.message != gave else "")
     for line, verdict, message in zip(aligned(rows), verdicts, messages, strict=True):
-        colour = "red" if verdict in NONCONFORMING and verdict != "fixed" else _COLOURS.get(verdict)
+        colour = "red" if verdict in NONCONFORMING and verdict != "stale" else _COLOURS.get(verdict)
         _line(INDENT + line, fg=colour, dim=not verdict)
         if message:
             _line(f"{INDENT * 2}{message}", dim=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from reports.merge import Merged
+    from conformance.reports.merge import Merged
 
 __all__ = ["Exports", "export_options"]
 
@@ -37,34 +37,34 @@ class Exports:
         self._write_rows(merged)
         if not (self.badge or self.summary or self.annotations):
             return
-        from reports.exports.digest import digest
+        from conformance.reports.exports.digest import digest
 
         digested = digest(merged)
         if self.badge:
-            from reports.exports.badge import write_badges
+            from conformance.reports.exports.badge import write_badges
 
             _said("badges", self.badge, write_badges(digested, self.badge))
         if self.summary:
-            from reports.exports.summary import append_summary
+            from conformance.reports.exports.summary import append_summary
 
             _said("job summary", append_summary(digested, self.summary))
         if self.annotations:
             from conformance.places import CASES
-            from reports.exports.annotations import annotation_lines, places_in
+            from conformance.reports.exports.annotations import annotation_lines, places_in
 
             sys.stdout.writelines(f"{line}\n" for line in annotation_lines(digested, places_in(cases or (CASES,))))
 
     def _write_rows(self, merged: Merged) -> None:
         if self.junit:
-            from reports.exports.junit import write_junit
+            from conformance.reports.exports.junit import write_junit
 
             _said("junit", write_junit(merged, self.junit))
         if self.csv:
-            from reports.exports.rows import write_csv
+            from conformance.reports.exports.rows import write_csv
 
             _said("csv", write_csv(merged, self.csv))
         if self.parquet:
-            from reports.exports.rows import write_parquet
+            from conformance.reports.exports.rows import write_parquet
 
             _said("parquet", write_parquet(merged, self.parquet))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.options import schema_option
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 __all__ = ["command"]
 
@@ -44,8 +44,8 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 
     A RUN is a run's folder, its results file, or a folder of runs. A run that is there already is not added again.
     """
-    from reports.history.add import add_runs, find_files
-    from reports.history.database import History
+    from conformance.reports.history.add import add_runs, find_files
+    from conformance.reports.history.database import History
 
     find_files(runs)  # before a file is made for nothing
     with History(database, writing=True) as history:
@@ -78,16 +78,16 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 @schema_option("history")
 def show(database: Path, workload: str | None, backend: str | None, output: Path | None, style: str) -> int:
     """Show times and verdicts over runs, with the change points that Apache Otava finds."""
-    from reports.history.database import History
-    from reports.history.series import read_series, read_verdicts
-    from reports.history.show import history_json, print_history, write_trends
+    from conformance.reports.history.database import History
+    from conformance.reports.history.series import read_series, read_verdicts
+    from conformance.reports.history.show import history_json, print_history, write_trends
 
     with History(database) as history:
         times = read_series(history, workload, backend)
         verdicts = [] if workload is not None else read_verdicts(history, backend)
     if output is not None:
         if not times:
-            raise UsageError("no times to draw", mend="loosen --workload and --backend, or add a benchmark run first")
+            raise UsageError("no times to draw", hint="loosen --workload and --backend, or add a benchmark run first")
         for path in write_trends(times, output):
             click.echo(f"wrote {path}", err=True)
     if style == "json":

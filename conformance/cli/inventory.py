@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get
 import msgspec
 
 from conformance.cli.tables import Row, cell
-from conformance.errors import Place, UsageError
-from conformance.oracle.policies import NORMATIVE, Policies
+from conformance.model.errors import Place, UsageError
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.places import CASES, PROFILES
 
 if TYPE_CHECKING:
-    from conformance.judge.profile import Defect
+    from conformance.profiles.profile import Defect
 
 __all__ = ["backend_rows", "defect_rows", "observed_rows", "policy_rows"]
 
@@ -39,7 +39,7 @@ class _Profile(msgspec.Struct, frozen=True):
 
 def backend_rows() -> list[Row]:
     """Every backend of the suite, installed or not, and those that other packages offer."""
-    from backends import discovery
+    from conformance.backends import discovery
 
     rows = [_backend_row(name) for name in discovery.names()]
     for point in sorted(importlib.metadata.entry_points(group=discovery.GROUP), key=lambda each: each.name):
@@ -52,7 +52,7 @@ def backend_rows() -> list[Row]:
 def defect_rows() -> list[Row]:
     """Every entry of every backend's register of known defects, with the command that shows it."""
     from conformance.cases.load import load_suite
-    from conformance.judge.profile import load_profile
+    from conformance.profiles.profile import load_profile
 
     dtypes = {entry.case.id: entry.case.dtypes for entry in load_suite((CASES,)).entries}
     rows: list[Row] = []
@@ -108,14 +108,14 @@ def _row(name: str, title: str, state: str, version: str, devices: list[str], mo
 
 
 def _backend_row(name: str) -> Row:
-    from backends import discovery
+    from conformance.backends import discovery
 
     try:
         declared = discovery.profile(name)
         title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
         found = discovery.find(name)
     except discovery.FrameworkMissing as missing:
-        return _row(name, title, "missing", "", [], [], missing.mend)
+        return _row(name, title, "missing", "", [], [], missing.hint)
     except discovery.BackendLookupError as error:
         return _row(name, name, "broken", "", [], [], str(error).replace("\n  ", "; "))
     version = _version(distribution, found.framework or name)
@@ -157,9 +157,9 @@ def policy_rows() -> list[Row]:
 
 def observed_rows(runs: Sequence[Path]) -> list[Row]:
     """A row for every policy and backend of some runs: declared there, observed there, and where the two differ."""
-    from reports.merge import merge
-    from reports.semantics import semantics
-    from reports.semantics_text import semantics_rows
+    from conformance.reports.merge import merge
+    from conformance.reports.semantics import semantics
+    from conformance.reports.semantics_text import semantics_rows
 
     merged = merge(runs)
     records = [record for run in merged.runs for record in run.backends.values()]
@@ -175,7 +175,7 @@ def _profiles() -> list[_Profile]:
             profiles.append(msgspec.convert(read(file), _Profile))
         except msgspec.ValidationError as error:
             raise UsageError(
-                f"not a valid profile: {error}", place=Place(file), mend="`conformance lint` says where"
+                f"not a valid profile: {error}", place=Place(file), hint="`conformance lint` says where"
             ) from None
     return profiles
 

@@ -16,7 +16,7 @@ __all__ = ["command"]
 
 def _variants() -> dict[str, tuple[str, ...]]:
     """The devices and modes of every backend that is installed."""
-    from backends import discovery
+    from conformance.backends import discovery
 
     found = {}
     for name in discovery.names():
@@ -58,8 +58,8 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
     from conformance.bench.lint import lint_workloads
     from conformance.cases.lint import lint
     from conformance.cases.load import holds_workloads, read_suite, workload_folders
-    from conformance.judge.profile_lint import lint_profiles
     from conformance.oracle.text import expected_text
+    from conformance.profiles.lint import lint_profiles
 
     named = (*files, *paths)
     chosen = named or (CASES,)
@@ -74,7 +74,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
     if style == "json":
         rows = [
             {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,
-             "problem": each.problem, "mend": each.mend}
+             "problem": each.problem, "hint": each.hint}
             for each in findings
         ]  # fmt: skip
         sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
@@ -82,6 +82,6 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         sys.stdout.writelines(f"{each}\n" for each in findings)
         count = len(entries)
         of_what = f"{count} case{'s' * (count != 1)}" if of_cases else "the workloads"
-        said = f"{len(findings)} to mend" if findings else f"nothing to mend in {of_what}"
+        said = f"{len(findings)} to correct" if findings else f"no problem found in {of_what}"
         click.echo(said, err=True)
     return 2 if findings else 0

@@ -8,7 +8,7 @@ import click
 
 from conformance.cli.options import cases_option, select_option
 from conformance.cli.tables import Row, write_rows
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 from conformance.places import CASES
 
 __all__ = ["command"]
@@ -53,12 +53,12 @@ def command(
         click.echo(schema_text(f"list-{topic}"), nl=False)
         return 0
     if runs and topic != "policies":
-        raise UsageError(f"{topic} are not observed in a run", mend="list policies, or leave out --observed")
+        raise UsageError(f"{topic} are not observed in a run", hint="list policies, or leave out --observed")
     if topic in OF_CASES:
         rows = _of_cases(topic, paths, expression)
     elif paths or expression is not None:
         raise UsageError(
-            f"{topic} do not depend on cases", mend=f"leave out --cases and -k, or list {', '.join(OF_CASES)}"
+            f"{topic} do not depend on cases", hint=f"leave out --cases and -k, or list {', '.join(OF_CASES)}"
         )
     elif topic == "backends":
         from conformance.cli.inventory import backend_rows
@@ -79,7 +79,7 @@ def command(
             {"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()
         ]
     else:
-        from conformance.judge.verdict import NONCONFORMING, VERDICTS
+        from conformance.model.verdicts import NONCONFORMING, VERDICTS
 
         rows = [{"verdict": v, "says": says, "fails_a_run": v in NONCONFORMING} for v, says in VERDICTS.items()]
     write_rows(rows, style, one=topic.removesuffix("s") if topic != "policies" else "policy", several=topic)

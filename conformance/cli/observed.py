@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.errors import BackendUnavailable
 from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
-from conformance.judge.register import Register
-from conformance.judge.verdict import NONCONFORMING
+from conformance.model.errors import BackendUnavailable
+from conformance.model.records import Outcome
+from conformance.model.verdicts import NONCONFORMING
 from conformance.numerics.formats import widen
 from conformance.oracle.steps import in_dtype
-from conformance.results.records import Outcome
+from conformance.profiles.register import Register
 from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Chunk, Plan

@@ -34,10 +34,10 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     framework into DIR/dossier, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
     """
     from conformance.cli.dossier import write_all
+    from conformance.reports.merge import merge
+    from conformance.reports.site.build import write_site
+    from conformance.reports.terminal import print_merged
     from conformance.repro.script import reproducer
-    from reports.merge import merge
-    from reports.site.build import write_site
-    from reports.terminal import print_merged
 
     merged = merge(runs)
     print_merged(merged, output, details=details)

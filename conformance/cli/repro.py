@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance.cli.options import cases_option
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
+    from conformance.reports.dossier.issue import Subject
     from conformance.repro.witness import Witness
-    from reports.dossier.issue import Subject
 
 __all__ = ["command"]
 
@@ -77,7 +77,7 @@ def command(
         click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
     draft = ""
     if issue or output:
-        from reports.dossier.issue import issue_text
+        from conformance.reports.dossier.issue import issue_text
 
         printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
         draft = issue_text(entry, outcome, _subject(witness), script, printed)
@@ -89,9 +89,9 @@ def command(
 
 
 def _subject(witness: Witness) -> Subject:
-    from conformance.judge.profile import load_profile
     from conformance.places import PROFILES
-    from reports.dossier.issue import Subject
+    from conformance.profiles.profile import load_profile
+    from conformance.reports.dossier.issue import Subject
 
     file = PROFILES / f"{witness.profile}.yaml"
     profile = load_profile(file) if witness.profile and file.is_file() else None
@@ -132,5 +132,5 @@ def _write(folder: Path, name: str, script: str, draft: str) -> None:
 def _word(name: str) -> str:
     word = "".join(c if c.isalnum() or c in "-_." else "-" for c in name).strip("-.")
     if not word:
-        raise UsageError(f"{name!r} gives no file name", mend="leave out --output")
+        raise UsageError(f"{name!r} gives no file name", hint="leave out --output")
     return word

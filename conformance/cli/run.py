@@ -155,7 +155,7 @@ def command(
         quiet=quiet,
     )
     run = launch(settings)
-    from reports.terminal import print_run
+    from conformance.reports.terminal import print_run
 
     narrowed = bool(paths or expression or dtypes or shard)
     pages = _write_site(run.folder, paths) if site or (site is None and not narrowed) else None
@@ -164,8 +164,8 @@ def command(
 
 
 def _write_site(folder: Path, cases: tuple[Path, ...]) -> Path:
+    from conformance.reports.site.build import write_site
     from conformance.repro.script import reproducer
     from conformance.results.store import read_run
-    from reports.site.build import write_site
 
     return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer)

@@ -3,7 +3,7 @@
 A kernel of one's own is a file such as this, run by ``conformance smoke -b my_kernel.py``::
 
     import numpy as np
-    from backends.numpy import Numpy
+    from conformance.backends.numpy import Numpy
 
 
     class MyKernel(Numpy):
@@ -24,11 +24,11 @@ import click
 
 from conformance.cli.options import backend_option, schema_option
 from conformance.cli.tables import aligned
-from conformance.errors import BackendUnavailable, UsageError
+from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
-    from conformance.results.records import Outcome
+    from conformance.model.records import Outcome
     from conformance.run.smoke import Checked, Smoke
 
 __all__ = ["command"]
@@ -70,7 +70,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
     from conformance.worker.executor import Limits
 
     if not backends:
-        raise UsageError("no backend named", mend="write -b NAME or -b path/to/file.py")
+        raise UsageError("no backend named", hint="write -b NAME or -b path/to/file.py")
     rows: list[dict[str, Any]] = []
     codes = []
     for found in find_backends(backends):
@@ -103,7 +103,7 @@ def _row(result: Smoke, checked: Checked) -> dict[str, Any]:
         "unsupported": checked.unsupported,
         "source": checked.source,
         "fault": _fault(first) if first else None,
-        "mend": _mend(first, checked) if first else None,
+        "hint": _hint(first, checked) if first else None,
     }
 
 
@@ -115,8 +115,8 @@ def _write(result: Smoke) -> None:
     for line, each in zip(aligned(rows), result.checked, strict=True):
         click.secho(f"  {line}", fg=_COLOURS.get(each.state))
         if each.first is not None:
-            mend = "" if each.first.verdict == "unsupported" else f"\nmend: {_mend(each.first, each)}"
-            click.echo(textwrap.indent(_fault(each.first) + mend, "      "))
+            hint = "" if each.first.verdict == "unsupported" else f"\nhint: {_hint(each.first, each)}"
+            click.echo(textwrap.indent(_fault(each.first) + hint, "      "))
     verdict = {0: "sound", 1: "a result is wrong", 3: "not usable"}[result.exit_code]
     click.secho(f"  {verdict}\n", bold=True)
 
@@ -131,7 +131,7 @@ def _fault(first: Outcome) -> str:
     return f"{first.case} in {first.dtype}{reduction}, {first.check}: {first.message}"
 
 
-def _mend(first: Outcome, checked: Checked) -> str:
+def _hint(first: Outcome, checked: Checked) -> str:
     """What to do about a fault, by its kind; the place is in the message or that of the operation."""
     at = f" at {checked.source}" if checked.source else ""
     if first.verdict == "unsupported":

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.model import Generator
 from conformance.cases.tensors import materialise
+from conformance.model.case import Generator
 
 __all__ = ["FACTORS", "allowed", "case_of"]
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from conformance.cases.problem import Array, Problem
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import Resolution, resolve
+from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
-from conformance.oracle.policies import NORMATIVE, Policies, for_operation
 
 __all__ = ["Unit", "changed", "may_excuse"]
 

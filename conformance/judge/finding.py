@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from conformance.bounds.classes import Letter
-from conformance.cases.problem import Problem
-from conformance.judge.profile import UNDECLARED, Profile
-from conformance.judge.verdict import Verdict
-from conformance.results.records import Outcome
+from conformance.model.problem import Problem
+from conformance.model.records import Outcome
+from conformance.model.verdicts import Verdict
+from conformance.profiles.profile import UNDECLARED, Profile
 
 __all__ = ["Finding", "Subject", "outcome"]
 

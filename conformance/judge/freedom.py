@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.cases.model import OPERATIONS
-from conformance.cases.problem import Problem
 from conformance.judge.resolve import labels_out_of_range
-from conformance.numerics.names import DTYPES
-from conformance.oracle.policies import NORMATIVE, Policies
+from conformance.model.case import OPERATIONS
+from conformance.model.dtypes import DTYPES
+from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.problem import Problem
 
 __all__ = ["ASPECTS", "BY_CHECK", "FIELDS", "OBSERVABLE", "SOUND", "Freedom", "freedom"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from conformance.cases.problem import Array, Problem
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import round_to, widen
 from conformance.oracle.block import from_rows, to_rows
 

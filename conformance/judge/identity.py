@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter, letters
-from conformance.cases.problem import Problem
 from conformance.judge.finding import Finding
 from conformance.judge.identities import Derived
 from conformance.judge.prepared import Prepared
-from conformance.judge.verdict import Verdict
+from conformance.model.problem import Problem
+from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.oracle.block import to_rows
 from conformance.worker.exchange import Observation

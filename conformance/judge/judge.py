@@ -9,8 +9,6 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter
-from conformance.cases.model import NO_REDUCTIONS
-from conformance.cases.problem import Array, Problem
 from conformance.judge.comparison import Comparison
 from conformance.judge.excuses import Unit, changed, may_excuse
 from conformance.judge.finding import Finding, Subject
@@ -18,12 +16,14 @@ from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, promoted, resolve
 from conformance.judge.sight import Truths
-from conformance.judge.verdict import Verdict
 from conformance.judge.wording import numeric_message, worst_input, worst_text
+from conformance.model.case import NO_REDUCTIONS
+from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.problem import Array, Problem
+from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.policies import NORMATIVE, Policies, for_operation
 from conformance.worker.exchange import Failure, Observation
 
 __all__ = ["Judge", "Unit"]

@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.cases.problem import Array, Problem
 from conformance.judge.freedom import freedom
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import labels_out_of_range, resolve
 from conformance.judge.sight import Sight
+from conformance.model.policies import Policies
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.block import Block, to_rows
-from conformance.oracle.policies import Policies
 
 __all__ = ["OBSERVERS", "Observed", "by_prediction"]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.cases.problem import Problem
 from conformance.judge.finding import Finding
 from conformance.judge.freedom import SOUND, Freedom, freedom
 from conformance.judge.observers import OBSERVERS, by_prediction
 from conformance.judge.sight import Sight, Truths
-from conformance.judge.verdict import Verdict
+from conformance.model.problem import Problem
+from conformance.model.verdicts import Verdict
 from conformance.worker.exchange import Observation
 
 __all__ = ["Observer"]

@@ -14,10 +14,10 @@ from conformance.bounds.classes import Letter, arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.judge.comparison import Comparison, Segments, compare
 from conformance.judge.resolve import Resolution
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.oracle.truth import Truth
 
 __all__ = ["OF_LOGITS", "Prepared", "Quantity"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conformance.cases.model import Case
 from conformance.judge.finding import Finding
-from conformance.judge.profile import Profile
+from conformance.model.case import Case
+from conformance.profiles.profile import Profile
 
 __all__ = ["as_unsupported", "lacking"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from conformance.cases.problem import Array, Problem
+from conformance.model.policies import Policies, default_axis, for_operation
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, DtypeName, round_to, widen
-from conformance.oracle.policies import Policies, default_axis, for_operation
 
 __all__ = ["Resolution", "labels_out_of_range", "promoted", "resolve"]
 

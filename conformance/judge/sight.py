@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import msgspec
 
 from conformance.bounds.classes import Letter
-from conformance.cases.problem import Array, Problem
 from conformance.judge.finding import Finding, Subject
 from conformance.judge.freedom import Freedom
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import Resolution, resolve
+from conformance.model.policies import Policies, for_operation
+from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block
-from conformance.oracle.policies import Policies, for_operation
 from conformance.worker.exchange import Observation
 
 __all__ = ["Compare", "Sight", "Truths"]

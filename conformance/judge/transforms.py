@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.cases.model import TransformName
 from conformance.judge.finding import Finding
 from conformance.judge.judge import Judge, Unit
 from conformance.judge.prepared import Prepared, Quantity
-from conformance.oracle.policies import for_operation
+from conformance.model.case import TransformName
+from conformance.model.policies import for_operation
 from conformance.worker.exchange import Observation
 
 __all__ = ["Transformed", "judge_transform"]

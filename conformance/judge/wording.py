@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from conformance.bounds.classes import Letter
-from conformance.cases.problem import Array
 from conformance.judge.finding import Finding
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
+from conformance.model.problem import Array
 from conformance.numerics.formats import widen
 
 __all__ = ["numeric_message", "worst_input", "worst_text"]

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from conformance.numerics.names import DTYPES, DtypeName
+from conformance.model.dtypes import DTYPES, DtypeName
 
 __all__ = ["DTYPES", "FORMATS", "DtypeName", "Float64Array", "Format", "numpy_dtype", "round_to", "widen"]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from conformance.cases.problem import Array, Problem
+from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import DtypeName, Float64Array, widen
 
 __all__ = ["Block", "block_key", "blocks", "from_rows", "to_rows"]

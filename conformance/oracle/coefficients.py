@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+from conformance.model.policies import Policies
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
-from conformance.oracle.policies import Policies
 
 __all__ = ["Coefficients"]
 

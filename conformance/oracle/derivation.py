@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from flint import ctx
 
-from conformance.cases.problem import Problem
 from conformance.cases.tensors import materialise
 from conformance.judge.resolve import resolve
+from conformance.model.policies import NORMATIVE, DefaultAxis, Policies, default_axis
+from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen
 from conformance.oracle.block import Block, from_rows, to_rows
 from conformance.oracle.exact import ExactTruth
-from conformance.oracle.policies import NORMATIVE, DefaultAxis, Policies, default_axis
 from conformance.oracle.rows import CLASSES, row_steps
 from conformance.oracle.steps import PRECISION, AxisChoice, Derivation, Position, Result, Step, in_dtype, number, plain
 from conformance.oracle.text import expected_text

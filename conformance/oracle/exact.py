@@ -17,11 +17,11 @@ from operator import sub
 import numpy as np
 from flint import arb, ctx
 
+from conformance.model.policies import Policies
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import curvature_balls, tangent_row_balls, target_slope_balls
 from conformance.oracle.infinities import plus_infinity_terms
-from conformance.oracle.policies import Policies
 
 __all__ = ["ExactTruth", "enclose"]
 

@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from conformance.model.policies import Policies
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.coefficients import Coefficients
@@ -23,7 +24,6 @@ from conformance.oracle.directions import curvature, slope_of_targets, tangent_r
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.infinities import plus_infinity_terms, times, zero_times_infinity
-from conformance.oracle.policies import Policies
 from conformance.oracle.positions import Positions
 
 __all__ = ["FastTruth"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from conformance.model.policies import Policies
 from conformance.numerics.formats import Float64Array
-from conformance.oracle.policies import Policies
 
 __all__ = ["plus_infinity_terms", "times", "zero_times_infinity"]
 

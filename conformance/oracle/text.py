@@ -13,12 +13,12 @@ import numpy as np
 from flint import arb, ctx
 
 from conformance.cases.expand import value_shape
-from conformance.cases.problem import Problem
-from conformance.errors import HarnessError
 from conformance.judge.resolve import resolve
+from conformance.model.errors import HarnessError
+from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.problem import Problem
 from conformance.oracle.block import Block, from_rows
 from conformance.oracle.exact import ExactTruth
-from conformance.oracle.policies import NORMATIVE, Policies
 from conformance.oracle.truth import Truth
 
 __all__ = ["DIGITS", "Undecided", "decimal_text", "expected_text"]

@@ -9,11 +9,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.fast import FastTruth
-from conformance.oracle.policies import NORMATIVE, Policies
 
 __all__ = ["Tier", "Truth"]
 

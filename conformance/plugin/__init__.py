@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Load the rest if a backend was named. Raises UsageError for a backend, dtype or limit that cannot be."""
     if not config.getoption("conformance_backend"):
         return
-    from conformance.errors import UsageError
+    from conformance.model.errors import UsageError
     from conformance.plugin.collection import Collection
 
     try:

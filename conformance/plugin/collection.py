@@ -13,11 +13,11 @@ import pytest
 from conformance.cases.load import NOTES_NAME, Entry, read_suite
 from conformance.cases.places import place_of
 from conformance.cases.select import parse_dtypes
-from conformance.errors import CaseError, CaseErrors, UsageError
-from conformance.numerics.names import DTYPES
+from conformance.model.dtypes import DTYPES
+from conformance.model.errors import CaseError, CaseErrors, UsageError
+from conformance.model.records import Outcome
 from conformance.plugin.report import conclude
 from conformance.plugin.subjects import Batch, Plans, UnderTest
-from conformance.results.records import Outcome
 from conformance.worker.find import find_backends
 
 __all__ = ["CaseItem", "CaseModule", "Collection"]
@@ -42,7 +42,7 @@ class Collection:
         """As the options say. Raises UsageError; imports no framework."""
         timeout = config.getoption("conformance_timeout")
         if not timeout > 0:
-            raise UsageError(f"--conformance-timeout is {timeout}", mend="give a number of seconds greater than 0")
+            raise UsageError(f"--conformance-timeout is {timeout}", hint="give a number of seconds greater than 0")
         plans = Plans(timeout, not config.getoption("conformance_no_identities"))
         specs = tuple(config.getoption("conformance_backend"))
         wanted = config.getoption("conformance_dtype")
@@ -82,8 +82,8 @@ class Collection:
         if (first.file, first.index) == (entry.file, entry.index):
             return None
         where = place_of(first.file, ("cases", first.index))
-        mend = f"ids are unique over all files; the other is {where}"
-        return entry.error(("id",), f"id '{entry.case.id}' is taken", mend)
+        hint = f"ids are unique over all files; the other is {where}"
+        return entry.error(("id",), f"id '{entry.case.id}' is taken", hint)
 
     def marks(self, entry: Entry, config: pytest.Config) -> Iterator[str]:
         """The case's theme, operation and flags, each made known to ``--strict-markers``."""

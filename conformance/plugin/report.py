@@ -9,8 +9,8 @@ import pytest
 
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.cases.places import place_of
+from conformance.model.records import Outcome, number
 from conformance.plain import plain, plain_lines
-from conformance.results.records import Outcome, number
 from conformance.results.words import SKIPPED, facts, title
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> N
     by_verdict: dict[str, list[Outcome]] = {}
     for each in outcomes:
         by_verdict.setdefault(each.verdict, []).append(each)
-    failed = [*by_verdict.get("fail", ()), *by_verdict.get("fixed", ())]
+    failed = [*by_verdict.get("fail", ()), *by_verdict.get("stale", ())]
     broken = [each for verdict in ("crash", "timeout", "error") for each in by_verdict.get(verdict, ())]
     if not calling:
         if not outcomes:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.errors import UsageError
 from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
-from conformance.judge.register import Register
-from conformance.results.records import Outcome
+from conformance.model.errors import UsageError
+from conformance.model.records import Outcome
+from conformance.profiles.register import Register
 from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Chunk, Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from conformance.cases.problem import Problem
+from conformance.model.problem import Problem
 
 __all__ = ["exact_text"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from conformance.cases.expand import value_shape
-from conformance.cases.problem import Problem
-from conformance.errors import UsageError
 from conformance.judge.identities import derive, identity_names
+from conformance.model.errors import UsageError
+from conformance.model.problem import Problem
 from conformance.repro.choices import policy
 from conformance.repro.scene import Scene, failed, inputs, is_number, line_of, print_number, worst_index
 from conformance.repro.stage import Made, Stage
@@ -38,7 +38,7 @@ def write_form(stage: Stage, scene: Scene) -> None:
     form = _FORMS.get(check)
     if form is None:
         raise UsageError(
-            f"there is no script for the check {check!r}", mend=f"checks with a script: {', '.join(sorted(_FORMS))}"
+            f"there is no script for the check {check!r}", hint=f"checks with a script: {', '.join(sorted(_FORMS))}"
         )
     form(stage, scene)
 
@@ -148,7 +148,7 @@ def _identity(stage: Stage, scene: Scene) -> None:
     problem, outcome = scene.resolved, scene.outcome
     derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == scene.reduction), None)
     if derived is None:
-        raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", mend="name another --check")
+        raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", hint="name another --check")
     made = inputs(stage, problem, scene.reduction, gradient=False)
     stage.value(made, "value")
     stage.say("")

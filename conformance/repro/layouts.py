@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.cases.problem import Array
+from conformance.model.problem import Array
 
 __all__ = ["layout_lines"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.problem import Array
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
+from conformance.model.problem import Array
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 
 __all__ = ["MOST_NUMBERS", "MOST_TEXT", "Literal", "Recipe", "array_text", "number_text", "numpy_text", "values_text"]
@@ -68,7 +68,7 @@ def numpy_text(array: Array, recipe: Recipe | None = None) -> Literal:
     if len(packed) > MOST_TEXT:
         raise UsageError(
             f"an input of {array.size} numbers takes {len(packed):,} characters, and a script holds {MOST_TEXT:,}",
-            mend="name a smaller case that shows the same",
+            hint="name a smaller case that shows the same",
         )
     pieces = "\n".join(f'    "{packed[i : i + 100]}"' for i in range(0, len(packed), 100))
     text = f"np.frombuffer(bytearray(zlib.decompress(base64.b64decode(\n{pieces}\n))), {dtype}).reshape({shape})"

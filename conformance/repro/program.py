@@ -118,7 +118,7 @@ def parse(file: str, text: str) -> Module:
 @lru_cache(maxsize=1)
 def contract() -> Module:
     """The module of the contract itself."""
-    from backends import contract as module
+    from conformance.backends import contract as module
 
     return parse(CONTRACT, inspect.getsource(module))
 
@@ -168,10 +168,10 @@ class Program:
             return default
 
     def module_of(self, node: ast.stmt) -> Module | None:
-        """The adapter's module that an import names, if it is one: ``from backends.jax import ...``."""
+        """The adapter's module that an import names, if it is one: ``from conformance.backends.jax import ...``."""
         if not isinstance(node, ast.ImportFrom) or not node.module:
             return None
-        wanted = node.module.replace(".", "/") + ".py"
+        wanted = node.module.removeprefix("conformance.").replace(".", "/") + ".py"
         wanted = CONTRACT if wanted == f"backends/{CONTRACT}" else wanted
         return next((each for each in self.modules if each.file == wanted), None)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.model import Generator
-from conformance.cases.problem import Array, Problem
+from conformance.model.case import Generator
+from conformance.model.problem import Array, Problem
 
 __all__ = ["HELPERS", "recipe_text"]
 

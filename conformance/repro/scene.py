@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.problem import Problem
-from conformance.errors import UsageError
 from conformance.judge.prepared import OF_LOGITS
 from conformance.judge.resolve import resolve
+from conformance.model.errors import UsageError
+from conformance.model.policies import NORMATIVE
+from conformance.model.problem import Problem
+from conformance.model.records import Outcome
 from conformance.numerics.formats import FORMATS
-from conformance.oracle.policies import NORMATIVE
 from conformance.plain import blanked
 from conformance.repro.exact import exact_text
 from conformance.repro.stage import Made, Stage
-from conformance.results.records import Outcome
 from conformance.run.plan import request_of
 from conformance.worker.exchange import Request
 
@@ -51,7 +51,7 @@ def inputs(stage: Stage, problem: Problem, reduction: str, *, gradient: bool, su
         return made
     upstream = problem.upstream.get(reduction)  # type: ignore[call-overload]
     if upstream is None:
-        raise UsageError(f"{problem.case.id} has no upstream gradient for {reduction!r}", mend="name a reduction")
+        raise UsageError(f"{problem.case.id} has no upstream gradient for {reduction!r}", hint="name a reduction")
     stage.put("upstream", upstream, problem.layout)
     return Made(made.operation, made.options, made.logits, made.operands, "upstream")
 

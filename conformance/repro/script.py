@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from conformance.cases.problem import Array, Problem
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
+from conformance.model.problem import Array, Problem
+from conformance.model.records import Outcome
 from conformance.plain import blanked
 from conformance.repro.forms import kept_names, write_form
 from conformance.repro.program import Program, SourceText
@@ -20,7 +21,6 @@ from conformance.repro.shrink import shrunk
 from conformance.repro.stage import Embedded, Specialised, Stage
 from conformance.repro.tidy import text_of
 from conformance.repro.values import NotSpecialised
-from conformance.results.records import Outcome
 
 __all__ = ["problem_of", "reproducer"]
 
@@ -42,7 +42,7 @@ def reproducer(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]
         return _script(entry, outcome, sources)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise UsageError(
-            f"the record of {outcome.case!r} does not fit the case: {error}", mend="use the cases of that run"
+            f"the record of {outcome.case!r} does not fit the case: {error}", hint="use the cases of that run"
         ) from None
 
 
@@ -57,7 +57,7 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
         program = Program.of(sources)
     except NotSpecialised as error:
         raise UsageError(
-            str(error), mend="run the suite again: results hold the adapter's source from now on"
+            str(error), hint="run the suite again: results hold the adapter's source from now on"
         ) from None
     head = _head(entry, outcome)
     try:
@@ -73,7 +73,7 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
         try:
             return _assembled(program, head, embedded.preamble(), embedded)
         except NotSpecialised as error:
-            raise UsageError(f"{outcome.backend}: {error}", mend="define the adapter's class in its module") from None
+            raise UsageError(f"{outcome.backend}: {error}", hint="define the adapter's class in its module") from None
 
 
 def problem_of(entry: Entry, outcome: Outcome) -> Problem:
@@ -82,7 +82,7 @@ def problem_of(entry: Entry, outcome: Outcome) -> Problem:
         if problem.layout == outcome.layout:
             return problem
     raise UsageError(
-        f"case {entry.case.id!r} is not run in {outcome.dtype}, {outcome.layout}", mend="use the cases of that run"
+        f"case {entry.case.id!r} is not run in {outcome.dtype}, {outcome.layout}", hint="use the cases of that run"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from conformance.cases.problem import Problem
+from conformance.model.problem import Problem
 from conformance.repro.literals import MOST_NUMBERS
 from conformance.repro.scene import Scene
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.problem import Array
+from conformance.model.problem import Array
 from conformance.repro.calls import Adapter
 from conformance.repro.layouts import layout_lines
 from conformance.repro.literals import Recipe, array_text, numpy_text
@@ -204,7 +204,8 @@ class Embedded(Stage):
         lines += ["    exec(text, made.__dict__)", "    return made", "", ""]
         lines.append('module("backends", "")')
         for each in reversed(self.program.modules):
-            lines.append(f"module({_module_name(each.file)!r}, {_quoted(each.text)})")
+            text = each.text.replace("conformance.backends", "backends")
+            lines.append(f"module({_module_name(each.file)!r}, {_quoted(text)})")
         klass = self.program.classes[0]
         if klass.node.name not in klass.module.classes:
             raise NotSpecialised(f"{klass.node.name} is defined inside a function")

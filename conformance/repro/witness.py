@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.cases.load import Entry
-from conformance.errors import BackendUnavailable, UsageError
+from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.model.records import Outcome
 from conformance.repro.program import SourceText
-from conformance.results.records import Outcome
 
 __all__ = ["Witness", "choose", "observe", "recorded"]
 
@@ -36,7 +36,7 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Witness:
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
     from conformance.judge.finding import outcome
     from conformance.judge.judge import Judge
-    from conformance.judge.register import Register
+    from conformance.profiles.register import Register
     from conformance.run.conduct import judge_chunk
     from conformance.run.launch import subject_of
     from conformance.run.plan import Plan
@@ -67,7 +67,7 @@ def recorded(folder: Path, name: str, case: str) -> Witness:
     run = read_run(folder)
     if name not in run.backends:
         known = ", ".join(sorted(run.backends))
-        raise BackendUnavailable(f"{folder} has no backend {name!r}", mend=f"name one of {known}")
+        raise BackendUnavailable(f"{folder} has no backend {name!r}", hint=f"name one of {known}")
     record = run.backends[name]
     outcomes = tuple(each for each in run.outcomes if each.backend == name and each.case == case)
     profile = name.partition(":")[0]
@@ -87,11 +87,11 @@ def choose(
     if not found:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None) or "that case"
         checks = ", ".join(dict.fromkeys(each.check for each in witness.outcomes)) or "none"
-        raise UsageError(f"{witness.backend}: no check of {asked}", mend=f"checks made: {checks}; name another option")
+        raise UsageError(f"{witness.backend}: no check of {asked}", hint=f"checks made: {checks}; name another option")
     shown = [each for each in found if each.verdict in _VERDICTS]
     if not shown:
         raise UsageError(
-            f"{witness.backend}: {found[0].verdict}: {found[0].message}", mend="name a case that the backend supports"
+            f"{witness.backend}: {found[0].verdict}: {found[0].message}", hint="name a case that the backend supports"
         )
     return min(shown, key=_order)
 

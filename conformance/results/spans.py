@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from conformance.errors import HarnessError, Place, UsageError
-from conformance.results.records import Outcome, decode_record
+from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.records import Outcome, decode_record
 from conformance.results.store import is_outcome
 
 __all__ = ["Origin", "Spans", "index_outcomes"]
@@ -108,5 +108,5 @@ def _damaged(path: Path, number: int, error: Exception) -> UsageError:
     return UsageError(
         f"this line is damaged: {error}",
         place=Place(path, number),
-        mend="restore the file, or delete the line: its outcomes are then missing from the report",
+        hint="restore the file, or delete the line: its outcomes are then missing from the report",
     )

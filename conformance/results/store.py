@@ -12,8 +12,8 @@ from typing import IO
 
 import msgspec
 
-from conformance.errors import HarnessError, Place, UsageError
-from conformance.results.records import (
+from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.records import (
     SCHEMA,
     BackendRecord,
     Footer,
@@ -96,7 +96,7 @@ class Writer:
         held = self.path.exists() and self.path.stat().st_size > 0
         if held and not resuming:
             raise UsageError(
-                f"{self.folder} already holds a run", mend="resume it, or name another output folder for this run"
+                f"{self.folder} already holds a run", hint="resume it, or name another output folder for this run"
             )
         if held:
             kept = _cut_back(self.path)
@@ -165,7 +165,7 @@ def read_run(folder: Path | str) -> Run:
         elif isinstance(record, Footer):
             footer = record
     if header is None:
-        raise UsageError("no header", place=Place(path, 1), mend="this is no results file, or an empty one: run again")
+        raise UsageError("no header", place=Place(path, 1), hint="this is no results file, or an empty one: run again")
     truncated = footer is None or not _ends_with_newline(path)
     return Run(path, header, backends, footer, truncated)
 
@@ -208,7 +208,7 @@ def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
             last, end_of_units = record.unit, position
         position += len(line)
     if footer is not None and footer.complete:
-        raise UsageError(f"the run in {path.parent} is complete", mend="there is nothing to resume: start a new run")
+        raise UsageError(f"the run in {path.parent} is complete", hint="there is nothing to resume: start a new run")
     if footer is not None and last is not None:  # an orderly interruption ends with a complete unit
         done.add(last)
         last = None
@@ -221,7 +221,7 @@ def _file_of(folder: Path | str) -> Path:
     path = Path(folder)
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
-        raise UsageError(f"no run in {folder}", mend=f"name a folder that holds {FILE}")
+        raise UsageError(f"no run in {folder}", hint=f"name a folder that holds {FILE}")
     return path
 
 
@@ -267,7 +267,7 @@ def _decode(path: Path, number: int, line: bytes) -> Record | None:
         raise UsageError(
             f"this line is damaged: {error}",
             place=Place(path, number),
-            mend="restore the file, or delete the line: its outcomes are then missing from the report",
+            hint="restore the file, or delete the line: its outcomes are then missing from the report",
         ) from None
 
 
@@ -276,7 +276,7 @@ def _check_schema(header: Header, path: Path, number: int) -> None:
         raise UsageError(
             f"results of schema {header.schema}, and this version reads schema {SCHEMA}",
             place=Place(path, number, "schema"),
-            mend="read it with the version of the suite that wrote it, or run again",
+            hint="read it with the version of the suite that wrote it, or run again",
         )
 
 
@@ -311,7 +311,7 @@ class _Lock:
         except OSError:
             os.close(descriptor)
             raise UsageError(
-                f"another run is writing to {folder}", mend="wait for its end, or name another output folder"
+                f"another run is writing to {folder}", hint="wait for its end, or name another output folder"
             ) from None
         self._release = lambda: os.close(descriptor)
 

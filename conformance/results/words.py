@@ -9,8 +9,8 @@ import json
 import shlex
 from typing import Any
 
+from conformance.model.records import Outcome
 from conformance.plain import plain, plain_lines
-from conformance.results.records import Outcome
 
 __all__ = ["CONFORMING", "SKIPPED", "check_name", "explain_command", "facts", "title"]
 

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from conformance.errors import UsageError
 from conformance.judge.finding import Finding, Subject, outcome
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
-from conformance.judge.register import Register
 from conformance.judge.requirements import as_unsupported, lacking
 from conformance.judge.transforms import judge_transform
+from conformance.model.errors import UsageError
+from conformance.model.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.numerics.formats import Float64Array
-from conformance.results.records import BackendRecord, Outcome, SourceRecord, UnitKey
+from conformance.profiles.register import Register
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -193,7 +193,7 @@ class Conductor:
 
     def _end(self, spec: str, event: Ended, state: _Progress | None) -> None:
         if state is not None and event.error is None:
-            gone = state.register.fixed()
+            gone = state.register.stale()
             for each in gone:
                 self.record([each])
             self.counts[spec].update(each.verdict for each in gone)

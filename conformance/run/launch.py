@@ -16,14 +16,14 @@ from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, parse_shard, select
 from conformance.cases.stated import require_true_values
-from conformance.errors import UsageError
 from conformance.judge.finding import Subject
-from conformance.judge.profile import UNDECLARED, Profile, load_profile
-from conformance.judge.verdict import NONCONFORMING
+from conformance.model.errors import UsageError
+from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, PROFILES, QUICK
+from conformance.profiles.profile import UNDECLARED, Profile, load_profile
 from conformance.results.environment import describe_environment, suite_commit
-from conformance.results.records import BackendRecord, Footer, Header, Outcome
 from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener, Participant
 from conformance.run.plan import Limits as Budget
@@ -83,7 +83,7 @@ def launch(settings: Settings) -> Finished:
     entries = select(entries, expression=settings.expression, dtypes=dtypes, shard=shard)
     if not entries:
         raise UsageError(
-            "no case is selected", mend="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
+            "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
         )
     require_true_values(entries, expected_text, except_below=CASES)
     found = find_backends(settings.backends, settings.device, settings.mode)
@@ -173,12 +173,12 @@ def _resumed(settings: Settings) -> Settings:
     from conformance.results.store import read_run
 
     if not settings.resume.exists():
-        raise UsageError(f"{settings.resume} does not exist", mend="name the folder of an interrupted run")
+        raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
     chosen = read_run(settings.resume).header.selection
     if settings.backends or _narrowed(settings):
         raise UsageError(
             "a resumed run keeps its own selection",
-            mend="leave out --backend, --cases, -k, --dtype, --shard and --quick",
+            hint="leave out --backend, --cases, -k, --dtype, --shard and --quick",
         )
     return replace(
         settings,

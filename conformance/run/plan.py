@@ -18,16 +18,16 @@ import numpy as np
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from conformance.cases.model import Case, TransformName
-from conformance.cases.problem import Array, Problem
 from conformance.judge.identities import Derived, derive, reshapes
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import resolve
 from conformance.judge.transforms import Transformed
+from conformance.model.case import Case, TransformName
+from conformance.model.policies import NORMATIVE
+from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block, blocks
-from conformance.oracle.policies import NORMATIVE
 from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Skip", "request_of"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.cases.model import OPERATIONS, Case
 from conformance.judge.finding import Finding, outcome
 from conformance.judge.judge import Judge
-from conformance.judge.verdict import NONCONFORMING
-from conformance.results.records import Outcome
+from conformance.model.case import OPERATIONS, Case
+from conformance.model.records import Outcome
+from conformance.model.verdicts import NONCONFORMING
 from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Plan

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from conformance.judge.verdict import Verdict
+from conformance.model.verdicts import Verdict
 
 __all__ = [
     "Badge",
+    "LintProblem",
     "ListedBackend",
     "ListedCase",
     "ListedDefect",
@@ -18,7 +19,6 @@ __all__ = [
     "ListedSchema",
     "ListedTheme",
     "ListedVerdict",
-    "Mend",
     "RunSummary",
     "SmokeRow",
     "SmokeUnavailable",
@@ -81,7 +81,7 @@ class ListedFlag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedBackend(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend; ``state`` is installed, missing or broken, and ``note`` then says how to mend it."""
+    """A backend; ``state`` is installed, missing or broken, and ``note`` then says how to correct it."""
 
     backend: str
     title: str
@@ -140,14 +140,14 @@ class ListedVerdict(msgspec.Struct, frozen=True, kw_only=True):
     fails_a_run: bool
 
 
-class Mend(msgspec.Struct, frozen=True, kw_only=True):
+class LintProblem(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong in a file, where, and what to write instead."""
 
     file: str
     line: int | None
     key: str | None
     problem: str
-    mend: str | None
+    hint: str | None
 
 
 class SmokeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +161,7 @@ class SmokeRow(msgspec.Struct, frozen=True, kw_only=True):
     unsupported: int
     source: str
     fault: str | None
-    mend: str | None
+    hint: str | None
 
 
 class SmokeUnavailable(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.judge.verdict import VERDICTS
+from conformance.model.verdicts import VERDICTS
 
 __all__ = ["outcomes"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 
 __all__ = ["DOCUMENTS", "Document", "schema", "schema_text"]
 
@@ -43,7 +43,7 @@ def _listed(topic: str, name: str) -> Document:
 DOCUMENTS: dict[str, Document] = {
     "outcomes": Document(
         "A line of outcomes.jsonl",
-        ("conformance.results.records:Record",),
+        ("conformance.model.records:Record",),
         "conformance run --output DIR",
         refine="conformance.schemas.refine:outcomes",
     ),
@@ -56,7 +56,7 @@ DOCUMENTS: dict[str, Document] = {
     "list-defects": _listed("defects", "ListedDefect"),
     "list-verdicts": _listed("verdicts", "ListedVerdict"),
     "list-schemas": _listed("schemas", "ListedSchema"),
-    "lint": Document("What is to be mended", (f"{_HERE}:Mend",), "conformance lint --format json", many=True),
+    "lint": Document("What is to be corrected", (f"{_HERE}:LintProblem",), "conformance lint --format json", many=True),
     "smoke": Document(
         "Smoke test", (f"{_HERE}:SmokeRow", f"{_HERE}:SmokeUnavailable"), "conformance smoke --format json", many=True
     ),
@@ -71,11 +71,13 @@ DOCUMENTS: dict[str, Document] = {
     ),
     "diff": Document(
         "Two runs compared",
-        ("reports.diff.document:Diff", "reports.diff.document:SpeedAlone"),
+        ("conformance.reports.diff.document:Diff", "conformance.reports.diff.document:SpeedAlone"),
         "conformance diff OLD NEW --format json",
     ),
     "history": Document(
-        "Times and verdicts over runs", ("reports.history.show:Shown",), "conformance history show --format json"
+        "Times and verdicts over runs",
+        ("conformance.reports.history.show:Shown",),
+        "conformance history show --format json",
     ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }
@@ -85,7 +87,7 @@ def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a document. Raises UsageError for a name that is not in the registry."""
     document = DOCUMENTS.get(name)
     if document is None:
-        raise UsageError(f"there is no schema {name!r}", mend=f"name one of {', '.join(DOCUMENTS)}")
+        raise UsageError(f"there is no schema {name!r}", hint=f"name one of {', '.join(DOCUMENTS)}")
     types = [_load(each) for each in document.types]
     (body, *others), definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     if others:

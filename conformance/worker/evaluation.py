@@ -18,7 +18,7 @@ from conformance.worker.layouts import arrange, can_broadcast, owner
 from conformance.worker.transforms import TRANSFORMS, Perform
 
 if TYPE_CHECKING:
-    from backends.contract import Backend, Call, Operation
+    from conformance.backends.contract import Backend, Call, Operation
 
 __all__ = ["Evaluator", "same_bits"]
 
@@ -72,7 +72,7 @@ class Evaluator:
     """Performs requests on ``backend``; never raises, save ``KeyboardInterrupt`` in the engine's own process."""
 
     def __init__(self, backend: Backend) -> None:
-        from backends.contract import Call
+        from conformance.backends.contract import Call
 
         self.backend = backend
         self._call = Call

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from types import TracebackType
 
-from conformance.errors import BackendUnavailable, UsageError
+from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker.exchange import (
     Description,
     Failure,
@@ -47,9 +47,9 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("start", "call", "batch", "batch_seconds"):
             if not getattr(self, name) > 0:
-                raise UsageError(f"limit {name!r} is {getattr(self, name)}", mend="give a number greater than 0")
+                raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give a number greater than 0")
         if self.restarts < 0:
-            raise UsageError(f"limit 'restarts' is {self.restarts}", mend="give 0 or more")
+            raise UsageError(f"limit 'restarts' is {self.restarts}", hint="give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Session:
         self.close()
 
     def describe(self) -> Description:
-        """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the mend."""
+        """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the hint."""
         if self._description is None:
             self._description = self._process.start(self.limits.start)
         return self._description
@@ -284,7 +284,7 @@ def drive(work: Sequence[Work], jobs: int) -> Iterator[Event]:
     ``requests`` iterable is raised here.
     """
     if jobs < 1:
-        raise UsageError(f"{jobs} jobs", mend="give 1 or more")
+        raise UsageError(f"{jobs} jobs", hint="give 1 or more")
     crew = _Crew(work)
     for each in work:
         crew.todo.put(each)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends.contract import Backend
-from backends.discovery import BrokenBackend
+from conformance.backends.contract import Backend
+from conformance.backends.discovery import BrokenBackend
 
 __all__ = ["Facts", "facts_of"]
 

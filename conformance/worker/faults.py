@@ -8,6 +8,7 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
 
+from conformance.places import ROOT
 from conformance.worker.exchange import Failure
 
 __all__ = ["Blame", "adapter_classes", "brief", "display_path", "innermost_place"]
@@ -20,7 +21,7 @@ SLIPS = (NameError, AttributeError, ImportError, SyntaxError)
 
 def adapter_classes(kind: type) -> list[type]:
     """The classes that make up an adapter, most derived first: its ancestors up to the contract, and not that."""
-    from backends.contract import Backend
+    from conformance.backends.contract import Backend
 
     return [one for one in kind.__mro__ if one is not Backend and issubclass(one, Backend)]
 
@@ -36,7 +37,8 @@ def brief(error: BaseException) -> str:
 def display_path(file: str) -> str:
     """A file's path from the checkout or the working folder; elsewhere its name alone: not where the user lives."""
     path = Path(file)
-    for root in (RUN.parents[1], Path.cwd()):
+    path = path.resolve() if path.is_absolute() else path
+    for root in (ROOT, Path.cwd()):
         if path.is_absolute() and path.is_relative_to(root):
             return path.relative_to(root).as_posix()
     return path.name
@@ -46,7 +48,7 @@ class Blame:
     """Turns an exception from a backend's call into a :class:`Failure`."""
 
     def __init__(self, kind: type) -> None:
-        from backends import contract
+        from conformance.backends import contract
 
         self._unsupported = contract.Unsupported
         self._contract = contract.__file__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import BackendUnavailable, UsageError
+from conformance.model.errors import BackendUnavailable, UsageError
 
 __all__ = ["find_backends"]
 
@@ -13,9 +13,9 @@ __all__ = ["find_backends"]
 def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str | None = None) -> list[Any]:
     """What the specs name, or every installed backend; none of them is imported.
 
-    Raises BackendUnavailable, whose mend says what to write or install.
+    Raises BackendUnavailable, whose hint says what to write or install.
     """
-    from backends import discovery
+    from conformance.backends import discovery
 
     added = [variant for variant in (device, mode) if variant]
     try:
@@ -26,12 +26,12 @@ def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str |
                 found = [each for base in bases if (each := _with_variant(discovery, base, added)) is not None]
             if not found:
                 raise UsageError(
-                    "no backend's framework is installed", mend="pip install numpy, torch, jax or tensorflow"
+                    "no backend's framework is installed", hint="pip install numpy, torch, jax or tensorflow"
                 )
             return found
         return _told_apart([discovery.find(":".join([spec, *added])) for spec in specs])
     except discovery.BackendLookupError as error:
-        raise BackendUnavailable(error.problem, mend=error.mend) from None
+        raise BackendUnavailable(error.problem, hint=error.hint) from None
 
 
 def _told_apart(found: list[Any]) -> list[Any]:
@@ -42,7 +42,7 @@ def _told_apart(found: list[Any]) -> list[Any]:
         if (other.source, _place(other)) != (each.source, _place(each)):
             raise UsageError(
                 f"{other.spec} and {each.spec} are both called {each.name}",
-                mend="rename one of the files, or run them one after the other",
+                hint="rename one of the files, or run them one after the other",
             )
     return list(by_name.values())
 

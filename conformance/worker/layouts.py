@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.cases.model import Layout
+from conformance.model.case import Layout
 from conformance.numerics.formats import FORMATS
 
 __all__ = ["arrange", "can_broadcast", "owner"]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
-from conformance.judge.register import Register
-from conformance.results.records import Outcome
+from conformance.model.records import Outcome
+from conformance.profiles.register import Register
 from conformance.run.conduct import judge_chunk
 from conformance.run.plan import Chunk, Plan
 from conformance.worker.evaluation import Evaluator
 
 if TYPE_CHECKING:
-    from backends.contract import Backend
+    from conformance.backends.contract import Backend
 
 __all__ = ["LocalJudge", "judge_locally"]
 
@@ -55,5 +55,5 @@ def judge_locally(backend: Backend, plan: Plan, subject: Subject) -> Iterator[li
     local = LocalJudge(backend, subject)
     for number in range(len(plan)):
         yield from local.judge(plan.chunk(number))
-    if gone := local.register.fixed():
+    if gone := local.register.stale():
         yield gone

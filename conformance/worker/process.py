@@ -24,7 +24,7 @@ from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
-from conformance.errors import BackendUnavailable, HarnessError, UsageError
+from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
 from conformance.worker import worker
 from conformance.worker.exchange import Description, Failure
 from conformance.worker.faults import display_path
@@ -188,15 +188,15 @@ class BackendProcess:
     def _unavailable(self, answer: Any, tail: str, limit: float) -> BackendUnavailable:
         if isinstance(answer, UsageError):
             problem = answer.problem
-            mend = answer.mend or "install the framework, or mend the adapter: a Python shell shows the same error"
+            hint = answer.hint or "install the framework, or hint the adapter: a Python shell shows the same error"
         elif isinstance(answer, Death) and answer.failure.kind == "timeout":
             problem = f"backend {self.spec!r} did not start within {limit:g} s"
-            mend = "give it a longer start-up limit, or look at what its output says it waits for"
+            hint = "give it a longer start-up limit, or look at what its output says it waits for"
         else:
             reason = answer.failure.type if isinstance(answer, Death) else f"unexpected answer {type(answer).__name__}"
             problem = f"backend {self.spec!r} died while it was starting: {reason}"
-            mend = "import the framework in a Python shell: it should end in the same way"
-        return BackendUnavailable(f"{problem}\n{_indented(tail)}" if tail else problem, mend=mend)
+            hint = "import the framework in a Python shell: it should end in the same way"
+        return BackendUnavailable(f"{problem}\n{_indented(tail)}" if tail else problem, hint=hint)
 
 
 @contextlib.contextmanager

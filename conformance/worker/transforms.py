@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backends.contract import Backend, Call
+    from conformance.backends.contract import Backend, Call
 
 __all__ = ["TRANSFORMS", "Perform"]
 

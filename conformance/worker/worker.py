@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conformance.errors import UsageError
+    from conformance.model.errors import UsageError
     from conformance.worker.evaluation import Evaluator
     from conformance.worker.exchange import Description, Observation, Request, Source
 
 __all__ = ["CREATOR", "describe", "perform", "serve", "start", "start_guarded"]
 
 #: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
-CREATOR = "backends.discovery:create"
+CREATOR = "conformance.backends.discovery:create"
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -56,7 +56,7 @@ def start(
 
 def start_guarded(spec: str, threads: int, log_path: str, cache: Path, creator: str) -> Description | UsageError:
     """``start`` for the border between processes: whatever goes wrong comes back as an error that can be pickled."""
-    from conformance.errors import BackendUnavailable, UsageError
+    from conformance.model.errors import BackendUnavailable, UsageError
 
     _leave_with_parent()
     try:
@@ -66,9 +66,9 @@ def start_guarded(spec: str, threads: int, log_path: str, cache: Path, creator: 
     except BaseException as error:
         from conformance.worker.faults import brief, innermost_place
 
-        mend = getattr(error, "mend", None)  # what discovery raises explains itself
-        if isinstance(mend, str):
-            return BackendUnavailable(getattr(error, "problem", brief(error)), mend=mend)
+        hint = getattr(error, "hint", None)  # what discovery raises explains itself
+        if isinstance(hint, str):
+            return BackendUnavailable(getattr(error, "problem", brief(error)), hint=hint)
         reason = f"{type(error).__name__}: {brief(error)}"
         return BackendUnavailable(f"backend {spec!r} cannot be loaded: {reason} (at {innermost_place(error)})")
 

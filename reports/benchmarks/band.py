@@ -1,4 +1,7 @@
-"""Store a machine's dead band: ``python -m reports.benchmarks.band OLD NEW``, of two runs of identical code."""
+"""Store a machine's dead band, of two runs of identical code.
+
+``python -m conformance.reports.benchmarks.band OLD NEW``.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import on_terminal
-from reports.benchmarks.comparison.band import write_band
-from reports.benchmarks.comparison.calibrate import band_from
-from reports.benchmarks.read import read_benchmarks
+from conformance.reports.benchmarks.comparison.band import write_band
+from conformance.reports.benchmarks.comparison.calibrate import band_from
+from conformance.reports.benchmarks.read import read_benchmarks
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Store the dead band from two runs of identical code."""
-    parser = argparse.ArgumentParser(prog="python -m reports.benchmarks.band", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m conformance.reports.benchmarks.band", description=main.__doc__)
     parser.add_argument("old", type=Path, help="a run's folder, or its benchmarks.json")
     parser.add_argument("new", type=Path, help="another run of the same code on the same machine")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to store it; under results/aa by default")

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from reports.benchmarks.bootstrap import location_interval
-from reports.benchmarks.records import Benchmarks, Key, Timing
+from conformance.reports.benchmarks.bootstrap import location_interval
+from conformance.reports.benchmarks.records import Benchmarks, Key, Timing
 
 __all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "places", "ranked", "series_of", "workloads_of"]
 

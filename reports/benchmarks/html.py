@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from markupsafe import Markup
 
 from conformance.plain import blanked
-from reports.benchmarks.cells import Cell
-from reports.benchmarks.records import Benchmarks
-from reports.benchmarks.tables import HEAD, NOTES, WORDS, about_lines, not_timed_lines, tables_of
+from conformance.reports.benchmarks.cells import Cell
+from conformance.reports.benchmarks.records import Benchmarks
+from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS, about_lines, not_timed_lines, tables_of
 
 __all__ = ["about_html", "tables_html"]
 

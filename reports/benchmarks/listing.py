@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from conformance.reports.benchmarks.cells import Cell, ranked
+from conformance.reports.benchmarks.records import Benchmarks
 from conformance.schemas.documents import TimedRow
-from reports.benchmarks.cells import Cell, ranked
-from reports.benchmarks.records import Benchmarks
 
 __all__ = ["listing_json", "rows"]
 

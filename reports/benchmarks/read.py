@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.errors import Place, UsageError
-from reports.benchmarks.records import Benchmarks, Machine, NotTimed, Timing
+from conformance.model.errors import Place, UsageError
+from conformance.reports.benchmarks.records import Benchmarks, Machine, NotTimed, Timing
 
 __all__ = ["FILE", "PACKED", "find_benchmarks", "parse_benchmarks", "read_benchmarks"]
 
@@ -70,13 +70,13 @@ def read_benchmarks(run: Path) -> Benchmarks:
     """
     path = find_benchmarks(run)
     if path is None:
-        raise UsageError(f"{run} holds no {FILE}", mend="name a folder that `conformance bench` has written")
+        raise UsageError(f"{run} holds no {FILE}", hint="name a folder that `conformance bench` has written")
     try:
         text = path.read_bytes()
         if path.suffix == ".gz":
             text = gzip.decompress(text)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise UsageError("not a whole gzip file", place=Place(path), mend="fetch it again, or unpack it") from None
+        raise UsageError("not a whole gzip file", place=Place(path), hint="fetch it again, or unpack it") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     return parse_benchmarks(text, path)
@@ -92,24 +92,24 @@ def parse_benchmarks(text: bytes, path: Path | str) -> Benchmarks:
         raise _not_json(error, text, path) from None
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"not UTF-8: {error.reason}", place=Place(path), mend="copy it again as it was written, or run again"
+            f"not UTF-8: {error.reason}", place=Place(path), hint="copy it again as it was written, or run again"
         ) from None
     except RecursionError:
         raise UsageError(
-            "nested too deeply", place=Place(path), mend="no benchmark is: look at what wrote it"
+            "nested too deeply", place=Place(path), hint="no benchmark is: look at what wrote it"
         ) from None
     suite = whole.conformance or _Suite()
     if suite.schema < 1:
         raise UsageError(
             f"no schema: {suite.schema}",
             place=Place(path, key="conformance.schema"),
-            mend="it counts from 1: restore the file, or run the benchmarks again",
+            hint="it counts from 1: restore the file, or run the benchmarks again",
         )
     if suite.schema > SCHEMA:
         raise UsageError(
             f"written by a newer suite (schema {suite.schema}, this one reads {SCHEMA})",
             place=Place(path, key="conformance.schema"),
-            mend="update the suite",
+            hint="update the suite",
         )
     timings = tuple(_timing(entry, number, path) for number, entry in enumerate(whole.benchmarks))
     _no_twins(timings, path)
@@ -138,21 +138,21 @@ def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
         raise _invalid(error, path, f"{where}.extra_info") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:  # what the first pass over the file did not look into
         raise UsageError(
-            f"damaged: {error}", place=Place(path, key=f"{where}.extra_info"), mend="run the benchmarks again"
+            f"damaged: {error}", place=Place(path, key=f"{where}.extra_info"), hint="run the benchmarks again"
         ) from None
     data = tuple(entry.stats.data)
     if not data:
         raise UsageError(
             "no round was timed",
             place=Place(path, key=f"{where}.stats.data"),
-            mend="an entry without times belongs in not_timed",
+            hint="an entry without times belongs in not_timed",
         )
     for place, seconds in enumerate(data):
         if not LEAST <= seconds <= MOST:
             raise UsageError(
                 f"{seconds!r} is no duration",
                 place=Place(path, key=f"{where}.stats.data[{place}]"),
-                mend=f"durations are seconds, from {LEAST:g} to {MOST:g}",
+                hint=f"durations are seconds, from {LEAST:g} to {MOST:g}",
             )
     return msgspec.structs.replace(timing, data=data)
 
@@ -165,7 +165,7 @@ def _no_twins(timings: tuple[Timing, ...], path: Path | str) -> None:
             raise UsageError(
                 f"replicate {timing.replicate} of {timing.key} stands here and at benchmarks[{twin}]",
                 place=Place(path, key=f"benchmarks[{number}]"),
-                mend="each replicate is one process: number them, or keep two runs in two files",
+                hint="each replicate is one process: number them, or keep two runs in two files",
             )
 
 
@@ -195,7 +195,7 @@ def _invalid(error: msgspec.ValidationError, path: Path | str, inside: str = "")
     return UsageError(
         problem[:1].lower() + problem[1:],
         place=Place(path, key=full),
-        mend=f"{FILE} is what `conformance bench` writes: do not edit it, or run the benchmarks again",
+        hint=f"{FILE} is what `conformance bench` writes: do not edit it, or run the benchmarks again",
     )
 
 
@@ -204,8 +204,8 @@ def _not_json(error: msgspec.DecodeError, text: bytes, path: Path | str) -> Usag
         return UsageError(
             "the file is cut off" if text.strip() else "the file is empty",
             place=Place(path, line=text.count(b"\n") + 1),
-            mend="the run was interrupted while it wrote: run the benchmarks again",
+            hint="the run was interrupted while it wrote: run the benchmarks again",
         )
     byte = re.search(r"byte (\d+)", str(error))
     line = text.count(b"\n", 0, int(byte[1])) + 1 if byte else None
-    return UsageError(f"not JSON: {error}", place=Place(path, line=line), mend="run the benchmarks again")
+    return UsageError(f"not JSON: {error}", place=Place(path, line=line), hint="run the benchmarks again")

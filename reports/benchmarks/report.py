@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.errors import HarnessError, UsageError
-from reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
-from reports.benchmarks.charts.style import shorten, signed
-from reports.benchmarks.read import read_benchmarks
-from reports.benchmarks.records import Benchmarks, NotTimed
-from reports.benchmarks.tables import report_markdown
+from conformance.model.errors import HarnessError, UsageError
+from conformance.reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
+from conformance.reports.benchmarks.charts.style import shorten, signed
+from conformance.reports.benchmarks.read import read_benchmarks
+from conformance.reports.benchmarks.records import Benchmarks, NotTimed
+from conformance.reports.benchmarks.tables import report_markdown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,12 +39,12 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     ``run`` is a run's folder or its benchmarks.json. Raises UsageError where there is nothing to report on,
     HarnessError where nothing can be written.
     """
-    from reports.benchmarks.charts.render import page, render
-    from reports.benchmarks.html import about_html, tables_html
+    from conformance.reports.benchmarks.charts.render import page, render
+    from conformance.reports.benchmarks.html import about_html, tables_html
 
     benchmarks = read_benchmarks(run)
     if not benchmarks.timings:
-        raise UsageError(f"{benchmarks.path} holds no times", mend="run the benchmarks again, with other backends")
+        raise UsageError(f"{benchmarks.path} holds no times", hint="run the benchmarks again, with other backends")
     drawn, cells = pictures(benchmarks), cells_of(benchmarks)
     written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name)]
     shown = [(each.says, f"{PICTURES}/{each.name}.svg") for each in drawn]
@@ -73,16 +73,16 @@ def missing() -> list[str]:
 
 def chart_specs(run: Path) -> dict[str, dict[str, Any]]:
     """The Vega-Lite specification of each picture of a run, by name, with its data inside; ``accuracy`` comes first."""
-    from reports.benchmarks.charts.render import spec_of
+    from conformance.reports.benchmarks.charts.render import spec_of
 
     return {each.name: spec_of(each.chart) for each in pictures(read_benchmarks(run))}
 
 
 def pictures(benchmarks: Benchmarks) -> list[Picture]:
     """The flagship first, then compiling, memory, scaling, and the times of each workload outside of a series."""
-    from reports.benchmarks.charts.bars import memory_chart, time_chart
-    from reports.benchmarks.charts.scaling import scaling_chart
-    from reports.benchmarks.charts.scatter import accuracy_chart, compile_chart
+    from conformance.reports.benchmarks.charts.bars import memory_chart, time_chart
+    from conformance.reports.benchmarks.charts.scaling import scaling_chart
+    from conformance.reports.benchmarks.charts.scatter import accuracy_chart, compile_chart
 
     cells = cells_of(benchmarks)
     chief = flagship(cells)
@@ -143,8 +143,8 @@ def print_benchmarks(run: Path, console: Console | None = None, style: str = "ta
 
     ``style`` is ``table``, or ``json`` for an array of rows on standard output.
     """
-    from reports.benchmarks.listing import listing_json
-    from reports.benchmarks.tables import print_table
+    from conformance.reports.benchmarks.listing import listing_json
+    from conformance.reports.benchmarks.tables import print_table
 
     benchmarks = read_benchmarks(run)
     cells = cells_of(benchmarks)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from conformance.plain import on_terminal
-from reports.benchmarks.cells import IMPOSSIBLE, Cell, places, ranked
-from reports.benchmarks.charts.style import distinct
-from reports.benchmarks.records import Benchmarks, NotTimed
-from reports.benchmarks.units import bytes_, percent, seconds
-from reports.escape import escape
+from conformance.reports.benchmarks.cells import IMPOSSIBLE, Cell, places, ranked
+from conformance.reports.benchmarks.charts.style import distinct
+from conformance.reports.benchmarks.records import Benchmarks, NotTimed
+from conformance.reports.benchmarks.units import bytes_, percent, seconds
+from conformance.reports.escape import escape
 
 if TYPE_CHECKING:
     from rich.console import Console

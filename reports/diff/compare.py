@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conformance.errors import UsageError
-from reports.diff.rows import Key, Row, Side, read_side
+from conformance.model.errors import UsageError
+from conformance.reports.diff.rows import Key, Row, Side, read_side
 
 if TYPE_CHECKING:
-    from reports.benchmarks.comparison.rows import Comparison as Speed
+    from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
 
 __all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
 
 CONFORMING = frozenset({"pass", "deviation"})
-NONCONFORMING = frozenset({"fail", "crash", "timeout", "error", "fixed"})
+NONCONFORMING = frozenset({"fail", "crash", "timeout", "error", "stale"})
 _CLASSES = "ABCDEF"
 
 
@@ -119,7 +119,7 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
     if old.rows and new.rows and not result.compared:
         raise UsageError(
             f"{names[0]} and {names[1]} have no check in common",
-            mend="name two runs of the same backends; backends in the old one: " + ", ".join(sorted(old.backends)),
+            hint="name two runs of the same backends; backends in the old one: " + ", ".join(sorted(old.backends)),
         )
     _only_old(result, old, new)
     _failed(result, old, new)

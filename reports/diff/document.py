@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from reports.benchmarks.comparison.rows import Comparison as Speed
-from reports.diff.compare import Accuracy, Change, Comparison
-from reports.diff.rows import Key
+from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
+from conformance.reports.diff.compare import Accuracy, Change, Comparison
+from conformance.reports.diff.rows import Key
 
 __all__ = ["Diff", "SpeedAlone", "document", "json_text"]
 

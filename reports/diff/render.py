@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.plain import on_terminal
-from reports.diff.compare import Accuracy, Change, Comparison
-from reports.diff.rows import Key
-from reports.escape import escape
+from conformance.reports.diff.compare import Accuracy, Change, Comparison
+from conformance.reports.diff.rows import Key
+from conformance.reports.escape import escape
 
 __all__ = ["markdown_text", "terminal_text"]
 
@@ -83,7 +83,7 @@ def _sections(found: Comparison, limit: int) -> Iterator[tuple[str, list[list[st
             yield title, [[name, f"{len(ids)}: {', '.join(ids[:8])}{' …' if len(ids) > 8 else ''}"]
                           for name, ids in cases.items()]  # fmt: skip
     if found.speed is not None:
-        from reports.benchmarks.comparison.render import change_lines
+        from conformance.reports.benchmarks.comparison.render import change_lines
 
         yield "Speed", [[line] for line in change_lines(found.speed)]
     if found.environment:

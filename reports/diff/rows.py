@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.errors import Place, UsageError
-from conformance.results.records import BackendRecord
+from conformance.model.errors import Place, UsageError
+from conformance.model.records import BackendRecord
 from conformance.results.store import Run, is_outcome, read_run
 from conformance.results.words import check_name
 
@@ -86,5 +86,5 @@ def _rows(path: Path) -> Iterator[Row]:
             try:
                 yield decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                mend = "restore the file, or delete the line: its outcome is then missing"
-                raise UsageError(f"this line is damaged: {error}", place=Place(path, number), mend=mend) from None
+                hint = "restore the file, or delete the line: its outcome is then missing"
+                raise UsageError(f"this line is damaged: {error}", place=Place(path, number), hint=hint) from None

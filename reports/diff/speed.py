@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 from conformance.plain import on_terminal
+from conformance.reports.benchmarks.read import FILE, find_benchmarks
 from conformance.results.store import FILE as OUTCOMES
-from reports.benchmarks.read import FILE, find_benchmarks
 
 if TYPE_CHECKING:
-    from reports.benchmarks.comparison.rows import Comparison
+    from conformance.reports.benchmarks.comparison.rows import Comparison
 
 __all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text", "timed_once"]
 
@@ -26,11 +26,11 @@ def only_timed(old: Path, new: Path) -> bool:
         return OUTCOMES not in held[0] & held[1]
     for path, mine, others in ((new, held[1], held[0]), (old, held[0], held[1])):
         if others and not mine:
-            mend = f"name a folder that holds {' or '.join(sorted(others))}, as the other run does"
-            raise UsageError(f"{path} holds no run" if path.exists() else f"there is no {path}", mend=mend)
+            hint = f"name a folder that holds {' or '.join(sorted(others))}, as the other run does"
+            raise UsageError(f"{path} holds no run" if path.exists() else f"there is no {path}", hint=hint)
     if held[0]:
         one, two = (f"{path} holds {', '.join(sorted(what))}" for path, what in zip((old, new), held, strict=True))
-        raise UsageError(f"nothing to compare: {one}, and {two}", mend="name two runs of one kind")
+        raise UsageError(f"nothing to compare: {one}, and {two}", hint="name two runs of one kind")
     return False
 
 
@@ -48,9 +48,9 @@ def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison 
     ``band`` is a file with a dead band; by default the stored one of the machine. Raises UsageError for a file that
     cannot be read.
     """
-    from reports.benchmarks.comparison.band import read_band
-    from reports.benchmarks.comparison.compare import compare_runs
-    from reports.benchmarks.read import read_benchmarks
+    from conformance.reports.benchmarks.comparison.band import read_band
+    from conformance.reports.benchmarks.comparison.compare import compare_runs
+    from conformance.reports.benchmarks.read import read_benchmarks
 
     files = [find_benchmarks(each) for each in (old, new)]
     if any(file is None or file.name == OUTCOMES for file in files):
@@ -70,7 +70,7 @@ def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Compar
 
     Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is no success.
     """
-    from reports.benchmarks.comparison.rows import OTHER_WORK
+    from conformance.reports.benchmarks.comparison.rows import OTHER_WORK
 
     found = compare_speed(old, new, band)
     assert found is not None
@@ -78,7 +78,7 @@ def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Compar
         other = next((f": {each.workload}: {each.message}" for each in found.missing if each.status == OTHER_WORK), "")
         raise UsageError(
             f"{old} and {new} have no time in common{other}",
-            mend="name two runs of the same workloads, backends and contracts",
+            hint="name two runs of the same workloads, backends and contracts",
         )
     return found
 
@@ -90,7 +90,7 @@ def speed_text(found: Comparison, style: str) -> str:
 
         whole = {"regressed": found.regressed, "speed": found.document()}
         return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
-    from reports.benchmarks.comparison.render import change_lines, changes_markdown
+    from conformance.reports.benchmarks.comparison.render import change_lines, changes_markdown
 
     if style == "markdown":
         return changes_markdown(found)

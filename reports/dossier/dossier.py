@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.cases.load import Entry
-from conformance.errors import HarnessError, UsageError
-from conformance.judge.profile import Defect, Profile
+from conformance.model.errors import HarnessError, UsageError
+from conformance.model.records import BackendRecord, Outcome
+from conformance.profiles.profile import Defect, Profile
+from conformance.reports.dossier.groups import SHOWN, Group, by_framework, grouped
+from conformance.reports.dossier.issue import Subject, expectation, observation, search_link, title
+from conformance.reports.escape import address, escape, fenced
+from conformance.reports.merge import Merged
 from conformance.repro.script import reproducer
-from conformance.results.records import BackendRecord, Outcome
 from conformance.results.store import Run
-from reports.dossier.groups import SHOWN, Group, by_framework, grouped
-from reports.dossier.issue import Subject, expectation, observation, search_link, title
-from reports.escape import address, escape, fenced
-from reports.merge import Merged
 
 __all__ = ["dossier_texts", "write_dossiers"]
 

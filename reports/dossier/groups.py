@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
-from conformance.cases.model import Case, Generator
-from conformance.results.records import Outcome
-from reports.dossier.issue import registered
+from conformance.model.case import Case, Generator
+from conformance.model.records import Outcome
+from conformance.reports.dossier.issue import registered
 
 __all__ = ["SHOWN", "Group", "grouped"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
-from conformance.judge.profile import Profile
-from conformance.results.records import Outcome
-from reports.escape import address, code, escape, fenced
+from conformance.model.records import Outcome
+from conformance.profiles.profile import Profile
+from conformance.reports.escape import address, code, escape, fenced
 
 __all__ = ["Subject", "expectation", "issue_text", "observation", "registered", "search_link", "title"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 from conformance.plain import plain, plain_lines
+from conformance.reports.exports.digest import Digest, Finding
 from conformance.results.words import explain_command
-from reports.exports.digest import Digest, Finding
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry, Suite

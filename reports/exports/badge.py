@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from conformance.errors import HarnessError
+from conformance.model.errors import HarnessError
 from conformance.plain import plain
+from conformance.reports.exports.digest import Backend, Digest
 from conformance.schemas.documents import Badge
-from reports.exports.digest import Backend, Digest
 
 __all__ = ["badge", "write_badges"]
 
@@ -30,7 +30,7 @@ def badge(backend: Backend) -> Badge:
 
 def _message(backend: Backend, counts: Counter[str]) -> tuple[str, str]:
     right = counts["pass"] + counts["deviation"]
-    bad = [f"{counts[verdict]} {verdict}" for verdict in ("fail", "crash", "timeout", "fixed") if counts[verdict]]
+    bad = [f"{counts[verdict]} {verdict}" for verdict in ("fail", "crash", "timeout", "stale") if counts[verdict]]
     if bad:
         return ", ".join(bad), "red"
     if counts["error"]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from conformance.results.records import Outcome
+from conformance.model.records import Outcome
+from conformance.reports.merge import Merged
+from conformance.reports.site.gather import gather
 from conformance.results.store import Run
-from reports.merge import Merged
-from reports.site.gather import gather
 
 __all__ = ["Backend", "Digest", "Finding", "digest"]
 
 #: Verdicts that want somebody to act, worst first.
-BAD = ("crash", "timeout", "fail", "fixed", "error")
+BAD = ("crash", "timeout", "fail", "stale", "error")
 MOST = 2_000  # findings kept: groups of one case
 THEMES = 500  # themes kept; the rest is counted as one
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.errors import HarnessError
+from conformance.model.errors import HarnessError
 
 __all__ = ["replacing"]
 

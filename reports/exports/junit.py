@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
+from conformance.model.records import Outcome
 from conformance.plain import plain, plain_lines
-from conformance.results.records import Outcome
+from conformance.reports.exports.files import replacing
+from conformance.reports.merge import Merged
 from conformance.results.store import Run
 from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, title
-from reports.exports.files import replacing
-from reports.merge import Merged
 
 __all__ = ["write_junit"]
 
@@ -115,7 +115,7 @@ def _inside(outcome: Outcome) -> tuple[str, str]:
         said = _properties([("known", outcome.message), ("explain", explain_command(outcome))])
         return "skipped", (said if verdict == "known" else "") + f"<skipped message={_attribute(message)}/>"
     text = "\n".join(f"{name}: {value}" for name, value in facts(outcome))
-    if verdict in ("fail", "fixed"):
+    if verdict in ("fail", "stale"):
         return "failures", _element("failure", outcome.message, verdict, text)
     return "errors", _element("error", outcome.message, verdict, text)
 

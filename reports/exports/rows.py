@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
+from conformance.model.records import Number, Outcome, number
 from conformance.plain import plain
-from conformance.results.records import Number, Outcome, number
+from conformance.reports.exports.files import replacing
+from conformance.reports.merge import Merged
 from conformance.results.store import Run
-from reports.exports.files import replacing
-from reports.merge import Merged
 
 __all__ = ["COLUMNS", "write_csv", "write_parquet"]
 
@@ -64,7 +64,7 @@ def write_parquet(merged: Merged, path: Path) -> Path:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise UsageError("Parquet needs pyarrow", mend="pip install pyarrow, or ask for --csv") from None
+        raise UsageError("Parquet needs pyarrow", hint="pip install pyarrow, or ask for --csv") from None
     kinds = {name: pa.float64() if name in (*NUMBERS, "seconds") else pa.string() for name in COLUMNS}
     schema = pa.schema([pa.field(name, kind) for name, kind in kinds.items()])
     with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:

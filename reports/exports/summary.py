@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.errors import HarnessError
+from conformance.model.errors import HarnessError
+from conformance.reports.escape import escape
+from conformance.reports.exports.digest import BAD, Digest, Finding
+from conformance.reports.markdown import cell
 from conformance.results.words import explain_command
-from reports.escape import escape
-from reports.exports.digest import BAD, Digest, Finding
-from reports.markdown import cell
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
+from conformance.reports.benchmarks.cells import cells_of
+from conformance.reports.benchmarks.read import FILE as BENCHMARKS
+from conformance.reports.benchmarks.read import find_benchmarks, read_benchmarks
+from conformance.reports.history.database import History
 from conformance.results.store import FILE as OUTCOMES
 from conformance.results.store import read_run
-from reports.benchmarks.cells import cells_of
-from reports.benchmarks.read import FILE as BENCHMARKS
-from reports.benchmarks.read import find_benchmarks, read_benchmarks
-from reports.history.database import History
 
 __all__ = ["Added", "add_runs", "find_files"]
 
@@ -58,8 +58,8 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
         if not here and path.is_dir():
             here = sorted(file for child in path.iterdir() for file in _held(child))
         if not here:
-            mend = f"name a folder that holds {OUTCOMES} or {BENCHMARKS}"
-            raise UsageError(f"{path} holds no run", mend=mend)
+            hint = f"name a folder that holds {OUTCOMES} or {BENCHMARKS}"
+            raise UsageError(f"{path} holds no run", hint=hint)
         files += here
     return [*dict.fromkeys(files)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from conformance.errors import HarnessError, Place, UsageError
+from conformance.model.errors import HarnessError, Place, UsageError
 
 __all__ = ["SCHEMA", "History"]
 
@@ -49,7 +49,7 @@ class History:
         self._duckdb = _duckdb()
         if not writing and not file.is_file():
             raise UsageError(
-                f"there is no history {file}", mend=f"`conformance history add RUN --db {file}` begins one"
+                f"there is no history {file}", hint=f"`conformance history add RUN --db {file}` begins one"
             )
         try:
             if writing:
@@ -156,10 +156,10 @@ class History:
         except self._duckdb.Error as error:
             raise self._complaint(error) from None
         if schema is None:
-            raise UsageError("a DuckDB file, but no history", place=Place(self.file), mend="name another file")
+            raise UsageError("a DuckDB file, but no history", place=Place(self.file), hint="name another file")
         if schema > SCHEMA:
             problem = f"written by a newer suite (schema {schema}, this one reads {SCHEMA})"
-            raise UsageError(problem, place=Place(self.file), mend="update the suite")
+            raise UsageError(problem, place=Place(self.file), hint="update the suite")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -172,7 +172,7 @@ class History:
         said = str(error).splitlines()[0]
         if _is_locked(error):
             return UsageError(
-                f"{self.file} is in use by another process", mend="wait until it has ended, and try again"
+                f"{self.file} is in use by another process", hint="wait until it has ended, and try again"
             )
         if isinstance(
             error, self._duckdb.IOException | self._duckdb.SerializationException | self._duckdb.FatalException
@@ -180,7 +180,7 @@ class History:
             return UsageError(
                 f"cannot be read as a history: {said}",
                 place=Place(self.file),
-                mend="the file is damaged or something else; name another one, and add the runs again",
+                hint="the file is damaged or something else; name another one, and add the runs again",
             )
         return HarnessError(f"{self.file}: {said}")
 
@@ -195,6 +195,6 @@ def _duckdb() -> Any:
         import duckdb
     except ImportError:
         raise UsageError(
-            "a history needs duckdb, which is not installed", mend="install the extra: pip install -e '.[report]'"
+            "a history needs duckdb, which is not installed", hint="install the extra: pip install -e '.[report]'"
         ) from None
     return duckdb

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from reports.history.changes import ChangePoint, change_points
-from reports.history.database import History
+from conformance.reports.history.changes import ChangePoint, change_points
+from conformance.reports.history.database import History
 
 __all__ = ["Point", "TimeSeries", "VerdictRow", "read_series", "read_verdicts"]
 

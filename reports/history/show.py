@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from conformance.plain import lines_on_terminal, on_terminal
-from reports.benchmarks.units import percent_change, seconds
-from reports.history.changes import FEWEST, MISSING
-from reports.history.series import TimeSeries, VerdictRow
+from conformance.reports.benchmarks.units import percent_change, seconds
+from conformance.reports.history.changes import FEWEST, MISSING
+from conformance.reports.history.series import TimeSeries, VerdictRow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,9 +85,9 @@ def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
 
     A picture is named by what it shows, so that it keeps its name when others come or a filter leaves some out.
     """
-    from conformance.errors import HarnessError
-    from reports.benchmarks.charts.render import page, render
-    from reports.history.trend import trend_chart
+    from conformance.model.errors import HarnessError
+    from conformance.reports.benchmarks.charts.render import page, render
+    from conformance.reports.history.trend import trend_chart
 
     groups: dict[tuple[str, str], list[TimeSeries]] = {}
     for each in times:
@@ -125,6 +125,6 @@ def _changes(series: TimeSeries) -> list[str]:
 
 
 def _ordered(counts: dict[str, int]) -> list[tuple[str, int]]:
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
     place = {verdict: i for i, verdict in enumerate(order)}
     return sorted(counts.items(), key=lambda each: place.get(each[0], len(order)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.benchmarks.charts.style import FONT_SIZE, GRID, INK, MUTED, altair, finished, shorten
-from reports.benchmarks.units import percent_change
-from reports.history.series import TimeSeries
+from conformance.reports.benchmarks.charts.style import FONT_SIZE, GRID, INK, MUTED, altair, finished, shorten
+from conformance.reports.benchmarks.units import percent_change
+from conformance.reports.history.series import TimeSeries
 
 __all__ = ["trend_chart"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from conformance.cli import answer
-from reports.nightly import steps
-from reports.nightly.folder import Folder
+from conformance.reports.nightly import steps
+from conformance.reports.nightly.folder import Folder
 
 __all__ = ["main"]
 
@@ -112,4 +112,4 @@ def whole(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a step; errors go to standard error in words."""
-    return answer(cli, arguments, "python -m reports.nightly")
+    return answer(cli, arguments, "python -m conformance.reports.nightly")

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.results.store import FILE, read_run
 
 __all__ = ["Folder"]

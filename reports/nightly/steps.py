@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.errors import HarnessError
+from conformance.model.errors import HarnessError
+from conformance.reports.escape import escape
+from conformance.reports.nightly.folder import Folder
 from conformance.results.store import FILE
-from reports.escape import escape
-from reports.nightly.folder import Folder
 
 __all__ = ["compare", "export", "keep", "run", "write_issue"]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.bounds.classes import CLASS_LETTERS
+from conformance.model.records import Outcome
 from conformance.numerics.formats import FORMATS
-from conformance.results.records import Outcome
-from reports.site.columns import Column, newest
-from reports.site.gather import CaseResults
-from reports.site.scale import Spread
+from conformance.reports.site.columns import Column, newest
+from conformance.reports.site.gather import CaseResults
+from conformance.reports.site.scale import Spread
 
 __all__ = ["QUANTITIES", "Accuracy", "Aggregates", "Pair", "bits"]
 

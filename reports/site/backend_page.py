@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.bounds.classes import default_class
-from conformance.cases.model import OPERATIONS
-from conformance.judge.profile import Defect
-from conformance.numerics.names import DTYPES
-from conformance.results.records import Outcome
-from reports.site.aggregate import Aggregates, bits
-from reports.site.catalogue import Catalogue
-from reports.site.columns import Column
-from reports.site.gather import ORDER, CaseResults
-from reports.site.semantics_page import spoken
-from reports.site.text import figure, finding
+from conformance.model.case import OPERATIONS
+from conformance.model.dtypes import DTYPES
+from conformance.model.records import Outcome
+from conformance.profiles.profile import Defect
+from conformance.reports.site.aggregate import Aggregates, bits
+from conformance.reports.site.catalogue import Catalogue
+from conformance.reports.site.columns import Column
+from conformance.reports.site.gather import ORDER, CaseResults
+from conformance.reports.site.semantics_page import spoken
+from conformance.reports.site.text import figure, finding
 
 __all__ = ["BackendNotes", "accuracy_rows", "flag_rows"]
 
 _POLICY = re.compile(r"as its declared ([a-z0-9-]+) says")
 #: Cases that are named for one entry or reason.
 MOST = 12
-_ALARMING = ("fail", "crash", "timeout", "error", "fixed")
+_ALARMING = ("fail", "crash", "timeout", "error", "stale")
 
 
 @dataclass(eq=False)

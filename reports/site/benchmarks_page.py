@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.benchmarks.cells import Cell, cells_of
-from reports.benchmarks.comparison.band import find_band
-from reports.benchmarks.read import read_benchmarks
-from reports.benchmarks.records import Benchmarks
-from reports.benchmarks.report import missing, pictures
-from reports.benchmarks.tables import about_lines, not_timed_lines, tables_of
+from conformance.reports.benchmarks.cells import Cell, cells_of
+from conformance.reports.benchmarks.comparison.band import find_band
+from conformance.reports.benchmarks.read import read_benchmarks
+from conformance.reports.benchmarks.records import Benchmarks
+from conformance.reports.benchmarks.report import missing, pictures
+from conformance.reports.benchmarks.tables import about_lines, not_timed_lines, tables_of
 
 __all__ = ["TimedRun", "timed_runs"]
 
@@ -56,7 +56,7 @@ def _timed(path: Path, number: int, write: Write) -> TimedRun:
 
 
 def _drawn(run: Benchmarks, number: int, write: Write) -> list[tuple[str, str]]:
-    from reports.benchmarks.charts.render import svg_of
+    from conformance.reports.benchmarks.charts.render import svg_of
 
     shown = []
     for each in pictures(run):

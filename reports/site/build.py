@@ -8,26 +8,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.cases.model import Flag
-from conformance.judge.verdict import NONCONFORMING, VERDICTS
+from conformance.model.case import Flag
+from conformance.model.verdicts import NONCONFORMING, VERDICTS
+from conformance.reports.benchmarks.read import FILE as TIMES
+from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS
+from conformance.reports.site.aggregate import Aggregates
+from conformance.reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
+from conformance.reports.site.benchmarks_page import timed_runs
+from conformance.reports.site.case_page import case_page
+from conformance.reports.site.catalogue import Catalogue
+from conformance.reports.site.checks import CHECKS
+from conformance.reports.site.columns import machine
+from conformance.reports.site.findings import Findings
+from conformance.reports.site.gather import ORDER, CaseResults, Gathered, gather
+from conformance.reports.site.pages import Pages
+from conformance.reports.site.reproducer import Reproduce, Scripts
+from conformance.reports.site.semantics_page import Evidence, policy_rows
+from conformance.reports.site.spread_page import agreement_table, spread_tables
+from conformance.reports.site.stability_page import Stability
+from conformance.reports.site.text import duration, slug
 from conformance.results.store import Run
-from reports.benchmarks.read import FILE as TIMES
-from reports.benchmarks.tables import HEAD, NOTES, WORDS
-from reports.site.aggregate import Aggregates
-from reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
-from reports.site.benchmarks_page import timed_runs
-from reports.site.case_page import case_page
-from reports.site.catalogue import Catalogue
-from reports.site.checks import CHECKS
-from reports.site.columns import machine
-from reports.site.findings import Findings
-from reports.site.gather import ORDER, CaseResults, Gathered, gather
-from reports.site.pages import Pages
-from reports.site.reproducer import Reproduce, Scripts
-from reports.site.semantics_page import Evidence, policy_rows
-from reports.site.spread_page import agreement_table, spread_tables
-from reports.site.stability_page import Stability
-from reports.site.text import duration, slug
 
 __all__ = ["write_site"]
 
@@ -251,7 +251,7 @@ _NAMES = {
     "fail": ("failure", "failures"),
     "crash": ("crash", "crashes"),
     "timeout": ("timeout", "timeouts"),
-    "fixed": ("outdated register entry", "outdated register entries"),
+    "stale": ("outdated register entry", "outdated register entries"),
 }
 
 

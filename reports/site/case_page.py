@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.results.records import Outcome, SourceRecord
-from reports.site.columns import Column
-from reports.site.gather import NOTABLE, ORDER, CaseResults
-from reports.site.reproducer import Scripts, commands, telling
-from reports.site.results_table import Row, alike, other_rows, result_rows
-from reports.site.text import figure, finding, number, visible
+from conformance.model.records import Outcome, SourceRecord
+from conformance.reports.site.columns import Column
+from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
+from conformance.reports.site.reproducer import Scripts, commands, telling
+from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
+from conformance.reports.site.text import figure, finding, number, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -90,7 +90,7 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
 
 
 def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: Scripts) -> Group:
-    severity = {verdict: place for place, verdict in enumerate(("fail", "crash", "timeout", "error", "fixed", "known"))}
+    severity = {verdict: place for place, verdict in enumerate(("fail", "crash", "timeout", "error", "stale", "known"))}
     found.sort(key=lambda o: severity.get(o.verdict, 9))
     first = telling(found)
     rows = _together([_finding(outcome) for outcome in found])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance.cases.load import Entry, Suite, read_suite
-from conformance.cases.model import Flag, Generator
 from conformance.cases.yaml12 import lines, read_text
-from conformance.errors import UsageError
+from conformance.model.case import Flag, Generator
+from conformance.model.errors import UsageError
 from conformance.places import CASES
 
 if TYPE_CHECKING:

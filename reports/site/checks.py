@@ -36,7 +36,7 @@ VERDICT_SIGNS = {
     "crash": "✗",
     "timeout": "✗",
     "error": "!",
-    "fixed": "!",
+    "stale": "!",
     "unsupported": "–",
     "not run": "·",
 }

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from conformance.judge.profile import UNDECLARED, Profile, load_profile
+from conformance.model.records import BackendRecord, Header
 from conformance.places import PROFILES
-from conformance.results.records import BackendRecord, Header
+from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.reports.site.text import slug
 from conformance.results.spans import Origin, Spans
 from conformance.results.store import Run
-from reports.site.text import slug
 
 __all__ = ["Column", "Key", "Source", "columns_of", "machine", "newest"]
 

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.results.records import Outcome
-from reports.site.columns import Column
-from reports.site.gather import NOTABLE, ORDER, CaseResults
-from reports.site.text import figure, finding, number, slug, visible
+from conformance.model.records import Outcome
+from conformance.reports.site.columns import Column
+from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
+from conformance.reports.site.text import figure, finding, number, slug, visible
 
 __all__ = ["Findings", "as_script"]
 
@@ -82,7 +82,7 @@ class Findings:
 
     def script(self, columns: list[Column]) -> str:
         """The whole index as a script; worst verdicts first."""
-        first = ["fail", "crash", "timeout", "error", "fixed", "known", "deviation", "unsupported", "not run"]
+        first = ["fail", "crash", "timeout", "error", "stale", "known", "deviation", "unsupported", "not run"]
         rank = {ORDER.index(verdict): place for place, verdict in enumerate(first)}
         self.rows.sort(key=lambda row: rank.get(row[0], -1))
         return as_script(

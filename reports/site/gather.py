@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.judge.verdict import VERDICTS
-from conformance.results.records import Outcome
+from conformance.model.records import Outcome
+from conformance.model.verdicts import VERDICTS
+from conformance.reports.site.columns import Column, Key, Source, columns_of
 from conformance.results.spans import index_outcomes
 from conformance.results.store import Run
-from reports.site.columns import Column, Key, Source, columns_of
 
 __all__ = ["NOTABLE", "ORDER", "CaseResults", "Gathered", "gather"]
 
 #: Verdicts as tables list them: conforming first, then what a reader looks for, then what says nothing.
-ORDER = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "fixed", "unsupported", "not run")
+ORDER = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
 #: Verdicts that are findings of their own.
-NOTABLE = frozenset({"fail", "crash", "timeout", "error", "fixed", "known", "deviation"})
+NOTABLE = frozenset({"fail", "crash", "timeout", "error", "stale", "known", "deviation"})
 assert set(ORDER) == set(VERDICTS)
 
 

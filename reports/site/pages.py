@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.errors import HarnessError
-from reports.site.checks import VERDICT_SIGNS
-from reports.site.gather import ORDER
-from reports.site.text import figure, link, number, slug, visible
+from conformance.model.errors import HarnessError
+from conformance.reports.site.checks import VERDICT_SIGNS
+from conformance.reports.site.gather import ORDER
+from conformance.reports.site.text import figure, link, number, slug, visible
 
 __all__ = ["Pages"]
 

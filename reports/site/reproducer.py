@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
-from conformance.errors import UsageError
-from conformance.numerics.names import DTYPES
-from conformance.results.records import Outcome, SourceRecord
-from reports.site.columns import Column
-from reports.site.text import finding, visible
+from conformance.model.dtypes import DTYPES
+from conformance.model.errors import UsageError
+from conformance.model.records import Outcome, SourceRecord
+from conformance.reports.site.columns import Column
+from conformance.reports.site.text import finding, visible
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
@@ -20,7 +20,7 @@ __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord]], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
-_VERDICTS = ("fail", "crash", "timeout", "error", "fixed", "known")
+_VERDICTS = ("fail", "crash", "timeout", "error", "stale", "known")
 _CHECKS = ("value", "gradient", "error")
 _DTYPES = ("float32", *(dtype for dtype in DTYPES if dtype != "float32"))
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from conformance.numerics.names import DTYPES
-from conformance.results.records import Outcome
-from reports.site.checks import CHECKS, VERDICT_SIGNS
-from reports.site.columns import Column
-from reports.site.gather import ORDER, CaseResults
-from reports.site.text import figure, number, slug, visible
+from conformance.model.dtypes import DTYPES
+from conformance.model.records import Outcome
+from conformance.reports.site.checks import CHECKS, VERDICT_SIGNS
+from conformance.reports.site.columns import Column
+from conformance.reports.site.gather import ORDER, CaseResults
+from conformance.reports.site.text import figure, number, slug, visible
 
 __all__ = ["Row", "alike", "other_rows", "result_rows"]
 

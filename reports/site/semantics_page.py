@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.oracle.policies import NORMATIVE
-from conformance.results.records import BackendRecord, Declaration, Outcome
-from reports.semantics import BY_CHECK, NOT_OFFERED, Cell, Row, semantics
-from reports.site.columns import Column
+from conformance.model.policies import NORMATIVE
+from conformance.model.records import BackendRecord, Declaration, Outcome
+from conformance.reports.semantics import BY_CHECK, NOT_OFFERED, Cell, Row, semantics
+from conformance.reports.site.columns import Column
 
 __all__ = ["Evidence", "PolicyRow", "policy_rows", "spoken"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.numerics.names import DTYPES
-from reports.site.aggregate import Aggregates
-from reports.site.columns import Column
-from reports.site.drawing import histogram
-from reports.site.scale import Spread
-from reports.site.text import figure
+from conformance.model.dtypes import DTYPES
+from conformance.reports.site.aggregate import Aggregates
+from conformance.reports.site.columns import Column
+from conformance.reports.site.drawing import histogram
+from conformance.reports.site.scale import Spread
+from conformance.reports.site.text import figure
 
 __all__ = ["agreement_table", "spread_tables"]
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.cases.model import Generator
-from conformance.numerics.names import DTYPES
-from conformance.results.records import Outcome
-from reports.site.catalogue import Catalogue
-from reports.site.columns import Column
-from reports.site.gather import CaseResults
-from reports.site.text import number
+from conformance.model.case import Generator
+from conformance.model.dtypes import DTYPES
+from conformance.model.records import Outcome
+from conformance.reports.site.catalogue import Catalogue
+from conformance.reports.site.columns import Column
+from conformance.reports.site.gather import CaseResults
+from conformance.reports.site.text import number
 
 __all__ = ["THEME", "Stability"]
 

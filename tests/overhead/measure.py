@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from conformance.cases.load import load_suite
-from conformance.cases.model import Case
-from conformance.cases.problem import Problem
+from conformance.model.case import Case
+from conformance.model.problem import Problem
+from conformance.model.records import Header, Outcome
 from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
-from conformance.results.records import Header, Outcome
 from conformance.results.store import Writer
 from conformance.run.conduct import Conductor, Participant
 from conformance.run.launch import subject_of

@@ -15,18 +15,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.contract import Array, Backend, Call, Operation, Tensor
+from conformance.backends.contract import Array, Backend, Call, Operation, Tensor
 from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
-from conformance.cases.model import Case
-from conformance.cases.problem import Problem, TargetKind
 from conformance.judge.prepared import OF_LOGITS, Quantity
 from conformance.judge.resolve import resolve
+from conformance.model.case import Case
+from conformance.model.policies import NORMATIVE
+from conformance.model.problem import Problem, TargetKind
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, numpy_dtype, round_to, widen
 from conformance.oracle.block import Block, from_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact import ExactTruth
-from conformance.oracle.policies import NORMATIVE
 from conformance.oracle.truth import Truth
 from tests.yardstick.looped import looped
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.contract import Backend, Call
+from conformance.backends.contract import Backend, Call
 
 __all__ = ["example", "looped"]
 

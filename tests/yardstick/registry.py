@@ -13,12 +13,12 @@ from types import ModuleType
 
 import msgspec
 
-from backends.contract import Backend
-from backends.numpy import Numpy
+from conformance.backends.contract import Backend
+from conformance.backends.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
 from conformance.judge.finding import Subject
-from conformance.judge.profile import UNDECLARED, Profile, load_profile
 from conformance.places import PROFILES, ROOT
+from conformance.profiles.profile import UNDECLARED, Profile, load_profile
 from tests.yardstick import exact, sound, wrong
 
 __all__ = ["Kind", "kind_of", "name_of", "right_backends", "subject", "suite", "title", "wrong_backends"]

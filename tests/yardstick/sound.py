@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends.numpy import Numpy
-from conformance.judge.profile import Declared
+from conformance.backends.numpy import Numpy
+from conformance.profiles.profile import Declared
 from tests.yardstick.kernel import Kernel
 
 __all__ = [

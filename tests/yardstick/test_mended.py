@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backends.contract import Backend
-from backends.numpy import Numpy
+from conformance.backends.contract import Backend
+from conformance.backends.numpy import Numpy
 from conformance.cases.load import load_suite
 from conformance.judge.finding import Subject
-from conformance.judge.profile import Profile
-from conformance.results.records import Outcome
+from conformance.model.records import Outcome
+from conformance.profiles.profile import Profile
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
 from tests.yardstick.exact import AwayFromZero, Exact

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from backends.contract import Backend
+from conformance.backends.contract import Backend
 from conformance.cases.load import Entry
-from conformance.cases.model import TRANSFORMS
 from conformance.cases.quick import load_quick, narrowed
-from conformance.judge.verdict import NONCONFORMING
+from conformance.model.case import TRANSFORMS
+from conformance.model.records import Outcome
+from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
-from conformance.results.records import Outcome
 from conformance.run.plan import Plan
 from conformance.worker.local import LocalJudge
 from tests.yardstick.registry import subject, title

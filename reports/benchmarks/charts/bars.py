@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.benchmarks.cells import Cell, places
-from reports.benchmarks.charts.placement import text_width
-from reports.benchmarks.charts.style import FONT_SIZE, INK, MUTED, altair, colours, finished, labels, spread_over
-from reports.benchmarks.units import seconds
+from conformance.reports.benchmarks.cells import Cell, places
+from conformance.reports.benchmarks.charts.placement import text_width
+from conformance.reports.benchmarks.charts.style import (
+    FONT_SIZE,
+    INK,
+    MUTED,
+    altair,
+    colours,
+    finished,
+    labels,
+    spread_over,
+)
+from conformance.reports.benchmarks.units import seconds
 
 __all__ = ["memory_chart", "time_chart"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conformance.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import blanked
-from reports.benchmarks.charts.slim import slim
+from conformance.reports.benchmarks.charts.slim import slim
 
 __all__ = ["page", "render", "spec_of", "svg_of"]
 
@@ -98,6 +98,6 @@ def _converter() -> Any:
         import vl_convert
     except ImportError:
         raise UsageError(
-            "pictures need vl_convert, which is not installed", mend="install the extra: pip install -e '.[report]'"
+            "pictures need vl_convert, which is not installed", hint="install the extra: pip install -e '.[report]'"
         ) from None
     return vl_convert

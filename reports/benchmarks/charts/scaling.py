@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.benchmarks.cells import Cell, Series
-from reports.benchmarks.charts.frame import Axis, log_axis, log_ticks
-from reports.benchmarks.charts.placement import Box, spread, text_width
-from reports.benchmarks.charts.style import (
+from conformance.reports.benchmarks.cells import Cell, Series
+from conformance.reports.benchmarks.charts.frame import Axis, log_axis, log_ticks
+from conformance.reports.benchmarks.charts.placement import Box, spread, text_width
+from conformance.reports.benchmarks.charts.style import (
     FONT_SIZE,
     INK,
     MUTED,

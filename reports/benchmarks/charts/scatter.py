@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from reports.benchmarks.cells import Cell
-from reports.benchmarks.charts.frame import Axis, Frame, log_axis, log_ticks
-from reports.benchmarks.charts.placement import Box, Placed, place_labels, text_width
-from reports.benchmarks.charts.style import (
+from conformance.reports.benchmarks.cells import Cell
+from conformance.reports.benchmarks.charts.frame import Axis, Frame, log_axis, log_ticks
+from conformance.reports.benchmarks.charts.placement import Box, Placed, place_labels, text_width
+from conformance.reports.benchmarks.charts.style import (
     FONT_SIZE,
     INK,
     MUTED,

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.errors import UsageError
+from conformance.model.errors import UsageError
 from conformance.plain import blanked
-from reports.benchmarks.cells import Cell
-from reports.benchmarks.charts.placement import text_width
+from conformance.reports.benchmarks.cells import Cell
+from conformance.reports.benchmarks.charts.placement import text_width
 
 __all__ = [
     "FONT", "FONT_SIZE", "GRID", "INK", "MUTED",
@@ -31,7 +31,7 @@ def altair() -> Any:
     except ImportError as error:
         raise UsageError(
             f"pictures need {error.name or 'altair'}, which is not installed",
-            mend="install the extra: pip install -e '.[report]'",
+            hint="install the extra: pip install -e '.[report]'",
         ) from None
     return module
 

@@ -2,7 +2,8 @@
 
 Within one run, replicates show how processes differ; what shifts a whole run (a neighbour on the machine, heat, where
 memory happened to lie) they cannot show. The A/A run does, and the dead band is the part of its differences that a
-change must exceed. ``python -m reports.benchmarks.band OLD NEW`` stores one from any two runs of identical code.
+change must exceed. ``python -m conformance.reports.benchmarks.band OLD NEW`` stores one from any two runs of identical
+code.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.errors import HarnessError, Place, UsageError
+from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.places import ROOT
-from reports.benchmarks.records import Machine
+from conformance.reports.benchmarks.records import Machine
 
 __all__ = ["DEFAULT", "FOLDER", "DeadBand", "Rate", "band_of", "find_band", "read_band", "same_machine", "write_band"]
 
@@ -118,7 +119,7 @@ def band_of(log_ratios: Sequence[float]) -> float:
     ``log_ratios`` are logarithms of ratios new/old. Raises UsageError where there is none.
     """
     if not log_ratios:
-        raise UsageError("no A/A comparison to take a dead band from", mend="compare two runs of the same workloads")
+        raise UsageError("no A/A comparison to take a dead band from", hint="compare two runs of the same workloads")
     ordered = sorted(abs(each) for each in log_ratios)
     place = min(len(ordered) - 1, math.ceil(SHARE * len(ordered)) - 1 if len(ordered) >= 20 else len(ordered) - 1)
     return max(math.expm1(ordered[place]), LEAST)
@@ -146,12 +147,12 @@ def read_band(file: Path) -> DeadBand:
     try:
         band = msgspec.json.decode(file.read_bytes(), type=DeadBand)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", mend=_MEND) from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=_MEND) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"no dead band: {error}", place=Place(file), mend=_MEND) from None
+        raise UsageError(f"no dead band: {error}", place=Place(file), hint=_MEND) from None
     if band.schema > SCHEMA:
         problem = f"written by a newer suite (schema {band.schema}, this one reads {SCHEMA})"
-        raise UsageError(problem, place=Place(file, key="schema"), mend="update the suite")
+        raise UsageError(problem, place=Place(file, key="schema"), hint="update the suite")
     return band
 
 
@@ -168,7 +169,7 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
 
 
 _DEFAULT = "the default"
-_MEND = "`python -m reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
+_MEND = "`python -m conformance.reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
 
 
 def _threads(machine: Machine | None) -> int | None:

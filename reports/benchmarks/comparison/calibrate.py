@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from conformance.errors import UsageError
-from reports.benchmarks.comparison.band import DeadBand, band_of, same_machine
-from reports.benchmarks.comparison.compare import compare
-from reports.benchmarks.comparison.notes import notes_on
-from reports.benchmarks.comparison.rows import FEWEST
-from reports.benchmarks.records import Benchmarks
+from conformance.model.errors import UsageError
+from conformance.reports.benchmarks.comparison.band import DeadBand, band_of, same_machine
+from conformance.reports.benchmarks.comparison.compare import compare
+from conformance.reports.benchmarks.comparison.notes import notes_on
+from conformance.reports.benchmarks.comparison.rows import FEWEST
+from conformance.reports.benchmarks.records import Benchmarks
 
 __all__ = ["band_from", "log_ratios"]
 
@@ -35,7 +35,7 @@ def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
     if fewest < FEWEST:
         raise UsageError(
             f"{new.path}: {fewest} processes a side tell no rate of false calls, as the rule calls nothing then",
-            mend=f"`conformance bench --replicates {FEWEST}` or more, twice",
+            hint=f"`conformance bench --replicates {FEWEST}` or more, twice",
         )
     return DeadBand(
         width=width,
@@ -53,18 +53,18 @@ def _are_equals(old: Benchmarks, new: Benchmarks) -> None:
     """Raises UsageError where what differs between the runs is more, or less, than chance."""
     if [each.data for each in old.timings] == [each.data for each in new.timings]:
         raise UsageError(
-            f"{old.path} and {new.path} are one run", mend="an A/A run is two: time the same code a second time"
+            f"{old.path} and {new.path} are one run", hint="an A/A run is two: time the same code a second time"
         )
     if not same_machine(old.machine, new.machine) or old.machine.threads != new.machine.threads:
         raise UsageError(
             f"{old.path} and {new.path} are of different machines or thread counts ({old.machine}; {new.machine})",
-            mend="a dead band is one machine's: take both runs there, with the same threads",
+            hint="a dead band is one machine's: take both runs there, with the same threads",
         )
     moved = [note for note in notes_on(old, new, (), DeadBand(width=1.0)) if note.startswith("Versions differ")]
     if moved:
         raise UsageError(
             f"{old.path} and {new.path} are no runs of identical code: {moved[0]}",
-            mend="take both runs in one environment",
+            hint="take both runs in one environment",
         )
 
 

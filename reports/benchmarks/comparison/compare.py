@@ -19,12 +19,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from reports.benchmarks.bootstrap import ratio_interval
-from reports.benchmarks.comparison.band import DeadBand, find_band
-from reports.benchmarks.comparison.notes import notes_on
-from reports.benchmarks.comparison.ranks import holm, mann_whitney
-from reports.benchmarks.comparison.rows import ALPHA, FEWEST, OTHER_WORK, Call, ChangeRow, Comparison, Missing
-from reports.benchmarks.records import Benchmarks, Key, Timing
+from conformance.reports.benchmarks.bootstrap import ratio_interval
+from conformance.reports.benchmarks.comparison.band import DeadBand, find_band
+from conformance.reports.benchmarks.comparison.notes import notes_on
+from conformance.reports.benchmarks.comparison.ranks import holm, mann_whitney
+from conformance.reports.benchmarks.comparison.rows import (
+    ALPHA,
+    FEWEST,
+    OTHER_WORK,
+    Call,
+    ChangeRow,
+    Comparison,
+    Missing,
+)
+from conformance.reports.benchmarks.records import Benchmarks, Key, Timing
 
 __all__ = ["compare", "compare_runs"]
 

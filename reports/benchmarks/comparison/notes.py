@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from reports.benchmarks.comparison.band import LEAST, DeadBand, same_machine
-from reports.benchmarks.comparison.ranks import least_p
-from reports.benchmarks.comparison.rows import ALPHA, FEWEST, ChangeRow
-from reports.benchmarks.records import Benchmarks, Timing
+from conformance.reports.benchmarks.comparison.band import LEAST, DeadBand, same_machine
+from conformance.reports.benchmarks.comparison.ranks import least_p
+from conformance.reports.benchmarks.comparison.rows import ALPHA, FEWEST, ChangeRow
+from conformance.reports.benchmarks.records import Benchmarks, Timing
 
 __all__ = ["notes_on"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conformance.plain import lines_on_terminal, on_terminal
-from reports.benchmarks.comparison.rows import ChangeRow, Comparison, Missing
-from reports.benchmarks.units import percent_changes, seconds
-from reports.escape import escape
+from conformance.reports.benchmarks.comparison.rows import ChangeRow, Comparison, Missing
+from conformance.reports.benchmarks.units import percent_changes, seconds
+from conformance.reports.escape import escape
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from reports.benchmarks.comparison.band import DeadBand
-from reports.benchmarks.records import Key
+from conformance.reports.benchmarks.comparison.band import DeadBand
+from conformance.reports.benchmarks.records import Key
 
 __all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "Call", "ChangeRow", "Comparison", "Missing"]
 

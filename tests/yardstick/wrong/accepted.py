@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.contract import Call
+from conformance.backends.contract import Call
 from tests.yardstick.kernel import Given, Kernel
 
 

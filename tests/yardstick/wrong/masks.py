@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backends.contract import Call, Tensor
+from conformance.backends.contract import Call, Tensor
 from tests.yardstick.kernel import Kernel
 
 

@@ -1,0 +1,166 @@
+"""The case model: what a case file may say. ``cases/schema.json`` is generated from these classes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from conformance.model.dtypes import DTYPES, DtypeName
+
+__all__ = [
+    "LAYOUTS",
+    "NO_REDUCTIONS",
+    "OPERATIONS",
+    "REDUCTIONS",
+    "TRANSFORMS",
+    "Budget",
+    "Case",
+    "CaseFile",
+    "Expect",
+    "Flag",
+    "Generator",
+    "Layout",
+    "Notes",
+    "OperationName",
+    "ReductionName",
+    "TransformName",
+]
+
+OperationName = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+OPERATIONS: tuple[OperationName, ...] = (
+    "softmax",
+    "log_softmax",
+    "nll_loss",
+    "cross_entropy",
+    "nll_loss_of_log_softmax",
+)
+ReductionName = Literal["none", "sum", "mean", "default", "unknown", "MEAN", "batchmean"]
+REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
+#: Words that are no reductions of these losses, passed on as they are.
+NO_REDUCTIONS: tuple[ReductionName, ...] = ("unknown", "MEAN", "batchmean")
+#: What logits may be that are no logits.
+IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
+Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
+LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
+#: Differentiation and mapping beyond value and gradient, each a check of its own.
+TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient"]
+TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map", "target-gradient")
+
+Identifier = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z0-9]+(?:[-.][a-z0-9]+)*$",
+        max_length=120,
+        description="lower-case words joined by '-' or '.'; permanent once published",
+    ),
+]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
+Extent = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+# Nested lists of numbers, at most five levels (ranks 0 to 5); the loader checks that they are regular.
+Numbers = float | int | list  # type: ignore[type-arg]
+
+
+class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seeded numbers in place of literal ones: the same bytes on every machine.
+
+    ``uniform`` draws from [offset − scale, offset + scale); ``normal`` approximates a normal distribution of mean
+    ``offset`` and standard deviation ``scale`` by the sum of twelve uniform ones; ``constant`` is ``offset``
+    everywhere; ``labels`` draws integers from [0, classes); ``ramp`` rises evenly from offset − scale to offset +
+    scale; ``one-hot`` is ``scale`` at one seeded class per position and 0 elsewhere, plus ``offset``;
+    ``simplex`` is positive and sums to about 1 along the class axis (probability targets). ``masked`` sets the
+    elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn.
+    """
+
+    distribution: Literal["uniform", "normal", "constant", "labels", "ramp", "one-hot", "simplex"]
+    shape: list[Extent] | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    classes: Extent | None = None
+    masked: tuple[Extent, Extent] | None = None
+
+
+class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What must be raised (``error``: why the input is invalid) or warned of (``warning``: words of the warning)."""
+
+    error: Text | None = None
+    warning: Text | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Memory in bytes and time in seconds that one call may need; above the run's limits the case is opt-in."""
+
+    memory: Annotated[int, msgspec.Meta(ge=0)] = 0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One vector: an operation on logits, and what must come of it.
+
+    ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
+    argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
+    ``logits_dtype`` makes integers of the logits, and ``unknown``, ``MEAN`` or ``batchmean`` among the reductions is
+    no reduction: either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the
+    others are impossible, as with logits of −inf.
+    ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
+    derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
+    class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``
+    maps a reduction (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits
+    rounded to the widest dtype of the case.
+    """
+
+    id: Identifier
+    why: Text
+    flags: tuple[Identifier, ...] = ()
+    references: tuple[Text, ...] = ()
+    op: OperationName
+    logits: Generator | Numbers | None = None
+    log_probabilities: Generator | Numbers | None = None
+    targets: Generator | Numbers | None = None
+    targets_as: Literal["indices", "probabilities", "python"] | None = None
+    target_dtype: str | None = None
+    axis: int | Literal["default"] | None = None
+    logits_dtype: IntegerName | None = None
+    where: Generator | Numbers | None = None
+    weight: Generator | Numbers | None = None
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    reductions: tuple[ReductionName, ...] = REDUCTIONS
+    dtypes: tuple[DtypeName, ...] = DTYPES
+    layouts: tuple[Layout, ...] = ("contiguous",)
+    upstream: Generator | Numbers | None = None
+    transforms: tuple[TransformName, ...] = ()
+    tangent: Generator | Numbers | None = None
+    expected: dict[str, str | list] | None = None  # type: ignore[type-arg]
+    expect: Expect | None = None
+    policy: str | tuple[str, ...] | None = None
+    requires: tuple[Identifier, ...] = ()
+    budget: Budget = Budget()
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies that the case observes."""
+        return () if self.policy is None else (self.policy,) if isinstance(self.policy, str) else self.policy
+
+
+class CaseFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of cases on one theme."""
+
+    theme: Identifier
+    why: Text | None = None
+    cases: list[Case]
+
+
+class Flag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a flag means: the class of bug, what goes wrong if you fail, and where it has been seen."""
+
+    bug_class: Text
+    effect: Text
+    references: tuple[Text, ...] = ()
+
+
+class Notes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``cases/notes.yaml``: every flag that a case may carry."""
+
+    flags: dict[Identifier, Flag]

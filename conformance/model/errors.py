@@ -1,0 +1,81 @@
+"""Errors that a user meets: what is wrong, where, and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["BackendUnavailable", "CaseError", "CaseErrors", "HarnessError", "Place", "UsageError"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a file: line and column count from 1, ``key`` is a dotted path such as ``cases[2].axis``."""
+
+    file: Path | str
+    line: int | None = None
+    key: str | None = None
+
+    def __str__(self) -> str:
+        where = str(self.file)
+        if self.line is not None:
+            where += f":{self.line}"
+        if self.key:
+            where += f": {self.key}"
+        return where
+
+
+class UsageError(Exception):
+    """Wrong usage or wrong data of the user's: exit code 2.
+
+    ``hint`` says what to write or do instead.
+    """
+
+    def __init__(self, problem: str, *, place: Place | None = None, hint: str | None = None) -> None:
+        self.problem = problem
+        self.place = place
+        self.hint = hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        text = f"{self.place}: {self.problem}" if self.place else self.problem
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.problem, self.place, self.hint))
+
+
+def _rebuild(kind: type[UsageError], problem: str, place: Place | None, hint: str | None) -> UsageError:
+    return kind(problem, place=place, hint=hint)
+
+
+class CaseError(UsageError):
+    """A case file that cannot be used: exit code 2."""
+
+
+class CaseErrors(CaseError):
+    """Everything that is wrong in a set of case files, so that it can be corrected in one go.
+
+    ``errors`` keeps the single ones in the order of the files; ``place`` and ``hint`` are those of the first.
+    """
+
+    def __init__(self, errors: Sequence[CaseError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(first.problem, place=first.place, hint=first.hint)
+
+    def __str__(self) -> str:
+        text = "\n".join(str(error) for error in self.errors)
+        return f"{text}\n{len(self.errors)} errors in case files" if len(self.errors) > 1 else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (CaseErrors, (self.errors,))
+
+
+class BackendUnavailable(UsageError):
+    """A backend that is unknown, not installed, or cannot be loaded: exit code 2 when the user named it."""
+
+
+class HarnessError(Exception):
+    """The harness cannot go on (a full disk, a folder that cannot be written): exit code 3."""

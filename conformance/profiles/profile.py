@@ -1,0 +1,130 @@
+"""A backend's profile: what it declares of itself, and the defects that are known of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from conformance.bounds.classes import Letter, default_class
+from conformance.cases.yaml12 import read
+from conformance.model.errors import Place, UsageError
+from conformance.model.policies import Policies
+from conformance.model.records import Declaration
+from conformance.model.verdicts import Verdict
+from conformance.numerics.formats import DtypeName
+
+__all__ = ["Declared", "Defect", "Profile", "load_profile"]
+
+Support = Literal["native", "composed", "unsupported"]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an operation or feature is offered, and where the framework documents it."""
+
+    support: Support
+    documentation: Text
+    note: str = ""
+
+
+class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A policy's declared value with its documentation: a URL, or ``undocumented``.
+
+    ``variants`` gives other values for a device or mode.
+    """
+
+    value: Any
+    documentation: Text
+    note: str = ""
+    variants: dict[str, Any] = {}
+
+    def of(self, device: str, mode: str) -> Any:
+        """The value on a device in a mode."""
+        return self.variants.get(mode, self.variants.get(device, self.value))
+
+
+class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry of the register: which checks fail, how, and where it is reported.
+
+    ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
+    describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
+    or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the finding (an
+    exception's type among them).
+    """
+
+    id: Text
+    cases: list[Text]
+    checks: list[Text]
+    ops: list[Text] = []
+    dtypes: list[DtypeName] = []
+    modes: list[Text] = []
+    reductions: list[Text] = []
+    versions: str = ""
+    reached: list[Letter] = []
+    observed: list[str] = []
+    at_most: Annotated[float, msgspec.Meta(gt=1)] | None = None
+    message: str = ""
+    verdicts: tuple[Verdict, ...] = ("fail",)
+    #: Versions that it was seen on, where those of the whole profile do not hold.
+    seen_on: list[str] = []
+    #: What it depends on besides the version, and where it was seen: where that is said, the entry is not out of date
+    #: on a machine that does not show it.
+    machine: str = ""
+    why: Text
+    issue: Text
+    date: Text
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``backends/profiles/<name>.yaml``."""
+
+    backend: Text
+    title: str = ""
+    framework: str = ""
+    distribution: str = ""
+    documentation: str = ""
+    variants: list[str] = []
+    #: Versions that the policies and the register were confirmed on: ``torch 2.13.0, CPU``.
+    tested: list[str] = []
+    operations: dict[str, Feature] = {}
+    features: dict[str, Support] = {}
+    policies: dict[str, Declared] = {}
+    classes: dict[str, dict[DtypeName, Letter]] = {}
+    known: list[Defect] = []
+
+    def declared_class(self, operation: str, dtype: DtypeName) -> Letter:
+        """The class that the backend is held to: B, or D for the half types, unless it declares another."""
+        of_operation = self.classes.get(operation, self.classes.get("all", {}))
+        return of_operation.get(dtype, default_class(dtype))
+
+    def declarations(self, device: str = "", mode: str = "") -> dict[str, Declaration]:
+        """The declared policies for a device and mode, as a run's record holds them."""
+        return {
+            name: Declaration(value=declared.of(device, mode), documentation=declared.documentation, note=declared.note)
+            for name, declared in self.policies.items()
+        }
+
+    def resolved_policies(self, device: str = "", mode: str = "") -> Policies:
+        """The declared policies as values; what is not declared, or not offered, is normative."""
+        values = {name: declared.of(device, mode) for name, declared in self.policies.items()}
+        offered = {name: value for name, value in values.items() if value != "unsupported"}
+        return msgspec.convert(offered, Policies)
+
+
+UNDECLARED = Profile(backend="undeclared")
+
+
+@cache
+def load_profile(file: Path) -> Profile:
+    """Read a profile; UsageError names file and key where it is wrong."""
+    try:
+        profile = msgspec.convert(read(file), Profile)
+        profile.resolved_policies()
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"not a valid profile: {error}", place=Place(file), hint="see the other profiles beside it"
+        ) from None
+    return profile

@@ -1,0 +1,123 @@
+"""Check a register of known defects: what an entry names must exist and meet, and it must say what is seen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from conformance.cases.checks import NORMALISERS, suggestion
+from conformance.cases.lint import Finding
+from conformance.cases.places import place_of
+from conformance.cases.yaml12 import NodePath
+from conformance.judge.identities import identity_names
+from conformance.model.case import OPERATIONS, REDUCTIONS, TRANSFORMS, Case
+from conformance.profiles.profile import Defect, Profile
+
+__all__ = ["CHECKS", "complaints_of_register"]
+
+#: What an entry of the register may speak of.
+CHECKS = (
+    *("value", "gradient", "error", "warning", "unmodified", "repeatable", "policy", "probability-sum"),
+    "gradient-sum",
+    *TRANSFORMS,
+    *identity_names(),
+)
+_ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
+
+
+def complaints_of_register(
+    file: Path, profile: Profile, cases: Sequence[Case], variants: Collection[str] | None
+) -> Iterator[Finding]:
+    """Every problem in the register of ``profile``; ``variants`` are the backend's devices and modes, if known."""
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(profile.known):
+        path: NodePath = ("known", index)
+        if entry.id in seen:
+            hint = f"ids tell entries apart; the other is known[{seen[entry.id]}]"
+            yield Finding(place_of(file, (*path, "id")), f"id '{entry.id}' is taken", hint)
+        seen.setdefault(entry.id, index)
+        yield from _names(file, (*path, "checks"), entry.checks, CHECKS, "check")
+        yield from _names(file, (*path, "ops"), entry.ops, OPERATIONS, "operation")
+        yield from _names(file, (*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
+        if variants is not None:
+            yield from _names(file, (*path, "modes"), entry.modes, sorted(variants), "device or mode")
+        yield from _matches(file, path, entry, cases)
+        yield from _narrow(file, path, entry)
+        yield from _evidence(file, path, entry)
+    if profile.known and not profile.tested and not all(entry.seen_on for entry in profile.known):
+        hint = "write `tested: [torch 2.13.0]` at the top, or `seen_on` in each entry"
+        yield Finding(place_of(file, ("known",)), "it is not said on which versions the defects were seen", hint)
+
+
+def _names(file: Path, path: NodePath, given: Sequence[str], known: Sequence[str], what: str) -> Iterator[Finding]:
+    for place, name in enumerate(given):
+        if name not in known:
+            hint = f"{suggestion(name, known)}one of {', '.join(known)}"
+            yield Finding(place_of(file, (*path, place)), f"there is no {what} '{name}'", hint)
+
+
+def _matches(file: Path, path: NodePath, entry: Defect, cases: Sequence[Case]) -> Iterator[Finding]:
+    """Patterns that no case meets, by its id or by what the entry says of operation, dtype, reduction and check."""
+    ids = [case.id for case in cases]
+    for place, pattern in enumerate(entry.cases):
+        where = place_of(file, (*path, "cases", place))
+        named = [case for case in cases if fnmatchcase(case.id, pattern)]
+        if not named:
+            hint = f"{suggestion(pattern, ids)}`conformance list cases` shows the ids"
+            yield Finding(where, f"no case matches '{pattern}'", hint)
+        elif _is_spelt(entry) and not any(_can_show(entry, case) for case in named):
+            hint = "compare its `ops`, `dtypes`, `reductions` and `checks` with the case's; remove what cannot show"
+            yield Finding(where, f"'{pattern}' cannot show entry '{entry.id}'", hint)
+
+
+def _is_spelt(entry: Defect) -> bool:
+    """Whether every name exists: else what does not match is said already."""
+    return {*entry.checks} <= {*CHECKS} and {*entry.ops} <= {*OPERATIONS} and bool(entry.checks)
+
+
+def _can_show(entry: Defect, case: Case) -> bool:
+    """Whether the case asks anything that the entry covers."""
+    refused = case.expect is not None and case.expect.error is not None
+    checks = {"error", "policy"} if refused else {*CHECKS} - {"error"}
+    reductions: Collection[Any] = ("none",) if case.op in NORMALISERS else case.reductions
+    return (
+        (not entry.ops or bool({case.op, "nll_loss_of_log_softmax"} & {*entry.ops}))
+        and (not entry.dtypes or not {*entry.dtypes}.isdisjoint(case.dtypes))
+        and (not entry.reductions or not {*entry.reductions}.isdisjoint(reductions))
+        and not checks.isdisjoint(entry.checks)
+    )
+
+
+def _narrow(file: Path, path: NodePath, entry: Defect) -> Iterator[Finding]:
+    """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
+    if not (entry.observed or entry.reached or entry.at_most or entry.message.strip()):
+        hint = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
+        yield Finding(place_of(file, path), f"entry '{entry.id}' does not say what is seen", hint)
+    elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):
+        hint = "class F is every wrong result: add `observed` or `message`"
+        yield Finding(place_of(file, (*path, "reached")), f"entry '{entry.id}' describes any wrong result", hint)
+    for key in ("cases", "checks"):
+        if not getattr(entry, key):
+            yield Finding(place_of(file, (*path, key)), f"entry '{entry.id}' names no {key}", "name at least one")
+
+
+def _evidence(file: Path, path: NodePath, entry: Defect) -> Iterator[Finding]:
+    if not _ISSUE.fullmatch(entry.issue):
+        hint = "write a link (https://...), repository#number, or `not reported`"
+        yield Finding(place_of(file, (*path, "issue")), f"'{entry.issue}' is no issue that can be followed", hint)
+    try:
+        SpecifierSet(entry.versions)
+    except InvalidSpecifier:
+        hint = "write a specifier such as '>=2.10,<2.14'"
+        yield Finding(place_of(file, (*path, "versions")), f"'{entry.versions}' is no range of versions", hint)
+    try:
+        date.fromisoformat(entry.date)
+    except ValueError:
+        hint = "write the day on which it was confirmed, such as 2026-01-31"
+        yield Finding(place_of(file, (*path, "date")), f"'{entry.date}' is no date", hint)

@@ -1,0 +1,349 @@
+"""Every adapter gives the definition's numbers, in its own shapes and dtypes, or says that it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.backends.contract import Backend, Call, Unsupported
+from conformance.backends.discovery import create, find, names, profile
+from conformance.backends.jax import Jax
+
+OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-2}
+MODES = ("torch:module", "torch:compile", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax:eager")
+GRAPHS = ("tensorflow:graph", "tensorflow:xla")
+SHAPE = (2, 3, 4)
+WEIGHT = [0.5, 2.0, 1.25, 3.0]
+
+
+def backend_of(spec: str) -> Backend:
+    framework = profile(spec.partition(":")[0])["framework"]
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed")
+    return _created(spec)
+
+
+def test_jax_keeps_what_it_compiles_in_the_folder_that_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    variables: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", variables)
+    Jax.prepare(threads=2)
+    assert variables["NPROC"] == "2" and "JAX_COMPILATION_CACHE_DIR" not in variables
+    Jax.prepare(threads=2, cache=tmp_path)
+    assert variables["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
+
+
+@cache
+def _created(spec: str) -> Backend:
+    return create(spec, threads=1)
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    ml_dtypes = pytest.importorskip("ml_dtypes") if name == "bfloat16" else None
+    return np.dtype(ml_dtypes.bfloat16 if ml_dtypes else name)
+
+
+def options(op: str, axis: int | None, reduction: str | None = None, **stated: Any) -> tuple[tuple[str, Any], ...]:
+    found: dict[str, Any] = {"axis": axis}
+    if "softmax" not in op or "nll" in op:
+        found |= {"ignore_index": None, "reduction": reduction}
+    if op == "cross_entropy":
+        found["label_smoothing"] = None
+    return tuple((found | stated).items())
+
+
+def reference(op: str, x: Any, targets: Any, axis: int, reduction: str, **stated: Any) -> Any:
+    """The definition, term by term, also for complex ``x``."""
+    x = np.moveaxis(x, axis, -1)
+    log_probabilities = x - np.log(np.exp(x).sum(-1, keepdims=True))
+    if op in ("softmax", "log_softmax"):
+        return np.moveaxis(np.exp(log_probabilities) if op == "softmax" else log_probabilities, -1, axis)
+    classes = x.shape[-1]
+    w = np.asarray(stated.get("weight", np.ones(classes)), float)
+    smoothing = stated.get("label_smoothing", 0.0)
+    if targets.ndim == x.ndim:
+        q, divisor = np.moveaxis(targets, axis, -1).astype(float), targets.size / classes
+    else:
+        valid = targets != stated.get("ignore_index", -100)
+        q = np.eye(classes)[np.where(valid, targets, 0)] * valid[..., None]
+        divisor = (q * w).sum()
+    a = w * ((1 - smoothing) * q + smoothing / classes * (q.sum(-1, keepdims=True) > 0))
+    losses = -(a * (x if op == "nll_loss" else log_probabilities)).sum(-1)
+    return losses if reduction == "none" else losses.sum() / (divisor if reduction == "mean" else 1)
+
+
+def derivative(upstream: Any, op: str, x: Any, *arguments: Any, **stated: Any) -> Any:
+    """The reference's gradient by complex steps: no formula in common with any backend, no cancellation."""
+    gradient = np.zeros(x.shape)
+    for place in np.ndindex(x.shape):
+        z = x.astype(complex)
+        z[place] += 1e-30j
+        gradient[place] = (upstream * reference(op, z, *arguments, **stated)).sum().imag / 1e-30
+    return gradient
+
+
+def problem(op: str, dtype: str, axis: int, probabilities: bool = False) -> tuple[Any, Any]:
+    """Logits (log-probabilities for nll_loss) and targets for ``SHAPE``."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(scale=2.0, size=SHAPE)
+    if op == "nll_loss":
+        x = reference("log_softmax", x, None, axis, "none")
+    positions = [extent for place, extent in enumerate(SHAPE) if place != axis % 3]
+    y: Any = rng.integers(0, SHAPE[axis], positions)
+    if probabilities:
+        y = reference("softmax", rng.normal(size=SHAPE), None, axis, "none").astype(numpy_dtype(dtype))
+    return x.astype(numpy_dtype(dtype)), y
+
+
+def check(
+    spec: str, op: str, dtype: str, axis: int, reduction: str, probabilities: bool = False, **stated: Any
+) -> None:
+    backend = backend_of(spec)
+    x, y = problem(op, dtype, axis, probabilities)
+    operands = {} if op in ("softmax", "log_softmax") else {"targets": backend.tensor(y)}
+    arguments = dict(stated)
+    if "weight" in arguments:
+        operands["weight"] = backend.tensor(np.asarray(arguments.pop("weight"), x.dtype))
+    call = Call(op, operands, options(op, axis, reduction, **arguments))  # type: ignore[arg-type]
+    value = backend.array(backend.evaluate(call, backend.tensor(x)))
+    expected = reference(op, x.astype(float), y, axis, reduction, **stated)
+    assert value.shape == expected.shape and value.dtype == x.dtype
+    tolerance = TOLERANCE[dtype]
+    np.testing.assert_allclose(value.astype(float), expected, rtol=tolerance, atol=tolerance)
+    upstream = np.asarray(np.random.default_rng(8).normal(size=expected.shape)).astype(x.dtype)
+    again, gradient = backend.differentiate(call, backend.tensor(x), backend.tensor(upstream))
+    np.testing.assert_allclose(backend.array(again).astype(float), expected, rtol=tolerance, atol=tolerance)
+    wanted = derivative(upstream.astype(float), op, x.astype(float), y, axis, reduction, **stated)
+    observed = backend.array(gradient)
+    assert observed.shape == x.shape and observed.dtype == x.dtype
+    np.testing.assert_allclose(observed.astype(float), wanted, rtol=tolerance, atol=tolerance)
+
+
+def supported(spec: str, op: str) -> bool:
+    name, _, mode = spec.partition(":")
+    declared = profile(name)["operations"]
+    needed = ("log_softmax", "nll_loss") if op == "nll_loss_of_log_softmax" else (op,)
+    one_only = mode in ("logsumexp", "one-hot") and op != "cross_entropy"
+    return not one_only and all(declared[each]["support"] != "unsupported" for each in needed)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("op", OPERATIONS)
+@pytest.mark.parametrize("name", names())
+def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
+    for reduction in ("none", "sum", "mean") if "loss" in op or op == "cross_entropy" else ("none",):
+        if supported(name, op):
+            check(name, op, dtype, axis, reduction)
+        else:
+            with pytest.raises(Unsupported):
+                check(name, op, dtype, axis, reduction)
+
+
+@pytest.mark.parametrize("op", OPERATIONS)
+@pytest.mark.parametrize("spec", MODES + GRAPHS)
+def test_other_modes(spec: str, op: str) -> None:
+    if supported(spec, op):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # compilers deprecate their own parts
+            check(spec, op, "float64", 1, "mean")
+    else:
+        with pytest.raises(Unsupported):
+            check(spec, op, "float64", 1, "mean")
+
+
+FEATURES: dict[str, dict[str, Any]] = {
+    "weight": {"weight": WEIGHT},
+    "ignore_index": {"ignore_index": 1},
+    "label_smoothing": {"label_smoothing": 0.3},
+    "all": {"weight": WEIGHT, "ignore_index": 1, "label_smoothing": 0.3},
+}
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean"])
+@pytest.mark.parametrize("feature", FEATURES)
+@pytest.mark.parametrize("name", names())
+def test_features_are_right_or_unsupported(name: str, feature: str, reduction: str) -> None:
+    declared = profile(name)["features"]
+    if any(declared[each] == "unsupported" for each in FEATURES[feature]):
+        with pytest.raises(Unsupported):
+            check(name, "cross_entropy", "float64", -1, reduction, **FEATURES[feature])
+    else:
+        check(name, "cross_entropy", "float64", -1, reduction, **FEATURES[feature])
+
+
+@pytest.mark.parametrize("stated", [{}, {"label_smoothing": 0.3}, {"weight": WEIGHT}], ids=str)
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("name", names())
+def test_class_probabilities(name: str, axis: int, stated: dict[str, Any]) -> None:
+    if axis == 0 and "weight" in stated:
+        stated = {"weight": WEIGHT[:2]}
+    if any(profile(name)["features"][each] == "unsupported" for each in stated):
+        with pytest.raises(Unsupported):
+            check(name, "cross_entropy", "float64", axis, "mean", True, **stated)
+    else:
+        check(name, "cross_entropy", "float64", axis, "mean", True, **stated)
+
+
+@pytest.mark.parametrize("op", ["softmax", "log_softmax", "nll_loss", "cross_entropy"])
+@pytest.mark.parametrize("name", names())
+def test_default_axis_and_reduction_are_those_of_the_profile(name: str, op: str) -> None:
+    if not supported(name, op):
+        pytest.skip("unsupported")
+    backend, policies = backend_of(name), profile(name)["policies"]
+    axis = policies["default-axis"]["value"][op]
+    axis = 0 if axis == "implicit" else axis  # rank 3
+    x, y = problem(op, "float64", axis)
+    operands = {} if op in ("softmax", "log_softmax") else {"targets": backend.tensor(y)}
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        value = backend.evaluate(Call(op, operands, options(op, None)), backend.tensor(x))  # type: ignore[arg-type]
+    expected = reference(op, x, y, axis, policies["default-reduction"]["value"])
+    np.testing.assert_allclose(backend.array(value).astype(float), expected, rtol=1e-12, atol=1e-12)
+    implicit = policies["default-axis"]["value"][op] == "implicit"
+    assert any("Implicit dimension" in str(each.message) for each in raised) == implicit
+
+
+@pytest.mark.parametrize("name", names())
+def test_one_position_without_a_batch(name: str) -> None:
+    backend = backend_of(name)
+    call = Call("cross_entropy", {"targets": backend.tensor(np.array(1))}, options("cross_entropy", 0, "none"))
+    value = backend.array(backend.evaluate(call, backend.tensor(np.array([1.2, 2.4, 3.6]))))
+    assert value.shape == () and value == pytest.approx(1.5306784602098737, abs=1e-12)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", names())
+def test_arrays_come_back_as_they_went(name: str, dtype: str) -> None:
+    backend = backend_of(name)
+    for array in (np.arange(6.0).reshape(2, 3).astype(numpy_dtype(dtype)), np.asarray(3.0).astype(numpy_dtype(dtype))):
+        for view in (array, array.T):
+            back = backend.array(backend.tensor(view))
+            assert back.dtype == view.dtype and back.shape == view.shape and (back == view).all()
+
+
+@pytest.mark.parametrize("spec", [*names(), "jax:logsumexp", "torch:cpu:module"])
+def test_versions_settings_and_profile(spec: str) -> None:
+    backend, found = backend_of(spec), find(spec)
+    assert next(iter(backend.versions())) == found.framework
+    for text in (*backend.versions().values(), *backend.settings().values()):
+        assert isinstance(text, str) and text
+    assert backend.settings()["flush to zero"] == str(_subnormals(spec) == "flushed").lower()
+    assert (backend.devices, backend.modes) == (found.devices, found.modes)
+
+
+def _subnormals(spec: str) -> str:
+    value = profile(spec.partition(":")[0])["policies"]["subnormal-results"]["value"]
+    return str(value["float32"] if isinstance(value, dict) else value)
+
+
+class TestTorch:
+    def test_memory_is_shared_as_it_lies(self) -> None:
+        backend = backend_of("torch")
+        raw = np.zeros(8 * 6 + 1, np.uint8)
+        odd = raw[1:].view(np.float64).reshape(2, 3)
+        assert backend.tensor(odd).data_ptr() == odd.ctypes.data and odd.ctypes.data % 8 == 1
+        assert backend.tensor(odd.T).stride() == (1, 3)
+        half = np.zeros((4, 6), numpy_dtype("bfloat16"))[:, ::2]
+        assert backend.tensor(half).stride() == (6, 2)
+        with pytest.raises(Unsupported, match="negative strides"):
+            backend.tensor(odd[::-1])
+
+    def test_read_only_arrays_are_taken_without_a_warning(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert backend_of("torch").tensor(np.broadcast_to(np.ones(3), (2, 3))).stride() == (0, 1)
+
+    @pytest.mark.parametrize("spec", ["torch", "torch:module"])
+    def test_targets_that_are_no_tensor_are_left_to_torch(self, spec: str) -> None:
+        backend = backend_of(spec)
+        targets: Any = [1]
+        call = Call("cross_entropy", {"targets": backend.tensor(targets)}, options("cross_entropy", 1))
+        with pytest.raises(TypeError, match="must be Tensor"):
+            backend.evaluate(call, backend.tensor(np.zeros((1, 3))))
+
+
+class TestNumpy:
+    """The reference refuses what is invalid, and treats special values by definition."""
+
+    def loss(self, x: Any, y: Any, *, axis: int | None = None, weight: Any = None, **stated: Any) -> Any:
+        rest: dict[str, Any] = {"ignore_index": None, "label_smoothing": None, "reduction": "none"} | stated
+        y = np.asarray(y) if isinstance(y, list) else y
+        return backend_of("numpy").cross_entropy(np.asarray(x), y, axis=axis, weight=weight, **rest)
+
+    @pytest.mark.parametrize(
+        ("error", "arguments", "stated"),
+        [
+            (TypeError, ([[1, 2]], [0]), {}),
+            (TypeError, ([[1.0, 2.0]], [True]), {}),
+            (TypeError, ([[1.0, 2.0]], [0.0]), {}),
+            (TypeError, ([[1.0, 2.0]], 0), {}),
+            (TypeError, ([[1.0, 2.0]], [0]), {"weight": [1.0, 2.0]}),
+            (ValueError, ([[1.0, 2.0]], [0, 1]), {}),
+            (ValueError, ([[1.0, 2.0]], [[1, 0]]), {}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"weight": np.ones(3)}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"axis": 2}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"axis": -3}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"label_smoothing": 1.5}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"label_smoothing": float("nan")}),
+            (ValueError, ([[1.0, 2.0]], [0]), {"reduction": "average"}),
+            (ValueError, ([[1.0, 2.0]], [[0.5, 0.5]]), {"ignore_index": 0}),
+            (ValueError, (1.0, np.array(0)), {}),
+            (IndexError, ([[1.0, 2.0]], [2]), {}),
+            (IndexError, ([[1.0, 2.0]], [-1]), {}),
+            (IndexError, ([[1.0, 2.0]], np.array([2**64 - 100], np.uint64)), {}),
+        ],
+    )
+    def test_invalid_input(self, error: type[Exception], arguments: tuple[Any, Any], stated: dict[str, Any]) -> None:
+        with pytest.raises(error):
+            self.loss(*arguments, **stated)
+
+    def test_upstream_of_another_shape(self) -> None:
+        call = Call("softmax", {}, (("axis", 1),))
+        with pytest.raises(ValueError, match="upstream"):
+            backend_of("numpy").differentiate(call, np.zeros((2, 3)), np.zeros((3, 2)))
+
+    def test_special_values(self) -> None:
+        inf, nan = np.inf, np.nan
+        assert self.loss([[1e8, 1e8]], [0]) == pytest.approx([0.6931471805599453], abs=1e-15)
+        assert self.loss([[30.0, -40.0]], [0])[0] == pytest.approx(np.exp(-70.0), rel=1e-15)
+        assert self.loss([[0.0, -inf]], [0]) == 0 and self.loss([[0.0, -inf]], [1]) == inf
+        assert self.loss([[0.0, -inf]], [[1.0, 0.0]]) == 0
+        assert self.loss([[0.0, -inf]], [1], weight=np.array([1.0, 0.0])) == 0
+        assert np.isnan(self.loss([[inf, 0.0], [-inf, -inf], [nan, 0.0]], [1, 0, 1])).all()
+        assert np.isnan(self.loss(np.zeros((0, 3)), np.zeros(0, int), reduction="mean"))
+
+    def test_ignored_positions_take_no_part(self) -> None:
+        x, y = np.array([[np.nan, np.inf], [-np.inf, -np.inf], [1.0, 2.0]]), np.array([-100, -100, 1])
+        call = Call("cross_entropy", {"targets": y}, options("cross_entropy", 1, "mean", label_smoothing=0.1))
+        value, gradient = backend_of("numpy").differentiate(call, x, np.array(1.5))
+        assert value == pytest.approx(0.36326168751822286) and not gradient[:2].any() and gradient[2].all()
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_half_types_are_computed_in_float32(self, dtype: str) -> None:
+        half = numpy_dtype(dtype)
+        small = self.loss(np.asarray([[8.5, 31.875, 26.25]], half), [1])
+        assert float(small[0]) == pytest.approx(0.0036, rel=1e-2)
+        equal = backend_of("numpy").log_softmax(np.zeros((1, 65536), half), axis=1)
+        assert equal.astype(float)[0] == pytest.approx(-11.09, abs=0.04)
+        zeros = self.loss(np.zeros((70000, 4), half), np.zeros(70000, int), reduction="mean")
+        assert float(zeros) == pytest.approx(1.386, abs=5e-3)
+
+
+def test_an_impossible_label_is_nan_when_picked_and_zero_as_one_hot() -> None:
+    x, y = np.array([[0.0, -np.inf], [1.0, 1.0]]), np.array([0, 5])
+    losses = {}
+    for spec in ("jax", "jax:one-hot"):
+        backend = backend_of(spec)
+        call = Call("cross_entropy", {"targets": backend.tensor(y)}, options("cross_entropy", 1, "none"))
+        losses[spec] = backend.array(backend.evaluate(call, backend.tensor(x)))
+    assert losses["jax"][0] == losses["jax:one-hot"][0] == 0
+    assert np.isnan(losses["jax"][1]) and losses["jax:one-hot"][1] == 0

@@ -1,0 +1,76 @@
+"""What is measured on an accelerator's memory, by its own means, and what is said where these are missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEVICE = Path(__file__).parents[2] / "support" / "bench" / "device.py"
+SMALL = """\
+workloads:
+  - {id: wide, why: measurable, shape: [512, 1024], contracts: [forward+grad], caches: [warm, cold]}
+"""
+LOGITS = 4 * 512 * 1024
+
+
+def run(bench: Any, *names: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The fields of each entry, by its backend's name and its cache."""
+    backends = [part for name in names for part in ("-b", f"{DEVICE}:{name}")]
+    assert bench(*backends, "--workloads", bench.workloads(SMALL), "--replicates", 1) == 0
+    timed = [each["extra_info"] for each in bench.document["benchmarks"]]
+    return {(each["backend"].partition(":")[2], each["cache"]): each for each in timed + bench.document["not_timed"]}
+
+
+def test_a_device_is_held_against_its_own_memory(bench: Any) -> None:
+    found = run(bench, "OnTorch", "OnJax")
+    head = bench.document["conformance"]
+    assert set(head["roof"]) == {str(head["threads"]), "cpu:0", "elsewhere"}
+    assert set(head["devices"]) == {"cpu:0", "elsewhere"} and head["devices"]["elsewhere"] == "cpu"
+    assert "Machine: " in bench.out and " with cpu, " in bench.out  # the name that JAX has for this device
+    assert sorted(each["device"] for each in head["device_roof_tries"]) == ["cpu:0", "elsewhere"]
+    assert head["no_roof"] == {} and len(head["roof_tries"]) == 2
+    for info in found.values():
+        (roof,) = head["roof"][info["device"]].values()
+        assert info["roof"] == roof and min(roof.values()) > 0
+        assert info["roof_fraction"] == pytest.approx(info["bytes_per_second"] / roof["copy"])
+        assert info["accuracy"]["verdict"] == "pass"
+    assert "cpu:0 over" in bench.out and "cpu:0 threads" not in bench.out
+
+
+def test_a_cold_cache_is_the_devices(bench: Any) -> None:
+    found = run(bench, "OnTorch", "OnJax", "Bare")
+    for name in ("OnTorch", "OnJax"):
+        assert found[name, "cold"]["evicted_bytes"] == 1 << 28 and found[name, "warm"]["evicted_bytes"] is None
+    refused = found["Bare", "cold"]
+    assert refused["status"] == "unsupported" and "empty its device's cache" in refused["message"]
+    for cache in ("warm", "cold"):
+        assert len(found["OnTorch", cache]["cuda_seconds"]) >= 3
+        assert found["OnJax", cache]["cuda_seconds"] is None
+
+
+def test_the_compiler_tells_the_memory_that_an_allocator_does_not(bench: Any) -> None:
+    found = run(bench, "OnJax", "OnTorch")
+    peak = found["OnJax", "warm"]["peak_bytes"]
+    assert LOGITS < peak < 8 * LOGITS  # the gradient, and temporaries
+    assert found["OnJax", "warm"]["peak_multiple"] == pytest.approx(peak / LOGITS)
+    assert found["OnTorch", "warm"]["peak_bytes"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("Bare", "Bare has no calls that only move memory"), ("Breaks", "MemoryError: no room")]
+)
+def test_no_roof_is_said_to_be_missing(bench: Any, name: str, why: str) -> None:
+    found = run(bench, name)
+    assert bench.document["conformance"]["no_roof"] == {"nowhere": why}
+    assert found[name, "warm"]["roof"] is None and found[name, "warm"]["roof_fraction"] is None
+
+
+def test_the_devices_of_frameworks_are_chosen_by_an_option(bench: Any) -> None:
+    arguments = ("--workloads", bench.workloads(SMALL), "--replicates", 1)
+    assert bench("-b", "torch", "--device", "cpu", *arguments) == 0
+    assert {each["extra_info"]["backend"] for each in bench.document["benchmarks"]} == {"torch"}
+    assert bench("--device", "abacus", *arguments) == 2
+    assert "no installed framework has it" in bench.err and "cuda" in bench.err
+    assert bench("-b", "numpy", "--device", "cuda", *arguments) == 2 and "'cuda' is no device" in bench.err

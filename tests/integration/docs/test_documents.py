@@ -1,0 +1,72 @@
+"""Pages that are written from data are current, and what they name exists."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cases.load import load_suite
+from conformance.model.policies import POLICIES
+from conformance.profiles.profile import Profile, load_profile
+from conformance.reports.escape import escape
+from conformance.reports.findings import findings_text
+from conformance.reports.reported import read_reports, reported_text
+
+ROOT = Path(__file__).parents[3]
+BACKENDS = ("jax", "numpy", "optax", "tensorflow", "torch")
+MODES = ("jax", "jax:eager", "numpy", "optax", "optax:eager", *("tensorflow", "tensorflow:graph", "tensorflow:xla"))
+
+
+@pytest.fixture(scope="module")
+def profiles() -> dict[str, Profile]:
+    return {name: load_profile(ROOT / "backends" / "profiles" / f"{name}.yaml") for name in BACKENDS}
+
+
+def test_findings_are_those_of_the_registers() -> None:
+    command = [sys.executable, "-m", "conformance", "list", "defects", "--format", "json"]
+    rows: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == findings_text(rows)
+
+
+def test_reported_defects_are_current_and_stand_where_the_page_says(profiles: dict[str, Profile]) -> None:
+    reports = read_reports()
+    assert (ROOT / "docs" / "reported.md").read_text(encoding="utf-8") == reported_text(reports)
+    cases = {entry.case.id: entry.case for entry in load_suite([ROOT / "cases"]).entries}
+    for report in reports:
+        assert report.cases or report.outside, report.about
+        assert [case for case in report.cases if case not in cases] == []
+        for backend, places in report.stands.items():
+            for kind, _, name in (place.partition(":") for place in places):
+                if kind == "policy":
+                    assert name in profiles[backend].policies
+                    assert report.outside or any(name in cases[case].policies for case in report.cases), report.about
+                elif kind == "register":
+                    (entry,) = [each for each in profiles[backend].known if each.id == name]
+                    assert {*report.cases} & {*entry.cases}, name
+                else:
+                    assert kind in ("bound", "normative")
+
+
+def test_every_profile_declares_every_policy(profiles: dict[str, Profile]) -> None:
+    missing = {name: sorted({*POLICIES} - {*profile.policies}) for name, profile in profiles.items()}
+    assert missing == {name: [] for name in BACKENDS}
+
+
+def test_the_semantics_matrix_has_every_policy_and_mode_and_no_open_difference(profiles: dict[str, Profile]) -> None:
+    text = (ROOT / "docs" / "policies.md").read_text(encoding="utf-8")
+    table = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    heads = [cell.strip("| ").split(" ")[0] for cell in table[0]]
+    assert heads[1:] == sorted([*MODES, "torch", "torch:compile"])
+    assert {line[0].removeprefix("| ").split(" ")[0] for line in table[1:]} == {*POLICIES}
+    body = text[text.index("| policy") :]
+    assert "≠" not in body.replace(r"\≠", "")
+    for profile in profiles.values():
+        for name, declared in profile.policies.items():
+            if declared.value != "unsupported" and declared.documentation.startswith("http"):
+                assert f"<{declared.documentation}>" in body, (profile.backend, name)
+            assert escape(name) in body

@@ -1,0 +1,110 @@
+"""The nightly by hand, two nights on a few cases; the workflows name only what there is."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.reports.nightly.command import cli, main
+from conformance.reports.nightly.folder import Folder
+from conformance.reports.nightly.steps import write_issue
+from conformance.results.store import Writer
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"^[\w-]+/[\w-]+@[0-9a-f]{40}$")
+
+CASES = """\
+theme: small
+cases:
+  - id: rows
+    why: softmax by rows
+    op: softmax
+    logits: [[0.5, 0.5], [2.0, -1.0]]
+    dtypes: [float32]
+"""
+WRONG = """\
+from conformance.backends.numpy import Numpy
+
+class Mine(Numpy):
+    def softmax(self, logits, *, axis):
+        return super().softmax(logits, axis=axis) * 2
+"""
+
+
+def run_of(folder: Path, verdict: str) -> None:
+    header = Header(suite="0.1.0", started=f"2026-01-0{1 + (verdict == 'fail')}T00:00:00+00:00")
+    with Writer(folder, header) as writer:
+        writer.describe(BackendRecord(name="b"))
+        writer.write(
+            [Outcome(case="a", backend="b", dtype="float32", layout="contiguous", op="softmax", check="value",
+                     verdict=verdict, theme="t", message="0 instead of 1")]
+        )  # fmt: skip
+        writer.finish(Footer(counts={verdict: 1}, seconds=1.0, complete=True))
+
+
+def test_two_nights(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
+    (tmp_path / "mine.py").write_text(WRONG, encoding="utf-8")
+    folder, summary = tmp_path / "nightly", tmp_path / "summary.md"
+    options = ["--", "--cases", str(tmp_path / "small.yaml"), "-q"]
+    assert main(["all", "--folder", str(folder), "-b", "numpy", "--summary", str(summary), *options]) == 0
+    for made in ("runs/numpy/outcomes.jsonl", "site/summary.md", "site/badges/numpy.json", "exports/junit.xml",
+                 "exports/outcomes.csv", "exports/outcomes.parquet"):  # fmt: skip
+        assert (folder / made).is_file(), made
+    assert "no night before" in capfd.readouterr().err
+    code = main(["all", "--folder", str(folder), "-b", str(tmp_path / "mine.py"), "--annotate", *options])
+    said = capfd.readouterr()
+    assert code in (0, 1) and "::error title=fail%3A rows on mine" in said.out
+    assert (folder / "previous" / "numpy").is_dir() and (folder / "runs" / "mine.py").is_dir()
+    assert json.loads((folder / "site" / "badges" / "mine.json").read_text(encoding="utf-8"))["isError"] is True
+
+
+def test_a_night_without_results_leaves_the_night_before(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    run_of(folder.previous / "b", "pass")
+    (folder.runs / "b").mkdir(parents=True)
+    (folder.runs / "b" / "outcomes.jsonl").write_text("", encoding="utf-8")
+    assert main(["turn", "--folder", str(tmp_path)]) == 0
+    assert folder.has_previous() and not folder.runs.exists()
+    assert (folder.previous / "b" / "outcomes.jsonl").stat().st_size > 0
+
+
+def test_an_issue_calls_nobody(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.difference.write_text("newly failing: @someone #12 " + "x" * 100_000, encoding="utf-8")
+    write_issue(folder, 0)
+    assert not folder.issue.exists()
+    write_issue(folder, 1)
+    text = folder.issue.read_text(encoding="utf-8")
+    assert "@someone" not in text and "#12" not in text and "someone" in text and len(text) < 65_536
+
+
+def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["everything"]) == 2
+    assert main(["export", "--folder", str(tmp_path)]) == 2
+    assert "Traceback" not in capfd.readouterr().err
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_name_what_there_is(file: Path) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    environments = re.findall(r"^\[testenv:(\S+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    assert document["permissions"] == {}
+    for job in document["jobs"].values():
+        assert job["timeout-minutes"] <= 60 and job["permissions"]
+        matrix = job.get("strategy", {}).get("matrix", {})
+        assert set(matrix.get("env", ())) <= set(environments) and set(matrix.get("backend", ())) <= set(environments)
+        for step in job["steps"]:
+            assert PINNED.match(step["uses"]) if "uses" in step else step["run"]
+            for name in re.findall(r"python -m reports\.nightly (\w+)", step.get("run", "")):
+                assert name in cli.commands
+            for name in re.findall(r"tox run -e ([\w-]+)", step.get("run", "")):
+                assert name in environments

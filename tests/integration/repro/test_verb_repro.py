@@ -1,0 +1,218 @@
+"""``conformance repro`` and ``conformance dossier``: scripts of wrong adapters, run without the project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import Run, write
+from tests.support.reproducers import run_bare
+
+CASES = """\
+theme: small
+cases:
+  - id: plain
+    why: logits need not sum to one
+    op: softmax
+    logits: [[0.5, 2.0, -1.5], [1.0, 0.0, 1.0]]
+    dtypes: [float32]
+  - id: strided
+    why: views of memory
+    op: softmax
+    logits: [[0.1, 2.0, -1.5], [1.0, 0.0, 1.0]]
+    dtypes: [float64]
+    layouts: [sliced, transposed, reversed, misaligned]
+  - id: axis-of-none
+    why: there is no axis 5
+    op: softmax
+    logits: [[0.1, 2.0, -1.5]]
+    axis: 5
+    dtypes: [float32]
+    expect: {error: the axis is out of range}
+  - id: differentiated
+    why: derivatives of each order
+    op: softmax
+    logits: [[0.5, 2.0, -1.5], [1.0, 0.0, 1.0]]
+    dtypes: [float32]
+    transforms: [forward-mode, second-order, vectorised-map]
+  - id: nothing-is-possible
+    why: implementations differ
+    op: softmax
+    logits: [[-.inf, -.inf, -.inf]]
+    dtypes: [float32]
+    policy: all-minus-infinity
+"""
+ADAPTER = """\
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+calls = []
+
+class Mine(Numpy):
+    def softmax(self, logits, *, axis):
+"""
+SOFT = """\
+        powers = np.exp(logits - logits.max(axis % 2, keepdims=True))
+        result = powers / powers.sum(axis % 2, keepdims=True)
+"""
+RIGHT = "return result"
+FORWARD = f"""{RIGHT}
+def directional(self, call, logits, tangent):
+    value = self.evaluate(call, logits)
+    product = value * tangent
+    return value, (product - value * product.sum(1, keepdims=True)) * 2"""
+SECOND = f"""{RIGHT}
+def hessian_product(self, call, logits, upstream, direction):
+    return upstream * direction"""
+MAPPED = f"""{RIGHT}
+def mapped(self, call, logits, upstream):
+    return self.evaluate(call, logits) * 2, upstream"""
+
+
+def prepare(folder: Path, body: str) -> tuple[Path, Path]:
+    body, *methods = body.split("\ndef ")
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    lines += "".join(f"    {line}\n" for each in methods for line in f"def {each}".splitlines())
+    return write(folder / "cases.yaml", CASES), write(folder / "mine.py", ADAPTER + SOFT + lines)
+
+
+@pytest.mark.parametrize(
+    ("case", "check", "body", "printed"),
+    [
+        ("plain", "value", "return (result * 2).astype(logits.dtype)", "exact:    0.79"),
+        ("plain", "gradient", "return result.astype(logits.dtype)", "observed:"),
+        ("plain", "probability-sum", "return result * 2", "exact:    1"),
+        ("plain", "value", "return result.astype(np.float64)", "expected: float32"),
+        ("plain", "value", "return result[0]", "expected: (2, 3)"),
+        ("plain", "unmodified", "logits[0, 0] = 7\nreturn result", "logits unmodified: False"),
+        ("plain", "repeatable", "calls.append(1)\nreturn result * len(calls)", "the same bits: False"),
+        ("plain", "shift", "return result + (logits.max() > 10) * np.float32(0.01)", "instead of"),
+        ("plain", "value", "raise ArithmeticError('no | <b> \\x1b[31m luck')", "ArithmeticError: no | <b>"),
+        ("differentiated", "forward-mode", FORWARD, "exact:    "),
+        ("differentiated", "forward-mode", FORWARD.replace("* 2", "* calls[0]"), "IndexError: list index"),
+        ("differentiated", "second-order", SECOND, "exact:    "),
+        ("differentiated", "vectorised-map", MAPPED, "observed: -1.125"),
+        ("nothing-is-possible", "policy", "return np.nan_to_num(result, nan=0.5)", "observed: [[0.5 0.5 0.5]]"),
+        ("axis-of-none", "error", "return result", "expected: an error"),
+        ("strided", "value", "return result * (1 + 1e-9 * (not logits.flags.c_contiguous))", "ulp of float64"),
+    ],
+)
+def test_a_wrong_adapter_is_shown_without_the_project(
+    conformance: Run, tmp_path: Path, case: str, check: str, body: str, printed: str
+) -> None:
+    cases, mine = prepare(tmp_path, body)
+    ran = conformance("repro", case, "-b", mine, "--cases", cases, "--check", check)
+    right = f"{check} is a pass here: the script shows what is right\n"
+    declared = f"{check} is a deviation here: the script shows what the profile declares\n"
+    assert (ran.code, ran.err) in ((0, ""), (0, right), (0, declared))
+    out, error = run_bare(ran.out)
+    assert printed in out + error, f"{ran.out}\n{out}\n{error}"
+
+
+DERIVED = """\
+from conformance.backends.torch import Torch
+
+
+class Mine(Torch):
+    def target_gradient(self, call, logits, upstream):
+        return super().target_gradient(call, logits, upstream) * 2
+
+    def hessian_product(self, call, logits, upstream, direction):
+        return super().hessian_product(call, logits, upstream, direction) * 2
+"""
+BY_TARGETS = """
+theme: derived
+cases:
+  - id: derived
+    why: a parent's method
+    op: cross_entropy
+    logits: [[1, 2, 0.5], [0, -1, 3]]
+    targets: [[0.5, 0.25, 0.25], [0, 1, 0]]
+    transforms: [second-order, target-gradient]
+    dtypes: [float32]
+"""
+
+
+@pytest.mark.parametrize("check", ["second-order", "target-gradient"])
+def test_what_a_parent_does_is_written_out(conformance: Run, tmp_path: Path, check: str) -> None:
+    pytest.importorskip("torch")
+    cases, mine = write(tmp_path / "cases.yaml", BY_TARGETS), write(tmp_path / "mine.py", DERIVED)
+    ran = conformance("repro", "derived", "-b", mine, "--cases", cases, "--check", check)
+    assert (ran.code, ran.err) == (0, "")
+    assert "class " not in ran.out and "super" not in ran.out and "torch.autograd.grad" in ran.out
+    out, error = run_bare(ran.out)
+    observed, exact = (float(line.split(":")[1]) for line in out.splitlines() if line[:5] in ("obser", "exact"))
+    assert observed == pytest.approx(2 * exact, rel=1e-5), error
+
+
+def test_an_adapter_that_cannot_be_specialised_is_carried_along(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "while True:\n    return (result * 2).astype(logits.dtype)")
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert "module('backends.contract'" in ran.out
+    out, error = run_bare(ran.out)
+    assert "observed:" in out and "ulp of float32" in out, error
+
+
+def test_a_recorded_run_gives_the_same_script_and_an_issue(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    live = conformance("repro", "plain", "-b", mine, "--cases", cases).out
+    assert conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q").code == 1
+    mine.unlink()  # the adapter is gone: the results hold its source
+    options = ("repro", "plain", "-b", "mine", "--cases", cases, "--run", "run")
+    assert conformance(*options).out == live
+    draft = conformance(*options, "--issue").out
+    assert live.strip() in draft
+    for part in ("# softmax in float32", "## What happens", "## What is expected", "0.79", "numpy", "not reported"):
+        assert part in draft, part
+    ran = conformance(*options, "--output", "drafts")
+    assert ran.out.split() == ["drafts/plain-mine.py", "drafts/plain-mine.md"]
+    assert Path("drafts/plain-mine.py").read_text() == live
+
+
+def test_the_dossier_holds_every_defect_once_and_is_the_same_each_time(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
+    ran = conformance("dossier", "run", "--output", "one", "--cases", cases)
+    assert ran.out == "one/numpy.md\n"
+    text = Path("one/numpy.md").read_text()
+    assert text.startswith("# numpy: what does not conform")
+    assert "no flag: softmax, value, class F" in text and "```python" in text
+    lines = Path("run/outcomes.jsonl").read_text().splitlines()
+    outcomes = [line for line in lines if '"record":"outcome"' in line]
+    others = [line for line in lines if line not in outcomes]
+    write(tmp_path / "other" / "outcomes.jsonl", "\n".join([*others[:-1], *reversed(outcomes), others[-1]]) + "\n")
+    conformance("dossier", "other", "--output", "two", "--cases", cases)
+    assert Path("two/numpy.md").read_text() == text
+
+
+def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
+    evil = "<script>x</script> | # h \x1b[31m ``` [a](b)"
+    lines = [json.loads(line) for line in Path("run/outcomes.jsonl").read_text().splitlines()]
+    for line in lines:
+        if line["record"] == "outcome" and line["verdict"] == "fail":
+            line.update(message=evil, case=evil if line["check"] == "value" else line["case"], observed=evil)
+    write(tmp_path / "run" / "outcomes.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    assert conformance("dossier", "run", "--output", "out", "--cases", cases).code == 0
+    text = Path("out/numpy.md").read_text()
+    assert "\x1b" not in text
+    outside = "".join(part for number, part in enumerate(text.split("```")) if number % 2 == 0)
+    assert "<script>" not in outside and "[a](b)" not in outside
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("nothing",), "there is no case"),
+        (("plain", "--check", "speed"), "checks made"),
+        (("plain", "--dtype", "float63"), "float63"),
+        (("plain", "--run", "nowhere"), "no run"),
+    ],
+)
+def test_wrong_usage_is_said(conformance: Run, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+    cases, mine = prepare(tmp_path, "return result")
+    ran = conformance("repro", *options, "-b", mine, "--cases", cases)
+    assert ran.code == 2 and said in ran.err and not ran.out

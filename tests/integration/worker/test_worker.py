@@ -1,0 +1,174 @@
+"""Requests performed in this process: every fault that leaves the process alive."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from conformance.worker import worker
+from conformance.worker.evaluation import Evaluator, same_bits
+from conformance.worker.exchange import Observation, Request
+from tests.support import fake_backends
+
+
+def request(key: int = 1, first: float = fake_backends.TRIGGER, **changes: Any) -> Request:
+    logits = np.array([[first, 2.0, 3.0], [0.5, 1.0, 1.5]])
+    fields: dict[str, Any] = {"operation": "softmax", "logits": logits, "operands": {}, "options": (("axis", 1),)}
+    return Request(key=key, **(fields | changes))
+
+
+def observe(name: str, sent: Request | None = None) -> Observation:
+    return Evaluator(fake_backends.create(name, 1)).observe(request() if sent is None else sent)
+
+
+@pytest.fixture
+def started() -> Iterator[None]:
+    worker.start("Derived", 1, None, creator="tests.support.fake_backends:create")
+    yield
+    worker._state.clear()
+
+
+def test_value_gradient_and_repeat() -> None:
+    seen = observe("Sound", request(upstream=np.ones((2, 3)), repeat=True))
+    assert seen.failure is None and seen.gradient_failure is None
+    assert (
+        seen.value is not None
+        and seen.value_with_gradient is not None
+        and same_bits(seen.value, seen.value_with_gradient)
+    )
+    assert seen.gradient is not None and np.abs(seen.gradient).max() < 1e-12
+    assert (seen.repeatable, seen.modified, seen.warnings) == (True, (), ())
+    assert 0 < seen.seconds < 1
+
+
+def test_nothing_is_asked_for_that_was_not_requested() -> None:
+    seen = observe("GradientFails")
+    assert seen.repeatable is None and seen.gradient is None and seen.gradient_failure is None
+
+
+@pytest.mark.parametrize("layout", ["transposed", "sliced", "reversed", "misaligned"])
+def test_layouts_reach_the_backend(layout: str) -> None:
+    plain, arranged = observe("Sound"), observe("Sound", request(layout=layout))
+    assert plain.value is not None and arranged.value is not None
+    assert np.allclose(plain.value, arranged.value) and arranged.modified == ()
+
+
+def test_broadcast_leaves_operands_that_differ_as_they_are() -> None:
+    logits = np.ones((2, 3))
+    sent = request(
+        operation="cross_entropy", logits=logits, operands={"targets": np.array([0, 1])}, options=(), layout="broadcast"
+    )
+    assert observe("Sound", sent).failure is None
+    unequal = observe("Sound", request(layout="broadcast")).failure
+    assert unequal is not None and unequal.kind == "adapter" and "equal at all positions" in unequal.message
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "type_", "message"),
+    [
+        ("Raises", "raised", "ValueError", "xxx"),
+        ("RaisesUnprintable", "raised", "Mute", "could not be read"),
+        ("RaisesInFramework", "raised", "", ""),
+        ("LeavesBySystemExit", "raised", "SystemExit", "7"),
+        ("Lacks", "unsupported", "Unsupported", "no such feature"),
+        ("Slips", "adapter", "AttributeError", "no_such_method"),
+        ("ReturnsNone", "adapter", "NoneType", "the value cannot be read"),
+        ("ReturnsText", "adapter", "str", "dtype <U3"),
+        ("ReturnsRagged", "adapter", "list", "ValueError"),
+        ("ReturnsLazilyFailing", "adapter", "_Lazy", "computed too late"),
+    ],
+)
+def test_faults(name: str, kind: str, type_: str, message: str) -> None:
+    failure = observe(name, request(upstream=np.ones((2, 3)), repeat=True)).failure
+    assert failure is not None and failure.kind == kind and len(failure.message) <= 500
+    assert type_ in failure.type and message in failure.message
+    if kind == "raised":
+        assert failure.where.startswith("tests/support/fake_backends.py:")
+
+
+def test_a_call_that_does_not_fit_is_the_adapters_fault() -> None:
+    unfit = observe("Sound", request(options=(("axes", 1),))).failure
+    unknown = observe("Sound", request(operation="hardmax")).failure
+    assert unfit is not None and (unfit.kind, unfit.type) == ("adapter", "TypeError")
+    assert unknown is not None and (unknown.kind, unknown.type) == ("adapter", "AttributeError")
+
+
+def test_a_refusal_by_the_framework_under_the_adapter_is_raised() -> None:
+    failure = observe("Sound", request(options=(("axis", 5),))).failure
+    assert failure is not None and (failure.kind, failure.type) == ("raised", "AxisError") and failure.where
+
+
+def test_interrupts_pass_in_the_engines_own_process() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        observe("Interrupts")
+
+
+def test_failing_gradients_leave_the_value() -> None:
+    seen = observe("GradientFails", request(upstream=np.ones((2, 3)), repeat=True))
+    assert seen.value is not None and seen.failure is None and seen.repeatable is True
+    assert seen.gradient_failure is not None and seen.gradient_failure.kind == "raised"
+    pair = observe("GradientIsNoPair", request(upstream=np.ones((2, 3)))).gradient_failure
+    assert pair is not None and pair.kind == "adapter" and "differentiate" in pair.message
+
+
+def test_modified_inputs_are_named_and_do_not_spoil_the_next_request() -> None:
+    sent = request()
+    evaluator = Evaluator(fake_backends.create("Modifies", 1))
+    first, second = evaluator.observe(sent), evaluator.observe(sent)
+    assert first.modified == second.modified == ("logits",)
+    assert first.value is not None and second.value is not None and same_bits(first.value, second.value)
+    targets = {"targets": np.array([1, 2])}
+    seen = observe("ModifiesTargets", request(operation="cross_entropy", operands=targets, options=()))
+    assert seen.modified == ("targets",) and targets["targets"].tolist() == [1, 2]
+    assert observe("WritesBeside", request(layout="sliced")).modified == ("logits",)
+
+
+def test_repeatability() -> None:
+    assert observe("Unsteady", request(repeat=True)).repeatable is False
+    reused = observe("ReusesItsOutput", request(repeat=True))
+    assert reused.value == 1 and reused.repeatable is False
+
+
+def test_warnings_are_recorded_once_and_go_nowhere() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert observe("Warns", request(repeat=True)).warnings == ("UserWarning: implicit dimension",)
+
+
+def test_python_operands_are_handed_over_as_they_are() -> None:
+    seen = observe("Sound", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
+    assert seen.failure is not None and seen.failure.type == "TypeError"
+
+
+def test_same_bits() -> None:
+    nan = np.array([np.nan])
+    assert same_bits(nan, nan.copy()) and not same_bits(np.array(0.0), np.array(-0.0))
+    assert not same_bits(np.zeros(2), np.zeros((2, 1))) and not same_bits(np.zeros(2), np.zeros(2, np.float32))
+    large = np.zeros((300, 300), ml_dtypes.bfloat16)
+    assert same_bits(large, large.T) and not same_bits(large, large + 1)
+
+
+@pytest.mark.usefixtures("started")
+def test_description() -> None:
+    description = worker.describe()
+    assert (description.name, description.framework, description.versions) == ("Derived", "numpy", {"fake": "1.0"})
+    assert (description.device, description.mode, description.overridden) == ("cpu", "eager", ("softmax",))
+    source = description.sources["softmax"]
+    assert source.file == "tests/support/fake_backends.py" and source.line > 1
+    assert source.text.startswith("def softmax(self") and "super()" in source.text
+
+
+@pytest.mark.usefixtures("started")
+def test_perform_keeps_the_order() -> None:
+    seen = worker.perform([request(key) for key in (5, 3, 4)])
+    assert [each.key for each in seen] == [5, 3, 4]
+
+
+def test_perform_needs_a_backend() -> None:
+    with pytest.raises(RuntimeError, match="call start first"):
+        worker.perform([])

@@ -1,1 +1,0 @@
-"""Tests of the site, and its figures: ``python -m tests.reports.site``."""

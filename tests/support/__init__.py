@@ -1,0 +1,1 @@
+"""What tests share: made inputs, fake and faulty backends, adversaries of the bounds, and helpers."""

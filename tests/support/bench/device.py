@@ -1,0 +1,46 @@
+"""Backends whose device goes by another name than the processor's: what is asked of an accelerator is asked of them."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from conformance.backends.jax import Jax
+from conformance.backends.numpy import Numpy
+from conformance.backends.torch import Torch
+
+
+class OnTorch(Torch):
+    """PyTorch's own code for devices, and a clock."""
+
+    devices = ("cpu:0",)
+
+    def device_seconds(self, function, rounds):
+        times = []
+        for _ in range(rounds):
+            begin = perf_counter()
+            function()
+            times.append(perf_counter() - begin)
+        return times
+
+
+class OnJax(Jax):
+    """JAX's own code for devices, which tells no time and whose allocator tells no memory."""
+
+    devices = ("elsewhere",)
+
+    def __init__(self, *, device="", mode="", threads=1):
+        super().__init__(device="cpu", mode=mode, threads=threads)
+        self.device = "elsewhere"
+
+
+class Bare(Numpy):
+    """A device of which nothing is known."""
+
+    devices = ("nowhere",)
+
+
+class Breaks(Bare):
+    """A device that fails when its memory is streamed."""
+
+    def device_streams(self, size):
+        raise MemoryError("no room")

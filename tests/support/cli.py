@@ -1,0 +1,83 @@
+"""What the tests of the command line share: a small case file, adapters of a third party, and the process itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CASES = """\
+theme: small
+cases:
+  - id: plain
+    why: logits need not sum to one
+    flags: [double-softmax]
+    op: cross_entropy
+    logits: [[1.2, 2.4, 3.6]]
+    targets: [1]
+    dtypes: [float64, float32]
+  - id: rows
+    why: softmax by rows
+    op: softmax
+    logits: [[0.5, 0.5], [2.0, -1.0]]
+    dtypes: [float32]
+"""
+
+#: A third party's adapter: one function, the rest inherited.
+MINE = """\
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+class Mine(Numpy):
+    def softmax(self, logits, *, axis):
+        powers = np.exp(logits - logits.max(axis, keepdims=True))
+        return {result}
+"""
+GOOD = "powers / powers.sum(axis, keepdims=True)"
+WRONG = "powers / powers.sum()"
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must hold one JSON document and nothing else."""
+        return json.loads(self.out)
+
+
+#: The ``conformance`` fixture: the command line in this process.
+Run = Callable[..., Ran]
+
+
+def write(path: Path, text: str = CASES) -> Path:
+    """A file of ``text``, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return path
+
+
+def adapter(folder: Path, result: str = GOOD, name: str = "mine.py") -> str:
+    """The path of an adapter whose softmax returns ``result``."""
+    return str(write(folder / name, MINE.format(result=result)))
+
+
+def process(*arguments: object, folder: Path, environment: dict[str, str] | None = None) -> Ran:
+    """``python -m conformance`` in ``folder``, as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", *map(str, arguments)],
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    return Ran(done.returncode, done.stdout, done.stderr)

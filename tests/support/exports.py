@@ -1,0 +1,75 @@
+"""Runs written for tests: every verdict, and text that tries to be something else than text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from conformance.cli import main
+from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.verdicts import VERDICTS
+from conformance.reports.merge import Merged, merge
+from conformance.results.store import Writer
+
+#: Markup, escapes, table borders, workflow commands, formulas, and characters that XML cannot hold.
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</testcase>]]>&amp;<!--",
+    "a | b\n| c |\r\n# title",
+    "![x](http://example.test/x.png) **bold** `code` @someone",
+    "\x1b[31mred\x1b[0m \x00\x08\x7f",
+    "\ufffe\uffff\U0001f600",
+    "::error file=a,line=1::b\n::stop-commands::x",
+    "100%0A::warning::y",
+    "=cmd|' /C calc'!A0",
+    "@SUM(1+1)",
+    '"quoted", and; split\t',
+)
+
+
+def outcome(**changed: Any) -> Outcome:
+    """A failing check, as changed."""
+    base: dict[str, Any] = {
+        "case": "some-case", "theme": "some-theme", "backend": "some", "version": "1.2", "device": "cpu",
+        "dtype": "float32", "mode": "eager", "layout": "contiguous", "op": "cross_entropy", "reduction": "mean",
+        "check": "value", "verdict": "fail", "message": "0 instead of 1", "seconds": 0.25, "source": "some.py:3",
+    }  # fmt: skip
+    return Outcome(**{**base, **changed})
+
+
+def of_every_verdict() -> list[Outcome]:
+    """One outcome for each verdict."""
+    return [outcome(case=f"case-{n}", verdict=verdict) for n, verdict in enumerate(VERDICTS)]
+
+
+def hostile() -> list[Outcome]:
+    """Failing checks with a hostile text in every field that a stranger writes."""
+    return [
+        outcome(case=text, theme=text, backend=text, version=text, message=text, observed=text, expected=text,
+                worst_input={"x": text}, source=text, op=text, check=text, reduction=text, dtype=text, layout=text)
+        for text in HOSTILE
+    ]  # fmt: skip
+
+
+def write_run(
+    folder: Path,
+    outcomes: Iterable[Outcome],
+    *,
+    complete: bool = True,
+    backends: Iterable[BackendRecord] = (),
+    started: str = "2026-01-02T03:04:05+00:00",
+) -> Merged:
+    """A run with these outcomes, read back."""
+    with Writer(folder, Header(suite="0.1.0", started=started)) as writer:
+        for backend in backends:
+            writer.describe(backend)
+        writer.write(outcomes)
+        if complete:
+            writer.finish(Footer(counts={}, seconds=1.0, complete=True))
+    return merge([folder])
+
+
+def report(run: Path, folder: Path, *arguments: object) -> int:
+    """``conformance report`` on a run."""
+    return main(["report", str(run), "--output", str(folder / "report"), "--details", "0", *map(str, arguments)])

@@ -1,0 +1,341 @@
+"""Fake backends over NumPy: a sound one, and one class for each way in which a backend can go wrong.
+
+``create`` takes a class's name where the real discovery takes a specification.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+NUMPY_WAS_EARLY = "numpy" in sys.modules and "OMP_NUM_THREADS" not in os.environ
+
+import numpy as np  # noqa: E402
+
+from conformance.backends.contract import Backend, Call, Unsupported  # noqa: E402
+
+#: A first logit of this value triggers the faults that hit one request only.
+TRIGGER = 13.0
+
+
+class Sound(Backend):
+    """Shifted softmax in float64, its gradient by formula."""
+
+    framework = "numpy"
+    profile = "fake"
+
+    def versions(self) -> dict[str, str]:
+        return {"fake": "1.0"}
+
+    def settings(self) -> dict[str, str]:
+        return {"threads": os.environ.get("OMP_NUM_THREADS", "")}
+
+    def tensor(self, array: Any) -> Any:
+        return array
+
+    def array(self, tensor: Any) -> Any:
+        return np.asarray(tensor)
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        powers = np.exp(logits - logits.max(axis, keepdims=True))
+        return powers / powers.sum(axis, keepdims=True)
+
+    def log_softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return np.log(self.softmax(logits, axis=axis))
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        return -np.take_along_axis(log_probabilities, targets[:, None], 1)[:, 0].sum()
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return self.nll_loss(self.log_softmax(logits, axis=1), targets)
+
+    def differentiate(self, call: Call, logits: Any, upstream: Any) -> tuple[Any, Any]:
+        value = self.evaluate(call, logits)
+        if call.operation != "softmax":
+            raise Unsupported("no gradient")
+        return value, value * (upstream - (upstream * value).sum(-1, keepdims=True))
+
+
+class Faulty(Sound):
+    """Goes wrong by ``fault`` where the first logit is the trigger."""
+
+    def evaluate(self, call: Call, logits: Any) -> Any:
+        if logits.flat[0] == TRIGGER:
+            return self.fault(call, logits)
+        return super().evaluate(call, logits)
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        raise NotImplementedError
+
+
+class Exits(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        os.write(2, b"the last words\n")
+        os._exit(3)
+
+
+class ExitsWithSuccess(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        os._exit(0)
+
+
+class Segfaults(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return ctypes.string_at(0)
+
+
+class Aborts(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        os.abort()
+
+
+class Sleeps(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        time.sleep(600)
+
+
+class HangsInC(Faulty):
+    """Holds the interpreter's lock, so that no Python signal handler can run."""
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        ctypes.PyDLL(None).sleep(600)
+
+
+class PrintsForever(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        while True:
+            print("chatter" * 100)
+
+
+class Chatty(Sound):
+    """Prints on every call, from Python and from below it."""
+
+    def evaluate(self, call: Call, logits: Any) -> Any:
+        print("from Python")
+        os.write(1, b"from below\n")
+        os.write(2, b"to standard error\n")
+        return super().evaluate(call, logits)
+
+
+class LeavesBySystemExit(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        sys.exit(7)
+
+
+class Interrupts(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        raise KeyboardInterrupt
+
+
+class Raises(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        raise ValueError("x" * 2000)
+
+
+class RaisesUnprintable(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        raise Mute
+
+
+class RaisesInFramework(Faulty):
+    """An AttributeError from inside the framework is its own refusal, and no slip of the adapter's."""
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        return np.linalg.norm(logits.astype(object).ravel(), "no such")  # type: ignore[call-overload]
+
+
+class Lacks(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        raise Unsupported("no such feature")
+
+
+class Slips(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return logits.no_such_method()
+
+
+class ReturnsNone(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return None
+
+
+class ReturnsText(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return "1.5"
+
+
+class ReturnsRagged(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return [[1.0], [2.0, 3.0]]
+
+
+class _Lazy:
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("computed too late")
+
+
+class ReturnsLazilyFailing(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        return _Lazy()
+
+
+class Modifies(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        logits *= 2
+        return call.apply(self, logits / 2)
+
+
+class ModifiesTargets(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        value = call.apply(self, logits)
+        call.operands["targets"][...] = 0
+        return value
+
+
+class WritesBeside(Faulty):
+    """Treats a strided view as if it were contiguous, and writes there."""
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        value = call.apply(self, logits.copy())
+        np.lib.stride_tricks.as_strided(logits, (2,), (logits.itemsize,))[1] = 0
+        return value
+
+
+class Unsteady(Faulty):
+    calls = 0
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        self.calls += 1
+        return call.apply(self, logits) + self.calls
+
+
+class ReusesItsOutput(Faulty):
+    """Returns the same buffer for every call: what was returned first must have been read by then."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.output = np.zeros(())
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        self.output += 1
+        return self.output
+
+
+class Warns(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        warnings.warn("implicit dimension", UserWarning, stacklevel=1)
+        warnings.warn("implicit dimension", UserWarning, stacklevel=1)
+        return call.apply(self, logits)
+
+
+class GradientFails(Sound):
+    def differentiate(self, call: Call, logits: Any, upstream: Any) -> tuple[Any, Any]:
+        raise ArithmeticError("no gradient today")
+
+
+class GradientIsNoPair(Sound):
+    def differentiate(self, call: Call, logits: Any, upstream: Any) -> Any:
+        return self.evaluate(call, logits)
+
+
+class Dies(Sound):
+    """Dies at every call."""
+
+    def evaluate(self, call: Call, logits: Any) -> Any:
+        os._exit(1)
+
+
+class StartsOnce(Faulty):
+    """Dies, and cannot be started again."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        mark = os.environ["CONFORMANCE_TEST_MARK"]
+        if os.path.exists(mark):
+            raise OSError("the device is lost")
+        open(mark, "w").close()
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        os._exit(1)
+
+
+class HasChildren(Sound):
+    """Starts a process of its own that would outlive it."""
+
+    def settings(self) -> dict[str, str]:
+        import subprocess
+
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        return {"child": str(child.pid)}
+
+
+class FailsToImport(Sound):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        import no_such_framework  # type: ignore[import-not-found]  # noqa: F401
+
+
+class SlowToImport(Sound):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        time.sleep(600)
+
+
+class DiesAtImport(Sound):
+    def __init__(self, **options: Any) -> None:
+        os.write(2, b"Illegal instruction, they said\n")
+        os._exit(132)
+
+
+class RaisesStrangely(Sound):
+    """Raises what cannot be sent to another process."""
+
+    def __init__(self, **options: Any) -> None:
+        class Local(Exception):
+            def __init__(self, one: object, two: object) -> None:
+                super().__init__("strange")
+                self.lock = __import__("threading").Lock()
+
+        raise Local(1, 2)
+
+
+def threads_at_import(spec: str, threads: int, cache: Path | None = None) -> Backend:
+    """A creator for ``Sound`` that shows whether NumPy was there before the thread pools were set."""
+    backend = create("Sound", threads)
+    backend.settings = lambda: {"early": str(NUMPY_WAS_EARLY)}  # type: ignore[method-assign]
+    return backend
+
+
+class Keeps(Sound):
+    """Shows the folder that it was given for what it compiles."""
+
+    folder: Path | None = None
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        cls.folder = cache
+
+    def settings(self) -> dict[str, str]:
+        return {"cache": str(self.folder)}
+
+
+class Derived(Sound):
+    """Overrides one function of an adapter."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return super().softmax(logits, axis=axis)
+
+
+def create(spec: str, threads: int, cache: Path | None = None) -> Backend:
+    kind: type[Backend] = globals()[spec]
+    kind.prepare(threads=threads, cache=cache)
+    return kind(threads=threads)

@@ -1,0 +1,184 @@
+"""Runs the generated script of every registered defect in a bare process and holds it against the observation.
+
+``python -m tests.support.reproducers [BACKEND...]`` runs them one by one (some minutes) and prints the counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from conformance.backends.discovery import create
+from conformance.cases.load import Entry, load_suite
+from conformance.judge.identities import identity_names
+from conformance.model.errors import UsageError
+from conformance.model.records import Outcome
+from conformance.places import CASES
+from conformance.profiles.profile import Defect
+from conformance.repro.script import reproducer
+from conformance.run.launch import subject_of
+from conformance.run.plan import Plan
+from conformance.worker.local import judge_locally
+from conformance.worker.worker import start
+
+#: Backends whose scripts share a process: those of one framework's machinery.
+FAMILIES = {
+    "jax": ("jax", "jax:logsumexp", "optax", "optax:safe"),
+    "tensorflow": ("tensorflow",),
+    "torch": ("torch",),
+}
+SPECS = tuple(spec for family in FAMILIES.values() for spec in family)
+#: Runs every script of a list in one process, without the project: what each printed and raised, as JSON.
+RUNNER = """
+import contextlib, io, json, runpy, sys
+results = []
+for path in json.load(open(sys.argv[1])):
+    printed, raised = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(printed):
+            runpy.run_path(path)
+    except Exception as error:
+        raised = f"{type(error).__name__}: {error}"
+    results.append([printed.getvalue(), raised])
+json.dump(results, open(sys.argv[2], "w"))
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding and its script."""
+
+    outcome: Outcome
+    script: str
+
+
+@cache
+def findings(spec: str, *, all_cases: bool) -> list[Shown]:
+    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction.
+
+    The backend runs in this process, which may have imported its framework already.
+    """
+    suite = load_suite((CASES,)).entries
+    before = dict(os.environ)
+    try:
+        description = start(spec, 1, None)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    subject = subject_of(spec, description)
+    defects = [each for each in subject.profile.known if not each.modes or subject.mode in each.modes]
+    transformed = any(check in identity_names() for each in defects for check in each.checks)
+    plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
+    entries = {entry.case.id: entry for entry in suite}
+    rows = [row for unit in judge_locally(create(spec, 1), plan, subject) for row in unit if row.verdict == "known"]
+    return [Shown(row, reproducer(entries[row.case], row, description.sources)) for row in rows]
+
+
+def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
+    named = {case for entry in register for case in entry.cases}
+    return [entry for entry in suite if "*" in named or entry.case.id in named]
+
+
+def _one_each(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
+    """For each entry its first case, in one dtype and reduction: compiling is what takes the time."""
+    by_id = {entry.case.id: entry for entry in suite}
+    found: dict[tuple[str, str, str], Entry] = {}
+    for defect in register:
+        entry = by_id[defect.cases[0]]
+        case = entry.case
+        dtypes = [each for each in ("float32", "float16", *case.dtypes) if each in (defect.dtypes or case.dtypes)]
+        dtype = next(each for each in dtypes if each in case.dtypes)
+        reduction = defect.reductions[0] if defect.reductions else case.reductions[0]
+        narrow = msgspec.structs.replace(case, dtypes=(dtype,), reductions=(reduction,), layouts=case.layouts[:1])
+        found[(case.id, dtype, reduction)] = replace(entry, case=narrow)
+    return list(found.values())
+
+
+def entry_of(shown: Shown) -> str:
+    """The register entry that describes a finding."""
+    return shown.outcome.message.partition("[known: ")[2].partition(",")[0]
+
+
+def run_together(shown: Sequence[Shown], folder: Path) -> list[tuple[str, str]]:
+    """What each script printed and raised, in one bare process."""
+    paths = []
+    for number, each in enumerate(shown):
+        path = folder / f"{number}.py"
+        path.write_text(each.script, encoding="utf-8")
+        paths.append(str(path))
+    (folder / "list.json").write_text(json.dumps(paths))
+    (folder / "runner.py").write_text(RUNNER)
+    done = _python(folder, "runner.py", "list.json", "results.json")
+    assert done.returncode == 0, done.stderr
+    return [(out, error) for out, error in json.loads((folder / "results.json").read_text())]
+
+
+def run_bare(script: str) -> tuple[str, str]:
+    """What a script prints, and the last line of its error, in a process and a folder of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name, "reproducer.py").write_text(script, encoding="utf-8")
+        done = _python(Path(name), "reproducer.py")
+    return done.stdout, done.stderr.strip().splitlines()[-1] if done.returncode else ""
+
+
+def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    command = [sys.executable, "-I", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def problem(outcome: Outcome, printed: str, raised: str) -> str:
+    """How a script's output differs from the recorded observation; empty where it agrees."""
+    observed = [line.partition("observed:")[2].strip() for line in printed.splitlines() if "observed:" in line]
+    if outcome.check == "policy" and not raised:
+        return "" if observed else "nothing printed"
+    if outcome.check == "error":
+        return "" if observed and not raised else f"raised {raised!r}"
+    if outcome.observed is None:
+        message = outcome.message.partition(" (at ")[0]
+        return "" if raised and raised in message else f"raised {raised!r}, recorded {message!r}"
+    if raised:
+        return f"raised {raised}"
+    numbers = [float(line.split()[0]) for line in observed]
+    wanted = float(outcome.observed)
+    return "" if any(str(each) == str(wanted) for each in numbers) else f"{numbers} instead of {wanted}"
+
+
+def main() -> int:
+    """Run all, one process each."""
+    bad = total = 0
+    for spec in sys.argv[1:] or SPECS:
+        try:
+            shown = findings(spec, all_cases=True)
+        except UsageError as error:
+            print(f"{spec}: {error}")
+            bad += 1
+            continue
+        wrong = []
+        for each in shown:
+            said = problem(each.outcome, *run_bare(each.script))
+            if said:
+                wrong.append(f"  {each.outcome.case}, {each.outcome.dtype}, {each.outcome.check}: {said}")
+        longest = max((len(re.sub(r'"[^"]{90,}"', "", each.script).splitlines()) for each in shown), default=0)
+        print(
+            f"{spec}: {len(shown) - len(wrong)} of {len(shown)} scripts show what is recorded; {longest} lines at most"
+        )
+        print(*wrong, sep="\n", end="\n" if wrong else "")
+        bad += len(wrong)
+        total += len(shown)
+    print(f"{total} scripts, {bad} wrong")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tests of the site, and its figures: ``python -m tests.support.site``."""

@@ -1,0 +1,315 @@
+"""Every form of a spec finds its backend, and every mistake in one is told with its hint."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import pickle
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from conformance.backends import discovery
+from conformance.backends.contract import Backend
+from conformance.backends.discovery import (
+    BackendLookupError,
+    BrokenBackend,
+    FrameworkMissing,
+    UnknownBackend,
+    UnknownVariant,
+    create,
+    find,
+    installed,
+    names,
+    profile,
+)
+from conformance.backends.numpy import Numpy
+
+ONE = """
+    import numpy as np
+    from conformance.backends.numpy import Numpy
+
+    class Mine(Numpy):
+        modes = ("eager", "fast")
+
+        def softmax(self, logits, *, axis):
+            return np.ones_like(logits)
+"""
+TWO = (
+    ONE
+    + """
+    class Other(Mine):
+        pass
+
+    ready = Other(mode="fast")
+"""
+)
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return str(path)
+
+
+def refused(kind: type[BackendLookupError], spec: str, *words: str) -> BackendLookupError:
+    with pytest.raises(kind) as caught:
+        create(spec)
+    error = caught.value
+    assert isinstance(error, LookupError) and error.problem and error.hint
+    for word in words:
+        assert word in str(error)
+    return error
+
+
+def without(monkeypatch: pytest.MonkeyPatch, framework: str) -> None:
+    known = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, package=None: None if name == framework else known(name, package)
+    )
+
+
+class TestPackage:
+    def test_name(self) -> None:
+        found = find("numpy")
+        assert (found.name, found.framework, found.profile, found.source) == ("numpy", "numpy", "numpy", "package")
+        assert isinstance(create("numpy"), Numpy)
+
+    @pytest.mark.parametrize(
+        ("spec", "name", "device", "mode"),
+        [
+            ("torch", "torch", "", ""),
+            ("torch:cpu", "torch", "cpu", ""),
+            ("torch:eager:cpu", "torch", "cpu", "eager"),
+            ("torch:compile", "torch:compile", "", "compile"),
+            ("torch:module:cuda", "torch:cuda:module", "cuda", "module"),
+            ("jax:logsumexp", "jax:logsumexp", "", "logsumexp"),
+            ("optax:eager", "optax:eager", "", "eager"),
+            ("tensorflow:gpu:xla", "tensorflow:gpu:xla", "gpu", "xla"),
+        ],
+    )
+    def test_variants(self, spec: str, name: str, device: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        found = find(spec)
+        assert (found.name, found.device, found.mode, found.spec) == (name, device, mode, spec)
+
+    def test_variants_reach_the_backend(self) -> None:
+        backend = create("numpy:cpu:eager", threads=3)
+        assert (backend.device, backend.mode, backend.threads) == ("cpu", "eager", 3)
+
+    @pytest.mark.parametrize("spec", ["numpy:gpu", "numpy:eager:eager", "numpy:cpu:cpu", "numpy:", "numpy:cpu:eager:x"])
+    def test_unknown_variant(self, spec: str) -> None:
+        refused(UnknownVariant, spec, "Devices: cpu; modes: eager")
+
+    def test_unknown_name_with_a_suggestion(self) -> None:
+        refused(UnknownBackend, "numpi", "did you mean numpy?", "path/to/file.py")
+        refused(UnknownBackend, "", "Write one of jax, numpy")
+
+    def test_framework_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        without(monkeypatch, "torch")
+        refused(FrameworkMissing, "torch", "PyTorch is not installed", "pip install torch")
+        assert not [found for found in installed() if found.framework == "torch"]
+
+    def test_installed_shows_the_profiles_variants(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        shown = [found.spec for found in installed() if found.source == "package"]
+        assert shown == ["jax", "jax:logsumexp", "numpy", "optax", "optax:safe", "tensorflow", "torch"]
+
+    def test_a_framework_that_fails_on_import(self, tmp_path: Path) -> None:
+        write(tmp_path / "optax.py", "raise ImportError('libfoo.so.3 is missing')")
+        code = (
+            "from conformance.backends.discovery import create\n"
+            "try: create('optax')\nexcept LookupError as e: print(repr(e), e)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+        )
+        assert "BrokenBackend" in done.stdout and "libfoo.so.3 is missing" in done.stdout, done.stderr
+
+    def test_nothing_is_imported_before_it_is_needed(self) -> None:
+        code = """
+            import sys
+            from conformance.backends.discovery import find, installed
+            installed()
+            find("numpy")
+            print(sorted({"torch", "jax", "tensorflow", "optax", "pandas", "ml_dtypes"} & set(sys.modules)))
+        """
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
+
+class TestFile:
+    def test_its_only_class(self, tmp_path: Path) -> None:
+        spec = write(tmp_path / "mine.py", ONE)
+        assert (find(spec).name, find(spec).source) == ("mine", "file")
+        backend = create(spec)
+        assert type(backend).__name__ == "Mine" and isinstance(backend, Numpy) and backend.profile == "numpy"
+
+    @pytest.mark.parametrize(
+        ("suffix", "kind", "mode"),
+        [
+            (":Mine", "Mine", "eager"),
+            (":Other:fast", "Other", "fast"),
+            (":Other:cpu:fast", "Other", "fast"),
+            (":ready", "Other", "fast"),
+        ],
+    )
+    def test_one_of_several(self, tmp_path: Path, suffix: str, kind: str, mode: str) -> None:
+        backend = create(write(tmp_path / "mine.py", TWO) + suffix)
+        assert (type(backend).__name__, backend.mode) == (kind, mode)
+
+    def test_variant_of_its_only_class(self, tmp_path: Path) -> None:
+        assert create(write(tmp_path / "mine.py", ONE) + ":fast").mode == "fast"
+        refused(UnknownVariant, f"{tmp_path / 'mine.py'}:fats", "did you mean fast?")
+
+    def test_its_only_instance(self, tmp_path: Path) -> None:
+        spec = write(tmp_path / "mine.py", "from conformance.backends.numpy import Numpy\nready = Numpy(threads=5)\n")
+        assert create(spec).threads == 5
+        refused(UnknownVariant, spec + ":cpu", "name its class")
+
+    def test_files_next_to_it_can_be_imported_but_shadow_nothing(self, tmp_path: Path) -> None:
+        write(tmp_path / "numpy.py", "raise AssertionError('shadowed')")
+        write(tmp_path / "kernel_next_door.py", "answer = 42")
+        spec = write(tmp_path / "mine.py", "import kernel_next_door\n" + textwrap.dedent(ONE))
+        try:
+            assert type(create(spec)).__name__ == "Mine"
+        finally:
+            sys.path.remove(str(tmp_path))
+
+    def test_the_suites_own_file(self) -> None:
+        path = Path(discovery.__file__).with_name("numpy.py")
+        assert type(create(str(path))).__name__ == "Numpy"
+
+    def test_several_classes(self, tmp_path: Path) -> None:
+        refused(UnknownBackend, write(tmp_path / "mine.py", TWO), "Mine, Other", "mine.py:Mine")
+        refused(UnknownBackend, f"{tmp_path / 'mine.py'}:Miine", "Mine, Other", "'Miine'")
+
+    def test_no_class(self, tmp_path: Path) -> None:
+        refused(
+            UnknownBackend,
+            write(tmp_path / "mine.py", "from conformance.backends.numpy import Numpy"),
+            "no class derived from",
+        )
+
+    def test_an_attribute_that_is_no_backend(self, tmp_path: Path) -> None:
+        refused(UnknownBackend, write(tmp_path / "mine.py", ONE) + ":np", "np is no Backend", "Mine")
+
+    def test_a_class_with_gaps(self, tmp_path: Path) -> None:
+        spec = write(
+            tmp_path / "mine.py", "from conformance.backends.contract import Backend\nclass Mine(Backend):\n    pass\n"
+        )
+        refused(BrokenBackend, spec, "Mine lacks array, cross_entropy")
+
+    def test_no_file(self, tmp_path: Path) -> None:
+        write(tmp_path / "kernel.py", ONE)
+        refused(UnknownBackend, str(tmp_path / "kernels.py"), "there is no file", "did you mean", "kernel.py?")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (
+                "import no_such_framework",
+                ("No module named 'no_such_framework'", "pip install no_such_framework", "mine.py:1"),
+            ),
+            ("x = 1\ny = (", ("SyntaxError", "mine.py:2")),
+            ("x = 1\n\nraise RuntimeError('no driver')", ("RuntimeError: no driver", "mine.py:3")),
+            ("import sys\nsys.exit(3)", ("SystemExit: 3", "mine.py:2")),
+        ],
+    )
+    def test_a_failing_import(self, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+        refused(BrokenBackend, write(tmp_path / "mine.py", text), "fails on import", *words)
+
+    def test_a_failing_start(self, tmp_path: Path) -> None:
+        text = ONE + "\n        def __init__(self, **options):\n            raise OSError('no device')\n"
+        refused(BrokenBackend, write(tmp_path / "mine.py", text), "cannot be started: OSError: no device", "mine.py:12")
+
+
+class TestModule:
+    def test_class_and_instance(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(tmp_path / "third_party_kernels.py", TWO)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        assert find("third_party_kernels:Other").source == "module"
+        assert "third_party_kernels" not in sys.modules
+        assert type(create("third_party_kernels:Other")).__name__ == "Other"
+        assert create("third_party_kernels:Mine:fast").mode == "fast"
+        assert create("third_party_kernels:ready").mode == "fast"
+        refused(UnknownBackend, "third_party_kernels:None_such", "does not exist", "Mine, Other")
+
+    def test_no_module(self) -> None:
+        refused(UnknownBackend, "no_such_package.module:Thing", "there is no backend")
+        refused(
+            BrokenBackend,
+            "conformance.backends.no_such_module:Thing",
+            "No module named 'conformance.backends.no_such_module'",
+        )
+
+
+class TestEntryPoint:
+    @pytest.fixture(autouse=True)
+    def _point(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        point = importlib.metadata.EntryPoint("vendor", "conformance.backends.numpy:Numpy", discovery.GROUP)
+        monkeypatch.setattr(
+            "importlib.metadata.entry_points", lambda group: [point] if group == discovery.GROUP else []
+        )
+
+    def test_found_and_created(self) -> None:
+        assert (find("vendor").source, find("vendor").name) == ("entry point", "vendor")
+        assert isinstance(create("vendor"), Numpy)
+        assert create("vendor:eager").mode == "eager"
+        assert "vendor" in [found.spec for found in installed()]
+        refused(UnknownBackend, "vendr", "did you mean vendor?")
+
+
+def test_an_adapter_whose_prepare_names_no_cache_is_started_all_the_same(tmp_path: Path) -> None:
+    text = """
+from conformance.backends.numpy import Numpy
+
+class Mine(Numpy):
+    @classmethod
+    def prepare(cls, *, threads):
+        cls.told = threads
+"""
+    made = create(str(write(tmp_path / "mine.py", text)), threads=3, cache=tmp_path)
+    assert type(made).told == 3  # type: ignore[attr-defined]
+
+
+class TestProfiles:
+    @pytest.mark.parametrize("name", names())
+    def test_every_profile_is_complete(self, name: str) -> None:
+        declared, reference = profile(name), profile("numpy")
+        assert declared["backend"] == name and set(declared) == set(reference)
+        assert set(declared["operations"]) == set(reference["operations"])
+        assert set(declared["policies"]) == set(reference["policies"])
+        for policy, entry in declared["policies"].items():
+            assert entry["documentation"] == "undocumented" or entry["documentation"].startswith("https://"), policy
+            assert set(entry) <= {"value", "documentation", "note", "variants"} and entry["value"] is not None
+        for entry in declared["operations"].values():
+            assert entry["support"] in ("native", "composed", "unsupported")
+            assert entry["documentation"].startswith("https://")
+        assert set(declared["features"].values()) <= {"native", "composed", "unsupported"}
+
+    @pytest.mark.parametrize("name", names())
+    def test_its_variants_exist(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        variants = [
+            *profile(name)["variants"],
+            *(v for p in profile(name)["policies"].values() for v in p.get("variants", [])),
+        ]
+        for variant in variants:
+            assert variant == "default" or find(f"{name}:{variant}").name == f"{name}:{variant}"
+
+    def test_unknown_profile(self) -> None:
+        with pytest.raises(UnknownBackend, match=r"no\.such"):
+            profile("no.such")
+
+
+def test_errors_travel_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(UnknownBackend("what", "do this")))
+    assert (error.problem, error.hint, str(error)) == ("what", "do this", "what\n  hint: do this")
+
+
+def test_a_backend_needs_every_operation() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        Backend()  # type: ignore[abstract]

@@ -1,0 +1,108 @@
+"""The linter finds what loading lets pass, and names what to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cases.lint import Finding, lint, same_number, schema_line
+from conformance.cases.schema import SCHEMA_NAME, write_schema
+from conformance.model.errors import CaseError
+from conformance.model.problem import Problem
+from tests.support.case_files import EXAMPLE, write
+
+LINE = "# yaml-language-server: $schema=schema.json\n"
+
+
+def oracle(problem: Problem, key: str) -> str | list[Any] | None:
+    """Makes up a truth for each key."""
+    truth: dict[str, str | list[Any]] = {"mean": "0.76794954890362488", "none": ["0.5"], "sum": "inf"}
+    return truth.get(key)
+
+
+def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[Finding]:
+    write_schema(folder / SCHEMA_NAME)
+    write(folder, text + addition)
+    return lint([folder], oracle)
+
+
+@pytest.mark.parametrize(
+    "expected", ["{mean: 0.76794954890362488, none: [0.5], sum: .inf}", "{mean: 7.6794954890362488e-1, sum: +.Inf}"]
+)
+def test_nothing_to_mend(tmp_path: Path, expected: str) -> None:
+    assert (
+        findings(tmp_path, f"    expected: {expected}\n    references: [https://a.b/c, pytorch#11752, a/b-c#1]\n") == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "key", "hint"),
+    [
+        ("{mean: 0.76794954890362487}", "mean", "write 0.76794954890362488"),
+        ("{mean: 0.7679}", "mean", "write 0.76794954890362488"),
+        ("{mean: .nan}", "mean", "write 0.76794954890362488"),
+        ("{sum: -.inf}", "sum", "write inf"),
+        ("{none: [0.25]}", "none[0]", "write 0.5"),
+        ("{none: [[0.5]]}", "none", "fill it anew"),
+        ("{none: 0.5}", "none", "fill it anew"),
+        ("{gradient: [[1, 2, 3]]}", "gradient", "remove this key"),
+    ],
+)
+def test_a_value_that_is_not_the_oracles(tmp_path: Path, expected: str, key: str, hint: str) -> None:
+    (found,) = findings(tmp_path, f"    expected: {expected}\n")
+    assert (found.place.line, found.place.key) == (9, f"cases[0].expected.{key}")
+    assert hint in found.hint
+
+
+def test_references_that_nobody_can_follow(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, "    references: [pytorch#1, see the forum]\n")
+    assert "cases.yaml:9: cases[0].references[1]: 'see the forum'" in str(found)
+
+
+def test_a_first_line_that_does_not_name_the_schema(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, text=EXAMPLE)
+    assert found.hint == "write # yaml-language-server: $schema=schema.json"
+    assert schema_line(tmp_path / "a" / "b.yaml", tmp_path / SCHEMA_NAME).endswith("$schema=../schema.json")
+
+
+def test_a_schema_older_than_the_model(tmp_path: Path) -> None:
+    findings(tmp_path)
+    write(tmp_path, "{}", SCHEMA_NAME)
+    (found,) = lint([tmp_path], oracle)
+    assert "older than the model" in found.problem
+
+
+def test_flags_that_no_case_carries(tmp_path: Path) -> None:
+    notes = "flags:\n  used: {bug_class: b, effect: e}\n  idle: {bug_class: b, effect: e, references: [nowhere]}\n"
+    write(tmp_path, notes, "notes.yaml")
+    found = findings(tmp_path, "    flags: [used]\n")
+    assert [(item.place.line, item.problem) for item in found] == [
+        (3, "no case carries the flag 'idle'"),
+        (3, "'nowhere' is no reference that can be followed"),
+    ]
+    assert lint([tmp_path / "cases.yaml"], oracle) == []
+
+
+def test_what_loading_refuses_and_shapes_are_findings_too(tmp_path: Path) -> None:
+    second = EXAMPLE.split("cases:\n")[1].replace("are-logits\n", "two\n").replace("[1]", "[1, 2]")
+    found = findings(tmp_path, second.replace("probabilities-", "") + "  - {id: three}\n")
+    assert [(item.place.line, item.problem.split(" of ")[0]) for item in found] == [
+        (13, "class indices"),
+        (14, "key 'why' is missing"),
+        (14, "key 'op' is missing"),
+    ]
+
+
+def test_a_path_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="no such file"):
+        lint([tmp_path / "none.yaml"], oracle)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("1.50", "1.5", True), ("4.57e-434", "457e-436", True), ("4.57e-434", "0", False), (".nan", "NaN", True)],
+)
+def test_numbers_compare_digit_for_digit(one: str, other: str, *, same: bool) -> None:
+    assert same_number(one, other) is same

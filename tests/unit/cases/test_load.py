@@ -1,0 +1,204 @@
+"""Files and folders to a suite, and every mistake named with file, line, key and hint."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance.cases.load import load_suite
+from conformance.model.errors import CaseError, CaseErrors
+from tests.support.case_files import EXAMPLE, entry, write
+
+
+def test_a_case_is_read_with_its_theme_and_place(tmp_path: Path) -> None:
+    file = write(tmp_path, EXAMPLE)
+    suite = load_suite([file])
+    (only,) = suite.entries
+    assert (only.case.id, only.theme, only.file, only.index) == ("probabilities-are-logits", "worked", file, 0)
+    assert suite.line(only) == 3
+    assert suite.notes is None
+    assert pickle.loads(pickle.dumps(only)).case == only.case
+
+
+def test_folders_are_searched_and_other_files_left_out(tmp_path: Path) -> None:
+    for name in ("b/two.yaml", "a/one.yml", "benchmarks/big.yaml", ".hidden/x.yaml", "z.yaml"):
+        write(tmp_path, EXAMPLE.replace("probabilities", name[0] if name[0] != "." else "h"), name)
+    write(tmp_path, "flags: {}", "notes.yaml")
+    write(tmp_path, "{}", "schema.json")
+    suite = load_suite([tmp_path, tmp_path / "z.yaml"])
+    assert [found.file.relative_to(tmp_path).as_posix() for found in suite.entries] == [
+        "a/one.yml",
+        "b/two.yaml",
+        "z.yaml",
+    ]
+    assert suite.notes is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("none.yaml", "no such file"), ("notes.yaml", "not a case file"), ("x", "no case file")]
+)
+def test_paths_that_hold_no_cases(tmp_path: Path, name: str, problem: str) -> None:
+    write(tmp_path, "flags: {}", "notes.yaml")
+    (tmp_path / "x").mkdir()
+    with pytest.raises(CaseError, match=problem):
+        load_suite([tmp_path / name])
+
+
+def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
+    found = entry(tmp_path, 'logits: [[0x1.8p+1, "-0X1p-1074"]]\ntargets: [0]\nlabel_smoothing: "0x1p-3"')
+    assert found.case.logits == [[3.0, -5e-324]]
+    assert found.case.label_smoothing == 0.125
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "key", "problem", "hint"),
+    [
+        ("logits: [[1]]\ntargets: [0]\naxs: 1", 8, "axs", "unknown key", "did you mean 'axis'"),
+        ("logits: [[1]]\ntargets: {distribution: lables}", 7, "targets.distribution", "unknown word", "'labels'"),
+        ("logits: [[1]]\ntargets: [0]\ndtypes: [float23]", 8, "dtypes[0]", "unknown word", "'float32'"),
+        ("logits: [[1]]\ntargets: [0]\naxis: 1.5", 8, "axis", "expected int", "an integer, or one of default"),
+        ("logits: [[1, 2], [3]]\ntargets: [0]", 6, "logits[1]", "shape", "same length"),
+        ("logits: [[1, yes]]\ntargets: [0]", 6, "logits[0][1]", "'yes' is no number", "1e4"),
+        ("logits: [[1, true]]\ntargets: [0]", 6, "logits[0][1]", "true is no number", "1 or 0"),
+        ("logits: [[1, null]]\ntargets: [0]", 6, "logits[0][1]", "null is no number", "number"),
+        ("logits: [[1, [2]]]\ntargets: [0]", 6, "logits[0][1]", "list next to numbers", "depth"),
+        (f"logits: [[1{'0' * 30}]]\ntargets: [0]", 6, "logits[0][0]", "beyond 64 bits", "float"),
+        ("logits: [[[[[[1]]]]]]\ntargets: [0]", 6, "logits[0][0][0][0][0]", "rank 5", "brackets"),
+        ('logits: [["0x1p+5000"]]\ntargets: [0]', 6, "logits[0][0]", "beyond the range", ".inf"),
+        ("targets: [0]", 3, "", "'logits' is missing", "logits"),
+        ("logits: [[1]]", 3, "", "'targets' is missing", "targets"),
+        ("log_probabilities: [[1]]\nlogits: [[1]]\ntargets: [0]", 6, "log_probabilities", "takes logits", "rename"),
+        ("logits: {distribution: uniform}\ntargets: [0]", 6, "logits", "'shape' is missing", "shape"),
+        (
+            "logits: {distribution: uniform, shape: [65536, 65536]}\ntargets: [0]",
+            6,
+            "logits.shape",
+            "elements",
+            "2**31",
+        ),
+        ("logits: [[1]]\ntargets: [0]\nexpected: {means: 1}", 8, "expected.means", "unknown key", "'mean'"),
+        ("logits: [[1]]\ntargets: [0]\nexpected: {mean: abc}", 8, "expected.mean", "no number", "decimal"),
+        ("logits: [[1]]\ntargets: [0]\nexpect: {}", 8, "expect", "nothing", "error"),
+        ("logits: [[1]]\ntargets: [0]\nreductions: []", 8, "reductions", "empty", "default"),
+        ("logits: [[1]]\ntargets: [0]\ndtypes: [float32, float32]", 8, "dtypes[1]", "twice", "one of the two"),
+        ("logits: [[1]]\ntargets: [0]\ntarget_dtype: int23", 8, "target_dtype", "unknown dtype", "'int32'"),
+        ("logits: [[1]]\ntargets: [0]\nlabel_smoothing: 1.5", 8, "label_smoothing", "within", "expect"),
+        (
+            "logits: [[1, 2]]\ntargets: [0]\nwhere: [[1, 0]]\ntransforms: [forward-mode]",
+            9,
+            "transforms",
+            "mask",
+            "remove",
+        ),
+        ("logits: [[1]]\ntargets: [0]\nwhere: [[1]]\nlabel_smoothing: 0.5", 8, "where", "smoothing", "remove"),
+        ("logits: [[1]]\ntargets: [0]\nwhere: [[true]]", 8, "where[0][0]", "true", "write 1 where"),
+        ("logits: [[1]]\ntargets: [0]\npolicy: integer-logits", 8, "policy", "without `logits_dtype`", "add that"),
+        ("logits: [[1]]\ntargets: [0]\npolicy: masked-target", 8, "policy", "without `where`", "add that"),
+        (
+            "logits: [[1]]\ntargets: [0]\nreductions: [mean, MEAN]\nexpect: {error: no}",
+            8,
+            "reductions",
+            "MEAN beside",
+            "a case of its own",
+        ),
+        ("logits: [[1]]\ntargets: [0]\nlogits_dtype: int64", 8, "logits_dtype", "logits of int64", "expect"),
+        ("logits: [[1]]\ntargets: [0]\nreductions: [unknown]", 8, "reductions[0]", "called unknown", "expect"),
+        ("logits: [[1]]\ntargets: [0]\nbudget: {memory: -1}", 8, "budget.memory", ">= 0", "a number >= 0"),
+        (
+            "logits: {distribution: uniform, shape: [3000000000]}\ntargets: [0]",
+            6,
+            "logits.shape[0]",
+            "expected int <=",
+            "a number <= 2147483648",
+        ),
+        (
+            "logits: {distribution: normal, shape: [2, 2], scale: 1e308}\ntargets: [0, 1]",
+            6,
+            "logits.scale",
+            "beyond the range of float64",
+            "smaller",
+        ),
+    ],
+)
+def test_a_mistake_names_line_key_and_mend(
+    tmp_path: Path, body: str, line: int, key: str, problem: str, hint: str
+) -> None:
+    with pytest.raises(CaseErrors, match=problem) as raised:
+        entry(tmp_path, body)
+    (error,) = raised.value.errors
+    assert error.place is not None
+    assert error.place.line == line
+    assert error.place.key == f"cases[0]{'.' if key else ''}{key}"
+    assert hint in (error.hint or "")
+
+
+def test_softmax_takes_no_targets(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="softmax takes no targets"):
+        entry(tmp_path, "logits: [1]\ntargets: [0]", op="softmax")
+
+
+@pytest.mark.parametrize("given", ["", "logits: [[1]]\nlog_probabilities: [[1]]"])
+def test_nll_loss_takes_one_input(tmp_path: Path, given: str) -> None:
+    with pytest.raises(CaseError, match="exactly one of them"):
+        entry(tmp_path, f"{given}\ntargets: [0]", op="nll_loss")
+    assert entry(tmp_path, "logits: [[-1, -2]]\ntargets: [0]", op="nll_loss").case.logits == [[-1, -2]]
+
+
+def test_everything_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
+    write(tmp_path, EXAMPLE + EXAMPLE.split("cases:\n")[1].replace("op:", "oops: 1\n    op:") + "  - 5\n", "a.yaml")
+    write(tmp_path, EXAMPLE, "b.yaml")
+    write(tmp_path, "theme: [", "c.yaml")
+    with pytest.raises(CaseErrors) as raised:
+        load_suite([tmp_path])
+    text = str(raised.value)
+    assert [error.place.line for error in raised.value.errors if error.place] == [10, 14, 3, 1]
+    assert "a.yaml:10: cases[1].oops: unknown key 'oops'" in text
+    assert "b.yaml:3: cases[0].id: id 'probabilities-are-logits' is taken" in text
+    assert "4 errors in case files" in text
+    assert str(pickle.loads(pickle.dumps(raised.value))) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "expected a mapping, got null"),
+        ("theme: x\ncases: []", "no cases"),
+        ("[1]", "a list"),
+        ("theme: x", "'cases' is missing"),
+        ("theme: x\ncases: 5", "expected list"),
+    ],
+)
+def test_files_without_cases(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(CaseErrors, match=problem):
+        load_suite([write(tmp_path, text)])
+
+
+def test_flags_are_those_of_the_nearest_notes(tmp_path: Path) -> None:
+    write(tmp_path, "flags:\n  double-softmax: {bug_class: b, effect: e}", "notes.yaml")
+    flagged = EXAMPLE + "    flags: [double-softmx]\n"
+    file = write(tmp_path, flagged, "deep/er/a.yaml")
+    with pytest.raises(CaseErrors, match="(?s)flag 'double-softmx' is not defined.*did you mean 'double-softmax'"):
+        load_suite([file])
+    write(tmp_path, flagged.replace("softmx", "softmax"), "deep/er/a.yaml")
+    notes = load_suite([file]).notes
+    assert notes is not None
+    assert notes.flags["double-softmax"].effect == "e"
+
+
+def test_a_mistake_in_the_notes_names_the_flag(tmp_path: Path) -> None:
+    write(tmp_path, "flags:\n  one: {bug_class: b, effct: e}", "notes.yaml")
+    with pytest.raises(CaseErrors, match=r"notes\.yaml:2: flags\.one\.effct: unknown key"):
+        load_suite([write(tmp_path, EXAMPLE)])
+
+
+def test_a_thousand_cases_are_read_quickly(tmp_path: Path) -> None:
+    body = EXAMPLE.split("cases:\n")[1]
+    cases = "".join(body.replace("logits\n", f"logits-{number}\n") for number in range(1000))
+    file = write(tmp_path, f"theme: many\ncases:\n{cases}")
+    start = time.perf_counter()
+    assert len(load_suite([file]).entries) == 1000
+    # About 0.04 s on one core of a small machine; the limit only catches a change of order.
+    assert time.perf_counter() - start < 1

@@ -1,0 +1,52 @@
+"""The quick selection: read with care, and never out of step with the cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance.cases.load import load_suite
+from conformance.cases.quick import Quick, load_quick, narrowed
+from conformance.model.errors import CaseError, CaseErrors
+from conformance.places import CASES, QUICK
+
+TWO = """
+theme: two
+cases:
+  - {id: first, why: it, op: softmax, logits: [1, 2], dtypes: [float64, float32]}
+  - {id: second, why: it, op: softmax, logits: [3, 4]}
+"""
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> list:  # type: ignore[type-arg]
+    file = tmp_path / "two.yaml"
+    file.write_text(TWO, encoding="utf-8")
+    return list(load_suite([file]).entries)
+
+
+def test_the_selection_keeps_its_order_and_narrows_the_dtypes(entries: list) -> None:  # type: ignore[type-arg]
+    chosen = narrowed(entries, Quick(quick={"second": ["float16"], "first": ["float32", "float16"]}))
+    assert [(entry.case.id, entry.case.dtypes) for entry in chosen] == [
+        ("second", ("float16",)),
+        ("first", ("float32",)),
+    ]
+
+
+def test_an_id_that_no_case_has_says_how_to_mend_it(entries: list) -> None:  # type: ignore[type-arg]
+    with pytest.raises(CaseError, match="(?s)gone.*python -m tests.yardstick matrix"):
+        narrowed(entries, Quick(quick={"gone": ["float32"]}))
+    assert narrowed(entries, Quick(quick={"gone": ["float32"]}), strict=False) == []
+
+
+def test_a_file_that_is_wrong_names_line_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "quick.yaml"
+    file.write_text("quick:\n  first: [float31]\n", encoding="utf-8")
+    with pytest.raises(CaseErrors, match=r"(?s)quick\.yaml.*float31"):
+        load_quick(file)
+
+
+def test_the_suites_own_selection_fits_its_cases() -> None:
+    chosen = narrowed(load_suite([CASES]).entries, load_quick(QUICK))
+    assert chosen and all(entry.case.dtypes for entry in chosen)

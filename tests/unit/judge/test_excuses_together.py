@@ -1,0 +1,80 @@
+"""Declared policies that matter only together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from conformance.backends.numpy import Numpy
+from conformance.cases.load import load_suite
+from conformance.judge.finding import Subject
+from conformance.profiles.profile import Declared, Profile
+from conformance.run.plan import Plan
+from conformance.worker.local import judge_locally
+
+CASE = """\
+theme: excuses
+cases:
+  - id: it
+    why: -100 is ignored where it is the default, and out of range where there is none
+    op: cross_entropy
+    logits: [[1, 2, 3], [3, 1, 0.5]]
+    targets: [0, -100]
+    reductions: [none]
+    dtypes: [float32]
+"""
+
+
+class NanForBadLabels(Numpy):
+    """No default ignored label, NaN for labels out of range."""
+
+    def cross_entropy(self, logits, targets, **options):
+        bad = targets < 0
+        losses = super().cross_entropy(logits, np.where(bad, 0, targets), **options)
+        return np.where(bad, np.nan, losses).astype(logits.dtype)
+
+
+def verdict(tmp_path: Path, **policies: str) -> str:
+    file = tmp_path / "cases.yaml"
+    file.write_text(CASE, encoding="utf-8")
+    declared = {
+        name.replace("_", "-"): Declared(value=value, documentation="undocumented") for name, value in policies.items()
+    }
+    subject = Subject("it", profile=Profile(backend="it", policies=declared))
+    plan = Plan(load_suite([file]).entries, ("float32",))
+    [found] = {
+        o.verdict for unit in judge_locally(NanForBadLabels(), plan, subject) for o in unit if o.check == "value"
+    }
+    return found
+
+
+def test_a_policy_that_raises_the_question_and_one_that_answers_it_excuse_together(tmp_path: Path) -> None:
+    assert verdict(tmp_path, default_ignore_index="none", label_out_of_range="nan") == "deviation"
+
+
+def test_neither_excuses_alone(tmp_path: Path) -> None:
+    assert verdict(tmp_path, label_out_of_range="nan") == "fail"
+    assert verdict(tmp_path, default_ignore_index="none") == "fail"
+    assert verdict(tmp_path, default_ignore_index="none", label_out_of_range="zero") == "fail"
+
+
+BESIDE = CASE.replace("targets: [0, -100]", "targets: [-1, 255]\n    ignore_index: 255")
+
+
+class NanForMinusOne(NanForBadLabels):
+    """Label 255 is ignored, beside a bad one."""
+
+    def cross_entropy(self, logits, targets, **options):
+        losses = Numpy.cross_entropy(self, logits, np.where(targets < 0, 0, targets), **options)
+        return np.where(targets < 0, np.nan, losses).astype(logits.dtype)
+
+
+def test_an_ignored_label_beyond_the_classes_stays_ignored_beside_a_bad_one(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(BESIDE, encoding="utf-8")
+    declared = {"label-out-of-range": Declared(value="nan", documentation="undocumented")}
+    subject = Subject("it", profile=Profile(backend="it", policies=declared))
+    plan = Plan(load_suite([file]).entries, ("float32",))
+    outcomes = [each for unit in judge_locally(NanForMinusOne(), plan, subject) for each in unit]
+    assert {each.verdict for each in outcomes if each.check == "error"} == {"deviation"}

@@ -1,0 +1,193 @@
+"""The transforms' verdicts: not offered, refused or wrong by declaration, wrong; and what they keep quiet of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from conformance.backends.contract import Unsupported
+from conformance.cases.load import Entry, load_suite
+from conformance.judge.finding import Subject
+from conformance.model.case import TRANSFORMS
+from conformance.model.errors import CaseError
+from conformance.model.records import Outcome
+from conformance.profiles.profile import Declared, Profile
+from conformance.run.plan import Plan
+from conformance.worker.local import judge_locally
+from tests.yardstick.kernel import Kernel
+
+CASE = """
+theme: transforms
+cases:
+  - id: a-case
+    why: small
+    op: cross_entropy
+    logits: [[1, 2, 0.5], [0, -1, 3]]
+    targets: [1, 0]
+    dtypes: [float32]
+"""
+
+
+ALL = "transforms: [forward-mode, second-order, vectorised-map]"
+
+
+def entries(tmp_path: Path, more: str = ALL) -> list[Entry]:
+    (tmp_path / "notes.yaml").write_text("flags: {}\n")
+    case = CASE.replace("    targets: [1, 0]\n", "") if more.startswith("targets:") else CASE
+    (tmp_path / "case.yaml").write_text(case + f"    {more}\n")
+    return list(load_suite([tmp_path]).entries)
+
+
+def outcomes(tmp_path: Path, backend: Kernel, more: str = ALL, **policies: str) -> list[Outcome]:
+    declared = {name: Declared(value=value, documentation="undocumented") for name, value in policies.items()}
+    subject = Subject("kernel", profile=Profile(backend="kernel", policies=declared))
+    found = judge_locally(backend, Plan(entries(tmp_path, more)), subject)
+    return [outcome for unit in found for outcome in unit if outcome.check in TRANSFORMS]
+
+
+class Missing(Kernel):
+    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        raise Unsupported("none here")
+
+
+class Raising(Kernel):
+    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        raise RuntimeError("no double backward")
+
+
+class Doubled(Kernel):
+    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return super().hessian_product(call, logits, upstream, direction) * np.float32(2)
+
+
+class Stopped(Kernel):
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return np.zeros_like(logits)
+
+
+class Without(Kernel):
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        raise Unsupported("none here")
+
+
+class WrongValue(Kernel):
+    def loss(self, ask: Any) -> Any:
+        return super().loss(ask) + np.float32(1)
+
+
+class Alone(Kernel):
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        return super().directional(call, logits, tangent)[1]
+
+
+def verdicts(found: list[Outcome], check: str) -> set[str]:
+    return {outcome.verdict for outcome in found if outcome.check == check}
+
+
+def test_every_transform_is_judged_in_every_reduction(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, Kernel())
+    assert sorted((o.check, o.reduction) for o in found) == [
+        *(("forward-mode", r) for r in ("mean", "none", "sum")),
+        *(("second-order", r) for r in ("mean", "none", "sum")),
+        ("vectorised-map", "none"),
+    ]
+    assert {o.verdict for o in found} == {"pass"}
+    assert all(o.ratio is not None and o.class_ in ("A", "B") for o in found)
+
+
+@pytest.mark.parametrize(
+    ("backend", "policy", "verdict"),
+    [
+        (Missing(), "supported", "unsupported"),
+        (Raising(), "supported", "fail"),
+        (Raising(), "refused", "deviation"),
+        (Doubled(), "supported", "fail"),
+        (Doubled(), "refused", "fail"),
+        (Doubled(), "wrong", "deviation"),
+        (Kernel(), "wrong", "pass"),
+    ],
+)
+def test_policies_decide_what_is_said_of_second_order(
+    tmp_path: Path, backend: Kernel, policy: str, verdict: str
+) -> None:
+    found = outcomes(tmp_path, backend, **{"double-differentiation": policy})
+    assert verdicts(found, "second-order") == {verdict}
+    assert verdicts(found, "forward-mode") == {"pass"}
+
+
+SOFT = "targets: [[0.5, 0.25, 0.25], [0, 1, 0]]\n    transforms: [target-gradient]"
+
+
+@pytest.mark.parametrize(
+    ("backend", "policy", "verdict"),
+    [
+        (Kernel(), "supported", "pass"),
+        (Stopped(), "supported", "fail"),
+        (Stopped(), "wrong", "deviation"),
+        (Without(), "supported", "unsupported"),
+    ],
+)
+def test_the_gradient_by_the_targets_is_judged_by_its_policy(
+    tmp_path: Path, backend: Kernel, policy: str, verdict: str
+) -> None:
+    found = outcomes(tmp_path, backend, SOFT, **{"target-differentiation": policy})
+    assert len(found) == 3 and {outcome.verdict for outcome in found} == {verdict}
+
+
+def test_a_wrong_value_is_not_reported_again(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, WrongValue())
+    assert verdicts(found, "forward-mode") == verdicts(found, "vectorised-map") == {"pass"}
+
+
+def test_what_is_no_pair_is_the_adapters_fault(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, Alone())
+    assert verdicts(found, "forward-mode") == {"error"}
+    assert verdicts(found, "second-order") == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("transforms: [second]", "transforms"),
+        ("tangent: 1", "nothing is differentiated"),
+        ("transforms: [forward-mode]\n    tangent: [[1, 2]]", "tangent of shape"),
+        ("transforms: [forward-mode]\n    expect: {error: bad}", "transforms"),
+        ("transforms: [forward-mode]\n    axis: default", "left to the framework"),
+        ("transforms: [target-gradient]", "the targets are class indices"),
+        (
+            "targets: [[1, 0, 0], [0, 0, 1]]\n    targets_as: indices\n    transforms: [target-gradient]",
+            "no class prob",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, more: str, words: str) -> None:
+    with pytest.raises(CaseError, match=words):
+        list(Plan(entries(tmp_path, more)).chunk(0).requests)
+
+
+def test_a_map_needs_an_axis_beside_the_classes(tmp_path: Path) -> None:
+    (entry,) = entries(tmp_path)
+    alone = msgspec.structs.replace(entry.case, logits=[1, 2, 0.5], targets=1)
+    with pytest.raises(CaseError, match="no leading axis"):
+        Plan([replace(entry, case=alone)]).chunk(0)
+
+
+def test_a_direction_is_stated_by_number_or_generator(tmp_path: Path) -> None:
+    for more in ("tangent: 0.5", "tangent: {distribution: normal, seed: 3}"):
+        chunk = Plan(entries(tmp_path, f"transforms: [forward-mode]\n    {more}")).chunk(0)
+        asked = [request for request in chunk.requests if request.transform]
+        assert {request.transform for request in asked} == {"forward-mode"}
+        assert all(request.tangent is not None and request.tangent.shape == (2, 3) for request in asked)
+        assert all(request.upstream is None for request in asked)
+
+
+def test_the_map_is_asked_with_one_examples_axis(tmp_path: Path) -> None:
+    chunk = Plan(entries(tmp_path)).chunk(0)
+    (asked,) = [request for request in chunk.requests if request.transform == "vectorised-map"]
+    assert dict(asked.options)["axis"] == 0 and dict(asked.options)["reduction"] == "none"
+    assert msgspec.structs.asdict(asked)["tangent"] is None

@@ -1,0 +1,78 @@
+"""What ``conformance lint`` finds in a register of known defects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance.cases.load import load_suite
+from conformance.profiles.lint import lint_profiles
+from tests.support.profile_text import CASES, ENTRY, profile
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    cases = folder / "cases"
+    cases.mkdir(exist_ok=True)
+    (cases / "some.yaml").write_text(CASES, encoding="utf-8")
+    known = [entry.case for entry in load_suite([cases]).entries]
+    found = lint_profiles(folder, known, {"mine": ("cpu", "cuda", "eager", "compile")})
+    assert all(each.hint and each.place.line for each in found)
+    return [each.problem for each in found]
+
+
+def test_a_narrow_entry_that_meets_its_cases_has_nothing_to_mend(tmp_path: Path) -> None:
+    assert problems(tmp_path, profile(ENTRY)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("cases: [plain]", "cases: [plane]", "no case matches 'plane'"),
+        ("cases: [plain]", "cases: ['nothing-*']", "no case matches 'nothing-*'"),
+        ("cases: [plain]", "cases: [refused]", "'refused' cannot show entry 'late'"),
+        ("checks: [value]", "checks: [valu]", "there is no check 'valu'"),
+        ("checks: [value]", "checks: [error]", "'plain' cannot show entry 'late'"),
+        ("checks: [value]", "checks: []", "entry 'late' names no checks"),
+        ("ops: [softmax]", "ops: [softmin]", "there is no operation 'softmin'"),
+        ("ops: [softmax]", "ops: [nll_loss]", "'plain' cannot show entry 'late'"),
+        ("ops: [softmax]", "dtypes: [float16]", "'plain' cannot show entry 'late'"),
+        ("ops: [softmax]", "reductions: [mean]", "'plain' cannot show entry 'late'"),
+        ("ops: [softmax]", "modes: [complie]", "there is no device or mode 'complie'"),
+        ("reached: [C]", "reached: []", "entry 'late' does not say what is seen"),
+        ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
+        ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
+        ("issue: not reported", "issue: somewhere", "'somewhere' is no issue that can be followed"),
+        ("date: 2026-01-31", "date: last winter", "'last winter' is no date"),
+        ("tested: [mine 1.0]", "tested: []", "it is not said on which versions the defects were seen"),
+    ],
+)
+def test_an_entry_that_matches_nothing_or_hides_too_much(tmp_path: Path, old: str, new: str, said: str) -> None:
+    text = profile(ENTRY)
+    assert old in text
+    assert said in problems(tmp_path, text.replace(old, new))
+
+
+def test_an_id_that_is_taken(tmp_path: Path) -> None:
+    assert "id 'late' is taken" in problems(tmp_path, profile(ENTRY + ENTRY))
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ("label-out-of-range: {value: {up: nan}, documentation: undocumented}", "not a value of this policy"),
+        ("subnormal-results: {value: {float8: kept}, documentation: undocumented}", "there is no dtype 'float8'"),
+        (
+            "plus-infinity: {value: nan, documentation: undocumented, variants: {tpu: inf}}",
+            "there is no device or mode 'tpu'",
+        ),
+        (
+            "plus-infinity: {value: nan, documentation: undocumented, variants: {cuda: infinite}}",
+            "not a value of this policy",
+        ),
+    ],
+)
+def test_policies_of_kinds_and_modes_that_do_not_exist(tmp_path: Path, policy: str, said: str) -> None:
+    found = problems(tmp_path, profile(ENTRY).replace("known:", f"policies:\n  {policy}\nknown:"))
+    assert any(said in each for each in found), found

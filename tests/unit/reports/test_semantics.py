@@ -1,0 +1,109 @@
+"""The semantics matrix, from rows alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.model.records import BackendRecord, Declaration, Outcome
+from conformance.reports.semantics import semantics
+from conformance.reports.semantics_text import semantics_lines, semantics_rows
+
+
+def row(policy: str, observed: list[str], *, backend: str = "b", verdict: str = "pass", **more: Any) -> Outcome:
+    fields = {"case": "c", "dtype": "float32", "layout": "contiguous", "op": "softmax", "check": "policy"}
+    return Outcome(**{**fields, "backend": backend, "policy": policy, "observed": observed, "verdict": verdict, **more})
+
+
+def record(name: str = "b", **policies: Any) -> BackendRecord:
+    declared = {key.replace("_", "-"): Declaration(value=value, documentation="d") for key, value in policies.items()}
+    return BackendRecord(name=name, versions={name.partition(":")[0]: "1.0"}, policies=declared)
+
+
+def only(outcomes: list[Outcome], *records: BackendRecord) -> Any:
+    (found,) = semantics(outcomes, records).rows
+    return found
+
+
+def test_what_all_calls_have_in_common_is_observed() -> None:
+    found = only([row("axis", ["1", "-1"]), row("axis", ["1", "0"])], record(axis="1"))
+    assert found.cells["b"].observed_text == "1" and found.cells["b"].differing == ()
+
+
+def test_an_observation_beside_the_declaration_is_marked() -> None:
+    outcomes = [row("label/above", ["nan"], verdict="fail"), row("label/below", ["raise"])]
+    cell = only(outcomes, record(label="raise")).cells["b"]
+    assert cell.differing == ("above",) and cell.declared_text == "raise"
+    assert "**≠** nan: above; raise: below (raise declared)" in "\n".join(
+        semantics_lines(semantics(outcomes, [record(label="raise")]))
+    )
+
+
+def test_calls_that_contradict_each_other_are_told_with_their_cases() -> None:
+    outcomes = [row("p", ["nan"]), row("p", ["nan"]), row("p", ["zero"], case="odd")]
+    cell = only(outcomes, record(p="nan")).cells["b"]
+    assert cell.observed[""].value == "nan and zero" and cell.observed[""].cases == ("odd",) and cell.differing == ("",)
+
+
+def test_known_defects_and_spoiled_calls_are_no_evidence() -> None:
+    outcomes = [row("p", ["nan"]), row("p", ["zero"], verdict="known"), row("p", ["other"], verdict="not run")]
+    assert only(outcomes, record(p="nan")).cells["b"].observed_text == "nan"
+
+
+def test_a_backend_without_a_profile_is_observed_all_the_same() -> None:
+    cell = only([row("p", ["nan"], backend="mine")]).cells["mine"]
+    assert cell.observed_text == "nan" and cell.declared_text == "" and cell.differing == ()
+
+
+def test_modes_that_differ_are_named_by_framework() -> None:
+    outcomes = [row("p", ["raise"], backend="tf"), row("p", ["nan"], backend="tf:xla"), row("p", ["nan"])]
+    assert only(outcomes, record("tf"), record("tf:xla"), record()).modes_differ == {"tf": ("",)}
+
+
+def test_what_a_framework_lacks_is_not_offered_and_an_operation_of_it_no_difference() -> None:
+    lacking = row("p/nll_loss", [], verdict="unsupported")
+    assert only([lacking], record(p="unsupported")).cells["b"].differing == ()
+    assert only([lacking], record(p="raise")).cells["b"].differing == ("nll_loss",)
+    assert only([lacking, row("p/softmax", ["raise"])], record(p="raise")).cells["b"].differing == ()
+
+
+def test_a_list_of_dtypes_is_told_one_by_one() -> None:
+    outcomes = [row("target-dtypes/int32", ["refused"]), row("target-dtypes/int64", ["accepted"])]
+    cell = only(outcomes, record(target_dtypes=["int64"])).cells["b"]
+    assert cell.declared == {"int32": "refused", "int64": "accepted"} and cell.differing == ()
+
+
+def test_checks_of_derivatives_speak_for_their_policies() -> None:
+    def derivative(check: str, verdict: str) -> Outcome:
+        return row("", [], check=check, verdict=verdict)
+
+    outcomes = [
+        derivative("second-order", "pass"),
+        derivative("second-order", "fail"),
+        derivative("forward-mode", "unsupported"),
+    ]
+    matrix = semantics(outcomes, [record()])
+    assert {each.policy: each.cells["b"].observed_text for each in matrix.rows} == {
+        "double-differentiation": "wrong",
+        "forward-mode": "refused",
+    }
+
+
+def test_versions_of_one_backend_stand_side_by_side() -> None:
+    older = BackendRecord(name="b", versions={"b": "0.9"})
+    outcomes = [row("p", ["nan"], version="0.9"), row("p", ["zero"], version="1.0")]
+    matrix = semantics(outcomes, [older, record()])
+    assert {name: cell.observed_text for name, cell in matrix.rows[0].cells.items()} == {
+        "b 0.9": "nan",
+        "b 1.0": "zero",
+    }
+
+
+def test_hostile_names_change_no_table() -> None:
+    outcomes = [row("x|<b>`", ["nan | [x](y)"], backend="evil|\x1b[31m<script>")]
+    (line,) = [line for line in semantics_lines(semantics(outcomes, [])) if line.startswith("| x")]
+    assert line.count("|") - line.count("\\|") == 3 and "<b>" not in line and "\x1b" not in line
+
+
+def test_rows_hold_both_sides() -> None:
+    (found,) = semantics_rows(semantics([row("p", ["nan"], verdict="fail")], [record(p="zero")]))
+    assert (found["declared"], found["observed"], found["differs"]) == ("zero", "nan", ["all"])
