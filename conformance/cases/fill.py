@@ -38,8 +38,8 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = Tr
     """Add ``expected`` to every case of ``paths`` that has none and whose definition gives one.
 
     Without ``write`` nothing is written: the result says what would be. Cases that expect an error, and arrays of more
-    than 64 numbers, are left alone. Raises CaseError for files that
-    cannot be used, before any is written, and HarnessError for one that cannot be written.
+    than 64 numbers, are left alone. Raises CaseError for files that cannot be used, before any is written, and
+    HarnessError for one that cannot be written.
     """
     wanted: dict[Path, dict[int, dict[str, Value]]] = {}
     ids: dict[Path, list[str]] = {}

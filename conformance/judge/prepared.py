@@ -135,9 +135,8 @@ class Prepared:
     ) -> Float64Array:
         """Observed infinities that an overflowing intermediate of a sound evaluation explains, replaced by the truth.
 
-        The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the
-        weights, in the
-        declared class's format. Where the terms have both signs either infinity, or NaN, may come of it.
+        The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the weights,
+        in the declared class's format. Where the terms have both signs either infinity, or NaN, may come of it.
         """
         exact = self.exact(quantity, reduction)
         largest = arithmetic(declared, self.dtype).compute.largest

@@ -57,8 +57,7 @@ class Block:
     """A stack of valid problems with equal :func:`block_key`: P rows of C classes from n problems.
 
     Every problem has a class axis and targets in range (or ignored). All numbers are the very values under test,
-    widened to
-    float64 exactly.
+    widened to float64 exactly.
     """
 
     problems: tuple[Problem, ...]

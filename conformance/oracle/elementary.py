@@ -44,15 +44,12 @@ def exp_negative(d: Float64Array) -> Float64Array:
     """exp(−d) for d ≥ 0 (no NaN; +inf allowed), relative error at most ``EXP_ERROR``; 0 where d > ``EXP_CUTOFF``.
 
     Proof. With k = rint(64 d / ln 2) < 2^16, r = (k·high − d) + k·low satisfies |r| ≤ ln 2 / 128 + 2^-40 < 0.00542.
-    k·high is exact; its difference to d is exact by Sterbenz's lemma, or else errs by at most u·|r|; k·low and the
-    last sum
-    err by at most u·(2^-27 + |r|) together, and high + low represents ln 2 / 64 to 2^-96: r is off by less than
-    2.1·u·|r| + 2^-79,
-    a relative error below 0.02 u in exp(r). The polynomial r + r²/2 + … + r⁵/120 leaves out less than 0.00542^6 / 719
-    < 2^-54.6 = 0.33 u, and its
-    rounding errors are at most 3u·|r| < 0.02 u. The table is correctly rounded (u), t·p rounds by u·|p| < 0.006 u,
-    the sum
-    t + t·p by u; scaling by a power of two is exact. Together below 2.4 u, doubled for second-order terms and comfort.
+    k·high is exact; its difference to d is exact by Sterbenz's lemma, or else errs by at most u·|r|; k·low and the last
+    sum err by at most u·(2^-27 + |r|) together, and high + low represents ln 2 / 64 to 2^-96: r is off by less than
+    2.1·u·|r| + 2^-79, a relative error below 0.02 u in exp(r). The polynomial r + r²/2 + … + r⁵/120 leaves out less
+    than 0.00542^6 / 719 < 2^-54.6 = 0.33 u, and its rounding errors are at most 3u·|r| < 0.02 u. The table is correctly
+    rounded (u), t·p rounds by u·|p| < 0.006 u, the sum t + t·p by u; scaling by a power of two is exact. Together below
+    2.4 u, doubled for second-order terms and comfort.
     """
     table, high, low = _tables()
     bounded = np.minimum(d, EXP_CUTOFF + 1.0)

@@ -1,10 +1,8 @@
 """The second tier: values and gradients in Arb's ball arithmetic, at any precision.
 
 It follows the definition line by line on python-flint's ``arb``, whose results are proven to contain the exact value;
-specials
-are arb's own NaN and infinities. It serves float64, every result that the first tier cannot decide, decimal digits,
-and the tests
-that hold the first tier against it.
+specials are arb's own NaN and infinities. It serves float64, every result that the first tier cannot decide, decimal
+digits, and the tests that hold the first tier against it.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
 """The first tier: values and gradients of a block in float64, with proven radii.
 
-For targets of 32 bits and below: its relative error is below 2^-36 for any vocabulary, against a unit roundoff of
-2^-24 at best. Each
-radius is the sum of the propagated and the new errors of its line, to first order, times ``SLACK`` for the second-
-order terms
-and for the rounding of the radii themselves (every first-order error here is below 2^-30).
+For targets of 32 bits and below: its relative error is below 2^-36 for any vocabulary, against a unit roundoff of 2^-24
+at best. Each radius is the sum of the propagated and the new errors of its line, to first order, times ``SLACK`` for
+the second-order terms and for the rounding of the radii themselves (every first-order error here is below 2^-30).
 """
 
 from __future__ import annotations

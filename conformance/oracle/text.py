@@ -1,8 +1,7 @@
 """The truth as decimal text: 17 significant digits, correctly rounded, as case files carry it.
 
-Arb's balls are made narrower until both of their ends round to the same digits, so that no digit is a guess. Values
-far below
-the range of float64, such as 4.57e-434, keep their digits.
+Arb's balls are made narrower until both of their ends round to the same digits, so that no digit is a guess. Values far
+below the range of float64, such as 4.57e-434, keep their digits.
 """
 
 from __future__ import annotations
@@ -38,11 +37,9 @@ def expected_text(problem: Problem, key: str, policies: Policies = NORMATIVE) ->
     """The value of ``problem`` for ``key``: a reduction, ``value`` (softmax, log_softmax), or ``gradient``.
 
     Decimal text for a scalar, nested lists of it in the result's shape for an array; ``inf``, ``-inf`` and ``nan`` by
-    name.
-    ``gradient`` is that of the first reduction, for the problem's own upstream gradient. None where the call must
-    raise, where
-    the policies leave its result open, and where a number is smaller than 1e-20000. Raises HarnessError where no
-    precision decides the digits.
+    name. ``gradient`` is that of the first reduction, for the problem's own upstream gradient. None where the call must
+    raise, where the policies leave its result open, and where a number is smaller than 1e-20000. Raises HarnessError
+    where no precision decides the digits.
     """
     resolution = resolve(problem, policies)
     if resolution.must_raise or resolution.undefined or resolution.marked is not None:

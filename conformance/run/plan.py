@@ -1,8 +1,7 @@
 """The plan of a run: cases to problems, problems to requests, in chunks that every backend shares.
 
 A chunk is built when a backend first reaches it and forgotten when all have passed or newer ones crowd it out, so
-memory
-does not grow with the number of cases.
+memory does not grow with the number of cases.
 """
 
 from __future__ import annotations

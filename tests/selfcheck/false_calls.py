@@ -1,8 +1,7 @@
 """How often the benchmark's statistics cry wolf on this machine, and what they find.
 
 ``python -m tests.selfcheck.false_calls``. `conformance bench` times three backends on forty entries: two of identical
-code,
-and one whose work takes really 10 % longer. They are blocks of one run, in a random order, so that a drift of the
+code, and one whose work takes really 10 % longer. They are blocks of one run, in a random order, so that a drift of the
 machine meets all alike. The dead band is taken from the two equals, each comparison is judged by the band of the
 others, and the band is stored for the machine.
 

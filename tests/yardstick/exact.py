@@ -1,8 +1,7 @@
 """The two ends of what is right: the correctly rounded truth, and results that are off by just under the bound.
 
 Both take every operation from the oracle, under the normative policies, and raise for everything that is invalid.
-Whoever
-judges them must find no fault, in any case and dtype: each fault found is a false alarm.
+Whoever judges them must find no fault, in any case and dtype: each fault found is a false alarm.
 """
 
 from __future__ import annotations
