@@ -13,17 +13,17 @@ Radii are those of the monomials: a few roundings of 2^-53, and the proven error
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.numerics.sized import Sized
+from conformance.oracle.block import Block
+from conformance.oracle.coefficients import Coefficients
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
-
-if TYPE_CHECKING:
-    from conformance.oracle.fast import FastTruth
+from conformance.oracle.positions import Positions
 
 __all__ = ["curvature", "slope_of_targets", "tangent_rows"]
 
@@ -31,10 +31,27 @@ __all__ = ["curvature", "slope_of_targets", "tangent_rows"]
 FEW = 16
 
 
+class Evaluated(Protocol):
+    """What the derivatives are made of: the tier's own results for a block."""
+
+    @property
+    def block(self) -> Block: ...
+
+    @property
+    def positions(self) -> Positions: ...
+
+    @property
+    def a(self) -> Coefficients: ...
+
+    def scale(self, reduction: str) -> Enclosure: ...
+
+    def product(self, a: Float64Array, n: Float64Array) -> Float64Array: ...
+
+
 class _Position:
     """p, the direction and its mean, each with the magnitudes of its monomials and their errors."""
 
-    def __init__(self, truth: FastTruth) -> None:
+    def __init__(self, truth: Evaluated) -> None:
         at, self.t = truth.positions, truth.block.tangent
         self.p = at.p
         self.growth = (truth.block.classes + FEW) * U
@@ -52,7 +69,7 @@ def _enclosed(mid: Float64Array, sized: Sized, growth: float) -> Enclosure:
     return Enclosure.of(mid, sized.rounded(growth).error * (1.0 + 2.0**-20) + TINY)
 
 
-def tangent_rows(truth: FastTruth) -> Enclosure:
+def tangent_rows(truth: Evaluated) -> Enclosure:
     """The derivative of every row's own result in the direction of its problem: (P, C), or (P,) for a loss."""
     at, operation = _Position(truth), truth.block.operation
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -83,7 +100,7 @@ def tangent_rows(truth: FastTruth) -> Enclosure:
     return result.where(truth.block.ignored, 0.0).where(special, np.nan)
 
 
-def curvature(truth: FastTruth, reduction: str) -> Enclosure:
+def curvature(truth: Evaluated, reduction: str) -> Enclosure:
     """The gradient's derivative in the direction, (P, C), for the problems' own upstream gradients."""
     at, block = _Position(truth), truth.block
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -112,7 +129,7 @@ def curvature(truth: FastTruth, reduction: str) -> Enclosure:
     return _special(truth, result).where(ignored, 0.0)
 
 
-def slope_of_targets(truth: FastTruth, reduction: str) -> Enclosure:
+def slope_of_targets(truth: Evaluated, reduction: str) -> Enclosure:
     """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
     at, scale = truth.positions, truth.scale(reduction)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -124,7 +141,7 @@ def slope_of_targets(truth: FastTruth, reduction: str) -> Enclosure:
     return _special(truth, Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes))
 
 
-def _mass(truth: FastTruth) -> tuple[Float64Array, Sized]:
+def _mass(truth: Evaluated) -> tuple[Float64Array, Sized]:
     """A of every row, (P, 1)."""
     mass = truth.a.spike[:, None] if truth.block.by_index else np.zeros((len(truth.block.x), 1))
     sized = Sized(np.abs(mass), 2 * U * np.abs(mass))
@@ -138,6 +155,6 @@ def _mass(truth: FastTruth) -> tuple[Float64Array, Sized]:
     return mass, sized
 
 
-def _special(truth: FastTruth, result: Enclosure) -> Enclosure:
+def _special(truth: Evaluated, result: Enclosure) -> Enclosure:
     special = truth.positions.special
     return result.where(np.broadcast_to(special[:, None], result.mid.shape), np.nan)

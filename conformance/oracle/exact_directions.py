@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from flint import arb
 
-if TYPE_CHECKING:
-    from conformance.oracle.exact import ExactTruth
+from conformance.model.policies import Policies
+from conformance.oracle.block import Block
 
 __all__ = ["curvature_balls", "tangent_row_balls", "target_slope_balls"]
 
 ZERO = arb(0)
 
 
-def _directions(truth: ExactTruth, row: int) -> tuple[list[arb], list[arb]] | None:
+class Evaluated(Protocol):
+    """What the derivatives are made of: the tier's own results for a block, row by row."""
+
+    @property
+    def block(self) -> Block: ...
+
+    @property
+    def policies(self) -> Policies: ...
+
+    def is_special(self, row: int) -> bool: ...
+
+    def probabilities(self, row: int) -> list[arb]: ...
+
+    def terms(self, row: int) -> list[arb]: ...
+
+    def dense(self, row: int) -> list[arb] | None: ...
+
+    def spike(self, row: int) -> arb: ...
+
+    def mass(self, row: int) -> arb: ...
+
+    def scales(self, reduction: str) -> list[arb]: ...
+
+    def product(self, a: arb, n: arb) -> arb: ...
+
+
+def _directions(truth: Evaluated, row: int) -> tuple[list[arb], list[arb]] | None:
     """p and t − Σ p·t of a row; None for a special one."""
     if truth.is_special(row):
         return None
@@ -28,7 +54,7 @@ def _centred(p: list[arb], values: list[arb]) -> list[arb]:
     return [u - mean for u in values]
 
 
-def tangent_row_balls(truth: ExactTruth) -> list[arb]:
+def tangent_row_balls(truth: Evaluated) -> list[arb]:
     """Of every row, flat: C numbers each for softmax and log_softmax, one for a loss."""
     result: list[arb] = []
     for row in range(len(truth.block.x)):
@@ -36,7 +62,7 @@ def tangent_row_balls(truth: ExactTruth) -> list[arb]:
     return result
 
 
-def _tangent(truth: ExactTruth, row: int) -> list[arb]:
+def _tangent(truth: Evaluated, row: int) -> list[arb]:
     block = truth.block
     if block.reduces and block.ignored[row]:
         return [ZERO]
@@ -62,7 +88,7 @@ def _tangent(truth: ExactTruth, row: int) -> list[arb]:
     return [total]
 
 
-def curvature_balls(truth: ExactTruth, reduction: str) -> list[arb]:
+def curvature_balls(truth: Evaluated, reduction: str) -> list[arb]:
     """The gradient's derivative in the direction, in row order, flat."""
     block = truth.block
     scales = truth.scales(reduction) if block.reduces else []
@@ -82,7 +108,7 @@ def curvature_balls(truth: ExactTruth, reduction: str) -> list[arb]:
     return result
 
 
-def target_slope_balls(truth: ExactTruth, reduction: str) -> list[arb]:
+def target_slope_balls(truth: Evaluated, reduction: str) -> list[arb]:
     """The gradient with respect to the class probabilities, in row order, flat."""
     result: list[arb] = []
     for row, scale in enumerate(truth.scales(reduction)):
@@ -94,7 +120,7 @@ def target_slope_balls(truth: ExactTruth, reduction: str) -> list[arb]:
     return result
 
 
-def _target_factors(truth: ExactTruth, row: int) -> list[arb]:
+def _target_factors(truth: Evaluated, row: int) -> list[arb]:
     """∂a_c/∂q_c of every class."""
     block, policies = truth.block, truth.policies
     problem = int(block.problem_of_row[row])
