@@ -1,6 +1,6 @@
 """What one case must satisfy beyond its types: each complaint names the key and the hint.
 
-Shapes against each other are checked where tensors are made, in ``expand``; here only what the text itself tells.
+Shapes against each other are checked where tensors are made, in ``expand``; here only what the text itself shows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from conformance.cases.yaml12 import NodePath
 from conformance.model.case import NO_REDUCTIONS, Case, Generator
 from conformance.model.policies import POLICIES
 
-__all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "Complaint", "complaints_about", "suggestion"]
+__all__ = [
+    "FEATURES",
+    "GENERATOR_KEYS",
+    "MOST_ELEMENTS",
+    "NORMALISERS",
+    "Complaint",
+    "complaints_about",
+    "generator_keys",
+    "suggestion",
+]
 
 MOST_ELEMENTS = 2**31
 #: Operations that take neither targets nor a reduction.
@@ -29,6 +38,16 @@ _TARGET_DTYPES = (
 )
 #: What a case may require, and a profile declare as native, composed or unsupported.
 FEATURES = ("weight", "ignore-index", "label-smoothing", "probability-targets", "reductions", "gradient")
+#: The keys that each distribution takes beside ``shape``, and what they are to it.
+GENERATOR_KEYS: dict[str, dict[str, str]] = {
+    "uniform": {"scale": "half the width", "offset": "the middle", "seed": "", "masked": ""},
+    "normal": {"scale": "the standard deviation", "offset": "the mean", "seed": "", "masked": ""},
+    "constant": {"offset": "the number itself", "masked": ""},
+    "ramp": {"scale": "half the rise", "offset": "the middle", "masked": ""},
+    "one-hot": {"scale": "the height", "offset": "the others", "seed": "", "masked": ""},
+    "simplex": {"seed": "", "masked": ""},
+    "labels": {"classes": "how many there are", "seed": ""},
+}
 _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
 
 
@@ -46,8 +65,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? " if near else ""
 
 
+def generator_keys(distribution: str) -> str:
+    """What a generator of ``distribution`` takes, in words: ``constant takes shape, offset (the number itself)``."""
+    keys = {"shape": "", **GENERATOR_KEYS[distribution]}
+    return f"{distribution} takes " + ", ".join(f"{key} ({what})" if what else key for key, what in keys.items())
+
+
 def complaints_about(case: Case) -> Iterator[Complaint]:
-    """Everything wrong with a well-typed case that its own text tells."""
+    """Everything wrong with a well-typed case that its own text shows."""
     yield from _operands(case)
     yield from _numbers(case)
     yield from _options(case)
@@ -95,7 +120,7 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         try:
             shape_of(value)
         except LiteralProblem as error:
-            # Text, truth values and ragged lists may be the very point of a target that is no tensor.
+            # Text, truth values and ragged lists may be the very point of a target that is not a tensor.
             if not (name == "targets" and case.targets_as == "python"):
                 hint = "write 1 where a class takes part, else 0" if name == "where" else error.hint
                 yield Complaint((name, *error.path), error.problem, hint)
@@ -114,7 +139,7 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
     if given.classes == 0:
         yield Complaint((name, "classes"), "no class to draw from", "write 1 or more")
     if given.classes is not None and given.distribution != "labels":
-        yield Complaint((name, "classes"), f"{given.distribution} takes no classes", "remove the key")
+        yield _not_taken(name, given, "classes")
     if given.masked is not None:
         yield from _masked(name, given)
     if not math.isfinite(given.scale):
@@ -122,12 +147,16 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
     elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
         problem = f"scale {given.scale} takes numbers beyond the range of float64"
         yield Complaint((name, "scale"), problem, "write a smaller one")
-    if given.distribution in ("labels", "simplex", "constant"):
-        for key, unused in (("scale", 1.0), ("offset", 0.0)):
-            if getattr(given, key) != unused and (given.distribution, key) != ("constant", "offset"):
-                yield Complaint((name, key), f"{given.distribution} takes no {key}", "remove the key")
+    for key, unused in (("scale", 1.0), ("offset", 0.0)):
+        if getattr(given, key) != unused and key not in GENERATOR_KEYS[given.distribution]:
+            yield _not_taken(name, given, key)
     if case.targets_as == "python" and name == "targets":
         yield Complaint((name,), "a generator makes arrays, not Python objects", "write the targets out")
+
+
+def _not_taken(name: str, given: Generator, key: str) -> Complaint:
+    hint = f"remove the key: {generator_keys(given.distribution)}"
+    return Complaint((name, key), f"{given.distribution} takes no {key}", hint)
 
 
 def _masked(name: str, given: Generator) -> Iterator[Complaint]:
@@ -250,7 +279,7 @@ def _expectations(case: Case) -> Iterator[Complaint]:
         for text in leaves(value):
             if not isinstance(text, str) or not _is_number_text(text):
                 hint = "write decimal text such as 0.76794954890362488, .inf, -.inf or .nan"
-                yield Complaint(("expected", key), f"'{str(text)[:40]}' is no number", hint)
+                yield Complaint(("expected", key), f"'{str(text)[:40]}' is not a number", hint)
                 break
 
 

@@ -1,4 +1,4 @@
-"""Data that does not fit the model, told in words: which key, what is known there, and the nearest known word."""
+"""Data that does not fit the model, in words: which key, what is known there, and the nearest known word."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type
 
 import msgspec
 
-from conformance.cases.checks import Complaint, suggestion
+from conformance.cases.checks import GENERATOR_KEYS, Complaint, generator_keys, suggestion
 from conformance.cases.yaml12 import NodePath
+from conformance.model.case import Generator
 
 __all__ = ["complaints_of"]
 
@@ -42,7 +43,7 @@ def complaints_of(data: Any, model: type[msgspec.Struct]) -> Iterator[Complaint]
             msgspec.convert(data[name], annotation, strict=True)
         except msgspec.ValidationError as error:
             complaint = _from_message(str(error), data[name], annotation, (name,))
-            # An unknown or missing key further down is told already.
+            # An unknown or missing key further down is reported already.
             if not (_ABOUT_KEYS.search(str(error)) and any(path[:1] == (name,) for path in known)):
                 yield complaint
 
@@ -51,14 +52,22 @@ def _key_complaints(data: dict[str, Any], model: type[msgspec.Struct], path: Nod
     known = _keys(model)
     for key in data:
         if key not in known:
-            hint = f"{suggestion(key, known)}known keys: {', '.join(known)}"
-            yield Complaint((*path, key), f"unknown key '{key}'", hint)
+            yield Complaint((*path, key), f"unknown key '{key}'", _known_keys(key, data, model))
     for field in msgspec.structs.fields(model):
         if field.required and field.name not in data:
             yield Complaint(path, f"key '{field.name}' is missing", f"write `{field.name}: ...`")
     for name, annotation in _annotations(model).items():
         for nested, below in _nested(annotation, data.get(name), (*path, name)):
             yield from _key_complaints(nested[0], nested[1], below)
+
+
+def _known_keys(key: str, data: dict[str, Any], model: type[msgspec.Struct]) -> str:
+    """The hint for an unknown key; of a generator, only the keys that its distribution takes."""
+    distribution = data.get("distribution")
+    if model is Generator and isinstance(distribution, str) and distribution in GENERATOR_KEYS:
+        return suggestion(key, GENERATOR_KEYS[distribution]) + generator_keys(distribution)
+    known = _keys(model)
+    return f"{suggestion(key, known)}known keys: {', '.join(known)}"
 
 
 def _nested(annotation: Any, value: Any, path: NodePath) -> Iterator[tuple[tuple[dict[str, Any], Any], NodePath]]:
@@ -74,7 +83,7 @@ def _nested(annotation: Any, value: Any, path: NodePath) -> Iterator[tuple[tuple
 
 def _from_message(message: str, data: Any, annotation: Any, base: NodePath) -> Complaint:
     problem, _, where = message.partition(" - at `")
-    # A wildcard stands for a key that the message does not tell: the path ends before it.
+    # A wildcard stands for a key that the message does not name: the path ends before it.
     steps = _STEP.findall(where.split("[...]")[0].split("`")[0] if where.startswith("$") else "")
     path: NodePath = tuple(int(index) if index else name for name, index in steps)
     value, annotation = _follow(data, annotation, path)
@@ -82,7 +91,7 @@ def _from_message(message: str, data: Any, annotation: Any, base: NodePath) -> C
         problem = problem.replace(old, new)
     if "matching regex" in problem:
         hint = "lower-case words of letters and digits, joined by '-' or '.'"
-        return Complaint(base + path, f"{_kind(value)} is no identifier", hint)
+        return Complaint(base + path, f"{_kind(value)} is not an identifier", hint)
     if limit := _LIMIT.search(problem):
         what = "as many characters or fewer" if "length" in problem and limit[1] == "<=" else f"a number {limit[0]}"
         hint = f"write {what}"
@@ -104,7 +113,7 @@ def _words(annotation: Any) -> list[str]:
 
 
 def _follow(data: Any, annotation: Any, path: NodePath) -> tuple[Any, Any]:
-    """The value at ``path`` and the annotation that it must satisfy (Any where that cannot be told)."""
+    """The value at ``path`` and the annotation that it must satisfy (Any where that is unknown)."""
     for step in path:
         data = data[cast(Any, step)] if isinstance(data, (dict, list)) else data
         members = _members(annotation)

@@ -140,7 +140,7 @@ def _integers(entry: Entry, logits: Float64Array) -> Any:
     low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
     bad = ~((logits >= low) & (logits <= high) & (logits == np.round(logits)))
     if bad.any():
-        problem = f"a logit of {float(logits[bad].flat[0]):g} is no {dtype.name}"
+        problem = f"a logit of {float(logits[bad].flat[0]):g} does not fit {dtype.name}"
         raise entry.error(("logits_dtype",), problem, f"write integers from {low} to {high}, or another `logits_dtype`")
     return logits.astype(dtype)
 

@@ -18,7 +18,7 @@ _ON_PURPOSE = "or, if refusing it is the point, write `expect: {error: ...}`"
 def check_fit(entry: Entry, logits: Array, targets: Targets, weight: Array | None, class_axis: int | None) -> None:
     """Raise CaseError, with line and hint, where axis, targets or weight do not fit the logits.
 
-    With the axis left to the framework, or logits of rank 0, only that framework's rule could tell: nothing is checked.
+    With the axis left to the framework, or logits of rank 0, only that framework's rule decides: nothing is checked.
     """
     axis = entry.case.axis
     if class_axis is None:

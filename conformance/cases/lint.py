@@ -75,7 +75,7 @@ def finding_of(error: CaseError) -> Finding:
 
 
 def schema_line(file: Path, schema: Path) -> str:
-    """The first line of a case file: it tells an editor where the schema is."""
+    """The first line of a case file: it says to an editor where the schema is."""
     relative = os.path.relpath(schema.resolve(), file.resolve().parent).replace(os.sep, "/")
     return f"# yaml-language-server: $schema={relative}"
 
@@ -106,7 +106,7 @@ def _references(file: Path, path: NodePath, references: Sequence[str]) -> Iterat
     for index, reference in enumerate(references):
         if not _REFERENCE.fullmatch(reference):
             place = place_of(file, (*path, "references", index))
-            problem = f"'{reference}' is no reference that can be followed"
+            problem = f"'{reference}' is not a reference that can be followed"
             yield Finding(place, problem, "write a link (https://...) or repository#number")
 
 
@@ -168,7 +168,7 @@ def decimal_of(text: str) -> Decimal | None:
 
 
 def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[Finding]:
-    """Flags that no case carries, which only the folder as a whole can tell, and references in the notes."""
+    """Flags that no case carries, known only from the folder as a whole, and references in the notes."""
     used = {flag for entry in suite.entries for flag in entry.case.flags}
     for path in paths:
         notes = path / NOTES_NAME

@@ -97,11 +97,11 @@ def _check_number(value: Any, path: NodePath) -> None:
         return
     if kind is bool:
         hint = "write 1 or 0; for a boolean tensor add `target_dtype: bool`"
-        raise LiteralProblem(path, f"{str(value).lower()} is no number", hint)
+        raise LiteralProblem(path, f"{str(value).lower()} is not a number", hint)
     if kind is str:
         hint = 'write a number such as 1.5, 1e4, -.inf, .nan or "0x1.8p+1"'
-        raise LiteralProblem(path, f"the text '{value[:40]}' is no number", hint)
-    raise LiteralProblem(path, f"{'null' if value is None else kind.__name__} is no number", "write a number")
+        raise LiteralProblem(path, f"the text '{value[:40]}' is not a number", hint)
+    raise LiteralProblem(path, f"{'null' if value is None else kind.__name__} is not a number", "write a number")
 
 
 def leaves(value: Any) -> list[Any]:

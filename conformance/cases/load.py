@@ -1,4 +1,4 @@
-"""Case files to a suite: everything that is wrong is told at once, with file, line, key and hint."""
+"""Case files to a suite: everything that is wrong is reported at once, with file, line, key and hint."""
 
 from __future__ import annotations
 

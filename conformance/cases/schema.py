@@ -37,7 +37,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "logits": "Unnormalised scores: nested lists of numbers, or a seeded generator.",
         "log_probabilities": "For nll_loss, in place of logits.",
         "targets": "Class indices, or class probabilities of the logits' shape: numbers, or a generator.",
-        "targets_as": "What the targets are, where their form does not tell; `python`: the plain Python object.",
+        "targets_as": "What the targets are, where their form does not show it; `python`: the plain Python object.",
         "target_dtype": "The dtype of the targets; left out: int64 for indices, that under test for probabilities.",
         "axis": "The class axis; left out: 1, or 0 for rank 1. `default` leaves the argument to the framework.",
         "weight": "One weight a class.",
@@ -124,7 +124,7 @@ def _refine_case(case: dict[str, Any]) -> None:
                 {"$ref": "#/$defs/Generator"},
             ]
             fields[key]["anyOf"] = [*choices, {"type": "null"}]
-    # A target that is no tensor may be anything.
+    # A target that is not a tensor may be anything.
     fields["targets"]["anyOf"].append({"type": "array"})
     _number(fields["label_smoothing"])
     # Editors read 0.76 as a number; the loader keeps its text.

@@ -139,7 +139,7 @@ def parse_shard(text: str) -> Shard:
     match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
     if match and 1 <= int(match[1]) <= int(match[2]):
         return Shard(int(match[1]), int(match[2]))
-    raise UsageError(f"--shard '{text}' is no part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
+    raise UsageError(f"--shard '{text}' is not a part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
 
 
 def select(

@@ -20,7 +20,7 @@ __all__ = ["require_true_values"]
 
 #: Of the true value, or of 1 where that is smaller: the error of a number that was computed in float32.
 _OF_FLOAT32 = Decimal("1e-6")
-#: Of the true value: however few digits are written, a difference beyond this is no rounding.
+#: Of the true value: however few digits are written, a difference beyond this is not rounding.
 _COARSEST = Decimal("1e-2")
 
 
@@ -68,7 +68,7 @@ def _differences(entry: Entry, key: str, written: Any, truth: Any, index: str) -
 
 
 def _is_rounded(written: str, truth: str) -> bool:
-    """Whether ``written`` is ``truth`` to within one in its last place, or to what float32 can tell."""
+    """Whether ``written`` is ``truth`` to within one in its last place, or to what float32 resolves."""
     first, second = decimal_of(written), decimal_of(truth)
     if first is None or second is None:
         return False

@@ -1,4 +1,4 @@
-"""Targets as the case means them: class indices, class probabilities, or a Python object that is no tensor."""
+"""Targets as the case means them: class indices, class probabilities, or a Python object that is not a tensor."""
 
 from __future__ import annotations
 
@@ -86,5 +86,5 @@ def _integers(entry: Entry, given: Any, dtype: np.dtype[np.generic]) -> Array:
     for value in leaves(given):
         if not (low <= value <= high and value == int(value)):
             hint = f"write integers from {low} to {high}, or another `target_dtype`"
-            raise entry.error(("targets",), f"{value} is no {dtype.name}", hint)
+            raise entry.error(("targets",), f"{value} does not fit {dtype.name}", hint)
     return np.array(given).astype(dtype) if dtype.kind == "b" else np.array(given, dtype=dtype)

@@ -53,7 +53,7 @@ def dotted(path: NodePath) -> str:
 def read(file: Path) -> Any:
     """The data of a YAML file: dict, list, str, int, float, bool or None.
 
-    Raises CaseError, with line and key, for a file that cannot be read, is no UTF-8, is above 16 MiB, or is not the
+    Raises CaseError, with line and key, for a file that cannot be read, is not UTF-8, is above 16 MiB, or is not the
     plain YAML described above.
     """
     return parse(read_text(file), file)
@@ -77,7 +77,7 @@ def read_text(file: Path) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CaseError(
-            f"byte 0x{data[error.start]:02x} is no UTF-8",
+            f"byte 0x{data[error.start]:02x} is not UTF-8",
             place=Place(file, data.count(b"\n", 0, error.start) + 1),
             hint="save the file as UTF-8",
         ) from None
@@ -232,10 +232,10 @@ class _Reader:
         line = min(mark.line, self.text.count("\n")) + 1 if mark else None
         place = Place(self.file, line, dotted(self._path()) or None)
         column = f" (column {mark.column + 1})" if mark else ""
-        return CaseError(f"YAML syntax: {problem}{column}", place=place, hint=_syntax_mend(problem))
+        return CaseError(f"YAML syntax: {problem}{column}", place=place, hint=_syntax_hint(problem))
 
 
-def _syntax_mend(problem: str) -> str:
+def _syntax_hint(problem: str) -> str:
     if "mapping values" in problem:
         return "put text that holds ': ' in quotes, and indent the keys of one mapping alike"
     if "cannot start any token" in problem:

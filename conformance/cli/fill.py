@@ -18,7 +18,7 @@ __all__ = ["command"]
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @cases_option
-@click.option("--check", is_flag=True, help="Only tell which cases have no expected values; write nothing.")
+@click.option("--check", is_flag=True, help="Only say which cases have no expected values; write nothing.")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> int:
     """Compute missing expected values into case files, 17 digits each; every other byte stays as it is."""
     from conformance.cases.fill import fill

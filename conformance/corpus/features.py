@@ -16,7 +16,7 @@ __all__ = ["FACTORS", "allowed", "case_of"]
 
 @dataclass(frozen=True)
 class _Shape:
-    """Extents, the class axis that is stated (``None``: left out of the case), and how it is spoken of."""
+    """Extents, the class axis that is stated (``None``: left out of the case), and how its cases are named."""
 
     extents: tuple[int, ...]
     axis: int | None

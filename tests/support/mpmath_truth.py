@@ -1,4 +1,4 @@
-"""The definition of the operations, line by line in mpmath: an independent witness, without shifts or any other care.
+"""The definition of the operations, line by line in mpmath: an independent check, without shifts or any other care.
 
 Finite results only; the working precision makes up for the cancellation.
 """

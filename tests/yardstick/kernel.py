@@ -364,7 +364,7 @@ class Kernel(Numpy):
         return Ask(x, targets.reshape(-1), None, valid, weight, smoothing, ignored, reduction, shape)
 
     def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
-        """Which labels are not ignored; raises where one of these is no class."""
+        """Which labels are not ignored; raises where one of these is not a class."""
         if not np.issubdtype(labels.dtype, np.integer):
             raise TypeError("class indices must be integers")
         if labels.shape != shape:

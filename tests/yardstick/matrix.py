@@ -30,8 +30,8 @@ CASES_INTRODUCTION = """\
 # Cases that add no kill of their own
 
 Every wrong backend that such a case kills is killed by some other case as well (*shared*), or it kills none
-(*nothing*). They stay because what they document is no defect of the wrong backends here: worked examples that a reader
-can follow by hand, policies that may go either way, defects of one framework that its register refers to, every
+(*nothing*). They stay because what they document is not a defect of the wrong backends here: worked examples that a
+reader can follow by hand, policies that may go either way, defects of one framework that its register refers to, every
 axis of every rank. The second column says how many wrong backends a case kills; the third gives another case that
 kills all of them, where one alone does; the fourth is the case's own `why`.
 """

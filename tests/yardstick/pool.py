@@ -1,4 +1,4 @@
-"""Shares the backends out between processes, and tells standard error how far it is."""
+"""Shares the backends out between processes, and says on standard error how far it is."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ PROFILES = ROOT / "backends" / "profiles"
 
 
 class TestCases:
-    def test_nothing_to_mend(self, conformance: Run, tmp_path: Path) -> None:
+    def test_nothing_to_correct(self, conformance: Run, tmp_path: Path) -> None:
         ran = conformance("lint", write(tmp_path / "small.yaml"))
         assert ran == (0, "", "no problem found in 2 cases\n")
 

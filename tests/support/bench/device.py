@@ -24,7 +24,7 @@ class OnTorch(Torch):
 
 
 class OnJax(Jax):
-    """JAX's own code for devices, which tells no time and whose allocator tells no memory."""
+    """JAX's own code for devices, which gives no time and whose allocator gives no memory."""
 
     devices = ("elsewhere",)
 

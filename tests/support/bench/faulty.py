@@ -1,4 +1,4 @@
-"""Backends with a fault each, told apart by the benchmarks. Most fail on logits of two rows only."""
+"""Backends with a fault each, which the benchmarks name. Most fail on logits of two rows only."""
 
 from __future__ import annotations
 

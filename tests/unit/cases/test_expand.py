@@ -78,7 +78,7 @@ def test_what_takes_part_has_a_number(tmp_path: Path, logits: str) -> None:
 @pytest.mark.parametrize(("logits", "dtype"), [("1.5", "int64"), ("-1", "uint8"), (".nan", "int32"), ("2", "bool")])
 def test_integer_logits_are_integers_in_range(tmp_path: Path, logits: str, dtype: str) -> None:
     body = f"logits: [[0, {logits}]]\nlogits_dtype: {dtype}\nexpect: {{error: integers}}"
-    with pytest.raises(CaseError, match=f"is no {dtype}"):
+    with pytest.raises(CaseError, match=f"does not fit {dtype}"):
         only(tmp_path, body, op="softmax")
 
 
@@ -187,7 +187,7 @@ def test_a_wrong_upstream_reaches_the_backend_when_an_error_is_expected(tmp_path
     "targets", ["[-100]\ntarget_dtype: uint8", "[2]\ntarget_dtype: bool", "[0.5]\ntarget_dtype: int32"]
 )
 def test_a_target_that_its_dtype_cannot_hold(tmp_path: Path, targets: str) -> None:
-    with pytest.raises(CaseError, match="is no (uint8|bool|int32)"):
+    with pytest.raises(CaseError, match="does not fit (uint8|bool|int32)"):
         expand(entry(tmp_path, f"logits: [[1, 2]]\ntargets: {targets}\nexpect: {{error: x}}"))
 
 

@@ -31,7 +31,7 @@ def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> li
 @pytest.mark.parametrize(
     "expected", ["{mean: 0.76794954890362488, none: [0.5], sum: .inf}", "{mean: 7.6794954890362488e-1, sum: +.Inf}"]
 )
-def test_nothing_to_mend(tmp_path: Path, expected: str) -> None:
+def test_nothing_to_correct(tmp_path: Path, expected: str) -> None:
     assert (
         findings(tmp_path, f"    expected: {expected}\n    references: [https://a.b/c, pytorch#11752, a/b-c#1]\n") == []
     )
@@ -80,7 +80,7 @@ def test_flags_that_no_case_carries(tmp_path: Path) -> None:
     found = findings(tmp_path, "    flags: [used]\n")
     assert [(item.place.line, item.problem) for item in found] == [
         (3, "no case carries the flag 'idle'"),
-        (3, "'nowhere' is no reference that can be followed"),
+        (3, "'nowhere' is not a reference that can be followed"),
     ]
     assert lint([tmp_path / "cases.yaml"], oracle) == []
 

@@ -61,9 +61,9 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
         ("logits: [[1]]\ntargets: [0]\ndtypes: [float23]", 8, "dtypes[0]", "unknown word", "'float32'"),
         ("logits: [[1]]\ntargets: [0]\naxis: 1.5", 8, "axis", "expected int", "an integer, or one of default"),
         ("logits: [[1, 2], [3]]\ntargets: [0]", 6, "logits[1]", "shape", "same length"),
-        ("logits: [[1, yes]]\ntargets: [0]", 6, "logits[0][1]", "'yes' is no number", "1e4"),
-        ("logits: [[1, true]]\ntargets: [0]", 6, "logits[0][1]", "true is no number", "1 or 0"),
-        ("logits: [[1, null]]\ntargets: [0]", 6, "logits[0][1]", "null is no number", "number"),
+        ("logits: [[1, yes]]\ntargets: [0]", 6, "logits[0][1]", "'yes' is not a number", "1e4"),
+        ("logits: [[1, true]]\ntargets: [0]", 6, "logits[0][1]", "true is not a number", "1 or 0"),
+        ("logits: [[1, null]]\ntargets: [0]", 6, "logits[0][1]", "null is not a number", "number"),
         ("logits: [[1, [2]]]\ntargets: [0]", 6, "logits[0][1]", "list next to numbers", "depth"),
         (f"logits: [[1{'0' * 30}]]\ntargets: [0]", 6, "logits[0][0]", "beyond 64 bits", "float"),
         ("logits: [[[[[[1]]]]]]\ntargets: [0]", 6, "logits[0][0][0][0][0]", "rank 5", "brackets"),
@@ -80,7 +80,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "2**31",
         ),
         ("logits: [[1]]\ntargets: [0]\nexpected: {means: 1}", 8, "expected.means", "unknown key", "'mean'"),
-        ("logits: [[1]]\ntargets: [0]\nexpected: {mean: abc}", 8, "expected.mean", "no number", "decimal"),
+        ("logits: [[1]]\ntargets: [0]\nexpected: {mean: abc}", 8, "expected.mean", "not a number", "decimal"),
         ("logits: [[1]]\ntargets: [0]\nexpect: {}", 8, "expect", "nothing", "error"),
         ("logits: [[1]]\ntargets: [0]\nreductions: []", 8, "reductions", "empty", "default"),
         ("logits: [[1]]\ntargets: [0]\ndtypes: [float32, float32]", 8, "dtypes[1]", "twice", "one of the two"),
@@ -123,7 +123,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_mistake_names_line_key_and_mend(
+def test_a_mistake_names_line_key_and_hint(
     tmp_path: Path, body: str, line: int, key: str, problem: str, hint: str
 ) -> None:
     with pytest.raises(CaseErrors, match=problem) as raised:
@@ -147,7 +147,7 @@ def test_nll_loss_takes_one_input(tmp_path: Path, given: str) -> None:
     assert entry(tmp_path, "logits: [[-1, -2]]\ntargets: [0]", op="nll_loss").case.logits == [[-1, -2]]
 
 
-def test_everything_wrong_in_all_files_is_told_at_once(tmp_path: Path) -> None:
+def test_everything_wrong_in_all_files_is_reported_at_once(tmp_path: Path) -> None:
     write(tmp_path, EXAMPLE + EXAMPLE.split("cases:\n")[1].replace("op:", "oops: 1\n    op:") + "  - 5\n", "a.yaml")
     write(tmp_path, EXAMPLE, "b.yaml")
     write(tmp_path, "theme: [", "c.yaml")

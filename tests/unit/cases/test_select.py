@@ -107,7 +107,7 @@ def test_dtypes_and_shards_from_text() -> None:
         parse_dtypes(["fp32"])
     assert "'float32'" in str(raised.value.hint)
     for wrong in ("0/3", "4/3", "1", "a/b", "1/0", "-1/2"):
-        with pytest.raises(UsageError, match="no part of a whole"):
+        with pytest.raises(UsageError, match="not a part of a whole"):
             parse_shard(wrong)
 
 
