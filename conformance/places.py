@@ -1,12 +1,19 @@
-"""Where the suite's own cases and profiles lie: it runs from a checkout (editable install)."""
+"""Where the suite's own cases and profiles lie: in a checkout beside the package, in a wheel below it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["CASES", "PROFILES", "QUICK", "ROOT"]
+__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "ROOT"]
 
-ROOT = Path(__file__).resolve().parents[1]
-CASES = ROOT / "cases"
+_PACKAGE = Path(__file__).resolve().parent
+_DATA = _PACKAGE / "_data"
+#: The folder that holds the package: the checkout, or an environment's site-packages.
+ROOT = _PACKAGE.parent
+_BESIDE = _DATA if _DATA.is_dir() else ROOT
+CASES = _BESIDE / "cases"
 QUICK = CASES / "quick.yaml"
-PROFILES = ROOT / "backends" / "profiles"
+#: Of the documents, a wheel holds only what code reads.
+DOCS = _BESIDE / "docs"
+#: Resolved: `conformance/backends` is a link in a checkout.
+PROFILES = (_PACKAGE / "backends" / "profiles").resolve()

@@ -14,11 +14,12 @@ import msgspec
 
 from conformance.cases.yaml12 import read
 from conformance.model.errors import Place, UsageError
+from conformance.places import DOCS
 from conformance.reports.escape import escape
 
 __all__ = ["SOURCE", "Report", "read_reports", "reported_text"]
 
-SOURCE = Path(__file__).resolve().parents[1] / "docs" / "reported.yaml"
+SOURCE = DOCS / "reported.yaml"
 _HEAD = """# Reported defects and where the suite sees them
 
 Each line is a defect or a difference that was reported of one of the frameworks, or found without a report, and that
