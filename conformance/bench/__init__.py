@@ -1,1 +1,1 @@
-"""Benchmarks: workloads, fresh processes that time them, the roof that they are held against, and their accuracy."""
+"""Benchmarks: workloads, fresh processes that time them, the machine's peak bandwidth, and the results' accuracy."""

@@ -75,17 +75,17 @@ class Session:
         workload = self.orders.workloads[entry.workload]
         return bind(self.backend, workload, load(workload, Path(self.orders.inputs, workload.id)), entry.contract)
 
-    def measure_roof(self) -> None:
-        """The roof of the device's memory, by the very process that has it."""
-        from conformance.bench.orders import Roofs
-        from conformance.bench.roof import measure_device
+    def measure_bandwidth(self) -> None:
+        """The peak bandwidth of the device's memory, by the process that has it."""
+        from conformance.bench.bandwidth import measure_device
+        from conformance.bench.record import Bandwidths
         from conformance.worker.faults import brief
 
         try:
-            roofs = measure_device(self.orders.roof_sizes, self.backend)
+            found = measure_device(self.orders.bandwidth_sizes, self.backend)
         except (Exception, SystemExit) as error:
-            roofs = Roofs({}, str(self.backend.device), f"{type(error).__name__}: {brief(error)}")
-        self.tell(roofs)
+            found = Bandwidths({}, str(self.backend.device), f"{type(error).__name__}: {brief(error)}")
+        self.tell(found)
 
     def _probe(self, entry: Entry, bound: Any) -> None:
         """Peak memory, bytes accessed, and the result itself: after the rounds, so that none of it is timed."""
@@ -244,15 +244,15 @@ def main(path: str, descriptor: str, parent: str) -> None:
     orders = msgspec.json.decode(Path(path).read_bytes(), type=Orders)
     pin(orders.cores)
     if not orders.job.spec:
-        from conformance.bench.roof import measure
+        from conformance.bench.bandwidth import measure
 
-        tell(measure(orders.roof_sizes, orders.threads))
+        tell(measure(orders.bandwidth_sizes, orders.threads))
         return
     session = _start(orders, tell)
     if session is not None:
         run_entries(session)
         if session.backend.device != "cpu":
-            session.measure_roof()
+            session.measure_bandwidth()
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from conformance.bench.driver import Record, Results
-from conformance.bench.info import SCHEMA, Accuracy, Info, Roof
-from conformance.bench.roof import nearest, spread, typical
+from conformance.bench.bandwidth import nearest, spread, typical
+from conformance.bench.driver import Result, Results
+from conformance.bench.record import Accuracy, Bandwidth, Head, Key, Record
 from conformance.bench.workload import Workload
 from conformance.model.errors import HarnessError
 
@@ -27,119 +27,107 @@ _SMALL = 1 << 20  # bytes of logits: below, what the framework touches on the si
 
 @dataclass(frozen=True, eq=False)
 class Container:
-    """Everything that the file says. ``accuracy`` maps backend, workload, contract and cache to a record."""
+    """Everything that the file says; ``head`` is completed by what was measured."""
 
     results: Results
     workloads: Mapping[str, Workload]
-    run: Mapping[str, Any]
-    accuracy: Mapping[tuple[str, str, str, str], Accuracy]
+    head: Head
+    accuracy: Mapping[Key, Accuracy]
 
     def document(self) -> dict[str, Any]:
         """The file's content: what was timed in ``benchmarks``, what could not be in ``not_timed``."""
         from pytest_benchmark import __version__ as version
 
-        timed = sorted((each for each in self.results.records if each.timed), key=lambda each: each.entry.order)
-        refused = sorted((each for each in self.results.records if each.refused), key=lambda each: each.entry.order)
-        places = {device: str(self.run["threads"]) if device == "cpu" else device for device in self._roofs}
-        ranges = {device: spread(self.results.roofs, device) for device in self._roofs}
+        ordered = sorted(self.results.results, key=lambda each: each.entry.order)
         return {
             "machine_info": _machine(),
-            "commit_info": _commit(self.run.get("commit")),
-            "benchmarks": [self._benchmark(each) for each in timed],
+            "commit_info": _commit(self.head.commit),
+            "benchmarks": [
+                each.timed.benchmark | {"extra_info": msgspec.to_builtins(self._record(each))}
+                for each in ordered
+                if each.timed
+            ],
             "datetime": datetime.now(UTC).isoformat(),
             "version": version,
-            "not_timed": [msgspec.to_builtins(self._info(each)) for each in refused],
-            "conformance": {
-                "schema": SCHEMA,
-                **self.run,
-                "roof": {places[device]: _by_text(sizes) for device, sizes in self._roofs.items()},
-                "roof_range": {places[device]: _by_text(sizes) for device, sizes in ranges.items()},
-                "roof_tries": [each.sizes for each in self.results.roofs if each.device == "cpu" and each.sizes],
-                "device_roof_tries": [msgspec.to_builtins(each) for each in self.results.roofs if each.device != "cpu"],
-                "devices": self._devices,
-                "no_roof": {each.device: each.message for each in self.results.roofs if each.message},
-                "process_seconds": self.results.seconds,
-            },
+            "not_timed": [msgspec.to_builtins(self._record(each)) for each in ordered if each.refused],
+            "conformance": msgspec.to_builtins(self._head),
         }
 
-    @cached_property
-    def _roofs(self) -> dict[str, dict[int, dict[str, float]]]:
-        """Of the processor's memory, which is measured in every run, and of each device that was."""
-        devices = sorted({each.device for each in self.results.roofs if each.sizes} - {"cpu"})
-        return {device: typical(self.results.roofs, device) for device in ("cpu", *devices)}
-
     @property
-    def _devices(self) -> dict[str, str]:
-        """The accelerators that were used, and what each is called, as far as its backend tells."""
-        known = [each.started for each in self.results.records if each.started and each.started.device != "cpu"]
-        return {each.device: each.settings.get("device", "") for each in known}
+    def _head(self) -> Head:
+        measured = self.results.bandwidths
+        places = {device: str(self.head.threads) if device == "cpu" else device for device in self._bandwidths}
+        known = [each.started for each in self.results.results if each.started and each.started.device != "cpu"]
+        return msgspec.structs.replace(
+            self.head,
+            peak_bandwidth={place: self._bandwidths[device] for device, place in places.items()},
+            peak_bandwidth_range={place: spread(measured, device) for device, place in places.items()},
+            peak_bandwidth_tries=measured,
+            devices={each.device: each.settings.get("device", "") for each in known},
+            process_seconds=self.results.seconds,
+        )
 
-    def _benchmark(self, record: Record) -> dict[str, Any]:
-        assert record.timed is not None
-        return record.timed.benchmark | {"extra_info": msgspec.to_builtins(self._info(record))}
+    @cached_property
+    def _bandwidths(self) -> dict[str, dict[str, Bandwidth]]:
+        """Of the processor's memory, which is measured in every run, and of each device that was."""
+        devices = sorted({each.device for each in self.results.bandwidths if each.sizes} - {"cpu"})
+        return {device: typical(self.results.bandwidths, device) for device in ("cpu", *devices)}
 
-    def _info(self, record: Record) -> Info:
-        entry, job, started = record.entry, record.job, record.started
+    def _record(self, result: Result) -> Record:
+        entry, job, started = result.entry, result.job, result.started
         workload = self.workloads[entry.workload]
         known: dict[str, Any] = {}
         if started is not None:
             names = ("framework", "versions", "device", "mode", "settings", "pid", "import_seconds", "allocator")
             known |= {name: getattr(started, name) for name in (*names, "wrapper_seconds")}
             known["version"] = next(iter(started.versions.values()), "")
-        if record.timed is not None:
-            known |= self._speed(record, workload)
-        if record.refused is not None:
-            known |= {"status": record.refused.status, "message": record.refused.message}
-        return Info(
+        if result.timed is not None:
+            known |= self._speed(result, workload)
+        if result.refused is not None:
+            known |= {"status": result.refused.status, "message": result.refused.message}
+        of_workload = ("dtype", "shape", "axis", "classes", "positions", "targets", "ignored", "reduction", "series")
+        return Record(
             workload=workload.id,
             backend=job.backend,
             contract=entry.contract,
-            dtype=workload.dtype,
             cache=entry.cache,
             replicate=job.replicate,
             order=entry.order,
-            seed=self.run["seed"],
-            threads=self.run["threads"],
-            shape=workload.shape,
-            axis=workload.axis,
-            classes=workload.classes,
-            positions=workload.positions,
-            targets=workload.targets,
-            ignored=workload.ignored,
-            reduction=workload.reduction,
-            series=workload.series,
-            over=workload.over,
+            seed=self.head.seed,
+            threads=self.head.threads,
             logits_bytes=workload.logits_bytes,
             floor_bytes=workload.floor_bytes(entry.contract),
+            **{name: getattr(workload, name) for name in (*of_workload, "over")},
             **known,
         )
 
-    def _speed(self, record: Record, workload: Workload) -> dict[str, Any]:
-        """What follows from the times, the roof, and the probe (which one replicate makes for all)."""
-        assert record.timed is not None
-        benchmark, entry = record.timed.benchmark, record.entry
+    def _speed(self, result: Result, workload: Workload) -> dict[str, Any]:
+        """What follows from the times, the peak bandwidth, and the probe (which one replicate makes for all)."""
+        assert result.timed is not None
+        benchmark, entry = result.timed.benchmark, result.entry
         floor = workload.floor_bytes(entry.contract)
         rate = floor / benchmark["stats"]["median"]
-        roof = self._roofs.get(record.started.device, {}) if record.started is not None else {}
-        kinds = roof[nearest(roof, floor)] if roof else None
-        fitting = None if kinds is None else kinds["copy" if entry.contract == "forward+grad" else "read"]
-        probe = self._probes.get((record.job.backend, entry.workload, entry.contract), {})
-        peak, accessed = self._peak(record.job.backend, probe), probe.get("bytes_accessed")
-        if peak is not None and entry.contract == "forward+grad":
-            peak = max(peak, workload.logits_bytes)  # the gradient is there at the end, whatever was seen of it
+        sizes = self._bandwidths.get(result.started.device, {}) if result.started is not None else {}
+        peak = sizes[str(nearest(map(int, sizes), floor))] if sizes else None
+        fitting = peak and (peak.copy if entry.contract == "forward+grad" else peak.read)
+        probe = self._probes.get((result.job.backend, entry.workload, entry.contract), {})
+        memory, accessed = self._memory(result.job.backend, probe), probe.get("bytes_accessed")
+        if memory is not None and entry.contract == "forward+grad":
+            memory = max(memory, workload.logits_bytes)  # the gradient is there at the end, whatever was seen of it
+        relative = None if memory is None or workload.logits_bytes < _SMALL else memory / workload.logits_bytes
         return benchmark["extra_info"] | {
-            "compile_cache": "fresh" if record.job.replicate == 0 else "kept",
-            "roof": None if kinds is None else Roof(**kinds),
+            "compile_cache": "fresh" if result.job.replicate == 0 else "kept",
+            "peak_bandwidth": peak,
             "bytes_per_second": rate,
-            "roof_fraction": None if not fitting else rate / fitting,
-            "peak_bytes": peak,
-            "peak_multiple": None if peak is None or workload.logits_bytes < _SMALL else peak / workload.logits_bytes,
+            "bandwidth_fraction": rate / fitting if fitting else None,
+            "peak_bytes": memory,
+            "peak_multiple": relative,
             "bytes_accessed": accessed,
             "amplification": None if accessed is None else accessed / floor,
-            "accuracy": self.accuracy.get((record.job.backend, entry.workload, entry.contract, entry.cache)),
+            "accuracy": self.accuracy.get(Key(entry.workload, result.job.backend, entry.contract, entry.cache)),
         }
 
-    def _peak(self, backend: str, probe: dict[str, Any]) -> int | None:
+    def _memory(self, backend: str, probe: dict[str, Any]) -> int | None:
         """Growth, or what was touched beyond what a tiny call touches: each misses what the other sees.
 
         A process does not grow by memory that its allocator kept, and does not touch what it has given back.
@@ -161,17 +149,13 @@ class Container:
     @cached_property
     def _probes(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         found: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for each in self.results.records:
+        for each in self.results.results:
             if each.probed is not None:
                 here = found.setdefault((each.job.backend, each.entry.workload, each.entry.contract), {})
                 for name in ("peak_bytes", "touched_bytes", "bytes_accessed"):
                     if getattr(each.probed, name) is not None:
                         here[name] = getattr(each.probed, name)
         return found
-
-
-def _by_text(sizes: Mapping[int, Any]) -> dict[str, Any]:
-    return {str(size): kinds for size, kinds in sizes.items()}
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> Path:

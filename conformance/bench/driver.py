@@ -10,14 +10,15 @@ from typing import Any, Protocol
 
 import msgspec
 
-from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, Refused, Roofs, Started, Timed
+from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, Refused, Started, Timed
 from conformance.bench.process import Ended, Listening
+from conformance.bench.record import Bandwidths
 
-__all__ = ["Driver", "Listener", "Record", "Results"]
+__all__ = ["Driver", "Listener", "Result", "Results"]
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
+class Result:
     """An entry with all that is known of it: ``timed`` is None where it has no times, and ``refused`` says why."""
 
     job: Job
@@ -32,8 +33,8 @@ class Record:
 class Results:
     """What a run has so far."""
 
-    records: list[Record] = field(default_factory=list)
-    roofs: list[Roofs] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    bandwidths: list[Bandwidths] = field(default_factory=list)
     #: Seconds that each process of a backend took.
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
@@ -41,7 +42,7 @@ class Results:
 class Listener(Protocol):
     """Told of what happens, to show it."""
 
-    def entry(self, record: Record) -> None:
+    def entry(self, result: Result) -> None:
         """An entry is through."""
 
     def skipped(self, job: Job, entries: int) -> None:
@@ -92,14 +93,14 @@ class Driver:
             try:
                 for event in process.events(self.limit, self.start_limit):
                     heard.event(event)
-                self.results.records += heard.ended(process.ended)
+                self.results.results += heard.ended(process.ended)
             finally:
                 process.close()
-                self.results.records += heard.settled()
-            self.results.roofs += heard.roofs
-            if not job.spec and not heard.roofs:
+                self.results.results += heard.settled()
+            self.results.bandwidths += heard.bandwidths
+            if not job.spec and not heard.bandwidths:
                 why = process.ended.tail.rpartition("\n")[2] or process.ended.reason
-                self.results.roofs.append(Roofs({}, message=why or "nothing was measured"))
+                self.results.bandwidths.append(Bandwidths({}, message=why or "nothing was measured"))
             if not job.spec:
                 return
             self._hopeless.update((job.backend, group) for group in heard.hopeless)
@@ -121,18 +122,18 @@ class _Heard:
         self._probed = probed
         self.done: set[int] = set()
         self.hopeless: set[str] = set()
-        self.roofs: list[Roofs] = []
+        self.bandwidths: list[Bandwidths] = []
         self._listener = listener
         self._entries = {each.order: each for each in job.entries}
         self._started: Started | None = None
         self._current: int | None = None
         self._timed: dict[int, Timed] = {}
-        self._records: list[Record] = []
+        self._records: list[Result] = []
 
     def event(self, event: Event) -> None:
         """Take in one event; those of entries that this process was not told of are not heard."""
-        if isinstance(event, Roofs):
-            self.roofs.append(event)
+        if isinstance(event, Bandwidths):
+            self.bandwidths.append(event)
         elif isinstance(event, Started):
             self._started = event
         elif isinstance(event, Refused) and event.order == -1:
@@ -140,14 +141,14 @@ class _Heard:
         elif event.order in self._entries and event.order not in self.done:
             self._of_entry(event)
 
-    def settled(self) -> list[Record]:
+    def settled(self) -> list[Result]:
         """The records since the last call; a timed entry whose probe was not heard of is one."""
         for order in [*self._timed]:
             self._settle(order, probed=None)
         records, self._records = self._records, []
         return records
 
-    def ended(self, end: Ended) -> list[Record]:
+    def ended(self, end: Ended) -> list[Result]:
         """Records of what the process's end leaves undone: the entry under way, or all if it never got to one."""
         if len(self.done) < len(self._entries):
             status = "timeout" if end.timeout else "crash" if end.reason else "error"
@@ -196,6 +197,6 @@ class _Heard:
 
     def _record(self, order: int, **known: Any) -> None:
         self.done.add(order)
-        record = Record(self.job, self._entries[order], self._started, **known)
-        self._records.append(record)
-        self._listener.entry(record)
+        result = Result(self.job, self._entries[order], self._started, **known)
+        self._records.append(result)
+        self._listener.entry(result)

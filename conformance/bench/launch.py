@@ -14,11 +14,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from conformance import __version__
 from conformance.bench.accuracy import Yardstick, declared_class
+from conformance.bench.bandwidth import SIZES, nearest
 from conformance.bench.container import Container, write
-from conformance.bench.driver import Driver, Record, Results
-from conformance.bench.info import Accuracy
+from conformance.bench.driver import Driver, Result, Results
 from conformance.bench.inputs import load, make, save
 from conformance.bench.machine import (
     evict_bytes,
@@ -29,7 +31,7 @@ from conformance.bench.machine import (
     usable_cores,
 )
 from conformance.bench.orders import Job, Orders
-from conformance.bench.roof import SIZES, nearest
+from conformance.bench.record import Accuracy, Head, Key
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import Shown
 from conformance.bench.stop import heard_as_interrupt
@@ -111,18 +113,18 @@ def launch(settings: Settings) -> Finished:
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
     folder = settings.output or Path("results") / datetime.now().strftime("bench-%Y%m%d-%H%M%S")
-    head = {
-        "suite": __version__,
-        "commit": suite_commit(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": describe_environment(),
-        "seed": seed,
-        "replicates": replicates,
-        "threads": threads,
-        "cores": sorted(cores[:threads]),
-        "quick": settings.quick,
-        "variables": steering_variables(),
-    }
+    head = Head(
+        suite=__version__,
+        commit=suite_commit(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=describe_environment(),
+        seed=seed,
+        replicates=replicates,
+        threads=threads,
+        cores=sorted(cores[:threads]),
+        quick=settings.quick,
+        variables=steering_variables(),
+    )
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     with heard_as_interrupt():
         scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
@@ -139,10 +141,10 @@ class _Run:
     settings: Settings
     workloads: dict[str, Workload]
     jobs: Sequence[Job]
-    head: dict[str, Any]
+    head: Head
     scratch: Path
     folder: Path
-    accuracy: dict[tuple[str, str, str, str], Accuracy] = field(default_factory=dict)
+    accuracy: dict[Key, Accuracy] = field(default_factory=dict)
 
     def conduct(self) -> Finished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
@@ -156,7 +158,7 @@ class _Run:
                 driver.run()
                 if self.settings.accuracy:
                     shown.note("judging the results")
-                    self.accuracy |= _accuracy(results.records, self.workloads, self._inputs, self.head["seed"])
+                    self.accuracy |= _accuracy(results.results, self.workloads, self._inputs, self.head.seed)
             except KeyboardInterrupt:
                 interrupted = True
             finished = self._save(results, interrupted)
@@ -175,7 +177,7 @@ class _Run:
                 ) from None
 
     def _save(self, results: Results, interrupted: bool) -> Finished:
-        head = self.head | {"interrupted": interrupted}
+        head = msgspec.structs.replace(self.head, interrupted=interrupted)
         document = Container(results, self.workloads, head, self.accuracy).document()
         return Finished(write(self.folder, document), document, interrupted)
 
@@ -184,8 +186,8 @@ class _Run:
         return self.scratch / "inputs"
 
     @cached_property
-    def _roof_sizes(self) -> tuple[int, ...]:
-        """Only those that some workload is held against."""
+    def _bandwidth_sizes(self) -> tuple[int, ...]:
+        """Only those that some workload is compared with."""
         floors = {each.floor_bytes(contract) for each in self.workloads.values() for contract in each.contracts}
         return tuple(sorted({nearest(SIZES, floor) for floor in floors}))
 
@@ -194,27 +196,25 @@ class _Run:
         first = job.replicate == 0
         return Orders(
             job=job,
-            threads=self.head["threads"],
-            cores=tuple(self.head["cores"]),
+            threads=self.head.threads,
+            cores=tuple(self.head.cores),
             workloads={name: self.workloads[name] for name in names},
             inputs=str(self._inputs),
             outputs=str(self.scratch / "outputs") if first and self.settings.accuracy else "",
             cache=str(cache),
             budget=self.settings.budget or (QUICK_BUDGET if self.settings.quick else BUDGET),
-            evict_bytes=evict_bytes(tuple(self.head["cores"])),
+            evict_bytes=evict_bytes(tuple(self.head.cores)),
             probe=first,
-            seed=self.head["seed"],
-            roof_sizes=self._roof_sizes,
+            seed=self.head.seed,
+            bandwidth_sizes=self._bandwidth_sizes,
         )
 
 
 def _accuracy(
-    records: Sequence[Record], workloads: dict[str, Workload], inputs: Path, seed: int
-) -> dict[tuple[str, str, str, str], Accuracy]:
+    records: Sequence[Result], workloads: dict[str, Workload], inputs: Path, seed: int
+) -> dict[Key, Accuracy]:
     """One record for each backend, workload, contract and cache that was probed; a workload's truth is made once."""
-    import msgspec
-
-    found: dict[tuple[str, str, str, str], Accuracy] = {}
+    found: dict[Key, Accuracy] = {}
     for workload in workloads.values():
         kept = [each for each in records if each.entry.workload == workload.id and each.probed is not None]
         if not kept:
@@ -222,7 +222,7 @@ def _accuracy(
         yardstick = Yardstick(workload, load(workload, inputs / workload.id), seed)
         for each in kept:
             assert each.probed is not None
-            key = (each.job.backend, workload.id, each.entry.contract, each.entry.cache)
+            key = Key(workload.id, each.job.backend, each.entry.contract, each.entry.cache)
             try:
                 if not each.probed.outputs:
                     raise LookupError(each.probed.message or "the result was not kept")

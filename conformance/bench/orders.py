@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from conformance.bench.record import Bandwidths
 from conformance.bench.workload import Cache, Contract, Workload
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "Orders",
     "Probed",
     "Refused",
-    "Roofs",
     "Started",
     "Timed",
     "decode",
@@ -39,7 +39,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One fresh process: a backend's entries in one replicate, or, where ``spec`` is empty, the roof."""
+    """One fresh process: a backend's entries in one replicate, or, where ``spec`` is empty, the peak bandwidth."""
 
     spec: str
     backend: str
@@ -67,7 +67,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     evict_bytes: int
     probe: bool
     seed: int
-    roof_sizes: tuple[int, ...] = ()
+    bandwidth_sizes: tuple[int, ...] = ()
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -122,18 +122,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-class Roofs(msgspec.Struct, frozen=True, tag="roofs"):
-    """Bandwidths in bytes per second: working set in bytes, as text, to kind to one value a try.
-
-    They are those of the memory of ``device``; ``message`` says why there are none.
-    """
-
-    sizes: dict[str, dict[str, list[float]]]
-    device: str = "cpu"
-    message: str = ""
-
-
-Event = Started | Began | Timed | Probed | Refused | Roofs
+Event = Started | Began | Timed | Probed | Refused | Bandwidths
 _decoder = msgspec.json.Decoder(Event)
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from conformance.bench.orders import Entry, Job
 from conformance.bench.workload import Cache, Contract, Workload
 
-__all__ = ["ROOF", "entry_kinds", "schedule"]
+__all__ = ["BANDWIDTH", "entry_kinds", "schedule"]
 
-#: The name under which the roof stands in a schedule.
-ROOF = "roof"
+#: The name under which the peak bandwidth stands in a schedule.
+BANDWIDTH = "peak bandwidth"
 
 
 def entry_kinds(
@@ -43,17 +43,17 @@ def schedule(
 
     ``backends`` are pairs of specification and name. Every replicate is a block in which each backend has one
     process, so that a machine that grows slower does so for all of them; within a block their order is drawn, as is
-    that of the entries within a process. The roof is measured before each block and at the end.
+    that of the entries within a process. The peak bandwidth is measured before each block and at the end.
     """
     draw = random.Random(seed)
     jobs: list[Job] = []
     order = 0
     for replicate in range(replicates):
-        jobs.append(Job("", ROOF, replicate, ()))
+        jobs.append(Job("", BANDWIDTH, replicate, ()))
         for spec, name in draw.sample(list(backends), len(backends)):
             drawn = draw.sample(list(kinds), len(kinds))
             entries = tuple(Entry(*kind, order + place) for place, kind in enumerate(drawn))
             order += len(entries)
             jobs.append(Job(spec, name, replicate, entries))
-    jobs.append(Job("", ROOF, replicates, ()))
+    jobs.append(Job("", BANDWIDTH, replicates, ()))
     return jobs

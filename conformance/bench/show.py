@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 
-from conformance.bench.driver import Record
+from conformance.bench.driver import Result
 from conformance.bench.orders import Job
 from conformance.plain import on_terminal
 from conformance.run.progress import Progress
@@ -56,18 +56,18 @@ class Shown:
         """A line beside the progress."""
         self._progress.note(text)
 
-    def entry(self, record: Record) -> None:
+    def entry(self, result: Result) -> None:
         """Advance the backend's count; a failure is told once."""
-        refused = record.refused
+        refused = result.refused
         failed = refused is not None and refused.status != "unsupported"
-        self._progress.advance(record.job.backend, 1, int(failed))
+        self._progress.advance(result.job.backend, 1, int(failed))
         if refused is None or not failed:
             return
         line = on_terminal((refused.message.splitlines() or [""])[0], 200)
-        told = (record.job.backend, refused.status, line)
+        told = (result.job.backend, refused.status, line)
         if told not in self._failed:
             self._failed.add(told)
-            self.note(f"{record.job.backend}: {record.entry.group}: {refused.status}: {line}")
+            self.note(f"{result.job.backend}: {result.entry.group}: {refused.status}: {line}")
 
     def skipped(self, job: Job, entries: int) -> None:
         """What will not be tried counts as done."""

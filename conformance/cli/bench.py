@@ -115,7 +115,7 @@ def command(style: str, report: bool, **options: Any) -> int:
     same cores; the memory bandwidth of the machine is measured in between. Without -b: NumPy, torch and torch:compile,
     jax and jax:eager, optax, TensorFlow eagerly, in a graph and by XLA, as far as they are installed. Writes
     DIR/benchmarks.json, which `pytest-benchmark compare` reads too, and a report with pictures, and prints tables: the
-    median of the processes' medians, the share of the roof, the class and error over tolerance of the result,
+    median of the processes' medians, the share of the peak bandwidth, the class and error over tolerance of the result,
     compiling, and memory.
     """
     from conformance.bench.launch import Settings, launch

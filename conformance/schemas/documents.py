@@ -175,9 +175,9 @@ class TimedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A backend on a workload: medians over ``processes`` fresh processes, or ``status`` and ``message`` without times.
 
     ``seconds`` is the median of the processes' medians, with its 95 % interval ``low`` to ``high``;
-    ``bytes_per_second`` the least traffic over it, and ``roof_fraction`` that over the measured roof. ``ratio`` is
-    error over the tolerance of the declared class; ``inf`` and ``nan`` are strings. ``verdict`` is null where nothing
-    was judged; where there is no rank, ``message`` says why.
+    ``bytes_per_second`` the least traffic over it, and ``bandwidth_fraction`` that over the measured peak bandwidth.
+    ``ratio`` is error over the tolerance of the declared class; ``inf`` and ``nan`` are strings. ``verdict`` is null
+    where nothing was judged; where there is no rank, ``message`` says why.
     """
 
     workload: str
@@ -188,7 +188,7 @@ class TimedRow(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     bytes_per_second: float | None = None
-    roof_fraction: float | None = None
+    bandwidth_fraction: float | None = None
     class_: str | None = msgspec.field(name="class", default=None)
     ratio: float | str | None = None
     verdict: str | None = None

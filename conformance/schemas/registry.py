@@ -67,7 +67,9 @@ DOCUMENTS: dict[str, Document] = {
     ),
     "times": Document("Times of a benchmark run", (f"{_HERE}:TimedRow",), "conformance bench --format json", many=True),
     "benchmarks": Document(
-        "extra_info of an entry of benchmarks.json", ("conformance.bench.info:Info",), "conformance bench --output DIR"
+        "extra_info of an entry of benchmarks.json",
+        ("conformance.bench.record:Record",),
+        "conformance bench --output DIR",
     ),
     "diff": Document(
         "Two runs compared",

@@ -10,48 +10,49 @@ from typing import Any
 
 import msgspec
 
+from conformance.bench.record import Accuracy, Key
+from conformance.bench.workload import Cache, Contract
 from conformance.reports.benchmarks.bootstrap import location_interval
-from conformance.reports.benchmarks.records import Benchmarks, Key, Timing
+from conformance.reports.benchmarks.records import Benchmarks, Timing
 
 __all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "places", "ranked", "series_of", "workloads_of"]
 
 #: The contract that training needs; pictures of one contract show it if it was timed.
 PREFERRED = ("forward+grad", "forward-saving", "forward")
-#: A share of the roof that no computation reaches, with room for caches that are faster than the loop they are held
-#: against: what exceeds it kept the result of an earlier call, or computed nothing.
+#: A share of the peak bandwidth that no computation reaches, with room for caches that are faster than the loop that
+#: measures it: what exceeds it kept the result of an earlier call, or computed nothing.
 IMPOSSIBLE = 4.0
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``.
 
-    ``bytes_per_second`` is the least traffic over those seconds, and ``roof`` that as a share of the measured bandwidth
-    (1 is all of it). The other numbers are medians over processes, None where no process has them: ``error`` is the
-    error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits. ``first_call`` is in
-    seconds, of the processes whose compiler found an empty cache if the run says which; ``opens`` says that it was the
-    very first call of its process, which pays for loading the compiler as well. ``work`` tells the tensors: shape,
-    class axis, dtype and kind of targets, and ``ignored`` which share of the positions is;
-    ``faults`` are the pages that a call touches for the first time. ``accurate`` is None where
-    there is no accuracy verdict.
+    ``bytes_per_second`` is the least traffic over those seconds, and ``bandwidth_fraction`` that as a share of the
+    measured peak bandwidth (1 is all of it). The other numbers are medians over processes, None where no process has
+    them: ``error`` is the error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits,
+    ``faults`` the pages that a call touches for the first time. ``first_call`` is in seconds, of the processes whose
+    compiler found an empty cache if the run says which; ``opens`` says that it was the very first call of its process,
+    which pays for loading the compiler as well. ``work`` names the tensors: shape, class axis, dtype and kind of
+    targets; ``ignored`` is the share of positions that are. ``accurate`` is None without an accuracy verdict.
     """
 
     workload: str
     backend: str
-    contract: str
-    cache: str
+    contract: Contract
+    cache: Cache
     framework: str
     mode: str
     version: str
     dtype: str
-    classes: int | None
-    positions: int | None
+    classes: int
+    positions: int
     series: str | None
     over: str | None
     processes: int
     seconds: float
     low: float
     high: float
-    roof: float | None
+    bandwidth_fraction: float | None
     bytes_per_second: float | None
     amplification: float | None
     memory: float | None
@@ -73,7 +74,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def impossible(self) -> bool:
         """Whether it took less time than the memory needs by far; positions that are ignored need not be read."""
-        return self.roof is not None and self.roof * (1 - self.ignored) > IMPOSSIBLE
+        return self.bandwidth_fraction is not None and self.bandwidth_fraction * (1 - self.ignored) > IMPOSSIBLE
+
+    @property
+    def drawable(self) -> bool:
+        """Whether it has a place in the picture of speed and accuracy."""
+        return self.bandwidth_fraction is not None and self.error is not None and not self.impossible
 
     @property
     def wrong(self) -> bool:
@@ -97,8 +103,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
             return f"class {self.class_ or '–'}: {self.unranked} (declares {self.declared or '–'}){why}"
         if self.accurate and self.impossible:
             return (
-                f"{self.roof:.0f} times the bytes a second that the memory delivers: the result was kept from an "
-                "earlier call, or is not computed at all"
+                f"{self.bandwidth_fraction:.0f} times the bytes a second that the memory delivers: the result was kept "
+                "from an earlier call, or is not computed at all"
             )
         return self.unranked
 
@@ -108,14 +114,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return Key(self.workload, self.backend, self.contract, self.cache)
 
     @property
-    def logits(self) -> int | None:
+    def logits(self) -> int:
         """How many logits the workload has."""
-        return self.classes * self.positions if self.classes and self.positions else None
+        return self.classes * self.positions
 
     @property
-    def ns_per_logit(self) -> float | None:
+    def ns_per_logit(self) -> float:
         """Nanoseconds per logit."""
-        return self.seconds * 1e9 / self.logits if self.logits else None
+        return self.seconds * 1e9 / self.logits
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,8 +169,8 @@ def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
 def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """The cells of the one workload, contract and cache that says most: see below; empty if there are no cells.
 
-    The most backends with roof and accuracy, then warm, then errors that tell the backends apart, then the contract
-    that training needs, then float32, then the most logits.
+    The most backends with bandwidth and accuracy, then warm, then errors that differ between the backends, then the
+    contract that training needs, then float32, then the most logits.
     """
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in cells:
@@ -172,10 +178,10 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
     def worth(group: list[Cell]) -> tuple[Any, ...]:
         one = group[0]
-        whole = sum(cell.roof is not None and cell.error is not None and not cell.impossible for cell in group)
+        whole = sum(cell.drawable for cell in group)
         place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
         apart = len({f"{cell.error:.2g}" for cell in group if cell.error is not None}) > 1
-        return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits or 0, one.workload)
+        return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits, one.workload)
 
     chosen: list[Cell] = max(groups.values(), key=worth) if groups else []
     return tuple(chosen)
@@ -190,7 +196,7 @@ def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
     for cell in cells:
         stem = re.fullmatch(r"(.*\D)\d+", cell.workload)
         name = cell.series or (stem[1].rstrip("-_") if stem else "")
-        if name and cell.logits:
+        if name:
             groups.setdefault((name, cell.contract, cell.cache), []).append(cell)
     found = []
     for (name, contract, cache), group in groups.items():
@@ -218,55 +224,41 @@ def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
     return None
 
 
+#: What a cell has from its records, which are alike in it.
+_ALIKE = ("mode", "version", "dtype", "classes", "positions", "series", "over", "device", "ignored")
+
+
 def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> Cell:
     first = timings[0]
     interval = location_interval([timing.data for timing in timings])
     judged = [timing.accuracy for timing in timings if timing.accuracy is not None and timing.accuracy.verdict]
     # Of several accuracies the one that does not pass, then the largest error: a failure is never averaged away.
-    worst = max(judged, key=lambda a: (a.verdict != "pass", _size(a.error)), default=None)
-    workload, backend, contract, cache = key
+    worst = max(judged, key=lambda a: (a.verdict != "pass", _size(a.error)), default=Accuracy())
     return Cell(
-        workload=workload,
-        backend=backend,
-        contract=contract,
-        cache=cache,
-        framework=first.framework or backend.partition(":")[0],
-        mode=first.mode,
-        version=first.version,
-        dtype=first.dtype,
-        classes=first.classes,
-        positions=first.positions,
-        series=first.series,
-        over=first.over,
+        **key._asdict(),
+        **{name: getattr(first, name) for name in _ALIKE},
+        framework=first.framework or first.backend.partition(":")[0],
         processes=len(timings),
         seconds=interval.estimate,
         low=interval.low,
         high=interval.high,
-        roof=_rate(timings, interval.estimate, lambda t: t.roof_fraction),
+        bandwidth_fraction=_rate(timings, interval.estimate, lambda t: t.bandwidth_fraction),
         bytes_per_second=_rate(timings, interval.estimate, lambda t: t.bytes_per_second),
         amplification=_middle(timings, lambda t: t.amplification),
         memory=_middle(timings, lambda t: t.peak_multiple),
         first_call=first_call[0],
-        error=worst.error if worst else None,
-        ulp=_number(worst.ulp) if worst else None,
-        class_=worst.class_ if worst else None,
-        declared=worst.declared if worst else None,
-        accurate=worst.conforms if worst else None,
-        verdict=worst.verdict if worst else None,
-        message=worst.message if worst else None,
-        limits=worst.limits if worst else None,
-        device=first.device,
         opens=first_call[1],
-        work=_work(first),
-        ignored=first.ignored,
         faults=_middle(timings, lambda t: t.minor_faults / t.calls if t.calls and t.minor_faults is not None else None),
+        error=worst.error,
+        ulp=worst.error_ulp,
+        class_=worst.class_,
+        declared=worst.declared,
+        accurate=worst.conforms,
+        verdict=worst.verdict,
+        message=worst.message or None,
+        limits=worst.limits,
+        work=f"{'×'.join(map(str, first.shape))}, axis {first.axis}, {first.dtype}, {first.targets}",
     )
-
-
-def _work(timing: Timing) -> str:
-    shape = "×".join(str(extent) for extent in timing.shape)
-    axis = "" if timing.axis is None else f"axis {timing.axis}"
-    return ", ".join(filter(None, (shape, axis, timing.dtype, timing.targets)))
 
 
 def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float | None, bool]]:
@@ -277,14 +269,14 @@ def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float
     """
     firsts: dict[tuple[str, ...], dict[int, Timing]] = {}
     opening: dict[tuple[str, int], Timing] = {}
-    for each in sorted(timings, key=lambda t: -1 if t.order is None else t.order):
+    for each in sorted(timings, key=lambda each: each.order):
         firsts.setdefault(each.key[:3], {}).setdefault(each.replicate, each)
         opening.setdefault((each.backend, each.replicate), each)
     found = {}
     for what, by_process in firsts.items():
         calls = list(by_process.values())
         calls = [each for each in calls if each.compile_cache == "fresh"] or calls
-        opens = all(each.order is not None and opening[each.backend, each.replicate] is each for each in calls)
+        opens = all(opening[each.backend, each.replicate] is each for each in calls)
         found[what] = _middle(calls, lambda t: t.first_call_seconds), opens
     return found
 
@@ -302,10 +294,3 @@ def _middle(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> 
 
 def _size(error: float | None) -> float:
     return -1.0 if error is None else math.inf if math.isnan(error) else error
-
-
-def _number(value: float | str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return math.nan

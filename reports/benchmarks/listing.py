@@ -47,7 +47,7 @@ def _row(cell: Cell) -> TimedRow:
     return TimedRow(
         **facts,
         bytes_per_second=cell.bytes_per_second,
-        roof_fraction=cell.roof,
+        bandwidth_fraction=cell.bandwidth_fraction,
         class_=cell.class_,
         ratio=_number(cell.error),
         verdict=cell.verdict,

@@ -10,50 +10,34 @@ from typing import Any
 
 import msgspec
 
+from conformance.bench.record import SCHEMA, Head, Record
 from conformance.model.errors import Place, UsageError
-from conformance.reports.benchmarks.records import Benchmarks, Machine, NotTimed, Timing
+from conformance.reports.benchmarks.records import Benchmarks, Machine, Timing
+from conformance.reports.benchmarks.upgrade import schema_of, upgraded
 
 __all__ = ["FILE", "PACKED", "find_benchmarks", "parse_benchmarks", "read_benchmarks"]
 
 FILE = "benchmarks.json"
 PACKED = f"{FILE}.gz"
-#: Seconds of a call that any clock and any patience can tell: beyond them a file is damaged, and ratios overflow.
+#: Seconds that a call can take: beyond them a file is damaged, and ratios overflow.
 LEAST, MOST = 1e-12, 1e9
-#: Raised whenever a reader of the older form would misread the newer one.
-SCHEMA = 1
 
 
 class _Stats(msgspec.Struct):
-    data: list[float]
+    data: tuple[float, ...]
 
 
 class _Entry(msgspec.Struct):
-    extra_info: msgspec.Raw
+    extra_info: Timing
     stats: _Stats
-    name: str = ""
-
-
-class _Suite(msgspec.Struct):
-    schema: int = SCHEMA
-    suite: str = ""
-    commit: str | None = None
-    started: str = ""
-    environment: dict[str, Any] = {}
-    devices: dict[str, str] = {}
-    roof: dict[str, Any] = {}
-    roof_range: dict[str, Any] = {}
-    variables: dict[str, str] = {}
-    seed: int | None = None
-    threads: int | None = None
 
 
 class _File(msgspec.Struct):
     benchmarks: list[_Entry]
-    conformance: _Suite | None = None
-    not_timed: list[NotTimed] = []
+    conformance: Head
+    not_timed: tuple[Record, ...] = ()
     machine_info: dict[str, Any] = {}
     commit_info: dict[str, Any] = {}
-    datetime: str = ""
 
 
 def find_benchmarks(run: Path) -> Path | None:
@@ -84,80 +68,65 @@ def read_benchmarks(run: Path) -> Benchmarks:
 
 def parse_benchmarks(text: bytes, path: Path | str) -> Benchmarks:
     """Read the bytes of a benchmarks file; ``path`` is for messages. Raises UsageError."""
+    whole = _decoded(text, path)
+    _check_schema(schema_of(whole), path)
     try:
-        whole = msgspec.json.decode(text, type=_File)
+        file = msgspec.convert(upgraded(whole), _File)
     except msgspec.ValidationError as error:
         raise _invalid(error, path) from None
-    except msgspec.DecodeError as error:
-        raise _not_json(error, text, path) from None
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"not UTF-8: {error.reason}", place=Place(path), hint="copy it again as it was written, or run again"
-        ) from None
-    except RecursionError:
-        raise UsageError(
-            "nested too deeply", place=Place(path), hint="no benchmark is: look at what wrote it"
-        ) from None
-    suite = whole.conformance or _Suite()
-    if suite.schema < 1:
-        raise UsageError(
-            f"no schema: {suite.schema}",
-            place=Place(path, key="conformance.schema"),
-            hint="it counts from 1: restore the file, or run the benchmarks again",
-        )
-    if suite.schema > SCHEMA:
-        raise UsageError(
-            f"written by a newer suite (schema {suite.schema}, this one reads {SCHEMA})",
-            place=Place(path, key="conformance.schema"),
-            hint="update the suite",
-        )
-    timings = tuple(_timing(entry, number, path) for number, entry in enumerate(whole.benchmarks))
-    _no_twins(timings, path)
-    commit = suite.commit or whole.commit_info.get("id")
+    timings = tuple(_timing(entry, number, path) for number, entry in enumerate(file.benchmarks))
+    _check_replicates(timings, path)
+    head = file.conformance
+    commit = head.commit or file.commit_info.get("id")
     return Benchmarks(
         path=str(path),
-        started=suite.started or whole.datetime,
-        suite=suite.suite,
+        started=head.started,
         commit=commit if isinstance(commit, str) else None,
-        machine=_machine(suite, whole.machine_info, timings),
-        environment=suite.environment,
-        roof=suite.roof,
-        roof_range=suite.roof_range,
-        variables=suite.variables,
-        seed=suite.seed,
+        machine=_machine(head, file.machine_info),
+        head=head,
         timings=timings,
-        not_timed=tuple(whole.not_timed),
+        not_timed=file.not_timed,
     )
 
 
-def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
-    where = f"benchmarks[{number}]"
+def _decoded(text: bytes, path: Path | str) -> Any:
     try:
-        timing = msgspec.json.decode(entry.extra_info, type=Timing)
-    except msgspec.ValidationError as error:
-        raise _invalid(error, path, f"{where}.extra_info") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:  # what the first pass over the file did not look into
-        raise UsageError(
-            f"damaged: {error}", place=Place(path, key=f"{where}.extra_info"), hint="run the benchmarks again"
-        ) from None
-    data = tuple(entry.stats.data)
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise _not_json(error, text, path) from None
+    except UnicodeDecodeError as error:
+        problem, hint = f"not UTF-8: {error.reason}", "copy it again as it was written, or run again"
+    except RecursionError:
+        problem, hint = "nested too deeply", "no benchmark is: look at what wrote it"
+    raise UsageError(problem, place=Place(path), hint=hint)
+
+
+def _check_schema(schema: int, path: Path | str) -> None:
+    if schema < 1:
+        problem, hint = f"not a schema: {schema}", "it counts from 1: restore the file, or run the benchmarks again"
+    elif schema > SCHEMA:
+        problem, hint = f"written by a newer suite (schema {schema}, this one reads {SCHEMA})", "update the suite"
+    else:
+        return
+    raise UsageError(problem, place=Place(path, key="conformance.schema"), hint=hint)
+
+
+def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
+    data, key = entry.stats.data, f"benchmarks[{number}].stats.data"
     if not data:
-        raise UsageError(
-            "no round was timed",
-            place=Place(path, key=f"{where}.stats.data"),
-            hint="an entry without times belongs in not_timed",
-        )
+        hint = "an entry without times belongs in not_timed"
+        raise UsageError("no round was timed", place=Place(path, key=key), hint=hint)
     for place, seconds in enumerate(data):
         if not LEAST <= seconds <= MOST:
             raise UsageError(
-                f"{seconds!r} is no duration",
-                place=Place(path, key=f"{where}.stats.data[{place}]"),
+                f"{seconds!r} is not a duration",
+                place=Place(path, key=f"{key}[{place}]"),
                 hint=f"durations are seconds, from {LEAST:g} to {MOST:g}",
             )
-    return msgspec.structs.replace(timing, data=data)
+    return msgspec.structs.replace(entry.extra_info, data=data)
 
 
-def _no_twins(timings: tuple[Timing, ...], path: Path | str) -> None:
+def _check_replicates(timings: tuple[Timing, ...], path: Path | str) -> None:
     seen: dict[tuple[object, ...], int] = {}
     for number, timing in enumerate(timings):
         twin = seen.setdefault((timing.key, timing.replicate), number)
@@ -169,32 +138,27 @@ def _no_twins(timings: tuple[Timing, ...], path: Path | str) -> None:
             )
 
 
-def _machine(suite: _Suite, info: dict[str, Any], timings: tuple[Timing, ...]) -> Machine:
-    environment = suite.environment
-    cpu = info.get("cpu") if isinstance(info.get("cpu"), dict) else {}
+def _machine(head: Head, info: dict[str, Any]) -> Machine:
+    """The suite's own words on the machine, or else pytest-benchmark's."""
+    environment = head.environment
+    cpu = info["cpu"] if isinstance(info.get("cpu"), dict) else {}
     cores = environment.get("cores")
     usable = cores.get("usable") if isinstance(cores, dict) else cores
-    if usable is None and cpu:
-        usable = cpu.get("count")
-    name = environment.get("cpu") or (cpu.get("brand_raw") if cpu else None) or info.get("processor")
-    threads = suite.threads or next((timing.threads for timing in timings if timing.threads), None)
+    usable = cpu.get("count") if usable is None else usable
+    name = environment.get("cpu") or cpu.get("brand_raw") or info.get("processor") or info.get("machine")
     return Machine(
-        cpu=" with ".join(
-            [str(name or info.get("machine") or "unknown processor"), *filter(None, suite.devices.values())]
-        ),
+        cpu=" with ".join([str(name or "unknown processor"), *filter(None, head.devices.values())]),
         cores=usable if isinstance(usable, int) else None,
-        threads=threads,
+        threads=head.threads,
     )
 
 
-def _invalid(error: msgspec.ValidationError, path: Path | str, inside: str = "") -> UsageError:
+def _invalid(error: msgspec.ValidationError, path: Path | str) -> UsageError:
     """msgspec says ``problem - at `$.a.b[...]```: the path becomes the place's key."""
     problem, _, where = str(error).partition(" - at `")
-    key = re.sub(r"^\$\.?", "", where.rstrip("`")) or None
-    full = ".".join(part for part in (inside, key) if part) or None
     return UsageError(
         problem[:1].lower() + problem[1:],
-        place=Place(path, key=full),
+        place=Place(path, key=re.sub(r"^\$\.?", "", where.rstrip("`")) or None),
         hint=f"{FILE} is what `conformance bench` writes: do not edit it, or run the benchmarks again",
     )
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.bench.record import Record
 from conformance.model.errors import HarnessError, UsageError
 from conformance.reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
 from conformance.reports.benchmarks.charts.style import shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
-from conformance.reports.benchmarks.records import Benchmarks, NotTimed
+from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import report_markdown
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     facts = _facts(benchmarks, cells)
     found = []
 
-    def add(file: str, says: str, chart: Any, missing: Iterable[NotTimed]) -> None:
+    def add(file: str, says: str, chart: Any, missing: Iterable[Record]) -> None:
         found.append(Picture(file, says, signed(chart, [*_absent(missing, cells), facts])))
 
     kind = chief[0].key
     alike = [each for each in benchmarks.not_timed if each.key._replace(backend=kind.backend) == kind]
-    if any(cell.roof is not None and cell.error is not None and not cell.impossible for cell in chief):
-        says = f"{name}: share of the memory roof against error over tolerance, a mark for each backend"
+    if any(cell.drawable for cell in chief):
+        says = f"{name}: share of the peak bandwidth against error over tolerance, a mark for each backend"
         add("accuracy", says, accuracy_chart(chief, cells), alike)
     if any(cell.first_call for cell in chief):
         add("compile", f"{name}: the first call against later ones", compile_chart(chief, cells), alike)
@@ -128,7 +129,7 @@ def _facts(run: Benchmarks, cells: Sequence[Cell]) -> str:
     return f"Measured on {run.machine}{on}{f', {run.started[:10]}' if run.started else ''}: {', '.join(made)}."
 
 
-def _absent(missing: Iterable[NotTimed], cells: Sequence[Cell]) -> list[str]:
+def _absent(missing: Iterable[Record], cells: Sequence[Cell]) -> list[str]:
     """Who is not in the picture: a backend that cannot do a workload would go unnoticed."""
     timed = {cell.key for cell in cells}
     gone: dict[str, dict[str, None]] = {}
@@ -139,7 +140,7 @@ def _absent(missing: Iterable[NotTimed], cells: Sequence[Cell]) -> list[str]:
 
 
 def print_benchmarks(run: Path, console: Console | None = None, style: str = "table") -> None:
-    """Print the times of a run, the fastest that conforms first, with share of the roof and error over tolerance.
+    """Print the times of a run, the fastest that conforms first, with share of bandwidth and error over tolerance.
 
     ``style`` is ``table``, or ``json`` for an array of rows on standard output.
     """

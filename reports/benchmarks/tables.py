@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+import msgspec
+
+from conformance.bench.record import Head, Record
 from conformance.plain import on_terminal
 from conformance.reports.benchmarks.cells import IMPOSSIBLE, Cell, places, ranked
 from conformance.reports.benchmarks.charts.style import distinct
-from conformance.reports.benchmarks.records import Benchmarks, NotTimed
+from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.units import bytes_, percent, seconds
 from conformance.reports.escape import escape
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["HEAD", "NOTES", "WORDS", "about_lines", "not_timed_lines", "print_table", "report_markdown", "tables_of"]
 
 HEAD = (
-    "rank", "backend", "version", "mode", "processes", "time", "95 % interval", "ns/logit", "GB/s", "of roof",
-    "error ÷ limit", "class", "ulp", "first call", "peak ÷ logits", "faults", "traffic",
+    "rank", "backend", "version", "mode", "processes", "time", "95 % interval", "ns/logit", "GB/s", "of peak",
+    "error ÷ limit", "class", "ulp", "first call", "memory ÷ logits", "faults", "traffic",
 )  # fmt: skip
 #: The columns that hold words; numbers stand to the right.
 WORDS = frozenset({"backend", "version", "mode", "class"})
 #: What fits a terminal of eighty columns, and one that is wide; the report has them all.
-NARROW = ("rank", "backend", "time", "of roof", "error ÷ limit", "class", "first call", "peak ÷ logits")
+NARROW = ("rank", "backend", "time", "of peak", "error ÷ limit", "class", "first call", "memory ÷ logits")
 BROAD = ("rank", "backend", "time", "95 % interval", "GB/s", *NARROW[3:], "traffic")
 WIDE = 110
 MARK = "†"
@@ -40,7 +43,7 @@ NOTES = (
         "bootstrap over processes and rounds. Nothing is discarded as an outlier."
     ),
     (
-        "GB/s: the bytes that the contract must move, over the time; of roof: that against the bandwidth measured on "
+        "GB/s: the bytes that the contract must move, over the time; of peak: that over the peak bandwidth measured on "
         "the same machine with the same threads, over memory of the nearest size. Traffic: bytes the framework says it "
         "moved, over those it must."
     ),
@@ -50,14 +53,14 @@ NOTES = (
         f"framework keeps. {OPENS}"
     ),
     (
-        "Peak: memory beyond the inputs, over the size of the logits, at least what the gradient takes. Faults: pages "
-        "that a call touches for the first time, since the allocator gave them back after the last one; one for every "
-        "4 KiB of the gradient says that much of the time is the system's, which clears them."
+        "Memory: the peak beyond the inputs, over the size of the logits, at least what the gradient takes. Faults: "
+        "pages that a call touches for the first time, since the allocator gave them back after the last one; one for "
+        "every 4 KiB of the gradient says that much of the time is the system's, which clears them."
     ),
     (
         "Error ÷ limit: the limit is the bound of the class that the backend declares; A of B reached A, declares B, "
         "and is held against B's. One that fails is timed, and shown without a rank; so is one beyond "
-        f"{IMPOSSIBLE:.0f} times the roof, which computes nothing anew."
+        f"{IMPOSSIBLE:.0f} times the peak bandwidth, which computes nothing anew."
     ),
 )
 
@@ -107,7 +110,7 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
         )
         for name in shown:
             said = "left" if name == "backend" else "right"
-            broken = name.replace(" ÷ ", "\n÷ ").replace("of roof", "of\nroof").replace("first call", "first\ncall")
+            broken = name.replace(" ÷ ", "\n÷ ").replace("of peak", "of\npeak").replace("first call", "first\ncall")
             table.add_column(broken, overflow="fold", justify=said, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
         names = distinct([cell.backend for cell, _ in rows], 24)
         for cell, row in rows:
@@ -127,49 +130,32 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
 
 
 def about_lines(run: Benchmarks) -> list[str]:
-    """The machine, when and how it was timed, and the measured roof: a sentence each."""
+    """The machine, when and how it was timed, and the peak bandwidth: a sentence each."""
     facts = [f"Machine: {run.machine}"]
     if run.started:
         facts.append(f"started {run.started}")
     if run.commit:
         facts.append(f"commit {run.commit[:12]}")
-    if run.seed is not None:
-        facts.append(f"schedule seed {run.seed}")
-    return [f"{' · '.join(facts)}.", *(f"Measured roof, {line}." for line in _roof(run.roof, run.roof_range))]
+    facts.append(f"schedule seed {run.head.seed}")
+    return [f"{' · '.join(facts)}.", *(f"Peak bandwidth, {line}." for line in _bandwidths(run.head))]
 
 
-def _roof(roof: dict[str, Any], ranges: dict[str, Any]) -> list[str]:
-    """A line for each thread count or device and size of the memory streamed, by which bandwidths may be nested."""
-    lines = []
-    for place, by_size in roof.items():
-        if not isinstance(by_size, dict):
-            continue
+def _bandwidths(head: Head) -> Iterator[str]:
+    """A line for each device and size of the memory streamed: the median, and its range where that differs."""
+    for place, sizes in head.peak_bandwidth.items():
         on = f"{place} threads" if place.isdigit() else place
-        flat = _bandwidths(by_size)
-        if flat:
-            lines.append(f"{on}: {flat}")
-        for size, found in by_size.items():
-            range_ = ranges.get(place, {}).get(size, {})
-            said = _bandwidths(found, range_) if isinstance(found, dict) else ""
-            if said:
-                over = bytes_(float(size)) if str(size).isdigit() else size
-                lines.append(f"{on} over {over}: {said}")
-    flat = _bandwidths(roof)
-    return [*([f"{flat}"] if flat else []), *lines]
+        for size, found in sizes.items():
+            ranges = head.peak_bandwidth_range.get(place, {}).get(size, {})
+            said = [
+                f"{kind} {rate / 1e9:.1f} GB/s{_between(*ranges.get(kind, (rate, rate)))}"
+                for kind, rate in msgspec.structs.asdict(found).items()
+            ]
+            yield f"{on} over {bytes_(float(size)) if size.isdigit() else size}: {', '.join(said)}"
 
 
-def _bandwidths(found: dict[str, Any], ranges: dict[str, Any] | None = None) -> str:
-    """``read 18.0 GB/s (17.2 … 21.9), copy 11.0 GB/s``: the median, and what it is the median of where that differs."""
-    numbers = {name: value for name, value in found.items() if type(value) in (int, float)}
-    return ", ".join(f"{name} {value / 1e9:.1f} GB/s{_between(name, ranges or {})}" for name, value in numbers.items())
-
-
-def _between(name: str, ranges: dict[str, Any]) -> str:
-    ends = ranges.get(name)
-    if not (isinstance(ends, list) and len(ends) == 2 and all(type(end) in (int, float) for end in ends)):
-        return ""
-    low, high = (f"{end / 1e9:.1f}" for end in ends)
-    return "" if low == high else f" ({low} … {high})"
+def _between(low: float, high: float) -> str:
+    least, greatest = f"{low / 1e9:.1f}", f"{high / 1e9:.1f}"
+    return "" if least == greatest else f" ({least} … {greatest})"
 
 
 def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
@@ -194,7 +180,7 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
                 f"{seconds(cell.low)} … {seconds(cell.high)}",
                 _short(cell.ns_per_logit),
                 _short(None if cell.bytes_per_second is None else cell.bytes_per_second / 1e9),
-                percent(cell.roof),
+                percent(cell.bandwidth_fraction),
                 _short(cell.error),
                 _class(cell),
                 _short(cell.ulp),
@@ -225,5 +211,5 @@ def _short(value: float | None) -> str:
     return f"{value:#.3g}".removesuffix(".") if abs(value) < 999.5 else f"{value:.0f}"
 
 
-def _not_timed(each: NotTimed) -> str:
+def _not_timed(each: Record) -> str:
     return f"{each.key}: {each.status}" + (f", {each.message}" if each.message else "")

@@ -102,14 +102,18 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
     run = read_benchmarks(file)
     facts = {
         "started": run.started,
-        "suite": run.suite,
+        "suite": run.head.suite,
         "commit": run.commit,
         "machine": str(run.machine),
-        "told_by": run.seed,
+        "told_by": run.head.seed,
     }
     names = ("workload", "backend", "contract", "cache", "framework", "version", "mode", "dtype", "processes")
-    more = ("seconds", "low", "high", "roof", "error", "verdict", "memory", "first_call", "work")
-    rows = [{name: getattr(cell, name) for name in (*names, *more)} | {"class": cell.class_} for cell in cells_of(run)]
+    more = ("seconds", "low", "high", "error", "verdict", "memory", "first_call", "work")
+    rows = [
+        {name: getattr(cell, name) for name in (*names, *more)}
+        | {"class": cell.class_, "roof": cell.bandwidth_fraction}
+        for cell in cells_of(run)
+    ]
     return facts, "times", rows
 
 

@@ -46,10 +46,10 @@ class Point:
 
 
 def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any:
-    """The flagship: percent of the memory roof against error over tolerance, for one workload, contract and cache.
+    """The flagship: share of the peak bandwidth against error over tolerance, for one workload, contract and cache.
 
-    ``every`` are all cells of the run, so that colours and shapes stay the same in all its pictures. Cells without roof
-    or accuracy are named below the title.
+    ``every`` are all cells of the run, so that colours and shapes stay the same in all its pictures. Cells without
+    bandwidth or accuracy are named below the title.
     """
     alt = altair()
     points, frame = _accuracy(cells)
@@ -64,10 +64,10 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
     y = alt.Y(
         "y:Q",
         scale=_scale(alt, frame.y),
-        axis=alt.Axis(format="~%", title="share of the measured memory roof", tickCount=6),
+        axis=alt.Axis(format="~%", title="share of the measured peak bandwidth", tickCount=6),
     )
     names = labels(cells)
-    left_out = [names[cell.backend] for cell in cells if cell.roof is None or cell.error is None]
+    left_out = [names[cell.backend] for cell in cells if cell.bandwidth_fraction is None or cell.error is None]
     impossible = [names[cell.backend] for cell in cells if cell.impossible]
     subtitle = [
         f"{one.workload}, {one.dtype}, {one.contract}, {one.cache} cache. Up is faster, left is more accurate.",
@@ -76,12 +76,12 @@ def accuracy_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -
         "Hollow marks fail their accuracy class: timed, never ranked."
         if any(point.cell.accurate is False for point in points)
         else "",
-        f"Without roof or accuracy, not drawn: {', '.join(left_out)}." if left_out else "",
+        f"without bandwidth or accuracy, not drawn: {', '.join(left_out)}." if left_out else "",
         f"Faster than memory, not computed anew, not drawn: {', '.join(impossible)}." if impossible else "",
     ]
     chart = alt.layer(*bands, *_marks(alt, points, placed, frame, x, y, every or cells))
     chart = chart.properties(width=WIDTH, height=HEIGHT)
-    return finished(chart, "How fast, and how true: share of the memory roof against error", subtitle)
+    return finished(chart, "How fast, and how true: share of the peak bandwidth against error", subtitle)
 
 
 def compile_chart(cells: Sequence[Cell], every: Sequence[Cell] | None = None) -> Any:
@@ -124,20 +124,20 @@ def labels_of_compiling(cells: Sequence[Cell]) -> list[Box]:
 
 
 def _accuracy(cells: Sequence[Cell]) -> tuple[list[Point], Frame]:
-    drawn = [cell for cell in cells if cell.roof is not None and cell.error is not None and not cell.impossible]
+    drawn = [cell for cell in cells if cell.drawable]
     errors = [_clipped(cell.error or 0.0) for cell in drawn]
     limits = [limit for limit in _limits(cells).values() if LEAST < limit < MOST]
     x = log_axis([*errors, *limits, 0.05, 2.0], WIDTH, margin=2.5)
-    top = max([(cell.roof or 0.0) * cell.seconds / cell.low for cell in drawn], default=1.0)
+    top = max([(cell.bandwidth_fraction or 0.0) * cell.seconds / cell.low for cell in drawn], default=1.0)
     y = Axis(0.0, max(top * 1.15, 0.02), HEIGHT, down=True)
     names = labels(cells)
     unnamed = not _limits(cells)  # no bands to tell the class by: the label does
     points = []
     for cell, error in zip(drawn, errors, strict=True):
         text = names[cell.backend] + (f" · {cell.class_}" if unnamed and cell.class_ else "") + _beyond(cell)
-        at, roof = min(max(error, x.low), x.high), cell.roof or 0.0
-        span = at, roof * cell.seconds / cell.high, at, roof * cell.seconds / cell.low
-        points.append(Point(cell, at, roof, text, span))
+        at, fraction = min(max(error, x.low), x.high), cell.bandwidth_fraction or 0.0
+        span = at, fraction * cell.seconds / cell.high, at, fraction * cell.seconds / cell.low
+        points.append(Point(cell, at, fraction, text, span))
     return _apart(points, x, 0), Frame(x, y)
 
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from conformance.bench.record import Key
 from conformance.reports.benchmarks.bootstrap import ratio_interval
 from conformance.reports.benchmarks.comparison.band import DeadBand, find_band
 from conformance.reports.benchmarks.comparison.notes import notes_on
@@ -32,7 +33,7 @@ from conformance.reports.benchmarks.comparison.rows import (
     Comparison,
     Missing,
 )
-from conformance.reports.benchmarks.records import Benchmarks, Key, Timing
+from conformance.reports.benchmarks.records import Benchmarks, Timing
 
 __all__ = ["compare", "compare_runs"]
 

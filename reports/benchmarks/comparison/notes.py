@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Any
+
+import msgspec
 
 from conformance.reports.benchmarks.comparison.band import LEAST, DeadBand, same_machine
 from conformance.reports.benchmarks.comparison.ranks import least_p
@@ -78,12 +79,12 @@ def _band(new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterato
 
 def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterator[str]:
     """Signs that the machine moved and not the code: its own bandwidths, or all frameworks in one direction."""
-    before, after = dict(_numbers(old.roof)), dict(_numbers(new.roof))
-    roofs = [math.log(after[key] / before[key]) for key in before.keys() & after.keys()]
-    if roofs and not band.contains(math.exp(median(roofs))):
+    before, after = _bandwidths(old), _bandwidths(new)
+    moved = [math.log(after[key] / before[key]) for key in before.keys() & after.keys()]
+    if moved and not band.contains(math.exp(median(moved))):
         yield (
-            f"The machine's own bandwidths, measured in both runs, moved by {math.expm1(median(roofs)):+.1%} (median "
-            f"of {len(roofs)}): times may have moved with the machine and not with the code."
+            f"The machine's own bandwidths, measured in both runs, moved by {math.expm1(median(moved)):+.1%} (median "
+            f"of {len(moved)}): times may have moved with the machine and not with the code."
         )
     frameworks: dict[str, list[float]] = {}
     for row in rows:
@@ -97,12 +98,15 @@ def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: De
         )
 
 
-def _numbers(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    for name, value in tree.items():
-        if isinstance(value, dict):
-            yield from _numbers(value, (*above, name))
-        elif isinstance(value, int | float) and math.isfinite(value) and value > 0:
-            yield (*above, name), float(value)
+def _bandwidths(run: Benchmarks) -> dict[tuple[str, str, str], float]:
+    """The measured peak bandwidths by place, size and kind."""
+    return {
+        (place, size, kind): rate
+        for place, sizes in run.head.peak_bandwidth.items()
+        for size, kinds in sizes.items()
+        for kind, rate in msgspec.structs.asdict(kinds).items()
+        if rate > 0
+    }
 
 
 def _software(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
@@ -111,16 +115,16 @@ def _software(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
     moved = dict.fromkeys(each for b, a in shared for each in _versions(b, a))
     if moved:
         yield f"Versions differ: {', '.join(sorted(moved))}."
-    one, two = old.environment, new.environment
+    one, two = old.head.environment, new.head.environment
     both = [key for key in _ENVIRONMENT if key in one and key in two]
     told = [f"{key} {one[key]} → {two[key]}" for key in both if one[key] != two[key]]
     if told:
         yield f"Environments differ: {', '.join(told)}."
-    steered = {**old.variables, **new.variables}
+    steered = {**old.head.variables, **new.head.variables}
     told = [
-        f"{name} {old.variables.get(name, 'unset')} → {new.variables.get(name, 'unset')}"
+        f"{name} {old.head.variables.get(name, 'unset')} → {new.head.variables.get(name, 'unset')}"
         for name in sorted(steered)
-        if old.variables.get(name) != new.variables.get(name)
+        if old.head.variables.get(name) != new.head.variables.get(name)
     ]
     if told:
         yield f"Variables that steer frameworks and the allocator differ: {', '.join(told)}."

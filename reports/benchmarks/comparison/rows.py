@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.bench.record import Key
+from conformance.bench.workload import Cache, Contract
 from conformance.reports.benchmarks.comparison.band import DeadBand
-from conformance.reports.benchmarks.records import Key
 
 __all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "Call", "ChangeRow", "Comparison", "Missing"]
 
@@ -32,8 +33,8 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
 
     workload: str
     backend: str
-    contract: str
-    cache: str
+    contract: Contract
+    cache: Cache
     ratio: float
     low: float
     high: float
@@ -82,8 +83,8 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
     workload: str
     backend: str
-    contract: str
-    cache: str
+    contract: Contract
+    cache: Cache
     only: Literal["old", "new"]
     status: str = "not run"
     message: str | None = None

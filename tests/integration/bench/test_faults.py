@@ -23,7 +23,7 @@ def run(bench: Any, name: str, *more: object, replicates: int = 1) -> dict[str, 
 @pytest.mark.parametrize(
     ("name", "status", "message"),
     [
-        ("Raises", "error", "ValueError: no \x1b[31m|<b> (at tests/bench/faulty.py:"),
+        ("Raises", "error", "ValueError: no \x1b[31m|<b> (at tests/support/bench/faulty.py:"),
         ("Hangs", "timeout", "no answer within 1"),
         ("Crashes", "crash", "SIGSEGV"),
     ],

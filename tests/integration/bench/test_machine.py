@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.bench import machine, roof
+from conformance.bench import bandwidth, machine
 from conformance.bench.machine import (
     allocator,
     evict_bytes,
@@ -25,7 +25,7 @@ from conformance.bench.machine import (
     touched_bytes,
     usable_cores,
 )
-from conformance.bench.orders import Roofs
+from conformance.bench.record import Bandwidth, Bandwidths
 from conformance.bench.timing import Evictor
 
 SIZE = 48 << 20
@@ -143,7 +143,9 @@ def test_the_allocator_is_settled_unless_the_user_steers_it(monkeypatch: pytest.
     assert machine.allocator_variables() == {} and "MALLOC_ARENA_MAX" not in machine.steering_variables()
 
 
-def test_the_roof_is_the_median_of_the_best_tries_and_its_range_is_kept() -> None:
-    measured = [Roofs({"64": {"read": tries}}) for tries in ([1.0, 3.0], [9.0, 8.0], [4.0, 2.0])]
-    assert roof.typical(measured) == {64: {"read": 4.0}} and roof.spread(measured) == {64: {"read": (3.0, 9.0)}}
-    assert roof.typical(measured, "cuda") == {}
+def test_the_peak_bandwidth_is_the_median_of_the_best_tries_and_its_range_is_kept() -> None:
+    tries = ([1.0, 3.0], [9.0, 8.0], [4.0, 2.0])
+    measured = [Bandwidths({"64": dict.fromkeys(("read", "copy", "exp"), each)}) for each in tries]
+    assert bandwidth.typical(measured) == {"64": Bandwidth(4.0, 4.0, 4.0)}
+    assert bandwidth.spread(measured)["64"]["read"] == (3.0, 9.0)
+    assert bandwidth.typical(measured, "cuda") == {}

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from conformance.bench.info import Info
 from conformance.bench.launch import Settings, launch
 from conformance.bench.machine import most_memory, usable_cores
+from conformance.bench.record import Record
 
 SMALL = """\
 workloads:
@@ -58,8 +58,8 @@ def document(written: Path) -> dict[str, Any]:
 
 def test_the_file(document: dict[str, Any]) -> None:
     entries = document["benchmarks"]
-    infos = [msgspec.convert(each["extra_info"], Info, strict=True) for each in entries]
-    refused = [msgspec.convert(each, Info, strict=True) for each in document["not_timed"]]
+    infos = [msgspec.convert(each["extra_info"], Record, strict=True) for each in entries]
+    refused = [msgspec.convert(each, Record, strict=True) for each in document["not_timed"]]
     # 11 entries on two backends in two replicates, but for what NumPy has not, which is not tried again.
     assert len(entries) == 2 * 2 * 11 - 2 and [(each.backend, each.status) for each in refused] == [
         ("numpy", "unsupported")
@@ -73,7 +73,7 @@ def test_the_file(document: dict[str, Any]) -> None:
         assert len(data) == entry["stats"]["rounds"] >= 3 and min(data) > 0
         assert info.calls == entry["stats"]["rounds"] * entry["stats"]["iterations"]
         assert info.bytes_per_second == pytest.approx(info.floor_bytes / entry["stats"]["median"])
-        assert info.roof is not None and info.roof_fraction is not None and info.roof_fraction > 0
+        assert info.peak_bandwidth is not None and info.bandwidth_fraction is not None and info.bandwidth_fraction > 0
         assert info.first_call_seconds and info.import_seconds and info.gc and info.minor_faults is not None
         assert info.gc["collections"] == [0, 0, 0]
         assert info.seed == 5 and info.pid > 0 and info.allocator and info.version and info.wrapper_seconds
@@ -103,10 +103,10 @@ def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: d
 
 def test_the_head_of_the_file(document: dict[str, Any]) -> None:
     head = document["conformance"]
-    assert head["schema"] == 1 and head["seed"] == 5 and head["replicates"] == 2 and not head["interrupted"]
-    assert len(head["roof_tries"]) == 3  # before each block, and after the last
+    assert head["schema"] == 2 and head["seed"] == 5 and head["replicates"] == 2 and not head["interrupted"]
+    assert len(head["peak_bandwidth_tries"]) == 3  # before each block, and after the last
     assert "MALLOC_ARENA_MAX" in head["variables"]
-    (sizes,), (ranges,) = head["roof"].values(), head["roof_range"].values()
+    (sizes,), (ranges,) = head["peak_bandwidth"].values(), head["peak_bandwidth_range"].values()
     assert all(low <= sizes[size]["read"] <= high for size, (low, high) in ((s, ranges[s]["read"]) for s in sizes))
     assert all(kinds["read"] > 0 and kinds["copy"] > 0 and kinds["exp"] > 0 for kinds in sizes.values())
     assert document["machine_info"]["node"] == "" and document["commit_info"]["id"]
@@ -121,7 +121,7 @@ def test_pytest_benchmark_compares_it(written: Path) -> None:
 def test_the_table_and_its_json(bench: Any) -> None:
     arguments = ("-b", "numpy", "--workloads", bench.workloads(), "--replicates", 1)
     assert bench(*arguments) == 0
-    assert "roof" in bench.out and "three" in bench.out and f"times: {bench.path}" in bench.out
+    assert "bandwidth" in bench.out and "three" in bench.out and f"times: {bench.path}" in bench.out
     assert bench(*arguments, "-k", "two", "--format", "json") == 0
     (row,) = msgspec.json.decode(bench.out)
     assert row["workload"] == "two" and row["verdict"] == "pass" and row["seconds"] > 0
@@ -232,11 +232,11 @@ def test_wrong_usage(bench: Any, arguments: tuple[str, ...], problem: str, hint:
     assert problem in bench.err and hint in bench.err and not bench.out and not bench.path.exists()
 
 
-def test_a_roof_that_cannot_be_measured_is_said_to_be_missing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_peak_bandwidth_that_cannot_be_measured_is_explained(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conformance.bench.launch.SIZES", (1 << 60,))
     assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1) == 0
-    assert "MemoryError" in bench.document["conformance"]["no_roof"]["cpu"]
-    assert bench.document["benchmarks"][0]["extra_info"]["roof"] is None
+    assert "MemoryError" in bench.document["conformance"]["peak_bandwidth_tries"][0]["message"]
+    assert bench.document["benchmarks"][0]["extra_info"]["peak_bandwidth"] is None
 
 
 def test_a_workload_that_no_memory_can_hold(bench: Any) -> None:

@@ -6,10 +6,12 @@ import itertools
 import json
 import os
 
+import msgspec
 import numpy as np
 import pytest
 
 from conformance.bench.machine import usable_cores
+from conformance.bench.record import Head, Record
 from conformance.reports.benchmarks.comparison.band import write_band
 from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
@@ -34,18 +36,26 @@ class Machine:
             for place, group in enumerate(self.generator.permutation(GROUPS))
             for level in range(40)
         ]
-        suite = {"schema": 1, "started": "2026-01-01T00:00:00+00:00", "environment": describe_environment(), "seed": 1}
-        return parse_benchmarks(json.dumps({"benchmarks": entries, "conformance": suite}).encode(), "fake")
+        head = Head(
+            started="2026-01-01T00:00:00+00:00", environment=describe_environment(), seed=1, replicates=1, threads=1
+        )
+        whole = {"benchmarks": entries, "conformance": msgspec.to_builtins(head)}
+        return parse_benchmarks(json.dumps(whole).encode(), "fake")
 
     def entry(self, group: str, workload: str, seconds: float, replicate: int, progress: float) -> dict:
         slower = 1 + self.share * SLOWDOWN * (group == "Slow") + 0.1 * progress
         level = seconds * slower * np.exp(self.noise * self.generator.standard_normal())
         data = (level * np.exp(0.02 * self.generator.standard_exponential(9))).tolist()
-        info = {
-            "workload": workload, "backend": f"equals:{group}", "contract": "forward", "cache": "warm",
-            "replicate": replicate, "shape": [1, 2],
-        }  # fmt: skip
-        return {"name": f"{workload}[{group}|r{replicate}]", "stats": {"data": data}, "extra_info": info}
+        info = Record(
+            workload=workload, backend=f"equals:{group}", contract="forward", cache="warm", dtype="float32",
+            replicate=replicate, order=0, seed=1, threads=1, shape=(1, 2), axis=1, classes=2, positions=1,
+            targets="indices", reduction="mean", logits_bytes=8, floor_bytes=8,
+        )  # fmt: skip
+        return {
+            "name": f"{workload}[{group}|r{replicate}]",
+            "stats": {"data": data},
+            "extra_info": msgspec.to_builtins(info),
+        }
 
 
 def test_forty_comparisons_go_through_the_harness():

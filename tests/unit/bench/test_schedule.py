@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.bench.schedule import ROOF, entry_kinds, schedule
+from conformance.bench.schedule import BANDWIDTH, entry_kinds, schedule
 from conformance.bench.show import estimate
 from conformance.bench.workload import Workload
 
@@ -21,7 +21,7 @@ KINDS = entry_kinds(WORKLOADS, None, None)
 def test_every_backend_has_a_process_with_every_entry_in_each_replicate(replicates: int, seed: int) -> None:
     jobs = schedule(BACKENDS, KINDS, replicates, seed)
     assert jobs == schedule(BACKENDS, KINDS, replicates, seed)
-    timed = [job for job in jobs if job.backend != ROOF]
+    timed = [job for job in jobs if job.backend != BANDWIDTH]
     for replicate in range(replicates):
         block = timed[replicate * len(BACKENDS) : (replicate + 1) * len(BACKENDS)]
         assert {job.replicate for job in block} == {replicate}
@@ -30,7 +30,10 @@ def test_every_backend_has_a_process_with_every_entry_in_each_replicate(replicat
         assert sorted((each.workload, each.contract, each.cache) for each in job.entries) == sorted(KINDS)
     orders = [each.order for job in timed for each in job.entries]
     assert orders == list(range(len(orders)))
-    assert jobs[0].backend == jobs[-1].backend == ROOF and sum(job.backend == ROOF for job in jobs) == replicates + 1
+    assert (
+        jobs[0].backend == jobs[-1].backend == BANDWIDTH
+        and sum(job.backend == BANDWIDTH for job in jobs) == replicates + 1
+    )
 
 
 def test_seeds_differ() -> None:
@@ -45,6 +48,6 @@ def test_contracts_and_caches_narrow_the_entries() -> None:
 
 def test_what_is_left_is_estimated_by_the_same_backends_last_process() -> None:
     jobs = schedule(BACKENDS, KINDS, 1, 0)
-    seconds = {name: [99.0, 2.0] for _, name in BACKENDS} | {ROOF: [1.0]}
+    seconds = {name: [99.0, 2.0] for _, name in BACKENDS} | {BANDWIDTH: [1.0]}
     assert estimate(seconds, jobs) == 2.0 * len(BACKENDS) + 2.0
     assert estimate({"numpy": [3.0]}, jobs[1:-1]) == 9.0 and estimate({}, jobs) is None

@@ -89,7 +89,7 @@ def test_pictures_of_times_show_how_far_these_may_be_off(run, drawn):
     (found,) = [row for row in rows(specs["compile"]) if row.get("backend") == "jax"][:1]
     assert (found["x1"], found["x2"]) == (cell.low, cell.high)
     (found,) = [row for row in rows(specs["accuracy"]) if row.get("backend") == "jax"][:1]
-    ends = [cell.roof * cell.seconds / end for end in (cell.high, cell.low)]
+    ends = [cell.bandwidth_fraction * cell.seconds / end for end in (cell.high, cell.low)]
     assert [found["y1"], found["y2"]] == pytest.approx(ends)
     for name, spec in specs.items():
         if name.startswith("scaling"):
@@ -146,7 +146,7 @@ def test_what_takes_less_time_than_its_memory_by_far_has_no_rank_and_no_mark():
     whole = small()
     swift = whole["benchmarks"][0]
     swift["extra_info"]["accuracy"]["verdict"] = "pass"
-    swift["extra_info"]["roof_fraction"] = 19.8
+    swift["extra_info"]["bandwidth_fraction"] = 19.8
     name, found = swift["extra_info"]["backend"], parsed(whole)
     assert columns(found, name)["rank"] == "–" and columns(found, name)["class"].endswith("not computed anew")
     drawn = {each.name: json.dumps(each.chart.to_dict(), ensure_ascii=False) for each in pictures(found)}
@@ -186,11 +186,11 @@ def test_pages_that_a_call_touches_anew_are_counted_and_a_class_stands_beside_th
     assert (row["faults"], row["class"]) == ("25", "A of B")
 
 
-def test_the_range_of_the_roof_is_told():
+def test_the_range_of_the_peak_bandwidth_is_shown():
     whole = small()
-    whole["conformance"]["roof"] = {"2": {"1048576": {"read": 60e9, "copy": 50e9}}}
-    whole["conformance"]["roof_range"] = {"2": {"1048576": {"read": [40e9, 80e9], "copy": [50e9, 50e9]}}}
-    assert "read 60.0 GB/s (40.0 … 80.0), copy 50.0 GB/s." in " ".join(about_lines(parsed(whole)))
+    whole["conformance"]["peak_bandwidth"] = {"2": {"1048576": {"read": 60e9, "copy": 50e9, "exp": 1e9}}}
+    whole["conformance"]["peak_bandwidth_range"] = {"2": {"1048576": {"read": [40e9, 80e9], "copy": [50e9, 50e9]}}}
+    assert "read 60.0 GB/s (40.0 … 80.0), copy 50.0 GB/s, exp 1.0 GB/s." in " ".join(about_lines(parsed(whole)))
 
 
 def test_a_wide_terminal_shows_bytes_a_second_and_the_interval(tmp_path):
@@ -240,11 +240,11 @@ def test_a_time_is_the_plain_median_of_the_plain_medians():
 
 
 def test_rates_are_those_of_the_time_beside_them(run):
-    """Of two backends with the same work, the slower one never has the larger share of the roof."""
+    """Of two backends with the same work, the slower one never has the larger share of the bandwidth."""
     for cell in cells_of(run):
         of_it = [each for each in run.timings if each.key == cell.key]
         assert cell.bytes_per_second == pytest.approx(of_it[0].floor_bytes / cell.seconds, rel=1e-9)
-        assert cell.roof == pytest.approx(cell.bytes_per_second / synthetic.COPY, rel=1e-9)
+        assert cell.bandwidth_fraction == pytest.approx(cell.bytes_per_second / synthetic.COPY, rel=1e-9)
 
 
 def test_the_bands_of_the_classes_stand_at_the_median_of_the_limits(run):
@@ -326,10 +326,10 @@ def columns(run, backend):
 
 
 def test_a_row_tells_speed_in_bytes_and_in_shares_with_the_digits_that_count():
-    whole = small(bytes_per_second=12.34e6, roof_fraction=4e-6, peak_multiple=12.0, device="cuda")
+    whole = small(bytes_per_second=12.34e6, bandwidth_fraction=4e-6, peak_multiple=12.0, device="cuda")
     whole["benchmarks"][0]["stats"]["data"] = [0.5]
     row = columns(run := parsed(whole), backend := whole["benchmarks"][0]["extra_info"]["backend"])
-    assert (row["GB/s"], row["of roof"], row["peak ÷ logits"]) == ("0.0123", "<0.01 %", "12.0")
+    assert (row["GB/s"], row["of peak"], row["memory ÷ logits"]) == ("0.0123", "<0.01 %", "12.0")
     assert row["time"] == "500 ms" and row["processes"] == "1" and row["mode"].endswith(", cuda")
     shown = report_markdown(run, cells_of(run), [])
     assert f"| {backend.replace('_', chr(92) + '_')} |" in shown and "| 0.0123 | <0.01 % |".replace("<", "\\<") in shown
@@ -357,7 +357,7 @@ def test_names_and_numbers_of_the_frameworks_stand_on_one_line_in_eighty_columns
 def test_what_was_not_timed_is_sorted_by_workload():
     whole = small()
     for workload, backend in (("w", "torch"), ("v", "numpy"), ("w", "jax")):
-        info = {"workload": workload, "backend": backend, "contract": "forward", "cache": "warm"}
+        info = whole["benchmarks"][0]["extra_info"] | {"workload": workload, "backend": backend}
         whole["not_timed"] += [info | {"status": "unsupported", "message": "cannot"}] * 2
     said = not_timed_lines(parsed(whole))
     assert [line.partition(",")[0] for line in said] == ["v [numpy", "w [jax", "w [torch"]
@@ -390,10 +390,10 @@ def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
     assert "\x1b" not in printed(print_benchmarks, run)
 
 
-def test_a_run_without_roof_and_accuracy_is_reported_all_the_same(tmp_path):
+def test_a_run_without_bandwidth_and_accuracy_is_reported_all_the_same(tmp_path):
     whole = synthetic.document(workloads={"w": (4, 8)}, rounds=2)
     for entry in whole["benchmarks"]:
-        for name in ("accuracy", "roof_fraction", "peak_multiple", "first_call_seconds", "classes"):
+        for name in ("accuracy", "bandwidth_fraction", "peak_multiple", "first_call_seconds"):
             entry["extra_info"][name] = None
     run = parse_benchmarks(json.dumps(whole).encode(), "x")
     assert [each.name for each in pictures(run)] == ["time-01-w"]

@@ -1,4 +1,4 @@
-"""The roof: the bandwidth that this machine gives to plain NumPy loops, by the threads and cores of the benchmarks.
+"""The peak bandwidth that this machine gives to plain NumPy loops, by the threads and cores of the benchmarks.
 
 Read, copy and exp over working sets of several sizes, since what a workload meets is a cache or the memory by its size.
 NumPy lets go of the interpreter in these loops, so that a thread a core does what an OpenMP loop would.
@@ -12,10 +12,10 @@ from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from conformance.bench.record import Bandwidth, Bandwidths
+
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
-    from conformance.bench.orders import Roofs
-
 __all__ = ["KINDS", "SIZES", "measure", "measure_device", "nearest", "spread", "typical"]
 
 #: Working sets in bytes.
@@ -25,15 +25,13 @@ TRIES = 3
 TRY = 0.01  # seconds that one try lasts at least
 
 
-def measure(sizes: Sequence[int], threads: int) -> Roofs:
+def measure(sizes: Sequence[int], threads: int) -> Bandwidths:
     """Bytes read and written a second, for each size and kind: one number a try, the fastest loop of its kind.
 
     Bytes that are read and bytes that are written both count: a copy of n bytes moves 2n.
     """
-    from conformance.bench.orders import Roofs
-
     with ThreadPoolExecutor(threads) as pool:
-        return Roofs({str(size): _of_size(size, threads, pool) for size in sizes})
+        return Bandwidths({str(size): _of_size(size, threads, pool) for size in sizes})
 
 
 def _of_size(size: int, threads: int, pool: ThreadPoolExecutor) -> dict[str, list[float]]:
@@ -80,23 +78,21 @@ def _rate_of(passes: Callable[[int], None], size: int) -> float:
         count = max(2 * count, int(1.2 * count * TRY / max(seconds, 1e-9)))
 
 
-def measure_device(sizes: Sequence[int], backend: Backend) -> Roofs:
+def measure_device(sizes: Sequence[int], backend: Backend) -> Bandwidths:
     """The same of the memory of ``backend``'s device, by the calls that the backend has for it.
 
     The calls of a try are queued one after the other, as a training step queues them, and waited for once.
     """
-    from conformance.bench.orders import Roofs
-
     found: dict[str, dict[str, list[float]]] = {}
     for size in sizes:
         streams = backend.device_streams(size)
         if not all(streams.get(kind) for kind in KINDS):
-            return Roofs({}, backend.device, f"{type(backend).__name__} has no calls that only move memory")
+            return Bandwidths({}, backend.device, f"{type(backend).__name__} has no calls that only move memory")
         passes = {kind: [_queued(each, backend) for each in streams[kind]] for kind in KINDS}
         found[str(size)] = {
             kind: [max(_rate_of(each, size) for each in passes[kind]) for _ in range(TRIES)] for kind in KINDS
         }
-    return Roofs(found, backend.device)
+    return Bandwidths(found, backend.device)
 
 
 def _queued(stream: Callable[[], Any], backend: Backend) -> Callable[[int], None]:
@@ -109,32 +105,28 @@ def _queued(stream: Callable[[], Any], backend: Backend) -> Callable[[int], None
     return passes
 
 
-def typical(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, float]]:
-    """Bytes a second of each size and kind: the median over all measurements of ``device`` of each one's best try.
+def typical(measured: Sequence[Bandwidths], device: str = "cpu") -> dict[str, Bandwidth]:
+    """Bytes a second of each size: the median over all measurements of ``device`` of each one's best try.
 
     A shared machine gives twice as much at one time as at another; what is timed in between meets all of them.
     """
-    return {
-        size: {kind: median(bests) for kind, bests in kinds.items()} for size, kinds in _bests(measured, device).items()
-    }
+    found = _bests(measured, device)
+    return {size: Bandwidth(**{kind: median(kinds[kind]) for kind in KINDS}) for size, kinds in found.items()}
 
 
-def spread(measured: Sequence[Roofs], device: str = "cpu") -> dict[int, dict[str, tuple[float, float]]]:
+def spread(measured: Sequence[Bandwidths], device: str = "cpu") -> dict[str, dict[str, tuple[float, float]]]:
     """The least and the greatest of the measurements that :func:`typical` is the median of."""
-    return {
-        size: {kind: (min(bests), max(bests)) for kind, bests in kinds.items()}
-        for size, kinds in _bests(measured, device).items()
-    }
+    found = _bests(measured, device)
+    return {size: {kind: (min(each), max(each)) for kind, each in kinds.items()} for size, kinds in found.items()}
 
 
-def _bests(measured: Sequence[Roofs], device: str) -> dict[int, dict[str, list[float]]]:
-    found: dict[int, dict[str, list[float]]] = {}
-    for roofs in measured:
-        if roofs.device != device:
-            continue
-        for size, kinds in roofs.sizes.items():
-            for kind, rates in kinds.items():
-                found.setdefault(int(size), {}).setdefault(kind, []).append(max(rates))
+def _bests(measured: Sequence[Bandwidths], device: str) -> dict[str, dict[str, list[float]]]:
+    found: dict[str, dict[str, list[float]]] = {}
+    for each in measured:
+        if each.device == device:
+            for size, kinds in each.sizes.items():
+                for kind, rates in kinds.items():
+                    found.setdefault(size, {}).setdefault(kind, []).append(max(rates))
     return found
 
 
