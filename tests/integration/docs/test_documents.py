@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,12 @@ def test_findings_are_those_of_the_registers() -> None:
     command = [sys.executable, "-m", "conformance", "list", "defects", "--format", "json"]
     rows: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == findings_text(rows)
+
+
+def test_the_defects_that_the_readme_names_are_in_the_registers(profiles: dict[str, Profile]) -> None:
+    named = re.findall(r"\[([\w-]+)\]\(docs/findings\.md#", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert len(named) >= 3
+    assert {*named} <= {entry.id for profile in profiles.values() for entry in profile.known}
 
 
 def test_reported_defects_are_current_and_stand_where_the_page_says(profiles: dict[str, Profile]) -> None:
