@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 from conformance.plain import blanked
 
-__all__ = ["address", "code", "escape", "fenced"]
+__all__ = ["address", "code", "escape", "fenced", "wrapped"]
 
 _ADDRESS = re.compile(r"https?://[^\s<>|`]+")
 
@@ -17,6 +18,14 @@ def escape(text: object) -> str:
     for special in "\\`*_{}[]<>()#+!|~&$":
         plain = plain.replace(special, "\\" + special)
     return plain
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Markdown prose at 100 characters a line; no line begins with what would make it a list, a heading or a quote."""
+    bound = re.sub(r" (?=[-+>=#]|\d+[.)])", "\0", re.sub(r"`[^`]*`", lambda span: span[0].replace(" ", "\0"), text))
+    return textwrap.fill(bound, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False).replace(
+        "\0", " "
+    )
 
 
 def address(text: str) -> str:

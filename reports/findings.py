@@ -13,16 +13,16 @@ import sys
 from itertools import groupby
 from typing import Any
 
-from conformance.reports.escape import address, escape
+from conformance.reports.escape import address, escape, wrapped
 
 __all__ = ["findings_text"]
 
 _HEAD = """# What was found
 
-Every entry stands in the register of known defects of its backend's profile (`backends/profiles/`), and a run fails as
-soon as one of them no longer shows, unless the entry says that it depends on the machine. Each was confirmed by the
-framework alone, outside the suite. Versions are those that it was seen on. The command derives the exact result and
-shows what the framework gives; the call is the adapter's function of that name, a few lines long.
+Every entry is in the register of known defects of its backend's profile (`backends/profiles/`). A
+run fails as soon as one of them no longer shows, unless the entry depends on the machine. Each was
+confirmed with the framework alone, outside the suite. The versions are those on which it was
+observed. The command derives the exact result and shows what the framework gives.
 """
 
 
@@ -34,13 +34,14 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
         lines.append(f"## {escape(backend)} ({len(found)})\n")
         for row in found:
             lines.append(f"### {escape(row['defect'])}\n")
-            lines.append(f"{escape(row['why'])}\n")
+            lines.append(wrapped(escape(row["why"])) + "\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
             seen = ", ".join(row["seen"]) or row["message"]
-            lines.append(f"- where: {escape(where)}; seen: {escape(seen)}")
-            lines.append(f"- on: {escape('; '.join(row['seen_on']))}{_range(row['versions'])}; confirmed {row['date']}")
+            lines.append(wrapped(f"- where: {escape(where)}; observed: {escape(seen) or 'see the command'}", "  "))
+            on = f"{escape('; '.join(row['seen_on']))}{_range(row['versions'])}"
+            lines.append(wrapped(f"- on: {on}; confirmed {row['date']}", "  "))
             if row["machine"]:
-                lines.append(f"- depends on the machine: {escape(row['machine'])}")
+                lines.append(wrapped(f"- depends on the machine: {escape(row['machine'])}", "  "))
             lines.append(f"- upstream: {address(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)

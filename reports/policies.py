@@ -15,11 +15,12 @@ __all__ = ["policies_text"]
 
 _HEAD = """# The semantics matrix
 
-Where implementations legitimately differ, each choice has a name, a *policy*. A backend's profile declares its
-choices; the cases observe them: of the values that a policy may take, those that describe what was seen. Neither
-side is taken from the other. `conformance list policies` prints the declared side, `--observed RUN` puts a run's
-observations beside it, and the summary of every run holds this table. How a policy is observed, and what follows where
-the two differ, is in [verdicts and policies](semantics.md).
+Where implementations legitimately differ, each choice has a name, a *policy*. A backend's profile
+declares its choices. The cases observe them: of the values that a policy may take, those that
+describe what was seen. Neither is derived from the other. `conformance list policies` prints what
+is declared, `--observed RUN` adds what a run observed, and the summary of every run has this table.
+How a policy is observed, and what follows where the two differ, is in [verdicts and
+policies](semantics.md).
 
 """
 

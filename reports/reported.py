@@ -20,13 +20,14 @@ from conformance.reports.escape import escape
 __all__ = ["SOURCE", "Report", "read_reports", "reported_text"]
 
 SOURCE = DOCS / "reported.yaml"
-_HEAD = """# Reported defects and where the suite sees them
+_HEAD = """# Reported defects and the cases that show them
 
-Each line is a defect or a difference that was reported of one of the frameworks, or found without a report, and that
-shows on the tested versions. The cases observe it; the profile of each backend (`backends/profiles/`) holds it as a
-policy or as an entry of its register of known defects. *within the bound* says that the declared class allows the
-result: its error in ulp is on record; *as the definition has it*, that nothing differs from it.
-`conformance explain CASE -b BACKEND` shows any of them.
+Each line is a defect or a difference that was reported for one of the frameworks, or found without
+a report, and that shows on the tested versions. The cases observe it; the profile of each backend
+(`backends/profiles/`) has it as a policy or as an entry of its register of known defects. *within
+the bound* means that the declared class allows the result, whose error in ulp is recorded; *as the
+definition has it*, that the result is the normative one. `conformance explain CASE -b BACKEND`
+shows any of them.
 
 | report | about | cases | stands in |
 |---|---|---|---|

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.reports.escape import address, escape
+from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.semantics import Cell, Row, SemanticsMatrix
 
 __all__ = ["LEGEND", "semantics_lines", "semantics_rows"]
@@ -22,7 +22,7 @@ def semantics_lines(matrix: SemanticsMatrix, *, links: bool = True) -> list[str]
     """A table of policies by backend, its legend, and, with ``links``, the documentation behind each declaration."""
     if not matrix.rows:
         return []
-    lines = [LEGEND, ""]
+    lines = [wrapped(LEGEND), ""]
     lines.append("| policy | " + " | ".join(escape(matrix.titles[name]) for name in matrix.backends) + " |")
     lines.append("|---" * (len(matrix.backends) + 1) + "|")
     for row in matrix.rows:
@@ -72,7 +72,7 @@ def _documentation(matrix: SemanticsMatrix) -> list[str]:
                 said.setdefault((cell.documentation, cell.note), []).append(name)
         parts = [_source(names, link, note) for (link, note), names in said.items()]
         if parts:
-            lines.append(f"- **{escape(row.policy)}**: " + "; ".join(parts))
+            lines.append(wrapped(f"- **{escape(row.policy)}**: " + "; ".join(parts), "  "))
     return lines
 
 

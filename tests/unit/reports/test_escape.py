@@ -1,0 +1,18 @@
+"""Strangers' text in Markdown."""
+
+from __future__ import annotations
+
+from conformance.reports.escape import wrapped
+
+
+def test_no_wrapped_line_is_longer_than_a_hundred_or_begins_a_list() -> None:
+    text = " ".join(["compares labels with 0 to C - 1: 1. is a class, and + 2) = none # at all"] * 12)
+    lines = wrapped(text).split("\n")
+    assert " ".join(lines) == text
+    assert max(map(len, lines)) <= 100
+    assert not [line for line in lines if line[0] in "-+=#" or line.startswith(("1.", "2)"))]
+
+
+def test_a_code_span_is_not_broken() -> None:
+    command = "`conformance explain two-equal-logits-at-1e8 -b optax:jit --dtype float32`"
+    assert command in wrapped("x " * 40 + command)
