@@ -21,9 +21,9 @@ VERBS = {
     "bench": "Time backends on workloads, beside the error of their results.",
     "explain": "Derive a case's exact value, line by line.",
     "report": "Merge runs and write their report.",
-    "diff": "Tell what changed between two runs.",
-    "repro": "Write a stand-alone script that shows a finding.",
-    "dossier": "Write every framework's defects, ready to be sent.",
+    "diff": "Show what changed between two runs.",
+    "repro": "Write a stand-alone script that reproduces a finding.",
+    "dossier": "Write a file of its defects for each framework.",
     "history": "Keep every run in one file, and show what changed.",
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
@@ -63,7 +63,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="conformance")
 def cli() -> None:
-    """Hold softmax cross-entropy implementations to the truth.
+    """Check softmax cross-entropy implementations against exact values, within derived error bounds.
 
     Exit codes: 0 conforming; 1 a non-conformity; 2 wrong usage or case file; 3 the harness or every backend
     failed; 130 interrupted.

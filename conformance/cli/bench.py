@@ -18,7 +18,7 @@ _INTERRUPTED = 130
     "bench",
     epilog="Examples: `conformance bench --quick`; `conformance bench -b torch -b my_kernel.py -k lm-head`; "
     "`conformance bench -b jax --contract forward --threads 1 --seed 7`. Exit codes: 0 measured; 2 wrong usage or "
-    "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and is no failure here.",
+    "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and changes no exit code.",
 )
 @backend_option
 @click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
@@ -48,7 +48,7 @@ _INTERRUPTED = 130
     "caches",
     multiple=True,
     type=click.Choice(["warm", "cold"]),
-    help="Only with a warm cache, or only a cold one (emptied before every round). What each workload says by default.",
+    help="Only with a warm cache, or only a cold one (emptied before every round). As each workload states by default.",
 )
 @click.option(
     "--replicates",
@@ -63,12 +63,14 @@ _INTERRUPTED = 130
     metavar="SECONDS",
     help="Time for the rounds of one entry; at least five rounds are made, three of slow ones.",
 )
-@click.option("--quick", is_flag=True, help="Only the workloads that are marked so, twice: about three minutes.")
+@click.option(
+    "--quick", is_flag=True, help="Only the workloads marked `quick`, in two processes each: about three minutes."
+)
 @click.option(
     "--accuracy/--no-accuracy", default=True, show_default=True, help="Judge each result by the suite's own oracle."
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), metavar="S", help="Draws the schedule; drawn and recorded by default."
+    "--seed", type=click.IntRange(min=0), metavar="S", help="Seed of the schedule; random and recorded by default."
 )
 @click.option(
     "--timeout",
@@ -109,7 +111,7 @@ _INTERRUPTED = 130
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @schema_option("times", "benchmarks")
 def command(style: str, report: bool, **options: Any) -> int:
-    """Time backends on workloads, each in fresh processes, beside the error of the very results.
+    """Time backends on workloads, each in fresh processes, beside the error of the same results.
 
     Every backend and replicate is a process of its own, in an order drawn by the seed, with the same threads on the
     same cores; the memory bandwidth of the machine is measured in between. Without -b: NumPy, torch and torch:compile,

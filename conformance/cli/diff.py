@@ -32,7 +32,7 @@ __all__ = ["command"]
     type=click.FloatRange(min=1),
     default=2.0,
     show_default=True,
-    help="Tell of a largest error that grew or shrank by more than this factor.",
+    help="Report a largest error that grew or shrank by more than this factor.",
 )
 @click.option(
     "--floor",
@@ -40,7 +40,7 @@ __all__ = ["command"]
     default=1.0,
     show_default=True,
     metavar="ULP",
-    help="Tell of no error that stays below this.",
+    help="Ignore errors that stay below this.",
 )
 @click.option(
     "--details",
@@ -60,10 +60,10 @@ __all__ = ["command"]
 def command(old: Path, new: Path, style: str, factor: float, floor: float, details: int, band: Path | None) -> int:
     """Compare two runs: verdicts, classes and errors, cases, semantics, versions, and speed where both were timed.
 
-    Runs of different suites, versions or machines are compared check by check, by case id; what only one of them holds
-    is told apart. A regression is a check that passed, deviated as declared or was a known defect, and now fails; a
-    time that got slower beyond the dead band, whose result lost its accuracy, or that can no longer be taken because
-    its backend crashes, hangs or raises.
+    Runs of different suites, versions or machines are compared check by check, by case id; what only one of them has
+    is listed separately. A regression is a check that passed, deviated as declared or was a known defect, and now
+    fails; a time that got slower beyond the dead band, whose result lost its accuracy, or that can no longer be taken
+    because its backend crashes, hangs or raises.
     """
     from conformance.reports.diff.speed import compare_only_speed, compare_speed, only_timed, speed_text, timed_once
 

@@ -52,7 +52,7 @@ def command(
 ) -> int:
     """Derive a case's exact value line by line, and show what each backend named by -b gives for it.
 
-    Also shows what common mistakes give for the very same numbers. CASE is an id, as `conformance list` prints it.
+    Also shows what common mistakes give for the same numbers. CASE is an id, as `conformance list` prints it.
     """
     from conformance.cases.load import load_suite
 

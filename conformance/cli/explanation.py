@@ -95,7 +95,7 @@ def _heading(derivation: Derivation) -> None:
         facts.append(f"{derivation.count} position{'s' * (derivation.count != 1)} of {derivation.extent or 1} classes")
     _line(INDENT + "; ".join(facts))
     if derivation.warning:
-        _line(f"{INDENT}expected: a warning that speaks of {derivation.warning!r}")
+        _line(f"{INDENT}expected: a warning that mentions {derivation.warning!r}")
 
 
 def _axes(derivation: Derivation) -> None:

@@ -59,13 +59,13 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 
 @command.command("show")
 @_database
-@click.option("--workload", metavar="TEXT", help="Only workloads whose name holds this text.")
-@click.option("-b", "--backend", metavar="TEXT", help="Only backends whose name holds this text.")
+@click.option("--workload", metavar="TEXT", help="Only workloads whose name contains this text.")
+@click.option("-b", "--backend", metavar="TEXT", help="Only backends whose name contains this text.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write a trend picture for each workload and backend into this folder, and a page with all of them.",
+    help="Write a trend chart for each workload and backend into this folder, and a page with all of them.",
 )
 @click.option(
     "--format",

@@ -14,7 +14,7 @@ from conformance.places import CASES
 __all__ = ["command"]
 
 TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes", "schemas")
-#: Topics that speak of cases: only these can be narrowed down.
+#: Topics about cases: only these can be narrowed down.
 OF_CASES = ("cases", "flags", "themes")
 
 

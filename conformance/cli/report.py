@@ -31,7 +31,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
 
     A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
     folders. Writes a site into DIR (open DIR/index.html: it needs no server), DIR/summary.md, a dossier of each
-    framework into DIR/dossier, and prints the matrix. Cases are shown as --cases has them, the suite's own by default.
+    framework into DIR/dossier, and prints the matrix. The cases come from --cases.
     """
     from conformance.cli.dossier import write_all
     from conformance.reports.merge import merge

@@ -64,7 +64,8 @@ __all__ = ["command"]
 @click.option(
     "--quick",
     is_flag=True,
-    help="Only the cases and dtypes of cases/quick.yaml, which kill every wrong backend of the tests; no identities.",
+    help="A short run: the cases and dtypes of cases/quick.yaml, which together find out every deliberately wrong "
+    "backend of the suite's own tests; no identities.",
 )
 @click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts of the cases.")
 @click.option(

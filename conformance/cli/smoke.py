@@ -1,4 +1,4 @@
-"""``conformance smoke`` tells whether an adapter is sound.
+"""``conformance smoke`` checks whether an adapter is sound.
 
 A kernel of one's own is a file such as this, run by ``conformance smoke -b my_kernel.py``::
 
@@ -62,9 +62,9 @@ _COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red",
 )
 @schema_option("smoke")
 def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
-    """Make a dozen small calls on an adapter: which operations work, and the first fault with its place.
+    """Make a dozen small calls on an adapter: which operations work, and the first defect with its place.
 
-    A backend need not conform to be sound here: the cases of `conformance run` tell that.
+    A sound adapter need not conform: the cases of `conformance run` check that.
     """
     from conformance.run.smoke import smoke
     from conformance.worker.executor import Limits
