@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.bench.record import Record
 from conformance.model.errors import HarnessError, UsageError
 from conformance.reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
-from conformance.reports.benchmarks.charts.style import shorten, signed
+from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import report_markdown
@@ -91,6 +91,7 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
         return []
     name = chief[0].workload
     facts = _facts(benchmarks, cells)
+    look = Look(cells)
     found = []
 
     def add(file: str, says: str, chart: Any, missing: Iterable[Record]) -> None:
@@ -100,11 +101,11 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     alike = [each for each in benchmarks.not_timed if each.key._replace(backend=kind.backend) == kind]
     if any(cell.drawable for cell in chief):
         says = f"{name}: share of the peak bandwidth against error over tolerance, a mark for each backend"
-        add("accuracy", says, accuracy_chart(chief, cells), alike)
+        add("accuracy", says, accuracy_chart(chief, look), alike)
     if any(cell.first_call for cell in chief):
-        add("compile", f"{name}: the first call against later ones", compile_chart(chief, cells), alike)
+        add("compile", f"{name}: the first call against later ones", compile_chart(chief, look), alike)
     of_it = [each for each in benchmarks.not_timed if each.workload == name]
-    memory = memory_chart([cell for cell in cells if cell.workload == name], cells)
+    memory = memory_chart([cell for cell in cells if cell.workload == name], look)
     if memory is not None:
         add("memory", f"{name}: peak memory as a multiple of the logits", memory, of_it)
     lines = series_of(cells)
@@ -112,10 +113,10 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
         says = f"nanoseconds per logit as the {line.over} grow, {line.contract}"
         kinds = {cell.key._replace(backend="") for cell in line.cells}
         gone = [each for each in benchmarks.not_timed if each.key._replace(backend="") in kinds]
-        add(f"scaling-{line.over}-{number}", says, scaling_chart(line, cells), gone)
+        add(f"scaling-{line.over}-{number}", says, scaling_chart(line, look), gone)
     apart = {cell.workload for line in lines for cell in line.cells}
     for number, workload in enumerate((each for each in workloads_of(cells) if each not in apart), 1):
-        chart = time_chart([cell for cell in cells if cell.workload == workload], cells)
+        chart = time_chart([cell for cell in cells if cell.workload == workload], look)
         gone = [each for each in benchmarks.not_timed if each.workload == workload]
         add(f"time-{number:02}-{_file_name(workload)}", f"{workload}: time of a call", chart, gone)
     return found

@@ -7,7 +7,6 @@ from typing import Any
 
 from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import blanked
-from conformance.reports.benchmarks.charts.slim import slim
 
 __all__ = ["page", "render", "spec_of", "svg_of"]
 
@@ -42,7 +41,7 @@ def render(chart: Any, folder: Path, name: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         png.write_bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
-        svg.write_text(slim(vl_convert.vegalite_to_svg(spec)), encoding="utf-8")
+        svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
     except OSError as error:
         raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
     return [png, svg]
@@ -51,7 +50,7 @@ def render(chart: Any, folder: Path, name: str) -> list[Path]:
 def svg_of(chart: Any) -> str:
     """The chart as the text of an SVG file."""
     text: str = _converter().vegalite_to_svg(spec_of(chart))
-    return slim(text)
+    return text
 
 
 def page(charts: list[tuple[str, Any]], title: str, before: str = "", after: str = "") -> str:
