@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
 from conformance.model.records import Outcome
 from conformance.model.verdicts import VERDICTS
+from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.semantics import semantics
 from conformance.reports.semantics_text import semantics_lines
-from conformance.reports.tally import LIMIT, NOT_PASSED, Tally
+from conformance.reports.tally import LIMIT, NOT_PASSED, Tally, sources_of
 from conformance.results.store import Run
 
 __all__ = ["cell", "summary_text", "write_summary"]
@@ -43,11 +44,12 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
         lines.append(f"| {escape(theme)} | " + " | ".join(cells) + " |")
     lines.append("| **all** | " + " | ".join(cell(counted.totals[name]) for name in names) + " |")
     lines += _semantics(runs, counted)
+    sources = sources_of(runs)
     for verdict in NOT_PASSED:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
             lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({counted.count(verdict)})", ""]
-            lines += _findings(found, counted.count(verdict))
+            lines += _findings(found, counted.count(verdict), sources)
     return "\n".join(lines) + "\n"
 
 
@@ -82,7 +84,7 @@ def cell(counts: Counter[str]) -> str:
     return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 
 
-def _findings(found: list[Outcome], total: int) -> list[str]:
+def _findings(found: list[Outcome], total: int, sources: Mapping[tuple[str, str], str]) -> list[str]:
     lines = [
         "| backend | case | dtype | op | check | class | ulp | error/bound | observed | expected | finding | source |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
@@ -99,8 +101,8 @@ def _findings(found: list[Outcome], total: int) -> list[str]:
             _short(o.ratio),
             _short(o.observed),
             _short(o.expected),
-            o.message,
-            o.source or "",
+            message(o),
+            sources.get((o.backend, o.op), ""),
         ]
         lines.append("| " + " | ".join(escape(cell) for cell in cells) + " |")
     if total > len(found[:LIMIT]):

@@ -28,16 +28,21 @@ class Merged:
     @property
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes that stand, read as they are asked for."""
-        return (outcome for _, outcome in self.labelled)
+        return (outcome for _, _, outcome in self.labelled)
 
     @property
-    def labelled(self) -> Iterator[tuple[str, Outcome]]:
-        """The outcomes that stand, each with the label of its column: the same that the site has."""
+    def versioned(self) -> Iterator[tuple[str, Outcome]]:
+        """The outcomes that stand, each with the version of its backend."""
+        return ((version, outcome) for _, version, outcome in self.labelled)
+
+    @property
+    def labelled(self) -> Iterator[tuple[str, str, Outcome]]:
+        """The outcomes that stand, each with its column's label, which is the site's, and the backend's version."""
         from conformance.reports.site.gather import gather
 
         for results in gather(self.runs):
             for column, outcome in results.outcomes:
-                yield column.label, outcome
+                yield column.label, column.version, outcome
 
     @property
     def unavailable(self) -> dict[str, BackendRecord]:

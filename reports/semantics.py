@@ -111,26 +111,29 @@ class SemanticsMatrix:
         )
 
 
-def semantics(outcomes: Iterable[Outcome], backends: Sequence[BackendRecord]) -> SemanticsMatrix:
-    """The matrix of a run, or of several merged ones; backends that did not start have no column."""
+def semantics(outcomes: Iterable[tuple[str, Outcome]], backends: Sequence[BackendRecord]) -> SemanticsMatrix:
+    """The matrix of a run, or of several merged ones; backends that did not start have no column.
+
+    Each outcome comes with the version of its backend.
+    """
     versions: dict[str, set[str]] = defaultdict(set)
     up = [record for record in backends if not record.error]
     for record in up:
-        versions[record.name].add(_version(record))
+        versions[record.name].add(record.id.version)
 
     def column(name: str, version: str) -> str:
         return f"{name} {version}" if len(versions[name]) > 1 else name
 
-    records = {column(record.name, _version(record)): record for record in up}
+    records = {column(record.name, record.id.version): record for record in up}
     evidence: dict[tuple[str, str], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
-    titles = {name: f"{record.name} {_version(record)}".strip() for name, record in records.items()}
-    for outcome in outcomes:
+    titles = {name: f"{record.name} {record.id.version}".strip() for name, record in records.items()}
+    for version, outcome in outcomes:
         label = outcome.policy if outcome.check == "policy" else BY_CHECK.get(outcome.check, "")
         if label:
             policy, _, aspect = label.partition("/")
-            name = column(outcome.backend, outcome.version)
+            name = column(outcome.backend, version)
             evidence[(policy, name)][aspect].append(outcome)
-            titles.setdefault(name, f"{outcome.backend} {outcome.version}".strip())
+            titles.setdefault(name, f"{outcome.backend} {version}".strip())
     names = tuple(sorted(titles))
     declared = [policy for record in records.values() for policy in record.policies]
     policies = sorted({*declared, *(policy for policy, _ in evidence)})
@@ -153,10 +156,6 @@ def spoken(values: Mapping[str, str]) -> str:
     if len(groups) == 1:
         return next(iter(groups))
     return "; ".join(f"{value}: {', '.join(aspects)}".removesuffix(": ") for value, aspects in groups.items())
-
-
-def _version(record: BackendRecord) -> str:
-    return next(iter(record.versions.values()), "")
 
 
 def _cell(policy: str, record: BackendRecord | None, evidence: Mapping[str, Sequence[Outcome]]) -> Cell:

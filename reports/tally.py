@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from conformance.model.records import Outcome
 from conformance.model.verdicts import Verdict
 from conformance.reports.semantics import BY_CHECK
+from conformance.results.store import Run
 
-__all__ = ["LIMIT", "NOT_PASSED", "Tally", "tally"]
+__all__ = ["LIMIT", "NOT_PASSED", "Tally", "sources_of", "tally"]
 
 #: Verdicts that a reader wants to see in full, worst first.
 LIMIT = 400  # findings of one verdict that are kept
@@ -31,13 +32,13 @@ class Tally:
     #: The first ``LIMIT`` of each verdict that a reader wants to see; the counts tell of the others.
     notable: list[Outcome] = field(default_factory=list)
     themes: dict[str, None] = field(default_factory=dict)
-    #: What the semantics matrix is made of: of calls that tell the same, the first ``ALIKE``.
-    policies: list[Outcome] = field(default_factory=list)
+    #: What the semantics matrix is made of, with versions: of calls that tell the same, the first ``ALIKE``.
+    policies: list[tuple[str, Outcome]] = field(default_factory=list)
     _alike: Counter[tuple[str, ...]] = field(default_factory=Counter)
     _kept: Counter[str] = field(default_factory=Counter)
 
-    def add(self, backend: str, outcome: Outcome) -> None:
-        """Count one outcome in the column ``backend``."""
+    def add(self, backend: str, version: str, outcome: Outcome) -> None:
+        """Count one outcome of a backend's version in the column ``backend``."""
         self.cells[(backend, outcome.theme)][outcome.verdict] += 1
         self.totals[backend][outcome.verdict] += 1
         self.themes.setdefault(outcome.theme, None)
@@ -45,7 +46,7 @@ class Tally:
             told = (backend, outcome.check, str(outcome.policy), outcome.verdict, str(outcome.observed))
             self._alike[told] += 1
             if self._alike[told] <= ALIKE:
-                self.policies.append(outcome)
+                self.policies.append((version, outcome))
         if outcome.verdict in NOT_PASSED and self._kept[outcome.verdict] < LIMIT:
             self._kept[outcome.verdict] += 1
             self.notable.append(outcome)
@@ -62,11 +63,17 @@ class Tally:
         return sorted(self.totals)
 
 
-def tally(outcomes: Iterable[tuple[str, Outcome]]) -> Tally:
-    """Count all outcomes, each with the label of its column; memory does not grow with their number."""
+def tally(outcomes: Iterable[tuple[str, str, Outcome]]) -> Tally:
+    """Count all outcomes, each with the label of its column and its version; memory does not grow with their number."""
     result = Tally()
-    for backend, each in outcomes:
-        result.add(backend, each)
+    for backend, version, each in outcomes:
+        result.add(backend, version, each)
     place = {verdict: i for i, verdict in enumerate(NOT_PASSED)}
     result.notable.sort(key=lambda o: (place[o.verdict], o.backend, o.case, o.dtype, o.check, o.reduction))  # type: ignore[index]
     return result
+
+
+def sources_of(runs: Iterable[Run]) -> dict[tuple[str, str], str]:
+    """Backend and operation to ``file:line`` of the adapter's code."""
+    records = [record for run in runs for record in run.backends.values()]
+    return {(each.name, op): each.source(op) or "" for each in records for op in each.sources}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.plain import on_terminal
 from conformance.reports.markdown import write_summary
 from conformance.reports.merge import Merged
-from conformance.reports.tally import NOT_PASSED, Tally, tally
+from conformance.reports.tally import NOT_PASSED, Tally, sources_of, tally
 from conformance.results.store import read_run
 from conformance.results.words import check_name
 
@@ -38,7 +40,9 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
     ``site`` is the first page of the run's site, where one was written: the last line names it.
     """
     run = read_run(folder)
-    counted = tally((f"{each.backend} {each.version}".rstrip(), each) for each in run.outcomes)
+    counted = tally(
+        (run.identity(each.backend).title, run.identity(each.backend).version, each) for each in run.outcomes
+    )
     summary = write_summary(folder, [run], counted)
     if style == "json":
         document = {
@@ -52,7 +56,7 @@ def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Pa
         }
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
         return
-    _print_table(counted, details)
+    _print_table(counted, details, sources_of([run]))
     for name, record in run.backends.items():
         if record.error:
             _print_unavailable(name, record.error)
@@ -73,7 +77,7 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
         return
     counted = tally(merged.labelled)
     summary = write_summary(output, merged.runs, counted)
-    _print_table(counted, details)
+    _print_table(counted, details, sources_of(merged.runs))
     for name, record in merged.unavailable.items():
         _print_unavailable(name, record.error)
     sys.stdout.write(f"\nsummary: {summary}\n")
@@ -91,7 +95,7 @@ def cell_text(counts: Counter[str]) -> str:
     return " · ".join(f"{counts[v]} {v}" for v in order if counts[v]) or "–"
 
 
-def _print_table(counted: Tally, details: int) -> None:
+def _print_table(counted: Tally, details: int, sources: Mapping[tuple[str, str], str]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -109,7 +113,7 @@ def _print_table(counted: Tally, details: int) -> None:
     console.print(table)
     shown = [o for o in counted.notable if o.verdict != "deviation"] or []
     for outcome in shown[:details]:
-        console.print(_detail(outcome))
+        console.print(_detail(outcome, sources.get((outcome.backend, outcome.op), "")))
     hidden = counted.count(*(verdict for verdict in NOT_PASSED if verdict != "deviation")) - len(shown[:details])
     if hidden > 0:
         console.print(f"… and {hidden} more findings in the summary", style="dim")
@@ -140,7 +144,7 @@ def _coloured(counts: Counter[str]) -> Text:
     return result or Text("–")
 
 
-def _detail(outcome: Outcome) -> Text:
+def _detail(outcome: Outcome, source: str) -> Text:
     from rich.text import Text
 
     line = Text()
@@ -149,13 +153,13 @@ def _detail(outcome: Outcome) -> Text:
     check = check_name(outcome.check, outcome.policy)
     named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, check))
     line.append(f" {named}\n", style="bold")
-    line.append(f"    {on_terminal(outcome.message)}\n")
+    line.append(f"    {on_terminal(message(outcome))}\n")
     if outcome.expected is not None:
         ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
         line.append(
             f"    observed {on_terminal(outcome.observed)}, expected {on_terminal(outcome.expected)}{ulp}, "
             f"class {on_terminal(outcome.class_ or '–')}\n"
         )
-    if outcome.source:
-        line.append(f"    called at {on_terminal(outcome.source)}", style="dim")
+    if source:
+        line.append(f"    called at {on_terminal(source)}", style="dim")
     return line

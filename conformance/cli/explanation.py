@@ -11,6 +11,7 @@ import click
 from conformance.cli.observed import Observed
 from conformance.cli.tables import aligned, cell
 from conformance.model.verdicts import NONCONFORMING
+from conformance.model.wording import message
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, Position, Result, Step
 from conformance.places import PROFILES
@@ -208,9 +209,10 @@ def _backend(seen: Observed) -> None:
         ulp = "" if each.ulp is None else f"{float(each.ulp):.3g}"
         rows.append([each.reduction, each.check, gave, ulp, each.class_ or "", each.verdict])
         verdicts.append(each.verdict)
-        messages.append(each.message if each.message != gave else "")
-    for line, verdict, message in zip(aligned(rows), verdicts, messages, strict=True):
+        said = message(each)
+        messages.append(said if said != gave else "")
+    for line, verdict, said in zip(aligned(rows), verdicts, messages, strict=True):
         colour = "red" if verdict in NONCONFORMING and verdict != "stale" else _COLOURS.get(verdict)
         _line(INDENT + line, fg=colour, dim=not verdict)
-        if message:
-            _line(f"{INDENT * 2}{message}", dim=True)
+        if said:
+            _line(f"{INDENT * 2}{said}", dim=True)

@@ -163,7 +163,7 @@ def observed_rows(runs: Sequence[Path]) -> list[Row]:
 
     merged = merge(runs)
     records = [record for run in merged.runs for record in run.backends.values()]
-    return semantics_rows(semantics(merged.outcomes, records))
+    return semantics_rows(semantics(merged.versioned, records))
 
 
 def _profiles() -> list[_Profile]:

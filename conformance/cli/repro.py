@@ -71,7 +71,7 @@ def command(
     dtypes = parse_dtypes((dtype,)) if dtype else None
     witness = recorded(run, spec, case) if run else observe(entry, spec, dtypes)
     outcome = choose(witness, dtype, reduction, check, layout)
-    script = reproducer(entry, outcome, witness.sources)
+    script = reproducer(entry, outcome, witness.sources, witness.id)
     if outcome.verdict in ("pass", "deviation"):
         what = "what is right" if outcome.verdict == "pass" else "what the profile declares"
         click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
@@ -82,7 +82,7 @@ def command(
         printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
         draft = issue_text(entry, outcome, _subject(witness), script, printed)
     if output:
-        _write(output, f"{case}-{_word(witness.backend)}", script, draft)
+        _write(output, f"{case}-{_word(witness.id.name)}", script, draft)
     else:
         sys.stdout.write(draft if issue else script)
     return 0
@@ -95,7 +95,7 @@ def _subject(witness: Witness) -> Subject:
 
     file = PROFILES / f"{witness.profile}.yaml"
     profile = load_profile(file) if witness.profile and file.is_file() else None
-    return Subject(witness.backend, witness.framework, witness.versions, profile)
+    return Subject(witness.id.name, witness.id.framework, witness.versions, profile, witness.id)
 
 
 def _run(script: str) -> str | None:

@@ -15,7 +15,6 @@ A kernel of one's own is a file such as this, run by ``conformance smoke -b my_k
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ import click
 from conformance.cli.options import backend_option, schema_option
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.model.wording import message
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-#: The end of a message that names the adapter's line.
-_PLACE = re.compile(r"\(at (\S+)\)$")
 _COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red", "unsupported": "yellow"}
 
 
@@ -128,7 +126,7 @@ def _counted(checked: Checked) -> str:
 
 def _fault(first: Outcome) -> str:
     reduction = "" if first.op in ("softmax", "log_softmax") else f", {first.reduction}"
-    return f"{first.case} in {first.dtype}{reduction}, {first.check}: {first.message}"
+    return f"{first.case} in {first.dtype}{reduction}, {first.check}: {message(first)}"
 
 
 def _hint(first: Outcome, checked: Checked) -> str:
@@ -137,8 +135,8 @@ def _hint(first: Outcome, checked: Checked) -> str:
     if first.verdict == "unsupported":
         return "nothing, if the framework has no such feature; else call it in the adapter"
     if first.verdict == "error":
-        place = _PLACE.search(first.message)
-        return f"correct {place[1]}" if place else f"correct the adapter{at}: it must return the framework's own tensor"
+        place = first.error.where if first.error else ""
+        return f"correct {place}" if place else f"correct the adapter{at}: it must return the framework's own tensor"
     if first.verdict in ("crash", "timeout"):
         return f"see what the call{at} does with such a small input"
     if first.check == "error":

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from conformance.bounds.classes import Letter
 from conformance.model.problem import Problem
-from conformance.model.records import Outcome
+from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
 from conformance.profiles.profile import UNDECLARED, Profile
+from conformance.worker.exchange import Failure
 
-__all__ = ["Finding", "Subject", "outcome"]
+__all__ = ["Finding", "Subject", "error_fact", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,7 @@ class Subject:
     """The backend that is judged, as it describes itself, and what its profile declares."""
 
     name: str
-    version: str = ""
-    device: str = ""
-    mode: str = ""
+    id: BackendId = field(default_factory=lambda: BackendId(name=""))
     profile: Profile = UNDECLARED
     #: Operation to ``file:line`` of the adapter's code.
     sources: dict[str, str] | None = None
@@ -38,19 +38,34 @@ class Finding(msgspec.Struct, frozen=True, eq=False):
     check: str
     reduction: str
     verdict: Verdict
-    message: str = ""
+    reason: Reason = ""
+    detail: str = ""
     letter: Letter | None = None
+    declared: Letter | None = None
     ulp: float | None = None
     ratio: float | None = None
+    bound: float | None = None
     observed: Any = None
     expected: Any = None
     worst_input: Any = None
+    position: int | None = None
+    quantity: str = ""
+    error: ErrorFact | None = None
+    excused_by: tuple[str, ...] = ()
+    defect: DefectRef | None = None
     seconds: float = 0.0
     policy: str = ""
 
-    def deviating(self, why: str) -> Finding:
-        """The same as a deviation that a declared policy describes."""
-        return msgspec.structs.replace(self, verdict="deviation", message=why)
+    def deviating(self, reason: Reason, policies: Iterable[str], detail: str = "") -> Finding:
+        """The same as a deviation that the declared ``policies`` describe."""
+        return msgspec.structs.replace(
+            self, verdict="deviation", reason=reason, excused_by=tuple(policies), detail=detail
+        )
+
+
+def error_fact(failure: Failure) -> ErrorFact:
+    """A failure as a fact. What the adapter says to be unsupported needs no type."""
+    return ErrorFact("" if failure.type == "Unsupported" else failure.type, failure.message, failure.where)
 
 
 def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:
@@ -60,23 +75,27 @@ def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:
         case=problem.case.id,
         theme=theme,
         backend=subject.name,
-        version=subject.version,
-        device=subject.device,
         dtype=problem.dtype,
-        mode=subject.mode,
         layout=problem.layout,
         op=problem.operation,
         reduction=finding.reduction,
         check=finding.check,
         verdict=finding.verdict,
         class_=finding.letter,
+        declared=finding.declared,
         ulp=finding.ulp,
         ratio=finding.ratio,
+        bound=finding.bound,
         observed=finding.observed,
         expected=finding.expected,
         worst_input=finding.worst_input,
-        message=finding.message,
+        position=finding.position,
+        quantity=finding.quantity,
+        error=finding.error,
+        excused_by=finding.excused_by,
+        defect=finding.defect,
+        reason=finding.reason,
+        detail=finding.detail,
         seconds=finding.seconds,
-        source=(subject.sources or {}).get(problem.operation),
         policy=finding.policy,
     )

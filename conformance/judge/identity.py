@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter, letters
-from conformance.judge.finding import Finding
+from conformance.judge.finding import Finding, error_fact
 from conformance.judge.identities import Derived
 from conformance.judge.prepared import Prepared
 from conformance.model.problem import Problem
@@ -71,25 +71,23 @@ def judge_identity(
     failure = there.failure
     if failure is not None:
         if failure.kind == "unsupported":
-            return (
-                None
-                if derived.name != "composed"
-                else Finding(original, derived.name, derived.reduction, "unsupported", failure.message)
-            )
+            if derived.name != "composed":
+                return None
+            error = error_fact(failure)
+            return Finding(original, derived.name, derived.reduction, "unsupported", "unsupported", error=error)
         verdicts = {"adapter": "error", "crash": "crash", "timeout": "timeout", "not run": "not run"}
         return Finding(
             original,
             derived.name,
             derived.reduction,
             verdicts.get(failure.kind, "fail"),  # type: ignore[arg-type]
-            f"the transformed call failed: {failure.type}: {failure.message}",
+            "transformed-failed",
+            error=error_fact(failure),
             seconds=there.seconds,
         )
     other = flat_value(derived.problem, there)
     if other is None or other.size <= derived.take.max(initial=-1) or here.size <= derived.source.max(initial=-1):
-        return Finding(
-            original, derived.name, derived.reduction, "fail", "the transformed call's result has another shape"
-        )
+        return Finding(original, derived.name, derived.reduction, "fail", "transformed-shape")
     a, b = here[derived.source], other[derived.take]
     if derived.name == "composed" and sides[1].stores_infinity:
         b = np.where(
@@ -130,18 +128,14 @@ def _compared(
     worst = int(ratio.argmax()) if ratio.size else -1
     largest = float(ratio[worst]) if ratio.size else 0.0
     verdict: Verdict = "pass" if largest <= 1.0 else "deviation" if base.verdict == "deviation" else "fail"
-    message = ""
-    if verdict != "pass":
-        message = (
-            f"{b[worst]:.9g} where the untransformed call gave {a[worst]:.9g}: {largest:.3g} times both bounds together"
-        )
     return Finding(
         original,
         derived.name,
         derived.reduction,
         verdict,
-        message,
+        "" if verdict == "pass" else "transformed-differs",
         ratio=largest,
+        bound=float(bound[worst]) if worst >= 0 else None,
         observed=float(b[worst]) if worst >= 0 else None,
         expected=float(a[worst]) if worst >= 0 else None,
         seconds=seconds,
@@ -175,14 +169,15 @@ def judge_sums(problem: Problem, observation: Observation, side: Side, letter: L
         ratio = np.where(sums == wanted, 0.0, np.abs(sums - wanted) / slack)
     worst = int(ratio.argmax())
     good = ratio[worst] <= 1.0
-    message = "" if good else f"the classes of position {worst} sum to {sums[worst]:.9g}, not {wanted:g}"
     return Finding(
         problem,
         name,
         "none",
         "pass" if good else "fail",
-        message,
+        "" if good else "wrong-sum",
         ratio=float(ratio[worst]),
+        bound=float(slack[worst]),
+        position=worst,
         observed=float(sums[worst]),
         expected=wanted,
     )

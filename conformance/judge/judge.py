@@ -11,13 +11,15 @@ import numpy as np
 from conformance.bounds.classes import Letter
 from conformance.judge.comparison import Comparison
 from conformance.judge.excuses import Unit, changed, may_excuse
-from conformance.judge.finding import Finding, Subject
+from conformance.judge.finding import Finding, Subject, error_fact
+from conformance.judge.freedom import FIELDS
 from conformance.judge.observing import Observer
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, promoted, resolve
 from conformance.judge.sight import Truths
-from conformance.judge.wording import numeric_message, worst_input, worst_text
+from conformance.judge.worst import position_of, worst_input, worst_text
 from conformance.model.case import NO_REDUCTIONS
+from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.verdicts import Verdict
@@ -35,6 +37,9 @@ _FAILURES: dict[str, Verdict] = {
     "timeout": "timeout",
     "not run": "not run",
 }
+_REASONS: dict[str, Reason] = {"raised": "raised", "unsupported": "unsupported"}
+#: A field of the policies to the policy's name.
+FIELD_NAMES = {name: field for field, name in FIELDS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,7 @@ class Judge:
 
     def __post_init__(self) -> None:
         object.__setattr__(
-            self, "_policies", self.subject.profile.resolved_policies(self.subject.device, self.subject.mode)
+            self, "_policies", self.subject.profile.resolved_policies(self.subject.id.device, self.subject.id.mode)
         )
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
@@ -71,8 +76,8 @@ class Judge:
             failure = seen.gradient_failure
         if failure is not None:
             if failure.kind == "raised":
-                message = f"{failure.type}: {failure.message}"
-                return [Finding(problem, "error", reduction, "pass", message, seconds=seen.seconds)]
+                error = error_fact(failure)
+                return [Finding(problem, "error", reduction, "pass", "raised", error=error, seconds=seen.seconds)]
             return [self.failed(problem, "error", reduction, failure, seen.seconds)]
         observed = worst_text(seen.value)
         reason = unit.resolution.must_raise or "the result is left open"
@@ -81,7 +86,8 @@ class Judge:
             "error",
             reduction,
             "fail",
-            f"returned a result although {reason}",
+            "no-error",
+            reason,
             observed=observed,
             expected="an error",
             seconds=seen.seconds,
@@ -90,21 +96,29 @@ class Judge:
             return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
-            return [finding.deviating("its declared policies leave this open: any result")]
+            return [finding.deviating("left-open", self._permitting(problem))]
         if declared.must_raise or seen.value is None or not _expects_policy(problem):
             return [finding]
         fitting = promoted(declared.problem, seen.value)
         prepared = Prepared(Block((fitting,)), self.policies, resolutions=(declared,))
         if self._within(prepared, "value", reduction, seen.value, fitting) is None:
-            return [finding.deviating(f"{reason}; the result is what the declared policy says")]
+            return [finding.deviating("declared", self._permitting(problem), reason)]
         return [finding]
+
+    def _permitting(self, problem: Problem) -> list[str]:
+        """The declared policies by each of which alone no error is due; all, where only several do together."""
+        alone = [
+            name
+            for name in self._declared
+            if not resolve(problem, changed(NORMATIVE, self.policies, [name]), stated_error=False).must_raise
+        ]
+        return [FIELD_NAMES[name] for name in alone or self._declared]
 
     def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
         """The finding of a call that gave no result."""
         verdict = _FAILURES.get(failure.kind, "fail")
-        where = f" (at {failure.where})" if failure.where and verdict != "unsupported" else ""
-        name = f"{failure.type}: " if failure.type and failure.type != "Unsupported" else ""
-        return Finding(problem, check, reduction, verdict, f"{name}{failure.message}{where}", seconds=seconds)
+        reason: Reason = _REASONS.get(failure.kind, "failed")
+        return Finding(problem, check, reduction, verdict, reason, error=error_fact(failure), seconds=seconds)
 
     # -- calls with a result ------------------------------------------------------------------------------------------
 
@@ -180,7 +194,7 @@ class Judge:
             if seen.failure.kind == "raised":
                 declared = resolve(problem, self.policies)
                 if declared.must_raise or self._policy_raises(declared, reduction):
-                    return None, finding.deviating(f"{finding.message} (as its declared policies say)")
+                    return None, finding.deviating("raised", self._refusing(problem, reduction))
             return None, finding
         if quantity == "gradient" and seen.gradient_failure is not None:
             return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
@@ -191,24 +205,18 @@ class Judge:
         axis = resolved.class_axis or 0
         shape = _expected_shape(resolved, reduction, quantity)
         if array.shape != shape:
-            message = f"the {quantity} has shape {array.shape}, not {shape}"
-            return None, self._by_other_policy(
-                unit,
-                reduction,
-                quantity,
-                [array],
-                Finding(problem, quantity, reduction, "fail", message, observed=str(array.shape), expected=str(shape)),
-            )
+            observed, expected = str(array.shape), str(shape)
+            wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
+            return None, self._by_other_policy(unit, reduction, quantity, [array], wrong)
         if array.dtype != numpy_dtype(problem.dtype):
-            message = f"the {quantity} has dtype {array.dtype}, not {problem.dtype}"
+            dtype = str(array.dtype)
             return None, Finding(
-                problem, quantity, reduction, "fail", message, observed=str(array.dtype), expected=problem.dtype
+                problem, quantity, reduction, "fail", "wrong-dtype", observed=dtype, expected=problem.dtype
             )
         beside = seen.value_with_gradient if quantity == "value" else None
         if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
-            message = f"the value that came with the gradient is {found}, alone it is {wanted}"
-            return None, Finding(problem, quantity, reduction, "fail", message, observed=found, expected=wanted)
+            return None, Finding(problem, quantity, reduction, "fail", "with-gradient", observed=found, expected=wanted)
         by_rows = quantity in OF_LOGITS or not resolved.takes_targets
         return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
 
@@ -235,10 +243,22 @@ class Judge:
             flat[span] = _farther(flat[span], other, prepared.exact("value", reduction).mid[span])
         return flat
 
-    def _policy_raises(self, declared: Resolution, reduction: str) -> bool:
+    def _refusing(self, problem: Problem, reduction: str) -> list[str]:
+        """The declared policies by each of which alone the call raises; all, where only several do together."""
+        found = []
+        for name in self._declared:
+            policies = changed(NORMATIVE, self.policies, [name])
+            resolution = resolve(problem, policies)
+            if resolution.must_raise or (
+                not resolution.undefined and self._policy_raises(resolution, reduction, policies)
+            ):
+                found.append(name)
+        return [FIELD_NAMES[name] for name in found or self._declared]
+
+    def _policy_raises(self, declared: Resolution, reduction: str, policies: Policies | None = None) -> bool:
         if reduction not in ("mean", "default"):
             return False
-        truth = Prepared(Block((declared.problem,)), self.policies).truth
+        truth = Prepared(Block((declared.problem,)), policies or self.policies).truth
         return any(mask.any() and policy == "raise" for mask, policy in truth.degenerate)
 
     def _numeric(
@@ -261,18 +281,21 @@ class Judge:
             reduction,
             "pass" if comparison.conforms[i] else "fail",
             letter=letter,
+            declared=declared,
             ulp=float(comparison.ulp[i]),
             ratio=float(comparison.ratio[i]),
+            bound=float(prepared.tolerance(quantity, reduction, declared)[worst]) if worst >= 0 else None,
             observed=float(flat[worst]) if worst >= 0 else None,
             expected=float(exact.mid[worst]) if worst >= 0 else None,
             worst_input=worst_input(prepared, quantity, reduction, i, worst),
+            position=position_of(prepared, quantity, reduction, i, worst),
             seconds=seen.seconds,
         )
         if comparison.vacuous[i]:
-            return _renamed(finding, "not run", f"the bound of class {declared} is vacuous here: it promises nothing")
+            return msgspec.structs.replace(finding, verdict="not run", reason="vacuous-bound")
         if finding.verdict == "pass":
             return finding
-        finding = _renamed(finding, "fail", numeric_message(finding, declared))
+        finding = msgspec.structs.replace(finding, reason="beyond-bound")
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
 
@@ -287,15 +310,14 @@ class Judge:
             policies = changed(NORMATIVE, self.policies, names)
             resolution = resolve(unit.problem, policies)
             if resolution.undefined:
-                return finding.deviating("its declared policies leave this open")
+                return finding.deviating("left-open", [FIELD_NAMES[each] for each in names])
             if resolution.must_raise:
                 continue
             prepared = unit.under(policies, resolution)
             named = prepared.named(reduction)
             within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
             if all(within):
-                said = f"{_spoken(names[0])} says" if len(names) == 1 else "policies say"
-                return finding.deviating(f"as its declared {said}")
+                return finding.deviating("declared", [FIELD_NAMES[each] for each in names])
         return finding
 
     def _within(
@@ -331,9 +353,9 @@ class Judge:
             return []
         heard = [text for text in seen.warnings if wanted.lower() in text.lower()]
         if heard:
-            return [Finding(problem, "warning", reduction, "pass", heard[0][:300])]
-        others = f"; heard only: {seen.warnings[0][:200]}" if seen.warnings else ""
-        return [Finding(problem, "warning", reduction, "fail", f"no warning that speaks of {wanted!r}{others}")]
+            return [Finding(problem, "warning", reduction, "pass", "warned", heard[0][:300])]
+        other = seen.warnings[0][:200] if seen.warnings else None
+        return [Finding(problem, "warning", reduction, "fail", "no-warning", wanted, observed=other)]
 
 
 def _result(seen: Observation, quantity: Quantity) -> Array | None:
@@ -342,15 +364,14 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     if seen.modified:
-        message = f"the call modified what is not its own: {', '.join(seen.modified)}"
-        found = [Finding(problem, "unmodified", reduction, "fail", message)]
+        found = [Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))]
     else:
         found = [Finding(problem, "unmodified", reduction, "pass")]
     if seen.repeatable is not None:
         if seen.repeatable:
             found.append(Finding(problem, "repeatable", reduction, "pass"))
         else:
-            found.append(Finding(problem, "repeatable", reduction, "fail", "a second call gave other bits"))
+            found.append(Finding(problem, "repeatable", reduction, "fail", "not-repeatable"))
     return found
 
 
@@ -370,14 +391,6 @@ def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) ->
     with np.errstate(invalid="ignore"):
         worse = np.abs(others - exact) > np.abs(values - exact)
     return np.where(worse | (~np.isfinite(others) & np.isfinite(values)), others, values)
-
-
-def _renamed(finding: Finding, verdict: Verdict, message: str) -> Finding:
-    return msgspec.structs.replace(finding, verdict=verdict, message=message)
-
-
-def _spoken(field: str) -> str:
-    return field.replace("_", "-")
 
 
 def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bool:

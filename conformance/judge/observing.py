@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from conformance.judge.finding import Finding
+from conformance.judge.finding import Finding, error_fact
 from conformance.judge.freedom import SOUND, Freedom, freedom
 from conformance.judge.observers import OBSERVERS, by_prediction
 from conformance.judge.sight import Sight, Truths
+from conformance.model.outcome import Reason
 from conformance.model.problem import Problem
 from conformance.model.verdicts import Verdict
 from conformance.worker.exchange import Observation
@@ -49,38 +50,44 @@ class Observer:
             sight.problem, "policy", sight.reduction, "pass", policy=here.label, expected=self._declared(here)
         )
         if failure is not None and failure.kind == "unsupported":
-            return msgspec.structs.replace(finding, verdict="unsupported", message=failure.message, observed=[])
+            return msgspec.structs.replace(
+                finding, verdict="unsupported", reason="unsupported", error=error_fact(failure), observed=[]
+            )
         if failure is not None and failure.kind != "raised":
             return None
         values = OBSERVERS.get(here.policy, by_prediction)(sight)
         if values is None:
             return None
-        verdict, message = self._verdict(here, values, sight.found)
-        return msgspec.structs.replace(finding, verdict=verdict, message=message, observed=list(values) or ["other"])
+        verdict, reason = self._verdict(here, values, sight.found)
+        detail = here.normative if reason == "policy-not-normative" else ""
+        excused = (here.policy,) if verdict == "deviation" else ()
+        seen = list(values) or ["other"]
+        return msgspec.structs.replace(
+            finding, verdict=verdict, reason=reason, detail=detail, observed=seen, excused_by=excused
+        )
 
     def _declared(self, here: Freedom) -> str | None:
         """The declared value, ``unsupported``, or None where the profile is silent."""
         declared = self.truths.subject.profile.policies.get(here.policy)
-        value = None if declared is None else declared.of(self.truths.subject.device, self.truths.subject.mode)
+        value = None if declared is None else declared.of(self.truths.subject.id.device, self.truths.subject.id.mode)
         if value is None or value == "unsupported":
             return value
         if here.aspect and isinstance(value, dict) and here.policy != "target-dtypes":
             return None if not {here.aspect, "all"} & value.keys() else here.chosen(self.truths.policies)
         return here.chosen(self.truths.policies)
 
-    def _verdict(self, here: Freedom, values: Sequence[str], found: Sequence[Finding]) -> tuple[Verdict, str]:
+    def _verdict(self, here: Freedom, values: Sequence[str], found: Sequence[Finding]) -> tuple[Verdict, Reason]:
         declared = self._declared(here)
-        said = " or ".join(values)
         if not values:
             if any(each.verdict == "fail" for each in found):
-                return "not run", "the result is wrong: no value of this policy describes it"
-            return "fail", "no value of this policy describes the result"
+                return "not run", "policy-spoilt"
+            return "fail", "policy-unknown"
         if declared is None:
             if here.normative in values or here.policy in SOUND:
-                return "pass", f"observed: {said}; nothing is declared"
-            return "fail", f"observed {said} where nothing is declared, so that {here.normative} is expected"
+                return "pass", "policy-undeclared"
+            return "fail", "policy-not-normative"
         if declared == "undefined":
-            return "deviation", f"observed: {said}; declared undefined"
+            return "deviation", "policy-undefined"
         if declared not in values:
-            return "fail", f"observed {said}, declared {declared}: the declaration is wrong"
-        return ("pass" if here.normative in values else "deviation"), f"observed as declared: {declared}"
+            return "fail", "policy-differs"
+        return ("pass" if here.normative in values else "deviation"), "policy-as-declared"

@@ -24,8 +24,7 @@ def as_unsupported(findings: Sequence[Finding], feature: str) -> list[Finding]:
     first: dict[str, Finding] = {}
     for finding in findings:
         first.setdefault(finding.reduction, finding)
-    message = f"the case requires {feature}, which the profile declares unsupported"
     return [
-        Finding(each.problem, "value", reduction, "unsupported", message, seconds=each.seconds)
+        Finding(each.problem, "value", reduction, "unsupported", "required", feature, seconds=each.seconds)
         for reduction, each in first.items()
     ]

@@ -56,11 +56,11 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     if seen.failure is not None:
         finding = judge.failed(problem, name, reduction, seen.failure, seen.seconds)
         if seen.failure.kind == "raised" and policy == "refused":
-            finding = finding.deviating(f"{finding.message} (as its declared policies say)")
+            finding = finding.deviating("raised", [policy_name(name)])
         return [finding]
     if seen.modified:
-        message = f"the call modified its inputs: {', '.join(seen.modified)}"
-        return [Finding(problem, name, reduction, "fail", message, seconds=seen.seconds)]
+        names = ", ".join(seen.modified)
+        return [Finding(problem, name, reduction, "fail", "modified", names, seconds=seen.seconds)]
     found: list[Finding] = []
     for quantity in QUANTITIES[name]:
         base = plain.get(quantity)
@@ -70,13 +70,17 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     if not found:
         return []
     worst = next((each for each in found if each.verdict == "fail"), found[0])
-    message = f"the {worst.check}: {worst.message}" if worst.message else ""
-    finding = msgspec.structs.replace(worst, check=name, message=message)
+    finding = msgspec.structs.replace(worst, check=name, quantity=worst.check)
     if finding.verdict == "fail" and policy == "wrong":
-        return [finding.deviating("declared to be wrong")]
+        return [finding.deviating("declared-wrong", [policy_name(name)])]
     if finding.verdict == "pass" and seen.repeatable is False:
-        finding = msgspec.structs.replace(finding, verdict="fail", message="a second call gave other bits")
+        finding = msgspec.structs.replace(finding, verdict="fail", reason="not-repeatable")
     return [finding]
+
+
+def policy_name(transform: TransformName) -> str:
+    """The policy that says whether a transform is offered, as profiles write it."""
+    return POLICIES.get(transform, "").replace("_", "-")
 
 
 def _policy(judge: Judge, asked: Transformed) -> str:

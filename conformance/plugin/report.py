@@ -10,6 +10,7 @@ import pytest
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.cases.places import place_of
 from conformance.model.records import Outcome, number
+from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.results.words import SKIPPED, facts, title
 
@@ -23,13 +24,13 @@ SHOWN = 5  # findings of one test in full
 
 def explanation(item: CaseItem, findings: Sequence[Outcome]) -> str:
     """The first finding on a line of its own, the case and its place, and then what is known of each finding."""
-    first = findings[0]
+    first, subject = findings[0], item.under_test.subject()
     place = place_of(item.entry.file, ("cases", item.entry.index))
-    said = next(iter(plain_lines(first.message)), first.verdict)
+    said = next(iter(plain_lines(message(first))), first.verdict)
     lines = [f"{first.verdict}: {said}", f"{place.file}:{place.line}: {plain(item.entry.case.why)}"]
     for each in findings[:SHOWN]:
-        lines += ["", f"{each.verdict.upper()}  {plain(f'{each.backend} {each.version}')}: {each.op}, {title(each)}"]
-        for name, value in facts(each, item.under_test.found.spec):
+        lines += ["", f"{each.verdict.upper()}  {plain(subject.id.title)}: {each.op}, {title(each)}"]
+        for name, value in facts(each, item.under_test.found.spec, (subject.sources or {}).get(each.op)):
             lines.append(f"  {name:<11}  {value}".replace("\n", "\n" + " " * 15))
     hidden = len(findings) - SHOWN
     return "\n".join([*lines, "", f"… and {hidden} more checks of this case"] if hidden > 0 else lines)
@@ -52,20 +53,21 @@ def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> N
         if broken and not failed:
             pytest.fail(explanation(item, broken), pytrace=False)
         return
-    item.user_properties.extend(_properties(outcomes, by_verdict))
+    item.user_properties.extend(_properties(item.under_test.subject().id.title, outcomes, by_verdict))
     if failed:
         pytest.fail(explanation(item, [*failed, *broken]), pytrace=False)
     if known := by_verdict.get("known"):
-        pytest.xfail("; ".join(dict.fromkeys(plain(each.message) for each in known[:SHOWN])))
+        pytest.xfail("; ".join(dict.fromkeys(plain(message(each)) for each in known[:SHOWN])))
     if set(by_verdict) <= SKIPPED:
-        reason = "; ".join(dict.fromkeys(plain(f"{each.verdict}: {each.message}") for each in outcomes[:SHOWN]))
+        reason = "; ".join(dict.fromkeys(plain(f"{each.verdict}: {message(each)}") for each in outcomes[:SHOWN]))
         raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
-def _properties(outcomes: Sequence[Outcome], by_verdict: dict[str, list[Outcome]]) -> list[tuple[str, object]]:
+def _properties(
+    backend: str, outcomes: Sequence[Outcome], by_verdict: dict[str, list[Outcome]]
+) -> list[tuple[str, object]]:
     """For JUnit and other reports: backend, counts of verdicts, the worst class and ulp, and what is declared."""
-    first = outcomes[0]
-    found: list[tuple[str, object]] = [("backend", plain(f"{first.backend} {first.version}".strip()))]
+    found: list[tuple[str, object]] = [("backend", plain(backend))]
     found += [(verdict, len(some)) for verdict, some in by_verdict.items()]
     letters = [each.class_ for each in outcomes if each.class_ in CLASS_LETTERS]
     if letters:
@@ -73,5 +75,5 @@ def _properties(outcomes: Sequence[Outcome], by_verdict: dict[str, list[Outcome]
     ulps = [number(each.ulp) for each in outcomes if each.ulp is not None]
     if ulps:
         found.append(("ulp", max(ulps)))
-    found += [("deviation-policy", plain(each.message)) for each in by_verdict.get("deviation", ())[:SHOWN]]
+    found += [("deviation-policy", plain(message(each))) for each in by_verdict.get("deviation", ())[:SHOWN]]
     return found

@@ -91,13 +91,13 @@ def _left_out(entry: Entry, dtype: str, reason: str, subject: Subject) -> Outcom
         case=entry.case.id,
         theme=entry.theme,
         backend=subject.name,
-        version=subject.version,
         dtype=dtype,
         layout="contiguous",
         op=entry.case.op,
         check="value",
         verdict="not run",
-        message=reason,
+        reason="left-out",
+        detail=reason,
     )
 
 

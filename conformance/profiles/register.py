@@ -1,7 +1,7 @@
 """The register of known defects: narrow entries, and strict ones.
 
 An entry turns the fails that it describes into ``known``. One that covers checks which were made, and of which
-none fails as described, is out of date: ``fixed``, which is a failure of the register.
+none fails as described, is out of date: ``stale``, which is a failure of the register.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from packaging.version import InvalidVersion, Version
 
 from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome
+from conformance.model.records import DefectRef, Outcome
+from conformance.model.wording import statement
 from conformance.profiles.profile import Defect
 
 __all__ = ["Register"]
@@ -83,30 +84,36 @@ class Register:
                         outcome,
                         verdict="stale",
                         check="register",
-                        message=f"the registered defect {entry.id!r} does not show here: its entry is out of date",
+                        reason="stale",
+                        defect=DefectRef(entry.id, entry.issue),
                         class_=None,
                         ulp=None,
                         ratio=None,
+                        bound=None,
                         worst_input=None,
+                        position=None,
+                        quantity="",
+                        error=None,
+                        excused_by=(),
+                        detail="",
                     )
                 )
         return gone
 
 
 def _known(outcome: Outcome, entry: Defect) -> Outcome:
-    said = f"{outcome.message} [known: {entry.id}, {entry.issue}]"
-    return msgspec.structs.replace(outcome, verdict="known", message=said)
+    return msgspec.structs.replace(outcome, verdict="known", defect=DefectRef(entry.id, entry.issue))
 
 
 def _applies(entry: Defect, subject: Subject) -> bool:
-    if entry.modes and not {subject.mode, subject.device} & {*entry.modes}:
+    if entry.modes and not {subject.id.mode, subject.id.device} & {*entry.modes}:
         return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False
     if not entry.versions:
         return True
     try:
-        return SpecifierSet(entry.versions).contains(Version(subject.version), prereleases=True)
+        return SpecifierSet(entry.versions).contains(Version(subject.id.version), prereleases=True)
     except InvalidSpecifier:
         raise UsageError(
             f"register entry {entry.id!r} has versions {entry.versions!r}",
@@ -133,4 +140,4 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
         return False
     if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
         return False
-    return entry.message in outcome.message
+    return not entry.message or entry.message in statement(outcome)

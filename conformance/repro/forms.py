@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from conformance.cases.expand import value_shape
 from conformance.judge.identities import derive, identity_names
 from conformance.model.errors import UsageError
 from conformance.model.problem import Problem
+from conformance.model.wording import statement
 from conformance.repro.choices import policy
 from conformance.repro.scene import Scene, failed, inputs, is_number, line_of, print_number, worst_index
 from conformance.repro.stage import Made, Stage
@@ -72,8 +72,8 @@ def _must_raise(stage: Stage, scene: Scene) -> None:
     problem = scene.problem
     by_gradient = _upstream_is_at_fault(scene)
     made = inputs(stage, problem, scene.reduction, gradient=by_gradient)
-    reason = _reason(scene.outcome.message)
-    stage.say(f"# must raise: {line_of(reason)}")
+    reason = scene.outcome.detail if scene.outcome.reason in ("no-error", "declared") else ""
+    stage.say(f"# must raise: {line_of(reason or 'the input is invalid')}")
     if by_gradient:
         stage.gradient(made, "", "gradient")
     else:
@@ -91,13 +91,9 @@ def _upstream_is_at_fault(scene: Scene) -> bool:
     return bool(upstream.shape != shape)
 
 
-def _reason(message: str) -> str:
-    return message.partition("returned a result although ")[2].partition(" [known:")[0] or "the input is invalid"
-
-
 def _warning(stage: Stage, scene: Scene) -> None:
     made = inputs(stage, scene.problem, scene.reduction, gradient=False)
-    stage.say("warnings.simplefilter('always')", f"# {line_of(scene.outcome.message)}")
+    stage.say("warnings.simplefilter('always')", f"# {line_of(statement(scene.outcome))}")
     stage.value(made, "value")
     stage.say('print("observed:", value)')
 
@@ -135,9 +131,8 @@ def _sum(stage: Stage, scene: Scene) -> None:
         stage.value(made, "value")
     problem = scene.resolved
     axis, shape = problem.class_axis or 0, problem.logits.shape
-    found = re.search(r"position (\d+) sum", scene.outcome.message)
     positions = shape[:axis] + shape[axis + 1 :]
-    place = [str(int(i)) for i in np.unravel_index(int(found[1]) if found else 0, positions)] if positions else []
+    place = [str(int(i)) for i in np.unravel_index(scene.outcome.position or 0, positions)] if positions else []
     index = ", ".join([*place[:axis], ":", *place[axis:]])
     stage.say("", f'print("observed:", sum(float(each) for each in {quantity}[{index}]))')
     stage.say(f'print("exact:    {1 if quantity == "value" else 0}")')

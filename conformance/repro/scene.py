@@ -13,6 +13,7 @@ from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 from conformance.model.records import Outcome
+from conformance.model.wording import shown_error
 from conformance.numerics.formats import FORMATS
 from conformance.plain import blanked
 from conformance.repro.exact import exact_text
@@ -71,9 +72,9 @@ def failed(stage: Stage, outcome: Outcome) -> bool:
     if outcome.verdict in ENDS:
         stage.say(f"# {ENDS[outcome.verdict]}")
         return True
-    raised = outcome.observed is None and ": " in outcome.message
+    raised = outcome.observed is None and outcome.error is not None
     if raised:
-        stage.say(f"# raises {line_of(outcome.message.split(' (at ')[0])}")
+        stage.say(f"# raises {line_of(shown_error(outcome, where=False))}")
     return raised
 
 
@@ -96,16 +97,16 @@ def print_number(
 
 def worst_index(scene: Scene, quantity: str) -> tuple[int, ...] | None:
     """The index of the element at fault; None for a scalar, or where it is not known."""
-    found = scene.outcome.worst_input
+    found, position = scene.outcome.worst_input, scene.outcome.position
     problem = scene.resolved
-    if not isinstance(found, dict) or problem.class_axis is None:
+    if not isinstance(found, dict) or position is None or problem.class_axis is None:
         return None
     axis, shape = problem.class_axis, problem.logits.shape
     positions = shape[:axis] + shape[axis + 1 :]
     by_rows = quantity in OF_LOGITS or not problem.takes_targets
     if not by_rows and scene.reduction != "none":
         return None
-    place = [int(each) for each in np.unravel_index(int(found["position"]), positions)] if positions else []
+    place = [int(each) for each in np.unravel_index(position, positions)] if positions else []
     return tuple([*place[:axis], int(found.get("class", 0)), *place[axis:]] if by_rows else place)
 
 

@@ -11,7 +11,7 @@ from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
 from conformance.model.problem import Array, Problem
-from conformance.model.records import Outcome
+from conformance.model.records import BackendId, Outcome
 from conformance.plain import blanked
 from conformance.repro.forms import kept_names, write_form
 from conformance.repro.program import Program, SourceText
@@ -32,21 +32,22 @@ _OWN = {
 }
 
 
-def reproducer(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -> str:
+def reproducer(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText], identity: BackendId) -> str:
     """The script that shows ``outcome`` of the case ``entry``, with nothing but the framework (and NumPy).
 
-    ``sources`` are those of the backend, as its process describes it and as its record holds them. Raises
+    ``sources`` are those of the backend, as its process describes it and as its record holds them, and ``identity``
+    says on which device and how it ran. Raises
     ``UsageError`` where there is no such problem, the inputs are too large, or the sources are not recorded.
     """
     try:
-        return _script(entry, outcome, sources)
+        return _script(entry, outcome, sources, identity)
     except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise UsageError(
             f"the record of {outcome.case!r} does not fit the case: {error}", hint="use the cases of that run"
         ) from None
 
 
-def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -> str:
+def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText], identity: BackendId) -> str:
     problem = problem_of(entry, outcome)
     scene = shrunk(Scene(problem, outcome))
 
@@ -61,13 +62,13 @@ def _script(entry: Entry, outcome: Outcome, sources: Mapping[str, SourceText]) -
         ) from None
     head = _head(entry, outcome)
     try:
-        stage: Stage = Specialised(program, outcome.device, outcome.mode, kept_names(outcome.check))
+        stage: Stage = Specialised(program, identity.device, identity.mode, kept_names(outcome.check))
         stage.recipe = recipe
         write_form(stage, scene)
         setup = program.literal("script", {}).get("setup", "")
         return _assembled(program, head, [setup] if setup else [], stage)
     except NotSpecialised:
-        embedded = Embedded(program, outcome.device, outcome.mode)
+        embedded = Embedded(program, identity.device, identity.mode)
         embedded.recipe = recipe
         write_form(embedded, scene)
         try:

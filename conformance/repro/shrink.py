@@ -29,10 +29,10 @@ def shrunk(scene: Scene) -> Scene:
     last = problem.axis is not None and problem.class_axis == len(shape) - 1
     if not isinstance(found, dict) or problem.layout != "contiguous" or not last or len(shape) < 2:
         return scene
-    smaller = _position(problem, int(found["position"]))
+    smaller = None if outcome.position is None else _position(problem, outcome.position)
     if smaller is None:
         return scene
-    return Scene(smaller, msgspec.structs.replace(outcome, worst_input={**found, "position": 0}))
+    return Scene(smaller, msgspec.structs.replace(outcome, position=0))
 
 
 def _position(problem: Problem, number: int) -> Problem | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from conformance.judge.transforms import QUANTITIES
@@ -30,7 +29,6 @@ METHODS = {
 }
 #: What a quantity is called in the script.
 _NAMES = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
-_SPOKEN = re.compile(r"the (\w+): ")
 
 
 def transformed(stage: Stage, scene: Scene) -> None:
@@ -41,7 +39,7 @@ def transformed(stage: Stage, scene: Scene) -> None:
     made = call_of(stage, problem, request)
     for name in method.takes:
         stage.put(name, request.upstream if name == "upstream" else request.tangent, problem.layout)
-    if "gave other bits" in outcome.message:
+    if outcome.reason == "not-repeatable":
         _twice(stage, made, method)
         return
     ends = failed(stage, outcome)
@@ -49,8 +47,8 @@ def transformed(stage: Stage, scene: Scene) -> None:
     stage.perform(method.name, made, method.takes, results)
     if ends:
         return
-    found = _SPOKEN.match(outcome.message)
-    quantity = found[1] if found and found[1] in method.gives else QUANTITIES[outcome.check][0]  # type: ignore[index]
+    given = outcome.quantity in method.gives
+    quantity = outcome.quantity if given else QUANTITIES[outcome.check][0]  # type: ignore[index]
     result = _NAMES.get(quantity, quantity)
     if is_number(outcome.observed):
         print_number(stage, scene, quantity, worst_index(scene, quantity), result)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.model.errors import BackendUnavailable, UsageError
-from conformance.model.records import Outcome
+from conformance.model.records import BackendId, Outcome
+from conformance.model.wording import message
 from conformance.repro.program import SourceText
 
 __all__ = ["Witness", "choose", "observe", "recorded"]
@@ -24,8 +25,7 @@ _REDUCTIONS = ("", "none", "sum", "mean", "default")
 class Witness:
     """A backend, and what came of a case on it; ``sources`` are its adapter's."""
 
-    backend: str
-    framework: str
+    id: BackendId
     versions: Mapping[str, str]
     profile: str
     sources: Mapping[str, SourceText]
@@ -55,9 +55,7 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Witness:
         for findings in judge_chunk(chunk, Judge(subject), answers)
         for each in findings
     )
-    return Witness(
-        found.name, description.framework, description.versions, description.profile, description.sources, outcomes
-    )
+    return Witness(subject.id, description.versions, description.profile, description.sources, outcomes)
 
 
 def recorded(folder: Path, name: str, case: str) -> Witness:
@@ -70,8 +68,8 @@ def recorded(folder: Path, name: str, case: str) -> Witness:
         raise BackendUnavailable(f"{folder} has no backend {name!r}", hint=f"name one of {known}")
     record = run.backends[name]
     outcomes = tuple(each for each in run.outcomes if each.backend == name and each.case == case)
-    profile = name.partition(":")[0]
-    return Witness(name, record.framework, record.versions, profile, record.sources, outcomes)
+    profile = record.profile or name.partition(":")[0]
+    return Witness(record.id, record.versions, profile, record.sources, outcomes)
 
 
 def choose(
@@ -87,11 +85,11 @@ def choose(
     if not found:
         asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value is not None) or "that case"
         checks = ", ".join(dict.fromkeys(each.check for each in witness.outcomes)) or "none"
-        raise UsageError(f"{witness.backend}: no check of {asked}", hint=f"checks made: {checks}; name another option")
+        raise UsageError(f"{witness.id.name}: no check of {asked}", hint=f"checks made: {checks}; name another option")
     shown = [each for each in found if each.verdict in _VERDICTS]
     if not shown:
         raise UsageError(
-            f"{witness.backend}: {found[0].verdict}: {found[0].message}", hint="name a case that the backend supports"
+            f"{witness.id.name}: {found[0].verdict}: {message(found[0])}", hint="name a case that the backend supports"
         )
     return min(shown, key=_order)
 

@@ -6,7 +6,7 @@ they are asked for. A hundred runs take a few megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -14,13 +14,10 @@ from typing import BinaryIO
 import msgspec
 
 from conformance.model.errors import HarnessError, Place, UsageError
-from conformance.model.records import Outcome, decode_record
-from conformance.results.store import is_outcome
+from conformance.model.records import Outcome
+from conformance.results.store import decoder_of, is_outcome
 
-__all__ = ["Origin", "Spans", "index_outcomes"]
-
-#: Backend, version, device and mode of an outcome.
-Origin = tuple[str, str, str, str]
+__all__ = ["Spans", "index_outcomes"]
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -28,9 +25,6 @@ class _Head(msgspec.Struct, frozen=True):
 
     case: str
     backend: str
-    version: str = ""
-    device: str = ""
-    mode: str = ""
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -38,22 +32,23 @@ _head = msgspec.json.Decoder(_Head)
 
 @dataclass(eq=False)
 class Spans:
-    """The index of one file: case to stretches ``(start byte, length, line number)``, and who has outcomes in it."""
+    """The index of one file: case to stretches ``(start byte, length, line number)``, and which backends have any."""
 
     path: Path
     cases: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
-    origins: dict[Origin, None] = field(default_factory=dict)
+    backends: dict[str, None] = field(default_factory=dict)
 
     def read(self, case: str) -> Iterator[Outcome]:
         """The outcomes of a case in file order. Raises UsageError that names a damaged line."""
         spans = self.cases.get(case)
         if not spans:
             return
+        decode = decoder_of(self.path)
         with _opened(self.path) as file:
             for start, length, line in spans:
                 file.seek(start)
                 for offset, text in enumerate(file.read(length).splitlines()):
-                    record = _decoded(self.path, line + offset, text)
+                    record = _decoded(self.path, line + offset, text, decode)
                     if isinstance(record, Outcome):
                         yield record
 
@@ -77,7 +72,7 @@ def index_outcomes(path: Path) -> Spans:
             length += len(line)
             position += len(line)
             if head is not None:
-                spans.origins[(head.backend, head.version, head.device, head.mode)] = None
+                spans.backends[head.backend] = None
     if last is not None:
         spans.cases.setdefault(last, []).append((begin, length, first))
     return spans
@@ -97,9 +92,9 @@ def _head_of(path: Path, number: int, line: bytes) -> _Head:
         raise _damaged(path, number, error) from None
 
 
-def _decoded(path: Path, number: int, line: bytes) -> object:
+def _decoded(path: Path, number: int, line: bytes, decode: Callable[[bytes], object]) -> object:
     try:
-        return decode_record(line)
+        return decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, number, error) from None
 

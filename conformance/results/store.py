@@ -15,6 +15,7 @@ import msgspec
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.records import (
     SCHEMA,
+    BackendId,
     BackendRecord,
     Footer,
     Header,
@@ -24,8 +25,9 @@ from conformance.model.records import (
     decode_record,
     encode_record,
 )
+from conformance.results.upgrade import FORMER, decode_former
 
-__all__ = ["FILE", "Run", "Writer", "discard", "is_outcome", "read_run", "resume"]
+__all__ = ["FILE", "Run", "Writer", "decoder_of", "discard", "is_outcome", "read_run", "resume"]
 
 FILE = "outcomes.jsonl"
 LOCK = ".lock"
@@ -135,6 +137,16 @@ class Run:
         """The outcomes in file order, read as they are asked for."""
         return (record for _, record in _records(self.path) if isinstance(record, Outcome))
 
+    def identity(self, backend: str) -> BackendId:
+        """What tells a backend of this run apart, by the name that its outcomes carry."""
+        record = self.backends.get(backend)
+        return BackendId(name=backend) if record is None else record.id
+
+    def source(self, outcome: Outcome) -> str | None:
+        """``file:line`` of the adapter's code that an outcome is of, None where it is not known."""
+        record = self.backends.get(outcome.backend)
+        return None if record is None else record.source(outcome.op)
+
 
 def discard(folder: Path | str) -> None:
     """Remove the run that ``folder`` holds, and nothing else in it. Raises ``UsageError`` while it is being written."""
@@ -157,7 +169,7 @@ def read_run(folder: Path | str) -> Run:
     backends: dict[str, BackendRecord] = {}
     for number, record in _records(path, skip_outcomes=True):
         if isinstance(record, Header) and header is None:
-            _check_schema(record, path, number)
+            _check_schema(record, path, number, FORMER)
             header = record
             backends = {each.name: each for each in record.backends}
         elif isinstance(record, BackendRecord):
@@ -193,7 +205,7 @@ def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
     last: UnitKey | None = None
     position = end_of_units = 0  # bytes: the end of the line before, and of the last line that is no part of `last`
     for number, line in _lines(path):
-        record = _decode(path, number, line)
+        record = _decode(path, number, line, decode_record)
         if record is None:
             break
         if isinstance(record, Header) and header is None:
@@ -232,6 +244,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 class _Kind(msgspec.Struct):
     record: str = ""
+    schema: int = SCHEMA
 
 
 _kind = msgspec.json.Decoder(_Kind)
@@ -247,22 +260,34 @@ def is_outcome(line: bytes) -> bool:
         return False
 
 
+def decoder_of(path: Path) -> Callable[[bytes], Record]:
+    """What reads the lines of a results file, by the schema that its header names."""
+    for _, line in _lines(path):
+        try:
+            former = _kind.decode(line).schema == FORMER
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            former = False
+        return decode_former if former else decode_record
+    return decode_record
+
+
 def _records(path: Path, *, skip_outcomes: bool = False) -> Iterator[tuple[int, Record]]:
     """Line numbers and records; a last line that is cut off is left out."""
+    decode = decoder_of(path)
     for number, line in _lines(path):
         if skip_outcomes and line.startswith(OUTCOME) and line.endswith(b"}\n"):
             continue
-        record = _decode(path, number, line)
+        record = _decode(path, number, line, decode)
         if record is not None:
             yield number, record
 
 
-def _decode(path: Path, number: int, line: bytes) -> Record | None:
+def _decode(path: Path, number: int, line: bytes, decode: Callable[[bytes], Record]) -> Record | None:
     """The record of a line; ``None`` for a line that is cut off."""
     if not line.endswith(b"\n"):
         return None
     try:
-        return decode_record(line)
+        return decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"this line is damaged: {error}",
@@ -271,8 +296,8 @@ def _decode(path: Path, number: int, line: bytes) -> Record | None:
         ) from None
 
 
-def _check_schema(header: Header, path: Path, number: int) -> None:
-    if header.schema != SCHEMA:
+def _check_schema(header: Header, path: Path, number: int, *former: int) -> None:
+    if header.schema not in (SCHEMA, *former):
         raise UsageError(
             f"results of schema {header.schema}, and this version reads schema {SCHEMA}",
             place=Place(path, number, "schema"),

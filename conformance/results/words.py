@@ -10,6 +10,7 @@ import shlex
 from typing import Any
 
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 
 __all__ = ["CONFORMING", "SKIPPED", "check_name", "explain_command", "facts", "title"]
@@ -37,17 +38,17 @@ def explain_command(outcome: Outcome, spec: str = "") -> str:
     return " ".join(plain(shlex.quote(word)) for word in words)
 
 
-def facts(outcome: Outcome, spec: str = "") -> list[tuple[str, str]]:
+def facts(outcome: Outcome, spec: str = "", source: str | None = None) -> list[tuple[str, str]]:
     """Names and values of what a maintainer needs, without what is not known; a message keeps its lines."""
     found = {
-        "finding": outcome.message,
+        "finding": message(outcome),
         "observed": _value(outcome.observed),
         "exact": _value(outcome.expected),
         "ulp": _value(outcome.ulp),
         "class": outcome.class_,
         "error/bound": _value(outcome.ratio),
         "worst input": _value(outcome.worst_input),
-        "source": outcome.source,
+        "source": source,
     }
     known = [(name, "\n".join(plain_lines(value))) for name, value in found.items() if value]
     return [*known, ("explain", explain_command(outcome, spec))]

@@ -103,17 +103,15 @@ class Conductor:
         subject = participant.subject(description)
         record = BackendRecord(
             name=subject.name,
-            framework=description.framework,
+            id=subject.id,
             profile=description.profile,
             versions=description.versions,
-            device=description.device,
-            mode=description.mode,
             settings=description.settings,
             sources={
                 name: SourceRecord(file=each.file, line=each.line, text=each.text)
                 for name, each in description.sources.items()
             },
-            policies=subject.profile.declarations(subject.device, subject.mode),
+            policies=subject.profile.declarations(subject.id.device, subject.id.mode),
         )
         self.describe(record)
         self.listener.started(participant.spec, record)
@@ -177,15 +175,13 @@ class Conductor:
                 case=skip.entry.case.id,
                 theme=skip.entry.theme,
                 backend=subject.name,
-                version=subject.version,
-                device=subject.device,
                 dtype=skip.dtype,
-                mode=subject.mode,
                 layout="contiguous",
                 op=skip.entry.case.op,
                 check="value",
                 verdict="not run",
-                message=skip.reason,
+                reason="left-out",
+                detail=skip.reason,
             )
             self.record([record])
             outcomes.append(record)

@@ -18,7 +18,7 @@ from conformance.cases.select import parse_dtypes, parse_shard, select
 from conformance.cases.stated import require_true_values
 from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, PROFILES, QUICK
@@ -214,7 +214,7 @@ class _Shown(Listener):
 
     def started(self, spec: str, record: BackendRecord) -> None:
         versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-        self.progress.note(f"{spec}: {versions} on {record.device}, {record.mode}")
+        self.progress.note(f"{spec}: {versions} on {record.id.device}, {record.id.mode}")
 
     def judged(self, spec: str, outcomes: list[Outcome], cases: int) -> None:
         failed = len({each.case for each in outcomes if each.verdict in NONCONFORMING})
@@ -235,5 +235,5 @@ def subject_of(name: str, description: Description) -> Subject:
     profile: Profile = load_profile(file) if description.profile and file.is_file() else UNDECLARED
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
     version = next(iter(description.versions.values()), "")
-    overridden = frozenset(description.overridden)
-    return Subject(name, version, description.device, description.mode, profile, sources, overridden)
+    identity = BackendId.of_mode(name, description.framework, version, description.device, description.mode)
+    return Subject(name, identity, profile, sources, frozenset(description.overridden))

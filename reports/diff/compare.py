@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.model.errors import UsageError
-from conformance.reports.diff.rows import Key, Row, Side, read_side
+from conformance.model.records import Outcome
+from conformance.model.wording import message
+from conformance.reports.diff.rows import Key, Side, read_side
 
 if TYPE_CHECKING:
     from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
@@ -114,8 +116,8 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
             _verdict(result, key, before, row)
         elif before.class_ != row.class_ or before.ulp != row.ulp:
             _accuracy(result, key, before, row, settings)
-        elif row.check == "policy" and row.verdict not in _UNSEEN and before.message != row.message:
-            result.policies.append(Change(key, before.message, row.message))
+        elif row.check == "policy" and row.verdict not in _UNSEEN and _seen(before) != _seen(row):
+            result.policies.append(Change(key, message(before), message(row)))
     if old.rows and new.rows and not result.compared:
         raise UsageError(
             f"{names[0]} and {names[1]} have no check in common",
@@ -133,8 +135,13 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
     return result
 
 
-def _verdict(result: Comparison, key: Key, before: Row, row: Row) -> None:
-    change = Change(key, before.verdict, row.verdict, row.message)
+def _seen(row: Outcome) -> tuple[object, ...]:
+    """What the check of a policy found."""
+    return (row.reason, row.observed, row.expected, row.detail)
+
+
+def _verdict(result: Comparison, key: Key, before: Outcome, row: Outcome) -> None:
+    change = Change(key, before.verdict, row.verdict, message(row))
     if row.check == "policy":
         result.policies.append(change)
     if row.verdict in NONCONFORMING and before.verdict not in NONCONFORMING:
@@ -147,7 +154,7 @@ def _verdict(result: Comparison, key: Key, before: Row, row: Row) -> None:
         result.other.append(change)
 
 
-def _accuracy(result: Comparison, key: Key, before: Row, row: Row, settings: Settings) -> None:
+def _accuracy(result: Comparison, key: Key, before: Outcome, row: Outcome, settings: Settings) -> None:
     old, new = _number(before.ulp), _number(row.ulp)
     if before.class_ == row.class_ and not _moved(old, new, settings):
         return
@@ -161,13 +168,13 @@ def _moved(old: float | None, new: float | None, settings: Settings) -> bool:
     return high > settings.floor and high > settings.factor * low
 
 
-def _only_new(result: Comparison, old: Side, key: Key, row: Row) -> None:
+def _only_new(result: Comparison, old: Side, key: Key, row: Outcome) -> None:
     """A check that only the newer run made: a failure is told, but is no regression of what was known."""
     if row.verdict in NONCONFORMING and row.backend in old.backends:
         if row.check == "register":
-            result.regressions.append(Change(key, None, row.verdict, row.message))
+            result.regressions.append(Change(key, None, row.verdict, message(row)))
         else:
-            result.fresh_failures.append(Change(key, None, row.verdict, row.message))
+            result.fresh_failures.append(Change(key, None, row.verdict, message(row)))
 
 
 def _only_old(result: Comparison, old: Side, new: Side) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.records import BackendId, BackendRecord, Outcome
+from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
 from conformance.reports.dossier.groups import SHOWN, Group, by_framework, grouped
 from conformance.reports.dossier.issue import Subject, expectation, observation, search_link, title
@@ -51,8 +52,8 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mappin
                 continue
             if name not in records or record.sources:
                 records[name] = record
-            versions.setdefault(record.framework or name, set()).update(record.versions.items())
-    frameworks = {name: record.framework for name, record in records.items()}
+            versions.setdefault(record.id.framework or name, set()).update(record.versions.items())
+    frameworks = {name: record.id.framework for name, record in records.items()}
     shown = (each for each in merged.outcomes if each.verdict in SHOWN)
     found = by_framework(shown, frameworks)
     return {
@@ -70,7 +71,7 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mappin
 
 
 def _ran(run: Run, framework: str) -> bool:
-    return any((each.framework or name) == framework for name, each in run.backends.items() if not each.error)
+    return any((each.id.framework or name) == framework for name, each in run.backends.items() if not each.error)
 
 
 def _text(
@@ -110,13 +111,18 @@ def _group(
     profile: Profile | None,
 ) -> list[str]:
     record = records.get(best.backend)
-    subject = Subject(best.backend, record.framework if record else "", record.versions if record else {}, profile)
+    identity = record.id if record else BackendId(name=best.backend)
+    subject = Subject(best.backend, identity.framework, record.versions if record else {}, profile, identity)
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
-    why = defect.why if defect else entry.case.why if entry else best.message
+    why = defect.why if defect else entry.case.why if entry else message(best)
     lines = [f"## {number}. {escape(_heading(group, best))}", "", escape(_sentence(why)), "", script, ""]
-    lines += [f"- Expected: {expectation(best)}", f"- Observed: {observation(best)}", f"- Affected: {_affected(group)}"]
-    lines += [f"- Versions: {_versions(group, subject, defect)}"]
+    lines += [
+        f"- Expected: {expectation(best)}",
+        f"- Observed: {observation(best)}",
+        f"- Affected: {_affected(group, records)}",
+    ]
+    lines += [f"- Versions: {_versions(group, subject, defect, records)}"]
     if profile and best.op in profile.operations:
         feature = profile.operations[best.op]
         note = f" {escape(_sentence(feature.note))}" if feature.note else ""
@@ -146,12 +152,13 @@ def _machines(runs: Sequence[Run]) -> str:
     return f"On {'; '.join(escape(each) for each in told)}."
 
 
-def _versions(group: Group, subject: Subject, defect: Defect | None) -> str:
+def _versions(group: Group, subject: Subject, defect: Defect | None, records: Mapping[str, BackendRecord]) -> str:
     """Where it was seen here, by the results, and where else, by the register."""
-    seen = sorted({each.version for each in group.outcomes if each.version})
+    ids = {records[each.backend].id for each in group.outcomes if each.backend in records}
+    seen = sorted({each.version for each in ids if each.version})
     name = next(iter(subject.versions), subject.framework or subject.backend)
     others = [f"{other} {version}" for other, version in subject.versions.items() if other != name]
-    where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in group.outcomes})
+    where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in ids} or {"cpu, eager"})
     text = f"{name} {', '.join(seen)}"
     text += f" (with {', '.join(others)})" if others else ""
     text += f"; on {'; '.join(where)}"
@@ -189,7 +196,7 @@ def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mappi
         if outcome.case not in entries or record is None:
             continue
         try:
-            text = reproducer(entries[outcome.case], outcome, record.sources)
+            text = reproducer(entries[outcome.case], outcome, record.sources, record.id)
         except UsageError as error:
             why = error.problem
             continue
@@ -200,18 +207,19 @@ def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mappi
     return outcome, fenced(text, "python")
 
 
-def _affected(group: Group) -> str:
+def _affected(group: Group, records: Mapping[str, BackendRecord]) -> str:
     def values(name: str) -> str:
         found = sorted({str(getattr(each, name)) for each in group.outcomes if getattr(each, name)})
         return ", ".join(escape(each) for each in found)
 
+    modes = sorted({records[each.backend].id.mode for each in group.outcomes if each.backend in records})
     cases = sorted({each.case for each in group.outcomes})
     named = ", ".join(escape(each) for each in cases[:CASES_SHOWN])
     more = f" and {len(cases) - CASES_SHOWN} more" if len(cases) > CASES_SHOWN else ""
     ulps = [each.ulp for each in group.outcomes if isinstance(each.ulp, float)]
     largest = f"; up to {max(ulps):.3g} ulp" if ulps else ""
     parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
-    parts += [f"check {values('check')}", f"mode {values('mode')}", f"layout {values('layout')}"]
+    parts += [f"check {values('check')}", f"mode {', '.join(map(escape, modes))}", f"layout {values('layout')}"]
     return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
 
 

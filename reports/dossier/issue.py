@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
-from conformance.model.records import Outcome
+from conformance.model.records import BackendId, Outcome
+from conformance.model.wording import statement
 from conformance.profiles.profile import Profile
 from conformance.reports.escape import address, code, escape, fenced
 
 __all__ = ["Subject", "expectation", "issue_text", "observation", "registered", "search_link", "title"]
 
-_REGISTERED = re.compile(r" \[known: (?P<id>[^,\]]+), (?P<issue>[^\]]*)\]$")
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
     "probability-sum": "the sum of the probabilities",
@@ -47,6 +47,7 @@ class Subject:
     framework: str
     versions: Mapping[str, str]
     profile: Profile | None = None
+    id: BackendId = field(default_factory=lambda: BackendId(name=""))
 
     @property
     def called(self) -> str:
@@ -56,8 +57,8 @@ class Subject:
 
 def registered(outcome: Outcome) -> tuple[str, str] | None:
     """The register entry that describes a known finding: its id, and where it is reported."""
-    found = _REGISTERED.search(outcome.message) if outcome.verdict == "known" else None
-    return None if found is None else (found["id"], found["issue"])
+    entry = outcome.defect if outcome.verdict == "known" else None
+    return None if entry is None else (entry.id, entry.issue)
 
 
 def title(outcome: Outcome) -> str:
@@ -71,8 +72,7 @@ def title(outcome: Outcome) -> str:
     if outcome.check == "error":
         return f"{call}: no error although {_reason(outcome)}"
     if outcome.observed is None or outcome.expected is None:
-        raises = re.match(r"[\w.]*(Error|Exception)\b", _message(outcome))
-        return f"{call}: {what}{' raises' if raises else ':'} {_message(outcome)}"[:120]
+        return f"{call}: {what}{' raises' if outcome.reason == 'raised' else ':'} {_message(outcome)}"[:120]
     return f"{call}: {what} is {_short(outcome.observed)} instead of {_short(outcome.expected)}"
 
 
@@ -139,7 +139,7 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
     lines += ["## To see it", "", fenced(script, "python"), ""]
     if output is not None:
         lines += ["Its output:", "", fenced(output, "text"), ""]
-    lines += ["## Versions", "", *_versions(outcome, subject), ""]
+    lines += ["## Versions", "", *_versions(subject), ""]
     entry_of = registered(outcome)
     known = f"register entry {escape(entry_of[0])}, {address(entry_of[1])}" if entry_of else "not reported"
     lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, subject)}"]
@@ -163,17 +163,17 @@ def _documentation(outcome: Outcome, subject: Subject) -> list[str]:
     return [f"Documentation: {address(page)}", ""] if page else []
 
 
-def _versions(outcome: Outcome, subject: Subject) -> list[str]:
+def _versions(subject: Subject) -> list[str]:
     shown = [f"- {escape(name)} {escape(version)}" for name, version in subject.versions.items()]
-    return [*shown, f"- {escape(outcome.device or 'cpu')}, {escape(outcome.mode or 'eager')}"]
+    return [*shown, f"- {escape(subject.id.device or 'cpu')}, {escape(subject.id.mode or 'eager')}"]
 
 
 def _message(outcome: Outcome) -> str:
-    return _REGISTERED.sub("", outcome.message).partition(" (at ")[0]
+    return statement(outcome, where=False)
 
 
 def _reason(outcome: Outcome) -> str:
-    return _message(outcome).partition("returned a result although ")[2] or "the input is invalid"
+    return outcome.detail if outcome.reason in ("no-error", "declared") else "the input is invalid"
 
 
 def _symptom(outcome: Outcome) -> str:

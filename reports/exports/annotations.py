@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
+from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.reports.exports.digest import Digest, Finding
 from conformance.results.words import explain_command
@@ -67,8 +68,8 @@ def _error(finding: Finding, place: tuple[Path, int] | None, base: Path) -> str:
     backends = ", ".join(finding.backends)
     properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
     checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"
-    message = f"{plain(first.message, MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
-    text = f"{message}\n{explain_command(first)}"
+    said = f"{plain(message(first), MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
+    text = f"{said}\n{explain_command(first)}"
     return f"::error {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
 
 

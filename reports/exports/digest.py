@@ -57,9 +57,9 @@ class Digest:
     found: dict[tuple[str, str], Finding] = field(default_factory=dict)
     left_out: int = 0
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        backend = self.backend(outcome.backend, outcome.version)
+    def add(self, version: str, outcome: Outcome) -> None:
+        """Count one outcome of a backend's version."""
+        backend = self.backend(outcome.backend, version)
         theme = outcome.theme if outcome.theme in backend.themes or len(backend.themes) < THEMES else "other themes"
         backend.themes[theme][outcome.verdict] += 1
         if outcome.verdict not in BAD:
@@ -99,11 +99,11 @@ def digest(merged: Merged) -> Digest:
     result = Digest()
     gathered = gather(merged.runs)
     for results in gathered:
-        for _, outcome in results.outcomes:
-            result.add(outcome)
+        for column, outcome in results.outcomes:
+            result.add(column.version, outcome)
     for source in gathered.sources:
-        for name, version, *_ in source.spans.origins:
-            result.stands_for(name, version, source.run)
+        for name in source.spans.backends:
+            result.stands_for(name, source.run.identity(name).version, source.run)
         for name, record in source.run.backends.items():
             if record.error:
                 version = next(iter(record.versions.values()), "")

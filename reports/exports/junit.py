@@ -19,6 +19,7 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.reports.exports.files import replacing
 from conformance.reports.merge import Merged
@@ -46,10 +47,10 @@ def _write_run(run: Run, file: IO[bytes]) -> None:
     with ExitStack() as stack:
         suites: dict[tuple[str, str], _Suite] = {}
         for outcome in run.outcomes:
-            key = (outcome.backend, outcome.version)
+            key = (outcome.backend, run.identity(outcome.backend).version)
             if key not in suites:
                 suites[key] = _Suite(*key, stack.enter_context(tempfile.TemporaryFile()))
-            suites[key].add(outcome)
+            suites[key].add(outcome, run.source(outcome))
         for name, record in run.backends.items():
             if record.error:
                 version = next((version for backend, version in suites if backend == name), "")
@@ -74,10 +75,10 @@ class _Suite:
     counts: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome, source: str | None) -> None:
         """Write the test case of an outcome."""
         seconds = max(outcome.seconds, 0.0)
-        kind, inside = _inside(outcome)
+        kind, inside = _inside(outcome, source)
         self._write(outcome.theme or outcome.op, title(outcome), seconds, kind, inside)
 
     def add_error(self, name: str, message: str, text: str) -> None:
@@ -105,19 +106,18 @@ class _Suite:
         self.body.write(line.encode())
 
 
-def _inside(outcome: Outcome) -> tuple[str, str]:
+def _inside(outcome: Outcome, source: str | None) -> tuple[str, str]:
     """The attribute that counts such a test case, and what stands in its element."""
-    verdict = outcome.verdict
+    verdict, said = outcome.verdict, message(outcome)
     if verdict in CONFORMING:
-        return "passed", _properties([("deviation", outcome.message)]) if verdict == "deviation" else ""
+        return "passed", _properties([("deviation", said)]) if verdict == "deviation" else ""
     if verdict in SKIPPED or verdict == "known":
-        message = plain(f"{verdict}: {outcome.message}")
-        said = _properties([("known", outcome.message), ("explain", explain_command(outcome))])
-        return "skipped", (said if verdict == "known" else "") + f"<skipped message={_attribute(message)}/>"
-    text = "\n".join(f"{name}: {value}" for name, value in facts(outcome))
+        known = _properties([("known", said), ("explain", explain_command(outcome))]) if verdict == "known" else ""
+        return "skipped", f"{known}<skipped message={_attribute(plain(f'{verdict}: {said}'))}/>"
+    text = "\n".join(f"{name}: {value}" for name, value in facts(outcome, source=source))
     if verdict in ("fail", "stale"):
-        return "failures", _element("failure", outcome.message, verdict, text)
-    return "errors", _element("error", outcome.message, verdict, text)
+        return "failures", _element("failure", said, verdict, text)
+    return "errors", _element("error", said, verdict, text)
 
 
 def _element(tag: str, message: str, kind: str, text: str) -> str:
@@ -137,7 +137,7 @@ def _about(run: Run, backend: str) -> list[tuple[str, str]]:
     pairs = [("suite", run.header.suite), ("commit", run.header.commit or "")]
     pairs += [(name, str(run.header.environment.get(name, ""))) for name in ("python", "platform", "cpu")]
     if record:
-        pairs += [("device", record.device), ("mode", record.mode)]
+        pairs += [("device", record.id.device), ("mode", record.id.mode)]
     pairs += [(f"version.{name}", version) for name, version in versions.items()]
     return [(name, value) for name, value in pairs if value]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from conformance.model.errors import UsageError
 from conformance.model.records import Number, Outcome, number
+from conformance.model.wording import message
 from conformance.plain import plain
 from conformance.reports.exports.files import replacing
 from conformance.reports.merge import Merged
@@ -23,19 +24,24 @@ TEXTS = (
     "case",
     "theme",
     "backend",
-    "version",
-    "device",
     "dtype",
-    "mode",
     "layout",
     "op",
     "reduction",
     "check",
     "policy",
 )
-NUMBERS = ("ulp", "ratio")
+NUMBERS = ("ulp", "ratio", "bound")
+#: What tells the backend apart, which its record holds.
+OF_BACKEND = ("framework", "version", "device", "execution", "composition", "precision")
+#: Facts of the finding that are texts in a row.
+FACTS = ("reason", "detail", "declared", "quantity")
+OF_FINDING = ("position", "excused_by", "defect", "issue", "error", "error_text", "error_where")
 VALUES = ("observed", "expected", "worst_input")
-COLUMNS = (*OF_RUN, *TEXTS, "verdict", "class", *NUMBERS, *VALUES, "message", "seconds", "source")
+COLUMNS = (
+    *(*OF_RUN, *TEXTS, *OF_BACKEND, "verdict", "class", *NUMBERS, *VALUES, *FACTS, *OF_FINDING),
+    *("message", "seconds", "source"),
+)
 #: A spreadsheet takes a cell that begins with one of these for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 GROUP = 20_000  # rows of a row group: what is held in memory
@@ -77,7 +83,9 @@ def _rows(merged: Merged) -> Iterator[dict[str, Any]]:
     for run in merged.runs:
         about = _about(run)
         for outcome in run.outcomes:
-            yield {**about, **_row(outcome)}
+            identity = run.identity(outcome.backend)
+            of_backend = {name: getattr(identity, name) for name in OF_BACKEND}
+            yield {**about, **of_backend, **_row(outcome), "source": run.source(outcome)}
 
 
 def _about(run: Run) -> dict[str, Any]:
@@ -87,11 +95,16 @@ def _about(run: Run) -> dict[str, Any]:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(outcome, name) for name in TEXTS}
+    row: dict[str, Any] = {name: getattr(outcome, name) for name in (*TEXTS, *FACTS)}
     row |= {name: _number(getattr(outcome, name)) for name in NUMBERS}
     row |= {name: _value(getattr(outcome, name)) for name in VALUES}
-    row |= {"verdict": outcome.verdict, "class": outcome.class_, "message": outcome.message}
-    return row | {"seconds": outcome.seconds, "source": outcome.source}
+    row |= {"verdict": outcome.verdict, "class": outcome.class_, "message": message(outcome)}
+    row |= {"position": _value(outcome.position), "excused_by": " ".join(outcome.excused_by)}
+    defect, error = outcome.defect, outcome.error
+    row |= {"defect": defect.id if defect else None, "issue": defect.issue if defect else None}
+    row |= {"error": error.type if error else None, "error_text": error.text if error else None}
+    row |= {"error_where": error.where if error else None}
+    return row | {"seconds": outcome.seconds}
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, list[Any]]]:

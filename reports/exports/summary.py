@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
+from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.digest import BAD, Digest, Finding
 from conformance.reports.markdown import cell
@@ -78,7 +79,7 @@ def _state(digest: Digest) -> str:
 
 def _row(finding: Finding) -> str:
     first = finding.first
-    cells = [first.verdict, first.case, ", ".join(finding.backends), str(finding.checks), first.message]
+    cells = [first.verdict, first.case, ", ".join(finding.backends), str(finding.checks), message(first)]
     return "| " + " | ".join(map(_cell, cells)) + f" | {_cell(explain_command(first))} |"
 
 

@@ -120,7 +120,7 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
 def _outcomes(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
     run = read_run(file)
     header = run.header
-    counts = Counter((each.backend, each.version, each.verdict) for each in run.outcomes)
+    counts = Counter((each.backend, run.identity(each.backend).version, each.verdict) for each in run.outcomes)
     environment = header.environment
     cores = environment.get("cores")
     usable = cores.get("usable") if isinstance(cores, dict) else cores

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,17 +10,17 @@ from conformance.bounds.classes import default_class
 from conformance.model.case import OPERATIONS
 from conformance.model.dtypes import DTYPES
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.profiles.profile import Defect
 from conformance.reports.site.aggregate import Aggregates, bits
 from conformance.reports.site.catalogue import Catalogue
 from conformance.reports.site.columns import Column
 from conformance.reports.site.gather import ORDER, CaseResults
 from conformance.reports.site.semantics_page import spoken
-from conformance.reports.site.text import figure, finding
+from conformance.reports.site.text import figure
 
 __all__ = ["BackendNotes", "accuracy_rows", "flag_rows"]
 
-_POLICY = re.compile(r"as its declared ([a-z0-9-]+) says")
 #: Cases that are named for one entry or reason.
 MOST = 12
 _ALARMING = ("fail", "crash", "timeout", "error", "stale")
@@ -59,18 +58,18 @@ class BackendNotes:
     def add(self, results: CaseResults, outcome: Outcome, policy: str | None) -> None:
         """Note an outcome that is no pass."""
         if outcome.verdict == "known":
-            self.known[finding(outcome.message)[1] or "?"].add(results.case)
+            self.known[outcome.defect.id if outcome.defect else "?"].add(results.case)
         elif outcome.verdict == "deviation":
-            named = _POLICY.search(outcome.message)
-            self.deviations[named[1] if named else policy or "declared policies"].add(results.case)
+            (named,) = outcome.excused_by if len(outcome.excused_by) == 1 else (policy or "declared policies",)
+            self.deviations[named].add(results.case)
         elif outcome.verdict in ("unsupported", "not run"):
-            reason = outcome.message or outcome.verdict
+            reason = message(outcome) or outcome.verdict
             if reason in self.refusals or len(self.refusals) < 200:
                 self.refusals[reason] += 1
         elif outcome.verdict in _ALARMING or outcome.verdict not in ORDER:
             key = (outcome.verdict, results.case, outcome.check)
             if key in self.alarms or len(self.alarms) < 400:
-                self.alarms[key].add(outcome.message or outcome.verdict)
+                self.alarms[key].add(message(outcome) or outcome.verdict)
             else:
                 self.hidden += 1
 

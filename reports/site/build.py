@@ -137,7 +137,7 @@ class _Builder:
                 notes=self.notes[column],
                 flags=flag_rows(column, self.totals, self.catalogue),
                 accuracy=accuracy_rows(column, self.totals),
-                dossier=self.dossiers.get(column.record.framework or column.backend) if column.record else None,
+                dossier=self.dossiers.get(column.record.id.framework or column.backend) if column.record else None,
                 siblings=[c for c in self.columns if c.backend == column.backend and c is not column],
             )
 

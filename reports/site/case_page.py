@@ -9,11 +9,12 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.records import Outcome, SourceRecord
+from conformance.model.wording import message, statement
 from conformance.reports.site.columns import Column
 from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
 from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
-from conformance.reports.site.text import figure, finding, number, visible
+from conformance.reports.site.text import figure, number, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -69,7 +70,7 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
         if outcome.verdict in NOTABLE or outcome.verdict not in ORDER:
             notable[column].append(outcome)
         elif outcome.verdict in ("unsupported", "not run"):
-            refused[outcome.message or outcome.verdict][column] += 1
+            refused[message(outcome) or outcome.verdict][column] += 1
     others = other_rows(results, active)
     groups = [_group(column, notable[column], entry, scripts or Scripts()) for column in counts if notable[column]]
     return CasePage(
@@ -102,8 +103,8 @@ def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: S
         commands(column, first),
         *scripts.of(entry, column, first),
         source,
-        first.source or "",
-        _worst_input(first.worst_input),
+        (column.record.source(first.op) if column.record else None) or "",
+        _worst_input(first),
         first.op,
     )
 
@@ -121,7 +122,6 @@ def _together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _finding(outcome: Outcome) -> dict[str, Any]:
-    message, entry = finding(outcome.message)
     return {
         "verdict": outcome.verdict,
         "dtype": outcome.dtype,
@@ -133,16 +133,17 @@ def _finding(outcome: Outcome) -> dict[str, Any]:
         "ulp": figure(outcome.ulp),
         "ratio": figure(outcome.ratio),
         "letter": outcome.class_ or "",
-        "message": message[:400],
-        "entry": entry,
+        "message": statement(outcome, numbers=False)[:400],
+        "entry": outcome.defect.id if outcome.defect and outcome.verdict == "known" else "",
     }
 
 
-def _worst_input(given: Any) -> str:
+def _worst_input(outcome: Outcome) -> str:
     """The input at fault as text: its logits are hexadecimal floats."""
+    given = outcome.worst_input
     if not isinstance(given, dict):
         return "" if given is None else visible(json.dumps(given)[:600])
-    parts = []
+    parts = [] if outcome.position is None else [f"position: {outcome.position}"]
     for name, value in given.items():
         text = "[" + ", ".join(map(str, value)) + "]" if isinstance(value, list) else str(value)
         parts.append(f"{name}: {text[:600]}")

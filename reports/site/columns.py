@@ -13,7 +13,7 @@ from conformance.model.records import BackendRecord, Header
 from conformance.places import PROFILES
 from conformance.profiles.profile import UNDECLARED, Profile, load_profile
 from conformance.reports.site.text import slug
-from conformance.results.spans import Origin, Spans
+from conformance.results.spans import Spans
 from conformance.results.store import Run
 
 __all__ = ["Column", "Key", "Source", "columns_of", "machine", "newest"]
@@ -32,6 +32,11 @@ class Source:
     def machine(self) -> str:
         """The kind of machine it ran on."""
         return machine(self.run.header)
+
+    def key(self, backend: str) -> Key:
+        """What names the column of a backend of this run."""
+        found = self.run.identity(backend)
+        return (backend, found.version, found.device, found.mode, self.machine)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +73,8 @@ def columns_of(sources: Sequence[Source]) -> tuple[list[Column], dict[Key, Colum
     """All columns, sorted by name and version, and each by its key (backend, version, device, mode, machine)."""
     seen: dict[Key, list[Source]] = {}
     for source in sources:
-        for origin in source.spans.origins:
-            seen.setdefault((*origin, source.machine), []).append(source)
+        for name in source.spans.backends:
+            seen.setdefault(source.key(name), []).append(source)
     keys = sorted(seen, key=lambda key: (key[0], _natural(key[1]), *key[2:]))
     labels = _labels(keys)
     slugs = _slugs([labels[key] for key in keys])
@@ -83,7 +88,7 @@ def columns_of(sources: Sequence[Source]) -> tuple[list[Column], dict[Key, Colum
 
 def newest(columns: Sequence[Column]) -> list[Column]:
     """Of each backend, device and mode the last version: what pairs of backends are compared by."""
-    last: dict[Origin, Column] = {}
+    last: dict[tuple[str, ...], Column] = {}
     for column in columns:
         last[(column.backend, "", column.device, column.mode)] = column
     return list(last.values())

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.model.records import Outcome
+from conformance.model.wording import message, statement
 from conformance.reports.site.columns import Column
 from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
-from conformance.reports.site.text import figure, finding, number, slug, visible
+from conformance.reports.site.text import figure, number, slug, visible
 
 __all__ = ["Findings", "as_script"]
 
@@ -52,7 +53,7 @@ class Findings:
             if outcome.verdict in NOTABLE:
                 self.rows.append(self._row(results, column, outcome))
                 continue
-            key = (column, outcome.verdict, outcome.op, outcome.message)
+            key = (column, outcome.verdict, outcome.op, message(outcome))
             if key in grouped:
                 grouped[key][-1] += 1
             else:
@@ -76,7 +77,7 @@ class Findings:
             words(number(outcome.expected, outcome.dtype)),
             words(figure(outcome.ulp)),
             words(outcome.class_ or ""),
-            words(_said(outcome.message)),
+            words(_said(outcome)),
             1,
         ]
 
@@ -99,9 +100,10 @@ class Findings:
         )
 
 
-def _said(message: str) -> str:
-    said, entry = finding(message)
-    return f"{said[:400]} (known: {entry})" if entry else said[:400]
+def _said(outcome: Outcome) -> str:
+    said = statement(outcome, numbers=False)[:400]
+    known = outcome.defect is not None and outcome.verdict == "known"
+    return f"{said} (known: {outcome.defect.id})" if known and outcome.defect else said
 
 
 def as_script(name: str, data: object) -> str:

@@ -57,10 +57,8 @@ class Gathered:
         theme = ""
         for source in self.sources:
             fresh: set[tuple[Column, str, str]] = set()
-            machine = source.machine
             for outcome in source.spans.read(case):
-                key = (outcome.backend, outcome.version, outcome.device, outcome.mode, machine)
-                unit = (self.by_key[key], outcome.dtype, outcome.layout)
+                unit = (self.by_key[source.key(outcome.backend)], outcome.dtype, outcome.layout)
                 if unit not in fresh:
                     fresh.add(unit)
                     self.superseded += len(units.get(unit, ()))

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from conformance.cases.load import Entry
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome, SourceRecord
+from conformance.model.records import BackendId, Outcome, SourceRecord
 from conformance.reports.site.columns import Column
-from conformance.reports.site.text import finding, visible
+from conformance.reports.site.text import visible
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
-#: Given a case, an outcome of it and the adapter's sources: a script that needs only the framework. It may raise
+#: Given a case, an outcome of it, the adapter's sources and the backend's identity: a script that needs only the
+#: framework. It may raise
 #: UsageError where there can be none.
-Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord]], str | None]
+Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord], BackendId], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
 _VERDICTS = ("fail", "crash", "timeout", "error", "stale", "known")
@@ -51,12 +52,12 @@ class Scripts:
         """
         if self.reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
             return None, ""
-        defect = finding(outcome.message)[1]
+        defect = outcome.defect.id if outcome.defect else ""
         made = self._made.setdefault((column, f"{defect} {outcome.op} {outcome.check}"), []) if defect else []
         if len(made) >= MOST:
             return made[0]
         try:
-            text = self.reproduce(entry, outcome, column.record.sources)
+            text = self.reproduce(entry, outcome, column.record.sources, column.record.id)
         except UsageError:
             text = None
         if text is None:

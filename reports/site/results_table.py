@@ -91,7 +91,7 @@ def _cell(outcomes: Sequence[Outcome]) -> Markup:
     outcome = outcomes[0]
     said = number(outcome.observed, outcome.dtype)
     if outcome.check in ("error", "warning") and outcome.verdict == "pass":
-        said = outcome.message.partition(":")[0][:60] if outcome.check == "error" else "heard"
+        said = (outcome.error.type if outcome.error else "")[:60] if outcome.check == "error" else "heard"
     measures = [_worst([each.ulp for each in outcomes]), _worst([each.ratio for each in outcomes])]
     measures += [max((each.class_ or "" for each in outcomes), default="")]
     measures = [each for each in measures if each]

@@ -50,7 +50,11 @@ def policy_rows(columns: Sequence[Column], evidence: Evidence) -> list[PolicyRow
     """A row for each policy that any backend declares or any outcome tells of, those with a normative choice first."""
     names = {column: f"{column.backend} {column.place}" for column in columns}
     records = [_record(column, names[column]) for column in columns]
-    told = [_renamed(outcome, names[column]) for column in columns for outcome in evidence.found.get(column, ())]
+    told = [
+        (column.version, _renamed(outcome, names[column]))
+        for column in columns
+        for outcome in evidence.found.get(column, ())
+    ]
     matrix = semantics(told, records)
     normative = {
         name: getattr(NORMATIVE, attribute)

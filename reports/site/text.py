@@ -9,15 +9,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["duration", "figure", "finding", "link", "number", "slug", "visible"]
+__all__ = ["duration", "figure", "link", "number", "slug", "visible"]
 
 _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 _LINK = re.compile(r"https?://[^\s<>\"'`\\]+")
 _THREAD = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)#([0-9]{1,9})")
-_KNOWN = re.compile(r"(.*?) ?\[known: ([^,\]]+)(?:, [^\]]*)?\]", re.DOTALL)
-_NUMERIC = re.compile(r"\S+ instead of \S+: (.*); \S+ times the bound, \S+ ulp")
 #: Significant digits with which a result of each dtype is shown: enough to tell neighbours apart in the narrow ones.
 _DIGITS = {"float64": 12, "float32": 9, "float16": 5, "bfloat16": 4}
 _LONGEST = 200
@@ -75,14 +73,6 @@ def figure(value: Any) -> str:
         return "∞" if size > 0 else "−∞"
     text = f"{size:.3g}" if size >= 0.01 or size == 0 else f"{size:.2g}"
     return re.sub(r"e([+-])0*", lambda found: "e" + found[1].replace("+", ""), text)
-
-
-def finding(message: str) -> tuple[str, str]:
-    """What a finding says beside its numbers, which have columns of their own, and the register's entry it shows."""
-    known = _KNOWN.fullmatch(message)
-    said = known[1] if known else message
-    numeric = _NUMERIC.fullmatch(said)
-    return (numeric[1] if numeric else said), (known[2] if known else "")
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cli import main
-from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, SourceRecord
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.merge import Merged, merge
 from conformance.results.store import Writer
@@ -31,11 +31,18 @@ HOSTILE = (
 def outcome(**changed: Any) -> Outcome:
     """A failing check, as changed."""
     base: dict[str, Any] = {
-        "case": "some-case", "theme": "some-theme", "backend": "some", "version": "1.2", "device": "cpu",
-        "dtype": "float32", "mode": "eager", "layout": "contiguous", "op": "cross_entropy", "reduction": "mean",
-        "check": "value", "verdict": "fail", "message": "0 instead of 1", "seconds": 0.25, "source": "some.py:3",
+        "case": "some-case", "theme": "some-theme", "backend": "some", "dtype": "float32", "layout": "contiguous",
+        "op": "cross_entropy", "reduction": "mean", "check": "value", "verdict": "fail", "reason": "recorded",
+        "detail": "0 instead of 1", "seconds": 0.25,
     }  # fmt: skip
     return Outcome(**{**base, **changed})
+
+
+def record(name: str, version: str = "1.2") -> BackendRecord:
+    """A backend whose every operation stands in one line."""
+    source = SourceRecord(file=f"{name}.py", line=3, text="def cross_entropy(x): ...")
+    identity = BackendId(name=name, version=version, device="cpu", execution="eager")
+    return BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
 
 
 def of_every_verdict() -> list[Outcome]:
@@ -46,8 +53,8 @@ def of_every_verdict() -> list[Outcome]:
 def hostile() -> list[Outcome]:
     """Failing checks with a hostile text in every field that a stranger writes."""
     return [
-        outcome(case=text, theme=text, backend=text, version=text, message=text, observed=text, expected=text,
-                worst_input={"x": text}, source=text, op=text, check=text, reduction=text, dtype=text, layout=text)
+        outcome(case=text, theme=text, backend=text, detail=text, observed=text, expected=text,
+                worst_input={"x": text}, op=text, check=text, reduction=text, dtype=text, layout=text)
         for text in HOSTILE
     ]  # fmt: skip
 
@@ -59,12 +66,16 @@ def write_run(
     complete: bool = True,
     backends: Iterable[BackendRecord] = (),
     started: str = "2026-01-02T03:04:05+00:00",
+    version: str = "1.2",
 ) -> Merged:
-    """A run with these outcomes, read back."""
+    """A run with these outcomes, read back; their backends have the ``version``."""
     with Writer(folder, Header(suite="0.1.0", started=started)) as writer:
         for backend in backends:
             writer.describe(backend)
-        writer.write(outcomes)
+        made = list(outcomes)
+        for name in dict.fromkeys(each.backend for each in made):
+            writer.describe(record(name, version))
+        writer.write(made)
         if complete:
             writer.finish(Footer(counts={}, seconds=1.0, complete=True))
     return merge([folder])

@@ -23,6 +23,7 @@ from conformance.cases.load import Entry, load_suite
 from conformance.judge.identities import identity_names
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
+from conformance.model.wording import statement
 from conformance.places import CASES
 from conformance.profiles.profile import Defect
 from conformance.repro.script import reproducer
@@ -76,12 +77,12 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
         os.environ.clear()
         os.environ.update(before)
     subject = subject_of(spec, description)
-    defects = [each for each in subject.profile.known if not each.modes or subject.mode in each.modes]
+    defects = [each for each in subject.profile.known if not each.modes or subject.id.mode in each.modes]
     transformed = any(check in identity_names() for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}
     rows = [row for unit in judge_locally(create(spec, 1), plan, subject) for row in unit if row.verdict == "known"]
-    return [Shown(row, reproducer(entries[row.case], row, description.sources)) for row in rows]
+    return [Shown(row, reproducer(entries[row.case], row, description.sources, subject.id)) for row in rows]
 
 
 def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
@@ -106,7 +107,7 @@ def _one_each(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]
 
 def entry_of(shown: Shown) -> str:
     """The register entry that describes a finding."""
-    return shown.outcome.message.partition("[known: ")[2].partition(",")[0]
+    return shown.outcome.defect.id if shown.outcome.defect else ""
 
 
 def run_together(shown: Sequence[Shown], folder: Path) -> list[tuple[str, str]]:
@@ -145,8 +146,8 @@ def problem(outcome: Outcome, printed: str, raised: str) -> str:
     if outcome.check == "error":
         return "" if observed and not raised else f"raised {raised!r}"
     if outcome.observed is None:
-        message = outcome.message.partition(" (at ")[0]
-        return "" if raised and raised in message else f"raised {raised!r}, recorded {message!r}"
+        said = statement(outcome, where=False)
+        return "" if raised and raised in said else f"raised {raised!r}, recorded {said!r}"
     if raised:
         return f"raised {raised}"
     numbers = [float(line.split()[0]) for line in observed]

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
 from tests.yardstick import cover, matrix
 from tests.yardstick.pool import in_parallel
@@ -61,7 +62,7 @@ def _print(
 ) -> None:
     for name, outcomes in unwanted.items():
         for outcome in outcomes[:5]:
-            print(f"false alarm: {name}: {outcome.case}, {outcome.dtype}, {outcome.check}: {outcome.message}")
+            print(f"false alarm: {name}: {outcome.case}, {outcome.dtype}, {outcome.check}: {message(outcome)}")
     for kind in survivors:
         print(f"survives: {title(kind)}: {' '.join((kind.__doc__ or '').split())}")
     counts = Counter(title(kind).partition(".")[0] for kind in wrong)

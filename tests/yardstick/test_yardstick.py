@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from conformance.model.wording import message
 from tests.yardstick.registry import right_backends, suite, title, wrong_backends
 from tests.yardstick.trial import first_kills, quick_survivors, unwanted
 
@@ -18,7 +19,7 @@ SHARES = range(2)
 def test_what_is_right_passes_every_case(share: int) -> None:
     found = [outcome for seen in unwanted(RIGHT[share :: len(SHARES)], suite()).values() for outcome in seen]
     shown = [
-        f"{o.backend}: {o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {o.message}" for o in found[:20]
+        f"{o.backend}: {o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {message(o)}" for o in found[:20]
     ]
     assert not found, f"{len(found)} false alarms:\n" + "\n".join(shown)
 

@@ -44,7 +44,7 @@ def run_of(folder: Path, verdict: str) -> None:
         writer.describe(BackendRecord(name="b"))
         writer.write(
             [Outcome(case="a", backend="b", dtype="float32", layout="contiguous", op="softmax", check="value",
-                     verdict=verdict, theme="t", message="0 instead of 1")]
+                     verdict=verdict, theme="t", reason="recorded", detail="0 instead of 1")]
         )  # fmt: skip
         writer.finish(Footer(counts={verdict: 1}, seconds=1.0, complete=True))
 

@@ -194,7 +194,9 @@ def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path:
     lines = [json.loads(line) for line in Path("run/outcomes.jsonl").read_text().splitlines()]
     for line in lines:
         if line["record"] == "outcome" and line["verdict"] == "fail":
-            line.update(message=evil, case=evil if line["check"] == "value" else line["case"], observed=evil)
+            line.update(
+                reason="recorded", detail=evil, case=evil if line["check"] == "value" else line["case"], observed=evil
+            )
     write(tmp_path / "run" / "outcomes.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     assert conformance("dossier", "run", "--output", "out", "--cases", cases).code == 0
     text = Path("out/numpy.md").read_text()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from conformance.model.records import BackendRecord, Footer, Header, Outcome, SourceRecord
+from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, SourceRecord
 from conformance.results.store import Writer
 
 #: Text that would change a page, a script, a table or a terminal, if it were not escaped.
@@ -22,9 +22,6 @@ def outcome(case: str, backend: str = "one", **changes: Any) -> Outcome:
         "case": case,
         "theme": "stability",
         "backend": backend,
-        "version": "1.0",
-        "device": "cpu",
-        "mode": "eager",
         "dtype": "float32",
         "layout": "contiguous",
         "op": "cross_entropy",
@@ -36,9 +33,13 @@ def outcome(case: str, backend: str = "one", **changes: Any) -> Outcome:
         "ratio": 0.01,
         "observed": 0.5,
         "expected": 0.5,
-        "source": f"backends/{backend}.py:12",
     }
     return Outcome(**{**fields, **changes})
+
+
+def saying(text: str) -> dict[str, str]:
+    """The fields of an outcome whose message is ``text``."""
+    return {"reason": "recorded", "detail": text}
 
 
 def run(
@@ -49,15 +50,18 @@ def run(
     cpu: str = "Test CPU",
     complete: bool = True,
     backends: Iterable[BackendRecord] = (),
+    version: str = "1.0",
+    mode: str = "eager",
 ) -> Path:
-    """A run's folder with these outcomes."""
+    """A run's folder with these outcomes, of backends of one ``version`` in one ``mode``."""
     found = list(outcomes)
     header = Header(suite="0.1.0", commit="abc", started=started, environment={"python": "CPython 3.11", "cpu": cpu})
     with Writer(folder, header) as writer:
         records = {record.name: record for record in backends}
-        for name, version in {each.backend: each.version for each in found}.items():
+        for name in dict.fromkeys(each.backend for each in found):
             source = SourceRecord(file=f"backends/{name}.py", line=12, text="def cross_entropy(x): ...")
-            made = BackendRecord(name=name, versions={name: version}, sources={"cross_entropy": source})
+            identity = BackendId(name=name, version=version, device="cpu", execution=mode)
+            made = BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
             records.setdefault(name, made)
         for record in records.values():
             writer.describe(record)

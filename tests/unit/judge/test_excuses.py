@@ -10,6 +10,7 @@ import pytest
 
 from conformance.cases.load import load_suite
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.profiles.profile import Declared
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
@@ -48,7 +49,7 @@ def test_two_policies_excuse_together_what_neither_does_alone(kind: type[Kernel]
     found = _values(tmp_path, kind, CASE)
     assert {each.verdict for each in found} == {verdict}
     if verdict == "deviation":
-        assert {each.message for each in found} == {"as its declared policies say"}
+        assert {message(each) for each in found} == {"as its declared policies say"}
 
 
 class _ZeroOfNothing(Kernel):
@@ -65,7 +66,7 @@ class _ZeroOfNothing(Kernel):
 
 def test_a_policy_that_excuses_alone_is_named(tmp_path: Path) -> None:
     found = _values(tmp_path, _ZeroOfNothing, CASE.replace("[0, -100]", "[-100, -100]").replace("[none]", "[mean]"))
-    assert {each.message for each in found} == {"as its declared mean-of-all-ignored says"}
+    assert {message(each) for each in found} == {"as its declared mean-of-all-ignored says"}
 
 
 def _values(folder: Path, kind: type[Kernel], case: str) -> list[Outcome]:

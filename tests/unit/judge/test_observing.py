@@ -18,6 +18,7 @@ from conformance.judge.finding import Subject
 from conformance.judge.freedom import BY_CHECK, OBSERVABLE
 from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
+from conformance.model.wording import message
 from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
 from conformance.run.plan import Plan
 from conformance.worker.local import judge_locally
@@ -286,7 +287,7 @@ def test_other_ways_to_smooth_are_told_in_both_tiers(
 def test_a_declaration_that_is_not_observed_fails(policy: str, value: Any, case: str, seen: str) -> None:
     found = [row for row in rows(Numpy, case, profile=declaring(policy, value)) if row.policy.startswith(policy)]
     assert {row.verdict for row in found} == {"fail"}
-    assert all(seen in row.observed and row.expected != seen and "declar" in row.message for row in found)
+    assert all(seen in row.observed and row.expected != seen and "declar" in message(row) for row in found)
 
 
 def test_what_numpy_declares_is_observed() -> None:

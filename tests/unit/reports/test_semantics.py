@@ -19,8 +19,12 @@ def record(name: str = "b", **policies: Any) -> BackendRecord:
     return BackendRecord(name=name, versions={name.partition(":")[0]: "1.0"}, policies=declared)
 
 
+def versioned(outcomes: list[Outcome], version: str = "1.0") -> list[tuple[str, Outcome]]:
+    return [(version, each) for each in outcomes]
+
+
 def only(outcomes: list[Outcome], *records: BackendRecord) -> Any:
-    (found,) = semantics(outcomes, records).rows
+    (found,) = semantics(versioned(outcomes), records).rows
     return found
 
 
@@ -34,7 +38,7 @@ def test_an_observation_beside_the_declaration_is_marked() -> None:
     cell = only(outcomes, record(label="raise")).cells["b"]
     assert cell.differing == ("above",) and cell.declared_text == "raise"
     assert "**≠** nan: above; raise: below (raise declared)" in "\n".join(
-        semantics_lines(semantics(outcomes, [record(label="raise")]))
+        semantics_lines(semantics(versioned(outcomes), [record(label="raise")]))
     )
 
 
@@ -81,7 +85,7 @@ def test_checks_of_derivatives_speak_for_their_policies() -> None:
         derivative("second-order", "fail"),
         derivative("forward-mode", "unsupported"),
     ]
-    matrix = semantics(outcomes, [record()])
+    matrix = semantics(versioned(outcomes), [record()])
     assert {each.policy: each.cells["b"].observed_text for each in matrix.rows} == {
         "double-differentiation": "wrong",
         "forward-mode": "refused",
@@ -90,7 +94,7 @@ def test_checks_of_derivatives_speak_for_their_policies() -> None:
 
 def test_versions_of_one_backend_stand_side_by_side() -> None:
     older = BackendRecord(name="b", versions={"b": "0.9"})
-    outcomes = [row("p", ["nan"], version="0.9"), row("p", ["zero"], version="1.0")]
+    outcomes = [("0.9", row("p", ["nan"])), ("1.0", row("p", ["zero"]))]
     matrix = semantics(outcomes, [older, record()])
     assert {name: cell.observed_text for name, cell in matrix.rows[0].cells.items()} == {
         "b 0.9": "nan",
@@ -100,10 +104,10 @@ def test_versions_of_one_backend_stand_side_by_side() -> None:
 
 def test_hostile_names_change_no_table() -> None:
     outcomes = [row("x|<b>`", ["nan | [x](y)"], backend="evil|\x1b[31m<script>")]
-    (line,) = [line for line in semantics_lines(semantics(outcomes, [])) if line.startswith("| x")]
+    (line,) = [line for line in semantics_lines(semantics(versioned(outcomes), [])) if line.startswith("| x")]
     assert line.count("|") - line.count("\\|") == 3 and "<b>" not in line and "\x1b" not in line
 
 
 def test_rows_hold_both_sides() -> None:
-    (found,) = semantics_rows(semantics([row("p", ["nan"], verdict="fail")], [record(p="zero")]))
+    (found,) = semantics_rows(semantics(versioned([row("p", ["nan"], verdict="fail")]), [record(p="zero")]))
     assert (found["declared"], found["observed"], found["differs"]) == ("zero", "nan", ["all"])

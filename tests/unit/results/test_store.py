@@ -44,7 +44,7 @@ def interrupted(folder: Path, *cases: str) -> Path:
 def test_outcomes_read_back_as_they_were_written() -> None:
     written = outcome(
         class_="B", ulp=math.inf, ratio=np.float64(0.1), observed=[math.nan, -math.inf, 1e-320],
-        expected=np.array([0.1]), worst_input=["0x1.8p+1"], message="ü\n", seconds=0.25, source="backends/torch.py:12",
+        expected=np.array([0.1]), worst_input=["0x1.8p+1"], reason="recorded", detail="ü\n", seconds=0.25,
     )  # fmt: skip
     line = encode_record(written)
     fields = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -63,7 +63,7 @@ def test_floats_survive_to_the_last_bit(value: float) -> None:
 
 def test_a_run_is_written_and_read(tmp_path: Path) -> None:
     with Writer(tmp_path / "results" / "one", HEADER) as writer:
-        writer.describe(BackendRecord(name="fake", framework="numpy"))
+        writer.describe(BackendRecord(name="fake"))
         writer.write(unit("a"))
         writer.write(unit("b"))
         writer.describe(BackendRecord(name="late", error="not installed"))
@@ -126,14 +126,14 @@ def test_no_run_is_said_so(tmp_path: Path) -> None:
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("lost", [0, 1, 150, 400])
+@pytest.mark.parametrize("lost", [0, 1, 100, 300])
 def test_resuming_gives_what_an_uninterrupted_run_gives(tmp_path: Path, lost: int) -> None:
     path = interrupted(tmp_path, "a", "b", "c")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) - lost])
     with Writer(tmp_path, Header(suite="other", started="later"), resuming=True) as writer:
         assert writer.header == HEADER
-        assert {key[1] for key in writer.done} == ({"a", "b"} if lost < 300 else {"a"})
+        assert {key[1] for key in writer.done} == ({"a", "b"} if lost < 200 else {"a"})
         for case in "abc":
             if ("fake", case, "float32", "contiguous") not in writer.done:
                 writer.write(unit(case))

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from conformance.cli.history import command
 from conformance.model.errors import UsageError
-from conformance.model.records import Header, Outcome, encode_record
+from conformance.model.records import BackendRecord, Header, Outcome, encode_record
 from conformance.reports.history import changes
 from conformance.reports.history.add import add_runs
 from conformance.reports.history.changes import change_points
@@ -39,9 +39,10 @@ def benchmark_run(folder, day, torch=1.0):
 
 def outcome_run(folder, verdicts, started="2026-03-01T10:00:00Z"):
     folder.mkdir(parents=True, exist_ok=True)
-    common = {"backend": "torch", "version": "2.0", "dtype": "float32", "layout": "contiguous", "op": "softmax"}
+    common = {"backend": "torch", "dtype": "float32", "layout": "contiguous", "op": "softmax"}
     rows = [Outcome(case=f"c{i}", check="value", verdict=each, **common) for i, each in enumerate(verdicts)]
-    header = Header(suite="0.1", started=started, environment={"cpu": "x"})
+    torch = BackendRecord(name="torch", versions={"torch": "2.0"})
+    header = Header(suite="0.1", started=started, environment={"cpu": "x"}, backends=[torch])
     (folder / "outcomes.jsonl").write_bytes(b"".join(encode_record(each) for each in (header, *rows)))
     return folder
 

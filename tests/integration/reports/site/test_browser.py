@@ -13,7 +13,7 @@ from conformance.reports.site.build import write_site
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
 from tests.support.site.browser import launched, missing
-from tests.support.site.made import HOSTILE, outcome, run
+from tests.support.site.made import HOSTILE, outcome, run, saying
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs a browser: {missing()}")
 
@@ -26,13 +26,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     wrong = {"verdict": "fail", "class_": "C", "observed": 0.0, "expected": 0.6931471805599453, "ulp": 1.2e7}
     rows = [
-        outcome(CASE, "optax", message="0 instead of 0.693: class C, declared B", **wrong),
+        outcome(CASE, "optax", **saying("0 instead of 0.693: class C, declared B"), **wrong),
         outcome(CASE, "torch"),
         outcome(CASE, "torch", check="shift", class_=None),
-        outcome("mean-of-nothing", "torch", theme="reductions", verdict="deviation", message="as declared"),
-        outcome(HOSTILE, "torch", theme=HOSTILE, verdict="error", message=HOSTILE),
-        outcome("gap-of-3-at-1e4", "optax", verdict="unsupported", message="no such thing", class_=None),
-        *(outcome(f"many-{i:03}", "torch", theme="widths", verdict="known", message=f"number {i}") for i in range(250)),
+        outcome("mean-of-nothing", "torch", theme="reductions", verdict="deviation", **saying("as declared")),
+        outcome(HOSTILE, "torch", theme=HOSTILE, verdict="error", **saying(HOSTILE)),
+        outcome("gap-of-3-at-1e4", "optax", verdict="unsupported", **saying("no such thing"), class_=None),
+        *(
+            outcome(f"many-{i:03}", "torch", theme="widths", verdict="known", **saying(f"number {i}"))
+            for i in range(250)
+        ),
     ]
     made = run(folder / "run", rows)
     synthetic.write(made, workloads={"w": (64, 1000)}, rounds=3)

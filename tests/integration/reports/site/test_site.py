@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Declaration
+from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
-from conformance.reports.site.text import finding, link, slug, visible
+from conformance.reports.site.text import link, slug, visible
 from conformance.reports.tally import LIMIT, tally
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
-from tests.support.site.made import HOSTILE, outcome, run
+from tests.support.site.made import HOSTILE, outcome, run, saying
 
 SAFE_TAGS = frozenset(
     """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path
@@ -77,11 +77,16 @@ def test_the_matrix_mixes_no_verdict_into_another(tmp_path: Path) -> None:
 
 def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
     rows = [
-        outcome("two-equal-logits-at-1e8", verdict="known", class_="C", message="0 instead of 1 [known: entry, none]"),
+        outcome("two-equal-logits-at-1e8", verdict="known", class_="C", defect=DefectRef("entry", "none")),
         outcome("two-equal-logits-at-1e8", "two"),
-        outcome("not-in-this-checkout", verdict="fail", message="wrong"),
-        outcome("mean-of-nothing", verdict="deviation", message="as its declared mean-of-all-ignored says"),
-        outcome("other-theme", theme="shapes and <more>", verdict="unsupported", message="no"),
+        outcome("not-in-this-checkout", verdict="fail", reason="beyond-bound"),
+        outcome("mean-of-nothing", verdict="deviation", excused_by=("mean-of-all-ignored",)),
+        outcome(
+            "other-theme",
+            theme="shapes and <more>",
+            verdict="unsupported",
+            **saying("no"),
+        ),
     ]
     made = site(tmp_path, run(tmp_path / "r", rows))
     pages = {
@@ -106,28 +111,36 @@ def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
 
 
 def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
+    evil = BackendId(name=HOSTILE, framework=HOSTILE, device=HOSTILE, execution=HOSTILE)
+    sources = {HOSTILE: SourceRecord(file="javascript:alert(1)", line=1, text=HOSTILE)}
     record = BackendRecord(
-        name=HOSTILE, framework=HOSTILE, versions={HOSTILE: HOSTILE}, settings={HOSTILE: HOSTILE}, profile="../../x"
+        name=HOSTILE,
+        id=evil,
+        versions={HOSTILE: HOSTILE},
+        sources=sources,
+        settings={HOSTILE: HOSTILE},
+        profile="../../x",
     )
     broken = BackendRecord(name="broken", error=HOSTILE)
     texts = {
         "op": HOSTILE,
         "dtype": HOSTILE,
         "check": HOSTILE,
-        "message": HOSTILE,
+        "reason": "recorded",
+        "detail": HOSTILE,
         "observed": HOSTILE,
         "layout": HOSTILE,
     }
     rows = [
-        outcome(HOSTILE, HOSTILE, version=HOSTILE, theme=HOSTILE, verdict="fail", **texts),
-        outcome("../../escape", HOSTILE, version=HOSTILE, verdict="deviation", worst_input={HOSTILE: [HOSTILE]}),
-        outcome("CON", HOSTILE, version=HOSTILE, class_=HOSTILE, ulp=HOSTILE, ratio=HOSTILE, reduction=HOSTILE),
+        outcome(HOSTILE, HOSTILE, theme=HOSTILE, verdict="fail", **texts),
+        outcome("../../escape", HOSTILE, verdict="deviation", worst_input={HOSTILE: [HOSTILE]}),
+        outcome("CON", HOSTILE, class_=HOSTILE, ulp=HOSTILE, ratio=HOSTILE, reduction=HOSTILE),
         outcome(
             "x" * 5000,
             "<b>",
             verdict="error",
-            source="javascript:alert(1)",
-            message="\udc80".encode("utf-8", "replace").decode(),
+            reason="recorded",
+            detail="\udc80".encode("utf-8", "replace").decode(),
         ),
         outcome("odd", verdict=HOSTILE),
     ]
@@ -156,8 +169,8 @@ def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
 def test_versions_stand_side_by_side_and_a_newer_run_of_the_same_replaces(tmp_path: Path) -> None:
     old = run(tmp_path / "a", [outcome("c", verdict="fail"), outcome("d")], started="2026-01-01")
     new = run(tmp_path / "b", [outcome("c")], started="2026-01-02")
-    next_version = run(tmp_path / "c", [outcome("c", version="1.10")], started="2026-01-03")
-    between = run(tmp_path / "e", [outcome("c", version="1.9", verdict="known")], started="2026-01-04")
+    next_version = run(tmp_path / "c", [outcome("c")], version="1.10", started="2026-01-03")
+    between = run(tmp_path / "e", [outcome("c", verdict="known")], version="1.9", started="2026-01-04")
     made = site(tmp_path, new, next_version, old, between)
     assert cell(made, "c-one-1.0--stability") == "2 pass"
     assert cell(made, "c-one-1.10--stability") == "1 pass"
@@ -167,9 +180,10 @@ def test_versions_stand_side_by_side_and_a_newer_run_of_the_same_replaces(tmp_pa
 
 
 def test_kinds_of_machine_and_modes_are_told_apart(tmp_path: Path) -> None:
-    here = run(tmp_path / "a", [outcome("c"), outcome("c", mode="compile")], cpu="First")
+    here = run(tmp_path / "a", [outcome("c")], cpu="First")
+    compiled = run(tmp_path / "c", [outcome("c")], cpu="First", mode="compile")
     there = run(tmp_path / "b", [outcome("c", verdict="fail")], cpu="Second")
-    text = page(site(tmp_path, here, there), "index.html").text
+    text = page(site(tmp_path, here, there, compiled), "index.html").text
     assert "one 1.0 compile" in text
     assert "one 1.0 eager First" in text
     assert "one 1.0 eager Second" in text
@@ -194,12 +208,14 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 
 def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> None:
     rows = [
-        outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.6931471805599453, message="wrong")
+        outcome(
+            "two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.6931471805599453, reason="beyond-bound"
+        )
     ]
     made = site(
         tmp_path,
         run(tmp_path / "r", rows),
-        reproduce=lambda entry, found, sources: f"# {entry.case.id}\n{sources[found.op].text}",
+        reproduce=lambda entry, found, sources, identity: f"# {entry.case.id}\n{sources[found.op].text}",
     )
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
     for part in (
@@ -294,7 +310,8 @@ def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> No
 
 
 def test_a_tally_holds_a_bounded_number_of_findings() -> None:
-    rows = (("one 1.0", outcome(f"c{i}", verdict="known", check="policy", policy="p")) for i in range(3 * LIMIT))
+    made = (outcome(f"c{i}", verdict="known", check="policy", policy="p") for i in range(3 * LIMIT))
+    rows = (("one 1.0", "1.0", each) for each in made)
     counted = tally(rows)
     assert counted.count("known") == 3 * LIMIT and len(counted.notable) == LIMIT
     assert len(counted.policies) < 20
@@ -304,7 +321,7 @@ def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypa
     monkeypatch.setattr("conformance.reports.site.reproducer.MOST", 3)
     asked: list[str] = []
 
-    def reproduce(entry: Any, found: Any, _: Any) -> str:
+    def reproduce(entry: Any, found: Any, *_: Any) -> str:
         asked.append(entry.case.id)
         return f"# {entry.case.id}"
 
@@ -314,7 +331,7 @@ def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypa
             f"  - {{id: m{i}, why: w, flags: [double-softmax], op: softmax, logits: [[1, 2]]}}\n" for i in range(9)
         )
     )
-    rows = [outcome(f"m{i}", verdict="known", message="0 instead of 1 [known: entry, none]") for i in range(9)]
+    rows = [outcome(f"m{i}", verdict="known", defect=DefectRef("entry", "none")) for i in range(9)]
     made = site(tmp_path, run(tmp_path / "r", rows), cases=[tmp_path / "many.yaml"], reproduce=reproduce)
     assert asked == ["m0", "m1", "m2"]
     text = page(made, "cases/m8.html").text
@@ -323,7 +340,7 @@ def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypa
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     def peak(count: int) -> int:
-        rows = [outcome(f"c{k}", check="unmodified", message="m" * 300) for k in range(20) for _ in range(20)]
+        rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 300)) for k in range(20) for _ in range(20)]
         runs = [read_run(run(tmp_path / f"{count}-{i}", rows, started=f"2026-{i:03}")) for i in range(count)]
         tracemalloc.start()
         try:
@@ -363,20 +380,3 @@ def test_names_of_files_are_safe_and_distinct() -> None:
 
 def test_what_cannot_be_seen_is_spelled_out() -> None:
     assert visible("a\x1b[0m\u202eb\ufeff\n") == "a\\x1b[0m\\u202eb\\ufeff\n"
-
-
-@pytest.mark.parametrize(
-    ("message", "said", "entry"),
-    [
-        (
-            "0 instead of 0.5: class C, declared B; 7e+05 times the bound, 1e+07 ulp [known: a-b, not reported]",
-            "class C, declared B",
-            "a-b",
-        ),
-        ("nan instead of 0.5 [known: c, https://x.example/a,b]", "nan instead of 0.5", "c"),
-        ("returned a result although smoothing is 2", "returned a result although smoothing is 2", ""),
-        ("[known: ", "[known: ", ""),
-    ],
-)
-def test_a_finding_says_what_its_numbers_do_not(message: str, said: str, entry: str) -> None:
-    assert finding(message) == (said, entry)

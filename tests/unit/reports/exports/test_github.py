@@ -53,7 +53,7 @@ class TestSummary:
         assert columns == {7, len(HOSTILE) + 2}
 
     def test_it_stays_below_the_limit(self, tmp_path: Path) -> None:
-        many = [outcome(case=f"case-{n}", theme=f"theme-{n}-{'x' * 300}", message="é" * 3000) for n in range(3000)]
+        many = [outcome(case=f"case-{n}", theme=f"theme-{n}-{'x' * 300}", detail="é" * 3000) for n in range(3000)]
         digested = digest(write_run(tmp_path / "run", many))
         whole = job_summary(digested)
         cut = job_summary(digested, 5000)
@@ -135,7 +135,7 @@ class TestBadge:
 
     def test_of_several_versions_the_newest_release_speaks(self, tmp_path: Path) -> None:
         for n, version in enumerate(("1.9", "1.10", "2.0rc1")):
-            write_run(tmp_path / "runs" / str(n), [outcome(version=version, verdict="pass")])
+            write_run(tmp_path / "runs" / str(n), [outcome(verdict="pass")], version=version)
         report(tmp_path / "runs", tmp_path, "--badge", tmp_path / "badges")
         found = self.badges(tmp_path / "badges")
         assert [*found] == ["some-1.10.json", "some-1.9.json", "some-2.0rc1.json", "some.json"]

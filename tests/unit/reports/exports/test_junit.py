@@ -37,8 +37,8 @@ def test_each_verdict_becomes_what_it_means(tmp_path: Path) -> None:
 def test_a_test_case_says_what_was_checked_and_why_it_ended_so(tmp_path: Path) -> None:
     made = [
         outcome(layout="transposed", observed=0.5, expected=1.0, ulp=12.0, class_="F", ratio="inf"),
-        outcome(verdict="deviation", message="as declared"),
-        outcome(verdict="unsupported", message="no such feature"),
+        outcome(verdict="deviation", detail="as declared"),
+        outcome(verdict="unsupported", detail="no such feature"),
     ]
     write_run(tmp_path / "run", made)
     report(tmp_path / "run", tmp_path, "--junit", tmp_path / "junit.xml")
@@ -55,7 +55,7 @@ def test_a_test_case_says_what_was_checked_and_why_it_ended_so(tmp_path: Path) -
 def test_a_suite_for_each_backend_of_each_run(tmp_path: Path) -> None:
     some = [outcome(backend="a"), outcome(backend="b"), outcome(backend="a")]
     write_run(tmp_path / "runs" / "one", some)
-    write_run(tmp_path / "runs" / "two", [outcome(backend="a", version="1.3")])
+    write_run(tmp_path / "runs" / "two", [outcome(backend="a")], version="1.3")
     report(tmp_path / "runs", tmp_path, "--junit", tmp_path / "junit.xml")
     assert [(each.name, each.tests) for each in suites(tmp_path / "junit.xml")] == [
         ("a 1.2", 2), ("b 1.2", 1), ("a 1.3", 1)

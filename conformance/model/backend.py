@@ -1,0 +1,98 @@
+"""A backend of a run: what tells it apart, and what is recorded of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["BackendId", "BackendRecord", "Declaration", "SourceRecord"]
+
+#: Modes that name a composition of a loss, which is compiled, and not a way to execute it.
+_COMPOSITIONS = frozenset({"logsumexp", "one-hot", "safe"})
+
+
+class BackendId(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells a backend from all others, made once when it comes up and carried to every report.
+
+    ``framework`` is what it belongs to, ``version`` that of its first distribution; ``device`` is ``cpu`` or another;
+    ``execution`` how calls are executed (eager, jit, graph, ...); ``composition`` which documented function stands for
+    a loss, and ``precision`` what differs from the framework's default, both empty for the default.
+    """
+
+    name: str
+    framework: str = ""
+    version: str = ""
+    device: str = ""
+    execution: str = ""
+    composition: str = ""
+    precision: str = ""
+
+    @classmethod
+    def of_mode(cls, name: str, framework: str, version: str, device: str, mode: str) -> BackendId:
+        """The identity of a backend that says how it works by one word, its mode."""
+        named = mode in _COMPOSITIONS
+        return cls(
+            name=name,
+            framework=framework,
+            version=version,
+            device=device,
+            execution="jit" if named else mode,
+            composition=mode if named else "",
+        )
+
+    @property
+    def mode(self) -> str:
+        """The one word by which profiles and specs name how it works."""
+        return self.composition or self.execution
+
+    @property
+    def title(self) -> str:
+        """Name and version, as tables head a column."""
+        return f"{self.name} {self.version}".rstrip()
+
+
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an adapter: ``file``, the ``line`` it begins at (from 1), its ``text``."""
+
+    file: str
+    line: int
+    text: str
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy as a profile declares it: one value, or one for each operation, dtype or kind of input."""
+
+    value: Any
+    documentation: str = ""
+    note: str = ""
+
+
+class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
+    """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
+
+    ``name`` is the one that its outcomes carry. ``profile`` names the file that declares its policies, and ``policies``
+    holds what that declares for this device and mode. ``versions`` maps distributions to versions. ``sources`` maps
+    each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's classes, most
+    derived first, with the text of its module. ``error`` says why it did not run.
+    """
+
+    name: str
+    id: BackendId = msgspec.field(default_factory=lambda: BackendId(name=""))
+    profile: str = ""
+    versions: dict[str, str] = {}
+    settings: dict[str, str] = {}
+    sources: dict[str, SourceRecord] = {}
+    error: str | None = None
+    policies: dict[str, Declaration] = {}
+
+    def __post_init__(self) -> None:
+        if not self.id.name:
+            version = self.id.version or next(iter(self.versions.values()), "")
+            named = msgspec.structs.replace(self.id, name=self.name, version=version)
+            msgspec.structs.force_setattr(self, "id", named)
+
+    def source(self, operation: str) -> str | None:
+        """``file:line`` of the adapter's code of an operation, None where it is not known."""
+        found = self.sources.get(operation)
+        return f"{found.file}:{found.line}" if found is not None and found.file else None

@@ -1,0 +1,177 @@
+"""The outcome of one check: facts in fields. ``conformance.model.wording`` makes the sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "number"]
+
+Number = float | str
+#: What is done as a whole and written as one block: backend, case, dtype, layout.
+UnitKey = tuple[str, str, str, str]
+
+Reason = Literal[
+    "",
+    "raised",
+    "failed",
+    "transformed-failed",
+    "no-error",
+    "beyond-bound",
+    "vacuous-bound",
+    "wrong-shape",
+    "wrong-dtype",
+    "with-gradient",
+    "declared",
+    "left-open",
+    "declared-wrong",
+    "transformed-differs",
+    "transformed-shape",
+    "wrong-sum",
+    "modified",
+    "not-repeatable",
+    "warned",
+    "no-warning",
+    "unsupported",
+    "required",
+    "left-out",
+    "policy-as-declared",
+    "policy-differs",
+    "policy-undeclared",
+    "policy-not-normative",
+    "policy-undefined",
+    "policy-unknown",
+    "policy-spoilt",
+    "stale",
+    "recorded",
+]
+
+#: Why a verdict is what it is: each word, and which fields hold its particulars.
+REASONS: dict[Reason, str] = {
+    "": "the numbers say all",
+    "raised": "the framework raised `error`",
+    "failed": "the call gave no result: `error`",
+    "transformed-failed": "the transformed call of an identity gave no result: `error`",
+    "no-error": "a result where an error is due; `detail` says why the input is invalid",
+    "beyond-bound": "`observed` is `ratio` times its bound from `expected`",
+    "vacuous-bound": "the bound of the class `declared` promises nothing here",
+    "wrong-shape": "`observed` and `expected` are shapes",
+    "wrong-dtype": "`observed` and `expected` are dtypes",
+    "with-gradient": "the value that came with the gradient is `observed` in dtype and shape, alone it is `expected`",
+    "declared": "the result is what the policies `excused_by` say; `detail` is why an error would be due without them",
+    "left-open": "the policies `excused_by` leave the result open",
+    "declared-wrong": "the policies `excused_by` declare the result to be wrong",
+    "transformed-differs": "the transformed call gave `observed`, the plain one `expected`",
+    "transformed-shape": "the transformed call's result has another shape",
+    "wrong-sum": "the classes of `position` sum to `observed`",
+    "modified": "the call changed the inputs that `detail` names",
+    "not-repeatable": "a second call gave other bits",
+    "warned": "the warning `detail` came",
+    "no-warning": "no warning speaks of `detail`; `observed` is the first of those that came instead",
+    "unsupported": "the framework lacks the feature: `error`",
+    "required": "the case requires the feature `detail`, which the profile declares unsupported",
+    "left-out": "the case was not run; `detail` says why",
+    "policy-as-declared": "the policy was observed as declared",
+    "policy-differs": "the policy was observed as `observed`, and `expected` is declared",
+    "policy-undeclared": "the policy was observed, and nothing is declared of it",
+    "policy-not-normative": "nothing is declared of the policy, so that its normative value `detail` is expected",
+    "policy-undefined": "the policy is declared undefined",
+    "policy-unknown": "no value of the policy describes the result",
+    "policy-spoilt": "no value of the policy describes the result, which is wrong by another check",
+    "stale": "the registered defect `defect` does not show",
+    "recorded": "`detail` is the message of a file of an earlier schema, as it stood there",
+}
+
+
+class DefectRef(msgspec.Struct, frozen=True):
+    """An entry of a register of known defects: its ``id``, and the ``issue`` in which it is reported."""
+
+    id: str
+    issue: str = ""
+
+
+class ErrorFact(msgspec.Struct, frozen=True):
+    """An exception or failure: its ``type`` (may be empty), its ``text``, and the adapter's ``file:line`` if known."""
+
+    type: str
+    text: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.text}" if self.type else self.text
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="outcome", omit_defaults=True):
+    """The verdict of one check. Non-finite floats become strings when the object is made.
+
+    ``backend`` names the record of the same file that holds its identity. ``class_`` is ``class`` in JSON, the accuracy
+    class that was reached; ``declared`` is the one that the backend is held to. ``ulp`` is the distance to the exact
+    real over the spacing there, ``bound`` the absolute tolerance at the worst element, ``ratio`` error over tolerance.
+    ``position`` counts the problem's rows (its logits without the class axis) from 0; ``worst_input`` holds the row's
+    logits as hexadecimal floats, its target, and the class. ``quantity`` is which of a transform's results is
+    meant. ``seconds`` is the framework's own time. Where the check is ``policy``, ``policy`` names it, with what it is
+    asked of (``label-out-of-range/above``); ``observed`` lists the values that describe what was seen, ``expected`` is
+    the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is the register's
+    entry that describes a known defect. ``reason`` is one of :data:`REASONS`, which says what the fields hold.
+    """
+
+    case: str
+    theme: str = ""
+    backend: str
+    dtype: str
+    layout: str
+    op: str
+    reduction: str = ""
+    check: str
+    policy: str = ""
+    verdict: str
+    class_: str | None = msgspec.field(default=None, name="class")
+    declared: str | None = None
+    ulp: Number | None = None
+    ratio: Number | None = None
+    bound: Number | None = None
+    observed: Any = None
+    expected: Any = None
+    worst_input: Any = None
+    position: int | None = None
+    quantity: str = ""
+    defect: DefectRef | None = None
+    excused_by: tuple[str, ...] = ()
+    error: ErrorFact | None = None
+    reason: Reason = ""
+    detail: str = ""
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("ulp", "ratio", "bound", "observed", "expected", "worst_input"):
+            value = getattr(self, name)
+            if value is None or type(value) is str:
+                continue
+            if type(value) is not float or not math.isfinite(value):
+                writable = _writable(value)
+                if writable is not value:
+                    msgspec.structs.force_setattr(self, name, writable)
+
+    @property
+    def unit(self) -> UnitKey:
+        """What this outcome is a part of."""
+        return (self.backend, self.case, self.dtype, self.layout)
+
+
+def number(value: Number) -> float:
+    """The float that ``value`` stands for: ``inf``, ``-inf`` and ``nan`` are read back."""
+    return float(value)
+
+
+def _writable(value: Any) -> Any:
+    """``value`` in terms that JSON has: lists, plain floats, and strings for non-finite numbers."""
+    if isinstance(value, float):
+        plain = value if type(value) is float else float(value)
+        return plain if math.isfinite(plain) else str(plain)
+    if isinstance(value, list | tuple):
+        return [_writable(each) for each in value]
+    if hasattr(value, "tolist"):  # a NumPy array or scalar
+        return _writable(value.tolist())
+    return value

@@ -1,0 +1,157 @@
+"""Sentences from facts: every message about an outcome is made here, and none is ever read back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from conformance.model.outcome import Outcome
+
+__all__ = ["message", "shown_error", "statement"]
+
+
+def message(outcome: Outcome) -> str:
+    """What an outcome says, in one sentence; with the register's entry where it is a known defect."""
+    said = statement(outcome)
+    if outcome.defect is None or outcome.verdict != "known":
+        return said
+    return f"{said} [known: {outcome.defect.id}, {outcome.defect.issue}]"
+
+
+def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> str:
+    """What an outcome says, without the register's entry.
+
+    ``numbers`` false leaves out those that have columns of their own; ``where`` false leaves out the adapter's line.
+    """
+    said = _said(outcome, numbers, where)
+    prefixed = outcome.quantity and said and outcome.reason in _OF_QUANTITY
+    return f"the {outcome.quantity}: {said}" if prefixed else said
+
+
+#: Reasons that speak of one of the results of a transform.
+_OF_QUANTITY = frozenset({"beyond-bound", "vacuous-bound", "declared", "left-open"})
+
+
+def shown_error(outcome: Outcome, *, where: bool = True) -> str:
+    """The error in words, with the adapter's line; empty where there is none."""
+    error = outcome.error
+    if error is None:
+        return ""
+    placed = where and error.where and outcome.verdict not in ("pass", "unsupported")
+    return f"{error} (at {error.where})" if placed else str(error)
+
+
+def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
+    o = outcome
+    what = o.quantity or o.check
+    match o.reason:
+        case "":
+            return ""
+        case "raised" | "failed" | "unsupported":
+            excused = " (as its declared policies say)" if o.verdict == "deviation" else ""
+            return shown_error(o, where=where) + excused
+        case "transformed-failed":
+            return f"the transformed call failed: {shown_error(o, where=where)}"
+        case "no-error":
+            return f"returned a result although {o.detail}"
+        case "beyond-bound":
+            return _beyond_bound(o, numbers)
+        case "vacuous-bound":
+            return f"the bound of class {o.declared} is vacuous here: it promises nothing"
+        case "wrong-shape":
+            return f"the {what} has shape {o.observed}, not {o.expected}"
+        case "wrong-dtype":
+            return f"the {what} has dtype {o.observed}, not {o.expected}"
+        case "with-gradient":
+            return f"the value that came with the gradient is {o.observed}, alone it is {o.expected}"
+        case "declared":
+            if o.detail:
+                return f"{o.detail}; the result is what the declared policy says"
+            return (
+                f"as its declared {o.excused_by[0]} says" if len(o.excused_by) == 1 else "as its declared policies say"
+            )
+        case "left-open":
+            return "its declared policies leave this open" + (": any result" if o.check == "error" else "")
+        case "declared-wrong":
+            return "declared to be wrong"
+        case "transformed-differs":
+            sizes = f"{_digits(o.observed)} where the untransformed call gave {_digits(o.expected)}"
+            return f"{sizes}: {_size(o.ratio)} times both bounds together"
+        case "transformed-shape":
+            return "the transformed call's result has another shape"
+        case "wrong-sum":
+            return (
+                f"the classes of position {o.position} sum to {_digits(o.observed)}, not {_formatted(o.expected, 'g')}"
+            )
+        case "modified":
+            return f"the call modified what is not its own: {o.detail}"
+        case "not-repeatable":
+            return "a second call gave other bits"
+        case "no-warning":
+            others = f"; heard only: {o.observed}" if o.observed else ""
+            return f"no warning that speaks of {o.detail!r}{others}"
+        case "warned" | "left-out" | "recorded":
+            return o.detail
+        case "required":
+            return f"the case requires {o.detail}, which the profile declares unsupported"
+        case "stale":
+            name = "" if o.defect is None else f" {o.defect.id!r}"
+            return f"the registered defect{name} does not show here: its entry is out of date"
+        case _:
+            return _of_policy(o)
+
+
+def _of_policy(o: Outcome) -> str:
+    seen = " or ".join(map(str, o.observed)) if isinstance(o.observed, list) else str(o.observed)
+    match o.reason:
+        case "policy-as-declared":
+            return f"observed as declared: {o.expected}"
+        case "policy-differs":
+            return f"observed {seen}, declared {o.expected}: the declaration is wrong"
+        case "policy-undeclared":
+            return f"observed: {seen}; nothing is declared"
+        case "policy-not-normative":
+            return f"observed {seen} where nothing is declared, so that {o.detail} is expected"
+        case "policy-undefined":
+            return f"observed: {seen}; declared undefined"
+        case "policy-spoilt":
+            return "the result is wrong: no value of this policy describes it"
+        case _:
+            return "no value of this policy describes the result"
+
+
+def _beyond_bound(o: Outcome, numbers: bool) -> str:
+    """Observed and exact value, the class reached and declared, and by how much."""
+    if o.observed is None or o.expected is None:
+        return "wrong value"
+    reached = "beyond every class" if o.class_ == "F" else f"class {o.class_}"
+    classes = f"{reached}, declared {o.declared}"
+    if not numbers:
+        return classes
+    sizes = f"{_size(o.ratio)} times the bound, {_size(o.ulp)} ulp"
+    if not (_is_finite(o.observed) and _is_finite(o.expected)):
+        return f"{o.observed} instead of {o.expected}" if o.class_ == "F" else f"{classes}; {sizes}"
+    return f"{_digits(o.observed)} instead of {o.expected!r}: {classes}; {sizes}"
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _digits(value: Any) -> str:
+    """Nine digits of a number; of what a results file holds instead, its text."""
+    return _formatted(value, ".9g")
+
+
+def _size(value: Any) -> str:
+    return _formatted(value, ".3g")
+
+
+def _formatted(value: Any, form: str) -> str:
+    try:
+        return format(float(value), form)
+    except (TypeError, ValueError):
+        return str(value)

@@ -1,0 +1,48 @@
+"""Sentences from facts."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from conformance.model.outcome import REASONS, DefectRef, ErrorFact, Outcome, Reason
+from conformance.model.wording import message, statement
+
+
+def outcome(**fields: Any) -> Outcome:
+    base = {"case": "c", "backend": "b", "dtype": "float32", "layout": "contiguous", "op": "softmax", "check": "value"}
+    return Outcome(**{**base, "verdict": "fail", **fields})
+
+
+@pytest.mark.parametrize("reason", get_args(Reason))
+def test_every_reason_has_a_meaning_and_a_sentence_whatever_the_fields_hold(reason: Reason) -> None:
+    assert REASONS[reason]
+    for value in (None, 0.5, "nan", "<b>", [1.0], {"a": 1}):
+        made = outcome(reason=reason, observed=value, expected=value, ratio="many", ulp=None, detail="d")
+        assert isinstance(message(made), str)
+
+
+def test_a_known_defect_is_named_and_an_exception_cannot_name_one() -> None:
+    entry = DefectRef("late-shift", "owner/project#1")
+    error = ErrorFact("RuntimeError", "boom [known: x, y]", "mine.py:3")
+    assert message(outcome(verdict="known", reason="raised", error=error, defect=entry)) == (
+        "RuntimeError: boom [known: x, y] (at mine.py:3) [known: late-shift, owner/project#1]"
+    )
+    posing = outcome(reason="raised", error=error)
+    assert posing.defect is None and message(posing) == "RuntimeError: boom [known: x, y] (at mine.py:3)"
+    assert statement(posing, where=False) == "RuntimeError: boom [known: x, y]"
+
+
+def test_numbers_that_have_columns_may_be_left_out() -> None:
+    made = outcome(reason="beyond-bound", class_="C", declared="B", observed=0.5, expected=0.25, ratio=3.0, ulp=7.0)
+    assert message(made) == "0.5 instead of 0.25: class C, declared B; 3 times the bound, 7 ulp"
+    assert statement(made, numbers=False) == "class C, declared B"
+
+
+def test_of_a_transform_the_result_is_named() -> None:
+    of = {"check": "second-order", "quantity": "curvature", "class_": "F"}
+    made = outcome(**of, reason="beyond-bound", observed="nan", expected=0.0)
+    assert message(made) == "the curvature: nan instead of 0.0"
+    made = outcome(**of, reason="wrong-shape", observed="(1,)", expected="(2,)")
+    assert message(made) == "the curvature has shape (1,), not (2,)"
