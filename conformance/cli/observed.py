@@ -14,7 +14,7 @@ from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.numerics.formats import widen
 from conformance.oracle.steps import in_dtype
-from conformance.profiles.register import Register
+from conformance.profiles.register import apply_register, entries_for
 from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Chunk, Plan
@@ -68,11 +68,10 @@ def _observe(chunk: Chunk, entry: Entry, found: Any, reductions: Sequence[str]) 
     except BackendUnavailable as error:
         return Observed(found.name, error=str(error))
     subject = subject_of(found.name, description)
-    register = Register(subject)
+    register = entries_for(subject)
+    units = judge_chunk(chunk, Judge(subject), answers)
     outcomes = [
-        register.apply(outcome(each, subject, entry.theme))
-        for findings in judge_chunk(chunk, Judge(subject), answers)
-        for each in findings
+        each for unit in units for each in apply_register(register, [outcome(f, subject, entry.theme) for f in unit])
     ]
     return Observed(
         name=found.name,

@@ -114,7 +114,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     meant. ``seconds`` is the framework's own time. Where the check is ``policy``, ``policy`` names it, with what it is
     asked of (``label-out-of-range/above``); ``observed`` lists the values that describe what was seen, ``expected`` is
     the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is the register's
-    entry that describes a known defect. ``reason`` is one of :data:`REASONS`, which says what the fields hold.
+    entry that describes a known defect, and ``resembles`` one that would describe the fail of another case. ``reason``
+    is one of :data:`REASONS`, which says what the fields hold.
     """
 
     case: str
@@ -138,6 +139,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     position: int | None = None
     quantity: str = ""
     defect: DefectRef | None = None
+    resembles: DefectRef | None = None
     excused_by: tuple[str, ...] = ()
     error: ErrorFact | None = None
     reason: Reason = ""

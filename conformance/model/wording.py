@@ -11,8 +11,10 @@ __all__ = ["message", "shown_error", "statement"]
 
 
 def message(outcome: Outcome) -> str:
-    """What an outcome says, in one sentence; with the register's entry where it is a known defect."""
+    """What an outcome says, in one sentence; with the register's entry where it is, or looks like, a known one."""
     said = statement(outcome)
+    if outcome.resembles is not None:
+        return f"{said}; like the registered defect {outcome.resembles.id} ({outcome.resembles.issue})"
     if outcome.defect is None or outcome.verdict != "known":
         return said
     return f"{said} [known: {outcome.defect.id}, {outcome.defect.issue}]"

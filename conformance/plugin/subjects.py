@@ -12,7 +12,7 @@ from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
-from conformance.profiles.register import Register
+from conformance.profiles.register import apply_register, entries_for
 from conformance.run.conduct import judge_chunk
 from conformance.run.launch import subject_of
 from conformance.run.plan import Chunk, Plan
@@ -73,10 +73,10 @@ class UnderTest:
         subject = self.subject()
         assert self._session is not None
         answers = list(self._session.run(chunk.requests))
-        register = Register(subject)
-        for findings in judge_chunk(chunk, Judge(subject), answers):
-            for each in findings:
-                yield register.apply(outcome(each, subject, chunk.themes[each.problem.case.id]))
+        register = entries_for(subject)
+        for unit in judge_chunk(chunk, Judge(subject), answers):
+            made = [outcome(each, subject, chunk.themes[each.problem.case.id]) for each in unit]
+            yield from apply_register(register, made)
         for skip in chunk.skips:
             yield _left_out(skip.entry, skip.dtype, skip.reason, subject)
 

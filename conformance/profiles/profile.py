@@ -51,8 +51,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
-    or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the finding (an
-    exception's type among them).
+    or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
+    type and text) or, where no error came, of why one is due.
     """
 
     id: Text

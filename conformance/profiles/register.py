@@ -1,12 +1,13 @@
 """The register of known defects: narrow entries, and strict ones.
 
-An entry turns the fails that it describes into ``known``. One that covers checks which were made, and of which
-none fails as described, is out of date: ``stale``, which is a failure of the register.
+An entry turns the fails that it describes into ``known``. One that covers checks which were made, and of which none
+fails as described, is stale, which is a failure of the register. Both follow from outcomes alone: neither the order of
+units nor what ran before makes a difference.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -17,92 +18,131 @@ from packaging.version import InvalidVersion, Version
 from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import DefectRef, Outcome
-from conformance.model.wording import statement
 from conformance.profiles.profile import Defect
 
-__all__ = ["Register"]
+__all__ = ["Evidence", "apply_register", "entries_for", "stale_entries"]
+
+#: Verdicts of calls that say nothing of a defect.
+_SILENT = frozenset({"not run", "unsupported", "error"})
+
+
+def entries_for(subject: Subject) -> tuple[Defect, ...]:
+    """The entries of the subject's profile that hold for its version, device and mode, and for its own operations.
+
+    Raises UsageError for an entry whose versions are not a specifier.
+    """
+    return tuple(entry for entry in subject.profile.known if _applies(entry, subject))
+
+
+def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes of one unit (case, dtype, layout), ``known`` where an entry describes the fail.
+
+    A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
+    another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail.
+    """
+    if not entries:
+        return list(outcomes)
+    found = [_recognised(entries, outcome) for outcome in outcomes]
+    spoilt = {each.reduction: each.defect for each in found if each.defect is not None and each.check != "policy"}
+    return [
+        _known(each, spoilt[each.reduction])
+        if each.check == "policy" and each.verdict == "fail" and each.reduction in spoilt
+        else each
+        for each in found
+    ]
+
+
+def stale_entries(entries: Sequence[Defect], outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """One outcome for every entry that the recorded ``outcomes`` of one backend cover, and that does not show."""
+    evidence = Evidence(entries)
+    for outcome in outcomes:
+        evidence.add(outcome)
+    return evidence.stale()
 
 
 @dataclass(eq=False)
-class Register:
-    """Applies a backend's register to its outcomes, and remembers what showed."""
+class Evidence:
+    """What the outcomes of a backend say of its register's entries; they may come in any order, one by one.
 
-    subject: Subject
-    #: Whether every case and dtype is run: only then can an entry be called out of date.
-    whole: bool = False
-    _shown: set[tuple[str, str]] = field(default_factory=set)
+    The result holds for a run of every case in every dtype: one that is narrowed covers cases in part.
+    """
+
+    entries: Sequence[Defect]
+    #: Entry and case to the first outcome, by what names it, that was covered.
     _covered: dict[tuple[str, str], Outcome] = field(default_factory=dict)
-    #: The entry that describes what failed in a call: (case, dtype, layout, reduction).
-    _of_call: dict[tuple[str, ...], Defect] = field(default_factory=dict)
-    _by_case: dict[str, list[Defect]] = field(default_factory=lambda: defaultdict(list))
+    _shown: set[tuple[str, str]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self._entries = [d for d in self.subject.profile.known if _applies(d, self.subject)]
-
-    def apply(self, outcome: Outcome) -> Outcome:
-        """The outcome, ``known`` if an entry describes its fail.
-
-        A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect.
-        """
-        call = (outcome.case, outcome.dtype, outcome.layout, outcome.reduction)
-        if outcome.check == "policy" and outcome.verdict == "fail" and call in self._of_call:
-            return _known(outcome, self._of_call[call])
-        for entry in self._entries:
+    def add(self, outcome: Outcome) -> None:
+        """Take note of an outcome to which the register has been applied."""
+        if outcome.verdict in _SILENT or outcome.check == "register":
+            return
+        for entry in self.entries:
             if not _covers(entry, outcome):
                 continue
             key = (entry.id, outcome.case)
-            if outcome.verdict in entry.verdicts and _describes(entry, outcome):
+            if outcome.verdict == "known" and outcome.defect is not None and outcome.defect.id == entry.id:
                 self._shown.add(key)
-                self._of_call[call] = entry
-                return _known(outcome, entry)
-            if outcome.verdict not in ("not run", "unsupported", "error"):
-                self._covered.setdefault(key, outcome)
-        return outcome
+                return
+            first = self._covered.get(key)
+            if first is None or _place(outcome) < _place(first):
+                self._covered[key] = outcome
 
     def stale(self) -> list[Outcome]:
-        """One outcome for every entry that was checked and did not show.
+        """One outcome for every entry that was covered and did not show.
 
-        A case that an entry names must show the defect; of the cases that a pattern with ``*`` covers, one must. A run
-        that is narrowed to some cases or dtypes says nothing of it, and nor does one on a machine of another kind than
-        that which an entry's ``machine`` describes.
+        A case that an entry names must show the defect; of the cases that a pattern with ``*`` covers, one must. An
+        entry whose ``machine`` says what it depends on is never stale.
         """
-        gone: list[Outcome] = []
-        if not self.whole:
-            return gone
-        for entry in self._entries:
+        found: list[Outcome] = []
+        for entry in self.entries:
             if entry.machine:
                 continue
-            covered = {case: outcome for (name, case), outcome in self._covered.items() if name == entry.id}
+            covered = {case: outcome for (name, case), outcome in sorted(self._covered.items()) if name == entry.id}
             shown = {case for name, case in self._shown if name == entry.id}
-            named = {case: outcome for case, outcome in covered.items() if case in entry.cases}
-            missing = {case: outcome for case, outcome in named.items() if case not in shown}
+            missing = {case: outcome for case, outcome in covered.items() if case in entry.cases and case not in shown}
             if covered and not shown and not missing:
                 missing = dict([next(iter(covered.items()))])
-            for outcome in missing.values():
-                gone.append(
-                    msgspec.structs.replace(
-                        outcome,
-                        verdict="stale",
-                        check="register",
-                        reason="stale",
-                        defect=DefectRef(entry.id, entry.issue),
-                        class_=None,
-                        ulp=None,
-                        ratio=None,
-                        bound=None,
-                        worst_input=None,
-                        position=None,
-                        quantity="",
-                        error=None,
-                        excused_by=(),
-                        detail="",
-                    )
-                )
-        return gone
+            found += [_stale(entry, outcome) for outcome in missing.values()]
+        return found
 
 
-def _known(outcome: Outcome, entry: Defect) -> Outcome:
-    return msgspec.structs.replace(outcome, verdict="known", defect=DefectRef(entry.id, entry.issue))
+def _stale(entry: Defect, outcome: Outcome) -> Outcome:
+    return Outcome(
+        case=outcome.case,
+        theme=outcome.theme,
+        backend=outcome.backend,
+        dtype=outcome.dtype,
+        layout=outcome.layout,
+        op=outcome.op,
+        reduction=outcome.reduction,
+        check="register",
+        verdict="stale",
+        reason="stale",
+        defect=_reference(entry),
+    )
+
+
+def _place(outcome: Outcome) -> tuple[str, ...]:
+    return (outcome.dtype, outcome.layout, outcome.op, outcome.reduction, outcome.check, outcome.policy)
+
+
+def _recognised(entries: Sequence[Defect], outcome: Outcome) -> Outcome:
+    """The outcome as ``known``, or with the entry that it resembles, or as it is."""
+    like: Defect | None = None
+    for entry in entries:
+        if outcome.verdict in entry.verdicts and _is_of_its_kind(entry, outcome) and _describes(entry, outcome):
+            if _is_of_its_cases(entry, outcome):
+                return _known(outcome, _reference(entry))
+            like = like or entry
+    return outcome if like is None else msgspec.structs.replace(outcome, resembles=_reference(like))
+
+
+def _known(outcome: Outcome, entry: DefectRef) -> Outcome:
+    return msgspec.structs.replace(outcome, verdict="known", defect=entry, resembles=None)
+
+
+def _reference(entry: Defect) -> DefectRef:
+    return DefectRef(entry.id, entry.issue)
 
 
 def _applies(entry: Defect, subject: Subject) -> bool:
@@ -124,9 +164,16 @@ def _applies(entry: Defect, subject: Subject) -> bool:
 
 
 def _covers(entry: Defect, outcome: Outcome) -> bool:
+    return _is_of_its_kind(entry, outcome) and _is_of_its_cases(entry, outcome)
+
+
+def _is_of_its_cases(entry: Defect, outcome: Outcome) -> bool:
+    return any(fnmatchcase(outcome.case, pattern) for pattern in entry.cases)
+
+
+def _is_of_its_kind(entry: Defect, outcome: Outcome) -> bool:
     return (
-        any(fnmatchcase(outcome.case, pattern) for pattern in entry.cases)
-        and outcome.check in entry.checks
+        outcome.check in entry.checks
         and (not entry.ops or outcome.op in entry.ops)
         and (not entry.dtypes or outcome.dtype in entry.dtypes)
         and (not entry.reductions or outcome.reduction in entry.reductions)
@@ -140,4 +187,9 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
         return False
     if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
         return False
-    return not entry.message or entry.message in statement(outcome)
+    return not entry.message or entry.message in _words(outcome)
+
+
+def _words(outcome: Outcome) -> str:
+    """What a stranger said of the call: the exception's type and text, or why an error would be due."""
+    return str(outcome.error) if outcome.error is not None else outcome.detail

@@ -36,7 +36,7 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Witness:
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
     from conformance.judge.finding import outcome
     from conformance.judge.judge import Judge
-    from conformance.profiles.register import Register
+    from conformance.profiles.register import apply_register, entries_for
     from conformance.run.conduct import judge_chunk
     from conformance.run.launch import subject_of
     from conformance.run.plan import Plan
@@ -49,11 +49,10 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Witness:
         description = session.describe()
         answers = list(session.run(chunk.requests))
     subject = subject_of(found.name, description)
-    register = Register(subject)
+    register = entries_for(subject)
+    units = judge_chunk(chunk, Judge(subject), answers)
     outcomes = tuple(
-        register.apply(outcome(each, subject, entry.theme))
-        for findings in judge_chunk(chunk, Judge(subject), answers)
-        for each in findings
+        each for unit in units for each in apply_register(register, [outcome(f, subject, entry.theme) for f in unit])
     )
     return Witness(subject.id, description.versions, description.profile, description.sources, outcomes)
 

@@ -14,7 +14,8 @@ from conformance.judge.transforms import judge_transform
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome, SourceRecord, UnitKey
 from conformance.numerics.formats import Float64Array
-from conformance.profiles.register import Register
+from conformance.profiles.profile import Defect
+from conformance.profiles.register import Evidence, apply_register, entries_for
 from conformance.run.plan import KEY, Chunk, Group, Plan
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.executor import Ended, Observed, Session, Started, Work, drive
@@ -49,7 +50,8 @@ class _Progress:
     """Where one backend stands in the plan."""
 
     judge: Judge
-    register: Register
+    register: tuple[Defect, ...]
+    evidence: Evidence
     chunk: int = 0
     answers: list[Observation] = field(default_factory=list)
 
@@ -116,7 +118,8 @@ class Conductor:
         self.describe(record)
         self.listener.started(participant.spec, record)
         self.counts[participant.spec] = Counter()
-        state = _Progress(Judge(subject), Register(subject, self.whole))
+        register = entries_for(subject)
+        state = _Progress(Judge(subject), register, Evidence(register))
         self._advance(participant.spec, state)
         return state
 
@@ -156,7 +159,9 @@ class Conductor:
                 continue
             problem = unit_findings[0].problem
             theme = chunk.themes[problem.case.id]
-            outcomes = [state.register.apply(outcome(each, subject, theme)) for each in unit_findings]
+            outcomes = apply_register(state.register, [outcome(each, subject, theme) for each in unit_findings])
+            for each in outcomes:
+                state.evidence.add(each)
             if (subject.name, *problem.key) not in self.done:
                 fresh += outcomes
             everything += outcomes
@@ -188,8 +193,8 @@ class Conductor:
         return outcomes
 
     def _end(self, spec: str, event: Ended, state: _Progress | None) -> None:
-        if state is not None and event.error is None:
-            gone = state.register.stale()
+        if state is not None and event.error is None and self.whole:
+            gone = state.evidence.stale()
             for each in gone:
                 self.record([each])
             self.counts[spec].update(each.verdict for each in gone)

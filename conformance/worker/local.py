@@ -7,13 +7,13 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
 from conformance.model.records import Outcome
-from conformance.profiles.register import Register
+from conformance.profiles.register import apply_register, entries_for
 from conformance.run.conduct import judge_chunk
 from conformance.run.plan import Chunk, Plan
 from conformance.worker.evaluation import Evaluator
@@ -26,16 +26,15 @@ __all__ = ["LocalJudge", "judge_locally"]
 
 @dataclass(eq=False)
 class LocalJudge:
-    """One backend instance, the subject that it is judged as, and what its register has shown so far."""
+    """One backend instance, and the subject that it is judged as."""
 
     backend: Backend
     subject: Subject
-    register: Register = field(init=False)
 
     def __post_init__(self) -> None:
         self._evaluator = Evaluator(self.backend)
         self._judge = Judge(self.subject)
-        self.register = Register(self.subject)
+        self._register = entries_for(self.subject)
 
     def judge(self, chunk: Chunk) -> Iterator[list[Outcome]]:
         """The outcomes of each unit of a chunk, which may be judged by many backends in turn."""
@@ -43,11 +42,11 @@ class LocalJudge:
         for findings in judge_chunk(chunk, self._judge, answers):
             if findings:
                 theme = chunk.themes[findings[0].problem.case.id]
-                yield [self.register.apply(outcome(each, self.subject, theme)) for each in findings]
+                yield apply_register(self._register, [outcome(each, self.subject, theme) for each in findings])
 
 
 def judge_locally(backend: Backend, plan: Plan, subject: Subject) -> Iterator[list[Outcome]]:
-    """The outcomes of each unit of ``plan`` (case, dtype, layout) in order, then those of an outdated register.
+    """The outcomes of each unit of ``plan`` (case, dtype, layout) in order.
 
     Lazy by chunk: whoever has seen enough stops. Cases that the plan leaves out have no outcome here. Nothing guards
     against a backend that hangs or crashes.
@@ -55,5 +54,3 @@ def judge_locally(backend: Backend, plan: Plan, subject: Subject) -> Iterator[li
     local = LocalJudge(backend, subject)
     for number in range(len(plan)):
         yield from local.judge(plan.chunk(number))
-    if gone := local.register.stale():
-        yield gone

@@ -1,13 +1,22 @@
-"""The register of known defects: narrow, and strict where the whole suite is run."""
+"""The register of known defects: narrow, strict where the whole suite is run, and the same in any order."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
 import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conformance.judge.finding import Subject
-from conformance.model.records import Outcome
+from conformance.model.errors import UsageError
+from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome
+from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
-from conformance.profiles.register import Register
+from conformance.profiles.register import apply_register, entries_for, stale_entries
 
 ENTRY = Defect(
     id="late-shift",
@@ -15,51 +24,132 @@ ENTRY = Defect(
     checks=["value"],
     reached=["C"],
     why="w",
-    issue="not reported",
+    issue="owner/project#1",
     date="2026-01-01",
 )
+OTHER = msgspec.structs.replace(
+    ENTRY, id="other", cases=["some-1", "lone"], checks=["value", "policy"], dtypes=["float16"]
+)
+ENTRIES = (ENTRY, OTHER)
+REFERENCE = DefectRef("late-shift", "owner/project#1")
 
 
-def register(*, whole: bool, machine: str = "") -> Register:
-    entry = msgspec.structs.replace(ENTRY, machine=machine)
-    return Register(Subject("b", profile=Profile(backend="b", known=[entry])), whole)
+def outcome(case: str, verdict: str, letter: str | None = None, **fields: Any) -> Outcome:
+    base = {"backend": "b", "dtype": "float32", "layout": "contiguous", "op": "softmax", "check": "value"}
+    return Outcome(**{**base, "case": case, "verdict": verdict, "class_": letter, **fields})
 
 
-def outcome(case: str, verdict: str, letter: str | None = None) -> Outcome:
-    return Outcome(
-        case=case, backend="b", dtype="float32", layout="contiguous", op="softmax", check="value", verdict=verdict,
-        class_=letter,
-    )  # fmt: skip
+def verdict(found: Outcome, *entries: Defect) -> str:
+    (made,) = apply_register(entries or (ENTRY,), [found])
+    return made.verdict
+
+
+def stale(outcomes: Sequence[Outcome], *entries: Defect) -> list[Outcome]:
+    return stale_entries(entries or (ENTRY,), apply_register(entries or (ENTRY,), outcomes))
 
 
 def test_a_fail_as_described_is_known_and_another_stays_a_fail() -> None:
-    found = register(whole=True)
-    assert found.apply(outcome("named", "fail", "C")).verdict == "known"
-    assert found.apply(outcome("named", "fail", "F")).verdict == "fail"
-    assert found.apply(outcome("other", "fail", "C")).verdict == "fail"
+    (made,) = apply_register([ENTRY], [outcome("named", "fail", "C")])
+    assert made.verdict == "known" and made.defect == REFERENCE
+    assert verdict(outcome("named", "fail", "F")) == "fail"
+    assert verdict(outcome("named", "pass", "C")) == "pass"
+    assert verdict(outcome("named", "fail", "C", check="gradient")) == "fail"
+
+
+def test_a_fail_of_another_case_names_the_entry_that_it_resembles() -> None:
+    (made,) = apply_register([ENTRY], [outcome("my-own", "fail", "C", reason="recorded", detail="0 instead of 1")])
+    assert (made.verdict, made.defect, made.resembles) == ("fail", None, REFERENCE)
+    assert message(made) == "0 instead of 1; like the registered defect late-shift (owner/project#1)"
+    (unlike,) = apply_register([ENTRY], [outcome("my-own", "fail", "F")])
+    assert unlike.resembles is None
+    (right,) = apply_register([ENTRY], [outcome("my-own", "pass", "C")])
+    assert right.resembles is None
+
+
+def test_words_are_those_of_the_exception_or_of_why_an_error_is_due() -> None:
+    entry = msgspec.structs.replace(ENTRY, checks=["error", "value"], reached=[], message="smoothing")
+    silent = outcome("named", "fail", check="error", reason="no-error", detail="smoothing above 1")
+    raised = outcome("named", "fail", reason="raised", error=ErrorFact("ValueError", "bad smoothing"))
+    assert [verdict(each, entry) for each in (silent, raised)] == ["known", "known"]
+    assert verdict(outcome("named", "fail", reason="raised", error=ErrorFact("ValueError", "bad")), entry) == "fail"
+
+
+def test_a_spoilt_call_says_nothing_of_a_policy_wherever_it_stands() -> None:
+    spoilt = outcome("named", "fail", "C", reduction="sum")
+    policy = outcome("named", "fail", check="policy", policy="p", reduction="sum")
+    elsewhere = outcome("named", "fail", check="policy", policy="p", reduction="mean")
+    for unit in ([spoilt, policy, elsewhere], [policy, elsewhere, spoilt]):
+        made = apply_register([ENTRY], unit)
+        assert {(each.check, each.reduction): each.verdict for each in made} == {
+            ("value", "sum"): "known", ("policy", "sum"): "known", ("policy", "mean"): "fail",
+        }  # fmt: skip
 
 
 def test_a_named_case_must_show_and_one_of_a_pattern_suffices() -> None:
-    found = register(whole=True)
-    for case, verdict in (("named", "pass"), ("some-1", "pass"), ("some-2", "fail")):
-        found.apply(outcome(case, verdict, "C"))
-    assert [each.case for each in found.stale()] == ["named"]
+    made = [outcome("named", "pass", "C"), outcome("some-1", "pass", "C"), outcome("some-2", "fail", "C")]
+    assert [each.case for each in stale(made)] == ["named"]
 
 
-def test_a_pattern_of_which_no_case_shows_is_out_of_date() -> None:
-    found = register(whole=True)
-    found.apply(outcome("some-1", "pass"))
-    assert [(each.verdict, each.case) for each in found.stale()] == [("stale", "some-1")]
+def test_a_pattern_of_which_no_case_shows_is_stale() -> None:
+    (gone,) = stale([outcome("some-1", "pass", "A", ulp=0.5, observed=1.0)])
+    assert (gone.verdict, gone.case, gone.check, gone.defect) == ("stale", "some-1", "register", REFERENCE)
+    assert (gone.class_, gone.ulp, gone.observed) == (None, None, None)
 
 
-def test_a_narrowed_run_calls_nothing_out_of_date() -> None:
-    found = register(whole=False)
-    found.apply(outcome("some-1", "pass"))
-    assert msgspec.to_builtins(found.stale()) == []
+@pytest.mark.parametrize("silent", ["unsupported", "not run", "error"])
+def test_what_was_not_judged_says_nothing(silent: str) -> None:
+    assert stale([outcome("named", silent)]) == []
 
 
-def test_an_entry_that_depends_on_the_machine_is_not_out_of_date_where_it_does_not_show() -> None:
-    found = register(whole=True, machine="seen on one processor, not on another")
-    assert found.apply(outcome("named", "pass")).verdict == "pass"
-    assert found.stale() == []
-    assert found.apply(outcome("named", "fail", "C")).verdict == "known"
+def test_an_entry_that_depends_on_the_machine_is_never_stale() -> None:
+    entry = msgspec.structs.replace(ENTRY, machine="seen on one processor, not on another")
+    assert stale([outcome("named", "pass")], entry) == []
+    assert verdict(outcome("named", "fail", "C"), entry) == "known"
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, True),
+        ({"versions": ">=2"}, True),
+        ({"versions": "<2"}, False),
+        ({"modes": ["eager"]}, True),
+        ({"modes": ["cuda"]}, False),
+        ({"ops": ["softmax"]}, False),  # its own softmax is not the framework's
+        ({"ops": ["softmax", "log_softmax"]}, True),
+    ],
+)
+def test_entries_hold_for_versions_modes_and_operations_of_the_framework(changes: dict[str, Any], holds: bool) -> None:
+    entry = msgspec.structs.replace(ENTRY, **changes)
+    identity = BackendId(name="b", version="2.1", device="cpu", execution="eager")
+    profile = Profile(backend="b", known=[entry])
+    subject = Subject("b", identity, profile, overridden=frozenset({"softmax"}))
+    assert bool(entries_for(subject)) == holds
+
+
+def test_wrong_versions_are_named() -> None:
+    entry = msgspec.structs.replace(ENTRY, versions="two")
+    with pytest.raises(UsageError, match="late-shift"):
+        entries_for(Subject("b", profile=Profile(backend="b", known=[entry])))
+
+
+OUTCOMES = st.builds(
+    outcome,
+    st.sampled_from(["named", "some-1", "some-2", "lone", "my-own"]),
+    st.sampled_from(["pass", "fail", "unsupported", "crash"]),
+    st.sampled_from(["A", "C", "F"]),
+    dtype=st.sampled_from(["float32", "float16"]),
+    reduction=st.sampled_from(["sum", "mean"]),
+    check=st.sampled_from(["value", "policy"]),
+)
+
+
+@given(st.lists(OUTCOMES, max_size=20), st.randoms())
+def test_the_order_of_units_makes_no_difference(outcomes: list[Outcome], chance: Any) -> None:
+    units = [list(unit) for _, unit in groupby(sorted(outcomes, key=lambda o: o.unit), key=lambda o: o.unit)]
+    shuffled = chance.sample(units, len(units))
+    one, two = ([each for unit in order for each in apply_register(ENTRIES, unit)] for order in (units, shuffled))
+    assert sorted(map(msgspec.json.encode, one)) == sorted(map(msgspec.json.encode, two))
+    assert stale_entries(ENTRIES, one) == stale_entries(ENTRIES, two)
+    chance.shuffle(one)
+    assert stale_entries(ENTRIES, one) == stale_entries(ENTRIES, two)
