@@ -1,15 +1,29 @@
-"""Prints the harness's own cost: ``python -m tests.overhead [startup|check|oracle|scaling ...] [--write FILE]``."""
+"""Prints the harness's own cost: ``python -m tests.overhead [SECTION ...] [--write FILE]``; see ``SECTIONS``."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from conformance.results.environment import describe_environment
 from tests.overhead import measure
 
-SECTIONS = ("startup", "check", "oracle", "scaling")
+SECTIONS = ("startup", "check", "oracle", "scaling", "workers", "run")
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """Processor, cores and memory in words, without what is unknown."""
+    cores, memory = environment.get("cores") or {}, environment.get("memory")
+    usable, every = cores.get("usable"), cores.get("all")
+    words = [str(environment.get("cpu") or "an unknown processor")]
+    if usable:
+        words.append(f"{usable} cores" if usable == every else f"{usable} of {every} cores")
+    if isinstance(memory, int):
+        words.append(f"{memory / 2**30:.0f} GiB of memory")
+    return ", ".join(words)
 
 
 def main(arguments: list[str]) -> None:
@@ -21,7 +35,7 @@ def main(arguments: list[str]) -> None:
         "# What the harness costs",
         "",
         "Printed by `tox run -e overhead`; each ratio is taken side by side in one run.",
-        f"Machine: {environment.get('cpu', 'unknown')}, {environment.get('cores')} cores.",
+        f"Machine: {machine(environment)}.",
         "",
         "| measured | figure | asked for |",
         "|---|---|---|",
@@ -34,6 +48,8 @@ def main(arguments: list[str]) -> None:
             "check": lambda: measure.check_time(folder),
             "oracle": measure.oracle_speed,
             "scaling": lambda: measure.scaling(folder),
+            "workers": lambda: measure.workers(folder),
+            "run": lambda: measure.default_run(folder),
         }
         for name in names:
             for figure in sections[name]():

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["pytest_file", "write_cases"]
+__all__ = ["FIXED_COST", "pytest_file", "write_cases"]
 
 _CASE = (
     "  - {{id: generated-{i}, why: a small generated case, op: cross_entropy, "
     "logits: {{distribution: normal, shape: [4, 5], scale: 4, seed: {i}}}, "
     "targets: {{distribution: labels, seed: {i}}}, reductions: [mean], dtypes: [float32]}}\n"
 )
+
+#: An adapter whose every call takes the processor for 5 ms.
+FIXED_COST = """\
+import time
+
+from conformance.backends.numpy import Numpy
+
+
+class FixedCost(Numpy):
+    def evaluate(self, call, logits):
+        end = time.process_time() + 0.005
+        while time.process_time() < end:
+            pass
+        return super().evaluate(call, logits)
+"""
 
 _PYTEST = """
 import numpy as np

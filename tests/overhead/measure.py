@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from conformance.cases.load import load_suite
 from conformance.model.case import Case
 from conformance.model.problem import Problem
-from conformance.model.records import Header, Outcome
 from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
-from conformance.results.store import Writer
-from conformance.run.conduct import Conductor, Participant
-from conformance.run.launch import subject_of
-from conformance.run.plan import Plan
-from conformance.worker.executor import Session
-from tests.overhead.generated import pytest_file, write_cases
+from tests.overhead.generated import FIXED_COST, pytest_file, write_cases
 
-__all__ = ["Figure", "check_time", "oracle_speed", "scaling", "startup"]
+__all__ = ["Figure", "check_time", "default_run", "oracle_speed", "scaling", "startup", "workers"]
 
 
 @dataclass(frozen=True)
@@ -88,24 +84,65 @@ def check_time(folder: Path, count: int = 6000) -> list[Figure]:
 def _run_checks(folder: Path, count: int) -> tuple[float, float]:
     """Wall seconds of a run over ``count`` cases, start-up excluded, and the framework's own part."""
     folder.mkdir()
-    suite = load_suite([write_cases(folder / "cases.yaml", count)])
-    inside = 0.0
+    alone, _ = _run("torch", ["--cases", str(write_cases(folder / "one.yaml", 1))], folder / "alone")
+    wall, outcomes = _run("torch", ["--cases", str(write_cases(folder / "cases.yaml", count))], folder / "run")
+    assert all(each["verdict"] == "pass" for each in outcomes), "every generated check passes"
+    return wall - alone, sum(each["seconds"] for each in outcomes if each["check"] == "value")
 
-    def record(outcomes: list[Outcome]) -> None:
-        nonlocal inside
-        inside += sum(each.seconds for each in outcomes if each.check == "value")
-        writer.write(outcomes)
 
-    with Writer(folder / "run", Header(suite="overhead", started="")) as writer, Session("torch") as session:
-        session.describe()
-        participant = Participant("torch", session, lambda description: subject_of("torch", description))
-        conductor = Conductor(Plan(suite.entries, identities=False), [participant], record, writer.describe)
-        begin = time.perf_counter()
-        conductor.run()
-        wall = time.perf_counter() - begin
-    verdicts = conductor.counts["torch"]
-    assert verdicts["pass"] == verdicts.total(), f"every generated check passes: {verdicts}"
-    return wall, inside
+def _run(backend: str, arguments: Sequence[str], output: Path) -> tuple[float, list[dict[str, Any]]]:
+    """Wall seconds of ``conformance run`` as a whole process, and the outcomes that it recorded."""
+    command = [sys.executable, "-m", "conformance", "run", "-b", backend, "--no-identities", "--no-site", "-q"]
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [*command, "--output", str(output), "--replace", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    wall = time.perf_counter() - begin
+    assert done.returncode in (0, 1), done.stderr
+    lines = (output / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    return wall, [line for line in map(json.loads, lines) if "verdict" in line]
+
+
+def workers(folder: Path, rounds: int = 3) -> list[Figure]:
+    """One backend with one worker and with two, in turn; medians: all cases on NumPy, and calls of a fixed cost."""
+    return [*_speed_up("NumPy, all cases", "numpy", [], folder, rounds), *_fixed_cost(folder, rounds)]
+
+
+def _fixed_cost(folder: Path, rounds: int) -> list[Figure]:
+    file = folder / "fixed_cost.py"
+    file.write_text(FIXED_COST, encoding="utf-8")
+    cases = ["--cases", str(write_cases(folder / "fixed.yaml", 500))]
+    return _speed_up("a backend of 5 ms a call, 500 cases", str(file), cases, folder, rounds)
+
+
+def _speed_up(name: str, backend: str, arguments: Sequence[str], folder: Path, rounds: int) -> list[Figure]:
+    asked = "at least 1.8" if arguments else "at least 1.7"
+    times: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(rounds):
+        for count, found in times.items():
+            found.append(_run(backend, [*arguments, "--jobs", str(count)], folder / f"workers-{count}")[0])
+    one, two = (statistics.median(found) for found in times.values())
+    return [
+        Figure(f"{name}: one worker, two workers", f"{one:.1f} s, {two:.1f} s"),
+        Figure("speed-up by the second worker", f"{one / two:.2f}", asked),
+    ]
+
+
+def default_run(folder: Path) -> list[Figure]:
+    """The default run: every installed backend, all cases and identities, no site."""
+    command = [sys.executable, "-m", "conformance", "run", "--no-site", "-q", "--output", str(folder / "default")]
+    begin = time.perf_counter()
+    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = time.perf_counter() - begin
+    lines = (folder / "default" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [line for line in map(json.loads, lines) if "verdict" in line]
+    backends = len({each["backend"] for each in found})
+    what = f"default run: {backends} backends, all cases and identities, {len(found):,} outcomes"
+    return [Figure(what, f"{seconds:.0f} s")]
 
 
 def _problem(positions: int, classes: int, dtype: DtypeName) -> Problem:
