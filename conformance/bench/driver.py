@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, Refused, Started, Timed
-from conformance.bench.process import Ended, Listening
+from conformance.bench.process import Ended, Process
 from conformance.bench.record import Bandwidths
 
 __all__ = ["Driver", "Listener", "Result", "Results"]
@@ -40,10 +40,10 @@ class Results:
 
 
 class Listener(Protocol):
-    """Told of what happens, to show it."""
+    """Called when something has happened, to show it."""
 
-    def entry(self, result: Result) -> None:
-        """An entry is through."""
+    def entry(self, job: Job, entry: Entry, refused: Refused | None) -> None:
+        """An entry has its times, or is refused."""
 
     def skipped(self, job: Job, entries: int) -> None:
         """So many entries are not tried, since the backend could not do them before."""
@@ -54,10 +54,10 @@ class Listener(Protocol):
 
 @dataclass(eq=False)
 class Driver:
-    """Conducts ``jobs`` one after the other; ``orders`` makes the orders of a job."""
+    """Carries out ``jobs`` one after the other; ``orders`` makes the orders of a job."""
 
     jobs: Sequence[Job]
-    #: What a job's process is told; the folder is for what the framework compiles.
+    #: What a job's process is to do; the folder is for what the framework compiles.
     orders: Callable[[Job, Path], Orders]
     scratch: Path
     limit: float
@@ -81,122 +81,118 @@ class Driver:
 
     def _job(self, place: int, job: Job) -> None:
         """One job, in as many processes as its crashes ask for: each goes on where the one before it ended."""
-        entries = [each for each in job.entries if not self._is_hopeless(job, each)]
+        entries = [each for each in job.entries if not {(job.backend, ""), (job.backend, each.group)} & self._hopeless]
         self.listener.skipped(job, len(job.entries) - len(entries))
         attempt = 0
         while entries or not job.spec:
             part = msgspec.structs.replace(job, entries=tuple(entries))
-            folder = self.scratch / f"{place:03d}-{attempt}"
             orders = self.orders(part, self.scratch / "caches" / str(self._number(job)))
-            heard = _Heard(part, self.listener, probed=orders.probe)
-            process = Listening(orders, folder)
+            process = Process(orders, self.scratch / f"{place:03d}-{attempt}")
+            seen = _Seen(part, self.listener)
             try:
                 for event in process.events(self.limit, self.start_limit):
-                    heard.event(event)
-                self.results.results += heard.ended(process.ended)
+                    seen.event(event)
+                seen.ended(process.ended, probing=orders.probe)
             finally:
                 process.close()
-                self.results.results += heard.settled()
-            self.results.bandwidths += heard.bandwidths
-            if not job.spec and not heard.bandwidths:
-                why = process.ended.tail.rpartition("\n")[2] or process.ended.reason
-                self.results.bandwidths.append(Bandwidths({}, message=why or "nothing was measured"))
+                self.results.results += seen.results()
+            self.results.bandwidths += seen.bandwidths
             if not job.spec:
+                if not seen.bandwidths:
+                    why = process.ended.tail.rpartition("\n")[2] or process.ended.reason
+                    self.results.bandwidths.append(Bandwidths({}, message=why or "nothing was measured"))
                 return
-            self._hopeless.update((job.backend, group) for group in heard.hopeless)
-            entries = [each for each in entries if each.order not in heard.done]
+            self._hopeless |= {(job.backend, group) for group in seen.hopeless}
+            entries = [each for each in entries if not seen.done(each.order)]
             attempt += 1
 
     def _number(self, job: Job) -> int:
         return sorted({each.backend for each in self.jobs}).index(job.backend)
 
-    def _is_hopeless(self, job: Job, entry: Entry) -> bool:
-        return (job.backend, "") in self._hopeless or (job.backend, entry.group) in self._hopeless
 
+class _Seen:
+    """What one process has reported, by the order of the entries."""
 
-class _Heard:
-    """What one process said, entry by entry."""
-
-    def __init__(self, job: Job, listener: Listener, *, probed: bool) -> None:
+    def __init__(self, job: Job, listener: Listener) -> None:
         self.job = job
-        self._probed = probed
-        self.done: set[int] = set()
-        self.hopeless: set[str] = set()
         self.bandwidths: list[Bandwidths] = []
         self._listener = listener
         self._entries = {each.order: each for each in job.entries}
         self._started: Started | None = None
         self._current: int | None = None
         self._timed: dict[int, Timed] = {}
-        self._records: list[Result] = []
+        self._probed: dict[int, Probed] = {}
+        self._refused: dict[int, Refused] = {}
+        self._lost = False
+
+    @property
+    def hopeless(self) -> set[str]:
+        """The groups that the backend cannot do; the empty one where it cannot be had at all."""
+        return {""} if self._lost else {self._entries[order].group for order in self._refused}
+
+    def done(self, order: int) -> bool:
+        """Whether the entry needs no other try."""
+        return order in self._timed or order in self._refused
 
     def event(self, event: Event) -> None:
-        """Take in one event; those of entries that this process was not told of are not heard."""
+        """Take in one event; those of entries that the process was not to do, or had done, do not count."""
         if isinstance(event, Bandwidths):
             self.bandwidths.append(event)
         elif isinstance(event, Started):
             self._started = event
         elif isinstance(event, Refused) and event.order == -1:
-            self._all(event)
-        elif event.order in self._entries and event.order not in self.done:
-            self._of_entry(event)
-
-    def settled(self) -> list[Result]:
-        """The records since the last call; a timed entry whose probe was not heard of is one."""
-        for order in [*self._timed]:
-            self._settle(order, probed=None)
-        records, self._records = self._records, []
-        return records
-
-    def ended(self, end: Ended) -> list[Result]:
-        """Records of what the process's end leaves undone: the entry under way, or all if it never got to one."""
-        if len(self.done) < len(self._entries):
-            status = "timeout" if end.timeout else "crash" if end.reason else "error"
-            what = end.reason or "it ended before its work was done"
-            text = f"the backend's process: {what}" + (f"; its last output:\n{end.tail}" if end.tail else "")
-            if self._probed and self._current in self._timed:
-                # Timed, and not judged: a result that cannot be looked at must not pass for one that was not asked for.
-                self._settle(self._current, probed=Probed(self._current, message=text))
-            elif self._current is not None and self._current not in self.done and self._current not in self._timed:
-                self._refuse(Refused(self._current, status, text))
-            elif self._current is None:
-                self._all(Refused(-1, status, text))
-        return self.settled()
-
-    def _of_entry(self, event: Began | Timed | Probed | Refused) -> None:
-        if isinstance(event, Began):
-            self.settled_before()
-            self._current = event.order
-        elif isinstance(event, Timed):
-            self._timed[event.order] = event
+            self._refuse_all(event.status, event.message)
+        elif event.order not in self._entries:
+            return
         elif isinstance(event, Probed):
-            self._settle(event.order, probed=event)
-        else:
-            self._refuse(event)
+            self._probed.setdefault(event.order, event)
+        elif not self.done(event.order):
+            if isinstance(event, Began):
+                self._current = event.order
+            elif isinstance(event, Timed):
+                self._timed[event.order] = event
+                self._listener.entry(self.job, self._entries[event.order], None)
+            else:
+                self._refuse(event)
 
-    def settled_before(self) -> None:
-        """An entry that is not probed is through when the next one begins."""
-        for order in [*self._timed]:
-            self._settle(order, probed=None)
+    def ended(self, end: Ended, *, probing: bool) -> None:
+        """Refuse what the process's end leaves undone: the entry under way, or all if it never got to one."""
+        order = self._current
+        unprobed = probing and order in self._timed and order not in self._probed
+        if not unprobed and all(map(self.done, self._entries)):
+            return
+        status = "timeout" if end.timeout else "crash" if end.reason else "error"
+        text = f"the backend's process: {end.reason or 'it ended before its work was done'}"
+        text += f"; its last output:\n{end.tail}" if end.tail else ""
+        if order is None:
+            self._refuse_all(status, text)
+        elif unprobed:
+            # Timed, and not judged: a result that cannot be looked at must not pass for one that was not asked for.
+            self._probed[order] = Probed(order, message=text)
+        elif not self.done(order):
+            self._refuse(Refused(order, status, text))
 
-    def _settle(self, order: int, probed: Probed | None) -> None:
-        timed = self._timed.pop(order, None)
-        if timed is not None:
-            self._record(order, timed=timed, probed=probed)
+    def results(self) -> list[Result]:
+        """The entries that are done."""
+        return [
+            Result(
+                self.job,
+                entry,
+                self._started,
+                self._timed.get(order),
+                self._probed.get(order) if order in self._timed else None,
+                self._refused.get(order),
+            )
+            for order, entry in self._entries.items()
+            if self.done(order)
+        ]
+
+    def _refuse_all(self, status: str, message: str) -> None:
+        self._lost = True
+        for order in self._entries:
+            if not self.done(order):
+                self._refuse(Refused(order, status, message))
 
     def _refuse(self, event: Refused) -> None:
-        self.hopeless.add(self._entries[event.order].group)
-        self._record(event.order, refused=event)
-
-    def _all(self, event: Refused) -> None:
-        """The backend cannot be had at all."""
-        self.hopeless.add("")
-        for order in self._entries:
-            if order not in self.done:
-                self._record(order, refused=Refused(order, event.status, event.message))
-
-    def _record(self, order: int, **known: Any) -> None:
-        self.done.add(order)
-        result = Result(self.job, self._entries[order], self._started, **known)
-        self._records.append(result)
-        self._listener.entry(result)
+        self._refused[event.order] = event
+        self._listener.entry(self.job, self._entries[event.order], event)

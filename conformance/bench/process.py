@@ -20,7 +20,7 @@ from conformance.bench.orders import Event, Orders, decode
 from conformance.model.errors import HarnessError
 from conformance.worker.process import reason_of
 
-__all__ = ["Ended", "Listening"]
+__all__ = ["Ended", "Process"]
 
 _LOOK = 1.0  # seconds between two looks at a process that says nothing
 _TAIL_BYTES = 4000
@@ -37,7 +37,7 @@ class Ended:
     tail: str
 
 
-class Listening:
+class Process:
     """One process with its pipe. ``events`` yields what it says; ``ended`` says how it went, after that.
 
     ``scratch`` is for its orders, its log, and its temporary files: a compiler's cache that a framework keeps there is

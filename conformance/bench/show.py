@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 
-from conformance.bench.driver import Result
-from conformance.bench.orders import Job
+from conformance.bench.orders import Entry, Job, Refused
 from conformance.plain import on_terminal
 from conformance.run.progress import Progress
 
@@ -28,7 +27,7 @@ def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | No
 
 
 class Shown:
-    """Passes on what the driver tells; ``quiet`` shows nothing. Use it as a context manager."""
+    """Shows what the driver reports; ``quiet`` shows nothing. Use it as a context manager."""
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
         totals: dict[str, int] = defaultdict(int)
@@ -40,7 +39,7 @@ class Shown:
         )
         self._seconds: dict[str, list[float]] = {}
         self._begin = self._last = monotonic()
-        self._said = 0.0
+        self._noted = 0.0
         self._failed: set[tuple[str, str, str]] = set()
 
     def __enter__(self) -> Shown:
@@ -56,18 +55,17 @@ class Shown:
         """A line beside the progress."""
         self._progress.note(text)
 
-    def entry(self, result: Result) -> None:
-        """Advance the backend's count; a failure is told once."""
-        refused = result.refused
+    def entry(self, job: Job, entry: Entry, refused: Refused | None) -> None:
+        """Advance the backend's count; a failure is shown once."""
         failed = refused is not None and refused.status != "unsupported"
-        self._progress.advance(result.job.backend, 1, int(failed))
+        self._progress.advance(job.backend, 1, int(failed))
         if refused is None or not failed:
             return
         line = on_terminal((refused.message.splitlines() or [""])[0], 200)
-        told = (result.job.backend, refused.status, line)
-        if told not in self._failed:
-            self._failed.add(told)
-            self.note(f"{result.job.backend}: {result.entry.group}: {refused.status}: {line}")
+        failure = (job.backend, refused.status, line)
+        if failure not in self._failed:
+            self._failed.add(failure)
+            self.note(f"{job.backend}: {entry.group}: {refused.status}: {line}")
 
     def skipped(self, job: Job, entries: int) -> None:
         """What will not be tried counts as done."""
@@ -80,8 +78,8 @@ class Shown:
         self._seconds.setdefault(job.backend, []).append(now - self._last)
         self._last = now
         remaining = estimate(self._seconds, left)
-        if remaining is not None and now - self._said >= EVERY and left:
-            self._said = now
+        if remaining is not None and now - self._noted >= EVERY and left:
+            self._noted = now
             done = self._jobs - len(left)
             self.note(
                 f"{done} of {self._jobs} processes, {_clock(now - self._begin)} gone, about {_clock(remaining)} left"
