@@ -9,6 +9,7 @@ from pathlib import Path
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome
 from conformance.reports.benchmarks.read import FILE as TIMES
+from conformance.reports.benchmarks.read import find_benchmarks
 from conformance.results.store import FILE, Run, read_run
 
 __all__ = ["Merged", "merge"]
@@ -57,13 +58,20 @@ def merge(paths: Sequence[Path]) -> Merged:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        here = [path] if path.is_file() else [path / name for name in (FILE, TIMES) if (path / name).is_file()]
-        here = here or sorted(child for name in (FILE, TIMES) for child in path.glob(f"*/{name}"))
+        here = _files(path) or sorted(file for child in path.glob("*/") for file in _files(child))
         if not here:
             raise UsageError(
                 f"{path} holds no run",
                 hint=f"name a folder that holds {FILE} or {TIMES}; `conformance run` and `bench` write them",
             )
         found |= dict.fromkeys(here)
-    timed = tuple(path for path in found if path.suffix == ".json")
+    timed = tuple(path for path in found if path.suffix in (".json", ".gz"))
     return Merged(tuple(read_run(path) for path in found if path not in timed), timed)
+
+
+def _files(path: Path) -> list[Path]:
+    """The results file that ``path`` is, or those that it holds; times may be gzipped, as published ones are."""
+    judged, timed = path / FILE, find_benchmarks(path)
+    if path.is_file():
+        return [path]
+    return [*([judged] if judged.is_file() else []), *([timed] if timed else [])]

@@ -1,6 +1,6 @@
 """How right the timed results are: the suite's own oracle, bounds and classes, on the very tensors that were timed.
 
-The value is held against the truth over all positions. A large gradient is judged at sampled positions: each row of
+The value is compared with the truth over all positions. A large gradient is judged at sampled positions: each row of
 it depends on the others only by the mean's denominator, which is that of the whole.
 """
 
@@ -167,5 +167,5 @@ def _badness(record: dict[str, Any]) -> tuple[int, int, float]:
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no infinity: a result that is off by one is told by its class."""
+    """JSON has no infinity: a result that is infinitely off shows in its class."""
     return float(value) if np.isfinite(value) else None

@@ -67,7 +67,7 @@ def _rate(loop: Callable[[int], Any], size: int, threads: int, pool: ThreadPoolE
 
 
 def _rate_of(passes: Callable[[int], None], size: int) -> float:
-    """Bytes a second of ``passes``, which moves ``size`` bytes as many times as it is told, over one try."""
+    """Bytes a second of ``passes``, which moves ``size`` bytes as often as asked, over one try."""
     count = 1
     while True:
         begin = perf_counter()

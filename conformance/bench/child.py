@@ -22,9 +22,9 @@ TRIES = 3  # of measuring memory
 
 
 class Session:
-    """A backend and its orders; ``tell`` hands an event to the driver."""
+    """A backend and its orders; ``report`` hands an event to the driver."""
 
-    def __init__(self, orders: Orders, backend: Backend, tell: Any) -> None:
+    def __init__(self, orders: Orders, backend: Backend, report: Any) -> None:
         import gc
 
         from conformance.bench.timing import DeviceEvictor, Evictor
@@ -32,7 +32,7 @@ class Session:
 
         self.orders = orders
         self.backend = backend
-        self.tell = tell
+        self.report = report
         self._evict = Evictor(orders.evict_bytes, orders.cores) if backend.device == "cpu" else DeviceEvictor(backend)
         self._first_calls: dict[Hashable, float] = {}
         self._blame = Blame(type(backend))
@@ -42,7 +42,7 @@ class Session:
         """Time one entry; whatever goes wrong ends in an event, and the next entry is not touched."""
         from conformance.bench.orders import Began, Refused, Timed
 
-        self.tell(Began(entry.order))
+        self.report(Began(entry.order))
         try:
             bound = self._bound(entry)
             job = self.orders.job
@@ -57,13 +57,13 @@ class Session:
             kind = (entry.contract, self.orders.workloads[entry.workload].call)
             seen["first_call_seconds"] = self._first_calls.setdefault(kind, seen["first_call_seconds"])
             benchmark.extra_info.update(seen)
-            self.tell(Timed(entry.order, benchmark.stats.as_dict()))
+            self.report(Timed(entry.order, benchmark.stats.as_dict()))
         except (Exception, SystemExit) as error:
             failure = self._blame.failure(error)
             status = "unsupported" if failure.kind == "unsupported" else "error"
             where = f" (at {failure.where})" if failure.where and status == "error" else ""
             name = "" if status == "unsupported" else f"{failure.type}: "
-            self.tell(Refused(entry.order, status, f"{name}{failure.message}{where}"))
+            self.report(Refused(entry.order, status, f"{name}{failure.message}{where}"))
             return
         if self.orders.probe:
             self._probe(entry, bound)
@@ -85,7 +85,7 @@ class Session:
             found = measure_device(self.orders.bandwidth_sizes, self.backend)
         except (Exception, SystemExit) as error:
             found = Bandwidths({}, str(self.backend.device), f"{type(error).__name__}: {brief(error)}")
-        self.tell(found)
+        self.report(found)
 
     def _probe(self, entry: Entry, bound: Any) -> None:
         """Peak memory, bytes accessed, and the result itself: after the rounds, so that none of it is timed."""
@@ -112,7 +112,7 @@ class Session:
                 seen["changed"] = self._changed(entry, bound)
         except (Exception, SystemExit) as error:
             seen["message"] = f"{type(error).__name__}: {brief(error)}"
-        self.tell(Probed(entry.order, **seen))
+        self.report(Probed(entry.order, **seen))
 
     def _keep(self, entry: Entry, bound: Any) -> str:
         """Write the result to be judged: the value, and the sampled positions of the gradient."""
@@ -140,11 +140,11 @@ class Session:
 
 def _middle(measure: Callable[[Callable[[], None]], int | None], call: Callable[[], None]) -> int | None:
     """The median of a few tries: the interpreter's own pages come and go."""
-    found = sorted(told for _ in range(TRIES) if (told := measure(call)) is not None)
+    found = sorted(size for _ in range(TRIES) if (size := measure(call)) is not None)
     return found[len(found) // 2] if found else None
 
 
-def _start(orders: Orders, tell: Any) -> Session | None:
+def _start(orders: Orders, report: Any) -> Session | None:
     """Create the backend, timing it; its thread pools are fixed by the environment that the driver gave."""
     import platform  # here, so that what the clock sees is the backend alone
 
@@ -157,7 +157,7 @@ def _start(orders: Orders, tell: Any) -> Session | None:
         backend = discovery.create(orders.job.spec, orders.threads, Path(orders.cache) if orders.cache else None)
     except (Exception, SystemExit) as error:
         message = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
-        tell(Refused(-1, "error", str(message)[:500]))
+        report(Refused(-1, "error", str(message)[:500]))
         return None
     seconds = perf_counter() - begin
     from conformance.bench.machine import allocator
@@ -167,7 +167,7 @@ def _start(orders: Orders, tell: Any) -> Session | None:
     del platform
     try:
         facts = facts_of(backend)
-        tell(
+        report(
             Started(
                 pid=os.getpid(),
                 import_seconds=seconds,
@@ -183,9 +183,9 @@ def _start(orders: Orders, tell: Any) -> Session | None:
         )
     except Exception as error:
         said = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
-        tell(Refused(-1, "error", f"the backend cannot describe itself: {said}"[:500]))
+        report(Refused(-1, "error", f"the backend cannot describe itself: {said}"[:500]))
         return None
-    return Session(orders, backend, tell)
+    return Session(orders, backend, report)
 
 
 def run_entries(session: Session) -> None:
@@ -236,7 +236,7 @@ def main(path: str, descriptor: str, parent: str) -> None:
     pipe = int(descriptor)
     os.set_inheritable(pipe, False)  # what a framework starts must not keep the driver waiting
 
-    def tell(event: Event) -> None:
+    def report(event: Event) -> None:
         line = memoryview(encode(event))
         while line:
             line = line[os.write(pipe, line) :]
@@ -246,9 +246,9 @@ def main(path: str, descriptor: str, parent: str) -> None:
     if not orders.job.spec:
         from conformance.bench.bandwidth import measure
 
-        tell(measure(orders.bandwidth_sizes, orders.threads))
+        report(measure(orders.bandwidth_sizes, orders.threads))
         return
-    session = _start(orders, tell)
+    session = _start(orders, report)
     if session is not None:
         run_entries(session)
         if session.backend.device != "cpu":

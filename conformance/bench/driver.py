@@ -19,7 +19,7 @@ __all__ = ["Driver", "Listener", "Result", "Results"]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An entry with all that is known of it: ``timed`` is None where it has no times, and ``refused`` says why."""
+    """An entry with all that is known of it: without times ``timed`` is None, and ``refused`` gives the reason."""
 
     job: Job
     entry: Entry

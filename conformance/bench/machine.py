@@ -68,7 +68,7 @@ _MOST_EVICTED = 1 << 30
 
 
 def usable_cores() -> tuple[int, ...]:
-    """The cores that this process may run on; empty where the system does not tell."""
+    """The cores that this process may run on; empty where the system does not say."""
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
@@ -95,7 +95,7 @@ def granted_cores(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup"
 
 
 def most_memory(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int | None:
-    """The bytes of memory that this process can have at most; None where the system does not tell."""
+    """The bytes of memory that this process can have at most; None where the system does not say."""
     found = [int(line) for line in _limits("memory.max", cgroups, own) if line.isdigit()]
     with contextlib.suppress(AttributeError, OSError, ValueError):
         found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -103,7 +103,7 @@ def most_memory(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup"))
 
 
 def _limits(name: str, cgroups: Path, own: Path) -> list[str]:
-    """What the file ``name`` says in this process's control group and in those around it (version 2)."""
+    """What the file ``name`` holds in this process's control group and in those around it (version 2)."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
@@ -141,7 +141,7 @@ def allocator_variables() -> dict[str, str]:
 
 
 def steering_variables() -> dict[str, str]:
-    """What the environment tells the frameworks, their libraries and the allocator; the home folder is ``~``."""
+    """What in the environment steers the frameworks, their libraries and the allocator; the home folder is ``~``."""
     home = str(Path.home())
     return {
         name: value.replace(home, "~") if len(home) > 1 else value
@@ -151,7 +151,7 @@ def steering_variables() -> dict[str, str]:
 
 
 def last_level_cache(cores: tuple[int, ...] = (0,), cpus: Path = _CPUS) -> int:
-    """The size in bytes of the largest caches of ``cores``, one that several share once; 32 MiB if nothing is told."""
+    """The size in bytes of the largest caches of ``cores``, one that several share once; 32 MiB if nothing is known."""
     found: dict[int, dict[str, int]] = {}
     for core in cores or (0,):
         for folder in (cpus / f"cpu{core}/cache").glob("index*"):
@@ -169,7 +169,7 @@ def last_level_cache(cores: tuple[int, ...] = (0,), cpus: Path = _CPUS) -> int:
 def evict_bytes(cores: tuple[int, ...] = (0,)) -> int:
     """What ``cores`` must write so that nothing of a workload is left in a cache: a quarter more than the largest hold.
 
-    At most 1 GiB: a virtual machine may be told of a cache that it shares with many others.
+    At most 1 GiB: a virtual machine may report a cache that it shares with many others.
     """
     return min(_MOST_EVICTED, last_level_cache(cores) * 5 // 4)
 
@@ -192,7 +192,7 @@ def allocator() -> str:
 
 
 def peak_bytes(call: Callable[[], None]) -> int | None:
-    """How far the memory of this process grows while ``call`` runs; None where the system does not tell.
+    """How far the memory of this process grows while ``call`` runs; None where the system does not say.
 
     What an allocator has kept from earlier calls does not grow: :func:`touched_bytes` sees that.
     """
@@ -207,11 +207,11 @@ def peak_bytes(call: Callable[[], None]) -> int | None:
         high = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         call()
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - high
-        return grown << 10 if grown > 0 else None  # a mark that did not move tells nothing
+        return grown << 10 if grown > 0 else None  # a mark that did not move shows nothing
 
 
 def touched_bytes(call: Callable[[], None]) -> int | None:
-    """How much of the memory that belongs to no file ``call`` reads or writes; None where the system does not tell.
+    """How much of the memory that belongs to no file ``call`` reads or writes; None where the system does not say.
 
     The processor marks the pages that are accessed, whoever keeps them. Pages that ``call`` itself gives back to the
     system are not seen, and the interpreter's own are.

@@ -1,4 +1,4 @@
-"""What the driver tells a process that times, and what it hears from it: lines of JSON over a pipe."""
+"""What the driver sends to a process that times, and what it gets back: lines of JSON over a pipe."""
 
 from __future__ import annotations
 

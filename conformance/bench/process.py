@@ -22,7 +22,7 @@ from conformance.worker.process import reason_of
 
 __all__ = ["Ended", "Process"]
 
-_LOOK = 1.0  # seconds between two looks at a process that says nothing
+_LOOK = 1.0  # seconds between two looks at a silent process
 _TAIL_BYTES = 4000
 _TAIL_LINES = 12
 _AFTER = 5.0  # seconds to end by itself once the pipe is closed
@@ -30,7 +30,7 @@ _AFTER = 5.0  # seconds to end by itself once the pipe is closed
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: ``reason`` is empty where it did what it was told; ``timeout`` where it was stopped."""
+    """How a process ended: ``reason`` is empty where it did its work; ``timeout`` where it was stopped."""
 
     reason: str
     timeout: bool
@@ -38,7 +38,7 @@ class Ended:
 
 
 class Process:
-    """One process with its pipe. ``events`` yields what it says; ``ended`` says how it went, after that.
+    """One process with its pipe. ``events`` yields what it reports; ``ended`` is how it went, after that.
 
     ``scratch`` is for its orders, its log, and its temporary files: a compiler's cache that a framework keeps there is
     that of ``orders.cache``, shared by the processes of one backend in one run and by nothing else.
@@ -78,7 +78,7 @@ class Process:
             os.close(write)
 
     def events(self, limit: float, start_limit: float) -> Iterator[Event]:
-        """What the process says until it ends, or says nothing for ``limit`` seconds (at first ``start_limit``)."""
+        """What the process reports until it ends, or is silent for ``limit`` seconds (at first ``start_limit``)."""
         last, allowed, rest = monotonic(), start_limit, b""
         with selectors.DefaultSelector() as selector:
             selector.register(self._read, selectors.EVENT_READ)
@@ -96,7 +96,7 @@ class Process:
                     break
                 *lines, rest = (rest + piece).split(b"\n")
                 for line in lines:
-                    with contextlib.suppress(msgspec.DecodeError):  # an adapter that writes to the pipe is not heard
+                    with contextlib.suppress(msgspec.DecodeError):  # an adapter that writes to the pipe is ignored
                         yield decode(line)
                     last, allowed = monotonic(), limit
         self._finish("")

@@ -43,7 +43,7 @@ class Bandwidth(msgspec.Struct, frozen=True):
 class Bandwidths(msgspec.Struct, frozen=True, tag="bandwidths"):
     """One measurement of a memory: working set in bytes, as text, to kind to one value a try, in bytes per second.
 
-    It is the memory of ``device``; ``message`` says why there are no values.
+    It is the memory of ``device``; ``message`` is why there are no values.
     """
 
     sizes: dict[str, dict[str, list[float]]]
@@ -55,8 +55,8 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     """The error of the timed result: the worse of value and gradient. ``ratio`` is error over tolerance.
 
     ``verdict`` is ``pass``, ``fail``, ``not run`` (the declared class promises nothing here) or ``error``: it could not
-    be judged, and ``message`` says why. ``limits`` maps each class to its tolerance over that of the declared one, at
-    the worst element: the ratio at which the class ends. JSON has no infinities, so that ``ulp`` (units in the last
+    be judged, and ``message`` is why. ``limits`` maps each class to its tolerance over that of the declared one, at the
+    worst element: the ratio at which the class ends. JSON has no infinities, so that ``ulp`` (units in the last
     place) and ``ratio`` may be the strings ``inf`` and ``nan``.
     """
 

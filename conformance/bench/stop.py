@@ -1,4 +1,4 @@
-"""A run that is told to stop: what ends its processes, and leaves a file of what was done."""
+"""A run that is stopped: what ends its processes, and leaves a file of what was done."""
 
 from __future__ import annotations
 

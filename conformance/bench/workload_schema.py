@@ -24,7 +24,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
     },
     "Written": {
         "id": "Unique over all files and permanent: results and histories refer to it for years.",
-        "why": "Where such a call occurs, or what its time tells.",
+        "why": "Where such a call occurs, or what its time shows.",
         "shape": "Extents of the logits.",
         "axis": "The class axis, stated to the framework.",
         "dtype": "The dtype of logits, weights and class probabilities.",

@@ -153,8 +153,8 @@ def ranked(cells: Sequence[Cell]) -> list[Cell]:
 def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
     """The cells as :func:`ranked` has them, each with its rank: one more than the backends that are faster for certain.
 
-    Those are the ones whose interval ends before this one begins, and before that of any slower one does: what cannot
-    be told apart shares a rank, and no rank stands below a higher one.
+    Those are the ones whose interval ends before this one begins, and before that of any slower one does: what does
+    not differ for certain shares a rank, and no rank stands below a higher one.
     """
     order = ranked(cells)
     fit = [cell for cell in order if cell.unranked is None]
@@ -203,8 +203,8 @@ def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
         axis = _axis(group, group[0].over if group[0].series else None)
         if axis is not None:
             over, fixed = axis
-            said = contract if cache == "warm" else f"{contract}, {cache}"
-            found.append(Series(name=name, over=over, fixed=fixed, contract=said, cells=tuple(group)))
+            text = contract if cache == "warm" else f"{contract}, {cache}"
+            found.append(Series(name=name, over=over, fixed=fixed, contract=text, cells=tuple(group)))
     return tuple(found)
 
 
@@ -265,7 +265,7 @@ def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float
     """Seconds of the first call of each workload, backend and contract, and whether it opened its process.
 
     A process that times a contract both warm and cold compiles it once, for whichever comes first: that call is
-    the first one of both. What later processes find kept says nothing of the cost of compiling.
+    the first one of both. What later processes find kept does not show the cost of compiling.
     """
     firsts: dict[tuple[str, ...], dict[int, Timing]] = {}
     opening: dict[tuple[str, int], Timing] = {}

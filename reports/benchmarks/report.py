@@ -30,7 +30,7 @@ class Picture:
     """A chart with the name of its files and what it shows, for a reader who does not see it."""
 
     name: str
-    says: str
+    description: str
     chart: Any
 
 
@@ -48,7 +48,7 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
         raise UsageError(f"{benchmarks.path} holds no times", hint="run the benchmarks again, with other backends")
     drawn, cells = pictures(benchmarks), cells_of(benchmarks)
     written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name)]
-    shown = [(each.says, f"{PICTURES}/{each.name}.svg") for each in drawn]
+    shown = [(each.description, f"{PICTURES}/{each.name}.svg") for each in drawn]
     texts = {
         TEXT: report_markdown(benchmarks, cells, shown),
         PAGE: page(
@@ -94,8 +94,8 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     look = Look(cells)
     found = []
 
-    def add(file: str, says: str, chart: Any, missing: Iterable[Record]) -> None:
-        found.append(Picture(file, says, signed(chart, [*_absent(missing, cells), facts])))
+    def add(file: str, description: str, chart: Any, missing: Iterable[Record]) -> None:
+        found.append(Picture(file, description, signed(chart, [*_absent(missing, cells), facts])))
 
     kind = chief[0].key
     alike = [each for each in benchmarks.not_timed if each.key._replace(backend=kind.backend) == kind]

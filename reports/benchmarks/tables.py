@@ -36,7 +36,7 @@ OPENS = f"{MARK}: the very first call of its process, which pays as well for wha
 NOTES = (
     (
         "Rank: one more than the backends that are faster for certain, whose interval ends before this one's begins, "
-        "and before that of any slower one does; what cannot be told apart shares a rank."
+        "and before that of any slower one does; what does not differ for certain shares a rank."
     ),
     (
         "Time is the median over fresh processes of each process's median round; the interval is a hierarchical "
@@ -59,7 +59,7 @@ NOTES = (
     ),
     (
         "Error ÷ limit: the limit is the bound of the class that the backend declares; A of B reached A, declares B, "
-        "and is held against B's. One that fails is timed, and shown without a rank; so is one beyond "
+        "and is compared with B's. One that fails is timed, and shown without a rank; so is one beyond "
         f"{IMPOSSIBLE:.0f} times the peak bandwidth, which computes nothing anew."
     ),
 )
@@ -68,8 +68,8 @@ NOTES = (
 def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report; ``pictures`` are (what it shows, path of the file)."""
     lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in about_lines(run))]
-    for says, path in pictures:
-        lines += [f"![{escape(says)}]({path})", ""]
+    for description, path in pictures:
+        lines += [f"![{escape(description)}]({path})", ""]
     for title, rows in tables_of(cells):
         lines += [f"## {escape(title)}", "", "| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
         lines += ["| " + " | ".join(escape(text) for text in row) + " |" for _, row in rows]
@@ -109,9 +109,9 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
             pad_edge=False,
         )
         for name in shown:
-            said = "left" if name == "backend" else "right"
+            side = "left" if name == "backend" else "right"
             broken = name.replace(" ÷ ", "\n÷ ").replace("of peak", "of\npeak").replace("first call", "first\ncall")
-            table.add_column(broken, overflow="fold", justify=said, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
+            table.add_column(broken, overflow="fold", justify=side, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
         names = distinct([cell.backend for cell, _ in rows], 24)
         for cell, row in rows:
             short = {"backend": names[cell.backend], "class": cell.class_ or "–"}
@@ -146,11 +146,11 @@ def _bandwidths(head: Head) -> Iterator[str]:
         on = f"{place} threads" if place.isdigit() else place
         for size, found in sizes.items():
             ranges = head.peak_bandwidth_range.get(place, {}).get(size, {})
-            said = [
+            rates = [
                 f"{kind} {rate / 1e9:.1f} GB/s{_between(*ranges.get(kind, (rate, rate)))}"
                 for kind, rate in msgspec.structs.asdict(found).items()
             ]
-            yield f"{on} over {bytes_(float(size)) if size.isdigit() else size}: {', '.join(said)}"
+            yield f"{on} over {bytes_(float(size)) if size.isdigit() else size}: {', '.join(rates)}"
 
 
 def _between(low: float, high: float) -> str:
@@ -194,12 +194,12 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
 
 
 def _class(cell: Cell) -> str:
-    said = cell.class_ or "–"
+    name = cell.class_ or "–"
     if cell.accurate is False:
-        return f"{said}: {cell.unranked} (declares {cell.declared or '–'})"
+        return f"{name}: {cell.unranked} (declares {cell.declared or '–'})"
     if cell.impossible:
-        return f"{said}: {cell.unranked}"
-    return said if cell.declared in (None, cell.class_) else f"{said} of {cell.declared}"
+        return f"{name}: {cell.unranked}"
+    return name if cell.declared in (None, cell.class_) else f"{name} of {cell.declared}"
 
 
 def _short(value: float | None) -> str:

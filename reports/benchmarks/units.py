@@ -28,7 +28,7 @@ def bytes_(value: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share in three digits: ``16.4 %``; what rounds to nothing is said to be below a hundredth of a percent."""
+    """A share in three digits: ``16.4 %``; what rounds to nothing is shown as below a hundredth of a percent."""
     if share is None:
         return "–"
     return "<0.01 %" if 0 < share < 0.00005 else f"{_digits(100 * share)} %"

@@ -62,11 +62,11 @@ def _drawn(run: Benchmarks, number: int, write: Write) -> list[tuple[str, str]]:
     for each in pictures(run):
         file = f"assets/times-{number}-{each.name.lower()}.svg"
         write(file, svg_of(each.chart))
-        shown.append((file, each.says))
+        shown.append((file, each.description))
     return shown
 
 
 def _band(run: Benchmarks) -> str:
-    """How often the rule cries wolf on that machine, where an A/A run of it is stored."""
+    """How often the rule is wrong on that machine, where an A/A run of it is stored."""
     band = find_band(run.machine)
-    return band.says() if band.stored else ""
+    return band.summary() if band.stored else ""

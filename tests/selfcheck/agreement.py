@@ -4,7 +4,7 @@ PyTorch is timed by ``torch.utils.benchmark``, JAX by ``timeit`` around a jitted
 both on the code that their users write. Ours and theirs take turns, so that a machine that grows slower does so for
 both; the ratio is the median over the turns. Workloads below a millisecond are shown and not held to the limit.
 
-The C library's allocator is told to keep what is freed. By default it gives the top of the heap back to the system, or
+The C library's allocator is set to keep what is freed. By default it gives the top of the heap back to the system, or
 not, by what else happens to lie there; one and the same callable then differs by a quarter between two callers, since
 the pages are touched for the first time again. What is compared here is clocks.
 
@@ -117,12 +117,12 @@ def _take_turns(orders: Orders) -> Turns:
 
     framework = orders.job.spec
 
-    def hear(event: Event) -> None:
+    def receive(event: Event) -> None:
         if not isinstance(event, Timed) and hasattr(event, "message"):
             raise SystemExit(f"{framework}: {event.message}")
 
     turns: Turns = {}
-    session = _both(framework, turns)(orders, create(framework, orders.threads), hear)
+    session = _both(framework, turns)(orders, create(framework, orders.threads), receive)
     with _silenced():
         run_entries(session)
     return turns
@@ -159,14 +159,14 @@ def _both(framework: str, turns: Turns) -> type[Session]:
 def _silenced() -> Iterator[None]:
     """Nothing of what is written to descriptor 1, pytest's own lines, is seen."""
     sys.stdout.flush()
-    said, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    text, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     try:
         yield
     finally:
         sys.stdout.flush()
-        os.dup2(said, 1)
-        os.close(said)
+        os.dup2(text, 1)
+        os.close(text)
         os.close(null)
 
 

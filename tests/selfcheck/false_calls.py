@@ -1,4 +1,4 @@
-"""How often the benchmark's statistics cry wolf on this machine, and what they find.
+"""How often the benchmark's statistics call a change by mistake on this machine, and what they find.
 
 ``python -m tests.selfcheck.false_calls``. `conformance bench` times three backends on forty entries: two of identical
 code, and one whose work takes really 10 % longer. They are blocks of one run, in a random order, so that a drift of the
@@ -26,8 +26,8 @@ import msgspec
 
 from conformance.bench.machine import usable_cores
 from conformance.places import ROOT
+from conformance.reports.benchmarks.band import band_from
 from conformance.reports.benchmarks.comparison.band import DeadBand, Rate, write_band
-from conformance.reports.benchmarks.comparison.calibrate import band_from
 from conformance.reports.benchmarks.comparison.compare import compare
 from conformance.reports.benchmarks.comparison.rows import ChangeRow
 from conformance.reports.benchmarks.read import read_benchmarks
@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 EQUALS, WORKLOADS = HERE / "equals.py", HERE / "equals.yaml"
 GROUPS = ("Old", "New", "Slow")
 MOST_FALSE, LEAST_FOUND = 0.05, 0.9
-DEFAULT = 5  # replicates that `conformance bench` takes unless told otherwise
+DEFAULT = 5  # replicates that `conformance bench` takes by default
 LOOK = 5.0  # seconds between two looks at the machine's load
 
 
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"false calls:  {band.false_calls} of {band.comparisons} (at most {MOST_FALSE:.0%})")
     print(f"{SLOWDOWN:.0%} slower:   {band.found} of {band.injected} found (at least nine in ten)")
     for rate in band.fewer:
-        print(f"by default:   {rate.says()}")
+        print(f"by default:   {rate.summary()}")
     for row in result.missed:
         interval = f"{row.ratio:.3f} ({row.low:.3f} to {row.high:.3f})"
         print(f"  not found:  {row.workload}, {row.contract}: {interval}, {row.call}")

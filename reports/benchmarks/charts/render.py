@@ -70,10 +70,10 @@ def page(charts: list[tuple[str, Any]], title: str, before: str = "", after: str
         spec = spec_of(chart)
         # A picture for who cannot see it: what its title says, in place of a hundred marks without a name.
         spec["config"] |= {"aria": False, "mark": {"aria": False}}
-        said = escape(" ".join([f"{spec['title']['text']}.", *spec["title"].get("subtitle", [])]))
+        label = escape(" ".join([f"{spec['title']['text']}.", *spec["title"].get("subtitle", [])]))
         text = json.dumps(spec).replace("<", "\\u003c")
         blocks.append(
-            f'<figure tabindex="0"><div id="chart-{number}" role="img" aria-label="{said}"></div></figure>'
+            f'<figure tabindex="0"><div id="chart-{number}" role="img" aria-label="{label}"></div></figure>'
             f'<script>showChart("#chart-{number}", {text});</script>'
         )
     return (

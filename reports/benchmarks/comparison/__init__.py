@@ -1,1 +1,1 @@
-"""Two benchmark runs held against each other: what changed, and how sure that is."""
+"""Two benchmark runs compared: what changed, and how sure that is."""

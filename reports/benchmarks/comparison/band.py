@@ -39,7 +39,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     injected: int
     found: int
 
-    def says(self) -> str:
+    def summary(self) -> str:
         """Both figures, in half a sentence."""
         text = f"with {self.processes} processes a side, {self.false_calls} of {self.comparisons} A/A comparisons were"
         text += f" called, and {self.found} of {self.injected} slowdowns found" if self.injected else " called"
@@ -49,9 +49,9 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
     """A ratio of times within ``1/(1+width) … 1+width`` is no change.
 
-    ``comparisons`` A/A comparisons, of which ``false_calls`` were called a change by the very rule that is used, tell
+    ``comparisons`` A/A comparisons, of which ``false_calls`` were called a change by the very rule that is used, give
     the false-positive rate; ``held_out`` says that they had no part in setting the width. ``injected`` real slowdowns
-    of ``slowdown`` (0.1 is 10 %), of which ``found`` were called, tell what the rule finds; ``fewer`` tells both for
+    of ``slowdown`` (0.1 is 10 %), of which ``found`` were called, give what the rule finds; ``fewer`` gives both for
     fewer processes than ``replicates``. ``log_ratios`` are the differences that set the width. ``machine`` is None for
     the default, which no measurement stands behind.
     """
@@ -78,20 +78,20 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("false_calls are among the comparisons, and found among the injected")
 
     def contains(self, ratio: float) -> bool:
-        """Whether the ratio says nothing; symmetric in the logarithm, so that runs can be swapped."""
+        """Whether the ratio means nothing; symmetric in the logarithm, so that runs can be swapped."""
         return abs(math.log(ratio)) <= math.log1p(self.width)
 
     def with_fewer(self, processes: int) -> Rate | None:
         """The figures for so many processes a side, or for the next fewer ones that there are figures of."""
-        told = [each for each in self.fewer if each.processes <= processes]
-        return max(told, key=lambda each: each.processes, default=None)
+        known = [each for each in self.fewer if each.processes <= processes]
+        return max(known, key=lambda each: each.processes, default=None)
 
     @property
     def stored(self) -> bool:
         """Whether an A/A run stands behind it."""
         return self.comparisons > 0
 
-    def says(self) -> str:
+    def summary(self) -> str:
         """Width, and the false-positive rate with its 95 % interval, in a sentence or two."""
         if not self.stored:
             what = (
@@ -99,7 +99,7 @@ class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
                 if self.how == _DEFAULT
                 else "with no A/A run behind"
             )
-            return f"Dead band ±{self.width:.1%}, {what}, so the false-positive rate is not known; {_MEND}."
+            return f"Dead band ±{self.width:.1%}, {what}, so the false-positive rate is not known; {_HINT}."
         low, high = _proportion(self.false_calls, self.comparisons)
         text = (
             f"Dead band ±{self.width:.1%}, from an A/A run on {self.machine or 'a machine that it does not name'}; "
@@ -147,9 +147,9 @@ def read_band(file: Path) -> DeadBand:
     try:
         band = msgspec.json.decode(file.read_bytes(), type=DeadBand)
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=_MEND) from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=_HINT) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"no dead band: {error}", place=Place(file), hint=_MEND) from None
+        raise UsageError(f"not a dead band: {error}", place=Place(file), hint=_HINT) from None
     if band.schema > SCHEMA:
         problem = f"written by a newer suite (schema {band.schema}, this one reads {SCHEMA})"
         raise UsageError(problem, place=Place(file, key="schema"), hint="update the suite")
@@ -169,7 +169,7 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
 
 
 _DEFAULT = "the default"
-_MEND = "`python -m conformance.reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
+_HINT = "`python -m conformance.reports.benchmarks.band OLD NEW` stores one from two runs of identical code"
 
 
 def _threads(machine: Machine | None) -> int | None:

@@ -131,10 +131,10 @@ def _missing(
     other: Benchmarks,
     only: Literal["old", "new"],
 ) -> list[Missing]:
-    said = {each.key: (each.status, each.message) for each in other.not_timed}
+    reasons = {each.key: (each.status, each.message) for each in other.not_timed}
     rows = []
     for key, timings in here.items():
-        status, message = said.get(key, ("not run", None))
+        status, message = reasons.get(key, ("not run", None))
         if key in there:
             older, newer = (timings, there[key]) if only == "old" else (there[key], timings)
             message = _other_work(older, newer)
@@ -156,9 +156,9 @@ def _missing(
 
 
 def _other_work(old: Sequence[Timing], new: Sequence[Timing]) -> str | None:
-    """How the tensors or the device of a workload differ between two runs; None where they do not, or are not told."""
-    told = (
+    """How the tensors or the device of a workload differ between two runs; None where they do not, or are not known."""
+    facts = (
         (name, getattr(old[0], name), getattr(new[0], name)) for name in ("shape", "axis", "dtype", "device", "targets")
     )
-    moved = [f"{name} {before} → {after}" for name, before, after in told if before and after and before != after]
+    moved = [f"{name} {before} → {after}" for name, before, after in facts if before and after and before != after]
     return ", ".join(moved) or None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 import msgspec
@@ -13,7 +13,7 @@ from conformance.reports.benchmarks.comparison.ranks import least_p
 from conformance.reports.benchmarks.comparison.rows import ALPHA, FEWEST, ChangeRow
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
-__all__ = ["notes_on"]
+__all__ = ["notes_on", "versions_moved"]
 
 #: Of the environment, what may move times although no backend's version did.
 _ENVIRONMENT = ("python", "platform", "extensions")
@@ -74,7 +74,7 @@ def _band(new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterato
     if band.replicates and sides and min(sides) < band.replicates:
         text = f"The dead band's figures are of {band.replicates} processes a side, and here there are {min(sides)}"
         rate = band.with_fewer(min(sides))
-        yield f"{text}: {rate.says()}." if rate else f"{text}: intervals are wider, and fewer changes are found."
+        yield f"{text}: {rate.summary()}." if rate else f"{text}: intervals are wider, and fewer changes are found."
 
 
 def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: DeadBand) -> Iterator[str]:
@@ -109,28 +109,30 @@ def _bandwidths(run: Benchmarks) -> dict[tuple[str, str, str], float]:
     }
 
 
+def versions_moved(old: Benchmarks, new: Benchmarks) -> list[str]:
+    """The versions that differ: of a backend, and of the packages beneath it, where both runs have them."""
+    return _moved(old, new, _versions)
+
+
 def _software(old: Benchmarks, new: Benchmarks) -> Iterator[str]:
-    after = new.by_key()
-    shared = [(before[0], after[key][0]) for key, before in old.by_key().items() if key in after]
-    moved = dict.fromkeys(each for b, a in shared for each in _versions(b, a))
-    if moved:
-        yield f"Versions differ: {', '.join(sorted(moved))}."
+    if moved := versions_moved(old, new):
+        yield f"Versions differ: {', '.join(moved)}."
     one, two = old.head.environment, new.head.environment
     both = [key for key in _ENVIRONMENT if key in one and key in two]
-    told = [f"{key} {one[key]} → {two[key]}" for key in both if one[key] != two[key]]
-    if told:
-        yield f"Environments differ: {', '.join(told)}."
-    steered = {**old.head.variables, **new.head.variables}
-    told = [
-        f"{name} {old.head.variables.get(name, 'unset')} → {new.head.variables.get(name, 'unset')}"
-        for name in sorted(steered)
-        if old.head.variables.get(name) != new.head.variables.get(name)
-    ]
-    if told:
-        yield f"Variables that steer frameworks and the allocator differ: {', '.join(told)}."
-    settings = dict.fromkeys(each for b, a in shared for each in _settings(b, a))
-    if settings:
-        yield f"Settings differ: {', '.join(sorted(settings))}."
+    if changed := [f"{key} {one[key]} → {two[key]}" for key in both if one[key] != two[key]]:
+        yield f"Environments differ: {', '.join(changed)}."
+    before, after = old.head.variables, new.head.variables
+    names = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+    if changed := [f"{name} {before.get(name, 'unset')} → {after.get(name, 'unset')}" for name in names]:
+        yield f"Variables that steer frameworks and the allocator differ: {', '.join(changed)}."
+    if moved := _moved(old, new, _settings):
+        yield f"Settings differ: {', '.join(moved)}."
+
+
+def _moved(old: Benchmarks, new: Benchmarks, of: Callable[[Timing, Timing], Iterator[str]]) -> list[str]:
+    after = new.by_key()
+    shared = [(before[0], after[key][0]) for key, before in old.by_key().items() if key in after]
+    return sorted({each for pair in shared for each in of(*pair)})
 
 
 def _settings(before: Timing, after: Timing) -> Iterator[str]:
@@ -140,7 +142,6 @@ def _settings(before: Timing, after: Timing) -> Iterator[str]:
 
 
 def _versions(before: Timing, after: Timing) -> Iterator[str]:
-    """The backend's own version, and those of the packages beneath it, where both runs tell them."""
     if before.version and after.version and before.version != after.version:
         yield f"{before.backend} {before.version} → {after.version}"
     for name in before.versions.keys() & after.versions.keys():

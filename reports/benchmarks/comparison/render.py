@@ -27,7 +27,7 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
-    rows = comparison.rows if everything else _worth_telling(comparison)
+    rows = comparison.rows if everything else _notable(comparison)
     if rows:
         table = Table(title="times, new against old", title_justify="left", show_lines=True)
         table.add_column("what", overflow="fold")
@@ -44,35 +44,35 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
     console.print(Text(_tally(comparison)))
     for missing in comparison.missing:
         console.print(Text(on_terminal(_missing(missing))))
-    for line in (comparison.band.says(), *comparison.notes):
+    for line in (comparison.band.summary(), *comparison.notes):
         console.print(Text(on_terminal(line)), style="dim")
 
 
 def change_lines(comparison: Comparison) -> list[str]:
     """The changes in plain lines, the largest first, with what a reader needs to believe them; not escaped."""
     lines = [_tally(comparison)]
-    for row in _worth_telling(comparison):
+    for row in _notable(comparison):
         change = f"{seconds(row.old_seconds)} → {seconds(row.new_seconds)}, {_change(row)}"
         lines.append(f"{_call(row)}: {row.key}: {change}; p {row.p:.2g}, Holm {row.p_holm:.2g}")
-    return [*lines, *map(_missing, comparison.missing), comparison.band.says(), *comparison.notes]
+    return [*lines, *map(_missing, comparison.missing), comparison.band.summary(), *comparison.notes]
 
 
 def changes_markdown(comparison: Comparison) -> str:
     """The whole comparison as Markdown; hostile names change nothing in it."""
-    lines = [escape(_tally(comparison)), "", escape(comparison.band.says()), ""]
+    lines = [escape(_tally(comparison)), "", escape(comparison.band.summary()), ""]
     lines += [f"{escape(note)}\n" for note in comparison.notes]
     if comparison.rows:
         lines += ["| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
-        told = _worth_telling(comparison)
-        for row in (*told, *(row for row in comparison.rows if row not in told)):
-            call = f"**{escape(_call(row))}**" if row in told else escape(_call(row))
+        notable = _notable(comparison)
+        for row in (*notable, *(row for row in comparison.rows if row not in notable)):
+            call = f"**{escape(_call(row))}**" if row in notable else escape(_call(row))
             lines.append("| " + " | ".join([*(escape(cell) for cell in _cells(row)[:-1]), call]) + " |")
         lines.append("")
     lines += [f"- {escape(_missing(each))}" for each in comparison.missing]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _worth_telling(comparison: Comparison) -> tuple[ChangeRow, ...]:
+def _notable(comparison: Comparison) -> tuple[ChangeRow, ...]:
     """What lost its accuracy, whatever its time did, and then the changes, the largest first."""
     lost = tuple(row for row in comparison.rows if row.lost_accuracy)
     return (*lost, *(row for row in comparison.changes if not row.lost_accuracy))
@@ -110,8 +110,10 @@ def _call(row: ChangeRow) -> str:
 
 def _tally(comparison: Comparison) -> str:
     counts = {call: sum(row.call == call for row in comparison.rows) for call in _STYLES}
-    said = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
-    text = f"{len(comparison.rows)} comparisons: {said}{_overall(comparison.rows)}." if said else "No time is in both."
+    calls = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
+    text = (
+        f"{len(comparison.rows)} comparisons: {calls}{_overall(comparison.rows)}." if calls else "No time is in both."
+    )
     inaccurate = sum(row.lost_accuracy for row in comparison.rows)
     text += f" {inaccurate} lost accuracy: a speed that was bought with it counts for nothing." if inaccurate else ""
     return text + (f" {len(comparison.lost)} cannot be timed any more." if comparison.lost else "")

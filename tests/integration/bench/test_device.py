@@ -1,4 +1,4 @@
-"""What is measured on an accelerator's memory, by its own means, and what is said where these are missing."""
+"""What is measured on an accelerator's memory, by its own means, and what is reported where these are missing."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def commands() -> list[str]:
 
 
 def hanging(bench: Any, number: int) -> tuple[subprocess.Popen[str], str]:
-    """A run that hangs in its second entry and was sent a signal there, and what it said after that."""
+    """A run that hangs in its second entry and was sent a signal there, and its output after that."""
     arguments = ["-b", bench.faulty("Hangs"), "--workloads", str(bench.workloads()), "--replicates", "1", "--seed", "0"]
     # A shell has its background jobs ignore Ctrl-C, and their children with them.
     hearing = (
@@ -154,10 +154,10 @@ def hanging(bench: Any, number: int) -> tuple[subprocess.Popen[str], str]:
     where = os.environ | {"TMPDIR": str(bench.folder)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=where)
     assert process.stderr is not None
-    told = ""
-    while "1/3" not in told:  # the first entry is through; a later one hangs
-        told = process.stderr.readline()
-        assert told
+    line = ""
+    while "1/3" not in line:  # the first entry is through; a later one hangs
+        line = process.stderr.readline()
+        assert line
     time.sleep(0.1)
     os.kill(process.pid, number)
     _, rest = process.communicate(timeout=120)

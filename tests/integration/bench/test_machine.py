@@ -42,7 +42,7 @@ def test_memory_that_is_kept_counts_as_touched() -> None:
     kept = np.ones(SIZE, np.uint8)
     touched = touched_bytes(lambda: kept.fill(3))
     if touched is None:
-        pytest.skip("this system does not tell which pages are accessed")
+        pytest.skip("this system does not say which pages are accessed")
     assert SIZE * 0.95 <= touched < 3 * SIZE
     untouched = touched_bytes(lambda: None)
     assert untouched is not None and untouched < touched
@@ -70,7 +70,7 @@ def test_caches_that_only_some_cores_share_count_each(tmp_path: Path) -> None:
                 (folder / name).write_text(f"{text}\n")
     assert last_level_cache((0, 1), tmp_path) == 16 << 20
     assert last_level_cache((1, 2), tmp_path) == last_level_cache((0, 1, 2, 3), tmp_path) == 32 << 20
-    assert last_level_cache((7,), tmp_path) == 32 << 20  # nothing is told: a usual size
+    assert last_level_cache((7,), tmp_path) == 32 << 20  # nothing is known: a usual size
 
 
 def test_every_core_writes_its_part_and_the_process_keeps_them_all() -> None:
@@ -100,7 +100,7 @@ def test_second_hardware_threads_are_filled_last(tmp_path: Path) -> None:
         (folder / "thread_siblings_list").write_text(f"{siblings}\n")
     assert fill_order((0, 1, 2, 3, 4), tmp_path) == (0, 2, 4, 1, 3)
     assert fill_order((1, 2, 3), tmp_path) == (1, 2, 3)
-    assert fill_order((7, 5), tmp_path) == (5, 7)  # nothing is told of them
+    assert fill_order((7, 5), tmp_path) == (5, 7)  # nothing is known of them
     assert fill_order((), tmp_path) == ()
 
 

@@ -71,10 +71,10 @@ def test_a_calm_machine_passes_and_its_band_tells_both_figures():
     result = check(Machine(0.015), replicates=10, budget=0, seed=1)
     assert result.passed
     assert (result.band.comparisons, result.band.injected) == (40, 40)
-    assert result.band.slowdown == SLOWDOWN and "of 40" in result.band.says()
+    assert result.band.slowdown == SLOWDOWN and "of 40" in result.band.summary()
 
 
-def test_the_figures_for_the_default_number_of_processes_are_told_too():
+def test_the_figures_for_the_default_number_of_processes_are_shown_too():
     """On a machine where ten processes find nearly all slowdowns and five find fewer, the band must not hide it."""
     result = check(Machine(0.04), replicates=12, budget=0, seed=1)
     (rate,) = result.band.fewer
@@ -84,7 +84,7 @@ def test_the_figures_for_the_default_number_of_processes_are_told_too():
     assert check(Machine(0.015), replicates=DEFAULT, budget=0, seed=1).band.fewer == ()
 
 
-def test_a_machine_too_noisy_to_see_a_tenth_does_not_pass_but_cries_no_wolf_either():
+def test_a_machine_too_noisy_to_see_a_tenth_does_not_pass_and_calls_nothing_by_mistake():
     result = check(Machine(0.3), replicates=10, budget=0, seed=1)
     assert not result.passed and result.band.found < 10
     assert result.band.false_calls <= 2
@@ -115,7 +115,7 @@ def test_a_band_of_a_busy_machine_takes_no_quiet_ones_place(load, tmp_path, monk
     assert (tmp_path / "asked.json").is_file()
 
 
-def test_a_busy_machine_is_told_in_the_band() -> None:
+def test_a_busy_machine_is_shown_in_the_band() -> None:
     cores = len(usable_cores())
     assert busy([0.5, cores + 0.4, 0.3]) == ""
     assert f"busy (load {cores + 3:.1f} on {cores} cores)" in busy([cores + 3.0, cores + 5.0, 0.1])

@@ -1,4 +1,4 @@
-"""Workload files: what they hold, how they are told to be wrong, and that no case loader takes them for cases."""
+"""Workload files: what they hold, how they are listed to be wrong, and that no case loader takes them for cases."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("text", "line", "key", "hint"), FAULTS)
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, line: int | None, key: str, hint: str) -> None:
+def test_a_complaint_has_its_place(tmp_path: Path, text: str, line: int | None, key: str, hint: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(f"why: mine\nworkloads: {text}\n", encoding="utf-8")
     with pytest.raises(CaseErrors) as caught:

@@ -1,4 +1,4 @@
-"""Benchmarks files that are cut off, damaged or hostile: said in words, with file and key."""
+"""Benchmarks files that are cut off, damaged or hostile: described in words, with file and key."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_a_missing_field_names_its_entry():
 
 
 def test_a_field_of_the_wrong_type_names_its_key():
-    said = complaint(lambda whole: whole["benchmarks"][0]["extra_info"]["accuracy"].update(declared=[1]))
-    assert "benchmarks[0].extra_info.accuracy.declared" in said
+    shown = complaint(lambda whole: whole["benchmarks"][0]["extra_info"]["accuracy"].update(declared=[1]))
+    assert "benchmarks[0].extra_info.accuracy.declared" in shown
 
 
 def test_a_replicate_twice_is_refused():

@@ -98,14 +98,14 @@ def test_a_picture_names_who_could_not_be_timed():
     infos = [entry["extra_info"] for entry in whole["benchmarks"]]
     whole["benchmarks"] = [each for each in whole["benchmarks"] if each["extra_info"]["backend"] != "optax"]
     whole["not_timed"] = [info | {"status": "crash"} for info in infos if info["backend"] == "optax"]
-    said = {each.name: subtitle(each) for each in pictures(parsed(whole))}
+    shown = {each.name: subtitle(each) for each in pictures(parsed(whole))}
     both = ("Not timed (forward, crash): optax.", "Not timed (forward+grad, crash): optax.")
-    assert all(line in said["time-01-w"] and line in said["memory"] for line in both)
-    assert [line in said["accuracy"] for line in both] == [line in said["compile"] for line in both] == [False, True]
-    assert "the rounds of one process" in said["time-01-w"]
+    assert all(line in shown["time-01-w"] and line in shown["memory"] for line in both)
+    assert [line in shown["accuracy"] for line in both] == [line in shown["compile"] for line in both] == [False, True]
+    assert "the rounds of one process" in shown["time-01-w"]
 
 
-def test_backends_with_long_names_are_told_apart_and_fit_the_picture():
+def test_backends_with_long_names_are_distinct_and_fit_the_picture():
     facts = ("mine", "eager", 1.0, 0.01, 7.5, 1.0)
     stem = "company/kernels/experimental/losses.py:"
     ends = ("FusedCrossEntropy", "ChunkedCrossEntropy", "A" * 40 + "1" + "B" * 40, "A" * 40 + "2" + "B" * 40)
@@ -159,7 +159,7 @@ def test_a_duration_is_never_a_thousand_of_its_unit():
     ]
 
 
-def test_what_cannot_be_told_apart_shares_a_rank():
+def test_what_does_not_differ_for_certain_shares_a_rank():
     whole = small()
     cells = [
         msgspec.structs.replace(cells_of(parsed(whole))[0], backend=name, seconds=mid, low=low, high=high, accurate=fit)
@@ -350,8 +350,8 @@ def test_what_was_not_timed_is_sorted_by_workload():
     for workload, backend in (("w", "torch"), ("v", "numpy"), ("w", "jax")):
         info = whole["benchmarks"][0]["extra_info"] | {"workload": workload, "backend": backend}
         whole["not_timed"] += [info | {"status": "unsupported", "message": "cannot"}] * 2
-    said = not_timed_lines(parsed(whole))
-    assert [line.partition(",")[0] for line in said] == ["v [numpy", "w [jax", "w [torch"]
+    shown = not_timed_lines(parsed(whole))
+    assert [line.partition(",")[0] for line in shown] == ["v [numpy", "w [jax", "w [torch"]
 
 
 def test_the_page_holds_the_numbers_of_the_tables_and_says_what_each_picture_shows(written):
@@ -399,8 +399,8 @@ def test_errors_off_the_scale_are_drawn_on_its_edge(ratio):
     drawn = pictures(parse_benchmarks(json.dumps(whole).encode(), "x"))
     text = json.dumps(drawn[0].chart.to_dict(validate=True), ensure_ascii=False)
     assert "NaN" not in text and "Infinity" not in text
-    said = {"inf": "∞", "nan": "undefined", 0: "0"}.get(ratio, f"{ratio}×")
-    assert f"(error {said})" in text
+    shown = {"inf": "∞", "nan": "undefined", 0: "0"}.get(ratio, f"{ratio}×")
+    assert f"(error {shown})" in text
 
 
 def test_a_run_without_times_is_said_to_have_none(tmp_path):
@@ -408,13 +408,13 @@ def test_a_run_without_times_is_said_to_have_none(tmp_path):
         write_benchmark_report(synthetic.write(tmp_path / "run", backends={}), tmp_path)
 
 
-def test_a_comparison_is_told_with_its_band_in_both_renderings():
+def test_a_comparison_is_shown_with_its_band_in_both_renderings():
     options = {"workloads": {"v": (64, 1000), "w": (4096, 1000)}}
     run, slow = (synthetic.benchmarks(seed=n, slower={"torch": x}, **options) for n, x in ((1, 1.0), (2, 1.4)))
     comparison = compare_runs(run, slow, DeadBand(width=0.05, comparisons=40, false_calls=1))
     terminal, text = printed(print_changes, comparison), changes_markdown(comparison)
-    for told in (" ".join(terminal.split()), text.replace("\\", "")):
-        assert "1 of 40" in told and "±5.0%" in told and "Holm" in told
+    for rendered in (" ".join(terminal.split()), text.replace("\\", "")):
+        assert "1 of 40" in rendered and "±5.0%" in rendered and "Holm" in rendered
     assert text.count("**slower") == sum(row.call == "slower" for row in comparison.rows) >= 4
     assert len([line for line in text.splitlines() if line.startswith("|")]) == len(comparison.rows) + 2
 
@@ -426,9 +426,9 @@ def test_two_benchmark_runs_are_compared_by_the_diff_verb(tmp_path):
     write_band(DeadBand(width=0.05, comparisons=40, false_calls=1), tmp_path / "band.json")
     band = ["--band", str(tmp_path / "band.json")]
     runner = CliRunner()
-    said = runner.invoke(diff.command, [str(old), str(new), *band], standalone_mode=False)
-    assert said.return_value == 1
-    assert said.stdout.count("slower: w [torch, ") == 2 and "1 of 40" in said.stdout
+    shown = runner.invoke(diff.command, [str(old), str(new), *band], standalone_mode=False)
+    assert shown.return_value == 1
+    assert shown.stdout.count("slower: w [torch, ") == 2 and "1 of 40" in shown.stdout
     document = json.loads(runner.invoke(diff.command, [str(old), str(new), *band, "--format", "json"]).stdout)
     assert {row["backend"] for row in document["speed"]["rows"] if row["call"] == "slower"} == {"torch"}
     assert runner.invoke(diff.command, [str(old), str(old), *band], standalone_mode=False).return_value == 0

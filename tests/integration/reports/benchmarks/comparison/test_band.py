@@ -8,9 +8,8 @@ import msgspec
 import pytest
 
 from conformance.model.errors import UsageError
-from conformance.reports.benchmarks.band import main
+from conformance.reports.benchmarks.band import band_from, main
 from conformance.reports.benchmarks.comparison.band import DEFAULT, DeadBand, find_band, read_band, write_band
-from conformance.reports.benchmarks.comparison.calibrate import band_from
 from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.records import Machine
 from tests.support import benchmarks as synthetic
@@ -24,7 +23,7 @@ def test_a_band_is_found_again_by_its_machine_only(tmp_path):
     assert find_band(HERE, folder=tmp_path) == stored
     assert find_band(msgspec.structs.replace(HERE, threads=1), folder=tmp_path) == stored
     other = find_band(msgspec.structs.replace(HERE, cpu="another"), folder=tmp_path)
-    assert other.width == DEFAULT and not other.stored and "default" in other.says()
+    assert other.width == DEFAULT and not other.stored and "default" in other.summary()
 
 
 def test_a_newer_band_of_other_threads_does_not_take_the_place_of_one_with_the_same(tmp_path):
@@ -48,7 +47,7 @@ def test_a_band_of_a_newer_suite_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "said"),
+    ("first", "second", "shown"),
     [
         ({}, {}, "are one run"),
         ({}, {"seed": 2, "machine": "Another CPU"}, "different machines"),
@@ -56,13 +55,13 @@ def test_a_band_of_a_newer_suite_is_refused(tmp_path):
         ({}, {"seed": 2, "workloads": {"u": (2, 2)}}, "no A/A comparison"),
     ],
 )
-def test_no_band_is_taken_from_what_is_no_aa_run(tmp_path, capsys, first, second, said):
+def test_no_band_is_taken_from_what_is_no_aa_run(tmp_path, capsys, first, second, shown):
     runs = []
     for name, options in (("a", first), ("b", second)):
         whole = {"seed": 1, "workloads": {"w": (8, 10)}} | options
         runs.append(str(synthetic.write(tmp_path / name, **whole)))
     assert main([*runs, "--output", str(tmp_path / "band.json")]) == 2
-    assert said in capsys.readouterr().err and not (tmp_path / "band.json").exists()
+    assert shown in capsys.readouterr().err and not (tmp_path / "band.json").exists()
 
 
 def test_no_band_is_taken_from_two_versions():

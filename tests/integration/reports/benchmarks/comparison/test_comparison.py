@@ -1,4 +1,4 @@
-"""What `conformance diff` says of two benchmark runs, and with which code it ends."""
+"""What `conformance diff` makes of two benchmark runs, and with which code it ends."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_holm_is_out_of_reach_only_where_no_row_can_reach_it():
     assert "out of reach" in "\n".join(compared(replicates=5).notes)
 
 
-def test_a_machine_whose_own_bandwidth_moved_is_told():
+def test_a_machine_whose_own_bandwidth_moved_is_shown():
     def slower_memory(whole: dict[str, Any]) -> None:
         whole["conformance"]["peak_bandwidth"] = {"2": {"268435456": {"read": 16e9, "copy": 9.8e9, "exp": 8e9}}}
 
@@ -150,14 +150,14 @@ def test_a_machine_whose_own_bandwidth_moved_is_told():
     assert not [note for note in compared().notes if "bandwidths" in note]
 
 
-@pytest.mark.parametrize(("slower", "told"), [({"torch": 1.3}, 0), ({"torch": 1.1, "numpy": 1.1, "jax": 1.1}, 1)])
-def test_frameworks_that_all_move_together_accuse_the_machine(slower, told):
+@pytest.mark.parametrize(("slower", "notes"), [({"torch": 1.3}, 0), ({"torch": 1.1, "numpy": 1.1, "jax": 1.1}, 1)])
+def test_frameworks_that_all_move_together_accuse_the_machine(slower, notes):
     options = {**FEW, "noise": synthetic.Noise(process=0.002, run=0, drift=0, rounds=0.002)}
     old, new = run(seed=1, **options), run(slower=slower, **options)
-    assert sum("one direction" in note for note in compare_runs(old, new, BAND).notes) == told
+    assert sum("one direction" in note for note in compare_runs(old, new, BAND).notes) == notes
 
 
-def test_versions_beneath_a_backend_and_of_python_are_told():
+def test_versions_beneath_a_backend_and_of_python_are_shown():
     def newer(whole: dict[str, Any]) -> None:
         for each in of_jax(whole):
             each["versions"] = {"jax": "1.2.3", "jaxlib": "0.9"}
@@ -178,16 +178,16 @@ def test_the_band_says_when_its_figures_are_of_other_conditions():
 
     assert "15 processes a side, and here there are 5: intervals are wider" in noted(replicates=15)
     rates = [Rate(processes=count, comparisons=40, false_calls=count, injected=20, found=9) for count in (3, 4, 6)]
-    told = noted(replicates=15, fewer=tuple(rates))
-    assert "with 4 processes a side, 4 of 40 A/A comparisons were called, and 9 of 20 slowdowns found" in told
+    listed = noted(replicates=15, fewer=tuple(rates))
+    assert "with 4 processes a side, 4 of 40 A/A comparisons were called, and 9 of 20 slowdowns found" in listed
     assert "another machine" in noted(machine=Machine(cpu="another", cores=2))
     assert "1 threads" in noted(machine=Machine(cpu="Example CPU @ 2.0 GHz", cores=2, threads=1))
     assert "dead band" not in noted(machine=BAND.machine, replicates=5)
 
 
 def test_a_band_without_an_aa_run_is_not_called_the_machines_default():
-    said = DeadBand(width=0.07).says()
-    assert "default" not in said and "not known" in said and "conformance.reports.benchmarks.band" in said
+    shown = DeadBand(width=0.07).summary()
+    assert "default" not in shown and "not known" in shown and "conformance.reports.benchmarks.band" in shown
 
 
 def test_an_estimate_and_its_interval_are_in_one_unit():
@@ -222,9 +222,9 @@ def test_the_run_that_is_at_fault_is_named_and_not_the_other_one(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "judged").mkdir()
     (tmp_path / "judged/outcomes.jsonl").write_text("")
-    for name, said in (("empty", "holds no run"), ("absent", "there is no"), ("judged", "nothing to compare")):
+    for name, shown in (("empty", "holds no run"), ("absent", "there is no"), ("judged", "nothing to compare")):
         for pair in ((timed, tmp_path / name), (tmp_path / name, timed)):
-            with pytest.raises(UsageError, match=said) as caught:
+            with pytest.raises(UsageError, match=shown) as caught:
                 raise invoked(*pair).exception
             assert name in str(caught.value).split("hint")[0]
 
@@ -241,11 +241,11 @@ def test_nothing_in_a_piped_comparison_steers_a_terminal(tmp_path):
         tmp_path / "new",
         document(lambda whole: whole["conformance"]["environment"].update(cpu="a\x1b[31m\n::error::b")),
     )
-    said = invoked(old, new).output
-    assert "\x1b" not in said and "\n::" not in said and "a\\x1b" in said
+    shown = invoked(old, new).output
+    assert "\x1b" not in shown and "\n::" not in shown and "a\\x1b" in shown
 
 
-def test_variables_and_settings_that_differ_are_told():
+def test_variables_and_settings_that_differ_are_shown():
     def steered(variables: dict[str, str], threads: str) -> Change:
         def change(whole: dict[str, Any]) -> None:
             whole["conformance"]["variables"] = variables | {"XLA_FLAGS": "same"}

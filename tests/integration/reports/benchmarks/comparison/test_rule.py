@@ -1,4 +1,4 @@
-"""The rule by which a change is called: its laws, what it finds, and how often it cries wolf."""
+"""The rule by which a change is called: its laws, what it finds, and how often it is wrong."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from conformance.reports.benchmarks.band import band_from
 from conformance.reports.benchmarks.bootstrap import ratio_interval, shift
 from conformance.reports.benchmarks.comparison.band import DeadBand, band_of
-from conformance.reports.benchmarks.comparison.calibrate import band_from
 from conformance.reports.benchmarks.comparison.compare import compare, compare_runs
 from conformance.reports.benchmarks.comparison.ranks import holm, least_p, mann_whitney
 from tests.support import benchmarks as synthetic
@@ -121,7 +121,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(count, tail):
 
 
 def test_identical_code_gives_few_calls_and_a_tenth_more_is_found():
-    """Forty comparisons each, over several seeds: the same machine, its band from one A/A run, told by others."""
+    """Forty comparisons each, over several seeds: the same machine, its band from one A/A run."""
     false = found = compared = injected = 0
     for seed in (0, 10):
         band = band_from(*(synthetic.benchmarks(seed=seed + i, **FORTY) for i in (0, 1)))
@@ -142,8 +142,8 @@ def test_a_stored_band_tells_its_own_rate_and_it_goes_with_every_comparison():
     runs = [synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)]
     band = band_from(*runs)
     assert band.comparisons == 40 and band.false_calls <= 2
-    assert f"{band.false_calls} of 40" in compare_runs(*runs, band).band.says()
-    assert "not known" in DeadBand(width=0.1).says()
+    assert f"{band.false_calls} of 40" in compare_runs(*runs, band).band.summary()
+    assert "not known" in DeadBand(width=0.1).summary()
 
 
 def test_a_significant_change_inside_the_band_is_no_change():
