@@ -61,7 +61,10 @@ class Session:
         except (Exception, SystemExit) as error:
             failure = self._blame.failure(error)
             status = "unsupported" if failure.kind == "unsupported" else "error"
-            where = f" (at {failure.where})" if failure.where and status == "error" else ""
+            from conformance.worker.paths import display_place
+
+            place = display_place(failure.file, failure.line)
+            where = f" (at {place})" if place and status == "error" else ""
             name = "" if status == "unsupported" else f"{failure.type}: "
             self.report(Refused(entry.order, status, f"{name}{failure.message}{where}"))
             return

@@ -12,7 +12,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
-from conformance.worker.worker import THREAD_VARIABLES
+from conformance.worker.supervisor import THREAD_VARIABLES
 
 __all__ = [
     "OVERRULED",

@@ -18,7 +18,7 @@ import msgspec
 from conformance.bench.machine import OVERRULED, allocator_variables, pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.model.errors import HarnessError
-from conformance.worker.process import reason_of
+from conformance.worker.supervisor import reason_of
 
 __all__ = ["Ended", "Process"]
 

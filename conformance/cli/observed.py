@@ -7,19 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.judge.finding import outcome
-from conformance.judge.judge import Judge
 from conformance.model.errors import BackendUnavailable
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.numerics.formats import widen
 from conformance.oracle.steps import in_dtype
-from conformance.profiles.register import apply_register, entries_for
-from conformance.run.conduct import judge_chunk
-from conformance.run.launch import subject_of
-from conformance.run.plan import Chunk, Plan
-from conformance.worker.exchange import Array, Observation
-from conformance.worker.executor import Session
+from conformance.run.judged import Judged, open_backend
+from conformance.run.plan import Plan
+from conformance.worker.exchange import Array
 from conformance.worker.find import find_backends
 
 __all__ = ["Observed", "observe"]
@@ -57,33 +52,27 @@ def observe(entry: Entry, dtype: str, specs: tuple[str, ...], reductions: Sequen
     """
     found = find_backends(specs)
     plan = Plan([entry], (dtype,), identities=False)
-    return [_observe(plan.chunk(0), entry, each, reductions) for each in found]
+    return [_observe(plan, each, reductions) for each in found]
 
 
-def _observe(chunk: Chunk, entry: Entry, found: Any, reductions: Sequence[str]) -> Observed:
+def _observe(plan: Plan, found: Any, reductions: Sequence[str]) -> Observed:
     try:
-        with Session(found.spec) as session:
-            description = session.describe()
-            answers = list(session.run(chunk.requests))
+        with open_backend(found) as backend:
+            judged, description = backend.judge(plan.chunk(0)), backend.description
     except BackendUnavailable as error:
         return Observed(found.name, error=str(error))
-    subject = subject_of(found.name, description)
-    register = entries_for(subject)
-    units = judge_chunk(chunk, Judge(subject), answers)
-    outcomes = [
-        each for unit in units for each in apply_register(register, [outcome(f, subject, entry.theme) for f in unit])
-    ]
     return Observed(
         name=found.name,
         versions=description.versions,
         device=description.device,
         mode=description.mode,
-        outcomes=tuple(each for each in outcomes if each.reduction in reductions),
-        gave=_gave(chunk, answers),
+        outcomes=tuple(each for each in judged.outcomes if each.reduction in reductions),
+        gave=_gave(judged),
     )
 
 
-def _gave(chunk: Chunk, answers: Sequence[Observation]) -> dict[str, str]:
+def _gave(judged: Judged) -> dict[str, str]:
+    chunk, answers = judged.chunk, judged.observations
     places = {reduction: place for group in chunk.groups for reduction, (place, *_) in group.places.items()}
     places |= {reduction: place for _, reduction, place in chunk.raising}
     gave = {}

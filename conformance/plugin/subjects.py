@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.judge.finding import Subject, outcome
-from conformance.judge.judge import Judge
+from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
-from conformance.profiles.register import apply_register, entries_for
-from conformance.run.conduct import judge_chunk
-from conformance.run.launch import subject_of
-from conformance.run.plan import Chunk, Plan
+from conformance.run.judged import OpenBackend, open_backend
+from conformance.run.launch import available_cores
 from conformance.run.plan import Limits as Budget
-from conformance.worker.executor import Limits, Session
+from conformance.run.plan import Plan, Portion
+from conformance.worker.session import Limits
 
 __all__ = ["Batch", "Plans", "UnderTest", "Want"]
 
@@ -43,8 +41,7 @@ class UnderTest:
 
     found: Any
     plans: Plans
-    _session: Session | None = None
-    _subject: Subject | None = None
+    _open: OpenBackend | None = None
     _error: UsageError | None = None
 
     @property
@@ -52,53 +49,33 @@ class UnderTest:
         """As results call it."""
         return str(self.found.name)
 
-    def subject(self) -> Subject:
-        """What the judge knows of it. Raises UsageError where it cannot be started, every time at no cost."""
+    def judge(self, portion: Portion) -> list[Outcome]:
+        """The outcomes of some cases, those left out included.
+
+        Raises UsageError where the backend cannot be started, every time at no cost.
+        """
         if self._error is not None:
             raise self._error
-        if self._subject is None:
+        if self._open is None:
             # With pytest-xdist each of its workers has a process like this one.
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-            threads = max(1, (os.cpu_count() or 1) // workers)
-            self._session = Session(self.found.spec, threads=threads, limits=Limits(call=self.plans.timeout))
-            try:
-                self._subject = subject_of(self.found.name, self._session.describe())
-            except UsageError as error:
-                self._error = error
-                raise
-        return self._subject
+            threads = max(1, available_cores() // workers)
+            self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.plans.timeout))
+        try:
+            return self._open.judge(portion.build()).outcomes
+        except UsageError as error:
+            self._error = error
+            raise
 
-    def judge(self, chunk: Chunk) -> Iterator[Outcome]:
-        """The outcomes of a chunk of calls, skipped cases included."""
-        subject = self.subject()
-        assert self._session is not None
-        answers = list(self._session.run(chunk.requests))
-        register = entries_for(subject)
-        for unit in judge_chunk(chunk, Judge(subject), answers):
-            made = [outcome(each, subject, chunk.themes[each.problem.case.id]) for each in unit]
-            yield from apply_register(register, made)
-        for skip in chunk.skips:
-            yield _left_out(skip.entry, skip.dtype, skip.reason, subject)
+    def subject(self) -> Subject:
+        """What it is judged as, once it has been asked."""
+        assert self._open is not None
+        return self._open.subject
 
     def close(self) -> None:
         """End the process."""
-        if self._session is not None:
-            self._session.close()
-
-
-def _left_out(entry: Entry, dtype: str, reason: str, subject: Subject) -> Outcome:
-    return Outcome(
-        case=entry.case.id,
-        theme=entry.theme,
-        backend=subject.name,
-        dtype=dtype,
-        layout="contiguous",
-        op=entry.case.op,
-        check="value",
-        verdict="not run",
-        reason="left-out",
-        detail=reason,
-    )
+        if self._open is not None:
+            self._open.close()
 
 
 @dataclass(eq=False)
@@ -109,15 +86,13 @@ class Batch:
     entries: Sequence[Entry]
     dtypes: Sequence[str]
     _ready: dict[Want, list[Outcome]] = field(default_factory=dict)
-    _chunks: Iterator[Chunk] | None = None
+    _portions: Iterator[Portion] | None = None
 
     def outcomes(self, want: Want) -> list[Outcome]:
         """What became of a case in a dtype. Raises UsageError where the backend cannot be started."""
-        self.under_test.subject()
-        if self._chunks is None:
-            plan = self.under_test.plans.plan(self.entries, self.dtypes)
-            self._chunks = (plan.chunk(number) for number in range(len(plan)))
-        while want not in self._ready and (chunk := next(self._chunks, None)) is not None:
-            for each in self.under_test.judge(chunk):
+        if self._portions is None:
+            self._portions = iter(self.under_test.plans.plan(self.entries, self.dtypes).portions)
+        while want not in self._ready and (portion := next(self._portions, None)) is not None:
+            for each in self.under_test.judge(portion):
                 self._ready.setdefault((each.case, each.dtype), []).append(each)
         return self._ready.pop(want, [])

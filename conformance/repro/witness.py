@@ -34,27 +34,13 @@ class Witness:
 
 def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Witness:
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
-    from conformance.judge.finding import outcome
-    from conformance.judge.judge import Judge
-    from conformance.profiles.register import apply_register, entries_for
-    from conformance.run.conduct import judge_chunk
-    from conformance.run.launch import subject_of
+    from conformance.run.judged import open_backend
     from conformance.run.plan import Plan
-    from conformance.worker.executor import Session
-    from conformance.worker.find import find_backends
 
-    (found,) = find_backends((spec,))
-    chunk = Plan([entry], dtypes).chunk(0)
-    with Session(found.spec) as session:
-        description = session.describe()
-        answers = list(session.run(chunk.requests))
-    subject = subject_of(found.name, description)
-    register = entries_for(subject)
-    units = judge_chunk(chunk, Judge(subject), answers)
-    outcomes = tuple(
-        each for unit in units for each in apply_register(register, [outcome(f, subject, entry.theme) for f in unit])
-    )
-    return Witness(subject.id, description.versions, description.profile, description.sources, outcomes)
+    with open_backend(spec) as backend:
+        outcomes = tuple(backend.judge(Plan([entry], dtypes).chunk(0)).outcomes)
+        description, identity = backend.description, backend.subject.id
+    return Witness(identity, description.versions, description.profile, description.sources, outcomes)
 
 
 def recorded(folder: Path, name: str, case: str) -> Witness:

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.cases.load import Entry, load_suite
+from conformance.cases.load import load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, parse_shard, select
 from conformance.cases.stated import require_true_values
-from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome
+from conformance.model.records import BackendRecord, Footer, Header, Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
-from conformance.places import CASES, PROFILES, QUICK
-from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.places import CASES, QUICK
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard
-from conformance.run.conduct import Conductor, Listener, Participant
+from conformance.run.conduct import Conductor, Listener
+from conformance.run.executors import executor_for
 from conformance.run.plan import Limits as Budget
 from conformance.run.plan import Plan
 from conformance.run.progress import Progress
-from conformance.worker.exchange import Description
-from conformance.worker.executor import Limits, Session
+from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends
+from conformance.worker.session import Limits
 
-__all__ = ["Finished", "Settings", "exit_code", "launch", "subject_of"]
+__all__ = ["Finished", "Settings", "available_cores", "exit_code", "launch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +88,6 @@ def launch(settings: Settings) -> Finished:
     require_true_values(entries, expected_text, except_below=CASES)
     found = find_backends(settings.backends, settings.device, settings.mode)
     folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    jobs = settings.jobs or max(1, min(len(found), os.cpu_count() or 1))
-    threads = settings.threads or max(1, (os.cpu_count() or 1) // jobs)
-    limits = Limits(start=settings.start_timeout, call=settings.timeout)
-    participants = [
-        Participant(each.name, Session(each.spec, threads=threads, limits=limits), _subject_maker(each))
-        for each in found
-    ]
     header = Header(
         suite=__version__,
         commit=suite_commit(),
@@ -106,27 +99,26 @@ def launch(settings: Settings) -> Finished:
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
-        return _conduct(plan, participants, writer, entries, jobs, settings)
+        return _conduct(plan, found, writer, settings)
 
 
-def _conduct(
-    plan: Plan,
-    participants: Sequence[Participant],
-    writer: Writer,
-    entries: Sequence[Entry],
-    jobs: int,
-    settings: Settings,
-) -> Finished:
+def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: Settings) -> Finished:
     begin = time.perf_counter()
-    totals = {participant.spec: len(entries) for participant in participants}
-    with Progress(totals, quiet=settings.quiet) as progress:
+    jobs = settings.jobs or available_cores()
+    threads = settings.threads or max(1, available_cores() // jobs)
+    limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
+    with (
+        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
+        Progress(totals, quiet=settings.quiet) as progress,
+    ):
         conductor = Conductor(
             plan,
-            participants,
+            found,
+            executor_for(jobs, Terms(threads, limits, Path(cache))),
             writer.write,
             writer.describe,
             _Shown(progress),
-            jobs=jobs,
             done=writer.done,
             whole=not (_narrowed(settings) or settings.resume),
         )
@@ -139,8 +131,13 @@ def _conduct(
     counts.update(_earlier(writer))
     footer = Footer(counts=dict(counts), seconds=time.perf_counter() - begin, complete=True)
     writer.finish(footer)
-    code = exit_code(counts, conductor.failed, len(participants))
+    code = exit_code(counts, conductor.failed, len(found))
     return Finished(writer.folder, dict(counts), conductor.failed, code)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def exit_code(counts: Counter[str], failed: dict[str, str], backends: int) -> int:
@@ -223,17 +220,3 @@ class _Shown(Listener):
     def ended(self, spec: str, error: UsageError | None) -> None:
         if error is not None:
             self.progress.note(f"{spec}: {error}")
-
-
-def _subject_maker(found: Any) -> Callable[[Description], Subject]:
-    return lambda description: subject_of(found.name, description)
-
-
-def subject_of(name: str, description: Description) -> Subject:
-    """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
-    file = PROFILES / f"{description.profile}.yaml"
-    profile: Profile = load_profile(file) if description.profile and file.is_file() else UNDECLARED
-    sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
-    version = next(iter(description.versions.values()), "")
-    identity = BackendId.of_mode(name, description.framework, version, description.device, description.mode)
-    return Subject(name, identity, profile, sources, frozenset(description.overridden))

@@ -1,13 +1,12 @@
-"""The plan of a run: cases to problems, problems to requests, in chunks that every backend shares.
+"""The plan of a run: cases to problems, problems to requests, in chunks that can be asked and judged anywhere.
 
-A chunk is built when a backend first reaches it and forgotten when all have passed or newer ones crowd it out, so
-memory does not grow with the number of cases.
+A portion names some cases; it is small, and travels. A chunk is what is made of it where it is needed: the requests,
+and the truth that the answers are held against. It is made anew for each backend, and then forgotten, so that memory
+does not grow with the number of cases.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -26,15 +25,14 @@ from conformance.judge.transforms import Transformed
 from conformance.model.case import Case, TransformName
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
+from conformance.model.records import UnitKey
 from conformance.oracle.block import Block, blocks
 from conformance.worker.exchange import Request
 
-__all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Skip", "request_of"]
+__all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Portion", "Skip", "request_of", "transform_request"]
 
-CASES = 256  # cases in a chunk at most
+CASES = 48  # cases in a chunk at most: few enough that the last chunk of a run is soon done
 ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
-KEPT = 1 << 22  # logits of the chunks kept for backends that lag behind, or of two chunks
-KEY = 1 << 24  # request keys: chunk · KEY + place
 
 
 @dataclass(frozen=True)
@@ -141,60 +139,27 @@ def _zeros(problem: Problem, reduction: str) -> Array:
     return np.zeros(shape, problem.logits.dtype)
 
 
-@dataclass(eq=False)
-class Plan:
-    """All chunks of a run, built on demand; safe to read from several threads."""
+@dataclass(frozen=True, eq=False)
+class Portion:
+    """Some consecutive cases of a run, and how they are to be asked: all that a chunk is made of."""
 
-    entries: Sequence[Entry]
-    dtypes: Collection[str] | None = None
+    number: int
+    entries: tuple[Entry, ...]
+    dtypes: frozenset[str] | None = None
     identities: bool = True
     limits: Limits = field(default_factory=Limits)
-    _kept: OrderedDict[int, Chunk] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __post_init__(self) -> None:
-        self._spans = list(self._cut())
+    def units(self, backend: str) -> frozenset[UnitKey]:
+        """What the outcomes of this portion are filed under, for a backend."""
+        chunk = Chunk(self.number)
+        units = {(backend, *unit.problem.key) for entry in self.entries for unit in self._expand(entry, chunk)}
+        return frozenset(units | {(backend, each.entry.case.id, each.dtype, "contiguous") for each in chunk.skips})
 
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    def cases(self, number: int) -> int:
-        """How many cases chunk ``number`` holds."""
-        first, last = self._spans[number]
-        return last - first
-
-    def _cut(self) -> Iterator[tuple[int, int]]:
-        first, size = 0, 0
-        for place, entry in enumerate(self.entries):
-            weight = _elements(entry.case)
-            if place > first and (place - first >= CASES or size + weight > ELEMENTS):
-                yield first, place
-                first, size = place, 0
-            size += weight
-        if first < len(self.entries):
-            yield first, len(self.entries)
-
-    def chunk(self, number: int) -> Chunk:
-        """Chunk ``number``, shared between the backends that are near it."""
-        with self._lock:
-            found = self._kept.get(number)
-            if found is None:
-                found = self._kept[number] = self._build(number)
-                while len(self._kept) > 2 and sum(chunk.size for chunk in self._kept.values()) > KEPT:
-                    self._kept.popitem(last=False)
-            else:
-                self._kept.move_to_end(number)
-            return found
-
-    def requests(self) -> Iterator[Request]:
-        """Every request of the run, in order."""
-        for number in range(len(self)):
-            yield from self.chunk(number).requests
-
-    def _build(self, number: int) -> Chunk:
-        chunk = Chunk(number)
+    def build(self) -> Chunk:
+        """What to ask about these cases, and how to judge the answers."""
+        chunk = Chunk(self.number)
         fit: dict[int, Unit] = {}
-        for entry in self.entries[slice(*self._spans[number])]:
+        for entry in self.entries:
             chunk.themes[entry.case.id] = entry.theme
             for unit in self._expand(entry, chunk):
                 chunk.units.append(unit)
@@ -224,7 +189,7 @@ class Plan:
             yield Unit(problem, resolve(problem, NORMATIVE))
 
     def _ask(self, chunk: Chunk, unit: Unit, reduction: str) -> int:
-        key = chunk.number * KEY + len(chunk.requests)
+        key = len(chunk.requests)
         problem = unit.problem
         if problem.axis is None:  # the axis is the framework's: the gradient still has the logits' shape
             problem = replace(problem, class_axis=unit.resolution.problem.class_axis)
@@ -232,7 +197,7 @@ class Plan:
 
     def _ask_raising(self, chunk: Chunk, unit: Unit) -> None:
         for reduction in unit.problem.reductions:
-            key = chunk.number * KEY + len(chunk.requests)
+            key = len(chunk.requests)
             # It may be the upstream gradient that is to be refused, or the gradient that is asked about.
             case = unit.problem.case
             stated = case.upstream is not None or "gradient-of-bad-label" in case.policies
@@ -251,9 +216,50 @@ class Plan:
             prepared = Prepared(block)
             for place, problem in enumerate(block.problems):
                 each, group, index = derived[id(problem)]
-                key = chunk.number * KEY + len(chunk.requests)
+                key = len(chunk.requests)
                 sent = chunk.ask(request_of(problem, each.reduction, key, gradient=False, repeat=False))
                 chunk.identities.append(Identity(each, group, index, Side(prepared, place), sent))
+
+
+class Plan:
+    """The portions of a run, and their chunks: the last one asked for is kept, for several backends in turn."""
+
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        dtypes: Collection[str] | None = None,
+        identities: bool = True,
+        limits: Limits | None = None,
+    ) -> None:
+        wanted = None if dtypes is None else frozenset(dtypes)
+        self.portions = [
+            Portion(number, tuple(each), wanted, identities, limits or Limits())
+            for number, each in enumerate(_portions(entries))
+        ]
+        self._last: Chunk | None = None
+
+    def __len__(self) -> int:
+        return len(self.portions)
+
+    def chunk(self, number: int) -> Chunk:
+        """The chunk of portion ``number``."""
+        if self._last is None or self._last.number != number:
+            self._last = self.portions[number].build()
+        return self._last
+
+
+def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    portion: list[Entry] = []
+    size = 0
+    for entry in entries:
+        weight = _elements(entry.case)
+        if portion and (len(portion) >= CASES or size + weight > ELEMENTS):
+            yield portion
+            portion, size = [], 0
+        portion.append(entry)
+        size += weight
+    if portion:
+        yield portion
 
 
 def _ask_transforms(chunk: Chunk, group: Group) -> None:
@@ -268,7 +274,7 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
                 if reduction == "default":
                     continue
-                key = chunk.number * KEY + len(chunk.requests)
+                key = len(chunk.requests)
                 place = chunk.ask(transform_request(unit.problem, transform, reduction, key))
                 chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))
 

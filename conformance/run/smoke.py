@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.judge.finding import Finding, outcome
-from conformance.judge.judge import Judge
 from conformance.model.case import OPERATIONS, Case
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
-from conformance.run.conduct import judge_chunk
-from conformance.run.launch import subject_of
+from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Description
-from conformance.worker.executor import Limits, Session
+from conformance.worker.session import Limits
 
 __all__ = ["Checked", "Smoke", "smoke", "smoke_cases"]
 
@@ -87,16 +84,9 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
     """
     entries = [Entry(case, "smoke", Path("<built in>"), index) for index, case in enumerate(smoke_cases())]
     plan = Plan(entries, identities=False)
-    findings: list[Finding] = []
-    with Session(found.spec, limits=limits) as session:
-        description = session.describe()
-        subject = subject_of(found.name, description)
-        judge = Judge(subject)
-        for number in range(len(plan)):
-            chunk = plan.chunk(number)
-            answers = list(session.run(chunk.requests))
-            findings += [each for unit in judge_chunk(chunk, judge, answers) for each in unit]
-    outcomes = [outcome(each, subject, "smoke") for each in findings]
+    with open_backend(found, limits=limits) as backend:
+        description, subject = backend.description, backend.subject
+        outcomes = [each for portion in plan.portions for each in backend.judge(portion.build()).outcomes]
     offered = {name: feature.support for name, feature in subject.profile.operations.items()}
     checked = tuple(
         _checked(op, [each for each in outcomes if each.op == op], offered.get(op, ""), description)

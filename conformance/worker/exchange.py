@@ -1,13 +1,7 @@
-"""What crosses the border between the engine and a backend's process: value objects, and their packing.
-
-Requests and observations are small and many. Pickling an array costs about as much as a small kernel, so a batch
-travels as one buffer that holds the bytes of every array, and one plain pickle that says where each lies.
-"""
+"""What a driver is asked and what it finds out: requests, observations, and a backend's description."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,11 +17,7 @@ __all__ = [
     "Observation",
     "Request",
     "Source",
-    "pack_observations",
-    "pack_requests",
     "request_bytes",
-    "unpack_observations",
-    "unpack_requests",
 ]
 
 Array = npt.NDArray[np.generic]
@@ -39,7 +29,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
 
     ``key`` names the request within a run, and its observation. ``logits`` has the shape and dtype that the
     framework is to receive (log-probabilities for nll_loss). ``operands`` holds ``targets`` and ``weight`` as far as
-    the case states them: an array, or any picklable Python object that is handed over as it is. ``options``
+    the case states them: an array, or a Python object of numbers, texts and lists, handed over as it is. ``options``
     are ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes them.
     ``transform`` names one of ``TRANSFORMS`` to perform in place of the plain call; ``tangent``, of the logits' shape,
     is its direction. For ``vectorised-map`` the options are those of one example, and the arrays have a leading axis of
@@ -113,10 +103,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Description:
-    """A backend as its process sees it.
+    """A backend as its process describes it, and as the driver sees its code.
 
-    ``overridden`` names the operations that the class replaces in an adapter from which it inherits; ``profile``
-    the file that declares its policies. ``pid`` is that of the process.
+    ``foreign`` names the operations whose code is not the suite's own: no register entry speaks of them; those of them
+    that replace what an adapter of the suite defines are ``overridden``. ``profile`` names the file that declares its
+    policies. ``pid`` is that of the process.
     """
 
     name: str
@@ -127,43 +118,9 @@ class Description:
     settings: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     overridden: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     profile: str = ""
     pid: int = 0
-
-
-class _Packer:
-    """Collects arrays in one buffer; ``put`` gives what ``_Unpacker.get`` needs to find one again."""
-
-    def __init__(self) -> None:
-        self._dtypes: dict[np.dtype[Any], int] = {}
-        self._parts: list[bytes] = []
-        self._end = 0
-
-    def put(self, item: Any) -> tuple[Any, ...]:
-        """``(dtype index, shape, offset)`` for an array, ``(item,)`` for anything else."""
-        if type(item) is not np.ndarray or item.dtype.hasobject:
-            return (item,)
-        raw = item.tobytes()
-        self._parts.append(raw)
-        start = self._end
-        self._end += len(raw)
-        return (self._dtypes.setdefault(item.dtype, len(self._dtypes)), item.shape, start)
-
-    def finish(self, rows: list[Any]) -> bytes:
-        return pickle.dumps((list(self._dtypes), rows, b"".join(self._parts)), protocol=5)
-
-
-class _Unpacker:
-    """Reads what a packer wrote. The arrays are read-only views of the one buffer."""
-
-    def __init__(self, packed: bytes) -> None:
-        self._dtypes, self.rows, self._buffer = pickle.loads(packed)
-
-    def get(self, entry: tuple[Any, ...]) -> Any:
-        if len(entry) == 1:
-            return entry[0]
-        index, shape, offset = entry
-        return np.ndarray(shape, self._dtypes[index], self._buffer, offset)
 
 
 def request_bytes(request: Request) -> int:
@@ -171,98 +128,3 @@ def request_bytes(request: Request) -> int:
     given = (request.logits, request.upstream, request.tangent)
     total = sum(array.nbytes for array in given if array is not None)
     return total + sum(item.nbytes for item in request.operands.values() if isinstance(item, np.ndarray))
-
-
-def pack_requests(requests: Sequence[Request]) -> bytes:
-    """The requests as one block of bytes."""
-    packer = _Packer()
-    put = packer.put
-    rows = [
-        (
-            r.key,
-            r.operation,
-            put(r.logits),
-            [(name, put(item)) for name, item in r.operands.items()],
-            r.options,
-            r.layout,
-            put(r.upstream),
-            r.repeat,
-            r.only_value,
-            r.transform,
-            put(r.tangent),
-        )
-        for r in requests
-    ]
-    return packer.finish(rows)
-
-
-def unpack_requests(packed: bytes) -> list[Request]:
-    """The requests that ``pack_requests`` packed, with read-only arrays."""
-    unpacker = _Unpacker(packed)
-    get = unpacker.get
-    return [
-        Request(
-            key,
-            operation,
-            get(logits),
-            {name: get(item) for name, item in operands},
-            options,
-            layout,
-            get(upstream),
-            repeat,
-            only_value,
-            transform,
-            get(tangent),
-        )
-        for (
-            key,
-            operation,
-            logits,
-            operands,
-            options,
-            layout,
-            upstream,
-            repeat,
-            only_value,
-            transform,
-            tangent,
-        ) in unpacker.rows
-    ]
-
-
-def pack_observations(observations: Sequence[Observation]) -> bytes:
-    """The observations as one block of bytes."""
-    packer = _Packer()
-    put = packer.put
-    rows = [
-        (
-            o.key,
-            put(o.value),
-            put(o.gradient),
-            put(o.value_with_gradient),
-            o.failure,
-            o.gradient_failure,
-            o.warnings,
-            o.modified,
-            o.repeatable,
-            o.seconds,
-            put(o.derivative),
-        )
-        for o in observations
-    ]
-    return packer.finish(rows)
-
-
-def _with_derivative(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A row of an observation with its last entry, the derivative, unpacked."""
-    return lambda row: (*row[:-1], get(row[-1]))
-
-
-def unpack_observations(packed: bytes) -> list[Observation]:
-    """The observations that ``pack_observations`` packed, with read-only arrays."""
-    unpacker = _Unpacker(packed)
-    get = unpacker.get
-    return [
-        Observation(key, get(value), get(gradient), get(beside), *rest)
-        for key, value, gradient, beside, *rest in map(_with_derivative(get), unpacker.rows)
-    ]

@@ -8,13 +8,11 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
 
-from conformance.places import ROOT
-from conformance.worker.exchange import Failure
+from conformance.worker.wire import LONGEST_TEXT, Fault, clean
 
-__all__ = ["Blame", "adapter_classes", "brief", "display_path", "innermost_place"]
+__all__ = ["Blame", "adapter_classes", "adapter_files", "brief", "innermost_place"]
 
-LONGEST_MESSAGE = 500
-RUN = Path(__file__).parent
+HARNESS = Path(__file__).parent
 #: Slips of whoever wrote the code that raised; a framework raises them on purpose only from inside itself.
 SLIPS = (NameError, AttributeError, ImportError, SyntaxError)
 
@@ -26,59 +24,52 @@ def adapter_classes(kind: type) -> list[type]:
     return [one for one in kind.__mro__ if one is not Backend and issubclass(one, Backend)]
 
 
+def adapter_files(kind: type) -> frozenset[str]:
+    """The files that hold the code of an adapter's classes."""
+    return frozenset(_code_files(adapter_classes(kind)))
+
+
 def brief(error: BaseException) -> str:
     """The first 500 characters of an exception's message, whatever its ``__str__`` does."""
     try:
-        return str(error)[:LONGEST_MESSAGE]
+        return clean(str(error))
     except Exception:
         return "(the message could not be read)"
 
 
-def display_path(file: str) -> str:
-    """A file's path from the checkout or the working folder; elsewhere its name alone: not where the user lives."""
-    path = Path(file)
-    path = path.resolve() if path.is_absolute() else path
-    for root in (ROOT, Path.cwd()):
-        if path.is_absolute() and path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
-    return path.name
-
-
 class Blame:
-    """Turns an exception from a backend's call into a :class:`Failure`."""
+    """Turns an exception from a backend's call into a :class:`Fault`."""
 
     def __init__(self, kind: type) -> None:
         from conformance.backends import contract
 
         self._unsupported = contract.Unsupported
         self._contract = contract.__file__
-        self._adapter = frozenset(_code_files(adapter_classes(kind)))
+        self._adapter = adapter_files(kind)
 
-    def failure(self, error: BaseException) -> Failure:
-        """The failure that ``error`` stands for, by its type and by the frame that raised it."""
-        name, message, where = type(error).__name__, brief(error), self._where(error.__traceback__)
+    def failure(self, error: BaseException) -> Fault:
+        """The fault that ``error`` stands for, by its type and by the frame that raised it."""
+        name, message = clean(type(error).__name__), brief(error)
+        places = [place for place in _frames(error.__traceback__) if place[0] in self._adapter]
+        file, line = places[-1] if places else ("", 0)
         if isinstance(error, self._unsupported):
-            return Failure("unsupported", name, message, where)
+            return Fault("unsupported", name, message, clean(file), line)
         innermost = _innermost_file(error.__traceback__, error)
-        ours = Path(innermost).parent == RUN
+        ours = Path(innermost).parent == HARNESS
         # A call that does not fit the method's signature fails in the contract's frame, before the adapter is reached.
         misfit = innermost == self._contract and isinstance(error, TypeError)
         slip = isinstance(error, SLIPS) and (innermost in self._adapter or innermost == self._contract)
-        return Failure("adapter" if ours or misfit or slip else "raised", name, message, where)
+        return Fault("adapter" if ours or misfit or slip else "raised", name, message, clean(file), line)
 
-    def wrong_return(self, what: str, result: Any, why: str) -> Failure:
-        """The failure of an adapter whose method returned ``result``, which cannot be read as a tensor."""
-        return Failure("adapter", type(result).__name__, f"{what} cannot be read as an array: {why}"[:LONGEST_MESSAGE])
-
-    def _where(self, trace: TracebackType | None) -> str:
-        places = [(file, line) for file, line in _frames(trace) if file in self._adapter]
-        return f"{display_path(places[-1][0])}:{places[-1][1]}" if places else ""
+    def wrong_return(self, what: str, result: Any, why: str) -> Fault:
+        """The fault of an adapter whose method returned ``result``, which cannot be read as a tensor."""
+        text = f"{what} cannot be read as an array: {why}"
+        return Fault("adapter", clean(type(result).__name__), text[:LONGEST_TEXT])
 
 
-def innermost_place(error: BaseException) -> str:
-    """The ``file:line`` that raised ``error``, empty where it has no traceback."""
-    place = next(reversed(list(_frames(error.__traceback__))), None)
-    return f"{display_path(place[0])}:{place[1]}" if place else ""
+def innermost_place(error: BaseException) -> tuple[str, int]:
+    """The file and line that raised ``error``; an empty name and 0 where it has no traceback."""
+    return next(reversed(list(_frames(error.__traceback__))), ("", 0))
 
 
 def _code_files(classes: list[type]) -> Iterator[str]:

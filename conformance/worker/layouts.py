@@ -7,7 +7,8 @@ such a kernel reads no memory that is not ours.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,15 @@ import numpy.typing as npt
 from conformance.model.case import Layout
 from conformance.numerics.formats import FORMATS
 
-__all__ = ["arrange", "can_broadcast", "owner"]
+__all__ = ["BOUNDARY", "Allocate", "arrange", "can_broadcast", "owner"]
 
 Array = npt.NDArray[Any]
+#: Memory of so many bytes.
+Allocate = Callable[[int], Array]
 BOUNDARY = 64  # bytes: a cache line, and the widest vector register
 
 
-def arrange(array: Array, layout: Layout | str) -> Array:
+def arrange(array: Array, layout: Layout | str, allocate: Allocate | None = None) -> Array:
     """A writable view, in memory of its own, with the values, shape and dtype of ``array`` and the ``layout``.
 
     - ``contiguous``: C order;
@@ -31,16 +34,16 @@ def arrange(array: Array, layout: Layout | str) -> Array:
     - ``broadcast``: stride 0 along axis 0;
     - ``misaligned``: contiguous, one element past a 64-byte boundary.
 
-    Arrays of rank 0 (and transposed ones of rank 1) have no other arrangement, except misaligned.
-    Raises ``ValueError`` for ``broadcast`` where the positions along axis 0 differ, and for an unknown layout.
+    ``allocate`` gives memory, from a 64-byte boundary on. Arrays of rank 0 (and transposed ones of rank 1) have no
+    other arrangement, except misaligned. Raises ``ValueError`` for ``broadcast`` where the positions along axis 0
+    differ, and for an unknown layout.
     """
-    if layout == "contiguous" or array.dtype.hasobject:
-        return np.array(array, order="C")
-    if layout == "transposed":
-        return np.array(array, order="F")
+    make = allocate or _fresh
+    if layout in ("contiguous", "transposed"):
+        return _filled(array, "F" if layout == "transposed" else "C", make)
     if layout not in _ARRANGEMENTS:
         raise ValueError(f"unknown layout {layout!r}: write one of contiguous, transposed, {', '.join(_ARRANGEMENTS)}")
-    return _ARRANGEMENTS[layout](array)
+    return _ARRANGEMENTS[layout](array, make)
 
 
 def can_broadcast(array: Array) -> bool:
@@ -58,38 +61,44 @@ def owner(view: Array) -> Array:
     return view
 
 
-def _sliced(array: Array) -> Array:
+def _filled(array: Array, order: Literal["C", "F"], allocate: Allocate) -> Array:
+    view: Array = np.ndarray(array.shape, array.dtype, allocate(array.nbytes), order=order)
+    view[...] = array
+    return view
+
+
+def _sliced(array: Array, allocate: Allocate) -> Array:
     if array.ndim == 0:
-        return np.array(array)
-    buffer = _garbage(2 * array.size, array.dtype).reshape(*array.shape[:-1], 2 * array.shape[-1])
+        return _filled(array, "C", allocate)
+    buffer = _garbage(2 * array.size, array.dtype, allocate).reshape(*array.shape[:-1], 2 * array.shape[-1])
     view = buffer[..., 1::2]
     view[...] = array
     return view
 
 
-def _reversed(array: Array) -> Array:
+def _reversed(array: Array, allocate: Allocate) -> Array:
     if array.ndim == 0:
-        return np.array(array)
-    buffer = _garbage(2 * array.size, array.dtype)
+        return _filled(array, "C", allocate)
+    buffer = _garbage(2 * array.size, array.dtype, allocate)
     view = np.flip(buffer[: array.size].reshape(array.shape))
     view[...] = array
     return view
 
 
-def _broadcast(array: Array) -> Array:
+def _broadcast(array: Array, allocate: Allocate) -> Array:
     if not can_broadcast(array):
         raise ValueError("layout broadcast needs logits that are equal at all positions along axis 0")
     if array.ndim == 0 or array.size == 0:
-        return np.array(array)
-    buffer = _garbage(array.size, array.dtype)
+        return _filled(array, "C", allocate)
+    buffer = _garbage(array.size, array.dtype, allocate)
     row = buffer[: array[0].size].reshape(array.shape[1:])
     row[...] = array[0]
     strides = (0, *row.strides)
     return np.ndarray(array.shape, array.dtype, buffer.view(np.uint8), strides=strides)
 
 
-def _misaligned(array: Array) -> Array:
-    buffer = _garbage(array.size + 2, array.dtype)
+def _misaligned(array: Array, allocate: Allocate) -> Array:
+    buffer = _garbage(array.size + 2, array.dtype, allocate)
     view = buffer[1 : 1 + array.size].reshape(array.shape)
     view[...] = array
     return view
@@ -98,11 +107,16 @@ def _misaligned(array: Array) -> Array:
 _ARRANGEMENTS = {"sliced": _sliced, "reversed": _reversed, "broadcast": _broadcast, "misaligned": _misaligned}
 
 
-def _garbage(count: int, dtype: np.dtype[Any]) -> Array:
-    """``count`` elements that spoil every sum and every maximum, from a 64-byte boundary on."""
-    raw = np.empty(count * dtype.itemsize + BOUNDARY, np.uint8)
+def _fresh(size: int) -> Array:
+    """``size`` bytes of new memory from a 64-byte boundary on."""
+    raw = np.empty(size + BOUNDARY, np.uint8)
     start = -raw.__array_interface__["data"][0] % BOUNDARY
-    buffer = raw[start : start + count * dtype.itemsize].view(dtype)
+    return raw[start : start + size]
+
+
+def _garbage(count: int, dtype: np.dtype[Any], allocate: Allocate) -> Array:
+    """``count`` elements that spoil every sum and every maximum."""
+    buffer = allocate(count * dtype.itemsize).view(dtype)
     buffer[0::2], buffer[1::2] = _extremes(dtype)
     return buffer
 

@@ -230,6 +230,23 @@ class ReusesItsOutput(Faulty):
         return self.output
 
 
+class ReturnsItsInput(Sound):
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return logits
+
+
+class ModifiesItsCopy(Sound):
+    """Its tensors are copies, and it writes into them."""
+
+    def tensor(self, array: Any) -> Any:
+        return array.copy() if isinstance(array, np.ndarray) else array
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        logits[...] = 0
+        targets.append(3)
+        return logits.sum()
+
+
 class Warns(Faulty):
     def fault(self, call: Call, logits: Any) -> Any:
         warnings.warn("implicit dimension", UserWarning, stacklevel=1)
@@ -276,6 +293,64 @@ class HasChildren(Sound):
 
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         return {"child": str(child.pid)}
+
+
+class HasDaemon(Sound):
+    """Starts a process that leaves the session, as a daemon does."""
+
+    def settings(self) -> dict[str, str]:
+        import subprocess
+
+        code = "import time; time.sleep(600)"
+        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        return {"daemon": str(child.pid)}
+
+
+class _Writes(Faulty):
+    """Writes to the pipe of the harness: the descriptor is on its command line."""
+
+    data = b""
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        arguments = Path("/proc/self/cmdline").read_bytes().split(b"\0")
+        os.write(int(arguments[arguments.index(b"conformance.worker.shim") + 2]), self.data)
+        return call.apply(self, logits)
+
+
+class WritesNonsense(_Writes):
+    data = b"\x03\0\0\0\0\0\0\0abc"
+
+
+class Forges(_Writes):
+    """A well-formed answer, to a nonce that it guessed."""
+
+    @property
+    def data(self) -> bytes:  # type: ignore[override]
+        from conformance.worker import wire
+
+        result = wire.Result("float64", (1, 3), bytes(24))
+        return wire.framed(wire.Answer(12345, {"value": result}))
+
+
+class AnswersTwice(Forges):
+    """Writes an answer of its own, besides the one that is due: after it, that one is the second."""
+
+    def fault(self, call: Call, logits: Any) -> Any:
+        import threading
+
+        value = call.apply(self, logits)
+        threading.Timer(0.05, lambda: super(AnswersTwice, self).fault(call, logits)).start()
+        time.sleep(0.2)
+        return value
+
+
+class RaisesSurrogates(Faulty):
+    def fault(self, call: Call, logits: Any) -> Any:
+        raise ValueError("\udc80 is lone")
+
+
+class NamesAPath(Sound):
+    profile = "../../mine"
 
 
 class FailsToImport(Sound):

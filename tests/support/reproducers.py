@@ -27,10 +27,9 @@ from conformance.model.wording import statement
 from conformance.places import CASES
 from conformance.profiles.profile import Defect
 from conformance.repro.script import reproducer
-from conformance.run.launch import subject_of
+from conformance.run.judged import OpenBackend
 from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
-from conformance.worker.worker import start
+from conformance.worker.session import InlineSession
 
 #: Backends whose scripts share a process: those of one framework's machinery.
 FAMILIES = {
@@ -72,16 +71,17 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     suite = load_suite((CASES,)).entries
     before = dict(os.environ)
     try:
-        description = start(spec, 1, None)
+        backend = OpenBackend(InlineSession(create(spec, 1), spec), spec)
     finally:
         os.environ.clear()
         os.environ.update(before)
-    subject = subject_of(spec, description)
+    description, subject = backend.description, backend.subject
     defects = [each for each in subject.profile.known if not each.modes or subject.id.mode in each.modes]
     transformed = any(check in identity_names() for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}
-    rows = [row for unit in judge_locally(create(spec, 1), plan, subject) for row in unit if row.verdict == "known"]
+    found = (backend.judge(portion.build()) for portion in plan.portions)
+    rows = [row for each in found for row in each.outcomes if row.verdict == "known"]
     return [Shown(row, reproducer(entries[row.case], row, description.sources, subject.id)) for row in rows]
 
 

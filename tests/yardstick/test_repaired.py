@@ -14,8 +14,7 @@ from conformance.cases.load import load_suite
 from conformance.judge.finding import Subject
 from conformance.model.records import Outcome
 from conformance.profiles.profile import Profile
-from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
+from conformance.run import judged as judging
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.registry import subject
@@ -37,8 +36,8 @@ def judged(tmp_path: Path) -> Any:
     def judge(cases: str, kind: type[Backend], *dtypes: str) -> list[Outcome]:
         file = tmp_path / "cases.yaml"
         file.write_text(f"theme: mended\ncases:\n{cases}", encoding="utf-8")
-        plan = Plan(load_suite([file]).entries, dtypes or None)
-        return [outcome for unit in judge_locally(kind(), plan, subject(kind)) for outcome in unit]
+        found = judging.judged(kind(), load_suite([file]).entries, dtypes=dtypes or None, subject=subject(kind))
+        return [outcome for unit in found for outcome in unit]
 
     return judge
 
@@ -209,12 +208,14 @@ REQUIRING = """
 def test_a_case_that_requires_what_a_profile_declares_unsupported_is_unsupported(tmp_path: Path) -> None:
     file = tmp_path / "cases.yaml"
     file.write_text(f"theme: mended\ncases:\n{REQUIRING}", encoding="utf-8")
-    plan = Plan(load_suite([file]).entries, ("float32",))
+    entries = load_suite([file]).entries
     without = Subject("without", profile=Profile(backend="without", features={"ignore_index": "unsupported"}))
-    found = [each for unit in judge_locally(Numpy(), plan, without) for each in unit]
+    found = [each for unit in judging.judged(Numpy(), entries, dtypes=("float32",), subject=without) for each in unit]
     assert [(each.reduction, each.verdict) for each in found] == [(r, "unsupported") for r in ("none", "sum", "mean")]
     assert found[0].detail == "ignore-index"
-    offered = [each for unit in judge_locally(Numpy(), plan, subject(Numpy)) for each in unit]
+    offered = [
+        each for unit in judging.judged(Numpy(), entries, dtypes=("float32",), subject=subject(Numpy)) for each in unit
+    ]
     assert {each.verdict for each in offered} == {"pass"}
 
 

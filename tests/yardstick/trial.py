@@ -16,8 +16,8 @@ from conformance.model.case import TRANSFORMS
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
+from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
-from conformance.worker.local import LocalJudge
 from tests.yardstick.registry import subject, title
 
 __all__ = ["ALL_DTYPES", "Kill", "Kind", "Trial", "every_kill", "first_kills", "quick_survivors", "unwanted"]
@@ -65,20 +65,20 @@ class Trial:
 
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
-        judges = [(kind, LocalJudge(kind(), subject(kind))) for kind in kinds]
+        opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
         for plan in self._plans:
             for number in range(len(plan)):
-                for kind, judge in judges:
-                    for unit in judge.judge(plan.chunk(number)):
+                for kind, backend in opened:
+                    for unit in backend.judge(plan.chunk(number)).units:
                         yield from ((kind, outcome) for outcome in unit)
 
     def kills(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """The first non-conformity of every backend that shows one; the backend is then left alone."""
-        alive = {kind: LocalJudge(kind(), subject(kind)) for kind in kinds}
+        alive = {kind: open_backend(kind(), subject=subject(kind)) for kind in kinds}
         for plan in self._plans:
             for number in range(len(plan)):
-                for kind, judge in list(alive.items()):
-                    units = judge.judge(plan.chunk(number))
+                for kind, backend in list(alive.items()):
+                    units = backend.judge(plan.chunk(number)).units
                     kill = next((o for unit in units for o in unit if o.verdict in NONCONFORMING), None)
                     if kill is not None:
                         del alive[kind]

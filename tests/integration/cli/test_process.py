@@ -272,5 +272,12 @@ class TestInterrupted:
             folder=tmp_path,
         )
         whole, resumed = outcomes(tmp_path / "whole"), outcomes(tmp_path / "out")
-        assert resumed[: len(done)] == done and resumed == whole and len({each["case"] for each in whole}) == self.COUNT
+        kept = [each for each in done if each["case"] != done[-1]["case"]]  # the last unit may be in part: it is redone
+        assert resumed[: len(kept)] == kept and len({each["case"] for each in whole}) == self.COUNT
+        assert _any_order(resumed) == _any_order(whole)
         refused(process("run", "--resume", "out", folder=tmp_path), 2, "is complete")
+
+
+def _any_order(outcomes: list[Any]) -> list[str]:
+    """Tasks end in any order: the file holds the same, but not in the same order."""
+    return sorted(json.dumps(each, sort_keys=True) for each in outcomes)

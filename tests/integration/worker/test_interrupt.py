@@ -14,16 +14,15 @@ import pytest
 PROGRAM = """
 import signal
 import sys
-from conformance.worker.executor import Limits, Session, Started, Work, drive
-from test_executor import requests
+from conformance.worker.session import Limits, Session
+from test_session import requests
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
     try:
-        session = Session("Sleeps", creator="tests.support.fake_backends:create", limits=Limits(call=600))
-        for event in drive([Work(session, requests(3, 0))], 1):
-            if isinstance(event, Started):
-                print(event.description.pid, flush=True)
+        with Session("Sleeps", creator="tests.support.fake_backends:create", limits=Limits(call=600)) as session:
+            print(session.describe().pid, flush=True)
+            session.run(requests(3, 0))
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(5)

@@ -12,8 +12,7 @@ from conformance.cases.load import load_suite
 from conformance.model.records import Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Declared
-from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
+from conformance.run.judged import judged
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.registry import subject
 
@@ -72,5 +71,5 @@ def test_a_policy_that_excuses_alone_is_named(tmp_path: Path) -> None:
 def _values(folder: Path, kind: type[Kernel], case: str) -> list[Outcome]:
     file = folder / "cases.yaml"
     file.write_text(case, encoding="utf-8")
-    plan = Plan(load_suite([file]).entries)
-    return [each for unit in judge_locally(kind(), plan, subject(kind)) for each in unit if each.check == "value"]
+    found = judged(kind(), load_suite([file]).entries, subject=subject(kind))
+    return [each for unit in found for each in unit if each.check == "value"]

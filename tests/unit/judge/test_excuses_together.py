@@ -10,8 +10,7 @@ from conformance.backends.numpy import Numpy
 from conformance.cases.load import load_suite
 from conformance.judge.finding import Subject
 from conformance.profiles.profile import Declared, Profile
-from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
+from conformance.run.judged import judged
 
 CASE = """\
 theme: excuses
@@ -42,11 +41,9 @@ def verdict(tmp_path: Path, **policies: str) -> str:
         name.replace("_", "-"): Declared(value=value, documentation="undocumented") for name, value in policies.items()
     }
     subject = Subject("it", profile=Profile(backend="it", policies=declared))
-    plan = Plan(load_suite([file]).entries, ("float32",))
-    [found] = {
-        o.verdict for unit in judge_locally(NanForBadLabels(), plan, subject) for o in unit if o.check == "value"
-    }
-    return found
+    found = judged(NanForBadLabels(), load_suite([file]).entries, dtypes=("float32",), subject=subject)
+    (verdict,) = {each.verdict for unit in found for each in unit if each.check == "value"}
+    return verdict
 
 
 def test_a_policy_that_raises_the_question_and_one_that_answers_it_excuse_together(tmp_path: Path) -> None:
@@ -75,6 +72,6 @@ def test_an_ignored_label_beyond_the_classes_stays_ignored_beside_a_bad_one(tmp_
     file.write_text(BESIDE, encoding="utf-8")
     declared = {"label-out-of-range": Declared(value="nan", documentation="undocumented")}
     subject = Subject("it", profile=Profile(backend="it", policies=declared))
-    plan = Plan(load_suite([file]).entries, ("float32",))
-    outcomes = [each for unit in judge_locally(NanForMinusOne(), plan, subject) for each in unit]
+    found = judged(NanForMinusOne(), load_suite([file]).entries, dtypes=("float32",), subject=subject)
+    outcomes = [each for unit in found for each in unit]
     assert {each.verdict for each in outcomes if each.check == "error"} == {"deviation"}

@@ -20,8 +20,7 @@ from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
-from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
+from conformance.run.judged import judged
 from tests.yardstick.exact import Exact
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,8 +31,7 @@ SUITE = load_suite([ROOT / "cases"]).entries
 def rows(kind: type[Backend], cases: str, *, dtype: Any = "float32", profile: Profile = UNDECLARED) -> list[Outcome]:
     """The outcomes of the check ``policy`` for the cases whose ids hold one of the words."""
     entries = select(SUITE, expression=cases, dtypes=(dtype,))
-    plan = Plan(entries, (dtype,), identities=False)
-    found = judge_locally(kind(), plan, Subject("mine", profile=profile))
+    found = judged(kind(), entries, dtypes=(dtype,), identities=False, subject=Subject("mine", profile=profile))
     return [outcome for unit in found for outcome in unit if outcome.check == "policy"]
 
 
@@ -86,7 +84,7 @@ def test_integer_logits_are_refused_or_promoted_to_the_right_result(
 ) -> None:
     entries = select(SUITE, expression="logits-of-type-int64-softmax", dtypes=("float32",))
     subject = Subject("mine", profile=declaring("integer-logits", value))
-    (found,) = judge_locally(kind(), Plan(entries, ("float32",), identities=False), subject)
+    (found,) = judged(kind(), entries, dtypes=("float32",), identities=False, subject=subject)
     by_check = {outcome.check: outcome for outcome in found}
     assert by_check["error"].verdict == verdict
     assert by_check["policy"].observed == (seen or ["other"])
@@ -148,7 +146,7 @@ class Constant(Numpy):
 def test_the_gradient_of_a_loss_that_a_mask_makes_infinite_is_not_judged(kind: type[Backend]) -> None:
     (entry,) = select(SUITE, expression="label-of-a-masked-class", dtypes=("float32",))
     asked = replace(entry, case=msgspec.structs.replace(entry.case, upstream=None))
-    (found,) = judge_locally(kind(), Plan([asked], ("float32",)), Subject("mine", profile=NUMPY))
+    (found,) = judged(kind(), [asked], dtypes=("float32",), subject=Subject("mine", profile=NUMPY))
     assert {outcome.verdict for outcome in found} == {"pass"}
     assert {outcome.check for outcome in found} >= {"value", "gradient"}
 
@@ -162,7 +160,7 @@ class Unmasked(Numpy):
 
 def test_a_backend_whose_method_names_no_mask_is_not_asked() -> None:
     entries = select(SUITE, expression="masked-classes-of-softmax", dtypes=("float32",))
-    (found,) = judge_locally(Unmasked(), Plan(entries, ("float32",)), Subject("mine", profile=NUMPY))
+    (found,) = judged(Unmasked(), entries, dtypes=("float32",), subject=Subject("mine", profile=NUMPY))
     assert {outcome.verdict for outcome in found} == {"unsupported"}
 
 

@@ -17,8 +17,8 @@ from conformance.model.case import TRANSFORMS
 from conformance.model.errors import CaseError
 from conformance.model.records import Outcome
 from conformance.profiles.profile import Declared, Profile
+from conformance.run.judged import judged
 from conformance.run.plan import Plan
-from conformance.worker.local import judge_locally
 from tests.yardstick.kernel import Kernel
 
 CASE = """
@@ -46,7 +46,7 @@ def entries(tmp_path: Path, more: str = ALL) -> list[Entry]:
 def outcomes(tmp_path: Path, backend: Kernel, more: str = ALL, **policies: str) -> list[Outcome]:
     declared = {name: Declared(value=value, documentation="undocumented") for name, value in policies.items()}
     subject = Subject("kernel", profile=Profile(backend="kernel", policies=declared))
-    found = judge_locally(backend, Plan(entries(tmp_path, more)), subject)
+    found = judged(backend, entries(tmp_path, more), subject=subject)
     return [outcome for unit in found for outcome in unit if outcome.check in TRANSFORMS]
 
 

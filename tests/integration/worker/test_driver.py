@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 
-from conformance.worker import worker
-from conformance.worker.evaluation import Evaluator, same_bits
 from conformance.worker.exchange import Observation, Request
+from conformance.worker.session import InlineSession
 from tests.support import fake_backends
 
 
@@ -23,14 +20,8 @@ def request(key: int = 1, first: float = fake_backends.TRIGGER, **changes: Any) 
 
 
 def observe(name: str, sent: Request | None = None) -> Observation:
-    return Evaluator(fake_backends.create(name, 1)).observe(request() if sent is None else sent)
-
-
-@pytest.fixture
-def started() -> Iterator[None]:
-    worker.start("Derived", 1, None, creator="tests.support.fake_backends:create")
-    yield
-    worker._state.clear()
+    (seen,) = InlineSession(fake_backends.create(name, 1)).run([request() if sent is None else sent])
+    return seen
 
 
 def test_value_gradient_and_repeat() -> None:
@@ -39,7 +30,7 @@ def test_value_gradient_and_repeat() -> None:
     assert (
         seen.value is not None
         and seen.value_with_gradient is not None
-        and same_bits(seen.value, seen.value_with_gradient)
+        and seen.value.tobytes() == seen.value_with_gradient.tobytes()
     )
     assert seen.gradient is not None and np.abs(seen.gradient).max() < 1e-12
     assert (seen.repeatable, seen.modified, seen.warnings) == (True, (), ())
@@ -118,10 +109,10 @@ def test_failing_gradients_leave_the_value() -> None:
 
 def test_modified_inputs_are_named_and_do_not_spoil_the_next_request() -> None:
     sent = request()
-    evaluator = Evaluator(fake_backends.create("Modifies", 1))
-    first, second = evaluator.observe(sent), evaluator.observe(sent)
+    session = InlineSession(fake_backends.create("Modifies", 1))
+    first, second = session.run([sent, sent])
     assert first.modified == second.modified == ("logits",)
-    assert first.value is not None and second.value is not None and same_bits(first.value, second.value)
+    assert first.value is not None and second.value is not None and first.value.tobytes() == second.value.tobytes()
     targets = {"targets": np.array([1, 2])}
     seen = observe("ModifiesTargets", request(operation="cross_entropy", operands=targets, options=()))
     assert seen.modified == ("targets",) and targets["targets"].tolist() == [1, 2]
@@ -145,30 +136,32 @@ def test_python_operands_are_handed_over_as_they_are() -> None:
     assert seen.failure is not None and seen.failure.type == "TypeError"
 
 
-def test_same_bits() -> None:
-    nan = np.array([np.nan])
-    assert same_bits(nan, nan.copy()) and not same_bits(np.array(0.0), np.array(-0.0))
-    assert not same_bits(np.zeros(2), np.zeros((2, 1))) and not same_bits(np.zeros(2), np.zeros(2, np.float32))
-    large = np.zeros((300, 300), ml_dtypes.bfloat16)
-    assert same_bits(large, large.T) and not same_bits(large, large + 1)
-
-
-@pytest.mark.usefixtures("started")
 def test_description() -> None:
-    description = worker.describe()
+    description = InlineSession(fake_backends.create("Derived", 1)).describe()
     assert (description.name, description.framework, description.versions) == ("Derived", "numpy", {"fake": "1.0"})
-    assert (description.device, description.mode, description.overridden) == ("cpu", "eager", ("softmax",))
+    assert (description.device, description.mode) == ("cpu", "eager")
     source = description.sources["softmax"]
     assert source.file == "tests/support/fake_backends.py" and source.line > 1
     assert source.text.startswith("def softmax(self") and "super()" in source.text
 
 
-@pytest.mark.usefixtures("started")
-def test_perform_keeps_the_order() -> None:
-    seen = worker.perform([request(key) for key in (5, 3, 4)])
+def test_observations_keep_the_order_of_their_requests() -> None:
+    seen = InlineSession(fake_backends.create("Sound", 1)).run([request(key, repeat=key == 3) for key in (5, 3, 4)])
     assert [each.key for each in seen] == [5, 3, 4]
+    assert [each.repeatable for each in seen] == [None, True, None]
 
 
-def test_perform_needs_a_backend() -> None:
-    with pytest.raises(RuntimeError, match="call start first"):
-        worker.perform([])
+def test_a_result_that_lies_in_its_input_is_no_overwritten_result() -> None:
+    session = InlineSession(fake_backends.create("ReturnsItsInput", 1))
+    for _ in range(5):
+        assert all(each.modified == () for each in session.run([request(key, float(key)) for key in range(3)]))
+
+
+def test_an_overwritten_result_is_seen_by_the_driver() -> None:
+    seen = InlineSession(fake_backends.create("ReusesItsOutput", 1)).run([request(1), request(2)])
+    assert [each.modified for each in seen] == [(), ("the result of an earlier call",)]
+
+
+def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
+    seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
+    assert seen.modified == ("logits", "targets")

@@ -1,0 +1,25 @@
+"""Executors: where tasks are done. An executor promises nothing of their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from conformance.run.executors.inline import InlineExecutor
+from conformance.run.executors.local import LocalExecutor
+from conformance.run.tasks import Done, Task, Terms, Unavailable
+
+__all__ = ["Executor", "InlineExecutor", "LocalExecutor", "executor_for"]
+
+
+class Executor(Protocol):
+    """Does tasks, somewhere."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
+        """What comes of each task, as it comes. Closing the iterator, or an exception in it, ends all work."""
+        ...
+
+
+def executor_for(jobs: int, terms: Terms) -> Executor:
+    """One that does ``jobs`` tasks at a time on this machine."""
+    return InlineExecutor(terms) if jobs == 1 else LocalExecutor(jobs, terms)

@@ -1,0 +1,196 @@
+"""The one way from a backend and cases to judged outcomes, for runs, explanations, scripts and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from conformance.judge.finding import Subject, outcome
+from conformance.judge.judge import Judge
+from conformance.model.records import BackendId, BackendRecord, Outcome, SourceRecord
+from conformance.places import PROFILES
+from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.profiles.register import apply_register, entries_for
+from conformance.run.judging import judge_chunk
+from conformance.run.plan import Chunk, Plan, Skip
+from conformance.run.plan import Limits as Budget
+from conformance.worker.exchange import Description, Observation
+from conformance.worker.find import find_backends
+from conformance.worker.session import InlineSession, Limits, Session
+
+if TYPE_CHECKING:
+    from conformance.backends.contract import Backend
+    from conformance.cases.load import Entry
+
+__all__ = ["Judged", "OpenBackend", "judged", "open_backend", "profile_of", "subject_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A chunk with all that came of it.
+
+    ``units`` holds the outcomes of each case, dtype and layout; ``left_out`` those that say of a case and dtype why it
+    was not asked.
+    """
+
+    chunk: Chunk
+    observations: Sequence[Observation]
+    units: list[list[Outcome]]
+    left_out: list[Outcome]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes, unit by unit."""
+        return [*(each for unit in self.units for each in unit), *self.left_out]
+
+
+class OpenBackend:
+    """A backend that can be asked, and what it is judged as.
+
+    ``subject`` is worked out from the backend's description unless it is given. Close it, or use it in a ``with``.
+    """
+
+    def __init__(self, session: Session | InlineSession, name: str, subject: Subject | None = None) -> None:
+        self._session = session
+        self._name = name
+        self._subject = subject
+        self._judge: Judge | None = None
+
+    def __enter__(self) -> OpenBackend:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def description(self) -> Description:
+        """What the backend says of itself. Raises BackendUnavailable where it cannot be started."""
+        return self._session.describe()
+
+    @property
+    def subject(self) -> Subject:
+        """What it is judged as. Raises BackendUnavailable."""
+        if self._subject is None:
+            self._subject = subject_of(self._name, self.description)
+        return self._subject
+
+    @property
+    def record(self) -> BackendRecord:
+        """What a run's file says of it. Raises BackendUnavailable."""
+        subject, description = self.subject, self.description
+        return BackendRecord(
+            name=subject.name,
+            id=subject.id,
+            profile=description.profile,
+            versions=description.versions,
+            settings=description.settings,
+            sources={
+                name: SourceRecord(file=each.file, line=each.line, text=each.text)
+                for name, each in description.sources.items()
+            },
+            policies=subject.profile.declarations(subject.id.device, subject.id.mode),
+        )
+
+    def judge(self, chunk: Chunk) -> Judged:
+        """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
+        if self._judge is None:
+            self._judge = Judge(self.subject)
+        subject = self.subject
+        register = entries_for(subject)
+        observations = self._session.run(chunk.requests)
+        units: list[list[Outcome]] = []
+        for findings in judge_chunk(chunk, self._judge, observations):
+            if findings:
+                unit = [outcome(each, subject, chunk.themes[each.problem.case.id]) for each in findings]
+                foreign = unit[0].op in subject.overridden
+                units.append(unit if foreign else apply_register(register, unit))
+        return Judged(chunk, observations, units, [_left_out(skip, subject) for skip in chunk.skips])
+
+    def launch(self) -> None:
+        """Start it without waiting for it."""
+        if isinstance(self._session, Session):
+            self._session.launch()
+
+    def close(self) -> None:
+        """End its process."""
+        self._session.close()
+
+
+def open_backend(
+    backend: Any,
+    *,
+    threads: int = 1,
+    limits: Limits | None = None,
+    cache: Path | None = None,
+    subject: Subject | None = None,
+) -> OpenBackend:
+    """A backend ready to be asked: what a spec names, or discovery has found, in a process of its own; or an instance.
+
+    An instance is asked in this very process, where nothing guards against one that hangs or crashes. Raises
+    BackendUnavailable for a spec that names nothing; imports no framework.
+    """
+    if isinstance(backend, str):
+        (backend,) = find_backends((backend,))
+    spec: str | None = getattr(backend, "spec", None)
+    if spec is not None:  # found, and not yet imported
+        return OpenBackend(Session(spec, threads=threads, limits=limits, cache=cache), backend.name, subject)
+    name = type(backend).__name__
+    return OpenBackend(InlineSession(backend, name), name, subject)
+
+
+def judged(
+    backend: str | Backend | Any,
+    cases: Sequence[Entry],
+    *,
+    dtypes: Collection[str] | None = None,
+    identities: bool = True,
+    budget: Budget | None = None,
+    threads: int = 1,
+    limits: Limits | None = None,
+    subject: Subject | None = None,
+) -> Iterator[list[Outcome]]:
+    """The outcomes of each unit: ask ``backend`` (a spec, what discovery found, or an instance) about ``cases``.
+
+    Lazy by chunk: whoever has seen enough stops. ``dtypes`` narrows those of the cases; ``identities`` also makes the
+    transformed calls; cases beyond ``budget`` are left out, with an outcome that says so. Raises BackendUnavailable.
+    """
+    plan = Plan(cases, dtypes, identities, budget)
+    with open_backend(backend, threads=threads, limits=limits, subject=subject) as opened:
+        for portion in plan.portions:
+            found = opened.judge(portion.build())
+            yield from found.units
+            yield from ([each] for each in found.left_out)
+
+
+def subject_of(name: str, description: Description) -> Subject:
+    """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
+    sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
+    version = next(iter(description.versions.values()), "")
+    identity = BackendId.of_mode(name, description.framework, version, description.device, description.mode)
+    return Subject(name, identity, profile_of(description.profile), sources, frozenset(description.foreign))
+
+
+def profile_of(name: str) -> Profile:
+    """The profile of that name; for a name that is none, one that declares nothing."""
+    file = PROFILES / f"{name}.yaml"
+    return load_profile(file) if name and file.is_file() else UNDECLARED
+
+
+def _left_out(skip: Skip, subject: Subject) -> Outcome:
+    return Outcome(
+        case=skip.entry.case.id,
+        theme=skip.entry.theme,
+        backend=subject.name,
+        dtype=skip.dtype,
+        layout="contiguous",
+        op=skip.entry.case.op,
+        check="value",
+        verdict="not run",
+        reason="left-out",
+        detail=skip.reason,
+    )

@@ -1,0 +1,86 @@
+"""From the answers to a chunk's requests to the findings of each of its units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conformance.judge.finding import Finding
+from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
+from conformance.judge.judge import Judge
+from conformance.judge.requirements import as_unsupported, lacking
+from conformance.judge.transforms import judge_transform
+from conformance.numerics.formats import Float64Array
+from conformance.run.plan import Chunk, Group
+from conformance.worker.exchange import Observation
+
+__all__ = ["judge_chunk"]
+
+
+def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:
+    """The findings of each unit of a chunk, in the chunk's order."""
+    by_problem: dict[int, list[Finding]] = {id(unit.problem): [] for unit in chunk.units}
+    for unit, reduction, place in chunk.raising:
+        found = judge.raising(unit, reduction, answers[place])
+        by_problem[id(unit.problem)] += found
+        by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, answers[place], found)
+    values: dict[tuple[int, int, str], Finding] = {}
+    for group in chunk.groups:
+        for reduction, places in group.places.items():
+            seen = [answers[place] for place in places]
+            blockwise = judge.block(group.prepared, group.units, reduction, seen)
+            for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
+                by_problem[id(unit.problem)] += findings
+                by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, seen[index], findings)
+                for finding in findings:
+                    if finding.check == "value":
+                        values[(id(group), index, reduction)] = finding
+        _add_sums(group, judge, answers, by_problem)
+    _add_identities(chunk, judge, answers, values, by_problem)
+    for asked, place in chunk.transforms:
+        others = by_problem[id(asked.unit.problem)]
+        others += judge_transform(judge, asked, answers[place], others)
+    for unit in chunk.units:
+        findings = by_problem[id(unit.problem)]
+        feature = lacking(unit.problem.case, judge.subject.profile)
+        if findings and feature is not None:
+            by_problem[id(unit.problem)] = as_unsupported(findings, feature)
+    return list(by_problem.values())
+
+
+def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:
+    operation = group.units[0].problem.operation
+    if operation not in ("softmax", "cross_entropy") or "none" not in group.places:
+        return
+    letter = judge.subject.profile.declared_class(operation, group.prepared.dtype)
+    for index, (unit, place) in enumerate(zip(group.units, group.places["none"], strict=True)):
+        findings = by_problem[id(unit.problem)]
+        if any(found.verdict == "deviation" and found.reduction == "none" for found in findings):
+            continue  # another class axis, a loss that a policy set, or targets that were taken to sum to 1
+        finding = judge_sums(unit.resolution.problem, answers[place], Side(group.prepared, index), letter)
+        if finding is not None:
+            findings.append(finding)
+
+
+def _add_identities(
+    chunk: Chunk,
+    judge: Judge,
+    answers: Sequence[Observation],
+    values: dict[tuple[int, int, str], Finding],
+    by_problem: dict[int, list[Finding]],
+) -> None:
+    flats: dict[tuple[int, int, str], Float64Array | None] = {}
+    for identity in chunk.identities:
+        group, index, reduction = identity.group, identity.index, identity.derived.reduction
+        if reduction not in group.places:
+            continue
+        key = (id(group), index, reduction)
+        unit = group.units[index]
+        if key not in flats:
+            flats[key] = flat_value(unit.resolution.problem, answers[group.places[reduction][index]])
+        sides = (Side(group.prepared, index), identity.other)
+        letter = judge.subject.profile.declared_class(unit.problem.operation, group.prepared.dtype)
+        finding = judge_identity(
+            identity.derived, unit.problem, values.get(key), flats[key], answers[identity.place], sides, letter
+        )
+        if finding is not None:
+            by_problem[id(unit.problem)].append(finding)

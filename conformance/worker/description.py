@@ -1,0 +1,119 @@
+"""What the driver makes of a backend's own description: it reads the code itself, and finds out whose it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from conformance.model.case import OPERATIONS
+from conformance.model.errors import BackendUnavailable
+from conformance.worker import wire
+from conformance.worker.exchange import Description, Source
+from conformance.worker.paths import display_path
+
+__all__ = ["description_of"]
+
+#: Methods through which every operation's result goes.
+_AROUND = ("evaluate", "differentiate")
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def description_of(spec: str, said: wire.Described, pid: int) -> Description:
+    """The backend; raises BackendUnavailable for a profile that is not the name of one."""
+    if said.profile and not _PROFILE.fullmatch(said.profile):
+        raise BackendUnavailable(
+            f"backend {spec!r} names the profile {wire.clean(said.profile, 80)!r}",
+            hint="let `profile` be the name of a profile, as its file is called, without folder and ending",
+        )
+    foreign = tuple(_foreign(said))
+    ours = [each for each in said.classes if _is_ours(each.file)]
+    return Description(
+        name=spec,
+        framework=wire.clean(said.framework),
+        versions={wire.clean(name): _version(name, version) for name, version in said.versions.items()},
+        device=wire.clean(said.device),
+        mode=wire.clean(said.mode),
+        settings={wire.clean(name): wire.clean(value) for name, value in said.settings.items()},
+        sources={name: _source(said.methods.get(name)) for name in OPERATIONS} | _class_sources(said.classes),
+        overridden=tuple(
+            name for name in foreign if any(name in each.defines for each in ours) or name == "nll_loss_of_log_softmax"
+        )
+        if ours
+        else (),
+        foreign=foreign,
+        profile=said.profile,
+        pid=pid,
+    )
+
+
+def _foreign(said: wire.Described) -> Iterable[str]:
+    """The operations whose result does not come from the suite's own code alone, whatever it inherits."""
+
+    def is_ours(name: str) -> bool:
+        place = said.methods.get(name)
+        return place is not None and _is_ours(place.file)
+
+    around = all(map(is_ours, _AROUND))
+    for name in OPERATIONS:
+        parts = (name, "nll_loss", "log_softmax") if name == "nll_loss_of_log_softmax" else (name,)
+        if not (around and all(map(is_ours, parts))):
+            yield name
+
+
+def _is_ours(file: str) -> bool:
+    """Whether a file is one of the suite's own adapters, or of what they are built on."""
+    from conformance.backends import contract
+
+    folder = Path(contract.__file__).resolve().parent
+    return bool(file) and Path(file).resolve().is_relative_to(folder)
+
+
+def _version(distribution: str, said: str) -> str:
+    """The installed version, where there is a distribution of that name; else what the backend says."""
+    try:
+        return metadata.version(distribution)
+    except Exception:
+        return wire.clean(said)
+
+
+@cache
+def _lines(file: str) -> tuple[str, ...]:
+    try:
+        return tuple(Path(file).read_text(encoding="utf-8").splitlines(keepends=True))
+    except (OSError, UnicodeDecodeError, ValueError):
+        return ()
+
+
+def _source(place: wire.CodePlace | None) -> Source:
+    """The text of the function that begins there."""
+    if place is None or not (lines := _lines(place.file)[max(place.line - 1, 0) :]):
+        return Source("", 0, "")
+    try:
+        block = inspect.getblock(lines)
+    except Exception:
+        block = lines[:1]
+    return Source(display_path(place.file), place.line, textwrap.dedent("".join(block)))
+
+
+def _class_sources(classes: Iterable[wire.ClassPlace]) -> dict[str, Source]:
+    """``class NAME`` to the class's line and its module's text, most derived first: what an adapter is made of.
+
+    The text of a module that holds several of them stands at the first one only.
+    """
+    found: dict[str, Source] = {}
+    seen: set[str] = set()
+    for each in classes:
+        lines = _lines(each.file)
+        begins = re.compile(rf"\s*class\s+{re.escape(each.name.rpartition('.')[2])}\b")
+        line = next((number for number, text in enumerate(lines, 1) if begins.match(text)), 0)
+        if not line:
+            continue
+        text = "" if each.file in seen else "".join(lines)
+        seen.add(each.file)
+        found[f"class {wire.clean(each.name)}"] = Source(display_path(each.file), line, text)
+    return found

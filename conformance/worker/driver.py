@@ -1,0 +1,324 @@
+"""The driver's side of the border: it lays out the inputs, sends the calls, and finds out by itself what came of them.
+
+Whether inputs were modified, whether a call repeats its bits, and whether an earlier result was overwritten is compared
+here, on the driver's own memory; a backend's process only makes calls.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from conformance.worker import wire
+from conformance.worker.exchange import Array, Failure, Observation, Request
+from conformance.worker.memory import Placed, Region, place, room_for
+from conformance.worker.paths import display_place
+
+__all__ = ["EARLIER", "Asked", "Died", "Driver", "Seen", "failure_of"]
+
+EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
+BATCH = 256  # calls in a batch at most
+BATCH_BYTES = 4 << 20  # unless one call alone needs more
+REGIONS = 3  # in rotation: a result that lies in its own input must not change before it is read once more
+MOST_WARNINGS = 20
+KEPT = 4096  # elements: above this, a value is not read once more
+RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
+
+
+class Died(Exception):
+    """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.message)
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A request in the form in which it is sent; ``place`` is that of its observation."""
+
+    place: int
+    request: Request
+
+
+@dataclass(eq=False)
+class Seen:
+    """What came of a call: its answer, or why there is none, and what it changed that is not its own."""
+
+    asked: Asked
+    answer: wire.Answer | None = None
+    failure: Failure | None = None
+    modified: list[str] = field(default_factory=list)
+
+
+class Driver:
+    """Turns requests into observations; ``compiles`` is what the backend says of itself.
+
+    One after the other: a batch is sent, answered, and looked at before the next. Of a batch that kills the backend
+    every call is tried alone, so that the culprit's observation says what happened, and no other request is touched.
+    """
+
+    def __init__(self, *, shared: bool) -> None:
+        self.regions = [Region(shared=shared) for _ in range(REGIONS)]
+        self.compiles = False
+        self._turn = 0
+        self._kept: tuple[int, wire.Result] | None = None  # the value that the backend keeps, and its nonce
+
+    # -- what a kind of driver does in its own way --------------------------------------------------------------------
+
+    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+        """An answer to each call, in order. Raises Died."""
+        raise NotImplementedError
+
+    def _replace(self) -> None:
+        """The backend has died: make room for a new one."""
+
+    def _ensure(self) -> Failure | None:
+        """Have a backend to send to, or say why there is none."""
+        return None
+
+    def _watchdog(self, *, alone: bool) -> float:
+        return 0.0
+
+    # -- observing ----------------------------------------------------------------------------------------------------
+
+    def run(self, requests: Iterable[Request]) -> list[Observation]:
+        """One observation for each request, in their order."""
+        asked = [Asked(place, self._first(request)) for place, request in enumerate(requests)]
+        found: list[Seen] = []
+        for each in self._answered(asked):
+            found.append(each)
+        found.sort(key=lambda each: each.asked.place)
+        again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
+        repeats: dict[int, bool] = {}
+        for each in self._answered(again):
+            if each.failure is not None and each.failure.kind == "not run":
+                continue
+            first = found[each.asked.place]
+            first.modified += (name for name in each.modified if name not in first.modified)
+            repeats[each.asked.place] = _agrees(first, each)
+            _add_time(first, each)
+            if each.failure is not None:  # it was killed by the very same call
+                first.failure = each.failure
+        return [self._observation(each, repeats.get(each.asked.place)) for each in found]
+
+    def _first(self, request: Request) -> Request:
+        if request.upstream is not None and request.only_value and not self.compiles:
+            return msgspec.structs.replace(request, upstream=None)
+        return request
+
+    def _again(self, seen: Seen) -> Asked | None:
+        """The call once more, on inputs of its own: of value and gradient only where one function gives both."""
+        request, answer = seen.asked.request, seen.answer
+        if not request.repeat or answer is None or answer.failure is not None or not answer.results:
+            return None
+        if not request.transform and not (self.compiles and "gradient" in answer.results):
+            request = msgspec.structs.replace(request, upstream=None)
+        return Asked(seen.asked.place, request)
+
+    def _answered(self, asked: Sequence[Asked]) -> Iterator[Seen]:
+        for batch in _batches(asked):
+            if (gone := self._ensure()) is not None:
+                yield from (Seen(each, failure=gone) for each in batch)
+                continue
+            try:
+                answered = self._sent(batch, alone=len(batch) == 1)
+            except Died as death:
+                self._lost()
+                if len(batch) == 1:
+                    answered = [Seen(batch[0], failure=death.failure)]
+                else:
+                    answered = [self._alone(each) for each in batch]
+            yield from answered
+
+    def _alone(self, asked: Asked) -> Seen:
+        if (gone := self._ensure()) is not None:
+            return Seen(asked, failure=gone)
+        try:
+            (seen,) = self._sent([asked], alone=True)
+        except Died as death:
+            self._lost()
+            return Seen(asked, failure=death.failure)
+        return seen
+
+    def _lost(self) -> None:
+        self._kept = None
+        self._replace()
+
+    def _sent(self, batch: Sequence[Asked], *, alone: bool) -> list[Seen]:
+        self._turn = (self._turn + 1) % REGIONS
+        region = self.regions[self._turn]
+        region.begin(sum(room_for(each.request) for each in batch))
+        found = [Seen(each) for each in batch]
+        placed: list[tuple[Seen, Placed]] = []
+        earlier = self._kept[0] if self._kept else 0
+        for seen in found:
+            nonce = secrets.randbits(63) | 1
+            try:
+                placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
+            except ValueError as error:
+                seen.failure = Failure("adapter", type(error).__name__, str(error))
+                continue
+            earlier = nonce
+        if not placed:
+            return found
+        before = region.memory[: region.used]
+        size = len(region.memory)
+        order = wire.Batch(self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone))
+        answers = self._perform(order, region)
+        for seen, each in placed:
+            seen.answer = answer = next(answers)
+            _check(answer, each.call.nonce)
+            self._look(seen, each)
+        for _ in answers:  # nothing: whoever performs has then seen to it that nothing more comes
+            pass
+        if region.memory[: region.used] != before:
+            for seen, each in placed:
+                for name, (start, end) in each.spans.items():
+                    if region.memory[start:end] != before[start:end] and name not in seen.modified:
+                        seen.modified.append(name)
+        for seen, each in placed:
+            seen.modified.sort(key=lambda name: (*each.spans, *each.plain, EARLIER).index(name))
+        return found
+
+    def _look(self, seen: Seen, placed: Placed) -> None:
+        """What the backend's copies of the inputs and its earlier value show."""
+        answer = seen.answer
+        assert answer is not None
+        for name, copy in answer.inputs.items():
+            if name in placed.plain:
+                if copy != placed.plain[name]:
+                    seen.modified.append(name)
+            elif name in placed.spans and (not isinstance(copy, wire.Result) or _differs(copy, seen, name)):
+                seen.modified.append(name)
+        if self._kept is not None and self._kept[0] == placed.call.earlier and answer.earlier != self._kept[1]:
+            seen.modified.append(EARLIER)
+        value = answer.results.get("value")
+        keeps = value is not None and not placed.call.transform
+        if keeps and self.compiles and placed.call.upstream is not None:
+            keeps = answer.gradient_failure is not None
+        if keeps and value is not None and math.prod(value.shape) <= KEPT:
+            self._kept = (answer.nonce, value)
+        else:
+            self._kept = None
+
+    def _observation(self, seen: Seen, repeatable: bool | None) -> Observation:
+        request, answer = seen.asked.request, seen.answer
+        if seen.failure is not None or answer is None:
+            return Observation(request.key, failure=seen.failure, modified=tuple(seen.modified))
+        arrays = {name: _array(result) for name, result in answer.results.items()}
+        late = answer.gradient_failure
+        if request.only_value:
+            arrays.pop("gradient", None)
+            late = None
+        return Observation(
+            request.key,
+            **arrays,
+            failure=failure_of(answer.failure),
+            gradient_failure=failure_of(late),
+            warnings=tuple(map(wire.clean, answer.warnings[:MOST_WARNINGS])),
+            modified=tuple(seen.modified),
+            repeatable=repeatable,
+            seconds=answer.nanoseconds * 1e-9,
+        )
+
+    def close(self) -> None:
+        """Give the memory back."""
+        for each in self.regions:
+            each.close()
+
+
+def failure_of(fault: wire.Fault | None) -> Failure | None:
+    """A fault as the driver speaks of it: cut, and with its place as it is shown."""
+    if fault is None:
+        return None
+    where = display_place(wire.clean(fault.file, 4000), fault.line)
+    return Failure(fault.kind, wire.clean(fault.type), wire.clean(fault.message), where)
+
+
+def _batches(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
+    batch: list[Asked] = []
+    size = 0
+    for each in asked:
+        batch.append(each)
+        size += room_for(each.request)
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _agrees(first: Seen, again: Seen) -> bool:
+    """Whether the second call gave the bits of the first, in all that it was to give again."""
+    if first.answer is None or again.answer is None or again.answer.failure is not None:
+        return False
+    request = again.asked.request
+    whole = request.transform or request.upstream is not None
+    names = list(first.answer.results) if whole else ["value"]
+    return all(again.answer.results.get(name) == first.answer.results[name] for name in names)
+
+
+def _add_time(first: Seen, again: Seen) -> None:
+    if first.answer is not None and again.answer is not None:
+        together = first.answer.nanoseconds + again.answer.nanoseconds
+        first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
+
+
+def _differs(copy: wire.Result, seen: Seen, name: str) -> bool:
+    """Whether the framework's copy of an input holds other bits than were sent."""
+    request = seen.asked.request
+    sent = {"logits": request.logits, "upstream": request.upstream, "tangent": request.tangent}.get(name)
+    if sent is None:
+        sent = request.operands.get(name)
+    return isinstance(sent, np.ndarray) and copy.data != sent.tobytes()
+
+
+# -- what may arrive --------------------------------------------------------------------------------------------------
+
+_dtypes: dict[str, np.dtype[np.generic] | None] = {}
+
+
+def _dtype(name: str) -> np.dtype[np.generic] | None:
+    """The dtype of that name, if it is one of numbers."""
+    if name not in _dtypes:
+        if len(_dtypes) > 256:
+            _dtypes.clear()
+        try:
+            import ml_dtypes  # noqa: F401  # NumPy knows its names from then on
+
+            found = np.dtype(name[:40])
+        except Exception:
+            found = None
+        numbers = found is not None and (found.kind in "biufc" or (found.kind == "V" and found.names is None))
+        _dtypes[name] = found if numbers and found is not None and found.itemsize and not found.subdtype else None
+    return _dtypes[name]
+
+
+def _is_array(result: wire.Result) -> bool:
+    dtype = _dtype(result.dtype)
+    shape = result.shape
+    if dtype is None or len(shape) > 32 or any(extent < 0 for extent in shape):
+        return False
+    return len(result.data) == dtype.itemsize * math.prod(shape)
+
+
+def _check(answer: wire.Answer, nonce: int) -> None:
+    """Raises Died for an answer that is none to this call, or that does not hold together."""
+    if answer.nonce != nonce:
+        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that nobody asked for"))
+    results = [*answer.results.values(), *(each for each in answer.inputs.values() if isinstance(each, wire.Result))]
+    if answer.earlier is not None:
+        results.append(answer.earlier)
+    if not RESULTS.issuperset(answer.results) or answer.nanoseconds < 0 or not all(map(_is_array, results)):
+        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that does not hold together"))
+
+
+def _array(result: wire.Result) -> Array:
+    array: Array = np.frombuffer(result.data, _dtype(result.dtype)).reshape(result.shape)
+    return array

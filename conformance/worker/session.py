@@ -1,0 +1,131 @@
+"""Sessions: a backend that is asked for observations, in a process of its own or in this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.worker import wire
+from conformance.worker.description import description_of
+from conformance.worker.driver import Driver
+from conformance.worker.exchange import Description, Failure
+from conformance.worker.memory import Region
+from conformance.worker.process import BackendProcess
+from conformance.worker.shim import CREATOR, Shim, describe
+
+if TYPE_CHECKING:
+    from conformance.backends.contract import Backend
+
+__all__ = ["InlineSession", "Limits", "Session"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``start`` and ``call``: seconds for the start-up and for one call. ``restarts``: processes replaced at most."""
+
+    start: float = 180.0
+    call: float = 60.0
+    restarts: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("start", "call"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give a number greater than 0")
+        if self.restarts < 0:
+            raise UsageError(f"limit 'restarts' is {self.restarts}", hint="give 0 or more")
+
+
+class Session(Driver):
+    """A backend in a process of its own, for as long as the session is open.
+
+    The process is started when first needed. When it dies or does not answer, it is replaced.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        *,
+        threads: int = 1,
+        limits: Limits | None = None,
+        creator: str = CREATOR,
+        cache: Path | None = None,
+    ) -> None:
+        super().__init__(shared=True)
+        self.spec = spec
+        self.limits = limits or Limits()
+        self.restarts = 0
+        self._process = BackendProcess(spec, threads=threads, creator=creator, regions=self.regions, cache=cache)
+        self._description: Description | None = None
+        self._gone: Failure | None = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def launch(self) -> None:
+        """Start the process without waiting for it."""
+        self._process.launch()
+
+    def describe(self) -> Description:
+        """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the hint."""
+        if self._description is None:
+            said = self._process.start(self.limits.start)
+            self.compiles = said.compiles
+            self._description = description_of(self.spec, said, self._process.pid)
+        return self._description
+
+    def close(self) -> None:
+        """End the process and remove its log: nothing is left. The session cannot be used again."""
+        self._process.close()
+        super().close()
+
+    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+        return self._process.perform(batch, self.limits.call)
+
+    def _watchdog(self, *, alone: bool) -> float:
+        return 0.8 * self.limits.call if alone else 0.0
+
+    def _replace(self) -> None:
+        self._process.stop()
+        self.restarts += 1
+        if self.restarts > self.limits.restarts:
+            message = f"the backend's process died {self.restarts} times: the rest was not tried"
+            self._gone = Failure("not run", "TooManyRestarts", message)
+
+    def _ensure(self) -> Failure | None:
+        self.describe()
+        if self._gone is None and not self._process.running:
+            try:
+                self._process.start(self.limits.start)
+            except BackendUnavailable as error:
+                self._gone = Failure("not run", "BackendUnavailable", f"the backend did not start again: {error}")
+        return self._gone
+
+
+class InlineSession(Driver):
+    """A backend instance in this very process: no process, no time limits, for backends that are known to be harmless.
+
+    The same shim makes the calls, and the same driver looks at what came of them.
+    """
+
+    def __init__(self, backend: Backend, spec: str = "") -> None:
+        super().__init__(shared=False)
+        self._shim = Shim(backend, isolated=False)
+        self._spec = spec or type(backend).__name__
+        self.compiles = bool(backend.compiles)
+
+    def describe(self) -> Description:
+        """The backend."""
+        return description_of(self._spec, describe(self._shim.backend), 0)
+
+    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+        for call in batch.calls:
+            yield self._shim.perform(call, region.memory)

@@ -1,0 +1,457 @@
+"""What runs inside a backend's process: ``python -m conformance.worker.shim ORDERS ANSWERS PARENT REGION...``.
+
+It makes calls and gives back bytes; nothing is judged, compared or known here. Importing this module imports no NumPy:
+thread pools read their environment variables when they are loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import mmap
+import os
+import sys
+import warnings
+from pathlib import Path
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, cast
+
+from conformance.worker import wire
+from conformance.worker.faults import Blame, adapter_classes, adapter_files, brief, innermost_place
+from conformance.worker.wire import Answer, Call, Described, Fault, Operand, Plain, Refused, Result, Start, clean
+
+if TYPE_CHECKING:
+    from conformance.backends import contract
+    from conformance.backends.contract import Backend, Operation
+
+__all__ = ["CREATOR", "SMALL", "Shim", "describe", "main"]
+
+#: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
+CREATOR = "conformance.backends.discovery:create"
+OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
+METHODS = (*OPERATIONS, "evaluate", "differentiate")
+SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
+MOST_WARNINGS = 20
+
+
+class _Failed(Exception):
+    """Carries a fault out of the steps of a call."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+
+class _Input:
+    """One input: its view of the driver's memory (``None`` for a Python object) and the framework's tensor."""
+
+    __slots__ = ("name", "tensor", "view")
+
+    def __init__(self, name: str, view: Any, tensor: Any) -> None:
+        self.name, self.view, self.tensor = name, view, tensor
+
+
+class Shim:
+    """Makes calls on ``backend``; never raises, save ``KeyboardInterrupt`` where it is not ``isolated``."""
+
+    def __init__(self, backend: Backend, *, isolated: bool) -> None:
+        import numpy
+
+        from conformance.backends import contract
+
+        self.backend = backend
+        self._numpy = numpy
+        self._call = contract.Call
+        self._blame = Blame(type(backend))
+        self._isolated = isolated
+        self._dtypes: dict[str, Any] = {}
+        self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
+
+    def perform(self, call: Call, memory: Any) -> Answer:
+        """The answer to ``call``, whose operands lie in the buffer ``memory``."""
+        clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
+        inputs: list[_Input] = []
+        kept, self._kept = self._kept, None
+        try:
+            inputs = self._inputs(call, memory)
+            self._perform(call, inputs, clock, results, seen)
+        except _Failed as stop:
+            seen["failure"] = stop.fault
+        except BaseException as error:
+            seen["failure"] = self._fault(error)
+        after: dict[str, Result | bytes | None] = {}
+        for each in inputs:
+            self._read_back(each, after)
+        earlier = None
+        if call.earlier and kept is not None and kept[0] == call.earlier:
+            try:
+                earlier = _result(self._read("an earlier value", kept[1], kept[2]))
+            except BaseException as error:
+                self._fault(error)
+        return Answer(
+            call.nonce,
+            results,
+            seen.get("failure"),
+            seen.get("gradient_failure"),
+            seen.get("warnings", ()),
+            after,
+            earlier,
+            clock.nanoseconds,
+        )
+
+    # -- the steps of a call ------------------------------------------------------------------------------------------
+
+    def _perform(
+        self, call: Call, inputs: list[_Input], clock: _Clock, results: dict[str, Result], seen: dict[str, Any]
+    ) -> None:
+        tensors = {each.name: each.tensor for each in inputs}
+        logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
+        tangent = tensors.pop("tangent", None)
+        made = self._call(cast("Operation", call.operation), tensors, call.options)
+        if "where" in tensors and not _takes(getattr(self.backend, call.operation), "where"):
+            raise _Failed(Fault("unsupported", "Unsupported", "there is no mask of classes"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                if call.transform:
+                    self._transform(call.transform, made, (logits, upstream, tangent), clock, results)
+                elif upstream is not None and self.backend.compiles:
+                    self._compiled(call, made, logits, upstream, clock, results, seen)
+                else:
+                    results["value"] = self._value(call, made, logits, clock)
+            finally:
+                if caught:
+                    seen["warnings"] = _texts(caught)
+            if upstream is not None and not call.transform and not self.backend.compiles:
+                warnings.simplefilter("ignore")
+                self._differentiate(made, logits, upstream, clock, results, seen)
+
+    def _inputs(self, call: Call, memory: Any) -> list[_Input]:
+        inputs = [self._input("logits", call.logits, memory)]
+        for name, operand in call.operands.items():
+            inputs.append(self._input(name, operand, memory))
+        if call.upstream is not None:
+            inputs.append(self._input("upstream", call.upstream, memory))
+        if call.tangent is not None:
+            inputs.append(self._input("tangent", call.tangent, memory))
+        return inputs
+
+    def _input(self, name: str, operand: Operand | Plain, memory: Any) -> _Input:
+        if isinstance(operand, Plain):
+            return _Input(name, None, wire.unpack(operand.packed))
+        dtype = self._dtypes.get(operand.dtype)
+        if dtype is None:
+            if operand.dtype == "bfloat16":
+                import ml_dtypes  # noqa: F401  # NumPy knows the name from then on
+            dtype = self._dtypes[operand.dtype] = self._numpy.dtype(operand.dtype)
+        view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
+        return _Input(name, view, self.backend.tensor(view))
+
+    def _value(self, call: Call, made: contract.Call, logits: Any, clock: _Clock) -> Result:
+        """The value; its tensor is kept, to see whether the next call spares it."""
+        clock.start()
+        try:
+            tensor = self.backend.evaluate(made, logits)
+            array = self._read("the value", tensor, logits)
+        finally:
+            clock.stop()
+        result = _result(array)
+        if array.size <= SMALL:
+            self._kept = (call.nonce, tensor, logits)
+        return result
+
+    def _compiled(
+        self,
+        call: Call,
+        made: contract.Call,
+        logits: Any,
+        upstream: Any,
+        clock: _Clock,
+        results: dict[str, Result],
+        seen: dict[str, Any],
+    ) -> None:
+        """Value and gradient from one compiled function; the value alone where it cannot be differentiated."""
+        self._differentiate(made, logits, upstream, clock, results, seen)
+        if "gradient_failure" not in seen:
+            results["value"] = results.pop("value_with_gradient")
+        elif seen["gradient_failure"].kind == "unsupported":
+            seen["failure"] = seen.pop("gradient_failure")
+        else:
+            results["value"] = self._value(call, made, logits, clock)
+
+    def _differentiate(
+        self,
+        made: contract.Call,
+        logits: Any,
+        upstream: Any,
+        clock: _Clock,
+        results: dict[str, Result],
+        seen: dict[str, Any],
+    ) -> None:
+        clock.start()
+        try:
+            pair = self.backend.differentiate(made, logits, upstream)
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise _Failed(self._blame.wrong_return("what differentiate returned", pair, "not (value, gradient)"))
+            value = self._read("the value beside the gradient", pair[0], logits)
+            gradient = self._read("the gradient", pair[1], logits)
+            clock.stop()
+            results["value_with_gradient"], results["gradient"] = _result(value), _result(gradient)
+        except _Failed as stop:
+            seen["gradient_failure"] = stop.fault
+        except BaseException as error:
+            seen["gradient_failure"] = self._fault(error)
+        finally:
+            clock.stop()
+
+    def _transform(
+        self, name: str, made: contract.Call, given: tuple[Any, Any, Any], clock: _Clock, results: dict[str, Result]
+    ) -> None:
+        clock.start()
+        try:
+            named = self._transformed(name, made, *given)
+            if not isinstance(named, dict):
+                raise _Failed(self._blame.wrong_return("what the transform returned", named, "not a pair of tensors"))
+            arrays = {key: self._read(f"the {key}", tensor, given[0]) for key, tensor in named.items()}
+        finally:
+            clock.stop()
+        results.update({key: _result(array) for key, array in arrays.items()})
+
+    def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
+        """Which method of the contract performs a transform, and what its results are called."""
+        if name == "forward-mode":
+            return _named(("value", "derivative"), self.backend.directional(made, logits, tangent))
+        if name == "second-order":
+            return {"derivative": self.backend.hessian_product(made, logits, upstream, tangent)}
+        if name == "vectorised-map":
+            return _named(("value", "gradient"), self.backend.mapped(made, logits, upstream))
+        return {"derivative": self.backend.target_gradient(made, logits, upstream)}
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, what: str, tensor: Any, like: Any) -> Any:
+        """The array of ``tensor``. One that fails only now fails in the framework; anything else is not a tensor."""
+        try:
+            array = self.backend.array(tensor)
+        except BaseException as error:
+            if isinstance(tensor, type(like)):
+                raise
+            fault = self._fault(error)
+            raise _Failed(self._blame.wrong_return(what, tensor, f"{fault.type}: {fault.message}")) from error
+        if not isinstance(array, self._numpy.ndarray | self._numpy.generic) or not _is_number(array.dtype):
+            is_array = isinstance(array, self._numpy.ndarray)
+            found = f"dtype {array.dtype}" if is_array else f"type {type(array).__name__}"
+            raise _Failed(self._blame.wrong_return(what, tensor, clean(found)))
+        return self._numpy.asarray(array)
+
+    def _read_back(self, each: _Input, after: dict[str, Result | bytes | None]) -> None:
+        """What the framework's own copy of an input holds, unless it lies in the driver's memory, or is large."""
+        if each.view is None:
+            try:
+                after[each.name] = wire.pack(each.tensor)
+            except Exception:
+                after[each.name] = None
+            return
+        if each.view.size > SMALL:
+            return
+        try:
+            now = self.backend.array(each.tensor)
+            # Where the framework converts (64-bit labels to 32-bit), its copy is not comparable with what was sent.
+            comparable = isinstance(now, self._numpy.ndarray) and (now.dtype, now.shape) == _kind(each.view)
+            if comparable and not self._numpy.may_share_memory(now, each.view):
+                after[each.name] = _result(now)
+        except BaseException as error:  # a buffer that was given away, for one
+            self._fault(error)
+            after[each.name] = None
+
+    def _fault(self, error: BaseException) -> Fault:
+        # In a backend's process nobody sends Ctrl-C, so that there the framework itself must have raised it.
+        if isinstance(error, KeyboardInterrupt) and not self._isolated:
+            raise error
+        return self._blame.failure(error)
+
+
+class _Clock:
+    """Adds up the time between ``start`` and ``stop``; a second ``stop`` adds nothing."""
+
+    __slots__ = ("_since", "nanoseconds")
+
+    def __init__(self) -> None:
+        self.nanoseconds = 0
+        self._since: int | None = None
+
+    def start(self) -> None:
+        self._since = perf_counter_ns()
+
+    def stop(self) -> None:
+        if self._since is not None:
+            self.nanoseconds += perf_counter_ns() - self._since
+            self._since = None
+
+
+def _takes(method: Any, name: str) -> bool:
+    """Whether a method names a parameter; ``**options`` that take anything promise nothing."""
+    return name in inspect.signature(method).parameters
+
+
+def _named(names: tuple[str, ...], results: Any) -> Any:
+    fits = isinstance(results, tuple) and len(results) == len(names)
+    return dict(zip(names, results, strict=True)) if fits else results
+
+
+def _is_number(dtype: Any) -> bool:
+    return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.name.startswith(("bfloat", "float")))
+
+
+def _kind(array: Any) -> tuple[Any, tuple[int, ...]]:
+    return array.dtype, array.shape
+
+
+def _result(array: Any) -> Result:
+    dtype = array.dtype
+    return Result(dtype.name if dtype.isnative else dtype.str, array.shape, array.tobytes())
+
+
+def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    texts = dict.fromkeys(clean(f"{each.category.__name__}: {each.message}") for each in caught)
+    return tuple(texts)[:MOST_WARNINGS]
+
+
+# -- the process ------------------------------------------------------------------------------------------------------
+
+
+def describe(backend: Backend, nonce: int = 0) -> Described:
+    """What a backend says of itself, and where its code lies. Raises ``BrokenBackend`` for an answer of no use."""
+    from conformance.worker.facts import facts_of
+
+    facts = facts_of(backend)
+    kind = type(backend)
+    return Described(
+        nonce,
+        facts.framework,
+        facts.versions,
+        facts.device,
+        facts.mode,
+        facts.settings,
+        facts.profile,
+        bool(backend.compiles),
+        tuple(_class_place(each) for each in adapter_classes(kind)),
+        {name: place for name in METHODS if (place := _code_place(backend, name)) is not None},
+        tuple(map(clean, adapter_files(kind))),
+    )
+
+
+def _class_place(kind: type) -> wire.ClassPlace:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    defines = tuple(name for name in METHODS if name in vars(kind))
+    return wire.ClassPlace(clean(kind.__module__), clean(kind.__qualname__), clean(file), defines)
+
+
+def _code_place(backend: Backend, name: str) -> wire.CodePlace | None:
+    function: Any = getattr(backend, name, None)
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    return None if code is None else wire.CodePlace(clean(code.co_filename), code.co_firstlineno)
+
+
+def _started(order: Start) -> tuple[Shim | None, Described | Refused]:
+    """The backend, and how it describes itself; whatever goes wrong comes back as a refusal."""
+    try:
+        module, _, attribute = order.creator.partition(":")
+        backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
+        return Shim(backend, isolated=True), describe(backend, order.nonce)
+    except BaseException as error:
+        hint = getattr(error, "hint", None)  # what discovery raises explains itself
+        if isinstance(hint, str):
+            problem = getattr(error, "problem", None)
+            return None, Refused(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000))
+        file, line = innermost_place(error)
+        reason = f"{clean(type(error).__name__)}: {brief(error)} (at {Path(clean(file)).name}:{line})"
+        return None, Refused(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}")
+
+
+def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:
+    import faulthandler
+
+    maps: dict[int, mmap.mmap] = {}
+    while True:
+        order = wire.decode_order(_frame(orders))
+        if isinstance(order, Start):
+            continue
+        if order.region not in maps or len(maps[order.region]) < order.size:
+            maps[order.region] = mmap.mmap(regions[order.region], order.size)
+        memory = maps[order.region]
+        waiting: list[bytes] = []
+        since = perf_counter_ns()
+        for call in order.calls:
+            if order.watchdog:
+                faulthandler.dump_traceback_later(order.watchdog, file=2)
+            answer = shim.perform(call, memory)
+            if order.watchdog:
+                faulthandler.cancel_dump_traceback_later()
+            waiting.append(wire.framed(answer))
+            if (now := perf_counter_ns()) - since > HELD_BACK:
+                wire.write_all(answers, b"".join(waiting))
+                waiting, since = [], now
+        wire.write_all(answers, b"".join(waiting))
+
+
+HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
+
+
+def _frame(descriptor: int) -> bytes:
+    """The next frame. Leaves when the driver is gone."""
+    (length,) = wire.LENGTH.unpack(_exactly(descriptor, wire.LENGTH.size))
+    return _exactly(descriptor, length)
+
+
+def _exactly(descriptor: int, count: int) -> bytes:
+    pieces: list[bytes] = []
+    while count:
+        piece = os.read(descriptor, min(count, 1 << 20))
+        if not piece:
+            os._exit(0)
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
+def _leave_with(parent: int) -> None:
+    """End when the driver does, even within a call that holds the interpreter."""
+    import threading
+    import time
+
+    if sys.platform == "linux":
+        import ctypes
+
+        set_death_signal, kill = 1, 9
+        ctypes.CDLL(None).prctl(set_death_signal, kill)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def main(arguments: list[str]) -> None:
+    """Become the backend that the first order names, and make calls until the driver is gone."""
+    import faulthandler
+
+    orders, answers, parent, *regions = map(int, arguments)
+    for each in (orders, answers, *regions):
+        os.set_inheritable(each, False)
+    _leave_with(parent)
+    faulthandler.enable(file=2, all_threads=False)
+    order = wire.decode_order(_frame(orders))
+    assert isinstance(order, Start)
+    shim, reply = _started(order)
+    wire.write_all(answers, wire.framed(reply))
+    if shim is not None:
+        _serve(shim, orders, answers, regions)
+
+
+if __name__ == "__main__":
+    # By its own name: the classes of a frame are then the same, whoever imports this module.
+    importlib.import_module("conformance.worker.shim").main(sys.argv[1:])

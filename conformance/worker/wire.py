@@ -1,0 +1,214 @@
+"""What crosses the border between a driver and a backend's process: typed frames, each behind its length.
+
+Never a pickle, in either direction. The operands of a call lie in memory that the driver owns and both map; a frame
+says where. Results come back as bytes with their dtype and shape. Importing this module imports no NumPy: the backend's
+process sets its thread pools first.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = [
+    "LENGTH",
+    "Answer",
+    "Batch",
+    "Call",
+    "ClassPlace",
+    "CodePlace",
+    "Described",
+    "Fault",
+    "FaultKind",
+    "Operand",
+    "Plain",
+    "Refused",
+    "Result",
+    "Start",
+    "clean",
+    "decode_answer",
+    "decode_order",
+    "decode_start",
+    "encode",
+    "framed",
+    "pack",
+    "unpack",
+    "write_all",
+]
+
+LENGTH = struct.Struct("<Q")
+LONGEST_TEXT = 500  # characters of an exception, a warning or a fact
+FaultKind = Literal["raised", "unsupported", "adapter"]
+
+
+class Operand(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` by its name."""
+
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+
+
+class Plain(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """A Python object, handed over as it is: ``packed`` is its msgpack."""
+
+    packed: bytes
+
+
+class Call(msgspec.Struct, array_like=True, frozen=True):
+    """One call to make, named by ``nonce``, a number that nobody can guess.
+
+    ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
+    call. ``earlier``, if not 0, asks to read once more, after this call, the value that was given for that nonce.
+    """
+
+    nonce: int
+    operation: str
+    logits: Operand
+    operands: dict[str, Operand | Plain]
+    options: tuple[tuple[str, bool | int | float | str | None], ...]
+    upstream: Operand | None = None
+    tangent: Operand | None = None
+    transform: str = ""
+    earlier: int = 0
+
+
+class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """The backend to become. ``creator`` is ``module:function``; ``cache`` a folder for what is compiled."""
+
+    nonce: int
+    spec: str
+    threads: int
+    cache: str
+    creator: str
+
+
+class Batch(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """Calls to make in this order, each answered by a frame; their operands lie in ``region``, of ``size`` bytes.
+
+    After ``watchdog`` seconds, if not 0, the log receives the stack: a hanging call shows where it hangs.
+    """
+
+    region: int
+    size: int
+    calls: list[Call]
+    watchdog: float = 0.0
+
+
+class Result(msgspec.Struct, array_like=True, frozen=True):
+    """An array's bytes in C order; ``dtype`` by its name, or as ``numpy.dtype.str`` where the byte order is foreign."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Fault(msgspec.Struct, array_like=True, frozen=True):
+    """Why there is no result; ``file`` and ``line`` are the adapter's, empty and 0 where unknown."""
+
+    kind: FaultKind
+    type: str
+    message: str
+    file: str = ""
+    line: int = 0
+
+
+class Answer(msgspec.Struct, array_like=True, frozen=True):
+    """What came of a call.
+
+    ``results`` are ``value``, ``gradient``, ``value_with_gradient`` and ``derivative``, as far as there are any.
+    ``inputs`` holds the framework's own copies of small inputs as they are after the call: a result, the msgpack of a
+    Python object, or ``None`` for what can no longer be read. ``earlier`` is the value that was to be read once more.
+    """
+
+    nonce: int
+    results: dict[str, Result]
+    failure: Fault | None = None
+    gradient_failure: Fault | None = None
+    warnings: tuple[str, ...] = ()
+    inputs: dict[str, Result | bytes | None] = {}
+    earlier: Result | None = None
+    nanoseconds: int = 0
+
+
+class CodePlace(msgspec.Struct, array_like=True, frozen=True):
+    """Where a function begins, as its code object says."""
+
+    file: str
+    line: int
+
+
+class ClassPlace(msgspec.Struct, array_like=True, frozen=True):
+    """A class of the adapter, the file of its module, and which of the contract's methods it defines itself."""
+
+    module: str
+    name: str
+    file: str
+    defines: tuple[str, ...]
+
+
+class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """What a backend says of itself.
+
+    ``classes`` are the adapter's, most derived first; ``methods`` maps the contract's methods to the code that runs;
+    ``files`` are all that hold the adapter's code.
+    """
+
+    nonce: int
+    framework: str
+    versions: dict[str, str]
+    device: str
+    mode: str
+    settings: dict[str, str]
+    profile: str
+    compiles: bool
+    classes: tuple[ClassPlace, ...]
+    methods: dict[str, CodePlace]
+    files: tuple[str, ...]
+
+
+class Refused(msgspec.Struct, array_like=True, frozen=True, tag=True):
+    """Why the backend cannot be started, and what to do about it where that is known."""
+
+    nonce: int
+    problem: str
+    hint: str = ""
+
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+#: A Python object that is handed over as it is, such as a list of labels.
+pack = _encoder.encode
+unpack = msgspec.msgpack.Decoder().decode
+decode_order = msgspec.msgpack.Decoder(Start | Batch).decode
+decode_start = msgspec.msgpack.Decoder(Described | Refused).decode
+decode_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def framed(message: Any) -> bytes:
+    """A message as it travels: eight bytes of length, then msgpack."""
+    body = encode(message)
+    return LENGTH.pack(len(body)) + body
+
+
+def clean(text: object, longest: int = LONGEST_TEXT) -> str:
+    """``text`` as a plain ``str`` that can be encoded: cut, and with lone surrogates spelled out.
+
+    Whatever its own class does when it is asked.
+    """
+    try:
+        said = text if type(text) is str else str.__str__(text if isinstance(text, str) else str(text))
+        return said[:longest].encode("utf-8", "backslashreplace").decode("utf-8")
+    except Exception:
+        return "(the text could not be read)"
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything, however often the system takes less."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
