@@ -8,12 +8,12 @@ from pathlib import Path
 
 from conformance.model.errors import HarnessError
 from conformance.model.records import Outcome
-from conformance.model.verdicts import VERDICTS
+from conformance.model.verdicts import NOTABLE, VERDICTS, in_order
 from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.semantics import semantics
 from conformance.reports.semantics_text import semantics_lines
-from conformance.reports.tally import LIMIT, NOT_PASSED, Tally, sources_of
+from conformance.reports.tally import LIMIT, Tally, sources_of
 from conformance.results.store import Run
 
 __all__ = ["cell", "summary_text", "write_summary"]
@@ -45,7 +45,7 @@ def summary_text(runs: Sequence[Run], counted: Tally) -> str:
     lines.append("| **all** | " + " | ".join(cell(counted.totals[name]) for name in names) + " |")
     lines += _semantics(runs, counted)
     sources = sources_of(runs)
-    for verdict in NOT_PASSED:
+    for verdict in NOTABLE:
         found = [outcome for outcome in counted.notable if outcome.verdict == verdict]
         if found:
             lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({counted.count(verdict)})", ""]
@@ -80,8 +80,7 @@ def _about(run: Run) -> list[str]:
 
 def cell(counts: Counter[str]) -> str:
     """The counts of one cell of the matrix, as Markdown."""
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
-    return "<br>".join(f"**{counts[v]} {v}**" if v == "fail" else f"{counts[v]} {v}" for v in order if counts[v]) or "–"
+    return "<br>".join(f"**{n} {v}**" if v == "fail" else f"{n} {v}" for v, n in in_order(counts)) or "–"
 
 
 def _findings(found: list[Outcome], total: int, sources: Mapping[tuple[str, str], str]) -> list[str]:

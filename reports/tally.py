@@ -7,16 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from conformance.model.records import Outcome
-from conformance.model.verdicts import Verdict
+from conformance.model.verdicts import NOTABLE, severity
 from conformance.reports.semantics import BY_CHECK
 from conformance.results.store import Run
 
-__all__ = ["LIMIT", "NOT_PASSED", "Tally", "sources_of", "tally"]
+__all__ = ["LIMIT", "Tally", "sources_of", "tally"]
 
-#: Verdicts that a reader wants to see in full, worst first.
 LIMIT = 400  # findings of one verdict that are kept
 ALIKE = 8  # calls that tell the same of a policy
-NOT_PASSED: tuple[Verdict, ...] = ("fail", "crash", "timeout", "error", "stale", "known", "deviation")
 
 
 @dataclass(eq=False)
@@ -47,7 +45,7 @@ class Tally:
             self._alike[told] += 1
             if self._alike[told] <= ALIKE:
                 self.policies.append((version, outcome))
-        if outcome.verdict in NOT_PASSED and self._kept[outcome.verdict] < LIMIT:
+        if outcome.verdict in NOTABLE and self._kept[outcome.verdict] < LIMIT:
             self._kept[outcome.verdict] += 1
             self.notable.append(outcome)
         if outcome.verdict in ("pass", "deviation") and isinstance(outcome.ratio, float):
@@ -68,8 +66,7 @@ def tally(outcomes: Iterable[tuple[str, str, Outcome]]) -> Tally:
     result = Tally()
     for backend, version, each in outcomes:
         result.add(backend, version, each)
-    place = {verdict: i for i, verdict in enumerate(NOT_PASSED)}
-    result.notable.sort(key=lambda o: (place[o.verdict], o.backend, o.case, o.dtype, o.check, o.reduction))  # type: ignore[index]
+    result.notable.sort(key=lambda o: (severity(o.verdict), o.backend, o.case, o.dtype, o.check, o.reduction))
     return result
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.records import Outcome
+from conformance.model.verdicts import NOTABLE, in_order
 from conformance.model.wording import message
 from conformance.plain import on_terminal
 from conformance.reports.markdown import write_summary
 from conformance.reports.merge import Merged
-from conformance.reports.tally import NOT_PASSED, Tally, sources_of, tally
+from conformance.reports.tally import Tally, sources_of, tally
 from conformance.results.store import read_run
 from conformance.results.words import check_name
 
@@ -91,8 +92,7 @@ def _print_unavailable(name: str, error: str | None) -> None:
 
 def cell_text(counts: Counter[str]) -> str:
     """``12 pass · 1 fail · 3 unsupported``: only what occurs, conforming first."""
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
-    return " · ".join(f"{counts[v]} {v}" for v in order if counts[v]) or "–"
+    return " · ".join(f"{number} {verdict}" for verdict, number in in_order(counts)) or "–"
 
 
 def _print_table(counted: Tally, details: int, sources: Mapping[tuple[str, str], str]) -> None:
@@ -114,7 +114,7 @@ def _print_table(counted: Tally, details: int, sources: Mapping[tuple[str, str],
     shown = [o for o in counted.notable if o.verdict != "deviation"] or []
     for outcome in shown[:details]:
         console.print(_detail(outcome, sources.get((outcome.backend, outcome.op), "")))
-    hidden = counted.count(*(verdict for verdict in NOT_PASSED if verdict != "deviation")) - len(shown[:details])
+    hidden = counted.count(*(verdict for verdict in NOTABLE if verdict != "deviation")) - len(shown[:details])
     if hidden > 0:
         console.print(f"… and {hidden} more findings in the summary", style="dim")
 
@@ -123,24 +123,10 @@ def _coloured(counts: Counter[str]) -> Text:
     from rich.text import Text
 
     result = Text()
-    for verdict in (
-        "pass",
-        "deviation",
-        "known",
-        "fail",
-        "crash",
-        "timeout",
-        "error",
-        "stale",
-        "unsupported",
-        "not run",
-    ):
-        if counts[verdict]:
-            if result:
-                result.append("\n")
-            result.append(
-                f"{counts[verdict]} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim")
-            )
+    for verdict, number in in_order(counts):
+        if result:
+            result.append("\n")
+        result.append(f"{number} {verdict}", style=_STYLES.get(verdict, "green" if verdict == "pass" else "dim"))
     return result or Text("–")
 
 

@@ -10,9 +10,10 @@ import pytest
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.cases.places import place_of
 from conformance.model.records import Outcome, number
+from conformance.model.verdicts import SILENT
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
-from conformance.results.words import SKIPPED, facts, title
+from conformance.results.words import facts, title
 
 if TYPE_CHECKING:
     from conformance.plugin.collection import CaseItem
@@ -58,7 +59,7 @@ def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> N
         pytest.fail(explanation(item, [*failed, *broken]), pytrace=False)
     if known := by_verdict.get("known"):
         pytest.xfail("; ".join(dict.fromkeys(plain(message(each)) for each in known[:SHOWN])))
-    if set(by_verdict) <= SKIPPED:
+    if set(by_verdict) <= SILENT:
         reason = "; ".join(dict.fromkeys(plain(f"{each.verdict}: {message(each)}") for each in outcomes[:SHOWN]))
         raise pytest.skip.Exception(reason, _use_item_location=True)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from conformance.cases.load import Entry
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.records import BackendId, Outcome
+from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import message
 from conformance.repro.program import SourceText
 
 __all__ = ["Witness", "choose", "observe", "recorded"]
 
-#: Most telling first.
-_VERDICTS = ("fail", "crash", "timeout", "known", "deviation", "pass")
+#: Most telling first. Nothing can be shown of faults of the harness, stale entries, and what was not judged.
+_VERDICTS = (*(each for each in NOTABLE if each not in ("error", "stale")), "pass")
 _CHECKS = ("value", "gradient", "error", "warning", "unmodified", "repeatable")
 _DTYPES = ("float32", "float64", "float16", "bfloat16")
 _REDUCTIONS = ("", "none", "sum", "mean", "default")

@@ -13,11 +13,7 @@ from conformance.model.records import Outcome
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 
-__all__ = ["CONFORMING", "SKIPPED", "check_name", "explain_command", "facts", "title"]
-
-#: Verdicts that are right, and those that say nothing for or against the framework.
-CONFORMING = frozenset({"pass", "deviation"})
-SKIPPED = frozenset({"unsupported", "not run"})
+__all__ = ["check_name", "explain_command", "facts", "title"]
 
 
 def check_name(check: str, policy: str) -> str:

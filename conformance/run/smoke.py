@@ -10,7 +10,7 @@ from typing import Any
 from conformance.cases.load import Entry
 from conformance.model.case import OPERATIONS, Case
 from conformance.model.records import Outcome
-from conformance.model.verdicts import NONCONFORMING
+from conformance.model.verdicts import ALARMING, NONCONFORMING
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Description
@@ -104,7 +104,7 @@ def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, descript
     bad += [each for each in outcomes if each.verdict in NONCONFORMING]
     unsupported = [each for each in outcomes if each.verdict == "unsupported"]
     refused = sum(1 for verdicts in calls.values() if "unsupported" in verdicts)
-    faulty = sum(1 for verdicts in calls.values() if verdicts & {*NONCONFORMING, "error"})
+    faulty = sum(1 for verdicts in calls.values() if verdicts & ALARMING)
     composed = "composed" if operation == "nll_loss_of_log_softmax" else "defined"
     own = "overridden" if operation in description.overridden else offered or composed
     state = bad[0].verdict if bad else "unsupported" if calls and refused == len(calls) else own

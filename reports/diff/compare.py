@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
+from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import message
 from conformance.reports.diff.rows import Key, Side, read_side
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
 
-CONFORMING = frozenset({"pass", "deviation"})
-NONCONFORMING = frozenset({"fail", "crash", "timeout", "error", "stale"})
 _CLASSES = "ABCDEF"
 
 
@@ -89,10 +88,6 @@ class Comparison:
         return bool(self.regressions) or (self.speed is not None and self.speed.regressed)
 
 
-#: Verdicts that observe no policy: why they do not may be said in other words.
-_UNSEEN = ("unsupported", "not run")
-
-
 def compare_runs(old: Path, new: Path, settings: Settings = Settings()) -> Comparison:
     """Read and compare two runs; see :func:`compare`. Raises ``UsageError`` where one cannot be read."""
     return compare(read_side(old), read_side(new), settings, names=(str(old), str(new)))
@@ -116,7 +111,7 @@ def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = (
             _verdict(result, key, before, row)
         elif before.class_ != row.class_ or before.ulp != row.ulp:
             _accuracy(result, key, before, row, settings)
-        elif row.check == "policy" and row.verdict not in _UNSEEN and _seen(before) != _seen(row):
+        elif row.check == "policy" and row.verdict not in SILENT and _seen(before) != _seen(row):
             result.policies.append(Change(key, message(before), message(row)))
     if old.rows and new.rows and not result.compared:
         raise UsageError(
@@ -144,11 +139,11 @@ def _verdict(result: Comparison, key: Key, before: Outcome, row: Outcome) -> Non
     change = Change(key, before.verdict, row.verdict, message(row))
     if row.check == "policy":
         result.policies.append(change)
-    if row.verdict in NONCONFORMING and before.verdict not in NONCONFORMING:
+    if row.verdict in ALARMING and before.verdict not in ALARMING:
         result.regressions.append(change)
     elif row.verdict == "known" and before.verdict in CONFORMING:
         result.regressions.append(change)  # what conformed is wrong now, registered or not
-    elif row.verdict in CONFORMING and (before.verdict in NONCONFORMING or before.verdict == "known"):
+    elif row.verdict in CONFORMING and (before.verdict in ALARMING or before.verdict == "known"):
         result.improvements.append(change)
     else:
         result.other.append(change)
@@ -170,7 +165,7 @@ def _moved(old: float | None, new: float | None, settings: Settings) -> bool:
 
 def _only_new(result: Comparison, old: Side, key: Key, row: Outcome) -> None:
     """A check that only the newer run made: a failure is told, but is no regression of what was known."""
-    if row.verdict in NONCONFORMING and row.backend in old.backends:
+    if row.verdict in ALARMING and row.backend in old.backends:
         if row.check == "register":
             result.regressions.append(Change(key, None, row.verdict, message(row)))
         else:

@@ -11,6 +11,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from conformance.model.errors import HarnessError
+from conformance.model.verdicts import NONCONFORMING, NOTABLE
 from conformance.plain import plain
 from conformance.reports.exports.digest import Backend, Digest
 from conformance.schemas.documents import Badge
@@ -30,7 +31,7 @@ def badge(backend: Backend) -> Badge:
 
 def _message(backend: Backend, counts: Counter[str]) -> tuple[str, str]:
     right = counts["pass"] + counts["deviation"]
-    bad = [f"{counts[verdict]} {verdict}" for verdict in ("fail", "crash", "timeout", "stale") if counts[verdict]]
+    bad = [f"{counts[verdict]} {verdict}" for verdict in NOTABLE if verdict in NONCONFORMING and counts[verdict]]
     if bad:
         return ", ".join(bad), "red"
     if counts["error"]:

@@ -6,14 +6,13 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from conformance.model.records import Outcome
+from conformance.model.verdicts import ALARMING, severity
 from conformance.reports.merge import Merged
 from conformance.reports.site.gather import gather
 from conformance.results.store import Run
 
 __all__ = ["Backend", "Digest", "Finding", "digest"]
 
-#: Verdicts that want somebody to act, worst first.
-BAD = ("crash", "timeout", "fail", "stale", "error")
 MOST = 2_000  # findings kept: groups of one case
 THEMES = 500  # themes kept; the rest is counted as one
 
@@ -62,7 +61,7 @@ class Digest:
         backend = self.backend(outcome.backend, version)
         theme = outcome.theme if outcome.theme in backend.themes or len(backend.themes) < THEMES else "other themes"
         backend.themes[theme][outcome.verdict] += 1
-        if outcome.verdict not in BAD:
+        if outcome.verdict not in ALARMING:
             return
         key = (outcome.verdict, outcome.case)
         if key not in self.found and len(self.found) >= MOST:
@@ -85,8 +84,7 @@ class Digest:
     @property
     def findings(self) -> list[Finding]:
         """Worst first."""
-        place = {verdict: i for i, verdict in enumerate(BAD)}
-        return sorted(self.found.values(), key=lambda each: (place[each.first.verdict], each.first.case))
+        return sorted(self.found.values(), key=lambda each: (severity(each.first.verdict), each.first.case))
 
     @property
     def themes(self) -> list[str]:

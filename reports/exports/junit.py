@@ -19,12 +19,13 @@ from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from conformance.model.records import Outcome
+from conformance.model.verdicts import CONFORMING, SILENT
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.reports.exports.files import replacing
 from conformance.reports.merge import Merged
 from conformance.results.store import Run
-from conformance.results.words import CONFORMING, SKIPPED, explain_command, facts, title
+from conformance.results.words import explain_command, facts, title
 
 __all__ = ["write_junit"]
 
@@ -111,7 +112,7 @@ def _inside(outcome: Outcome, source: str | None) -> tuple[str, str]:
     verdict, said = outcome.verdict, message(outcome)
     if verdict in CONFORMING:
         return "passed", _properties([("deviation", said)]) if verdict == "deviation" else ""
-    if verdict in SKIPPED or verdict == "known":
+    if verdict in SILENT or verdict == "known":
         known = _properties([("known", said), ("explain", explain_command(outcome))]) if verdict == "known" else ""
         return "skipped", f"{known}<skipped message={_attribute(plain(f'{verdict}: {said}'))}/>"
     text = "\n".join(f"{name}: {value}" for name, value in facts(outcome, source=source))

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
+from conformance.model.verdicts import ALARMING
 from conformance.model.wording import message
 from conformance.reports.escape import escape
-from conformance.reports.exports.digest import BAD, Digest, Finding
+from conformance.reports.exports.digest import Digest, Finding
 from conformance.reports.markdown import cell
 from conformance.results.words import explain_command
 
@@ -69,7 +70,7 @@ def _lines(digest: Digest) -> Iterator[str]:
 
 
 def _state(digest: Digest) -> str:
-    bad = [backend for backend in digest.backends.values() if any(backend.counts[v] for v in BAD)]
+    bad = [backend for backend in digest.backends.values() if any(backend.counts[v] for v in ALARMING)]
     if not digest.backends:
         return "No backend ran."
     if bad:

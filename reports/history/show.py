@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from conformance.model.verdicts import VERDICTS
 from conformance.plain import lines_on_terminal, on_terminal
 from conformance.reports.benchmarks.units import percent_change, seconds
 from conformance.reports.history.changes import FEWEST, MISSING
@@ -125,6 +126,5 @@ def _changes(series: TimeSeries) -> list[str]:
 
 
 def _ordered(counts: dict[str, int]) -> list[tuple[str, int]]:
-    order = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
-    place = {verdict: i for i, verdict in enumerate(order)}
-    return sorted(counts.items(), key=lambda each: place.get(each[0], len(order)))
+    place: dict[str, int] = {verdict: i for i, verdict in enumerate(VERDICTS)}
+    return sorted(counts.items(), key=lambda each: place.get(each[0], len(place)))

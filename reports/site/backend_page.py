@@ -10,6 +10,7 @@ from conformance.bounds.classes import default_class
 from conformance.model.case import OPERATIONS
 from conformance.model.dtypes import DTYPES
 from conformance.model.records import Outcome
+from conformance.model.verdicts import ALARMING, NOTABLE, SILENT
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect
 from conformance.reports.site.aggregate import Aggregates, bits
@@ -23,7 +24,6 @@ __all__ = ["BackendNotes", "accuracy_rows", "flag_rows"]
 
 #: Cases that are named for one entry or reason.
 MOST = 12
-_ALARMING = ("fail", "crash", "timeout", "error", "stale")
 
 
 @dataclass(eq=False)
@@ -62,11 +62,11 @@ class BackendNotes:
         elif outcome.verdict == "deviation":
             (named,) = outcome.excused_by if len(outcome.excused_by) == 1 else (policy or "declared policies",)
             self.deviations[named].add(results.case)
-        elif outcome.verdict in ("unsupported", "not run"):
+        elif outcome.verdict in SILENT:
             reason = message(outcome) or outcome.verdict
             if reason in self.refusals or len(self.refusals) < 200:
                 self.refusals[reason] += 1
-        elif outcome.verdict in _ALARMING or outcome.verdict not in ORDER:
+        elif outcome.verdict in ALARMING or outcome.verdict not in ORDER:
             key = (outcome.verdict, results.case, outcome.check)
             if key in self.alarms or len(self.alarms) < 400:
                 self.alarms[key].add(message(outcome) or outcome.verdict)
@@ -100,11 +100,11 @@ def flag_rows(column: Column, totals: Aggregates, catalogue: Catalogue) -> list[
     """What is no pass, by the class of bug that the cases are made for; unsupported alone is no category."""
     rows: list[dict[str, Any]] = []
     for (owner, flag), counts in totals.flags.items():
-        if owner is not column or not set(counts) - {"unsupported", "not run"}:
+        if owner is not column or not set(counts) - SILENT:
             continue
         meaning = catalogue.flag(flag)
         rows.append({"flag": flag, "meaning": meaning.bug_class if meaning else "", "counts": counts})
-    weight = [*_ALARMING, "known", "deviation"]
+    weight = NOTABLE
     rows.sort(key=lambda row: (*(-row["counts"][v] for v in weight), row["flag"]))
     return rows
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.model.case import Flag
-from conformance.model.verdicts import NONCONFORMING, VERDICTS
+from conformance.model.verdicts import NONCONFORMING, SILENT, VERDICTS
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS
 from conformance.reports.site.aggregate import Aggregates
@@ -163,7 +163,7 @@ class _Builder:
             heads=heads,
             themes=[(theme, totals.themes[theme]) for theme in self._themes],
             cells=cells,
-            verdicts=sorted(VERDICTS.items(), key=lambda item: ORDER.index(item[0])),
+            verdicts=list(VERDICTS.items()),
             outcomes=totals.outcomes,
             cases=len(self.listed),
             runs=self._runs(),
@@ -232,7 +232,7 @@ class _Builder:
 def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
     """A word for how a backend stands, and a sentence that says why."""
     bad = [(v, counts[v]) for v in ORDER if v in NONCONFORMING and counts[v]]
-    made = sum(counts[v] for v in ORDER if v not in ("unsupported", "not run"))
+    made = sum(counts[v] for v in ORDER if v not in SILENT)
     if not made:
         return "nothing run", "No check was made."
     if bad:

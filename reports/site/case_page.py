@@ -9,9 +9,10 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.records import Outcome, SourceRecord
+from conformance.model.verdicts import NOTABLE, SILENT, severity
 from conformance.model.wording import message, statement
 from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
+from conformance.reports.site.gather import ORDER, CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
 from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
 from conformance.reports.site.text import figure, number, visible
@@ -63,13 +64,13 @@ class CasePage:
 def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts | None = None) -> CasePage:
     """Arrange a case's outcomes for its page; ``entry`` is the case itself, if it can be read."""
     counts = results.counts()
-    active = [column for column, seen in counts.items() if set(seen) - {"unsupported", "not run"}]
+    active = [column for column, seen in counts.items() if set(seen) - SILENT]
     notable: dict[Column, list[Outcome]] = defaultdict(list)
     refused: dict[str, Counter[Column]] = defaultdict(Counter)
     for column, outcome in results.outcomes:
         if outcome.verdict in NOTABLE or outcome.verdict not in ORDER:
             notable[column].append(outcome)
-        elif outcome.verdict in ("unsupported", "not run"):
+        elif outcome.verdict in SILENT:
             refused[message(outcome) or outcome.verdict][column] += 1
     others = other_rows(results, active)
     groups = [_group(column, notable[column], entry, scripts or Scripts()) for column in counts if notable[column]]
@@ -91,8 +92,7 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
 
 
 def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: Scripts) -> Group:
-    severity = {verdict: place for place, verdict in enumerate(("fail", "crash", "timeout", "error", "stale", "known"))}
-    found.sort(key=lambda o: severity.get(o.verdict, 9))
+    found.sort(key=lambda o: severity(o.verdict))
     first = telling(found)
     rows = _together([_finding(outcome) for outcome in found])
     source = column.record.sources.get(first.op) if column.record else None

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.model.records import Outcome
+from conformance.model.verdicts import NOTABLE, SILENT
 from conformance.model.wording import message, statement
 from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import NOTABLE, ORDER, CaseResults
+from conformance.reports.site.gather import ORDER, CaseResults
 from conformance.reports.site.text import figure, number, slug, visible
 
 __all__ = ["Findings", "as_script"]
@@ -83,7 +84,7 @@ class Findings:
 
     def script(self, columns: list[Column]) -> str:
         """The whole index as a script; worst verdicts first."""
-        first = ["fail", "crash", "timeout", "error", "stale", "known", "deviation", "unsupported", "not run"]
+        first = [*NOTABLE, *(verdict for verdict in ORDER if verdict in SILENT)]
         rank = {ORDER.index(verdict): place for place, verdict in enumerate(first)}
         self.rows.sort(key=lambda row: rank.get(row[0], -1))
         return as_script(

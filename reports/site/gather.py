@@ -12,13 +12,10 @@ from conformance.reports.site.columns import Column, Key, Source, columns_of
 from conformance.results.spans import index_outcomes
 from conformance.results.store import Run
 
-__all__ = ["NOTABLE", "ORDER", "CaseResults", "Gathered", "gather"]
+__all__ = ["ORDER", "CaseResults", "Gathered", "gather"]
 
-#: Verdicts as tables list them: conforming first, then what a reader looks for, then what says nothing.
-ORDER = ("pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run")
-#: Verdicts that are findings of their own.
-NOTABLE = frozenset({"fail", "crash", "timeout", "error", "stale", "known", "deviation"})
-assert set(ORDER) == set(VERDICTS)
+#: Verdicts as tables list them.
+ORDER: tuple[str, ...] = tuple(VERDICTS)
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ from conformance.cases.load import Entry
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, Outcome, SourceRecord
+from conformance.model.verdicts import severity
 from conformance.reports.site.columns import Column
 from conformance.reports.site.text import visible
 
@@ -21,14 +22,13 @@ __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord], BackendId], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
-_VERDICTS = ("fail", "crash", "timeout", "error", "stale", "known")
 _CHECKS = ("value", "gradient", "error")
 _DTYPES = ("float32", *(dtype for dtype in DTYPES if dtype != "float32"))
 
 
 def telling(outcomes: Sequence[Outcome]) -> Outcome:
     """The finding that shows most: the worst verdict, a value rather than an identity, in the dtype that people use."""
-    return min(outcomes, key=lambda o: (_rank(_VERDICTS, o.verdict), _rank(_CHECKS, o.check), _rank(_DTYPES, o.dtype)))
+    return min(outcomes, key=lambda o: (severity(o.verdict), _rank(_CHECKS, o.check), _rank(_DTYPES, o.dtype)))
 
 
 def _rank(order: Sequence[str], name: str) -> int:
