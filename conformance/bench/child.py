@@ -1,4 +1,4 @@
-"""The process that times one backend: ``python -m conformance.bench.child ORDERS PIPE PARENT``.
+"""The process that times one backend: ``python -m conformance.bench.child ORDERS IN OUT PARENT``.
 
 No NumPy is imported before the thread pools are fixed; pytest runs the entries, pytest-benchmark times them.
 """
@@ -224,7 +224,7 @@ def run_entries(session: Session) -> None:
     )
 
 
-def main(path: str, descriptor: str, parent: str) -> None:
+def main(path: str, unused: str, descriptor: str, parent: str) -> None:
     """Carry out the orders in the file ``path`` for the process ``parent``; events go to the pipe ``descriptor``."""
     import faulthandler
 
@@ -237,6 +237,7 @@ def main(path: str, descriptor: str, parent: str) -> None:
     end_with(int(parent))
     faulthandler.enable(file=2, all_threads=False)
     pipe = int(descriptor)
+    os.close(int(unused))  # nothing is sent to this process: its orders are complete
     os.set_inheritable(pipe, False)  # what a framework starts must not keep the driver waiting
 
     def report(event: Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 import random
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ from conformance.bench.orders import Job, Orders
 from conformance.bench.record import Accuracy, Head, Key
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import Shown
-from conformance.bench.stop import heard_as_interrupt
+from conformance.bench.stop import signals_as_interrupts
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
 from conformance.model.errors import HarnessError, UsageError
@@ -98,7 +97,7 @@ def launch(settings: Settings) -> Finished:
     _require_engine()
     for name in ("budget", "timeout", "start_timeout"):
         if not math.isfinite(getattr(settings, name) or 0):
-            raise UsageError(f"--{name.replace('_', '-')} is no number of seconds", hint="write a finite one")
+            raise UsageError(f"--{name.replace('_', '-')} is not a number of seconds", hint="write a finite one")
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
     found = _backends(settings.backends, settings.device)
     kinds = entry_kinds(workloads, *_wanted(settings))
@@ -126,12 +125,9 @@ def launch(settings: Settings) -> Finished:
         variables=steering_variables(),
     )
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
-    with heard_as_interrupt():
-        scratch = Path(tempfile.mkdtemp(prefix="conformance-bench-"))
-        try:
-            return _Run(settings, {each.id: each for each in workloads}, jobs, head, scratch, folder).conduct()
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    scratch_folder = tempfile.TemporaryDirectory(prefix="conformance-bench-", ignore_cleanup_errors=True)
+    with signals_as_interrupts(), scratch_folder as scratch:
+        return _Run(settings, {each.id: each for each in workloads}, jobs, head, Path(scratch), folder).run()
 
 
 @dataclass(eq=False)
@@ -146,7 +142,7 @@ class _Run:
     folder: Path
     accuracy: dict[Key, Accuracy] = field(default_factory=dict)
 
-    def conduct(self) -> Finished:
+    def run(self) -> Finished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
         results, interrupted = Results(), False
         with Shown(self.jobs, quiet=self.settings.quiet) as shown:

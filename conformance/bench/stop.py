@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["end_with", "heard_as_interrupt"]
+__all__ = ["end_with", "signals_as_interrupts"]
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 
 @contextmanager
-def heard_as_interrupt() -> Iterator[None]:
+def signals_as_interrupts() -> Iterator[None]:
     """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does.
 
     By default they end the driver on the spot: its timed process, which is in a session of its own, would go on, and

@@ -1,4 +1,4 @@
-"""What pytest collects in a timed process: one test an entry. The driver starts it; it is no test of the suite."""
+"""What pytest collects in a timed process: one test an entry. The driver starts it; it is not a test of the suite."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def band_from(old: Benchmarks, new: Benchmarks) -> DeadBand:
     """The band of an A/A run; each comparison is judged by the band of all others, so that none sets its own bar.
 
-    Raises UsageError where the two have nothing in common, are no two runs of the same code on one machine, or have
+    Raises UsageError where the two have nothing in common, are not two runs of the same code on one machine, or have
     fewer processes than the rule calls a change from: its rate of false calls would be 0 whatever the noise.
     """
     _are_equals(old, new)

@@ -120,7 +120,7 @@ def _middle(timings: Sequence[Timing]) -> float:
 
 
 def _verdict(timings: Sequence[Timing]) -> str | None:
-    """The accuracy verdict; of several, one that is no pass."""
+    """The accuracy verdict; of several, one that is not a pass."""
     found = [timing.accuracy.verdict for timing in timings if timing.accuracy and timing.accuracy.verdict]
     return next((verdict for verdict in found if verdict != "pass"), found[0] if found else None)
 
