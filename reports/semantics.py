@@ -11,16 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.model import policies
 from conformance.model.records import BackendRecord, Outcome
 
 __all__ = ["BY_CHECK", "NOT_OFFERED", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
 
 #: Checks that observe a policy each: their verdicts as its values.
-BY_CHECK = {
-    "second-order": "double-differentiation",
-    "forward-mode": "forward-mode",
-    "target-gradient": "target-differentiation",
-}
+BY_CHECK = {check: policy.name for check, policy in policies.BY_CHECK.items()}
 _BY_VERDICT = {"pass": "supported", "deviation": "supported", "fail": "wrong", "known": "wrong"}
 #: Where one value allows for the other, a call that shows it outweighs those that do not.
 _EITHER = "value", "inf"

@@ -10,17 +10,16 @@ import numpy as np
 
 from conformance.bounds.classes import Letter
 from conformance.judge.comparison import Comparison
-from conformance.judge.excuses import Unit, changed, may_excuse
 from conformance.judge.finding import Finding, Subject, error_fact
-from conformance.judge.freedom import FIELDS
-from conformance.judge.observing import Observer
+from conformance.judge.policies.excuses import Unit, changed, may_excuse
+from conformance.judge.policies.observer import Observer
+from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.judge.resolve import Resolution, promoted, resolve
-from conformance.judge.sight import Truths
 from conformance.judge.worst import position_of, worst_input, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
-from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -38,8 +37,6 @@ _FAILURES: dict[str, Verdict] = {
     "not run": "not run",
 }
 _REASONS: dict[str, Reason] = {"raised": "raised", "unsupported": "unsupported"}
-#: A field of the policies to the policy's name.
-FIELD_NAMES = {name: field for field, name in FIELDS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +60,7 @@ class Judge:
 
     _policies: Policies = NORMATIVE
     _declared: tuple[str, ...] = ()
-    #: Tells which values of the policies describe what was seen.
+    #: Finds which values of the policies describe what was seen.
     observer: Observer = field(init=False)
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
@@ -112,7 +109,7 @@ class Judge:
             for name in self._declared
             if not resolve(problem, changed(NORMATIVE, self.policies, [name]), stated_error=False).must_raise
         ]
-        return [FIELD_NAMES[name] for name in alone or self._declared]
+        return [BY_FIELD[name].name for name in alone or self._declared]
 
     def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
         """The finding of a call that gave no result."""
@@ -253,7 +250,7 @@ class Judge:
                 not resolution.undefined and self._policy_raises(resolution, reduction, policies)
             ):
                 found.append(name)
-        return [FIELD_NAMES[name] for name in found or self._declared]
+        return [BY_FIELD[name].name for name in found or self._declared]
 
     def _policy_raises(self, declared: Resolution, reduction: str, policies: Policies | None = None) -> bool:
         if reduction not in ("mean", "default"):
@@ -310,14 +307,14 @@ class Judge:
             policies = changed(NORMATIVE, self.policies, names)
             resolution = resolve(unit.problem, policies)
             if resolution.undefined:
-                return finding.deviating("left-open", [FIELD_NAMES[each] for each in names])
+                return finding.deviating("left-open", [BY_FIELD[each].name for each in names])
             if resolution.must_raise:
                 continue
             prepared = unit.under(policies, resolution)
             named = prepared.named(reduction)
             within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
             if all(within):
-                return finding.deviating("declared", [FIELD_NAMES[each] for each in names])
+                return finding.deviating("declared", [BY_FIELD[each].name for each in names])
         return finding
 
     def _within(

@@ -11,7 +11,7 @@ from conformance.model.policies import Policies, default_axis, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, DtypeName, round_to, widen
 
-__all__ = ["Resolution", "labels_out_of_range", "promoted", "resolve"]
+__all__ = ["Resolution", "promoted", "resolve"]
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -117,7 +117,7 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     usual = policies.default_ignore_index
     if problem.ignore_index is None and isinstance(usual, int) and (targets == usual).any():
         problem = replace(problem, ignore_index=usual)
-    outside = labels_out_of_range(problem)
+    outside = problem.labels_out_of_range()
     return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
 
 
@@ -137,17 +137,6 @@ def _broadcast(problem: Problem, axis: int) -> Problem:
     if targets.shape == wanted or targets.ndim != len(wanted) or any(extent not in (1, goal) for extent, goal in pairs):
         return problem
     return replace(problem, targets=np.broadcast_to(targets, wanted))
-
-
-def labels_out_of_range(problem: Problem) -> Booleans | None:
-    """Positions whose label is neither a class nor ignored, in the targets' shape; None where there is none."""
-    targets = np.asarray(problem.targets)
-    axis = problem.class_axis or 0
-    classes = problem.logits.shape[axis] if problem.logits.ndim else 1
-    outside = (targets < 0) | (targets >= classes)
-    if problem.ignore_index is not None:
-        outside &= targets != problem.ignore_index
-    return outside if outside.any() else None
 
 
 def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Resolution:

@@ -11,7 +11,7 @@ from conformance.judge.finding import Finding
 from conformance.judge.judge import Judge, Unit
 from conformance.judge.prepared import Prepared, Quantity
 from conformance.model.case import TransformName
-from conformance.model.policies import for_operation
+from conformance.model.policies import BY_CHECK, for_operation
 from conformance.worker.exchange import Observation
 
 __all__ = ["Transformed", "judge_transform"]
@@ -22,12 +22,6 @@ QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "second-order": ("curvature",),
     "vectorised-map": ("gradient", "value"),
     "target-gradient": ("slope_of_targets",),
-}
-#: The policies that say whether a transform is offered.
-POLICIES: dict[TransformName, str] = {
-    "forward-mode": "forward_mode",
-    "second-order": "double_differentiation",
-    "target-gradient": "target_differentiation",
 }
 
 
@@ -56,7 +50,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     if seen.failure is not None:
         finding = judge.failed(problem, name, reduction, seen.failure, seen.seconds)
         if seen.failure.kind == "raised" and policy == "refused":
-            finding = finding.deviating("raised", [policy_name(name)])
+            finding = finding.deviating("raised", _excuse(name))
         return [finding]
     if seen.modified:
         names = ", ".join(seen.modified)
@@ -72,19 +66,20 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     worst = next((each for each in found if each.verdict == "fail"), found[0])
     finding = msgspec.structs.replace(worst, check=name, quantity=worst.check)
     if finding.verdict == "fail" and policy == "wrong":
-        return [finding.deviating("declared-wrong", [policy_name(name)])]
+        return [finding.deviating("declared-wrong", _excuse(name))]
     if finding.verdict == "pass" and seen.repeatable is False:
         finding = msgspec.structs.replace(finding, verdict="fail", reason="not-repeatable")
     return [finding]
 
 
-def policy_name(transform: TransformName) -> str:
-    """The policy that says whether a transform is offered, as profiles write it."""
-    return POLICIES.get(transform, "").replace("_", "-")
-
-
 def _policy(judge: Judge, asked: Transformed) -> str:
-    name = POLICIES.get(asked.transform)
-    if name is None:
+    """What is declared of the transform."""
+    policy = BY_CHECK.get(asked.transform)
+    if policy is None:
         return "supported"
-    return for_operation(getattr(judge.policies, name), asked.unit.problem.operation, "supported")
+    return for_operation(getattr(judge.policies, policy.field), asked.unit.problem.operation, "supported")
+
+
+def _excuse(transform: TransformName) -> list[str]:
+    """The policy that says whether a transform is offered."""
+    return [BY_CHECK[transform].name]

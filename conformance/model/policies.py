@@ -1,87 +1,293 @@
-"""The freedoms of an implementation, as values; the first of each is the normative choice.
+"""The policies: where sound implementations differ, each with its values, what it affects and how it is observed.
 
-A backend's profile declares where it differs. The truth takes them as a parameter, so that a result which is not
-normative can be held against exactly what was declared.
+A policy is one field of :class:`Policies`: its ``Literal`` names the values, the normative one first, and its
+:class:`Policy` says the rest. Everything else (what a profile may declare, what lint asks, what is observed, what may
+excuse a result) is read from there. The truth takes :class:`Policies` as a parameter, so that a result which is not
+normative can be held against exactly what a backend's profile declares.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+import numpy as np
+
+from conformance.model.case import OPERATIONS
+from conformance.model.dtypes import DTYPES
+from conformance.model.problem import Problem
 
 __all__ = [
+    "BY_CHECK",
+    "BY_FIELD",
     "NORMATIVE",
     "POLICIES",
-    "BadLabel",
-    "BadLabelGradient",
+    "Aspect",
+    "Choice",
     "DefaultAxis",
     "Policies",
+    "Policy",
+    "choice_in",
     "default_axis",
     "for_operation",
 ]
 
+#: ``question``: what is asked, never what the answer to a question is, so that the answer stays if the question does.
+#: ``answer``: what is right. ``intermediates``: results that are not finite. ``transform``: only a check of its own.
+Affects = Literal["question", "answer", "intermediates", "transform"]
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """What a policy may have a value of its own for: what these are called, which there are, and that of a problem.
+
+    ``of`` is empty for a problem of which the policy says nothing.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    of: Callable[[Problem], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is known of one policy beside its values.
+
+    ``values`` are those that can be observed, the normative one first; by default those of the field's ``Literal``
+    without ``undefined``, which leaves any result open. ``observed_by`` names the check that observes it; otherwise
+    cases do. ``sound`` says that every value is: who declares nothing has not failed. ``open`` allows other values.
+    """
+
+    affects: Affects = "answer"
+    aspect: Aspect | None = None
+    observed_by: str = ""
+    sound: bool = False
+    open: bool = False
+    values: tuple[Any, ...] = ()
+    name: str = ""
+    field: str = ""
+
+    def normative(self, aspect: str) -> str:
+        """The normative value as text."""
+        return str(self.values[0])
+
+    def speaks_of(self, declared: Mapping[str, Any], aspect: str) -> bool:
+        """Whether what is declared by aspect has a value for this one."""
+        return not aspect or bool({aspect, "all"} & declared.keys())
+
+    def chosen(self, value: Any, aspect: str) -> str:
+        """The value for ``aspect`` as text, of what is declared for all."""
+        if isinstance(value, Mapping):
+            value = value.get(aspect, value.get("all", self.values[0]))
+        return str(value)
+
+
+class _AcceptedDtypes(Policy):
+    """A policy that lists dtypes: each is accepted or refused."""
+
+    def speaks_of(self, declared: Mapping[str, Any], aspect: str) -> bool:
+        return True
+
+    def normative(self, aspect: str) -> str:
+        return "accepted" if aspect.startswith(("int", "uint")) else "refused"
+
+    def chosen(self, value: Any, aspect: str) -> str:
+        if isinstance(value, Mapping):
+            value = sorted({name for names in value.values() for name in names})
+        if not value:
+            return self.normative(aspect)
+        return "accepted" if aspect in value else "refused"
+
+
+def _label_kind(problem: Problem) -> str:
+    """``above``, ``negative`` or ``below``, by the first label that is neither a class nor ignored."""
+    outside = problem.labels_out_of_range()
+    if outside is None:
+        return ""
+    label = int(np.asarray(problem.targets)[outside].reshape(-1)[0])
+    classes = problem.logits.shape[problem.class_axis or 0] if problem.logits.ndim else 1
+    return "above" if label >= classes else "negative" if label >= -classes else "below"
+
+
+_OPERATION = Aspect("operation", (*OPERATIONS, "all"), lambda problem: problem.operation)
+_DTYPE = Aspect("dtype", DTYPES, lambda problem: problem.dtype)
+#: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
+_LABEL = Aspect("kind of label", ("above", "negative", "below"), _label_kind)
+_TARGET = Aspect("kind of target", ("indices", "probabilities"), lambda problem: str(problem.target_kind))
+_IGNORED = Aspect(
+    "kind of ignored label",
+    ("non-negative", "negative"),
+    lambda problem: "negative" if (problem.ignore_index or 0) < 0 else "non-negative",
+)
+_TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: np.asarray(problem.targets).dtype.name)
+
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
-Degenerate = Literal["nan", "zero", "inf", "raise"]
+Degenerate = Annotated[Literal["nan", "zero", "inf", "raise"], Policy()]
 ValueOrRaise = Literal["value", "raise"]
 Offered = Literal["supported", "refused", "wrong"]
 BadLabel = Literal["raise", "nan", "zero", "wraps", "clamps", "undefined"]
 #: ``label``: as for the class that the label was taken for; ``softmax``: p itself, nothing being subtracted.
 BadLabelGradient = Literal["raise", "nan", "zero", "softmax", "label", "other"]
 LabelKind = Literal["above", "negative", "below"]
+TargetKind = Literal["indices", "probabilities"]
 Overflow = Literal["value", "inf"]
 Refusal = Literal["refused", "not-applied"]
 IntegerLogits = Literal["refused", "promoted", "kept"]
 Broadcasting = Literal["refused", "broadcast"]
+MaskedTarget = Literal["impossible", "dropped"]
+Kept = Literal["kept", "flushed"]
+Cancelling = Literal["kept", "lost"]
 
 
 class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
-    """One value for every policy that changes what the right answer is, or whether there is one."""
+    """One value for every policy, or one for each of its aspects; by default the normative ones."""
 
-    default_axis: dict[str, DefaultAxis] = {}
-    default_reduction: Literal["mean", "none"] = "mean"
-    default_ignore_index: int | Literal["none"] = -100
-    mean_denominator: Literal["sum-of-weights", "valid-count", "all-count"] = "sum-of-weights"
+    default_axis: Annotated[dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
+    default_reduction: Annotated[Literal["mean", "none"], Policy()] = "mean"
+    default_ignore_index: Annotated[
+        int | Literal["none"], Policy(affects="question", open=True, values=(-100, "none", -1, 255))
+    ] = -100
+    mean_denominator: Annotated[Literal["sum-of-weights", "valid-count", "all-count"], Policy()] = "sum-of-weights"
     mean_of_all_ignored: Degenerate = "nan"
-    gradient_of_all_ignored: Literal["zero", "nan"] = "zero"
+    gradient_of_all_ignored: Annotated[Literal["zero", "nan"], Policy()] = "zero"
     mean_of_zero_weight: Degenerate = "nan"
     mean_of_empty_batch: Degenerate = "nan"
-    #: By dtype, if it differs.
-    intermediate_overflow: Overflow | dict[str, Overflow] = "value"
-    ignore_index_with_probabilities: Refusal | dict[Literal["non-negative", "negative"], Refusal] = "refused"
+    intermediate_overflow: Annotated[Overflow | dict[str, Overflow], Policy(affects="intermediates", aspect=_DTYPE)] = (
+        "value"
+    )
+    ignore_index_with_probabilities: Annotated[
+        Refusal | dict[Literal["non-negative", "negative"], Refusal], Policy(affects="question", aspect=_IGNORED)
+    ] = "refused"
     #: Logits that are integers: ``promoted`` to the floating type that the framework chooses; ``kept`` as integers.
-    integer_logits: IntegerLogits | dict[str, IntegerLogits] = "refused"
-    rank_0_logits: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="rank-0-logits")
-    class_extent_0: ValueOrRaise | dict[str, ValueOrRaise] = msgspec.field(default="value", name="class-extent-0")
-    #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
-    label_out_of_range: BadLabel | dict[LabelKind, BadLabel] = "raise"
-    gradient_of_bad_label: BadLabelGradient | dict[LabelKind, BadLabelGradient] = "raise"
-    zero_coefficient_at_minus_infinity: Literal["zero", "nan"] = "zero"
+    integer_logits: Annotated[
+        IntegerLogits | dict[str, IntegerLogits], Policy(affects="question", aspect=_OPERATION)
+    ] = "refused"
+    rank_0_logits: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=_OPERATION)] = (
+        msgspec.field(default="value", name="rank-0-logits")
+    )
+    class_extent_0: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=_OPERATION)] = (
+        msgspec.field(default="value", name="class-extent-0")
+    )
+    label_out_of_range: Annotated[BadLabel | dict[LabelKind, BadLabel], Policy(affects="question", aspect=_LABEL)] = (
+        "raise"
+    )
+    gradient_of_bad_label: Annotated[BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(aspect=_LABEL)] = (
+        "raise"
+    )
+    zero_coefficient_at_minus_infinity: Annotated[Literal["zero", "nan"], Policy()] = "zero"
     #: The target's class takes no part: the loss is infinite, or the class drops out of it.
-    masked_target: Literal["impossible", "dropped"] | dict[str, Literal["impossible", "dropped"]] = "impossible"
-    unnormalised_probabilities: Literal["exact", "normalised"] = "exact"
-    weighted_probability_mean: Literal["by-count", "by-weight"] = "by-count"
-    label_smoothing_mass: Literal["all-classes", "other-classes"] = "all-classes"
-    label_smoothing_weights: Literal["weighted", "unweighted"] = "weighted"
-    plus_infinity: Literal["nan", "inf", "limit"] = "nan"
-    all_minus_infinity: Literal["nan", "other"] = "nan"
-    subnormal_results: Literal["kept", "flushed"] | dict[str, Literal["kept", "flushed"]] = "kept"
+    masked_target: Annotated[MaskedTarget | dict[str, MaskedTarget], Policy(affects="question", aspect=_TARGET)] = (
+        "impossible"
+    )
+    unnormalised_probabilities: Annotated[Literal["exact", "normalised"], Policy()] = "exact"
+    weighted_probability_mean: Annotated[Literal["by-count", "by-weight"], Policy()] = "by-count"
+    label_smoothing_mass: Annotated[Literal["all-classes", "other-classes"], Policy()] = "all-classes"
+    label_smoothing_weights: Annotated[Literal["weighted", "unweighted"], Policy()] = "weighted"
+    plus_infinity: Annotated[Literal["nan", "inf", "limit"], Policy()] = "nan"
+    all_minus_infinity: Annotated[Literal["nan", "other"], Policy()] = "nan"
+    subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=_DTYPE)] = "kept"
     #: Targets of the right rank whose extents are 1 where they should be more.
-    target_broadcasting: Broadcasting | dict[Literal["indices", "probabilities"], Broadcasting] = "refused"
-    #: Components of the gradient below what the absolute bound sees, as p − 1 has them where p is nearly 1: either is
-    #: sound. By dtype, if it differs.
-    cancelling_gradient: Literal["kept", "lost"] | dict[str, Literal["kept", "lost"]] = "kept"
-    target_dtypes: list[str] | dict[str, list[str]] = []
-    double_differentiation: Offered | dict[str, Offered] = "supported"
-    forward_mode: Offered | dict[str, Offered] = "supported"
+    target_broadcasting: Annotated[
+        Broadcasting | dict[TargetKind, Broadcasting], Policy(affects="question", aspect=_TARGET)
+    ] = "refused"
+    #: Components of the gradient below what the absolute bound sees, as p − 1 has them where p is nearly 1.
+    cancelling_gradient: Annotated[
+        Cancelling | dict[str, Cancelling], Policy(affects="question", aspect=_DTYPE, sound=True)
+    ] = "kept"
+    target_dtypes: Annotated[
+        list[str] | dict[str, list[str]],
+        _AcceptedDtypes(affects="question", aspect=_TARGET_DTYPE, values=("accepted", "refused")),
+    ] = []
+    double_differentiation: Annotated[
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="second-order", aspect=_OPERATION)
+    ] = "supported"
+    forward_mode: Annotated[
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="forward-mode", aspect=_OPERATION)
+    ] = "supported"
     #: The gradient with respect to class probabilities.
-    target_differentiation: Offered | dict[str, Offered] = "supported"
+    target_differentiation: Annotated[
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="target-gradient", aspect=_OPERATION)
+    ] = "supported"
 
 
 NORMATIVE = Policies()
-#: The names of all policies, as profiles and cases write them.
-POLICIES: tuple[str, ...] = tuple(field.encode_name for field in msgspec.structs.fields(Policies))
+
+
+def _literals(annotation: Any) -> tuple[Any, ...]:
+    """The values of the first ``Literal`` in a field's type that is not a key."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    inside = get_args(annotation)[1:] if get_origin(annotation) is dict else get_args(annotation)
+    return next((found for each in inside if (found := _literals(each))), ())
+
+
+def _described() -> dict[str, Policy]:
+    hints = get_type_hints(Policies, include_extras=True)
+    found = {}
+    for each in msgspec.structs.fields(Policies):
+        annotation, policy = get_args(hints[each.name])
+        values = policy.values or tuple(value for value in _literals(annotation) if value != "undefined")
+        found[each.encode_name] = replace(policy, name=each.encode_name, field=each.name, values=values)
+    return found
+
+
+#: Every policy by its name, as profiles and cases write it.
+POLICIES: Mapping[str, Policy] = _described()
+#: The same by the field of :class:`Policies`.
+BY_FIELD: Mapping[str, Policy] = {policy.field: policy for policy in POLICIES.values()}
+#: The policies that a check observes, and no case.
+BY_CHECK: Mapping[str, Policy] = {policy.observed_by: policy for policy in POLICIES.values() if policy.observed_by}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A policy in one problem: its aspect there, and the values that it may take, the normative one first."""
+
+    policy: Policy
+    aspect: str
+    values: tuple[Any, ...]
+
+    @property
+    def label(self) -> str:
+        """``label-out-of-range/above``."""
+        return f"{self.policy.name}/{self.aspect}" if self.aspect else self.policy.name
+
+    @property
+    def normative(self) -> str:
+        """The normative value here."""
+        return self.policy.normative(self.aspect)
+
+    def chosen(self, policies: Policies) -> str:
+        """The value that ``policies`` have here."""
+        return self.policy.chosen(getattr(policies, self.policy.field), self.aspect)
+
+    def with_value(self, policies: Policies, value: Any) -> Policies:
+        """``policies`` with another value here."""
+        field = self.policy.field
+        if self.aspect and isinstance(getattr(NORMATIVE, field), dict):
+            value = {**getattr(policies, field), self.aspect: value}
+        elif self.aspect:
+            value = {self.aspect: value}
+        return msgspec.structs.replace(policies, **{field: value})
+
+
+def choice_in(name: str, problem: Problem, policies: Policies) -> Choice | None:
+    """The choice that the policy ``name`` is in ``problem``; None where it has nothing to say there.
+
+    ``policies`` are the declared ones: a label that they alone ignore is a value, too. Raises KeyError for a policy
+    that does not exist.
+    """
+    policy = POLICIES[name]
+    if policy.observed_by:
+        return None
+    aspect = policy.aspect.of(problem) if policy.aspect is not None else ""
+    if policy.aspect is not None and not aspect:
+        return None
+    declared = getattr(policies, policy.field)
+    values = (*policy.values, declared) if policy.open and declared not in policy.values else policy.values
+    return Choice(policy, aspect, values)
 
 
 def default_axis(policy: DefaultAxis, rank: int) -> int | None:

@@ -62,3 +62,12 @@ class Problem:
     def key(self) -> tuple[str, str, str]:
         """What names this problem among all: case id, dtype, layout."""
         return (self.case.id, self.dtype, self.layout)
+
+    def labels_out_of_range(self) -> npt.NDArray[np.bool_] | None:
+        """Positions whose label is neither a class nor ignored, in the targets' shape; None where there is none."""
+        targets = np.asarray(self.targets)
+        classes = self.logits.shape[self.class_axis or 0] if self.logits.ndim else 1
+        outside = (targets < 0) | (targets >= classes)
+        if self.ignore_index is not None:
+            outside &= targets != self.ignore_index
+        return outside if outside.any() else None

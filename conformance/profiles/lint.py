@@ -14,10 +14,9 @@ from conformance.cases.complaints import complaints_of
 from conformance.cases.lint import Finding
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath, read
-from conformance.judge.freedom import ASPECTS
 from conformance.model.case import OPERATIONS, Case
 from conformance.model.errors import Place, UsageError
-from conformance.model.policies import Policies
+from conformance.model.policies import POLICIES, Policies
 from conformance.profiles.profile import Declared, Feature, Profile, load_profile
 from conformance.profiles.register_lint import complaints_of_register
 
@@ -102,10 +101,9 @@ def _names(file: Path, path: NodePath, given: Any, known: Sequence[str], what: s
 
 def _policies(file: Path, profile: Profile) -> Iterator[Finding]:
     """Policies that do not exist, and values that they do not take, for the default and for every variant."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(Policies)}
-    yield from _names(file, ("policies",), profile.policies, list(fields), "policy")
+    yield from _names(file, ("policies",), profile.policies, list(POLICIES), "policy")
     for name, declared in profile.policies.items():
-        if name not in fields:
+        if name not in POLICIES:
             continue
         values = {"value": declared.value, **{f"variants.{each}": value for each, value in declared.variants.items()}}
         for key, value in values.items():
@@ -118,9 +116,9 @@ def _policies(file: Path, profile: Profile) -> Iterator[Finding]:
                 hint = f"`conformance list policies` shows the values of {name}"
                 yield Finding(place, f"not a value of this policy: {str(error).partition(' - at')[0]}", hint)
                 continue
-            if isinstance(value, dict):
-                what, known = ASPECTS[name]
-                yield from _names(file, ("policies", name, *key.split(".")), value, known, what)
+            aspect = POLICIES[name].aspect
+            if isinstance(value, dict) and aspect is not None:
+                yield from _names(file, ("policies", name, *key.split(".")), value, aspect.names, aspect.kind)
 
 
 def _links(file: Path, profile: Profile) -> Iterator[Finding]:

@@ -61,6 +61,10 @@ def test_an_id_that_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
+        (
+            "double-differentiation: {value: {softmin: refused}, documentation: undocumented}",
+            "there is no operation 'softmin'",
+        ),
         ("label-out-of-range: {value: {up: nan}, documentation: undocumented}", "not a value of this policy"),
         ("subnormal-results: {value: {float8: kept}, documentation: undocumented}", "there is no dtype 'float8'"),
         (

@@ -10,15 +10,14 @@ import msgspec
 
 from conformance.bounds.classes import Letter
 from conformance.judge.finding import Finding, Subject
-from conformance.judge.freedom import Freedom
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import Resolution, resolve
-from conformance.model.policies import Policies, for_operation
+from conformance.model.policies import Choice, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block
 from conformance.worker.exchange import Observation
 
-__all__ = ["Compare", "Sight", "Truths"]
+__all__ = ["Compare", "Probe", "Truths"]
 
 KEPT = 64  # prepared truths: those of one problem serve its reductions one after the other
 
@@ -66,10 +65,10 @@ class Truths:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What was seen of a call whose result a policy leaves free; ``found`` is what the other checks found of it."""
+class Probe:
+    """What was seen of a call whose result a policy decides; ``found`` is what the other checks found of it."""
 
-    here: Freedom
+    choice: Choice
     problem: Problem
     reduction: str
     seen: Observation
@@ -88,15 +87,15 @@ class Sight:
 
     def truth(self, value: Any) -> tuple[Resolution, Prepared | None]:
         """The problem where the policy has this value."""
-        return self.truths.of(f"{self.here.label} {value}", self.policies(value), self.problem)
+        return self.truths.of(f"{self.choice.label} {value}", self.policies(value), self.problem)
 
     def policies(self, value: Any) -> Policies:
         """The declared policies, but this value."""
-        return self.here.with_value(self.truths.policies, value)
+        return self.choice.with_value(self.truths.policies, value)
 
     def describes(self, value: Any) -> bool | None:
         """Whether the policy's value describes what was seen; None where it leaves the result open."""
-        return self.fits(f"{self.here.label} {value}", self.policies(value))
+        return self.fits(f"{self.choice.label} {value}", self.policies(value))
 
     def fits(self, key: str, policies: Policies) -> bool | None:
         """Whether ``policies``, which ``key`` names, describe what was seen; None where they leave the result open."""
@@ -117,7 +116,7 @@ class Sight:
             return False
         return seen.gradient is None or within("gradient", seen.gradient)
 
-    def flattened(self) -> Sight:
+    def flattened(self) -> Probe:
         """The same with the problem and what was seen laid out as one axis, which is that of the classes."""
         upstream = {name: array.reshape(-1) for name, array in self.problem.upstream.items()}
         flat = replace(self.problem, logits=self.problem.logits.reshape(-1), upstream=upstream, axis=0, class_axis=0)

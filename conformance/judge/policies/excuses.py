@@ -14,29 +14,13 @@ import numpy as np
 
 from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import Resolution, resolve
-from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
 
 __all__ = ["Unit", "changed", "may_excuse"]
 
-#: They change what is asked, never what the answer to a question is: if the question stays, so does the answer.
-_OF_THE_QUESTION = {
-    "default_axis",
-    "default_ignore_index",
-    "ignore_index_with_probabilities",
-    "rank_0_logits",
-    "integer_logits",
-    "class_extent_0",
-    "label_out_of_range",
-    "masked_target",
-    "cancelling_gradient",
-    "target_broadcasting",
-    "target_dtypes",
-}
-#: They speak of other checks than a value or a first gradient.
-_OF_OTHER_CHECKS = {"double_differentiation", "forward_mode", "target_differentiation"}
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
 
@@ -67,16 +51,17 @@ def changed(policies: Policies, declared: Policies, names: Iterable[str]) -> Pol
 
 
 def may_excuse(name: str, declared: Policies, unit: Unit, arrays: Sequence[Array]) -> bool:
-    """Whether the policy ``name`` can make any difference to what these results are held against.
+    """Whether the policy of the field ``name`` can make any difference to what these results are held against.
 
     One policy may raise the question that another answers: without a default ignored label, -100 is out of range. So
     it is asked both whether it changes anything by itself, and whether it does beside all the others.
     """
-    if name in _OF_OTHER_CHECKS:
+    affects = BY_FIELD[name].affects
+    if affects == "transform":
         return False
-    if name == "intermediate_overflow":
+    if affects == "intermediates":
         return not all(np.isfinite(widen(array)).all() for array in arrays if array.dtype.kind in "fV")
-    if name not in _OF_THE_QUESTION:
+    if affects == "answer":
         return True
     other = resolve(unit.problem, changed(NORMATIVE, declared, [name]))
     if not _same_question(unit.resolution, other):

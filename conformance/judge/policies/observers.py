@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.judge.freedom import freedom
+from conformance.judge.policies.probe import Probe
 from conformance.judge.prepared import Prepared
-from conformance.judge.resolve import labels_out_of_range, resolve
-from conformance.judge.sight import Sight
-from conformance.model.policies import Policies
+from conformance.judge.resolve import resolve
+from conformance.model.policies import Policies, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.block import Block, to_rows
@@ -29,120 +28,120 @@ Observed = tuple[str, ...] | None
 LEADING = 2.0**-6  # of a number: an error below this leaves its leading digits
 
 
-def by_prediction(sight: Sight, predicts: Callable[[Any], bool | None] | None = None) -> Observed:
+def by_prediction(probe: Probe, predicts: Callable[[Any], bool | None] | None = None) -> Observed:
     """The values whose prediction came true; None where all did. ``predicts`` is by default what the truth says."""
-    came_true = {value: (predicts or sight.describes)(value) for value in sight.here.values}
-    told = {value: true for value, true in came_true.items() if true is not None}
-    true = tuple(str(value) for value, true in told.items() if true)
-    return None if len(true) == len(told) else true
+    came_true = {value: (predicts or probe.describes)(value) for value in probe.choice.values}
+    decided = {value: true for value, true in came_true.items() if true is not None}
+    true = tuple(str(value) for value, true in decided.items() if true)
+    return None if len(true) == len(decided) else true
 
 
-def default_ignored_label(sight: Sight) -> Observed:
+def default_ignored_label(probe: Probe) -> Observed:
     """Without a default for the ignored label, what becomes of it is another policy, of which any value will do."""
 
     def predicts(value: Any) -> bool | None:
-        policies = sight.policies(value)
-        label = freedom("label-out-of-range", replace(sight.problem, ignore_index=None), policies)
+        policies = probe.policies(value)
+        label = choice_in("label-out-of-range", replace(probe.problem, ignore_index=None), policies)
         others = () if label is None else [label.with_value(policies, each) for each in label.values]
-        told = [sight.fits(f"{value}, {i}", other) for i, other in enumerate(others)]
-        return any(told) if told else sight.describes(value)
+        fits = [probe.fits(f"{value}, {i}", other) for i, other in enumerate(others)]
+        return any(fits) if fits else probe.describes(value)
 
-    return by_prediction(sight, predicts)
+    return by_prediction(probe, predicts)
 
 
-def default_axis(sight: Sight) -> Observed:
+def default_axis(probe: Probe) -> Observed:
     """``all`` is a normalisation over the whole array, which is that of one axis."""
 
     def predicts(value: Any) -> bool | None:
         if value != "all":
-            return sight.describes(value)
+            return probe.describes(value)
         return (
             None
-            if sight.problem.takes_targets
-            else sight.flattened().fits(f"{sight.here.label} flat", sight.policies(value))
+            if probe.problem.takes_targets
+            else probe.flattened().fits(f"{probe.choice.label} flat", probe.policies(value))
         )
 
-    return by_prediction(sight, predicts)
+    return by_prediction(probe, predicts)
 
 
-def all_minus_infinity(sight: Sight) -> Observed:
+def all_minus_infinity(probe: Probe) -> Observed:
     """``other`` is whatever is returned and not NaN."""
-    for value in sight.here.values:
-        if sight.describes(value):
+    for value in probe.choice.values:
+        if probe.describes(value):
             return (str(value),)
-    return () if sight.raised else ("other",)
+    return () if probe.raised else ("other",)
 
 
-def subnormal_results(sight: Sight) -> Observed:
+def subnormal_results(probe: Probe) -> Observed:
     """``kept`` only where a subnormal result was due that zero would miss by more than the bound."""
-    if not sight.describes("kept"):
-        return by_prediction(sight)
-    _, prepared = sight.truth("kept")
+    if not probe.describes("kept"):
+        return by_prediction(probe)
+    _, prepared = probe.truth("kept")
     if prepared is None:
         return None
-    least = FORMATS[sight.problem.dtype].least_normal
+    least = FORMATS[probe.problem.dtype].least_normal
     for quantity in ("value", "gradient"):
-        exact = np.abs(prepared.exact(quantity, sight.reduction).mid)
-        bound = prepared.tolerance(quantity, sight.reduction, sight.letter)
+        exact = np.abs(prepared.exact(quantity, probe.reduction).mid)
+        bound = prepared.tolerance(quantity, probe.reduction, probe.letter)
         if ((exact < least) & (exact > bound)).any():
             return ("kept",)
     return None
 
 
-def cancelling_gradient(sight: Sight) -> Observed:
+def cancelling_gradient(probe: Probe) -> Observed:
     """Whether components of the gradient that the bound does not see have their leading digits."""
-    resolution, prepared = sight.truth("kept")
-    gradient = sight.seen.gradient
-    if prepared is None or gradient is None or gradient.shape != sight.problem.logits.shape:
+    resolution, prepared = probe.truth("kept")
+    gradient = probe.seen.gradient
+    if prepared is None or gradient is None or gradient.shape != probe.problem.logits.shape:
         return None
-    exact = prepared.exact("gradient", sight.reduction).mid.reshape(-1)
-    bound = prepared.tolerance("gradient", sight.reduction, sight.letter)
+    exact = prepared.exact("gradient", probe.reduction).mid.reshape(-1)
+    bound = prepared.tolerance("gradient", probe.reduction, probe.letter)
     flat = widen(to_rows(gradient, resolution.problem.class_axis or 0)).reshape(-1)
-    unseen = (np.abs(exact) <= bound) & (np.abs(exact) >= FORMATS[sight.problem.dtype].least_normal)
+    unseen = (np.abs(exact) <= bound) & (np.abs(exact) >= FORMATS[probe.problem.dtype].least_normal)
     if not unseen.any() or not (np.abs(flat - exact) <= bound)[unseen].all():
         return None
     near = np.abs(flat - exact)[unseen] <= LEADING * np.abs(exact)[unseen]
     return ("kept",) if near.all() else ("lost",)
 
 
-def intermediate_overflow(sight: Sight) -> Observed:
+def intermediate_overflow(probe: Probe) -> Observed:
     """``inf`` where an intermediate overflowed. Not every call need show it: a finite one speaks for both."""
-    resolution, prepared = sight.truth("value")
-    value, largest = sight.seen.value, FORMATS[sight.problem.dtype].largest
-    if prepared is None or value is None or not prepared.is_stressed(sight.reduction, largest):
+    resolution, prepared = probe.truth("value")
+    value, largest = probe.seen.value, FORMATS[probe.problem.dtype].largest
+    if prepared is None or value is None or not prepared.is_stressed(probe.reduction, largest):
         return None
-    by_rows, axis = not sight.problem.takes_targets, resolution.problem.class_axis or 0
+    by_rows, axis = not probe.problem.takes_targets, resolution.problem.class_axis or 0
     flat = widen(to_rows(value, axis) if by_rows else value).reshape(-1)
-    if flat.shape != prepared.exact("value", sight.reduction).mid.shape:
+    if flat.shape != prepared.exact("value", probe.reduction).mid.shape:
         return ()
-    forgiven = prepared.forgive_overflow("value", sight.reduction, flat, sight.letter)
+    forgiven = prepared.forgive_overflow("value", probe.reduction, flat, probe.letter)
     if not np.isfinite(forgiven).all():
         return ()
     return ("value", "inf") if np.isfinite(flat).all() else ("inf",)
 
 
-def target_dtypes(sight: Sight) -> Observed:
+def target_dtypes(probe: Probe) -> Observed:
     """Whether the type was taken; what came of it, other checks ask."""
-    return ("refused" if sight.raised else "accepted",)
+    return ("refused" if probe.raised else "accepted",)
 
 
-def integer_logits(sight: Sight) -> Observed:
+def integer_logits(probe: Probe) -> Observed:
     """By the type of what came back. A mean makes floating-point numbers of integers, too."""
-    if not sight.raised and sight.reduction == "mean":
+    if not probe.raised and probe.reduction == "mean":
         return None
-    if any(each.verdict == "fail" for each in sight.found):
+    if any(each.verdict == "fail" for each in probe.found):
         return ()  # a result that is wrong in every type is no promotion
-    if sight.raised:
+    if probe.raised:
         return ("refused",)
-    kept = sight.seen.value is not None and sight.seen.value.dtype.kind in "iu"
+    kept = probe.seen.value is not None and probe.seen.value.dtype.kind in "iu"
     return ("kept" if kept else "promoted",)
 
 
-def gradient_of_bad_label(sight: Sight) -> Observed:
+def gradient_of_bad_label(probe: Probe) -> Observed:
     """What the positions whose labels are out of range pass back."""
-    seen, problem = sight.seen, sight.problem
-    outside = labels_out_of_range(problem)
-    if sight.raised:
+    seen, problem = probe.seen, probe.problem
+    outside = problem.labels_out_of_range()
+    if probe.raised:
         return ("raise",)
     if seen.gradient is None or outside is None:
         return None if seen.gradient_failure is None else ("raise",)
@@ -154,17 +153,17 @@ def gradient_of_bad_label(sight: Sight) -> Observed:
         return ("nan",)
     if (rows == 0.0).all():
         return ("zero",)
-    names = [name for name, rival in _gradient_rivals(problem) if _is_gradient_of(rival, sight, rows, bad)]
+    names = [name for name, rival in _gradient_rivals(problem) if _is_gradient_of(rival, probe, rows, bad)]
     return tuple(names) or ("other",)
 
 
-def _is_gradient_of(rival: Problem, sight: Sight, rows: Array, bad: Array) -> bool:
-    policies = msgspec.structs.replace(sight.truths.policies, unnormalised_probabilities="normalised")
+def _is_gradient_of(rival: Problem, probe: Probe, rows: Array, bad: Array) -> bool:
+    policies = msgspec.structs.replace(probe.truths.policies, unnormalised_probabilities="normalised")
     prepared = Prepared(Block((rival,)), policies)
-    letter = sight.truths.subject.profile.declared_class(rival.operation, rival.dtype)
+    letter = probe.truths.subject.profile.declared_class(rival.operation, rival.dtype)
     shape = rival.logits.shape[rival.class_axis or 0]
-    exact = prepared.exact("gradient", sight.reduction).mid.reshape(-1, shape)[bad]
-    bound = prepared.tolerance("gradient", sight.reduction, letter).reshape(-1, shape)[bad]
+    exact = prepared.exact("gradient", probe.reduction).mid.reshape(-1, shape)[bad]
+    bound = prepared.tolerance("gradient", probe.reduction, letter).reshape(-1, shape)[bad]
     return bool((np.abs(rows - exact) <= bound).all())
 
 
@@ -180,7 +179,7 @@ def _gradient_rivals(problem: Problem) -> Iterator[tuple[str, Problem]]:
             return
 
 
-OBSERVERS: Mapping[str, Callable[[Sight], Observed]] = {
+OBSERVERS: Mapping[str, Callable[[Probe], Observed]] = {
     "default-ignore-index": default_ignored_label,
     "default-axis": default_axis,
     "all-minus-infinity": all_minus_infinity,

@@ -1,0 +1,79 @@
+"""One declaration of each policy, from which all else is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from conformance.model.case import Case
+from conformance.model.policies import BY_CHECK, NORMATIVE, POLICIES, Policies, choice_in
+from conformance.model.problem import Problem
+
+
+def problem(targets: Any, **changes: Any) -> Problem:
+    fields: dict[str, Any] = {
+        "case": Case(id="c", why="w", op="cross_entropy"), "theme": "t", "dtype": "float32", "layout": "contiguous",
+        "operation": "cross_entropy", "logits": np.zeros((2, 3), np.float32), "targets": np.array(targets),
+        "target_kind": "indices", "weight": None, "axis": 1, "class_axis": 1, "ignore_index": None,
+        "label_smoothing": 0.0, "reductions": ("none",), "upstream": {},
+    }  # fmt: skip
+    return Problem(**{**fields, **changes})
+
+
+def test_every_field_is_a_policy_and_its_default_the_normative_value() -> None:
+    assert [policy.field for policy in POLICIES.values()] == list(Policies.__struct_fields__)
+    for policy in POLICIES.values():
+        default = getattr(NORMATIVE, policy.field)
+        assert policy.values and (default in ({}, []) or default == policy.values[0]), policy.name
+        assert "undefined" not in policy.values
+    assert {*BY_CHECK} == {"second-order", "forward-mode", "target-gradient"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "aspect"), [([0, 3], "above"), ([-1, 0], "negative"), ([0, -4], "below"), ([0, 2], None)]
+)
+def test_of_a_label_out_of_range_its_kind_is_the_aspect(targets: list[int], aspect: str | None) -> None:
+    choice = choice_in("label-out-of-range", problem(targets), NORMATIVE)
+    assert (None if choice is None else choice.label) == (None if aspect is None else f"label-out-of-range/{aspect}")
+
+
+def test_a_value_holds_for_its_aspect_alone() -> None:
+    choice = choice_in("label-out-of-range", problem([0, 3]), NORMATIVE)
+    assert choice is not None and choice.normative == "raise" == choice.chosen(NORMATIVE)
+    changed = choice.with_value(NORMATIVE, "nan")
+    assert changed.label_out_of_range == {"above": "nan"} and choice.chosen(changed) == "nan"
+    below = choice_in("label-out-of-range", problem([0, -4]), changed)
+    assert below is not None and below.chosen(changed) == "raise"
+
+
+@pytest.mark.parametrize(
+    ("declared", "dtype", "chosen"),
+    [
+        ([], "int32", "accepted"),
+        ([], "float32", "refused"),
+        (["int64"], "int32", "refused"),
+        ({"nll_loss": ["int64"], "cross_entropy": ["int32"]}, "int32", "accepted"),
+    ],
+)
+def test_dtypes_of_targets_are_accepted_or_refused(declared: Any, dtype: str, chosen: str) -> None:
+    choice = choice_in("target-dtypes", problem(np.array([0, 1], dtype)), NORMATIVE)
+    assert choice is not None and choice.chosen(Policies(target_dtypes=declared)) == chosen
+
+
+def test_a_label_that_is_declared_to_be_ignored_is_a_value_too() -> None:
+    choice = choice_in("default-ignore-index", problem([0, 1]), Policies(default_ignore_index=7))
+    assert choice is not None and choice.values == (-100, "none", -1, 255, 7)
+
+
+def test_a_policy_of_a_check_is_not_a_choice_of_a_case() -> None:
+    assert choice_in("forward-mode", problem([0, 1]), NORMATIVE) is None
+    with pytest.raises(KeyError):
+        choice_in("no-such-policy", problem([0, 1]), NORMATIVE)
+
+
+def test_wrong_values_are_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="mean-denominator"):
+        msgspec.convert({"mean-denominator": "all"}, Policies)
