@@ -12,6 +12,7 @@ from conformance.model.case import Flag
 from conformance.model.verdicts import NONCONFORMING, SILENT, VERDICTS
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS
+from conformance.reports.kills import groups, read_kills
 from conformance.reports.site.aggregate import Aggregates
 from conformance.reports.site.backend_page import BackendNotes, accuracy_rows, flag_rows
 from conformance.reports.site.benchmarks_page import timed_runs
@@ -171,7 +172,20 @@ class _Builder:
             timed=len(self.benchmarks),
         )
         self.pages.write("assets/findings.js", self.findings.script(self.columns))
-        self.pages.page("cases.html", "cases.html", themes=self._cases_by_theme(), checks=CHECKS, flags=self._flags())
+        shown = {row["case"] for row in self.listed}
+        kills = read_kills()
+        if kills is not None and not shown & {*kills.shared, *(each.example for each in kills.wrong.values())}:
+            kills = None  # the runs are of other cases
+        self.pages.page(
+            "cases.html",
+            "cases.html",
+            themes=self._cases_by_theme(),
+            checks=CHECKS,
+            flags=self._flags(),
+            kills=kills,
+        )
+        if kills is not None:
+            self.pages.page("kills.html", "kills.html", kills=kills, modules=list(groups(kills)), shown=shown)
 
     def _flags(self) -> list[tuple[str, Flag]]:
         """The flags that the cases shown carry, with their meaning."""

@@ -1,8 +1,9 @@
-"""``python -m tests.yardstick [score|matrix] [--wrong FILE]``: the mutation score, and what follows from it.
+"""``python -m tests.yardstick [score|matrix|page] [--wrong FILE]``: the mutation score, and what follows from it.
 
 score   what kills each wrong backend first, and whether what is right passes every case
-matrix  every kill: writes docs/kill-matrix.md, docs/kill-matrix-cases.md, and cases/quick.yaml, the selection that
+matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
         `conformance run --quick` takes
+page    docs/kill-matrix.md from kills.json
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
 one fails; with --wrong the wrong backends are the classes of a file, and nothing is written.
@@ -19,11 +20,11 @@ from typing import Any
 
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
-from tests.yardstick import cover, matrix
-from tests.yardstick.pool import in_parallel
-from tests.yardstick.registry import Kind, right_backends, suite, title, wrong_backends
+from conformance.reports.kills import FILE, read_kills, summary_text
+from tests.yardstick import cover, matrix, pool
+from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
 
-DOCS = ROOT / "docs"
+PAGE = ROOT / "docs" / "kill-matrix.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,18 +32,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix"))
+    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
     asked = parser.parse_args(arguments)
+    if asked.what == "page":
+        _write_page()
+        return 0
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
-    jobs = [("unwanted", right), ("first_kills" if asked.what == "score" else "every_kill", wrong)]
-    found = in_parallel([job for job in jobs if job[1]], asked.jobs)
-    unwanted = {kind: seen for name, part in found if name == "unwanted" for kind, seen in part.items()}
-    unsorted = {kind: kills for name, part in found if name != "unwanted" for kind, kills in part.items()}
-    kills = {title(kind): unsorted[title(kind)] for kind in wrong if title(kind) in unsorted}
+    unwanted = pool.false_alarms(right, asked.jobs)
+    function = "first_kills" if asked.what == "score" else "every_kill"
+    found = pool.kills(function, wrong, recorded_pairs(), asked.jobs)
+    kills = {title(kind): found[title(kind)] for kind in wrong if title(kind) in found}
     if asked.what == "matrix" and not asked.wrong:
         _write(kills, wrong)
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
@@ -50,11 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if survivors or any(unwanted.values()) else 0
 
 
-def _write(kills: matrix.Kills, wrong: Sequence[Kind]) -> None:
+def _write(kills: matrix.AllKills, wrong: Sequence[Kind]) -> None:
     entries = suite()
     QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
-    (DOCS / "kill-matrix.md").write_text(matrix.render_backends(kills, wrong, entries), encoding="utf-8")
-    (DOCS / matrix.CASES_PAGE).write_text(matrix.render_cases(kills, entries), encoding="utf-8")
+    quick = matrix.quick_kills(kills, entries)
+    matrix.write(matrix.matrix(kills, wrong, entries, quick), FILE)
+    _write_page()
+
+
+def _write_page() -> None:
+    kills = read_kills()
+    if kills is not None:
+        PAGE.write_text(summary_text(kills), encoding="utf-8")
 
 
 def _print(

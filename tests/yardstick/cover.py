@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from tests.yardstick.matrix import Kills
+from tests.yardstick.matrix import AllKills
 
 __all__ = ["choose", "render"]
 
@@ -42,7 +42,7 @@ class _Candidate:
         return self.calls + NEW_SHAPE * len(self.shapes - known) + self.logits / LOGITS
 
 
-def choose(kills: Kills, entries: Sequence[Entry]) -> dict[str, list[str]]:
+def choose(kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
     """Case ids with their dtypes, those that kill most first."""
     candidates = list(_candidates(kills, {entry.case.id: entry for entry in entries}))
     wanted = {name: min(DEPTH, len({kill.case for kill in each})) for name, each in kills.items() if each}
@@ -54,7 +54,7 @@ def choose(kills: Kills, entries: Sequence[Entry]) -> dict[str, list[str]]:
     return selection
 
 
-def _candidates(kills: Kills, entries: Mapping[str, Entry]) -> Iterator[_Candidate]:
+def _candidates(kills: AllKills, entries: Mapping[str, Entry]) -> Iterator[_Candidate]:
     killed: dict[Pair, set[str]] = {}
     for name, each in kills.items():
         for kill in each:

@@ -34,7 +34,7 @@ __all__ = ["RIGHT", "Alternating", "AwayFromZero", "Exact", "TowardsZero", "Wors
 REDUCTIONS = ("none", "sum", "mean")
 #: Of the bound: near enough to it that a bound which is 1 % too narrow shows.
 NEARLY = 0.999
-#: Logits of a call whose answer is kept.
+#: Logits of a call whose answer is kept for long.
 SMALL = 4096
 
 
@@ -82,7 +82,7 @@ class Exact(Backend):
         return self._result("nll_loss_of_log_softmax", logits, {"targets": targets, "weight": weight}, options)
 
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        value = self.evaluate(call, logits)
+        value = self._of(call, logits, "value", upstream)
         if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
             raise ValueError(f"the upstream gradient must have the value's shape {value.shape}")
         return value, self._of(call, logits, "gradient", upstream)
@@ -117,9 +117,12 @@ class Exact(Backend):
         """The quantity, for the upstream gradient and the direction that it takes."""
         reduces = "targets" in operands
         reduction = options.get("reduction") or "mean" if reduces else "none"
+        # Answers are kept, and who calls may write to its arrays again.
+        logits, upstream, tangent = (_copied(each) for each in (logits, upstream, tangent))
+        operands = {name: _copied(each) for name, each in operands.items()}
         problem = replace(_problem(operation, logits, operands, options, reduction, upstream), tangent=tangent)
         with np.errstate(all="ignore"):
-            flat = self._chosen(_answer(_Key(problem, reduction, quantity)))
+            flat = self._chosen(_answers(_Key(problem, reduction)).of(quantity))
         if quantity in OF_LOGITS or not problem.takes_targets:
             return np.array(from_rows(flat, problem.logits.shape, problem.class_axis or 0), order="C")
         axis, shape = problem.class_axis or 0, problem.logits.shape
@@ -246,7 +249,7 @@ def _problem(
         dtype=logits.dtype.name,
         layout="contiguous",
         operation=operation,
-        logits=np.array(logits, order="C"),
+        logits=logits,
         targets=targets,
         target_kind=_kind(targets, logits) if "targets" in operands else None,
         where=operands.get("where"),
@@ -268,6 +271,10 @@ def _problem(
     return problem
 
 
+def _copied(given: Any) -> Any:
+    return np.array(given, order="C") if isinstance(given, np.ndarray) else given
+
+
 def _kind(targets: Any, logits: Array) -> TargetKind:
     """Floating targets of the logits' shape are probabilities; other arrays are indices, right or wrong."""
     if not isinstance(targets, np.ndarray):
@@ -284,14 +291,13 @@ def _class_axis(axis: int | None, rank: int) -> int | None:
 class _Key:
     """A call as a key: equal where every number is, so that the same call is not computed anew."""
 
-    def __init__(self, problem: Problem, reduction: str, quantity: Quantity) -> None:
-        self.problem, self.reduction, self.quantity = problem, reduction, quantity
+    def __init__(self, problem: Problem, reduction: str) -> None:
+        self.problem, self.reduction = problem, reduction
         arrays = [problem.logits, problem.targets, problem.weight, problem.tangent, problem.where]
-        if quantity in OF_LOGITS:
-            arrays += problem.upstream.values()
+        arrays += problem.upstream.values()
         texts = tuple((a.shape, a.dtype.name, a.tobytes()) for a in arrays if isinstance(a, np.ndarray))
         options = (problem.operation, problem.class_axis, problem.ignore_index, problem.label_smoothing)
-        self._identity = (options, reduction, quantity, texts)
+        self._identity = (options, reduction, texts)
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -300,13 +306,23 @@ class _Key:
         return isinstance(other, _Key) and self._identity == other._identity
 
 
-def _answer(key: _Key) -> _Answer:
-    """Small answers are kept for a while: for the repetition of the call, and for the other backends here."""
-    return _kept(key) if key.problem.logits.size <= SMALL else _answered(key)
+class _Answers:
+    """What is known of one call: its truth, and each quantity that was asked for."""
+
+    def __init__(self, key: _Key) -> None:
+        self._truth, self._reduction = Truth(Block((key.problem,))), key.reduction
+        self._known: dict[Quantity, _Answer] = {}
+
+    def of(self, quantity: Quantity) -> _Answer:
+        if quantity not in self._known:
+            self._known[quantity] = _Answer(self._truth, self._reduction, quantity)
+        return self._known[quantity]
 
 
-def _answered(key: _Key) -> _Answer:
-    return _Answer(Truth(Block((key.problem,))), key.reduction, key.quantity)
+#: Answers are kept for a while: for repetitions, for other quantities of a call, and for the other backends here.
+_small = lru_cache(maxsize=4096)(_Answers)
+_large = lru_cache(maxsize=8)(_Answers)
 
 
-_kept = lru_cache(maxsize=4096)(_answered)
+def _answers(key: _Key) -> _Answers:
+    return _small(key) if key.problem.logits.size <= SMALL else _large(key)

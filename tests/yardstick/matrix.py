@@ -1,69 +1,74 @@
-"""The kill matrix as two pages: what kills each wrong backend, and the cases that add no kill of their own."""
+"""The kill matrix: what the cases kill, counted, and written as one file of a line for each wrong backend and case."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
 
 from conformance.cases.load import Entry
+from conformance.cases.quick import load_quick
+from conformance.places import QUICK
+from conformance.reports.kills import FlagKills, Kills, Shared, WrongBackend
 from tests.yardstick.registry import Kind, title
-from tests.yardstick.trial import Kill
+from tests.yardstick.trial import Kill, Pair, logits
 
-__all__ = ["Kills", "alone", "render_backends", "render_cases"]
+__all__ = ["AllKills", "alone", "matrix", "quick_kills", "write"]
 
 #: Of each wrong backend, by title, all that kills it.
-Kills = Mapping[str, Sequence[Kill]]
-NAMES = 6
-CASES_PAGE = "kill-matrix-cases.md"
-
-BACKENDS_INTRODUCTION = f"""\
-# Kill matrix
-
-What the cases catch. Each wrong backend is a sound kernel with one thing wrong: a defect that some framework had, or
-one that is easily imagined. A case kills it when any of its checks fails; all cases are tried in float32, and in the
-other dtypes where they have no float32 or where few kill a backend. Made by
-`python -m tests.yardstick matrix`; `tox run -e mutants` holds that every wrong backend is killed, and that the
-correctly rounded truth, results at the very edge of the bounds, and sound evaluations in every order of summation pass
-all cases. The cases that add no kill of their own stand in [{CASES_PAGE}]({CASES_PAGE}), each with what it is for.
-"""
-
-CASES_INTRODUCTION = """\
-# Cases that add no kill of their own
-
-Every wrong backend that such a case kills is killed by some other case as well (*shared*), or it kills none
-(*nothing*). They stay because what they document is not a defect of the wrong backends here: worked examples that a
-reader can follow by hand, policies that may go either way, defects of one framework that its register refers to, every
-axis of every rank. The second column says how many wrong backends a case kills; the third gives another case that
-kills all of them, where one alone does; the fourth is the case's own `why`.
-"""
+AllKills = Mapping[str, Sequence[Kill]]
+#: Of a flag's kills, how many are named.
+NAMED = 6
 
 
-def render_backends(kills: Kills, kinds: Sequence[Kind], entries: Sequence[Entry]) -> str:
-    """The page of wrong backends, in Markdown."""
-    sections = (_summary(kills, entries), _backends(kills, kinds), _flags(kills, entries))
-    return "\n".join([BACKENDS_INTRODUCTION, *(line for section in sections for line in section)]).rstrip() + "\n"
+def matrix(kills: AllKills, kinds: Sequence[Kind], entries: Sequence[Entry], quick: Mapping[str, Pair]) -> Kills:
+    """The matrix of all ``kills``; ``quick`` is the case and dtype that kills each in the quick selection."""
+    killed = _killed(kills)
+    lonely = alone(kills)
+    return Kills(
+        cases=len(entries),
+        useful=len(killed),
+        single=sum(len(names) for names in lonely.values()),
+        only={
+            "float32": _only(kills, "float32"),
+            "float64": _only(kills, "float64"),
+            "a half type": _only(kills, "float16", "bfloat16"),
+        },
+        wrong={title(kind): _wrong(kind, kills[title(kind)], quick.get(title(kind))) for kind in kinds},
+        shared={entry.case.id: _shared(entry.case.id, killed) for entry in entries if entry.case.id not in lonely},
+        flags=dict(_flags(kills, killed, entries)),
+    )
 
 
-def render_cases(kills: Kills, entries: Sequence[Entry]) -> str:
-    """The page of cases without a kill of their own, in Markdown."""
-    killed, only = _killed(kills), alone(kills)
-    idle = [entry for entry in entries if entry.case.id not in only]
-    lines = [
-        CASES_INTRODUCTION,
-        f"{len(idle)} of {len(entries)} cases; the others are the only ones to kill something.",
-    ]
-    theme = ""
-    for entry in sorted(idle, key=lambda entry: entry.theme):
-        if entry.theme != theme:
-            theme = entry.theme
-            lines += [f"\n## {theme}\n", "| case | kills | within | why it is there |", "|---|---:|---|---|"]
-        own = killed.get(entry.case.id, set())
-        within = _container(entry.case.id, own, killed)
-        count = str(len(own)) if own else "nothing"
-        lines.append(f"| `{entry.case.id}` | {count} | {within} | {_escaped(_reason(entry))} |")
-    return "\n".join(lines) + "\n"
+def write(kills: Kills, path: Path) -> None:
+    """Write the matrix as JSON with a line for each entry, so that a change is a line of a diff."""
+    parts = []
+    for name, value in msgspec.to_builtins(kills).items():
+        if name in ("wrong", "shared", "flags"):
+            lines = ",\n".join(f"  {_json(key)}: {_json(each)}" for key, each in value.items())
+            parts.append(f" {_json(name)}: {{\n{lines}\n }}")
+        else:
+            parts.append(f" {_json(name)}: {_json(value)}")
+    path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8", newline="\n")
 
 
-def alone(kills: Kills) -> dict[str, list[str]]:
+def quick_kills(kills: AllKills, entries: Sequence[Entry]) -> dict[str, Pair]:
+    """Of each wrong backend, the case and dtype of the quick selection that kills it with the fewest logits."""
+    size = {entry.case.id: (logits(entry), len(entry.case.layouts)) for entry in entries}
+    quick = load_quick(QUICK).quick
+    order = sorted(((case, dtype) for case, dtypes in quick.items() for dtype in dtypes), key=lambda p: size[p[0]])
+    found: dict[str, Pair] = {}
+    for name, each in kills.items():
+        pairs = {(kill.case, kill.dtype) for kill in each}
+        pair = next((pair for pair in order if pair in pairs), None)
+        if pair is not None:
+            found[name] = pair
+    return found
+
+
+def alone(kills: AllKills) -> dict[str, list[str]]:
     """Cases that are the only ones to kill something, each with what."""
     found: dict[str, list[str]] = {}
     for name, each in kills.items():
@@ -73,7 +78,7 @@ def alone(kills: Kills) -> dict[str, list[str]]:
     return found
 
 
-def _killed(kills: Kills) -> dict[str, set[str]]:
+def _killed(kills: AllKills) -> dict[str, set[str]]:
     """Case to the wrong backends that it kills."""
     found: dict[str, set[str]] = {}
     for name, each in kills.items():
@@ -82,81 +87,40 @@ def _killed(kills: Kills) -> dict[str, set[str]]:
     return found
 
 
-def _container(case: str, own: set[str], killed: Mapping[str, set[str]]) -> str:
-    """The case with the fewest kills of which ``own`` is a part."""
-    if not own:
-        return ""
-    larger = [(len(names), other) for other, names in killed.items() if other != case and own <= names]
-    return f"`{min(larger)[1]}`" if larger else "several"
-
-
-def _reason(entry: Entry) -> str:
-    """Why a case is there: its own words, the defects that it refers to, and whether a policy is observed by it."""
-    case = entry.case
-    parts = [case.why]
-    if case.policy:
-        parts.append(f"observes the policy {case.policy}")
-    if case.references:
-        parts.append(", ".join(case.references))
-    return "; ".join(parts)
-
-
-def _summary(kills: Kills, entries: Sequence[Entry]) -> Iterator[str]:
-    killed = sum(1 for each in kills.values() if each)
-    single = sum(len(names) for names in alone(kills).values())
-    useful = _killed(kills)
-    yield f"- wrong backends: {len(kills)}, killed: {killed} ({100 * killed / max(len(kills), 1):.0f} %)"
-    yield f"- killed by one case only: {single}"
-    yield f"- cases: {len(entries)}, of which {len(useful)} kill something"
-    halves = _in_one(kills, "float16", "bfloat16")
-    yield f"- killed in float32 alone: {_in_one(kills, 'float32')}, in float64 alone: {_in_one(kills, 'float64')}, "
-    yield f"  in the half types alone: {halves}"
-    yield ""
-
-
-def _in_one(kills: Kills, *dtypes: str) -> int:
+def _only(kills: AllKills, *dtypes: str) -> int:
     return sum(1 for each in kills.values() if each and {kill.dtype for kill in each} <= set(dtypes))
 
 
-def _backends(kills: Kills, kinds: Sequence[Kind]) -> Iterator[str]:
-    module = ""
-    for kind in kinds:
-        here, _, name = title(kind).partition(".")
-        if here != module:
-            module = here
-            yield f"\n## {here.capitalize().replace('_', ' ')}\n"
-            yield "| wrong backend | what is wrong | cases | one of them, with the checks |"
-            yield "|---|---|---:|---|"
-        each = kills[title(kind)]
-        count = len({kill.case for kill in each})
-        yield f"| {name} | {_escaped(kind.__doc__ or '')} | {count} | {_clearest(each)} |"
-    yield ""
-
-
-def _clearest(kills: Sequence[Kill]) -> str:
-    """The case that fails fewest checks: it points to the defect best."""
+def _wrong(kind: Kind, kills: Sequence[Kill], quick: Pair | None) -> WrongBackend:
+    """The example is the case that fails fewest checks: it points to the defect best."""
     checks: dict[str, set[str]] = {}
     for kill in kills:
         checks.setdefault(kill.case, set()).add(kill.check)
+    defect = " ".join((kind.__doc__ or "").split())
     if not checks:
-        return "**survives**"
-    case = min(checks, key=lambda name: (len(checks[name]), len(name), name))
-    return f"`{case}` ({', '.join(sorted(checks[case]))})"
+        return WrongBackend(defect=defect, cases=0)
+    example = min(checks, key=lambda name: (len(checks[name]), len(name), name))
+    return WrongBackend(defect=defect, cases=len(checks), example=example, checks=sorted(checks[example]), quick=quick)
 
 
-def _flags(kills: Kills, entries: Sequence[Entry]) -> Iterator[str]:
-    yield "## Flags\n\nWhich wrong backends the cases under a flag kill, those first that few other cases kill.\n"
-    yield "| flag | cases | kills | among them |\n|---|---:|---:|---|"
-    killed = _killed(kills)
+def _shared(case: str, killed: Mapping[str, set[str]]) -> Shared:
+    """Within the case with the fewest kills of which the case's own are a part."""
+    own = killed.get(case, set())
+    larger = [(len(names), other) for other, names in killed.items() if own and other != case and own <= names]
+    return Shared(kills=len(own), within=min(larger)[1] if larger else "")
+
+
+def _flags(
+    kills: AllKills, killed: Mapping[str, Iterable[str]], entries: Sequence[Entry]
+) -> Iterator[tuple[str, FlagKills]]:
+    """Those first that few cases kill."""
     rarity = {name: len({kill.case for kill in each}) for name, each in kills.items()}
     for flag in sorted({flag for entry in entries for flag in entry.case.flags}):
         cases = [entry.case.id for entry in entries if flag in entry.case.flags]
         names = sorted({name for case in cases for name in killed.get(case, ())}, key=lambda n: (rarity[n], n))
-        shown = [name.partition(".")[2] for name in names[:NAMES]]
-        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-        yield f"| {flag} | {len(cases)} | {len(names)} | {', '.join(shown)}{more} |"
-    yield ""
+        rarest = [name.partition(".")[2] for name in names[:NAMED]]
+        yield flag, FlagKills(cases=len(cases), kills=len(names), rarest=rarest)
 
 
-def _escaped(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -19,9 +19,20 @@ from conformance.cases.load import Entry, load_suite
 from conformance.judge.finding import Subject
 from conformance.places import PROFILES, ROOT
 from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.reports.kills import read_kills
 from tests.yardstick import exact, sound, wrong
 
-__all__ = ["Kind", "kind_of", "name_of", "right_backends", "subject", "suite", "title", "wrong_backends"]
+__all__ = [
+    "Kind",
+    "kind_of",
+    "name_of",
+    "recorded_pairs",
+    "right_backends",
+    "subject",
+    "suite",
+    "title",
+    "wrong_backends",
+]
 
 Kind = type[Backend]
 
@@ -44,6 +55,12 @@ def wrong_backends(file: Path | None = None) -> list[Kind]:
     return [kind for name in names for kind in _defined_in(importlib.import_module(name))]
 
 
+def recorded_pairs() -> dict[str, tuple[str, str]]:
+    """Of each wrong backend in the kill matrix, a case and dtype of the quick selection that killed it."""
+    kills = read_kills()
+    return {} if kills is None else {name: each.quick for name, each in kills.wrong.items() if each.quick}
+
+
 def _defined_in(module: ModuleType) -> list[Kind]:
     own = [kind for kind in vars(module).values() if getattr(kind, "__module__", "") == module.__name__]
     return [kind for kind in own if isinstance(kind, type) and issubclass(kind, Backend) and kind.__name__[0] != "_"]
@@ -55,7 +72,7 @@ def _loaded(file: Path) -> ModuleType:
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
-            raise SystemExit(f"{file}: no Python file")
+            raise SystemExit(f"{file}: not a Python file")
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
         module.__dict__["__yardstick_file__"] = str(file)
         spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""What the yardstick found wrong in the judge and in the oracle, each as the smallest case that showed it."""
+"""What the yardstick found wrong in judge and oracle, repaired since: each as the smallest case that showed it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def judged(tmp_path: Path) -> Any:
 
     def judge(cases: str, kind: type[Backend], *dtypes: str) -> list[Outcome]:
         file = tmp_path / "cases.yaml"
-        file.write_text(f"theme: mended\ncases:\n{cases}", encoding="utf-8")
+        file.write_text(f"theme: repaired\ncases:\n{cases}", encoding="utf-8")
         found = judging.judged(kind(), load_suite([file]).entries, dtypes=dtypes or None, subject=subject(kind))
         return [outcome for unit in found for outcome in unit]
 
@@ -207,7 +207,7 @@ REQUIRING = """
 
 def test_a_case_that_requires_what_a_profile_declares_unsupported_is_unsupported(tmp_path: Path) -> None:
     file = tmp_path / "cases.yaml"
-    file.write_text(f"theme: mended\ncases:\n{REQUIRING}", encoding="utf-8")
+    file.write_text(f"theme: repaired\ncases:\n{REQUIRING}", encoding="utf-8")
     entries = load_suite([file]).entries
     without = Subject("without", profile=Profile(backend="without", features={"ignore_index": "unsupported"}))
     found = [each for unit in judging.judged(Numpy(), entries, dtypes=("float32",), subject=without) for each in unit]

@@ -1,6 +1,7 @@
 """The yardstick is proven: what is right passes every case in every dtype, and what is wrong is found out.
 
-In few tests of many backends each, as the oracle's work is shared between them.
+The right backends are shared out by cases, the wrong ones by the case that kills them, so that the oracle works on a
+case once. The kill matrix says which case that is; what it kills no longer is held against the whole quick selection.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import pytest
 
 from conformance.model.wording import message
-from tests.yardstick.registry import right_backends, suite, title, wrong_backends
+from conformance.reports.kills import read_kills
+from tests.yardstick.pool import by_cases, by_kills
+from tests.yardstick.registry import recorded_pairs, right_backends, suite, title, wrong_backends
 from tests.yardstick.trial import first_kills, quick_survivors, unwanted
 
 RIGHT, WRONG = right_backends(), wrong_backends()
-SHARES = range(2)
+SHARES = 8
 
 
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.yardstick
+@pytest.mark.parametrize("share", range(SHARES))
 def test_what_is_right_passes_every_case(share: int) -> None:
-    found = [outcome for seen in unwanted(RIGHT[share :: len(SHARES)], suite()).values() for outcome in seen]
+    entries = by_cases(suite(), share, SHARES)
+    found = [outcome for seen in unwanted(RIGHT, entries).values() for outcome in seen]
     shown = [
         f"{o.backend}: {o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {message(o)}" for o in found[:20]
     ]
@@ -28,12 +33,14 @@ def test_what_is_right_passes_every_case(share: int) -> None:
 BY_CHANCE = {"caches.ResultById"}
 
 
-@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.yardstick
+@pytest.mark.parametrize("share", range(2))
 def test_what_is_wrong_is_killed_by_the_quick_selection(share: int) -> None:
-    survivors = set(quick_survivors(WRONG[share :: len(SHARES)], suite()))
+    recorded = recorded_pairs()
+    survivors = set(quick_survivors(by_kills(WRONG, recorded, share, 2), suite(), recorded))
     assert survivors <= BY_CHANCE, "add a case that finds them out, then `python -m tests.yardstick matrix`"
     rest = [kind for kind in WRONG if title(kind) in survivors]
-    assert set(first_kills(rest, suite())) == survivors
+    assert set(first_kills(rest, suite(), {})) == survivors
 
 
 def test_every_wrong_backend_has_a_name_of_its_own_and_says_what_it_re_creates() -> None:
@@ -41,3 +48,11 @@ def test_every_wrong_backend_has_a_name_of_its_own_and_says_what_it_re_creates()
     for kind in WRONG:
         own = (vars(kind).get("__doc__") or "").strip()
         assert own.endswith(".") and len(own.splitlines()) <= 2, f"{title(kind)} needs a line on its defect"
+
+
+def test_the_kill_matrix_is_of_the_wrong_backends_that_there_are() -> None:
+    kills = read_kills()
+    assert kills is not None
+    defects = {title(kind): " ".join((kind.__doc__ or "").split()) for kind in WRONG}
+    stale = {name: each.defect for name, each in kills.wrong.items() if defects.get(name) != each.defect}
+    assert not stale, "write the matrix anew: python -m tests.yardstick matrix"

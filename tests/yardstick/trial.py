@@ -6,13 +6,14 @@ stays flat.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from conformance.backends.contract import Backend
 from conformance.cases.load import Entry
 from conformance.cases.quick import load_quick, narrowed
-from conformance.model.case import TRANSFORMS
+from conformance.model.case import TRANSFORMS, Generator
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
@@ -20,9 +21,24 @@ from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from tests.yardstick.registry import subject, title
 
-__all__ = ["ALL_DTYPES", "Kill", "Kind", "Trial", "every_kill", "first_kills", "quick_survivors", "unwanted"]
+__all__ = [
+    "ALL_DTYPES",
+    "Kill",
+    "Kind",
+    "Pair",
+    "Trial",
+    "every_kill",
+    "first_kills",
+    "logits",
+    "quick_entries",
+    "quick_survivors",
+    "recorded_kills",
+    "unwanted",
+]
 
 Kind = type[Backend]
+#: A case and a dtype.
+Pair = tuple[str, str]
 ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
 #: Where a defect is not one of a dtype, it shows here; what fewer than ``FEW`` cases kill is tried in the others too.
 USUAL = ("float32",)
@@ -30,6 +46,8 @@ OTHERS = ("float64", "bfloat16", "float16")
 FEW = 3
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
+#: Logits of a case that is tried dtype by dtype, so that what the right backends know of one call is soon forgotten.
+LARGE = 1 << 16
 #: Dtypes, and whether the identities are asked too, in the order in which a kill is searched for.
 STAGES: tuple[tuple[tuple[str, ...], bool], ...] = (
     (("float32",), False),
@@ -56,17 +74,24 @@ class Trial:
     dtypes: Collection[str] = ALL_DTYPES
     identities: bool = True
     batch: int = 0
-    _plans: list[Plan] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        count = -(-len(self.entries) // self.batch) if self.batch else 1
-        for start in range(min(count, len(self.entries))):
-            self._plans.append(Plan(self.entries[start::count], self.dtypes, self.identities))
+    def plans(self) -> Iterator[Plan]:
+        """The cases in their batches; without these, each large case by itself, dtype by dtype."""
+        if self.batch:
+            count = -(-len(self.entries) // self.batch)
+            for start in range(min(count, len(self.entries))):
+                yield Plan(self.entries[start::count], self.dtypes, self.identities)
+            return
+        large = [entry for entry in self.entries if logits(entry) >= LARGE]
+        for entry in large:
+            for dtype in self.dtypes:
+                yield Plan([entry], [dtype], self.identities)
+        yield Plan([entry for entry in self.entries if entry not in large], self.dtypes, self.identities)
 
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
         opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
-        for plan in self._plans:
+        for plan in self.plans():
             for number in range(len(plan)):
                 for kind, backend in opened:
                     for unit in backend.judge(plan.chunk(number)).units:
@@ -75,7 +100,9 @@ class Trial:
     def kills(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """The first non-conformity of every backend that shows one; the backend is then left alone."""
         alive = {kind: open_backend(kind(), subject=subject(kind)) for kind in kinds}
-        for plan in self._plans:
+        for plan in self.plans():
+            if not alive:
+                return
             for number in range(len(plan)):
                 for kind, backend in list(alive.items()):
                     units = backend.judge(plan.chunk(number)).units
@@ -85,14 +112,34 @@ class Trial:
                         yield kind, kill
 
 
+def logits(entry: Entry) -> int:
+    """How many logits a case has; literal ones are always few."""
+    given = entry.case.logits if entry.case.logits is not None else entry.case.log_probabilities
+    return math.prod(given.shape or ()) if isinstance(given, Generator) else 0
+
+
 def quick_entries(entries: Sequence[Entry]) -> list[Entry]:
     """The quick selection, in its order: those that kill most come first. Empty for other cases than the suite's."""
     return narrowed(entries, load_quick(QUICK), strict=False) if QUICK.is_file() else []
 
 
-def first_kills(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, Outcome]:
+def recorded_kills(
+    kinds: Sequence[Kind], entries: Sequence[Entry], recorded: Mapping[str, Pair]
+) -> Iterator[tuple[Kind, Outcome]]:
+    """The wrong backends that the case and dtype still kill which are on record for them, all of a case at once."""
+    by_case = {entry.case.id: entry for entry in quick_entries(entries)}
+    by_pair: dict[Pair, list[Kind]] = {}
+    for kind in kinds:
+        if title(kind) in recorded:
+            by_pair.setdefault(recorded[title(kind)], []).append(kind)
+    for (case, dtype), group in by_pair.items():
+        if case in by_case and dtype in by_case[case].case.dtypes:
+            yield from Trial([by_case[case]], [dtype], identities=False, batch=1).kills(group)
+
+
+def first_kills(kinds: Sequence[Kind], entries: Sequence[Entry], recorded: Mapping[str, Pair]) -> dict[str, Outcome]:
     """What kills each wrong backend first, by its title; survivors are missing. The likeliest killers come first."""
-    found: dict[str, Outcome] = {}
+    found = {title(kind): kill for kind, kill in recorded_kills(kinds, entries, recorded)}
     trials = [Trial(quick_entries(entries), ALL_DTYPES, identities=False, batch=BATCH)]
     trials += [Trial(entries, dtypes, identities, batch=2 * BATCH) for dtypes, identities in STAGES]
     for trial in trials:
@@ -102,11 +149,13 @@ def first_kills(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, Ou
     return found
 
 
-def quick_survivors(kinds: Sequence[Kind], entries: Sequence[Entry]) -> list[str]:
+def quick_survivors(kinds: Sequence[Kind], entries: Sequence[Entry], recorded: Mapping[str, Pair]) -> list[str]:
     """The wrong backends that the quick selection does not kill, by title."""
+    killed = {title(kind) for kind, _ in recorded_kills(kinds, entries, recorded)}
+    rest = [kind for kind in kinds if title(kind) not in killed]
     trial = Trial(quick_entries(entries), ALL_DTYPES, identities=False, batch=BATCH)
-    killed = {title(kind) for kind, _ in trial.kills(kinds)}
-    return [title(kind) for kind in kinds if title(kind) not in killed]
+    killed |= {title(kind) for kind, _ in trial.kills(rest)}
+    return [title(kind) for kind in rest if title(kind) not in killed]
 
 
 def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Outcome]]:

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
+from conformance.reports.kills import read_kills
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
 from conformance.reports.site.text import link, slug, visible
@@ -94,7 +95,7 @@ def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
         for each in made.rglob("*.html")
     }
     ids = {name: [a["id"] for _, a in found.tags if "id" in a] for name, found in pages.items()}
-    assert len(pages) == 8 + 2 + 4
+    assert len(pages) == 9 + 2 + 4
     for name, found in pages.items():
         assert len(ids[name]) == len(set(ids[name])), name
         for tag, attributes in found.tags:
@@ -108,6 +109,18 @@ def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
             assert path.resolve().is_file(), (name, target)
             if fragment and "=" not in fragment:
                 assert fragment in ids[path.resolve().relative_to(made.resolve()).as_posix()], (name, target)
+
+
+def test_the_kill_matrix_is_a_page_beside_the_cases_that_it_is_of(tmp_path: Path) -> None:
+    made = site(tmp_path, run(tmp_path / "r", [outcome("two-equal-logits-at-1e8"), outcome("mean-of-nothing")]))
+    text = page(made, "kills.html").text
+    kills = read_kills()
+    assert kills is not None and f"{len(kills.wrong)} wrong backends" in text
+    for name, wrong in list(kills.wrong.items())[::100]:
+        assert name.partition(".")[2] in text and wrong.example in text
+    assert ("a", {"href": "kills.html"}) in page(made, "cases.html").tags
+    other = site(tmp_path, run(tmp_path / "other", [outcome("my-own")]))
+    assert not (other / "kills.html").exists() and "kills.html" not in (other / "cases.html").read_text("utf-8")
 
 
 def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
