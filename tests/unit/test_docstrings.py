@@ -29,10 +29,15 @@ def _broken(source: str) -> Iterator[tuple[int, str]]:
         text = node.body[0]
         for number in range(text.lineno, text.end_lineno or text.lineno):
             line, following = lines[number - 1], lines[number].strip()
-            if _is_prose(line) and following[:1].islower() and _is_prose(lines[number]):
+            together = _indent(line) == _indent(lines[number])
+            if together and _is_prose(line) and following[:1].islower() and _is_prose(lines[number]):
                 word = following.split()[0]
                 if len(line) + 1 + len(word) < WIDTH - 8:
                     yield number, line
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _is_prose(line: str) -> bool:
