@@ -85,7 +85,7 @@ def promoted(problem: Problem, value: Array | None) -> Problem:
 
 def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:
     if problem.target_kind == "python":
-        return Resolution(problem, must_raise="the targets are no tensor")
+        return Resolution(problem, must_raise="the targets are not a tensor")
     if not 0.0 <= problem.label_smoothing <= 1.0:
         return Resolution(problem, must_raise=f"label smoothing of {problem.label_smoothing}")
     shape = problem.logits.shape

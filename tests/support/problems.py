@@ -13,7 +13,7 @@ from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Tier, Truth
 
-__all__ = ["problem", "truth"]
+__all__ = ["problem", "small", "truth"]
 
 
 def problem(
@@ -70,3 +70,28 @@ def problem(
 def truth(made: Problem, tier: Tier | None = None) -> Truth:
     """The truth of one problem on its own."""
     return Truth(Block((made,)), tier=tier)
+
+
+def small(**changes: Any) -> Problem:
+    """``cross_entropy`` of two positions and three classes with index targets, in float32; as changed."""
+    fields: dict[str, Any] = {
+        "case": Case(id="c", why="w", op="cross_entropy"),
+        "theme": "t",
+        "dtype": "float32",
+        "layout": "contiguous",
+        "operation": "cross_entropy",
+        "logits": np.array([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0]], np.float32),
+        "targets": [1, 2],
+        "target_kind": "indices",
+        "weight": None,
+        "axis": 1,
+        "class_axis": 1,
+        "ignore_index": None,
+        "label_smoothing": 0.0,
+        "reductions": ("none", "mean"),
+        "upstream": {},
+    }
+    fields |= changes
+    if isinstance(fields["targets"], list):
+        fields["targets"] = np.array(fields["targets"])
+    return Problem(**fields)

@@ -8,19 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from conformance.model.case import Case
 from conformance.model.policies import BY_CHECK, NORMATIVE, POLICIES, Policies, choice_in
 from conformance.model.problem import Problem
+from tests.support.problems import small
 
 
-def problem(targets: Any, **changes: Any) -> Problem:
-    fields: dict[str, Any] = {
-        "case": Case(id="c", why="w", op="cross_entropy"), "theme": "t", "dtype": "float32", "layout": "contiguous",
-        "operation": "cross_entropy", "logits": np.zeros((2, 3), np.float32), "targets": np.array(targets),
-        "target_kind": "indices", "weight": None, "axis": 1, "class_axis": 1, "ignore_index": None,
-        "label_smoothing": 0.0, "reductions": ("none",), "upstream": {},
-    }  # fmt: skip
-    return Problem(**{**fields, **changes})
+def problem(targets: Any) -> Problem:
+    return small(targets=np.array(targets))
 
 
 def test_every_field_is_a_policy_and_its_default_the_normative_value() -> None:

@@ -1,0 +1,116 @@
+"""A problem under policies: what is asked, or why the call has no result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.judge.resolve import promoted, resolve
+from conformance.model.case import Case, Expect
+from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.problem import Problem
+from tests.support.problems import small
+
+PROBABILITIES: dict[str, Any] = {"targets": np.full((2, 3), 0.25, np.float32), "target_kind": "probabilities"}
+
+
+@pytest.mark.parametrize(
+    ("given", "policies", "why"),
+    [
+        ({"targets": [0]}, {}, "index targets of shape (1,)"),
+        ({"targets": [0, 3]}, {}, "a label is out of range"),
+        ({"targets": [0, -1]}, {}, "a label is out of range"),
+        ({"targets": [0.0, 1.0]}, {}, "index targets of dtype float64"),
+        ({"targets": [True, False]}, {}, "index targets of dtype bool"),
+        ({"targets": np.array([0, 1], np.int8)}, {"target_dtypes": ["int64"]}, "int8 are not accepted"),
+        ({"targets": "no tensor", "target_kind": "python"}, {}, "the targets are not a tensor"),
+        ({"weight": np.ones(2, np.float32)}, {}, "weights of shape (2,) for 3 classes"),
+        ({"label_smoothing": 1.5}, {}, "label smoothing of 1.5"),
+        ({"label_smoothing": float("nan")}, {}, "label smoothing of nan"),
+        ({**PROBABILITIES, "ignore_index": 1}, {}, "ignore_index applies to index targets only"),
+        ({**PROBABILITIES, "targets": np.ones((2, 2), np.float32)}, {}, "probabilities of shape (2, 2)"),
+        ({"axis": 2, "class_axis": None}, {}, "the class axis is out of range"),
+        ({"axis": None, "class_axis": None}, {"default_axis": {"all": "required"}}, "the class axis has no default"),
+        ({"logits": np.zeros((2, 3), np.int32)}, {}, "logits of dtype int32 are refused"),
+        ({"logits": np.zeros((2, 0), np.float32)}, {"class_extent_0": "raise"}, "an empty class axis is refused"),
+        ({"logits": np.float32(0.0), "axis": 0, "class_axis": None}, {"rank_0_logits": "raise"}, "logits of rank 0"),
+    ],
+)
+def test_calls_without_a_result(given: dict[str, Any], policies: dict[str, Any], why: str) -> None:
+    assert why in resolve(small(**given), Policies(**policies)).must_raise
+
+
+def test_the_error_that_a_case_states_is_set_aside_to_ask_the_policies() -> None:
+    stated = small(case=Case(id="c", why="w", op="cross_entropy", expect=Expect(error="as it says")))
+    assert resolve(stated, NORMATIVE).must_raise == "as it says"
+    assert resolve(stated, NORMATIVE, stated_error=False).must_raise == ""
+
+
+@pytest.mark.parametrize(
+    ("axis", "shape", "class_axis"), [(1, (2, 3), 1), ("implicit", (2, 3, 4), 0), (-1, (2, 3, 4), 2), (0, (2, 3), 0)]
+)
+def test_the_default_axis_is_that_of_the_policy(axis: Any, shape: tuple[int, ...], class_axis: int) -> None:
+    asked = _softmax(shape)
+    assert resolve(asked, Policies(default_axis={"softmax": axis})).problem.class_axis == class_axis
+
+
+def test_the_whole_array_as_one_axis_is_left_open() -> None:
+    assert resolve(_softmax((2, 3)), Policies(default_axis={"all": "all"})).undefined
+
+
+@pytest.mark.parametrize(
+    ("value", "label", "becomes"),
+    [("wraps", -1, 2), ("clamps", -9, 0), ("clamps", 7, 2)],
+)
+def test_a_label_out_of_range_may_be_taken_for_a_class(value: str, label: int, becomes: int) -> None:
+    made = resolve(small(targets=[0, label]), Policies(label_out_of_range=value))  # type: ignore[arg-type]
+    assert made.problem.targets.tolist() == [0, becomes] and made.marked is None and not made.must_raise
+
+
+@pytest.mark.parametrize(("value", "mark"), [("nan", np.nan), ("zero", 0.0)])
+def test_a_label_out_of_range_may_have_a_loss_of_its_own(value: str, mark: float) -> None:
+    made = resolve(small(targets=[5, 1]), Policies(label_out_of_range=value))  # type: ignore[arg-type]
+    assert made.marked is not None and made.marked.tolist() == [True, False]
+    assert np.array_equal(made.mark, mark, equal_nan=True)
+
+
+def test_each_kind_of_label_has_its_own_value() -> None:
+    made = resolve(small(targets=[5, -1]), Policies(label_out_of_range={"above": "nan", "negative": "wraps"}))
+    assert made.problem.targets.tolist() == [0, 2] and made.marked is not None and made.marked.tolist() == [True, False]
+    assert resolve(small(targets=[5, -9]), Policies(label_out_of_range={"above": "nan"})).must_raise
+    assert resolve(small(targets=[5, 0]), Policies(label_out_of_range="undefined")).undefined
+
+
+def test_a_large_label_without_sign_is_above() -> None:
+    given = small(targets=np.array([0, 2**64 - 1], np.uint64))
+    made = resolve(given, Policies(label_out_of_range={"above": "clamps"}))
+    assert made.problem.targets.tolist() == [0, 2]
+
+
+def test_the_default_ignored_label_is_filled_in_where_it_occurs() -> None:
+    assert resolve(small(targets=[0, -100]), NORMATIVE).problem.ignore_index == -100
+    assert resolve(small(targets=[0, 1]), NORMATIVE).problem.ignore_index is None
+    assert resolve(small(targets=[0, -100]), Policies(default_ignore_index="none")).must_raise
+
+
+def test_targets_of_extent_one_are_repeated_where_they_broadcast() -> None:
+    made = resolve(small(targets=[2]), Policies(target_broadcasting="broadcast"))
+    assert made.problem.targets.tolist() == [2, 2]
+    assert resolve(small(targets=[2, 1, 0]), Policies(target_broadcasting="broadcast")).must_raise
+
+
+def test_integer_logits_are_promoted_to_the_dtype_of_what_came_back() -> None:
+    given = small(logits=np.array([[1, 2, 3], [4, 5, 6]]), weight=np.ones(3, np.float64))
+    made = promoted(given, np.zeros(2, np.float32))
+    assert made.dtype == "float32" and made.logits.dtype == np.float32
+    assert made.weight is not None and made.weight.dtype == np.float32
+    assert promoted(given, None) is given and promoted(small(), np.zeros(2, np.float64)).dtype == "float32"
+
+
+def _softmax(shape: tuple[int, ...]) -> Problem:
+    return small(
+        logits=np.zeros(shape, np.float32), operation="softmax", targets=None, target_kind=None, axis=None,
+        class_axis=None,
+    )  # fmt: skip
