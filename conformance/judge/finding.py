@@ -27,7 +27,7 @@ class Subject:
     profile: Profile = UNDECLARED
     #: Operation to ``file:line`` of the adapter's code.
     sources: dict[str, str] | None = None
-    #: Operations whose code is not the suite's own: the register of the profile does not speak of them.
+    #: Operations whose code is not the suite's own: the register of the profile does not apply to them.
     overridden: frozenset[str] = frozenset()
 
 

@@ -89,7 +89,7 @@ class Judge:
             expected="an error",
             seconds=seen.seconds,
         )
-        if misfit or reduction in NO_REDUCTIONS:  # no policy speaks of it
+        if misfit or reduction in NO_REDUCTIONS:  # no policy is about it
             return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
@@ -348,9 +348,9 @@ class Judge:
             wanted = None  # the warning belongs to the implicit-axis policy, which this backend does not declare
         if wanted is None:
             return []
-        heard = [text for text in seen.warnings if wanted.lower() in text.lower()]
-        if heard:
-            return [Finding(problem, "warning", reduction, "pass", "warned", heard[0][:300])]
+        matching = [text for text in seen.warnings if wanted.lower() in text.lower()]
+        if matching:
+            return [Finding(problem, "warning", reduction, "pass", "warned", matching[0][:300])]
         other = seen.warnings[0][:200] if seen.warnings else None
         return [Finding(problem, "warning", reduction, "fail", "no-warning", wanted, observed=other)]
 
@@ -399,5 +399,5 @@ def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bo
 
 
 def _expects_policy(problem: Problem) -> bool:
-    """Whether a policy can speak of the problem at all: its tensors fit each other."""
+    """Whether a policy can be about the problem at all: its tensors fit each other."""
     return problem.target_kind != "python"

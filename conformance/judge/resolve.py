@@ -145,7 +145,7 @@ def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Reso
     axis = problem.class_axis or 0
     classes = problem.logits.shape[axis] if problem.logits.ndim else 1
     declared = policies.label_out_of_range
-    above = outside & (given >= classes)  # before any cast: a large label without sign is no negative one
+    above = outside & (given >= classes)  # before any cast: a large unsigned label is not a negative one
     targets = np.where(above, classes, given).astype(np.int64)
     kinds = {
         "above": above,

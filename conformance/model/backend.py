@@ -1,4 +1,4 @@
-"""A backend of a run: what tells it apart, and what is recorded of it."""
+"""A backend of a run: its identity, and what is recorded of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COMPOSITIONS = frozenset({"logsumexp", "one-hot", "safe"})
 
 
 class BackendId(msgspec.Struct, frozen=True, kw_only=True):
-    """What tells a backend from all others, made once when it comes up and carried to every report.
+    """The identity of a backend, made once when it comes up and carried to every report.
 
     ``framework`` is what it belongs to, ``version`` that of its first distribution; ``device`` is ``cpu`` or another;
     ``execution`` how calls are executed (eager, jit, graph, ...); ``composition`` which documented function stands for

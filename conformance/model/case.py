@@ -37,9 +37,9 @@ OPERATIONS: tuple[OperationName, ...] = (
 )
 ReductionName = Literal["none", "sum", "mean", "default", "unknown", "MEAN", "batchmean"]
 REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
-#: Words that are no reductions of these losses, passed on as they are.
+#: Words that are not reductions of these losses, passed on as they are.
 NO_REDUCTIONS: tuple[ReductionName, ...] = ("unknown", "MEAN", "batchmean")
-#: What logits may be that are no logits.
+#: What logits may be instead of floating-point numbers.
 IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")

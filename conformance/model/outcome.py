@@ -69,7 +69,7 @@ REASONS: dict[Reason, str] = {
     "modified": "the call changed the inputs that `detail` names",
     "not-repeatable": "a second call gave other bits",
     "warned": "the warning `detail` came",
-    "no-warning": "no warning speaks of `detail`; `observed` is the first of those that came instead",
+    "no-warning": "no warning mentions `detail`; `observed` is the first of those that came instead",
     "unsupported": "the framework lacks the feature: `error`",
     "required": "the case requires the feature `detail`, which the profile declares unsupported",
     "left-out": "the case was not run; `detail` says why",

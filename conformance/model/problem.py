@@ -22,7 +22,7 @@ class Problem:
     """One case in one dtype and layout.
 
     Arrays have the shapes that the caller of the framework would give; floating arrays are already rounded to
-    ``dtype``. ``axis`` is what the backend is told (``None``: the argument is left out); ``class_axis`` is where the
+    ``dtype``. ``axis`` is what the backend is given (``None``: the argument is left out); ``class_axis`` is where the
     truth is taken, from 0 (``None`` where the input is invalid or the axis is left to the framework).
     ``upstream`` maps each reduction to its upstream gradient, of the value's shape; ``tangent``, of the logits' shape,
     is the direction of the case's transforms, ``None`` where it asks for none. ``where``, of the logits' shape, is true

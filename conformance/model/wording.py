@@ -30,7 +30,7 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     return f"the {outcome.quantity}: {said}" if prefixed else said
 
 
-#: Reasons that speak of one of the results of a transform.
+#: Reasons that are about one of the results of a transform.
 _OF_QUANTITY = frozenset({"beyond-bound", "vacuous-bound", "declared", "left-open"})
 
 
@@ -90,8 +90,8 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
         case "not-repeatable":
             return "a second call gave other bits"
         case "no-warning":
-            others = f"; heard only: {o.observed}" if o.observed else ""
-            return f"no warning that speaks of {o.detail!r}{others}"
+            others = f"; there was: {o.observed}" if o.observed else ""
+            return f"no warning mentions {o.detail!r}{others}"
         case "warned" | "left-out" | "recorded":
             return o.detail
         case "required":

@@ -128,4 +128,4 @@ def _links(file: Path, profile: Profile) -> Iterator[Finding]:
         if not _DOCUMENTATION.fullmatch(link):
             place = place_of(file, (group, name, "documentation"))
             hint = "write the URL of the framework's documentation, or `undocumented`"
-            yield Finding(place, f"'{link}' is no link", hint)
+            yield Finding(place, f"'{link}' is not a link", hint)

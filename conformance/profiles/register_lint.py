@@ -21,7 +21,7 @@ from conformance.profiles.profile import Defect, Profile
 
 __all__ = ["CHECKS", "complaints_of_register"]
 
-#: What an entry of the register may speak of.
+#: What an entry of the register may be about.
 CHECKS = (
     *("value", "gradient", "error", "warning", "unmodified", "repeatable", "policy", "probability-sum"),
     "gradient-sum",
@@ -39,7 +39,7 @@ def complaints_of_register(
     for index, entry in enumerate(profile.known):
         path: NodePath = ("known", index)
         if entry.id in seen:
-            hint = f"ids tell entries apart; the other is known[{seen[entry.id]}]"
+            hint = f"an id names one entry; the other is known[{seen[entry.id]}]"
             yield Finding(place_of(file, (*path, "id")), f"id '{entry.id}' is taken", hint)
         seen.setdefault(entry.id, index)
         yield from _names(file, (*path, "checks"), entry.checks, CHECKS, "check")
@@ -110,14 +110,14 @@ def _narrow(file: Path, path: NodePath, entry: Defect) -> Iterator[Finding]:
 def _evidence(file: Path, path: NodePath, entry: Defect) -> Iterator[Finding]:
     if not _ISSUE.fullmatch(entry.issue):
         hint = "write a link (https://...), repository#number, or `not reported`"
-        yield Finding(place_of(file, (*path, "issue")), f"'{entry.issue}' is no issue that can be followed", hint)
+        yield Finding(place_of(file, (*path, "issue")), f"'{entry.issue}' is not an issue that can be followed", hint)
     try:
         SpecifierSet(entry.versions)
     except InvalidSpecifier:
         hint = "write a specifier such as '>=2.10,<2.14'"
-        yield Finding(place_of(file, (*path, "versions")), f"'{entry.versions}' is no range of versions", hint)
+        yield Finding(place_of(file, (*path, "versions")), f"'{entry.versions}' is not a range of versions", hint)
     try:
         date.fromisoformat(entry.date)
     except ValueError:
         hint = "write the day on which it was confirmed, such as 2026-01-31"
-        yield Finding(place_of(file, (*path, "date")), f"'{entry.date}' is no date", hint)
+        yield Finding(place_of(file, (*path, "date")), f"'{entry.date}' is not a date", hint)

@@ -1,4 +1,4 @@
-"""What is recorded of the machine and the suite: what can change a result, and nothing that tells whose it is."""
+"""What is recorded of the machine and the suite: what can change a result, and nothing that says whose it is."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class Run:
         return (record for _, record in _records(self.path) if isinstance(record, Outcome))
 
     def identity(self, backend: str) -> BackendId:
-        """What tells a backend of this run apart, by the name that its outcomes carry."""
+        """The identity of a backend of this run, by the name that its outcomes carry."""
         record = self.backends.get(backend)
         return BackendId(name=backend) if record is None else record.id
 
@@ -177,7 +177,7 @@ def read_run(folder: Path | str) -> Run:
         elif isinstance(record, Footer):
             footer = record
     if header is None:
-        raise UsageError("no header", place=Place(path, 1), hint="this is no results file, or an empty one: run again")
+        raise UsageError("no header", place=Place(path, 1), hint="not a results file, or an empty one: run again")
     truncated = footer is None or not _ends_with_newline(path)
     return Run(path, header, backends, footer, truncated)
 
@@ -203,7 +203,7 @@ def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
     footer: Footer | None = None
     done: set[UnitKey] = set()
     last: UnitKey | None = None
-    position = end_of_units = 0  # bytes: the end of the line before, and of the last line that is no part of `last`
+    position = end_of_units = 0  # bytes: the end of the line before, and of the last line that is not a part of `last`
     for number, line in _lines(path):
         record = _decode(path, number, line, decode_record)
         if record is None:
@@ -251,7 +251,7 @@ _kind = msgspec.json.Decoder(_Kind)
 
 
 def is_outcome(line: bytes) -> bool:
-    """Whether a line of a results file is an outcome, however its JSON is spaced; damaged ones are told elsewhere."""
+    """Whether a line of a results file is an outcome, however its JSON is spaced; not where it is damaged."""
     if line.startswith(OUTCOME):
         return True
     try:

@@ -1,14 +1,13 @@
 """Reads results files of schema 1, whose outcomes held a sentence where they now hold facts.
 
-This is the one place that reads a message back. A fact is taken from one only where the sentence that the facts make is
-the very message; what is not understood stands as it was, with the reason ``recorded``. A register's entry is taken
-from the end of a known defect's message and from nowhere else: any exception may end in such words.
+This is the one place that reads a message back, by the sentences that the suite wrote then. What is not one of them
+stands as it was, with the reason ``recorded``. A register's entry is taken from the end of a known defect's message and
+from nowhere else: any exception may end in such words.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -16,7 +15,6 @@ import msgspec
 from conformance.model.backend import BackendId, BackendRecord, Declaration, SourceRecord
 from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome
 from conformance.model.records import Footer, Header, Record
-from conformance.model.wording import statement
 
 __all__ = ["FORMER", "decode_former"]
 
@@ -112,81 +110,103 @@ def _outcome(old: _Outcome) -> Outcome:
         text = text[: entry.start()]
     if not text:
         return Outcome(**fields)
-    for found in _readings(text, old):
-        made = Outcome(**{**fields, **found})
-        if statement(made) == text:
-            return made
-    return Outcome(**fields, reason="recorded", detail=text)
+    return Outcome(**{**fields, **(_read(text, old) or {"reason": "recorded", "detail": text})})
 
 
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\[\]]+), (?P<issue>[^\[\]]*)\]$")
 _ERROR = re.compile(r"(?P<type>[A-Za-z_][\w.]*): (?P<text>.*)", re.DOTALL)
 _PLACED = re.compile(r"(?P<text>.*) \(at (?P<where>[^()\s]+:[0-9]+)\)", re.DOTALL)
 _QUANTITY = re.compile(r"the (?P<quantity>value|gradient|tangent|curvature|slope_of_targets): ")
-_DECLARED = re.compile(r"as its declared (?P<policy>[a-z0-9-]+) says")
-#: Reasons of which a message holds a particular that stood in no field: the name of that field.
-_PARTICULARS = (
-    ("no-error", re.compile(r"returned a result although (?P<detail>.+)", re.DOTALL)),
-    ("declared", re.compile(r"(?P<detail>.+); the result is what the declared policy says", re.DOTALL)),
-    ("beyond-bound", re.compile(r".*, declared (?P<declared>[A-F]); .*")),
-    ("vacuous-bound", re.compile(r"the bound of class (?P<declared>[A-F]) is vacuous .*")),
-    ("wrong-sum", re.compile(r"the classes of position (?P<position>[0-9]+) sum .*")),
-    ("modified", re.compile(r"the call modified what is not its own: (?P<detail>.+)")),
-    ("required", re.compile(r"the case requires (?P<detail>\S+), .*")),
-    ("no-warning", re.compile(r"no warning that speaks of '(?P<detail>[^']+)'(?:; heard only: (?P<observed>.+))?")),
-    ("policy-not-normative", re.compile(r".* nothing is declared, so that (?P<detail>\S+) is expected")),
-)
-#: Reasons whose message says nothing beyond the fields.
-_PLAIN = (
-    *("beyond-bound", "wrong-shape", "wrong-dtype", "with-gradient", "left-open", "declared", "declared-wrong"),
-    *("transformed-differs", "transformed-shape", "not-repeatable"),
-)
-_OF_POLICY = (
-    *("policy-as-declared", "policy-differs", "policy-undeclared", "policy-undefined"),
-    *("policy-unknown", "policy-spoilt"),
-)
+_NUMBER = r"\S+"
+#: The sentences of schema 1 about results, by reason; the groups are particulars that stood in no field.
+_RESULTS = {
+    "beyond-bound": (
+        rf"(?:{_NUMBER} instead of {_NUMBER}: )?(?:class [A-E]|beyond every class), declared (?P<declared>[A-F]); "
+        rf"{_NUMBER} times the bound, {_NUMBER} ulp|{_NUMBER} instead of {_NUMBER}|wrong value"
+    ),
+    "wrong-shape": r"the \w+ has shape \([0-9, ]*\), not \([0-9, ]*\)",
+    "wrong-dtype": r"the \w+ has dtype \S+, not \S+",
+    "with-gradient": r"the value that came with the gradient is .+, alone it is .+",
+    "transformed-differs": (
+        rf"{_NUMBER} where the untransformed call gave {_NUMBER}: {_NUMBER} times both bounds together"
+    ),
+    "transformed-shape": r"the transformed call's result has another shape",
+    "wrong-sum": rf"the classes of position (?P<position>[0-9]+) sum to {_NUMBER}, not {_NUMBER}",
+    "not-repeatable": r"a second call gave other bits",
+    "modified": r"the call modified (?:what is not its own|its inputs): (?P<detail>.+)",
+    "no-error": r"returned a result although (?P<detail>.+)",
+    "no-warning": r"no warning that speaks of '(?P<detail>[^']+)'(?:; heard only: (?P<observed>.+))?",
+    "policy-differs": r"observed .+, declared .+: the declaration is wrong",
+    "policy-not-normative": r"observed .+ where nothing is declared, so that (?P<detail>\S+) is expected",
+    "policy-unknown": r"no value of this policy describes the result",
+}
+_DEVIATIONS = {
+    "declared": r"as its declared (?:policies say|(?P<policy>[a-z0-9-]+) says)"
+    r"|(?P<detail>.+); the result is what the declared policy says",
+    "left-open": r"its declared policies leave this open(?:: any result)?",
+    "declared-wrong": r"declared to be wrong",
+    "policy-as-declared": r"observed as declared: .+",
+    "policy-undefined": r"observed: .+; declared undefined",
+}
+_RIGHT = {
+    "policy-as-declared": r"observed as declared: .+",
+    "policy-undeclared": r"observed: .+; nothing is declared",
+}
+_NOT_JUDGED = {
+    "vacuous-bound": r"the bound of class (?P<declared>[A-F]) is vacuous here: it promises nothing",
+    "policy-spoilt": r"the result is wrong: no value of this policy describes it",
+    "left-out": r"(?P<detail>.+)",
+}
+_LACKING = {"required": r"the case requires (?P<detail>\S+), which the profile declares unsupported"}
+_STALE = {"stale": r"the registered defect '(?P<entry>[^']+)' does not show here: its entry is out of date"}
+_SENTENCES = {
+    "fail": _RESULTS, "known": _RESULTS, "deviation": {**_DEVIATIONS, **_RESULTS}, "pass": _RIGHT,
+    "not run": _NOT_JUDGED, "unsupported": _LACKING, "stale": _STALE, "fixed": _STALE,
+}  # fmt: skip
 
 
-def _readings(text: str, old: _Outcome) -> Iterator[dict[str, Any]]:
-    """What a message may mean, as fields, the likeliest first."""
-    if old.verdict == "stale" or old.verdict == "fixed":
-        name = re.fullmatch(r"the registered defect '([^']+)' does not show .*", text)
-        yield {"reason": "stale", "defect": DefectRef(name[1]) if name else None}
+def _read(text: str, old: _Outcome) -> dict[str, Any] | None:
+    """What a message says, as fields; None where the sentence is not known."""
     if old.check == "warning" and old.verdict == "pass":
-        yield {"reason": "warned", "detail": text}
+        return {"reason": "warned", "detail": text}
     prefix = _QUANTITY.match(text) if old.check not in ("value", "gradient") else None
     said = text[prefix.end() :] if prefix else text
-    beside = {"quantity": prefix["quantity"]} if prefix else {}
-    if old.verdict == "deviation" and (named := _DECLARED.fullmatch(said)):
-        yield {"reason": "declared", "excused_by": (named["policy"],), **beside}
-    for reason, pattern in _PARTICULARS:
-        if found := pattern.fullmatch(said):
-            given: dict[str, Any] = {name: value for name, value in found.groupdict().items() if value is not None}
-            if "position" in given:
-                given["position"] = int(given["position"])
-            yield {"reason": reason, **given, **beside}
-    excused = (old.policy.partition("/")[0],) if old.verdict == "deviation" else ()
-    yield from ({"reason": reason, "excused_by": excused} for reason in (_OF_POLICY if old.check == "policy" else ()))
-    yield from ({"reason": reason, **beside} for reason in _PLAIN)
-    if old.verdict == "not run":
-        yield {"reason": "left-out", "detail": text}
-    elif old.observed is None or old.verdict == "unsupported":
-        yield from _errors(text, old)
+    beside: dict[str, Any] = {"quantity": prefix["quantity"]} if prefix else {}
+    for reason, pattern in _SENTENCES.get(old.verdict, {}).items():
+        if reason.startswith("policy-") != (old.check == "policy") and reason != "left-out":
+            continue
+        found = re.fullmatch(pattern, said, re.DOTALL)
+        if found is None:
+            continue
+        given = {name: value for name, value in found.groupdict().items() if value is not None}
+        if "position" in given:
+            beside["position"] = int(given.pop("position"))
+        if "entry" in given:
+            beside["defect"] = DefectRef(given.pop("entry"))
+        if "policy" in given:
+            beside["excused_by"] = (given.pop("policy"),)
+        elif old.verdict == "deviation" and old.check == "policy":
+            beside["excused_by"] = (old.policy.partition("/")[0],)
+        return {"reason": reason, **given, **beside}
+    return _error(text, old)
 
 
-def _errors(text: str, old: _Outcome) -> Iterator[dict[str, Any]]:
+def _error(text: str, old: _Outcome) -> dict[str, Any] | None:
     """The message as that of an exception, or of a failure without a type."""
-    reason = {"unsupported": "unsupported", "fail": "raised", "known": "raised", "pass": "raised"}.get(old.verdict)
+    if old.verdict == "unsupported":
+        return {"reason": "unsupported", "error": ErrorFact("", text)}
+    reason = "failed" if old.verdict in ("crash", "timeout", "error") else "raised"
     if old.verdict == "deviation":
-        reason, text = "raised", text.removesuffix(" (as its declared policies say)")
+        excused = text.removesuffix(" (as its declared policies say)")
+        if excused == text:
+            return None
+        text = excused
     failed = text.removeprefix("the transformed call failed: ")
     if failed != text:
         reason, text = "transformed-failed", failed
     placed = _PLACED.fullmatch(text)
-    where = placed["where"] if placed else ""
-    text = placed["text"] if placed else text
-    typed = _ERROR.fullmatch(text) if reason != "unsupported" else None
+    text, where = (placed["text"], placed["where"]) if placed else (text, "")
+    typed = _ERROR.fullmatch(text)
     if typed is not None:
-        yield {"reason": reason or "failed", "error": ErrorFact(typed["type"], typed["text"], where)}
-    elif reason in (None, "unsupported"):
-        yield {"reason": reason or "failed", "error": ErrorFact("", text, where)}
+        return {"reason": reason, "error": ErrorFact(typed["type"], typed["text"], where)}
+    return {"reason": reason, "error": ErrorFact("", text, where)} if reason == "failed" else None

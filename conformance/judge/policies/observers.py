@@ -105,7 +105,7 @@ def cancelling_gradient(probe: Probe) -> Observed:
 
 
 def intermediate_overflow(probe: Probe) -> Observed:
-    """``inf`` where an intermediate overflowed. Not every call need show it: a finite one speaks for both."""
+    """``inf`` where an intermediate overflowed. Not every call need show it: a finite one fits both."""
     resolution, prepared = probe.truth("value")
     value, largest = probe.seen.value, FORMATS[probe.problem.dtype].largest
     if prepared is None or value is None or not prepared.is_stressed(probe.reduction, largest):
@@ -130,7 +130,7 @@ def integer_logits(probe: Probe) -> Observed:
     if not probe.raised and probe.reduction == "mean":
         return None
     if any(each.verdict == "fail" for each in probe.found):
-        return ()  # a result that is wrong in every type is no promotion
+        return ()  # a result that is wrong in every type is not a promotion
     if probe.raised:
         return ("refused",)
     kept = probe.seen.value is not None and probe.seen.value.dtype.kind in "iu"

@@ -88,7 +88,7 @@ class TestProfiles:
             ("  nll_loss: {support", "  nl_loss: {support", "operations.nl_loss", "there is no operation 'nl_loss'"),
             ("  nll_loss: {float16: B", "  nl_loss: {float16: B", "classes.nl_loss", "there is no operation 'nl_loss'"),
             ("documentation: undocumented, note: 0 for", "documentation: see the manual, note: 0 for",
-             "policies.default-axis.documentation", "'see the manual' is no link"),
+             "policies.default-axis.documentation", "'see the manual' is not a link"),
             ("backend: numpy", "backend: nympy", "backend", "the profile of 'nympy'"),
             ("backend: numpy", "backends: numpy", "backends", "unknown key 'backends'"),
             ("support: composed,", "support: native-ish,", "operations.softmax.support", "unknown word 'native-ish'"),
@@ -119,9 +119,9 @@ class TestProfiles:
             ({"cases": "plane"}, "known[0].cases[0]", "no case matches 'plane'"),
             ({"checks": "vallue"}, "known[0].checks[0]", "there is no check 'vallue'"),
             ({"ops": "soft_max"}, "known[0].ops[0]", "there is no operation 'soft_max'"),
-            ({"versions": "2 to 3"}, "known[0].versions", "'2 to 3' is no range of versions"),
+            ({"versions": "2 to 3"}, "known[0].versions", "'2 to 3' is not a range of versions"),
             ({"seen": "modes: [eager]"}, "known[0]", "does not say what is seen"),
-            ({"issue": "ask me"}, "known[0].issue", "'ask me' is no issue"),
+            ({"issue": "ask me"}, "known[0].issue", "'ask me' is not an issue"),
         ],
     )
     def test_a_wrong_entry(

@@ -43,8 +43,8 @@ def test_a_narrow_entry_that_meets_its_cases_has_nothing_to_mend(tmp_path: Path)
         ("reached: [C]", "reached: []", "entry 'late' does not say what is seen"),
         ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
         ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
-        ("issue: not reported", "issue: somewhere", "'somewhere' is no issue that can be followed"),
-        ("date: 2026-01-31", "date: last winter", "'last winter' is no date"),
+        ("issue: not reported", "issue: somewhere", "'somewhere' is not an issue that can be followed"),
+        ("date: 2026-01-31", "date: last winter", "'last winter' is not a date"),
         ("tested: [mine 1.0]", "tested: []", "it is not said on which versions the defects were seen"),
     ],
 )

@@ -37,7 +37,7 @@ def rows(kind: type[Backend], cases: str, *, dtype: Any = "float32", profile: Pr
 def observed(outcomes: list[Outcome], policy: str) -> set[str]:
     """The values that describe every call."""
     sets = [{*outcome.observed} for outcome in outcomes if outcome.policy == policy and outcome.observed]
-    assert sets, f"nothing speaks of {policy}"
+    assert sets, f"nothing mentions {policy}"
     return set.intersection(*sets)
 
 
