@@ -7,14 +7,14 @@ it depends on the others only by the mean's denominator, which is that of the wh
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from conformance.bench.inputs import Inputs
-from conformance.bench.outputs import fetch, sampled_positions
+from conformance.bench.inputs import Inputs, read_arrays
+from conformance.bench.outputs import sampled_positions
+from conformance.bench.record import Accuracy
 from conformance.bench.workload import Workload
 from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic, letters
 from conformance.bounds.tolerance import Tolerance
@@ -48,9 +48,9 @@ class Yardstick:
         self._inputs = inputs
         self._positions = sampled_positions(workload, seed)
 
-    def judge(self, outputs: Path, declared: Letter) -> dict[str, Any]:
-        """The record of the worse of value and gradient: class, ulp, ratio, verdict, limits, quantity, positions."""
-        arrays = fetch(outputs)
+    def judge(self, outputs: Path, declared: Letter) -> Accuracy:
+        """The record of the worse of value and gradient."""
+        arrays = read_arrays(outputs)
         if self.workload.elements > MOST_JUDGED:
             arrays.pop("value", None)
         found = [self._judged(name, array, declared) for name, array in arrays.items()]
@@ -58,17 +58,17 @@ class Yardstick:
             raise LookupError(f"the value of more than {MOST_JUDGED} logits is not judged")
         return max(found, key=_badness)
 
-    def _judged(self, quantity: str, observed: Array, declared: Letter) -> dict[str, Any]:
+    def _judged(self, quantity: str, observed: Array, declared: Letter) -> Accuracy:
         reduction = self.workload.reduction
         positions = self.workload.positions if quantity == "value" else len(self._positions)
-        record: dict[str, Any] = {"quantity": quantity, "positions": positions, "declared": declared}
+        record = partial(Accuracy, quantity=quantity, positions=positions, declared=declared)
         prepared = self._whole if quantity == "value" else self._sample
         exact = prepared.exact(quantity, reduction)
         wanted = numpy_dtype(self.workload.dtype)
         shape = self._shape(quantity)
         if observed.dtype != wanted or observed.shape != shape:
             message = f"the {quantity} is {observed.dtype} of shape {observed.shape}, not {wanted} of shape {shape}"
-            return record | {"class": "F", "ulp": None, "ratio": None, "verdict": "fail", "message": message}
+            return record(class_="F", verdict="fail", message=message)
         comparison = compare(
             widen(observed).reshape(-1),
             exact,
@@ -77,15 +77,13 @@ class Yardstick:
             dtype=self.workload.dtype,
             declared=declared,
         )
-        letter = comparison.letters[0]
-        verdict = "not run" if comparison.vacuous[0] else "pass" if comparison.conforms[0] else "fail"
-        return record | {
-            "class": letter,
-            "ulp": _finite(comparison.ulp[0]),
-            "ratio": _finite(comparison.ratio[0]),
-            "verdict": verdict,
-            "limits": _limits(prepared, quantity, reduction, declared, int(comparison.worst[0])),
-        }
+        return record(
+            class_=comparison.letters[0],
+            ulp=_finite(comparison.ulp[0]),
+            ratio=_finite(comparison.ratio[0]),
+            verdict="not run" if comparison.vacuous[0] else "pass" if comparison.conforms[0] else "fail",
+            limits=_limits(prepared, quantity, reduction, declared, int(comparison.worst[0])),
+        )
 
     def _shape(self, quantity: str) -> tuple[int, ...]:
         if quantity == "gradient":
@@ -161,9 +159,10 @@ def _limits(prepared: Prepared, quantity: str, reduction: str, declared: Letter,
     return {letter: limit for letter, limit in found.items() if np.isfinite(limit)}
 
 
-def _badness(record: dict[str, Any]) -> tuple[int, int, float]:
-    ratio = np.inf if record["ratio"] is None else record["ratio"]
-    return (record["verdict"] == "fail", CLASS_LETTERS.index(record["class"]), ratio)
+def _badness(record: Accuracy) -> tuple[bool, int, float]:
+    assert record.class_ is not None
+    ratio = np.inf if record.error is None else record.error
+    return (record.verdict == "fail", "".join(CLASS_LETTERS).index(record.class_), ratio)
 
 
 def _finite(value: float) -> float | None:

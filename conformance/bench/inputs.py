@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from conformance.model.case import Generator
 from conformance.model.problem import Array
 from conformance.numerics.formats import numpy_dtype, round_to
 
-__all__ = ["IGNORED_LABEL", "Inputs", "load", "make", "save"]
+__all__ = ["IGNORED_LABEL", "Inputs", "load", "make", "read_arrays", "save", "write_arrays"]
 
 IGNORED_LABEL = -100
 #: Logits are drawn once for so many elements and then repeated. A prime, so that no two rows are alike by chance
@@ -81,23 +80,28 @@ def _probabilities(workload: Workload) -> Array:
 
 def save(inputs: Inputs, folder: Path) -> None:
     """Write the arrays to ``folder``, from which every process of a run reads them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("logits", "targets", "upstream", "weight"):
-        array: Any = getattr(inputs, name)
-        if array is not None:
-            np.save(folder / f"{name}.npy", array.view(np.uint16) if array.dtype.name == "bfloat16" else array)
+    write_arrays(folder, {"logits": inputs.logits, "upstream": inputs.upstream, **inputs.operands()})
 
 
 def load(workload: Workload, folder: Path) -> Inputs:
     """What :func:`save` wrote for ``workload``."""
-    found = {path.stem: np.load(path) for path in folder.glob("*.npy")}
-    floating = ["logits", "upstream", "weight"] + ["targets"] * (workload.targets == "probabilities")
-    if workload.dtype == "bfloat16":
-        found |= {name: found[name].view(numpy_dtype("bfloat16")) for name in floating if name in found}
-    return Inputs(
-        found["logits"],
-        found["targets"],
-        found["upstream"],
-        found.get("weight"),
-        IGNORED_LABEL if workload.ignored else None,
-    )
+    return Inputs(**read_arrays(folder), ignore_index=IGNORED_LABEL if workload.ignored else None)
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, Array]) -> None:
+    """Write each array to a file of its name; NumPy's format knows no bfloat16, which the name then states."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        half = array.dtype.name == "bfloat16"
+        file = folder / (f"{name}.bfloat16.npy" if half else f"{name}.npy")
+        np.save(file, array.view(np.uint16) if half else array, allow_pickle=False)
+
+
+def read_arrays(folder: Path) -> dict[str, Array]:
+    """What :func:`write_arrays` wrote, by name."""
+    found: dict[str, Array] = {}
+    for path in folder.glob("*.npy"):
+        array = np.load(path, allow_pickle=False)
+        name, _, half = path.name.removesuffix(".npy").partition(".")
+        found[name] = array.view(numpy_dtype("bfloat16")) if half else array
+    return found

@@ -225,8 +225,9 @@ def _accuracy(
                 declared = declared_class(each.started.profile if each.started else "", workload)
                 judged = yardstick.judge(Path(each.probed.outputs), declared)
                 if each.probed.changed:
-                    judged |= {"verdict": "fail", "message": f"the calls change the {', '.join(each.probed.changed)}"}
-                found[key] = msgspec.convert(judged, Accuracy)
+                    message = f"the calls change the {', '.join(each.probed.changed)}"
+                    judged = msgspec.structs.replace(judged, verdict="fail", message=message)
+                found[key] = judged
             except Exception as error:  # what an adapter returns may be anything
                 found[key] = Accuracy(verdict="error", message=f"not judged: {error}"[:500])
     return found

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from conformance.bench.device import Accelerator, Host
 from conformance.bench.inputs import Inputs
-from conformance.bench.machine import minor_faults, pin
+from conformance.bench.machine import minor_faults
 from conformance.bench.orders import Entry
 from conformance.bench.workload import Contract, Workload
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend, Call
 
-__all__ = ["Bound", "Evictor", "bind", "run_rounds", "wrapper_seconds"]
+__all__ = ["Bound", "bind", "run_rounds", "wrapper_seconds"]
 
 ROUND = 2e-4  # seconds: a shorter round would measure the timer, too
 SLOW = 0.25  # seconds: calls beyond are timed in three rounds instead of five
@@ -44,16 +43,17 @@ class Bound:
     input_bytes: int
 
     def results(self) -> tuple[Any, ...]:
-        """The value, and the gradient where the contract has one."""
+        """The value, and the gradient where the contract has one; started, and not waited for."""
         if self.contract == "forward+grad":
             return tuple(self.backend.differentiate(self.call, self.logits, self.upstream))
         if self.contract == "forward-saving":
             return (self.backend.save_for_backward(self.call, self.logits)[0],)
         return (self.backend.evaluate(self.call, self.logits),)
 
-    def launch(self) -> Any:
-        """Start the call, and wait for nothing."""
-        return self.results()
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What the backend's methods about its compiled code take: call, logits, and upstream for a gradient."""
+        return (self.call, self.logits, *((self.upstream,) if self.contract == "forward+grad" else ()))
 
 
 def bind(backend: Backend, workload: Workload, inputs: Inputs, contract: Contract) -> Bound:
@@ -101,59 +101,21 @@ def _once(backend: Backend, call: Call, logits: Any, upstream: Any, contract: Co
     return once
 
 
-class Evictor:
-    """Drives a workload out of every cache by writing a buffer that none of them holds.
-
-    Each of ``cores`` writes its part: a core's own caches, and one that only some cores share, hold what the threads
-    on those cores have used, and are not reached from another core.
-    """
-
-    def __init__(self, size: int, cores: tuple[int, ...] = ()) -> None:
-        self.size = size
-        self._cores = cores
-        self._parts: list[Any] = []
-
-    def __call__(self) -> None:
-        """Write the buffer, which is made at the first call."""
-        if not self._parts:
-            self._parts = np.array_split(np.zeros(self.size // 8, np.int64), max(1, len(self._cores)))
-        for place, part in enumerate(self._parts):
-            pin(self._cores[place : place + 1])
-            self.part(part)
-        pin(self._cores)
-
-    def part(self, part: Any) -> None:
-        """Write one core's part, on that core."""
-        part += 1
-
-
-class DeviceEvictor:
-    """Drives a workload out of the caches of ``backend``'s device; ``size`` is what was written."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.size = 0
-        self._backend = backend
-
-    def __call__(self) -> None:
-        """Write, and return when it is done."""
-        self.size = self._backend.device_evict()
-
-
-def run_rounds(
-    benchmark: Any, entry: Entry, bound: Bound, budget: float, evict: Evictor | DeviceEvictor
-) -> dict[str, Any]:
+def run_rounds(benchmark: Any, entry: Entry, bound: Bound, budget: float, device: Host | Accelerator) -> dict[str, Any]:
     """Time ``bound`` by pytest-benchmark's fixture; what was seen besides, under its names in ``extra_info``."""
     begin = perf_counter()
     bound.once()
     first = perf_counter() - begin
     cold = entry.cache == "cold"
-    estimate = _settle(bound.once, evict if cold else None)
+    estimate = _settle(bound.once, device.evict if cold else None)
     iterations = 1 if cold else min(MOST_ITERATIONS, max(1, math.ceil(ROUND / estimate)))
     least = 3 if cold or estimate > SLOW else 5
     rounds = min(MOST_ROUNDS, max(least, int(budget / (estimate * iterations))))
     gc.collect()
     collections, faults = _collections(), minor_faults()
-    benchmark.pedantic(bound.once, rounds=rounds, iterations=iterations, **({"setup": evict} if cold else {}))
+    evicted: list[int] = []
+    setup = {"setup": lambda: evicted.append(device.evict())} if cold else {}
+    benchmark.pedantic(bound.once, rounds=rounds, iterations=iterations, **setup)
     seen: dict[str, Any] = {
         "first_call_seconds": first,
         "minor_faults": minor_faults() - faults,
@@ -164,23 +126,23 @@ def run_rounds(
         },
     }
     if cold:
-        seen["evicted_bytes"] = evict.size
-    device = _device_seconds(bound, rounds, evict if cold else None)
-    return seen | ({"cuda_seconds": device} if device else {})
+        seen["evicted_bytes"] = evicted[-1]
+    own = _device_seconds(bound, rounds, device, cold)
+    return seen | ({"cuda_seconds": own} if own else {})
 
 
-def _device_seconds(bound: Bound, rounds: int, evict: Callable[[], None] | None) -> list[float]:
+def _device_seconds(bound: Bound, rounds: int, device: Host | Accelerator, cold: bool) -> list[float]:
     """By the device's own clock; with a cold cache as cold as in the rounds."""
-    if evict is None:
-        return bound.backend.device_seconds(bound.launch, rounds)
+    if not cold:
+        return device.seconds(bound.results, rounds)
     found: list[float] = []
     for _ in range(rounds):
-        evict()
-        found += bound.backend.device_seconds(bound.launch, 1)
+        device.evict()
+        found += device.seconds(bound.results, 1)
     return found
 
 
-def _settle(once: Callable[[], None], evict: Callable[[], None] | None) -> float:
+def _settle(once: Callable[[], None], evict: Callable[[], object] | None) -> float:
     """Call until caches, branch predictors and clocks have settled; the seconds of a call, eviction included."""
     best, spent = math.inf, 0.0
     while True:

@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conformance.bench.child import Session
     from conformance.bench.orders import Event, Orders
+    from conformance.bench.session import Session
 
 LIMIT = 0.03
 LEAST_SECONDS = 1e-3
@@ -112,7 +112,6 @@ def _orders(framework: str, kinds: Sequence[tuple[str, str]], cores: tuple[int, 
 def _take_turns(orders: Orders) -> Turns:
     """The medians of each turn, ours and theirs, by workload and contract."""
     from conformance.backends.discovery import create
-    from conformance.bench.child import run_entries
     from conformance.bench.orders import Timed
 
     framework = orders.job.spec
@@ -124,26 +123,26 @@ def _take_turns(orders: Orders) -> Turns:
     turns: Turns = {}
     session = _both(framework, turns)(orders, create(framework, orders.threads), receive)
     with _silenced():
-        run_entries(session)
+        session.run()
     return turns
 
 
 def _both(framework: str, turns: Turns) -> type[Session]:
     """A session that times an entry by the framework's own timer too, and notes both in ``turns``."""
-    from conformance.bench.child import Session
+    from conformance.bench.session import Session
 
     class Both(Session):
         held: Any = None
 
-        def _bound(self, entry: Any) -> Any:
+        def bound(self, entry: Any) -> Any:
             """One set of tensors for both: a second one changes which memory the allocator has at hand."""
             if self.held is None:
-                self.held = super()._bound(entry)
+                self.held = super().bound(entry)
             return self.held
 
         def time(self, entry: Any, benchmark: Any) -> None:
             self.held = None
-            theirs = TIMERS[framework](self._bound(entry), self.orders.threads)
+            theirs = TIMERS[framework](self.bound(entry), self.orders.threads)
             theirs(2)
             rounds = max(5, min(100, int(SECONDS / statistics.median(theirs(3)))))
             first = theirs(rounds) if entry.order % 2 else []

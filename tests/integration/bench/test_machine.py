@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from conformance.bench import bandwidth, machine
+from conformance.bench.device import Host
 from conformance.bench.machine import (
     allocator,
     evict_bytes,
@@ -26,7 +27,6 @@ from conformance.bench.machine import (
     usable_cores,
 )
 from conformance.bench.record import Bandwidth, Bandwidths
-from conformance.bench.timing import Evictor
 
 SIZE = 48 << 20
 
@@ -79,12 +79,12 @@ def test_every_core_writes_its_part_and_the_process_keeps_them_all() -> None:
         pytest.skip("this system has no affinity")
     seen: list[tuple[int, ...]] = []
 
-    class Watched(Evictor):
-        def part(self, part: Any) -> None:
+    class Watched(Host):
+        def write(self, part: Any) -> None:
             seen.append(usable_cores())
-            super().part(part)
+            super().write(part)
 
-    Watched(1 << 16, cores)()
+    assert Watched(1 << 16, cores).evict() == 1 << 16
     assert seen == [(core,) for core in cores] and usable_cores() == cores
 
 

@@ -1,0 +1,82 @@
+"""What is measured of the memory that a backend's tensors lie in: the processor's, or an accelerator's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conformance.bench.machine import peak_bytes, pin, touched_bytes
+
+if TYPE_CHECKING:
+    from conformance.backends.contract import Backend
+    from conformance.bench.timing import Bound
+
+__all__ = ["Accelerator", "Host", "device_of"]
+
+TRIES = 3  # of measuring memory
+
+
+class Host:
+    """The processor. Each of ``cores`` writes its part of ``size`` bytes to empty the caches.
+
+    A core's own caches, and one that only some cores share, hold what the threads on those cores have used, and are not
+    reached from another core.
+    """
+
+    def __init__(self, size: int, cores: tuple[int, ...] = ()) -> None:
+        self._size = size
+        self._cores = cores
+        self._parts: list[Any] = []
+
+    def evict(self) -> int:
+        """Drive a workload out of every cache by writing a buffer that none of them holds; its size in bytes."""
+        if not self._parts:
+            self._parts = np.array_split(np.zeros(self._size // 8, np.int64), max(1, len(self._cores)))
+        for place, part in enumerate(self._parts):
+            pin(self._cores[place : place + 1])
+            self.write(part)
+        pin(self._cores)
+        return self._size
+
+    def write(self, part: Any) -> None:
+        """Write one core's part, on that core."""
+        part += 1
+
+    def seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        """The processor has no other clock than the one that the rounds are timed by."""
+        return []
+
+    def memory(self, bound: Bound) -> dict[str, int | None]:
+        """What the process grows by during a call, and what it accesses beside the inputs."""
+        touched = _middle(touched_bytes, bound.once)
+        beside = None if touched is None else max(0, touched - bound.input_bytes)
+        return {"peak_bytes": _middle(peak_bytes, bound.once), "touched_bytes": beside}
+
+
+class Accelerator:
+    """The device of ``backend``, by the means that its adapter gives."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.seconds = backend.device_seconds
+        self.evict = backend.device_evict
+
+    def memory(self, bound: Bound) -> dict[str, int | None]:
+        """What the allocator reports, or else what the compiler plans."""
+        peak = self._backend.device_peak_bytes(bound.once)
+        if peak is None and bound.contract != "forward-saving":
+            peak = self._backend.planned_bytes(*bound.arguments)
+        return {"peak_bytes": peak}
+
+
+def device_of(backend: Backend, size: int, cores: tuple[int, ...]) -> Host | Accelerator:
+    """Where ``backend``'s tensors lie."""
+    return Host(size, cores) if backend.device == "cpu" else Accelerator(backend)
+
+
+def _middle(measure: Callable[[Callable[[], None]], int | None], call: Callable[[], None]) -> int | None:
+    """The median of a few tries: the interpreter's own pages come and go."""
+    found = sorted(size for _ in range(TRIES) if (size := measure(call)) is not None)
+    return found[len(found) // 2] if found else None
