@@ -77,3 +77,9 @@ def test_the_semantics_matrix_has_every_policy_and_mode_and_no_open_difference(p
             if declared.value != "unsupported" and declared.documentation.startswith("http"):
                 assert f"<{declared.documentation}>" in body, (profile.backend, name)
             assert escape(name) in body
+
+
+def test_every_key_of_a_case_is_explained() -> None:
+    schema = json.loads((ROOT / "cases" / "schema.json").read_text(encoding="utf-8"))
+    text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
+    assert [key for key in schema["$defs"]["Case"]["properties"] if f"`{key}`" not in text] == []
