@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.model.verdicts import Verdict
+
 __all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "number"]
 
 Number = float | str
@@ -127,7 +129,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     reduction: str = ""
     check: str
     policy: str = ""
-    verdict: str
+    verdict: Verdict
     class_: str | None = msgspec.field(default=None, name="class")
     declared: str | None = None
     ulp: Number | None = None

@@ -169,7 +169,7 @@ def read_run(folder: Path | str) -> Run:
     backends: dict[str, BackendRecord] = {}
     for number, record in _records(path, skip_outcomes=True):
         if isinstance(record, Header) and header is None:
-            _check_schema(record, path, number, FORMER)
+            _check_schema(record, path, number)
             header = record
             backends = {each.name: each for each in record.backends}
         elif isinstance(record, BackendRecord):
@@ -209,7 +209,7 @@ def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
         if record is None:
             break
         if isinstance(record, Header) and header is None:
-            _check_schema(record, path, number)
+            _check_schema(record, path, number, writing=True)
             header = record
         if isinstance(record, Footer):
             footer = record
@@ -296,13 +296,15 @@ def _decode(path: Path, number: int, line: bytes, decode: Callable[[bytes], Reco
         ) from None
 
 
-def _check_schema(header: Header, path: Path, number: int, *former: int) -> None:
-    if header.schema not in (SCHEMA, *former):
-        raise UsageError(
-            f"results of schema {header.schema}, and this version reads schema {SCHEMA}",
-            place=Place(path, number, "schema"),
-            hint="read it with the version of the suite that wrote it, or run again",
-        )
+def _check_schema(header: Header, path: Path, number: int, *, writing: bool = False) -> None:
+    if header.schema == SCHEMA or (header.schema == FORMER and not writing):
+        return
+    able = f"writes schema {SCHEMA}" if writing else f"reads schemas {FORMER} and {SCHEMA}"
+    raise UsageError(
+        f"results of schema {header.schema}, and this version {able}",
+        place=Place(path, number, "schema"),
+        hint="use the version of the suite that wrote it, or run again into another folder",
+    )
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -8,13 +8,14 @@ from nowhere else: any exception may end in such words.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, Declaration, SourceRecord
 from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome
 from conformance.model.records import Footer, Header, Record
+from conformance.model.verdicts import Verdict
 
 __all__ = ["FORMER", "decode_former"]
 
@@ -54,7 +55,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     op: str
     reduction: str = ""
     check: str
-    verdict: str
+    verdict: Verdict | Literal["fixed"]
     class_: str | None = msgspec.field(default=None, name="class")
     ulp: Number | None = None
     ratio: Number | None = None

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import BackendRecord, Footer, Header, Outcome, decode_record, encode_record, number
+from conformance.model.records import (
+    BackendRecord,
+    DefectRef,
+    Footer,
+    Header,
+    Outcome,
+    decode_record,
+    encode_record,
+    number,
+)
 from conformance.results.store import FILE, Writer, read_run, resume
 
 HEADER = Header(suite="0.1.0", commit="abc", started="2025-01-01T00:00:00Z", environment={"python": "3.11"})
@@ -187,3 +196,26 @@ def test_a_disk_that_refuses_is_said_so(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(HarnessError, match="closed"):
         writer.write(unit("a"))
+
+
+def test_a_run_of_the_former_schema_is_read_and_not_resumed(tmp_path: Path) -> None:
+    lines = [
+        {"record": "header", "schema": 1, "suite": "0", "started": "2026-01-01"},
+        {"record": "backend", "name": "jax", "framework": "jax", "versions": {"jax": "1"}, "mode": "jit"},
+        {"record": "outcome", "case": "a", "backend": "jax", "version": "1", "dtype": "float32", "layout": "contiguous",
+         "op": "softmax", "check": "value", "verdict": "known", "message": "wrong value [known: late, not reported]"},
+    ]  # fmt: skip
+    (tmp_path / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = read_run(tmp_path)
+    (found,) = run.outcomes
+    assert found.defect == DefectRef("late", "not reported")
+    assert run.identity("jax").framework == "jax" and run.identity("jax").execution == "jit"
+    with pytest.raises(UsageError, match="writes schema 2"):
+        resume(tmp_path)
+
+
+def test_a_word_that_is_not_a_verdict_is_damage(tmp_path: Path) -> None:
+    path = interrupted(tmp_path, "a")
+    path.write_bytes(path.read_bytes().replace(b'"verdict":"pass"', b'"verdict":"great"'))
+    with pytest.raises(UsageError, match="great"):
+        list(read_run(tmp_path).outcomes)
