@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -300,22 +301,35 @@ class Judge:
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
         """The finding as a deviation, where the declared policies describe exactly these results."""
-        alone = [[name] for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
+        able = [name for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
+        for name in able:
+            if reason := self._excusing([name], unit, reduction, quantity, arrays):
+                return finding.deviating(reason, [BY_FIELD[name].name])
         # A policy that makes no difference alone may make one together with another that does.
-        together = [list(self._declared)] if alone and len(self._declared) > 1 else []
-        for names in [*alone, *together]:
-            policies = changed(NORMATIVE, self.policies, names)
-            resolution = resolve(unit.problem, policies)
-            if resolution.undefined:
-                return finding.deviating("left-open", [BY_FIELD[each].name for each in names])
-            if resolution.must_raise:
-                continue
-            prepared = unit.under(policies, resolution)
-            named = prepared.named(reduction)
-            within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
-            if all(within):
-                return finding.deviating("declared", [BY_FIELD[each].name for each in names])
-        return finding
+        names = list(self._declared)
+        reason = self._excusing(names, unit, reduction, quantity, arrays) if able and len(names) > 1 else None
+        if reason is None:
+            return finding
+        for name in self._declared:  # without those that are not needed
+            fewer = [each for each in names if each != name]
+            if self._excusing(fewer, unit, reduction, quantity, arrays) == reason:
+                names = fewer
+        return finding.deviating(reason, [BY_FIELD[name].name for name in names])
+
+    def _excusing(
+        self, names: Sequence[str], unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array]
+    ) -> Literal["left-open", "declared"] | None:
+        """Whether these declared policies alone leave the results open, or describe them exactly."""
+        policies = changed(NORMATIVE, self.policies, names)
+        resolution = resolve(unit.problem, policies)
+        if resolution.undefined:
+            return "left-open"
+        if resolution.must_raise:
+            return None
+        prepared = unit.under(policies, resolution)
+        named = prepared.named(reduction)
+        within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
+        return "declared" if all(within) else None
 
     def _within(
         self,

@@ -29,6 +29,7 @@ class _NothingIgnored(Kernel):
     policies: ClassVar[dict[str, Declared]] = {
         "default-ignore-index": Declared(value="none", documentation="undocumented"),
         "label-out-of-range": Declared(value="nan", documentation="undocumented"),
+        "mean-of-zero-weight": Declared(value="zero", documentation="undocumented"),  # which has no part in it
     }
 
     def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
@@ -49,6 +50,7 @@ def test_two_policies_excuse_together_what_neither_does_alone(kind: type[Kernel]
     assert {each.verdict for each in found} == {verdict}
     if verdict == "deviation":
         assert {message(each) for each in found} == {"as its declared policies say"}
+        assert {each.excused_by for each in found} == {("default-ignore-index", "label-out-of-range")}
 
 
 class _ZeroOfNothing(Kernel):
