@@ -1,7 +1,14 @@
 """The cross-entropy conformance suite: what is right, what is wrong, by how many ulp, and why."""
 
-import os
+from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["__version__", "load"]
 __version__ = "0.2.0"
 
 for _name in ("backends", "reports"):
@@ -10,3 +17,13 @@ for _name in ("backends", "reports"):
             f"{_folder} is not a folder: it is a symbolic link in the repository, which this checkout does not have; "
             "hint: `git config core.symlinks true && git checkout -- conformance`, or install the wheel"
         )
+
+
+def load(*runs: str | os.PathLike[str], sql: str = "") -> pd.DataFrame:
+    """The outcomes of some runs as a pandas data frame, or the result of a query on them.
+
+    See :func:`conformance.reports.load.load`, and ``docs/data.md`` for its columns.
+    """
+    from conformance.reports.load import load as loaded
+
+    return loaded(*runs, sql=sql)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome
@@ -12,38 +14,30 @@ from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.read import find_benchmarks
 from conformance.results.store import FILE, Run, read_run
 
+if TYPE_CHECKING:
+    from conformance.reports.relations import Relations
+
 __all__ = ["Merged", "merge"]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """Some runs, in the order given, and the files of those that were timed.
-
-    A backend that several hold is told apart by its version; of a check that several made in the same column, the
-    newest run's stands.
-    """
+    """Some runs, in the order given, and the files of those that were timed."""
 
     runs: tuple[Run, ...]
     benchmarks: tuple[Path, ...] = ()
 
+    @cached_property
+    def relations(self) -> Relations:
+        """The runs as relations. Raises UsageError that names a damaged line."""
+        from conformance.reports.relations import Relations
+
+        return Relations(self.runs)
+
     @property
     def outcomes(self) -> Iterator[Outcome]:
-        """The outcomes that stand, read as they are asked for."""
-        return (outcome for _, _, outcome in self.labelled)
-
-    @property
-    def versioned(self) -> Iterator[tuple[str, Outcome]]:
-        """The outcomes that stand, each with the version of its backend."""
-        return ((version, outcome) for _, version, outcome in self.labelled)
-
-    @property
-    def labelled(self) -> Iterator[tuple[str, str, Outcome]]:
-        """The outcomes that stand, each with its column's label, which is the site's, and the backend's version."""
-        from conformance.reports.site.gather import gather
-
-        for results in gather(self.runs):
-            for column, outcome in results.outcomes:
-                yield column.label, column.version, outcome
+        """The outcomes that stand, read as they are asked for: of a check that several runs made, the newest run's."""
+        return (outcome for _, outcome in self.relations.outcomes())
 
     @property
     def unavailable(self) -> dict[str, BackendRecord]:

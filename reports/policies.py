@@ -27,8 +27,7 @@ policies](semantics.md).
 
 def policies_text(merged: Merged) -> str:
     """The page in Markdown."""
-    records = [record for run in merged.runs for record in run.backends.values()]
-    return _HEAD + "\n".join(semantics_lines(semantics(merged.versioned, records))) + "\n"
+    return _HEAD + "\n".join(semantics_lines(semantics(merged.relations))) + "\n"
 
 
 def main(arguments: Sequence[str]) -> int:

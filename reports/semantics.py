@@ -6,18 +6,32 @@ Both come from results files alone: the backends' records hold what their profil
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.model import policies
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.policies import BY_CHECK as POLICIES_BY_CHECK
+from conformance.model.policies import NORMATIVE
+from conformance.model.records import Declaration
+from conformance.reports.columns import Column
+from conformance.reports.relations import Relations
 
-__all__ = ["BY_CHECK", "NOT_OFFERED", "Cell", "Observed", "Row", "SemanticsMatrix", "semantics", "spoken"]
+__all__ = [
+    "BY_CHECK",
+    "NOT_OFFERED",
+    "Cell",
+    "Observed",
+    "Row",
+    "SemanticsMatrix",
+    "in_words",
+    "normative_first",
+    "semantics",
+]
 
 #: Checks that observe a policy each: their verdicts as its values.
-BY_CHECK = {check: policy.name for check, policy in policies.BY_CHECK.items()}
+BY_CHECK = {check: policy.name for check, policy in POLICIES_BY_CHECK.items()}
 _BY_VERDICT = {"pass": "supported", "deviation": "supported", "fail": "wrong", "known": "wrong"}
 #: Where one value allows for the other, a call that shows it outweighs those that do not.
 _EITHER = "value", "inf"
@@ -70,78 +84,130 @@ class Cell:
     @property
     def declared_text(self) -> str:
         """``inf; float16: value``."""
-        return spoken(self.declared)
+        return shortened(self.declared)
 
     @property
     def observed_text(self) -> str:
         """The same of what was observed."""
         values = {aspect: seen.value for aspect, seen in self.observed.items()}
         offered = {aspect: value for aspect, value in values.items() if value != NOT_OFFERED}
-        return spoken(offered or values)
+        return shortened(offered or values)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One policy over all backends. ``modes_differ`` names frameworks whose modes were observed to differ."""
+    """One policy over all backends. ``modes_differ`` names frameworks whose modes were observed to differ.
+
+    ``normative`` is the normative choice, empty where there is none; ``unusual`` are the columns that declare another.
+    """
 
     policy: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[Column, Cell]
     modes_differ: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    normative: str = ""
+    unusual: frozenset[Column] = frozenset()
+
+    @property
+    def differs(self) -> bool:
+        """Whether an observation differs from its declaration, or modes of one framework from each other."""
+        return bool(self.modes_differ) or any(cell.differing for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
 class SemanticsMatrix:
-    """All policies; ``backends`` in the order of the columns, ``titles`` with their versions."""
+    """All policies, by name, and the columns that have a cell in each."""
 
-    backends: tuple[str, ...]
-    titles: Mapping[str, str]
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
     @property
-    def differing(self) -> tuple[tuple[str, str, str], ...]:
-        """(policy, backend, aspect) of everything that was observed to differ from its declaration."""
+    def differing(self) -> tuple[tuple[str, Column, str], ...]:
+        """(policy, column, aspect) of everything that was observed to differ from its declaration."""
         return tuple(
-            (row.policy, backend, aspect)
+            (row.policy, column, aspect)
             for row in self.rows
-            for backend, cell in row.cells.items()
+            for column, cell in row.cells.items()
             for aspect in cell.differing
         )
 
 
-def semantics(outcomes: Iterable[tuple[str, Outcome]], backends: Sequence[BackendRecord]) -> SemanticsMatrix:
-    """The matrix of a run, or of several merged ones; backends that did not start have no column.
+@dataclass(frozen=True)
+class _Seen:
+    """Calls that tell the same of an aspect: their verdict, the values that describe what was seen, and their cases."""
 
-    Each outcome comes with the version of its backend.
-    """
-    versions: dict[str, set[str]] = defaultdict(set)
-    up = [record for record in backends if not record.error]
-    for record in up:
-        versions[record.name].add(record.id.version)
+    verdict: str
+    values: tuple[str, ...] | None
+    calls: int
+    cases: tuple[str, ...]
 
-    def column(name: str, version: str) -> str:
-        return f"{name} {version}" if len(versions[name]) > 1 else name
 
-    records = {column(record.name, record.id.version): record for record in up}
-    evidence: dict[tuple[str, str], dict[str, list[Outcome]]] = defaultdict(lambda: defaultdict(list))
-    titles = {name: f"{record.name} {record.id.version}".strip() for name, record in records.items()}
-    for version, outcome in outcomes:
-        label = outcome.policy if outcome.check == "policy" else BY_CHECK.get(outcome.check, "")
-        if label:
-            policy, _, aspect = label.partition("/")
-            name = column(outcome.backend, version)
-            evidence[(policy, name)][aspect].append(outcome)
-            titles.setdefault(name, f"{outcome.backend} {version}".strip())
-    names = tuple(sorted(titles))
-    declared = [policy for record in records.values() for policy in record.policies]
-    policies = sorted({*declared, *(policy for policy, _ in evidence)})
-    rows = []
+def semantics(relations: Relations) -> SemanticsMatrix:
+    """The matrix of some runs: every policy that a backend declares or an outcome observes."""
+    derivatives = " ".join(f"when '{check}' then '{policy}'" for check, policy in BY_CHECK.items())
+    rows = relations.query(
+        f"""select col, case "check" when 'policy' then policy {derivatives} end as label, verdict, observed, count(*),
+        list(distinct "case") from outcomes where label <> '' group by all order by min(seq)"""
+    )
+    evidence: dict[tuple[str, Column], dict[str, list[_Seen]]] = defaultdict(lambda: defaultdict(list))
+    for col, label, verdict, observed, calls, cases in rows:
+        policy, _, aspect = label.partition("/")
+        seen = _Seen(verdict, _values(observed), calls, tuple(cases))
+        evidence[(policy, relations.columns[col])][aspect].append(seen)
+    declared = {column: _declarations(column) for column in relations.columns}
+    policies = sorted(
+        {*(policy for found in declared.values() for policy in found), *(policy for policy, _ in evidence)}
+    )
+    made = []
     for policy in policies:
-        cells = {name: _cell(policy, records.get(name), evidence.get((policy, name), {})) for name in names}
-        rows.append(Row(policy, cells, _modes_differ(cells)))
-    return SemanticsMatrix(names, titles, tuple(rows))
+        cells = {
+            column: _cell(policy, found.get(policy), evidence.get((policy, column), {}))
+            for column, found in declared.items()
+        }
+        made.append(Row(policy, cells, _modes_differ(cells), *_normative(policy, cells)))
+    return SemanticsMatrix(relations.columns, tuple(made))
 
 
-def spoken(values: Mapping[str, str]) -> str:
+def _values(observed: str | None) -> tuple[str, ...] | None:
+    found = None if observed is None else json.loads(observed)
+    return tuple(map(str, found)) if isinstance(found, list) else None if found is None else (str(found),)
+
+
+def _declarations(column: Column) -> dict[str, Declaration]:
+    """What the column's record declares; of results that do not say, what its profile does."""
+    stated = column.record.policies if column.record else {}
+    return column.profile.declarations(column.id.device, column.id.mode) | stated
+
+
+def _normative(policy: str, cells: Mapping[Column, Cell]) -> tuple[str, frozenset[Column]]:
+    values = {
+        name: getattr(NORMATIVE, attribute)
+        for name, attribute in zip(NORMATIVE.__struct_encode_fields__, NORMATIVE.__struct_fields__, strict=True)
+    }
+    if policy not in values:
+        return "", frozenset()
+    chosen = str(1 if policy == "default-axis" else values[policy])
+    unusual = frozenset(
+        column for column, cell in cells.items() if any(v not in (chosen, NOT_OFFERED) for v in cell.declared.values())
+    )
+    return in_words(values[policy]), unusual
+
+
+def normative_first(matrix: SemanticsMatrix) -> list[Row]:
+    """The rows, those of policies with a normative choice first, in their order there."""
+    order = {name: place for place, name in enumerate(NORMATIVE.__struct_encode_fields__)}
+    return sorted(matrix.rows, key=lambda row: order.get(row.policy, len(order)))
+
+
+def in_words(value: Any) -> str:
+    """A policy's value in words: mappings and lists on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {in_words(each)}" for key, each in value.items()) or "1 for every operation"
+    if isinstance(value, list):
+        return ", ".join(map(in_words, value)) or "any integer"
+    return str(value)
+
+
+def shortened(values: Mapping[str, str]) -> str:
     """Aspects and their values in few words: equal values stand together."""
     if not values:
         return ""
@@ -155,8 +221,7 @@ def spoken(values: Mapping[str, str]) -> str:
     return "; ".join(f"{value}: {', '.join(aspects)}".removesuffix(": ") for value, aspects in groups.items())
 
 
-def _cell(policy: str, record: BackendRecord | None, evidence: Mapping[str, Sequence[Outcome]]) -> Cell:
-    stated = record.policies.get(policy) if record is not None else None
+def _cell(policy: str, stated: Declaration | None, evidence: Mapping[str, Sequence[_Seen]]) -> Cell:
     observed = {aspect: seen for aspect, found in sorted(evidence.items()) if (seen := _observed(policy, found))}
     if stated is None:
         return Cell(observed=observed)
@@ -179,51 +244,58 @@ def _accepted(names: set[str], observed: Mapping[str, Observed]) -> dict[str, st
     return {name: "accepted" if name in names else "refused" for name in sorted({*names, *observed})}
 
 
-def _observed(policy: str, found: Sequence[Outcome]) -> Observed | None:
+def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
     """What the calls tell together.
 
     Those that a known defect or a wrong result spoils tell nothing, unless there are no others.
     """
     if policy in BY_CHECK.values():
         return _by_verdict(found)
-    told = [each for each in found if each.verdict != "unsupported" and each.observed]
+    told = [each for each in found if each.verdict != "unsupported" and each.values]
     if not told:
-        return Observed(NOT_OFFERED, len(found)) if found else None
-    sound = [each for each in told if each.observed != ["other"] and each.verdict != "known"] or told
-    sets = [[str(value) for value in each.observed] for each in sound]
+        return Observed(NOT_OFFERED, _calls(found)) if found else None
+    sound = [each for each in told if each.values != ("other",) and each.verdict != "known"] or told
+    sets = [each.values or () for each in sound]
     common = [value for value in sets[0] if all(value in values for values in sets)]
     if common:
         settled = common[:1] if tuple(common) == _EITHER else common
-        return Observed(" or ".join(settled), len(sound))
-    choices = [each for each in sets if not any({*other} < {*each} for other in sets)]
-    words = [" or ".join(each) for each in choices]
-    distinct = sorted({*words}, key=lambda word: (-words.count(word), word))
+        return Observed(" or ".join(settled), _calls(sound))
+    often: Counter[str] = Counter()
+    for each, values in zip(sound, sets, strict=True):
+        if not any({*other} < {*values} for other in sets):
+            often[" or ".join(values)] += each.calls
+    distinct = sorted(often, key=lambda word: (-often[word], word))
     usual = {*distinct[0].split(" or ")}
-    odd = sorted({each.case for each, values in zip(sound, sets, strict=True) if not usual & {*values}})
-    return Observed(" and ".join(distinct), len(sound), tuple(odd), contradicting=True)
+    odd = {case for each, values in zip(sound, sets, strict=True) if not usual & {*values} for case in each.cases}
+    return Observed(" and ".join(distinct), _calls(sound), tuple(sorted(odd)), contradicting=True)
 
 
-def _by_verdict(found: Sequence[Outcome]) -> Observed | None:
+def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
     """Wrong where a check failed; refused where a call raised as is declared, or none was made; supported otherwise.
 
     A known defect tells nothing of the others, unless there are no others.
     """
     told = [each for each in found if each.verdict in _BY_VERDICT]
     told = [each for each in told if each.verdict != "known"] or told
-    wrong = sorted({each.case for each in told if _BY_VERDICT[each.verdict] == "wrong"})
+    wrong = sorted({case for each in told if _BY_VERDICT[each.verdict] == "wrong" for case in each.cases})
     if wrong:
-        return Observed("wrong", len(told), tuple(wrong))
-    raised = any(each.verdict == "deviation" and each.observed is None for each in told)
+        return Observed("wrong", _calls(told), tuple(wrong))
+    raised = any(each.verdict == "deviation" and each.values is None for each in told)
     if told:
-        return Observed("refused" if raised else "supported", len(told))
-    return Observed("refused", len(found)) if any(each.verdict == "unsupported" for each in found) else None
+        return Observed("refused" if raised else "supported", _calls(told))
+    refused = any(each.verdict == "unsupported" for each in found)
+    return Observed("refused", _calls(found)) if refused else None
 
 
-def _modes_differ(cells: Mapping[str, Cell]) -> dict[str, tuple[str, ...]]:
-    """Of each framework with several modes in the run: the aspects in which two of them were observed to differ."""
+def _calls(found: Sequence[_Seen]) -> int:
+    return sum(each.calls for each in found)
+
+
+def _modes_differ(cells: Mapping[Column, Cell]) -> dict[str, tuple[str, ...]]:
+    """Of each framework with several modes in the runs: the aspects in which two of them were observed to differ."""
     families: dict[str, list[Cell]] = defaultdict(list)
-    for name, cell in cells.items():
-        families[name.partition(" ")[0].partition(":")[0]].append(cell)
+    for column, cell in cells.items():
+        families[column.family].append(cell)
     differ: dict[str, tuple[str, ...]] = {}
     for family, members in families.items():
         aspects = sorted({aspect for cell in members for aspect in cell.observed})

@@ -1,13 +1,17 @@
-"""The semantics matrix as Markdown, and as rows for the terminal."""
+"""The semantics matrix as Markdown, and as rows for a listing."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from conformance.reports.columns import Column
 from conformance.reports.escape import address, escape, wrapped
-from conformance.reports.semantics import Cell, Row, SemanticsMatrix
+from conformance.reports.render import markdown
+from conformance.reports.semantics import NOT_OFFERED, Cell, Row, SemanticsMatrix
+from conformance.reports.table import Cell as TableCell
+from conformance.reports.table import Content, Table
 
-__all__ = ["LEGEND", "semantics_lines", "semantics_rows"]
+__all__ = ["DIFFERS", "LEGEND", "MODES", "semantics_lines", "semantics_rows"]
 
 DIFFERS = "≠"
 MODES = "⇄"
@@ -22,60 +26,56 @@ def semantics_lines(matrix: SemanticsMatrix, *, links: bool = True) -> list[str]
     """A table of policies by backend, its legend, and, with ``links``, the documentation behind each declaration."""
     if not matrix.rows:
         return []
-    lines = [wrapped(LEGEND), ""]
-    lines.append("| policy | " + " | ".join(escape(matrix.titles[name]) for name in matrix.backends) + " |")
-    lines.append("|---" * (len(matrix.backends) + 1) + "|")
-    for row in matrix.rows:
-        head = escape(row.policy) + (f" {MODES} {escape(', '.join(row.modes_differ))}" if row.modes_differ else "")
-        lines.append(f"| {head} | " + " | ".join(_cell(row.cells[name]) for name in matrix.backends) + " |")
-    if links:
-        lines += ["", *_documentation(matrix)]
-    return lines
+    rows = [[_head(row), *(_cell(row.cells[column]) for column in matrix.columns)] for row in matrix.rows]
+    table = Table(["policy", *(column.label for column in matrix.columns)], rows)
+    lines = [wrapped(LEGEND), "", *markdown(table)]
+    return [*lines, "", *_documentation(matrix)] if links else lines
 
 
 def semantics_rows(matrix: SemanticsMatrix) -> list[dict[str, Any]]:
     """One row for every policy and backend, for a listing or as JSON."""
-    return [_row(row, name, row.cells[name]) for row in matrix.rows for name in matrix.backends]
+    return [_row(row, column, row.cells[column]) for row in matrix.rows for column in matrix.columns]
 
 
-def _row(row: Row, backend: str, cell: Cell) -> dict[str, Any]:
-    family = backend.partition(":")[0]
+def _row(row: Row, column: Column, cell: Cell) -> dict[str, Any]:
     return {
         "policy": row.policy,
-        "backend": backend,
+        "backend": column.label,
         "declared": cell.declared_text,
         "observed": cell.observed_text,
         "differs": [aspect or "all" for aspect in cell.differing],
-        "modes_differ": list(row.modes_differ.get(family, ())),
+        "modes_differ": list(row.modes_differ.get(column.family, ())),
         "documentation": cell.documentation,
         "details": cell.note,
     }
 
 
-def _cell(cell: Cell) -> str:
+def _head(row: Row) -> str:
+    return row.policy + (f" {MODES} {', '.join(row.modes_differ)}" if row.modes_differ else "")
+
+
+def _cell(cell: Cell) -> Content | TableCell:
     if not cell.observed:
-        return f"*{escape(cell.declared_text)}*" if cell.declared else "–"
+        return TableCell(cell.declared_text, mark="declared") if cell.declared else "–"
     if cell.differing:
-        declared = escape(cell.declared_text or "nothing")
-        return f"**{DIFFERS}** {escape(cell.observed_text)} ({declared} declared)"
-    return escape(cell.observed_text)
+        return TableCell(cell.observed_text, note=f"{cell.declared_text or 'nothing'} declared", mark="differs")
+    return cell.observed_text
 
 
 def _documentation(matrix: SemanticsMatrix) -> list[str]:
     """Where each declaration is documented; modes of one framework that say the same share a line."""
     lines = ["Where it is documented:", ""]
     for row in matrix.rows:
-        said: dict[tuple[str, str], list[str]] = {}
-        for name in matrix.backends:
-            cell = row.cells[name]
-            if cell.documentation and cell.declared_text != "not offered":
-                said.setdefault((cell.documentation, cell.note), []).append(name)
-        parts = [_source(names, link, note) for (link, note), names in said.items()]
+        said: dict[tuple[str, str], dict[str, None]] = {}
+        for column in matrix.columns:
+            cell = row.cells[column]
+            if cell.documentation and cell.declared_text != NOT_OFFERED:
+                said.setdefault((cell.documentation, cell.note), {})[column.family] = None
+        parts = [_source([*families], link, note) for (link, note), families in said.items()]
         if parts:
             lines.append(wrapped(f"- **{escape(row.policy)}**: " + "; ".join(parts), "  "))
     return lines
 
 
-def _source(names: list[str], link: str, note: str) -> str:
-    families = list(dict.fromkeys(name.partition(":")[0] for name in names))
+def _source(families: list[str], link: str, note: str) -> str:
     return f"{escape(', '.join(families))} {address(link)}" + (f" ({escape(note.rstrip('.'))})" if note else "")

@@ -79,9 +79,7 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
 
     from conformance.reports.diff.compare import Settings, compare_runs
 
-    found = compare_runs(old, new, Settings(factor, floor))
-    found.speed = compare_speed(old, new, band)
-    found.incomparable += timed_once(old, new)
+    found = compare_runs(old, new, Settings(factor, floor), compare_speed(old, new, band), timed_once(old, new))
     if style == "json":
         from conformance.reports.diff.document import json_text
 

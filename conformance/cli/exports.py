@@ -35,24 +35,21 @@ class Exports:
         Raises UsageError where a library is missing, HarnessError where a file cannot be written.
         """
         self._write_rows(merged)
-        if not (self.badge or self.summary or self.annotations):
-            return
-        from conformance.reports.exports.digest import digest
-
-        digested = digest(merged)
         if self.badge:
             from conformance.reports.exports.badge import write_badges
+            from conformance.reports.exports.standing import standings
+            from conformance.reports.matrix import matrix
 
-            _said("badges", self.badge, write_badges(digested, self.badge))
+            _said("badges", self.badge, write_badges(standings(merged, matrix(merged.relations)), self.badge))
         if self.summary:
             from conformance.reports.exports.summary import append_summary
 
-            _said("job summary", append_summary(digested, self.summary))
+            _said("job summary", append_summary(merged, self.summary))
         if self.annotations:
             from conformance.places import CASES
             from conformance.reports.exports.annotations import annotation_lines, places_in
 
-            sys.stdout.writelines(f"{line}\n" for line in annotation_lines(digested, places_in(cases or (CASES,))))
+            sys.stdout.writelines(f"{line}\n" for line in annotation_lines(merged, places_in(cases or (CASES,))))
 
     def _write_rows(self, merged: Merged) -> None:
         if self.junit:

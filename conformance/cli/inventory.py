@@ -161,9 +161,7 @@ def observed_rows(runs: Sequence[Path]) -> list[Row]:
     from conformance.reports.semantics import semantics
     from conformance.reports.semantics_text import semantics_rows
 
-    merged = merge(runs)
-    records = [record for run in merged.runs for record in run.backends.values()]
-    return semantics_rows(semantics(merged.versioned, records))
+    return semantics_rows(semantics(merge(runs).relations))
 
 
 def _profiles() -> list[_Profile]:

@@ -34,6 +34,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     framework into DIR/dossier, and prints the matrix. The cases come from --cases.
     """
     from conformance.cli.dossier import write_all
+    from conformance.oracle.derived import derived
     from conformance.reports.merge import merge
     from conformance.reports.site.build import write_site
     from conformance.reports.terminal import print_merged
@@ -48,6 +49,8 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
         output,
         cases=paths,
         reproduce=reproducer,
+        derive=derived,
+        relations=merged.relations if merged.runs else None,
         benchmarks=merged.benchmarks,
         dossiers={framework: path.relative_to(output).as_posix() for framework, path in dossiers.items()},
     )

@@ -165,8 +165,9 @@ def command(
 
 
 def _write_site(folder: Path, cases: tuple[Path, ...]) -> Path:
+    from conformance.oracle.derived import derived
     from conformance.reports.site.build import write_site
     from conformance.repro.script import reproducer
     from conformance.results.store import read_run
 
-    return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer)
+    return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer, derive=derived)

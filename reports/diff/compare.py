@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.bounds.classes import CLASS_LETTERS
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome
+from conformance.model.records import Number
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import message
-from conformance.reports.diff.rows import Key, Side, read_side
+from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Counts, Diff, Setting
+from conformance.reports.relations import Relations
+from conformance.results.store import Run, read_run
+from conformance.results.words import check_name
 
 if TYPE_CHECKING:
     from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
 
-__all__ = ["Accuracy", "Change", "Comparison", "Settings", "compare", "compare_runs"]
-
-_CLASSES = "ABCDEF"
+__all__ = ["Settings", "compare_runs"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much a largest error must grow or shrink to be told: by ``factor``, and to ``floor`` ulp at least.
+    """How much a largest error must grow or shrink to be shown: by ``factor``, and to ``floor`` ulp at least.
 
     A run gives the same numbers whenever the same versions run on the same machine; another processor's vector units
     may move a last bit.
@@ -34,126 +37,194 @@ class Settings:
     floor: float = 1.0
 
 
-@dataclass(frozen=True)
-class Change:
-    """A check whose verdict changed; ``old`` or ``new`` is None where only one run made it."""
-
-    key: Key
-    old: str | None
-    new: str | None
-    message: str = ""
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """A check of unchanged verdict whose class or largest error changed."""
-
-    key: Key
-    old_class: str | None
-    new_class: str | None
-    old_ulp: float | None
-    new_ulp: float | None
-
-    @property
-    def worse(self) -> bool:
-        """Whether the newer run is less accurate."""
-        if self.old_class != self.new_class:
-            return _rank(self.new_class) > _rank(self.old_class)
-        return (self.new_ulp or 0.0) > (self.old_ulp or 0.0)
+#: Of each check of the two runs the last outcome, old (a) beside new (b); ``same`` joins a run's checks to the other's.
+_NAMES = ("backend", "case", "dtype", "layout", "op", "reduction", "check", "policy")
+_SIDE = ", ".join(f'"{name}"' for name in _NAMES)
+_SIDES = f"""
+create table sides as select run, {_SIDE}, verdict, class, ulp, seq,
+    [reason, detail, observed::varchar, expected::varchar] as said
+from outcomes qualify row_number() over (partition by run, {_SIDE} order by seq desc) = 1;
+create view changes as select {_SIDE}, a.verdict as old, b.verdict as new, a.class as old_class, b.class as new_class,
+    a.ulp as old_ulp, b.ulp as new_ulp, a.said as old_said, b.said as new_said, a.seq as old_seq, b.seq as new_seq
+from (from sides where run = 0) a full join (from sides where run = 1) b using ({_SIDE});
+"""
 
 
-@dataclass(eq=False)
-class Comparison:
-    """What changed. ``incomparable`` says in words what only one run holds; ``environment`` are old and new values."""
-
-    old: str
-    new: str
-    regressions: list[Change] = field(default_factory=list)
-    improvements: list[Change] = field(default_factory=list)
-    other: list[Change] = field(default_factory=list)
-    policies: list[Change] = field(default_factory=list)
-    accuracy: list[Accuracy] = field(default_factory=list)
-    fresh_failures: list[Change] = field(default_factory=list)
-    new_cases: dict[str, list[str]] = field(default_factory=dict)
-    gone_cases: dict[str, list[str]] = field(default_factory=dict)
-    environment: list[tuple[str, str, str]] = field(default_factory=list)
-    incomparable: list[str] = field(default_factory=list)
-    compared: int = 0
-    counts: dict[str, tuple[dict[str, int], dict[str, int]]] = field(default_factory=dict)
-    speed: Speed | None = None
-
-    @property
-    def regressed(self) -> bool:
-        """Whether there is any regression, of time too; failures of checks that the old run did not make are none."""
-        return bool(self.regressions) or (self.speed is not None and self.speed.regressed)
-
-
-def compare_runs(old: Path, new: Path, settings: Settings = Settings()) -> Comparison:
-    """Read and compare two runs; see :func:`compare`. Raises ``UsageError`` where one cannot be read."""
-    return compare(read_side(old), read_side(new), settings, names=(str(old), str(new)))
-
-
-def compare(old: Side, new: Side, settings: Settings, names: tuple[str, str] = ("old", "new")) -> Comparison:
-    """What changed from ``old`` to ``new``.
+def compare_runs(
+    old: Path,
+    new: Path,
+    settings: Settings = Settings(),
+    speed: Speed | None = None,
+    incomparable: Sequence[str] = (),
+) -> Diff:
+    """What changed from the run in ``old`` to that in ``new``; ``speed`` and ``incomparable`` are taken as they are.
 
     A regression is a check that now fails, crashes, times out or errs and did none of these before; one that conformed
     and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started; a run
-    that is cut off. Raises ``UsageError`` where no check is in both, for then nothing can be said.
+    that is cut off. Raises ``UsageError`` where a run cannot be read, and where no check is in both.
     """
-    result = Comparison(*names)
-    for key, row in new.rows.items():
-        before = old.rows.get(key)
-        if before is None:
-            _only_new(result, old, key, row)
-            continue
-        result.compared += 1
-        if before.verdict != row.verdict:
-            _verdict(result, key, before, row)
-        elif before.class_ != row.class_ or before.ulp != row.ulp:
-            _accuracy(result, key, before, row, settings)
-        elif row.check == "policy" and row.verdict not in SILENT and _seen(before) != _seen(row):
-            result.policies.append(Change(key, message(before), message(row)))
-    if old.rows and new.rows and not result.compared:
+    relations = Relations([read_run(old), read_run(new)], every=True)
+    relations.execute(_SIDES)
+    comparison = _Comparison(relations, *relations.runs)
+    ((compared,),) = relations.query("select count(*) from changes where old_seq is not null and new_seq is not null")
+    sizes = relations.query("select count(*) filter (old_seq is not null), count(new_seq) from changes")[0]
+    if all(sizes) and not compared:
         raise UsageError(
-            f"{names[0]} and {names[1]} have no check in common",
-            hint="name two runs of the same backends; backends in the old one: " + ", ".join(sorted(old.backends)),
+            f"{old} and {new} have no check in common",
+            hint="name two runs of the same backends; backends in the old one: " + ", ".join(comparison.ran(0)),
         )
-    _only_old(result, old, new)
-    _failed(result, old, new)
-    _cases(result, old, new)
-    _environment(result, old, new)
-    for name in sorted(old.counts.keys() | new.counts.keys()):
-        result.counts[name] = (dict(old.counts.get(name, {})), dict(new.counts.get(name, {})))
-    for each in (result.regressions, result.improvements, result.other, result.policies, result.fresh_failures):
-        each.sort(key=lambda change: change.key)
-    result.accuracy.sort(key=lambda change: (not change.worse, change.key))
-    return result
+    found: defaultdict[str, list[ChangedVerdict]] = defaultdict(list)
+    for name, change in (*comparison.verdicts(), *comparison.starts()):
+        found[name].append(change)
+    for changes in found.values():
+        changes.sort(key=lambda change: change.key)
+    cases = comparison.only_in_one('"case"')
+    regressed = bool(found["regressions"]) or (speed is not None and speed.regressed)
+    return Diff(
+        old=str(old),
+        new=str(new),
+        regressed=regressed,
+        compared=compared,
+        counts=comparison.counts(),
+        regressions=found["regressions"],
+        fresh_failures=found["fresh_failures"],
+        improvements=found["improvements"],
+        policies=found["policies"],
+        other=found["other"],
+        accuracy=comparison.accuracy(settings),
+        new_cases={} if relations.runs[0].truncated else {name: after for name, (_, after) in cases.items() if after},
+        gone_cases={} if relations.runs[1].truncated else {name: b for name, (b, _) in cases.items() if b},
+        environment=_environment(*relations.runs),
+        incomparable=[*comparison.incomparable(), *incomparable],
+        speed=speed,
+    )
 
 
-def _seen(row: Outcome) -> tuple[object, ...]:
-    """What the check of a policy found."""
-    return (row.reason, row.observed, row.expected, row.detail)
+@dataclass(frozen=True)
+class _Comparison:
+    """Two runs in one database: ``old`` is run 0 there, ``new`` run 1."""
+
+    relations: Relations
+    old: Run
+    new: Run
+
+    def ran(self, place: int) -> list[str]:
+        """The backends that ran, by name."""
+        run = (self.old, self.new)[place]
+        return sorted(name for name, record in run.backends.items() if not record.error)
+
+    def verdicts(self) -> list[tuple[str, ChangedVerdict]]:
+        """Changes of verdict, and policies that were observed otherwise, each with the list that it belongs to.
+
+        A failure that only the newer run has is no regression of what was known.
+        """
+        rows = self.relations.query(
+            f"""select {_SIDE}, old, new, old_seq, new_seq from changes where new_seq is not null and (
+            old <> new or (old is null and list_contains(?, new) and list_contains(?, backend))
+            or ("check" = 'policy' and old = new and not list_contains(?, new) and old_said <> new_said))""",
+            [sorted(ALARMING), self.ran(0), [*SILENT]],
+        )
+        said = self.relations.at({seq for row in rows for seq in row[-2:] if seq is not None})
+        found = []
+        for *names, policy, before, after, old_seq, new_seq in rows:
+            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
+            if before == after:
+                told = {"old": message(said[old_seq]), "new": message(said[new_seq])}
+                found.append(("policies", ChangedVerdict(**key, **told)))
+                continue
+            change = ChangedVerdict(**key, old=before, new=after, message=message(said[new_seq]))
+            if before is None:
+                found.append(("regressions" if names[-1] == "register" else "fresh_failures", change))
+                continue
+            if names[-1] == "policy":
+                found.append(("policies", change))
+            found.append((_kind(before, after), change))
+        return found
+
+    def accuracy(self, settings: Settings) -> list[ChangedAccuracy]:
+        """Checks of one verdict whose class changed, or whose error moved beyond the threshold; worse ones first."""
+        rows = self.relations.query(
+            f"""select {_SIDE}, old_class, new_class, old_ulp, new_ulp from changes
+            where old = new and (old_class is distinct from new_class or old_ulp is distinct from new_ulp)"""
+        )
+        found = []
+        for *names, policy, old_class, new_class, old, new in rows:
+            if old_class == new_class and not _moved(old, new, settings):
+                continue
+            worse = _rank(new_class) > _rank(old_class) if old_class != new_class else (new or 0.0) > (old or 0.0)
+            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
+            sizes: dict[str, Any] = {"old_ulp": _written(old), "new_ulp": _written(new)}
+            found.append(ChangedAccuracy(**key, old_class=old_class, new_class=new_class, **sizes, worse=worse))
+        return sorted(found, key=lambda change: (not change.worse, change.key))
+
+    def starts(self) -> list[tuple[str, ChangedVerdict]]:
+        """Backends that ran and cannot be started, and a run that is cut off."""
+        lost = [
+            ChangedVerdict(
+                backend=name, case="(the backend)", check="start", old="ran", new="did not start", message=record.error
+            )
+            for name, record in sorted(self.new.backends.items())
+            if record.error and name in self.ran(0)
+        ]
+        if self.new.truncated and not self.old.truncated:
+            said = "it has no footer: resume it, or run it again"
+            lost.append(
+                ChangedVerdict(
+                    backend="(the run)", case="", check="complete", old="complete", new="cut off", message=said
+                )
+            )
+        return [("regressions", change) for change in lost]
+
+    def counts(self) -> dict[str, Counts]:
+        """Verdicts of every backend in both runs."""
+        found: defaultdict[str, tuple[Counter[str], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
+        for run, backend, verdict, count in self.relations.query(
+            "select run, backend, verdict, count(*) from outcomes group by all order by backend, min(seq)"
+        ):
+            found[backend][run][verdict] = count
+        return {name: Counts(old=dict(before), new=dict(after)) for name, (before, after) in found.items()}
+
+    def only_in_one(self, what: str) -> dict[str, tuple[list[str], list[str]]]:
+        """Cases (or dtypes) that only the old and only the new run holds, for each backend that is in both."""
+        rows = self.relations.query(
+            f"select backend, {what}, min(run) from outcomes group by all having count(distinct run) = 1 order by all"
+        )
+        both = {*self.ran(0)} & {*self.ran(1)}
+        found: defaultdict[str, tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+        for backend, name, run in rows:
+            if backend in both:
+                found[backend][run].append(name)
+        return found
+
+    def incomparable(self) -> list[str]:
+        """What only one run holds, in words."""
+        rows = self.relations.query(
+            """select backend, count(*) from changes c where new_seq is null
+            and exists (select 1 from sides s where s.run = 1 and s.backend = c.backend and s."case" = c."case")
+            and exists (select 1 from sides s where s.run = 1 and s.backend = c.backend and s.dtype = c.dtype)
+            group by all order by all"""
+        )
+        said = [f"{backend}: {count} checks of shared cases are only in the old run" for backend, count in rows]
+        for place, run, which in ((0, self.old, "old"), (1, self.new, "new")):
+            other = (self.new, self.old)[place]
+            said += [f"{name} is only in the {which} run" for name in self.ran(place) if name not in other.backends]
+            if run.truncated:
+                said.append(f"the {which} run is truncated (no footer): what is missing there does not count as gone")
+        for backend, (before, after) in self.only_in_one("dtype").items():
+            only = [f"{_listed(before)} only in the old run"] * bool(before)
+            only += [f"{_listed(after)} only in the new run"] * bool(after)
+            said.append(f"{backend}: {', '.join(only)}")
+        return said
 
 
-def _verdict(result: Comparison, key: Key, before: Outcome, row: Outcome) -> None:
-    change = Change(key, before.verdict, row.verdict, message(row))
-    if row.check == "policy":
-        result.policies.append(change)
-    if row.verdict in ALARMING and before.verdict not in ALARMING:
-        result.regressions.append(change)
-    elif row.verdict == "known" and before.verdict in CONFORMING:
-        result.regressions.append(change)  # what conformed is wrong now, registered or not
-    elif row.verdict in CONFORMING and (before.verdict in ALARMING or before.verdict == "known"):
-        result.improvements.append(change)
-    else:
-        result.other.append(change)
-
-
-def _accuracy(result: Comparison, key: Key, before: Outcome, row: Outcome, settings: Settings) -> None:
-    old, new = _number(before.ulp), _number(row.ulp)
-    if before.class_ == row.class_ and not _moved(old, new, settings):
-        return
-    result.accuracy.append(Accuracy(key, before.class_, row.class_, old, new))
+def _kind(before: str, after: str) -> str:
+    if after in ALARMING and before not in ALARMING:
+        return "regressions"
+    if after == "known" and before in CONFORMING:
+        return "regressions"  # what conformed is wrong now, registered or not
+    if after in CONFORMING and (before in ALARMING or before == "known"):
+        return "improvements"
+    return "other"
 
 
 def _moved(old: float | None, new: float | None, settings: Settings) -> bool:
@@ -163,58 +234,8 @@ def _moved(old: float | None, new: float | None, settings: Settings) -> bool:
     return high > settings.floor and high > settings.factor * low
 
 
-def _only_new(result: Comparison, old: Side, key: Key, row: Outcome) -> None:
-    """A check that only the newer run made: a failure is told, but is no regression of what was known."""
-    if row.verdict in ALARMING and row.backend in old.backends:
-        if row.check == "register":
-            result.regressions.append(Change(key, None, row.verdict, message(row)))
-        else:
-            result.fresh_failures.append(Change(key, None, row.verdict, message(row)))
-
-
-def _only_old(result: Comparison, old: Side, new: Side) -> None:
-    """Checks of shared cases and dtypes that the newer run no longer makes."""
-    missing: dict[str, int] = {}
-    for key in old.rows.keys() - new.rows.keys():
-        backend, case, dtype = key[:3]
-        if case in new.cases.get(backend, ()) and dtype in new.dtypes.get(backend, ()):
-            missing[backend] = missing.get(backend, 0) + 1
-    for backend, count in sorted(missing.items()):
-        result.incomparable.append(f"{backend}: {count} checks of shared cases are only in the old run")
-
-
-def _failed(result: Comparison, old: Side, new: Side) -> None:
-    for name, why in sorted(new.failed.items()):
-        if name in old.backends:
-            key = (name, "(the backend)", "", "", "", "", "start")
-            result.regressions.append(Change(key, "ran", "did not start", why))
-    for side, other, which in ((old, new, "old"), (new, old, "new")):
-        for name in sorted(side.backends.keys() - other.run.backends.keys()):
-            result.incomparable.append(f"{name} is only in the {which} run")
-        if side.run.truncated:
-            text = f"the {which} run is truncated (no footer): what is missing there is not told as gone"
-            result.incomparable.append(text)
-    if new.run.truncated and not old.run.truncated:
-        key = ("(the run)", "", "", "", "", "", "complete")
-        result.regressions.append(Change(key, "complete", "cut off", "it has no footer: resume it, or run it again"))
-
-
-def _cases(result: Comparison, old: Side, new: Side) -> None:
-    for name in sorted(old.backends.keys() & new.backends.keys()):
-        before, after = old.cases.get(name, set()), new.cases.get(name, set())
-        if after - before and not old.run.truncated:
-            result.new_cases[name] = sorted(after - before)
-        if before - after and not new.run.truncated:
-            result.gone_cases[name] = sorted(before - after)
-        one, two = old.dtypes.get(name, set()), new.dtypes.get(name, set())
-        if one != two and one and two:
-            only = [f"{_listed(one - two)} only in the old run"] if one - two else []
-            only += [f"{_listed(two - one)} only in the new run"] if two - one else []
-            result.incomparable.append(f"{name}: {', '.join(only)}")
-
-
-def _environment(result: Comparison, old: Side, new: Side) -> None:
-    before, after = old.run.header, new.run.header
+def _environment(old: Run, new: Run) -> list[Setting]:
+    before, after = old.header, new.header
     rows: list[tuple[str, Any, Any]] = [("suite", before.suite, after.suite), ("commit", before.commit, after.commit)]
     for key in sorted(before.environment.keys() | after.environment.keys()):
         if key not in ("suite", "commit"):
@@ -223,27 +244,24 @@ def _environment(result: Comparison, old: Side, new: Side) -> None:
         rows.append((f"selection: {key}", before.selection.get(key), after.selection.get(key)))
     for name in sorted(old.backends.keys() & new.backends.keys()):
         one, two = old.backends[name], new.backends[name]
-        for key in sorted(one.versions.keys() | two.versions.keys()):
-            rows.append((f"{name}: {key}", one.versions.get(key), two.versions.get(key)))
-        for key in sorted(one.settings.keys() | two.settings.keys()):
-            rows.append((f"{name}: {key}", one.settings.get(key), two.settings.get(key)))
-    result.environment = [(key, _shown(a), _shown(b)) for key, a, b in rows if a != b]
+        if one.error or two.error:
+            continue
+        for ones, twos in ((one.versions, two.versions), (one.settings, two.settings)):
+            rows += [(f"{name}: {key}", ones.get(key), twos.get(key)) for key in sorted(ones.keys() | twos.keys())]
+    return [Setting(key=key, old=_shown(a), new=_shown(b)) for key, a, b in rows if a != b]
 
 
 def _shown(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
+def _written(value: float | None) -> Number | None:
+    return str(value) if value is not None and not math.isfinite(value) else value
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _number(value: float | str | None) -> float | None:
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return None
-
-
 def _rank(letter: str | None) -> int:
-    return _CLASSES.find(letter) if letter else -1
+    return CLASS_LETTERS.index(letter) if letter in CLASS_LETTERS else -1

@@ -1,48 +1,50 @@
-"""A comparison as JSON."""
+"""What changed between two runs, as a value that is written as JSON as it stands."""
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import asdict
-from typing import Any
-
 import msgspec
 
+from conformance.model.records import Number
 from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
-from conformance.reports.diff.compare import Accuracy, Change, Comparison
-from conformance.reports.diff.rows import Key
 
-__all__ = ["Diff", "SpeedAlone", "document", "json_text"]
+__all__ = ["KEY", "ChangedAccuracy", "ChangedVerdict", "Check", "Counts", "Diff", "Setting", "SpeedAlone", "json_text"]
 
-_FIELDS = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
+#: What names a check in any run. That of a policy names it, too.
+KEY = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
 
 
-class _Check(msgspec.Struct, frozen=True, kw_only=True):
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A check of both runs, or of one of them."""
+
     backend: str
     case: str
-    dtype: str
-    layout: str
-    op: str
-    reduction: str
+    dtype: str = ""
+    layout: str = ""
+    op: str = ""
+    reduction: str = ""
     check: str
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What names it."""
+        return tuple(getattr(self, name) for name in KEY)
 
-class ChangedVerdict(_Check, frozen=True, kw_only=True):
+
+class ChangedVerdict(Check, frozen=True, kw_only=True):
     """A check whose verdict changed; null where only one run made it."""
 
     old: str | None
     new: str | None
-    message: str
+    message: str = ""
 
 
-class ChangedAccuracy(_Check, frozen=True, kw_only=True):
+class ChangedAccuracy(Check, frozen=True, kw_only=True):
     """A check of unchanged verdict whose class or largest error changed; infinities and NaN are strings."""
 
     old_class: str | None
     new_class: str | None
-    old_ulp: float | str | None
-    new_ulp: float | str | None
+    old_ulp: Number | None
+    new_ulp: Number | None
     worse: bool
 
 
@@ -62,7 +64,10 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
-    """Two runs compared. ``speed`` is there where both were timed; ``new_cases`` and ``gone_cases`` are by theme."""
+    """Two runs compared. ``speed`` is there where both were timed; ``new_cases`` and ``gone_cases`` are by backend.
+
+    ``incomparable`` says in words what only one run holds.
+    """
 
     old: str
     new: str
@@ -89,45 +94,6 @@ class SpeedAlone(msgspec.Struct, frozen=True, kw_only=True):
     speed: Speed
 
 
-def json_text(found: Comparison) -> str:
+def json_text(found: Diff) -> str:
     """One JSON object, indented."""
-    return json.dumps(document(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def document(found: Comparison) -> dict[str, Any]:
-    """The comparison in terms that JSON has; infinities and NaN are strings."""
-    return {
-        "old": found.old,
-        "new": found.new,
-        "regressed": found.regressed,
-        "compared": found.compared,
-        "counts": {name: {"old": old, "new": new} for name, (old, new) in found.counts.items()},
-        "regressions": [_change(each) for each in found.regressions],
-        "fresh_failures": [_change(each) for each in found.fresh_failures],
-        "improvements": [_change(each) for each in found.improvements],
-        "policies": [_change(each) for each in found.policies],
-        "other": [_change(each) for each in found.other],
-        "accuracy": [_accuracy(each) for each in found.accuracy],
-        "new_cases": found.new_cases,
-        "gone_cases": found.gone_cases,
-        "environment": [{"key": key, "old": old, "new": new} for key, old, new in found.environment],
-        "incomparable": found.incomparable,
-        "speed": None if found.speed is None else found.speed.document(),
-    }
-
-
-def _named(key: Key) -> dict[str, str]:
-    return dict(zip(_FIELDS, key, strict=True))
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {**_named(change.key), "old": change.old, "new": change.new, "message": change.message}
-
-
-def _accuracy(change: Accuracy) -> dict[str, Any]:
-    fields = {name: _plain(value) for name, value in asdict(change).items() if name != "key"}
-    return {**_named(change.key), **fields, "worse": change.worse}
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from conformance.model.records import Number
 from conformance.plain import on_terminal
-from conformance.reports.diff.compare import Accuracy, Change, Comparison
-from conformance.reports.diff.rows import Key
+from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Check, Diff
 from conformance.reports.escape import escape
+from conformance.reports.render import markdown
+from conformance.reports.table import Table
 
 __all__ = ["markdown_text", "terminal_text"]
 
@@ -18,66 +20,62 @@ _TITLES = (
     ("improvements", "Newly conforming"),
     ("policies", "Semantics"),
     ("other", "Other changes of verdict"),
+    ("accuracy", "Class or largest error"),
 )
 
 
-def terminal_text(found: Comparison, limit: int = LIMIT) -> str:
+def terminal_text(found: Diff, limit: int = LIMIT) -> str:
     """Plain text: nothing in ids and messages steers a terminal."""
     lines = [on_terminal(line) for line in _summary(found)]
-    for name, title in _TITLES:
-        changes: Sequence[Change] = getattr(found, name)
-        if changes:
-            lines += ["", f"{title} ({len(changes)})"]
-            lines += [f"  {on_terminal(_name(each.key))}: {on_terminal(_what(each))}" for each in changes[:limit]]
-            lines += [f"    {on_terminal(each)}" for each in _rest(changes, limit)]
-    if found.accuracy:
-        lines += ["", f"Class or largest error ({len(found.accuracy)})"]
-        lines += [f"  {on_terminal(_name(each.key))}: {on_terminal(_moved(each))}" for each in found.accuracy[:limit]]
-        lines += [f"    {each}" for each in _rest(found.accuracy, limit)]
+    for title, changes in _changes(found):
+        lines += ["", f"{title} ({len(changes)})"]
+        lines += [f"  {on_terminal(_name(each))}: {on_terminal(_what(each))}" for each in changes[:limit]]
+        lines += [f"    {each}" for each in _rest(changes, limit)]
     for title, rows in _sections(found, limit):
         lines += ["", title, *(f"  {on_terminal(' | '.join(row))}" for row in rows)]
     return "\n".join(lines) + "\n"
 
 
-def markdown_text(found: Comparison, limit: int = LIMIT) -> str:
+def markdown_text(found: Diff, limit: int = LIMIT) -> str:
     """Markdown, for a job summary or a comment."""
     mark = "❌" if found.regressed else "✅"
     head, *rest = _summary(found)
     lines = [f"# {mark} {escape(head)}", "", *(f"{escape(line)}  " for line in rest)]
-    for name, title in _TITLES:
-        changes: Sequence[Change] = getattr(found, name)
-        if changes:
-            rows = [[*each.key, each.old or "–", each.new or "–", each.message] for each in changes[:limit]]
-            lines += ["", f"## {title} ({len(changes)})", "", *_table([*_KEY, "old", "new", "finding"], rows)]
-            lines += [f"\n{each}" for each in _rest(changes, limit)]
-    if found.accuracy:
-        rows = [[*each.key, each.old_class or "–", each.new_class or "–", _ulp(each.old_ulp), _ulp(each.new_ulp)]
-                for each in found.accuracy[:limit]]  # fmt: skip
-        header = [*_KEY, "old class", "new class", "old ulp", "new ulp"]
-        lines += ["", f"## Class or largest error ({len(found.accuracy)})", "", *_table(header, rows)]
-        lines += [f"\n{each}" for each in _rest(found.accuracy, limit)]
+    for title, changes in _changes(found):
+        last = _ACCURACY if isinstance(changes[0], ChangedAccuracy) else ("old", "new", "finding")
+        table = Table((*KEY, *last), [[*each.key, *_cells(each)] for each in changes[:limit]])
+        lines += ["", f"## {title} ({len(changes)})", "", *markdown(table)]
+        lines += [f"\n{each}" for each in _rest(changes, limit)]
     for title, rows in _sections(found, limit):
         lines += ["", f"## {title}", "", *(f"- {' · '.join(escape(cell) for cell in row)}" for row in rows)]
     return "\n".join(lines) + "\n"
 
 
-_KEY = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
+_ACCURACY = ("old class", "new class", "old ulp", "new ulp")
 
 
-def _summary(found: Comparison) -> list[str]:
+def _changes(found: Diff) -> Iterator[tuple[str, Sequence[ChangedVerdict | ChangedAccuracy]]]:
+    for name, title in _TITLES:
+        changes: Sequence[ChangedVerdict | ChangedAccuracy] = getattr(found, name)
+        if changes:
+            yield title, changes
+
+
+def _summary(found: Diff) -> list[str]:
     counts = f"{len(found.regressions)} regressions, {len(found.improvements)} newly conforming"
     counts += f", {len(found.accuracy)} of another class or error"
     if found.speed is not None:
         counts += f", {len(found.speed.regressions) + len(found.speed.lost)} regressions of time"
     lines = [f"{found.old} → {found.new}: {counts}", f"{found.compared} checks are in both runs"]
-    for name, (old, new) in found.counts.items():
-        verdicts = [v for v in (*old, *new) if old.get(v, 0) != new.get(v, 0)]
-        told = ", ".join(f"{v} {old.get(v, 0)} → {new.get(v, 0)}" for v in dict.fromkeys(sorted(verdicts)))
-        lines.append(f"{name}: {told or 'the same counts'}")
+    for name, both in found.counts.items():
+        old, new = both.old, both.new
+        verdicts = [v for v in sorted({*old, *new}) if old.get(v, 0) != new.get(v, 0)]
+        moved = ", ".join(f"{v} {old.get(v, 0)} → {new.get(v, 0)}" for v in verdicts)
+        lines.append(f"{name}: {moved or 'the same counts'}")
     return lines
 
 
-def _sections(found: Comparison, limit: int) -> Iterator[tuple[str, list[list[str]]]]:
+def _sections(found: Diff, limit: int) -> Iterator[tuple[str, list[list[str]]]]:
     for title, cases in (("New cases", found.new_cases), ("Gone cases", found.gone_cases)):
         if cases:
             yield title, [[name, f"{len(ids)}: {', '.join(ids[:8])}{' …' if len(ids) > 8 else ''}"]
@@ -87,37 +85,34 @@ def _sections(found: Comparison, limit: int) -> Iterator[tuple[str, list[list[st
 
         yield "Speed", [[line] for line in change_lines(found.speed)]
     if found.environment:
-        yield "Environment and versions", [[key, f"{old} → {new}"] for key, old, new in found.environment[:limit]]
+        yield "Environment and versions", [[s.key, f"{s.old} → {s.new}"] for s in found.environment[:limit]]
     if found.incomparable:
         yield "Not compared", [[each] for each in found.incomparable]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    return lines + ["| " + " | ".join(escape(cell) for cell in row) + " |" for row in rows]
+def _name(check: Check) -> str:
+    place = "" if check.layout in ("", "contiguous") else f", {check.layout}"
+    call = " ".join(each for each in (check.op, check.reduction) if each)
+    return " · ".join(e for e in (check.backend, check.case, f"{check.dtype}{place}", call, check.check) if e)
 
 
-def _name(key: Key) -> str:
-    backend, case, dtype, layout, op, reduction, check = key
-    place = "" if layout in ("", "contiguous") else f", {layout}"
-    call = " ".join(each for each in (op, reduction) if each)
-    return " · ".join(each for each in (backend, case, f"{dtype}{place}", call, check) if each)
+def _cells(change: ChangedVerdict | ChangedAccuracy) -> list[str]:
+    if isinstance(change, ChangedVerdict):
+        return [change.old or "–", change.new or "–", change.message]
+    return [change.old_class or "–", change.new_class or "–", _ulp(change.old_ulp), _ulp(change.new_ulp)]
 
 
-def _what(change: Change) -> str:
-    message = f" — {change.message}" if change.message else ""
-    return f"{change.old or 'not there'} → {change.new or 'not there'}{message}"
-
-
-def _moved(change: Accuracy) -> str:
+def _what(change: ChangedVerdict | ChangedAccuracy) -> str:
+    if isinstance(change, ChangedVerdict):
+        message = f" — {change.message}" if change.message else ""
+        return f"{change.old or 'not there'} → {change.new or 'not there'}{message}"
     classes = f"class {change.old_class or '–'} → {change.new_class or '–'}, "
-    sign = "worse" if change.worse else "better"
-    same = change.old_class == change.new_class
+    same, sign = change.old_class == change.new_class, "worse" if change.worse else "better"
     return f"{'' if same else classes}{_ulp(change.old_ulp)} → {_ulp(change.new_ulp)} ulp ({sign})"
 
 
-def _ulp(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+def _ulp(value: Number | None) -> str:
+    return "–" if value is None else f"{float(value):.3g}"
 
 
 def _rest(rows: Sequence[object], limit: int) -> list[str]:

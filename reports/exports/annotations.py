@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from conformance.model.errors import UsageError
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
-from conformance.reports.exports.digest import Digest, Finding
+from conformance.reports.merge import Merged
+from conformance.reports.worst import Finding, findings
 from conformance.results.words import explain_command
 
 if TYPE_CHECKING:
@@ -24,18 +25,16 @@ MESSAGE = 1_000  # characters
 Places = Callable[[str], "tuple[Path, int] | None"]
 
 
-def annotation_lines(digest: Digest, places: Places, base: Path | None = None) -> Iterator[str]:
+def annotation_lines(merged: Merged, places: Places, base: Path | None = None) -> Iterator[str]:
     """Lines to print: an ``::error`` for each case, worst first, and a ``::notice`` of those beyond the first ten.
 
     File names are given relative to ``base``, which is the current folder unless given.
     """
-    findings = digest.findings
-    for finding in findings[:MOST]:
+    found, total = findings(merged.relations, MOST)
+    for finding in found:
         yield _error(finding, places(finding.first.case), base or Path.cwd())
-    beyond = len(findings) - MOST
-    if beyond > 0:
-        more = f" and {digest.left_out} checks" if digest.left_out else ""
-        yield f"::notice title={_property('conformance')}::{_data(f'{beyond} cases{more} more are in the results')}"
+    if total > MOST:
+        yield f"::notice title={_property('conformance')}::{_data(f'{total - MOST} cases more are in the results')}"
 
 
 def places_in(paths: tuple[Path, ...]) -> Places:
@@ -65,7 +64,7 @@ def _error(finding: Finding, place: tuple[Path, int] | None, base: Path) -> str:
         file = place[0].resolve()
         if file.is_relative_to(base.resolve()):  # no other path means anything to the reader
             properties = {"file": file.relative_to(base.resolve()).as_posix(), "line": str(place[1])}
-    backends = ", ".join(finding.backends)
+    backends = ", ".join(column.label for column in finding.columns)
     properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
     checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"
     said = f"{plain(message(first), MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from conformance.model.errors import HarnessError
 from conformance.model.verdicts import NONCONFORMING, NOTABLE
 from conformance.plain import plain
-from conformance.reports.exports.digest import Backend, Digest
+from conformance.reports.exports.standing import Standing
 from conformance.schemas.documents import Badge
 
 __all__ = ["badge", "write_badges"]
@@ -21,7 +21,7 @@ __all__ = ["badge", "write_badges"]
 LABEL = 60  # characters
 
 
-def badge(backend: Backend) -> Badge:
+def badge(backend: Standing) -> Badge:
     """The badge of a backend: what is wrong, or how many checks are right."""
     counts = backend.counts
     label = plain(f"cross-entropy · {backend.label}", LABEL)
@@ -29,7 +29,7 @@ def badge(backend: Backend) -> Badge:
     return Badge(label=label, message=message, color=colour, isError=colour == "red")
 
 
-def _message(backend: Backend, counts: Counter[str]) -> tuple[str, str]:
+def _message(backend: Standing, counts: Counter[str]) -> tuple[str, str]:
     right = counts["pass"] + counts["deviation"]
     bad = [f"{counts[verdict]} {verdict}" for verdict in NOTABLE if verdict in NONCONFORMING and counts[verdict]]
     if bad:
@@ -45,15 +45,15 @@ def _message(backend: Backend, counts: Counter[str]) -> tuple[str, str]:
     return (f"{right} right", "brightgreen") if right else ("nothing checked", "lightgrey")
 
 
-def write_badges(digest: Digest, folder: Path) -> list[Path]:
+def write_badges(backends: Iterable[Standing], folder: Path) -> list[Path]:
     """Write ``<backend>.json``, of its newest release, and ``<backend>-<version>.json`` for each of several versions.
 
     Raises HarnessError where they cannot be written.
     """
     written: list[Path] = []
     taken: set[str] = set()
-    by_name: dict[str, list[Backend]] = {}
-    for backend in digest.backends.values():
+    by_name: dict[str, list[Standing]] = {}
+    for backend in backends:
         by_name.setdefault(backend.name, []).append(backend)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def write_badges(digest: Digest, folder: Path) -> list[Path]:
     return written
 
 
-def _newest(versions: Iterable[Backend]) -> Backend:
+def _newest(versions: Iterable[Standing]) -> Standing:
     """The newest release; a pre-release only where there is no other."""
     return max(versions, key=lambda each: (_order(each.version), each.started))
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
-from conformance.model.verdicts import ALARMING
 from conformance.model.wording import message
 from conformance.reports.escape import escape
-from conformance.reports.exports.digest import Digest, Finding
-from conformance.reports.markdown import cell
+from conformance.reports.exports.standing import standings
+from conformance.reports.matrix import matrix
+from conformance.reports.merge import Merged
+from conformance.reports.render import markdown
+from conformance.reports.table import Table
+from conformance.reports.worst import BAD, Finding, findings
 from conformance.results.words import explain_command
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
@@ -21,23 +24,23 @@ WORDS = 300  # characters of one cell
 SHOWN = 100
 
 
-def append_summary(digest: Digest, path: Path) -> Path:
+def append_summary(merged: Merged, path: Path) -> Path:
     """Append the summary to ``path``, such as ``$GITHUB_STEP_SUMMARY``. Raises HarnessError where that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         held = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as file:
-            file.write(job_summary(digest, LIMIT - held))
+            file.write(job_summary(merged, LIMIT - held))
     except OSError as error:
         raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None
     return path
 
 
-def job_summary(digest: Digest, limit: int = LIMIT) -> str:
+def job_summary(merged: Merged, limit: int = LIMIT) -> str:
     """At most ``limit`` bytes of Markdown: the state, the findings, the matrix."""
     lines: list[str] = []
     room = limit - len(CUT.encode())
-    for line in _lines(digest):
+    for line in _lines(merged):
         room -= len(line.encode()) + 1
         if room < 0:
             return "".join(lines) + (CUT if limit >= len(CUT.encode()) else "")
@@ -45,55 +48,41 @@ def job_summary(digest: Digest, limit: int = LIMIT) -> str:
     return "".join(lines)
 
 
-def _lines(digest: Digest) -> Iterator[str]:
+def _lines(merged: Merged) -> Iterator[str]:
+    counted = matrix(merged.relations)
+    backends = standings(merged, counted)
+    bad = [_cut(each.label) for each in backends if any(each.counts[verdict] for verdict in BAD)]
     yield "## Cross-entropy conformance"
     yield ""
-    yield _state(digest)
+    if not backends:
+        yield "No backend ran."
+    elif bad:
+        yield f"**Not conforming**: {', '.join(map(escape, bad))}."
+    else:
+        yield "Every backend that ran conforms, but for the defects that its register knows."
     yield ""
-    for backend in digest.backends.values():
+    for backend in backends:
         if backend.error:
-            yield f"- **{_cell(backend.label)} did not run**: {_cell(backend.error)}"
+            yield f"- **{escape(_cut(backend.label))} did not run**: {escape(_cut(backend.error))}"
         elif backend.incomplete:
-            yield f"- **{_cell(backend.label)}**: the run was cut off"
-    findings = digest.findings
-    if findings:
+            yield f"- **{escape(_cut(backend.label))}**: the run was cut off"
+    found, total = findings(merged.relations, SHOWN)
+    if found:
         yield ""
-        yield "| verdict | case | backends | checks | finding | see it |"
-        yield "|---|---|---|---|---|---|"
-        yield from map(_row, findings[:SHOWN])
-        hidden = len(findings) - SHOWN
-        if hidden > 0:
+        yield from markdown(Table(("verdict", "case", "backends", "checks", "finding", "see it"), [*map(_row, found)]))
+        if total > SHOWN:
             yield ""
-            yield f"… and {hidden} cases more in the results."
+            yield f"… and {total - SHOWN} cases more in the results."
     yield ""
-    yield from _matrix(digest)
+    yield from markdown(counted.table())
 
 
-def _state(digest: Digest) -> str:
-    bad = [backend for backend in digest.backends.values() if any(backend.counts[v] for v in ALARMING)]
-    if not digest.backends:
-        return "No backend ran."
-    if bad:
-        return f"**Not conforming**: {', '.join(_cell(each.label) for each in bad)}."
-    return "Every backend that ran conforms, but for the defects that its register knows."
-
-
-def _row(finding: Finding) -> str:
+def _row(finding: Finding) -> list[str]:
     first = finding.first
-    cells = [first.verdict, first.case, ", ".join(finding.backends), str(finding.checks), message(first)]
-    return "| " + " | ".join(map(_cell, cells)) + f" | {_cell(explain_command(first))} |"
+    backends = ", ".join(column.label for column in finding.columns)
+    cells = (first.verdict, first.case, backends, str(finding.checks), message(first), explain_command(first))
+    return [*map(_cut, cells)]
 
 
-def _matrix(digest: Digest) -> Iterator[str]:
-    backends = sorted(digest.backends.values(), key=lambda each: each.label)
-    yield "| theme | " + " | ".join(_cell(each.label) for each in backends) + " |"
-    yield "|---" * (len(backends) + 1) + "|"
-    for theme in digest.themes:
-        cells = [cell(each.themes[theme]) if theme in each.themes else "–" for each in backends]
-        yield f"| {_cell(theme)} | " + " | ".join(cells) + " |"
-    yield "| **all** | " + " | ".join(cell(each.counts) for each in backends) + " |"
-
-
-def _cell(text: object) -> str:
-    cut = str(text)
-    return escape(cut if len(cut) <= WORDS else cut[: WORDS - 1] + "…")
+def _cut(text: str) -> str:
+    return text if len(text) <= WORDS else text[: WORDS - 1] + "…"

@@ -3,138 +3,145 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
-from conformance.bounds.classes import default_class
+from conformance.bounds.classes import CLASS_LETTERS
 from conformance.model.case import OPERATIONS
 from conformance.model.dtypes import DTYPES
-from conformance.model.records import Outcome
-from conformance.model.verdicts import ALARMING, NOTABLE, SILENT
-from conformance.model.wording import message
-from conformance.profiles.profile import Defect
-from conformance.reports.site.aggregate import Aggregates, bits
+from conformance.model.verdicts import NOTABLE, SILENT
+from conformance.reports import defects
+from conformance.reports.accuracy import Accuracy, accuracy, bits
+from conformance.reports.columns import Column, slug
+from conformance.reports.defects import Named, Registered
+from conformance.reports.matrix import Matrix
+from conformance.reports.relations import Relations
+from conformance.reports.semantics import in_words
 from conformance.reports.site.catalogue import Catalogue
-from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import ORDER, CaseResults
-from conformance.reports.site.semantics_page import spoken
-from conformance.reports.site.text import figure
+from conformance.reports.table import AnyCell, Cell, Counts, Links, Table
+from conformance.reports.text import figure
 
-__all__ = ["BackendNotes", "accuracy_rows", "flag_rows"]
-
-#: Cases that are named for one entry or reason.
-MOST = 12
+__all__ = ["BackendPages", "cases_of"]
 
 
-@dataclass(eq=False)
-class _Named:
-    """A number of checks, and the first cases in which they were."""
+@dataclass(frozen=True)
+class BackendPages:
+    """What the pages of all backends show; each table is of one column."""
 
-    count: int = 0
-    cases: dict[str, None] = field(default_factory=dict)
-    more: bool = False
+    relations: Relations
+    counted: Matrix
+    catalogue: Catalogue
 
-    def add(self, case: str) -> None:
-        self.count += 1
-        if case in self.cases:
-            return
-        if len(self.cases) < MOST:
-            self.cases[case] = None
-        else:
-            self.more = True
+    @cached_property
+    def register(self) -> dict[Column, list[Registered]]:
+        """The known defects that showed."""
+        return defects.known(self.relations)
 
+    def failures(self, column: Column) -> tuple[Table, int] | None:
+        """What is wrong and in no register, and how many checks the table leaves out."""
+        found, hidden = self._alarms.get(column, ([], 0))
+        rows: list[list[AnyCell]] = [
+            [Cell(each.case, f"cases/{slug(each.case)}.html#b-{column.slug}"), Cell(each.verdict, mark=each.verdict),
+             each.check, each.seen.count, each.says]
+            for each in found
+        ]  # fmt: skip
+        head = ("case", "verdict", "check", "number", "first finding")
+        title = "Checks that are wrong and in no register, by case"
+        return (Table(head, rows, title, numbers=frozenset({3}), kind="said"), hidden) if found else None
 
-@dataclass(eq=False)
-class BackendNotes:
-    """What one backend's page lists; bounded by its register, its policies and its reasons, not by its outcomes."""
-
-    column: Column
-    known: dict[str, _Named] = field(default_factory=lambda: defaultdict(_Named))
-    deviations: dict[str, _Named] = field(default_factory=lambda: defaultdict(_Named))
-    refusals: Counter[str] = field(default_factory=Counter)
-    alarms: dict[tuple[str, str, str], _Named] = field(default_factory=lambda: defaultdict(_Named))
-    hidden: int = 0
-
-    def add(self, results: CaseResults, outcome: Outcome, policy: str | None) -> None:
-        """Note an outcome that is no pass."""
-        if outcome.verdict == "known":
-            self.known[outcome.defect.id if outcome.defect else "?"].add(results.case)
-        elif outcome.verdict == "deviation":
-            (named,) = outcome.excused_by if len(outcome.excused_by) == 1 else (policy or "declared policies",)
-            self.deviations[named].add(results.case)
-        elif outcome.verdict in SILENT:
-            reason = message(outcome) or outcome.verdict
-            if reason in self.refusals or len(self.refusals) < 200:
-                self.refusals[reason] += 1
-        elif outcome.verdict in ALARMING or outcome.verdict not in ORDER:
-            key = (outcome.verdict, results.case, outcome.check)
-            if key in self.alarms or len(self.alarms) < 400:
-                self.alarms[key].add(message(outcome) or outcome.verdict)
-            else:
-                self.hidden += 1
-
-    def register(self) -> list[tuple[Defect | None, str, _Named]]:
-        """The known defects that showed, each with its entry if this checkout has one."""
-        entries = {defect.id: defect for defect in self.column.profile.known}
-        return [(entries.get(name), name, self.known[name]) for name in sorted(self.known)]
-
-    def policies(self) -> list[dict[str, Any]]:
+    def deviations(self, column: Column) -> Table | None:
         """Deviations by policy, each with what the backend declares and documents."""
-        declared = self.column.profile.policies
-        rows = []
-        for name in sorted(self.deviations):
-            found = declared.get(name)
-            rows.append(
-                {
-                    "name": name,
-                    "declared": "" if found is None else spoken(found.of(self.column.device, self.column.mode)),
-                    "documentation": found.documentation if found else "",
-                    "note": found.note if found else "",
-                    "seen": self.deviations[name],
-                }
-            )
-        return rows
-
-
-def flag_rows(column: Column, totals: Aggregates, catalogue: Catalogue) -> list[dict[str, Any]]:
-    """What is no pass, by the class of bug that the cases are made for; unsupported alone is no category."""
-    rows: list[dict[str, Any]] = []
-    for (owner, flag), counts in totals.flags.items():
-        if owner is not column or not set(counts) - SILENT:
-            continue
-        meaning = catalogue.flag(flag)
-        rows.append({"flag": flag, "meaning": meaning.bug_class if meaning else "", "counts": counts})
-    weight = NOTABLE
-    rows.sort(key=lambda row: (*(-row["counts"][v] for v in weight), row["flag"]))
-    return rows
-
-
-def accuracy_rows(column: Column, totals: Aggregates) -> list[dict[str, Any]]:
-    """Class reached and declared, error in ulp and effective bits, for each operation and dtype."""
-    rows = []
-    for op in (*OPERATIONS, *sorted({key[1] for key in totals.accuracy} - set(OPERATIONS))):
-        for dtype in DTYPES:
-            found = totals.accuracy.get((column, op, dtype))
-            if found is None or found.worst is None:
+        rows: list[list[AnyCell]] = []
+        for name, seen in self._deviations.get(column, ()):
+            found = column.profile.policies.get(name)
+            policy = Cell(name, f"semantics.html#p-{slug(name)}") if found else Cell(name)
+            if found is None:
+                rows.append([policy, "", "", seen.count, cases_of(seen, column)])
                 continue
-            median = found.ulp.quantile(0.5)
-            worst = float("inf") if found.ulp.infinite else found.ulp.greatest
-            declared = column.profile.declared_class(op, dtype)
-            rows.append(
-                {
-                    "op": op,
-                    "dtype": dtype,
-                    "letters": found.letters,
-                    "reached": found.reached,
-                    "declared": declared,
-                    "default": declared == default_class(dtype),
-                    "below": found.reached > declared,
-                    "median_ulp": figure(median),
-                    "worst_ulp": figure(worst),
-                    "median_bits": f"{bits(dtype, median):.1f}",
-                    "worst_bits": f"{bits(dtype, worst):.1f}",
-                    "case": found.worst.case,
-                    "checks": sum(found.letters.values()),
-                }
-            )
-    return rows
+            declared = Cell(in_words(found.of(column.id.device, column.id.mode)), note=found.note)
+            linked = found.documentation.startswith("http")
+            documented = Cell("documented", found.documentation) if linked else Cell(found.documentation)
+            rows.append([policy, declared, documented, seen.count, cases_of(seen, column)])
+        head = ("policy", "declared", "documentation", "checks", "cases")
+        return Table(head, rows, "Deviations by policy", numbers=frozenset({3}), kind="said") if rows else None
+
+    def flags(self, column: Column) -> Table | None:
+        """What is no pass, by the class of bug that the cases are made for; unsupported alone is no category."""
+        found = [(flag, c) for flag, c in self._flags.get(column, {}).items() if set(c) - SILENT]
+        found.sort(key=lambda row: (*(-row[1][verdict] for verdict in NOTABLE), row[0]))
+        meanings = {flag: self.catalogue.flag(flag) for flag, _ in found}
+        rows: list[list[AnyCell]] = [
+            [flag, m.bug_class if (m := meanings[flag]) else "", Counts(counts)] for flag, counts in found
+        ]
+        return Table(("flag", "class of bug", "verdicts"), rows, "Findings by flag", kind="tight") if rows else None
+
+    def accuracy(self, column: Column) -> Table | None:
+        """Class reached and declared, error in ulp and effective bits, for each operation and dtype."""
+        rows: list[list[AnyCell]] = []
+        names = []
+        others = sorted({op for _, op, _ in self._accuracy} - set(OPERATIONS))
+        for op in (*OPERATIONS, *others):
+            for dtype in DTYPES:
+                found = self._accuracy.get((column, op, dtype))
+                if found is None:
+                    continue
+                median, worst = found.ulp.quantile(0.5), found.ulp.worst
+                declared = column.profile.declared_class(op, dtype)
+                letters = [f"{letter} {found.letters[letter]}" for letter in CLASS_LETTERS if found.letters[letter]]
+                reached = Cell(found.reached, mark="known" if found.reached > declared else "")
+                effective = [f"{bits(dtype, ulp):.1f}" for ulp in (median, worst)]
+                case = Cell(found.worst, f"cases/{slug(found.worst)}.html")
+                rows.append([op, dtype, sum(found.letters.values()), reached, declared, ", ".join(letters),
+                             figure(median), figure(worst), *effective, case])  # fmt: skip
+                names.append(f"a-{slug(op)}-{slug(dtype)}")
+        head = ("operation", "dtype", "results", "worst class", "held to", "by class", "ulp, median", "worst",
+                "bits, median", "worst", "worst case")  # fmt: skip
+        numbers = frozenset({2, 6, 7, 8, 9})
+        return Table(head, rows, "Accuracy by operation and dtype", numbers=numbers, names=names) if rows else None
+
+    def themes(self, column: Column) -> Table:
+        """Verdicts by theme."""
+        rows: list[list[AnyCell]] = [
+            [Cell(theme, f"index.html#c-{column.slug}--{slug(theme)}"), Counts(self.counted.cells[(column, theme)])]
+            for theme in sorted(self.counted.themes)
+            if (column, theme) in self.counted.cells
+        ]
+        return Table(("theme", "verdicts"), rows, "Verdicts by theme", kind="tight")
+
+    def refusals(self, column: Column) -> Table | None:
+        """Why checks were not made."""
+        found = self._refusals.get(column, Counter()).most_common()
+        numbers = frozenset({1})
+        return Table(("reason", "checks"), found, "Reasons", numbers=numbers, kind="said") if found else None
+
+    @cached_property
+    def _alarms(self) -> dict[Column, tuple[list[defects.Alarm], int]]:
+        return defects.alarms(self.relations)
+
+    @cached_property
+    def _deviations(self) -> dict[Column, list[tuple[str, Named]]]:
+        return defects.deviations(self.relations)
+
+    @cached_property
+    def _refusals(self) -> dict[Column, Counter[str]]:
+        return defects.refusals(self.relations)
+
+    @cached_property
+    def _accuracy(self) -> dict[tuple[Column, str, str], Accuracy]:
+        return accuracy(self.relations)
+
+    @cached_property
+    def _flags(self) -> dict[Column, dict[str, Counter[str]]]:
+        """Verdicts other than pass by column and flag; a case may carry several flags."""
+        found: defaultdict[Column, defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+        for col, case, verdict, count in self.relations.query(
+            """select col, "case", verdict, count(*) from outcomes where verdict <> 'pass' group by all"""
+        ):
+            for flag in self.catalogue.flags(case):
+                found[self.relations.columns[col]][flag][verdict] += count
+        return {column: dict(flags) for column, flags in found.items()}
+
+
+def cases_of(seen: Named, column: Column) -> Links:
+    """The cases in which something was seen, each with its place on the case's page."""
+    return Links([(case, f"cases/{slug(case)}.html#b-{column.slug}") for case in seen.cases], seen.more)

@@ -9,13 +9,13 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.records import Outcome, SourceRecord
-from conformance.model.verdicts import NOTABLE, SILENT, severity
-from conformance.model.wording import message, statement
-from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import ORDER, CaseResults
+from conformance.model.verdicts import NOTABLE, SILENT, VERDICTS, severity
+from conformance.model.wording import statement
+from conformance.reports.columns import Column
+from conformance.reports.relations import CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
 from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
-from conformance.reports.site.text import figure, number, visible
+from conformance.reports.text import figure, number, visible
 
 __all__ = ["CasePage", "case_page"]
 
@@ -68,10 +68,10 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
     notable: dict[Column, list[Outcome]] = defaultdict(list)
     refused: dict[str, Counter[Column]] = defaultdict(Counter)
     for column, outcome in results.outcomes:
-        if outcome.verdict in NOTABLE or outcome.verdict not in ORDER:
+        if outcome.verdict in NOTABLE or outcome.verdict not in VERDICTS:
             notable[column].append(outcome)
         elif outcome.verdict in SILENT:
-            refused[message(outcome) or outcome.verdict][column] += 1
+            refused[statement(outcome) or outcome.verdict][column] += 1
     others = other_rows(results, active)
     groups = [_group(column, notable[column], entry, scripts or Scripts()) for column in counts if notable[column]]
     return CasePage(

@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import msgspec
 
 from conformance.cases.load import Entry, Suite, read_suite
 from conformance.cases.yaml12 import lines, read_text
-from conformance.model.case import Flag, Generator
-from conformance.model.errors import UsageError
+from conformance.model.case import Flag
 from conformance.places import CASES
 
-if TYPE_CHECKING:
-    from conformance.oracle.mistakes import Mistake
-    from conformance.oracle.steps import Derivation
-
-__all__ = ["Catalogue", "Derived"]
+__all__ = ["Catalogue"]
 
 #: A case with more text than this is shown in part.
 _MOST_LINES = 120
-#: Derivations show numbers a reader can follow: literal logits, at most this many.
-_MOST_NUMBERS = 512
-
-
-@dataclass(frozen=True)
-class Derived:
-    """A derivation, and what common mistakes give for the same numbers in ``reduction``."""
-
-    derivation: Derivation
-    mistakes: tuple[Mistake, ...]
-    reduction: str
 
 
 class Catalogue:
-    """The cases of ``paths`` (the suite's own by default), their text, flags and derivations.
+    """The cases of ``paths`` (the suite's own by default), their text and flags.
 
     A file that is wrong is left out: results are shown whether or not their case can be read.
     """
@@ -60,6 +40,11 @@ class Catalogue:
     def entry(self, case: str) -> Entry | None:
         """The case of that id, or None where this checkout has none."""
         return self._entries.get(case)
+
+    def flags(self, case: str) -> Sequence[str]:
+        """The flags that a case carries."""
+        entry = self.entry(case)
+        return entry.case.flags if entry else ()
 
     def flag(self, name: str) -> Flag | None:
         """What a flag means."""
@@ -87,26 +72,6 @@ class Catalogue:
         name = file.relative_to(CASES.parent) if file.is_relative_to(CASES) else Path(file.name)
         return f"{name}:{self._bounds(entry)[0]}"
 
-    def derived(self, case: str) -> Derived | None:
-        """The derivation in the widest dtype, for literal cases of a size that can be read; else None."""
-        entry = self.entry(case)
-        if entry is None or not _readable(entry):
-            return None
-        from conformance.cases.expand import expand
-        from conformance.oracle.derivation import derive
-        from conformance.oracle.mistakes import mistakes
-
-        narrowed = msgspec.structs.replace(entry.case, dtypes=entry.case.dtypes[:1], layouts=entry.case.layouts[:1])
-        try:
-            problems = expand(replace(entry, case=narrowed)).problems
-            if not problems:
-                return None
-            reductions = problems[0].reductions
-            of = "mean" if "mean" in reductions else reductions[-1]
-            return Derived(derive(problems[0], reductions), mistakes(problems[0], of), of)
-        except UsageError:
-            return None
-
     def _bounds(self, entry: Entry) -> tuple[int, int]:
         """First and last line of the case in its file."""
         starts = self._starts(entry.file)
@@ -130,16 +95,3 @@ class Catalogue:
     @cached_property
     def _lines(self) -> dict[Path, list[int]]:
         return {}
-
-
-def _readable(entry: Entry) -> bool:
-    case = entry.case
-    given = case.log_probabilities if case.logits is None else case.logits
-    operands = (given, case.targets, case.weight)
-    if given is None or any(isinstance(each, Generator) for each in operands):
-        return False
-    return _count(given) <= _MOST_NUMBERS
-
-
-def _count(numbers: object) -> int:
-    return sum(map(_count, numbers)) if isinstance(numbers, list) else 1

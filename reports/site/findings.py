@@ -6,17 +6,20 @@ A page opened from a file may not fetch, so the data comes as a script. Every te
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.model.records import Outcome
-from conformance.model.verdicts import NOTABLE, SILENT
-from conformance.model.wording import message, statement
-from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import ORDER, CaseResults
-from conformance.reports.site.text import figure, number, slug, visible
+from conformance.model.verdicts import NOTABLE, SILENT, VERDICTS
+from conformance.model.wording import statement
+from conformance.reports.columns import Column, slug
+from conformance.reports.relations import CaseResults
+from conformance.reports.text import figure, number, visible
 
 __all__ = ["Findings", "as_script"]
+
+_ORDER = tuple(VERDICTS)
 
 #: Rows that the index holds; a reader who meets more of them looks into the results files.
 MOST = 60_000
@@ -54,7 +57,7 @@ class Findings:
             if outcome.verdict in NOTABLE:
                 self.rows.append(self._row(results, column, outcome))
                 continue
-            key = (column, outcome.verdict, outcome.op, message(outcome))
+            key = (column, outcome.verdict, outcome.op, statement(outcome))
             if key in grouped:
                 grouped[key][-1] += 1
             else:
@@ -65,7 +68,7 @@ class Findings:
         words = self.words
         alone = outcome.verdict in NOTABLE
         return [
-            ORDER.index(outcome.verdict) if outcome.verdict in ORDER else len(ORDER),
+            _ORDER.index(outcome.verdict) if outcome.verdict in _ORDER else len(_ORDER),
             column.place,
             self.cases.setdefault(results.case, len(self.cases)),
             self.themes.setdefault(results.theme, len(self.themes)),
@@ -82,15 +85,14 @@ class Findings:
             1,
         ]
 
-    def script(self, columns: list[Column]) -> str:
+    def script(self, columns: Sequence[Column]) -> str:
         """The whole index as a script; worst verdicts first."""
-        first = [*NOTABLE, *(verdict for verdict in ORDER if verdict in SILENT)]
-        rank = {ORDER.index(verdict): place for place, verdict in enumerate(first)}
+        rank = {_ORDER.index(verdict): place for place, verdict in enumerate((*NOTABLE, *sorted(SILENT, reverse=True)))}
         self.rows.sort(key=lambda row: rank.get(row[0], -1))
         return as_script(
             "conformanceFindings",
             {
-                "verdicts": [*ORDER, "other"],
+                "verdicts": [*_ORDER, "other"],
                 "columns": [[visible(column.label), column.slug] for column in columns],
                 "cases": [[visible(case), slug(case)] for case in self.cases],
                 "themes": [visible(theme) for theme in self.themes],
@@ -103,8 +105,7 @@ class Findings:
 
 def _said(outcome: Outcome) -> str:
     said = statement(outcome, numbers=False)[:400]
-    known = outcome.defect is not None and outcome.verdict == "known"
-    return f"{said} (known: {outcome.defect.id})" if known and outcome.defect else said
+    return f"{said} (known: {outcome.defect.id})".lstrip() if outcome.defect and outcome.verdict == "known" else said
 
 
 def as_script(name: str, data: object) -> str:

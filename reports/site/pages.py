@@ -10,9 +10,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.model.errors import HarnessError
-from conformance.reports.site.checks import VERDICT_SIGNS
-from conformance.reports.site.gather import ORDER
-from conformance.reports.site.text import figure, link, number, slug, visible
+from conformance.model.verdicts import VERDICTS
+from conformance.reports.columns import slug
+from conformance.reports.matrix import SIGNS
+from conformance.reports.render import content, html
+from conformance.reports.text import figure, link, number, visible
 
 __all__ = ["Pages"]
 
@@ -86,7 +88,9 @@ def _environment() -> Environment:
         finalize=_finalize,
         auto_reload=False,
     )
-    helpers: dict[str, Callable[..., Any]] = {"link": link, "slug": slug, "figure": figure, "number": number}
+    helpers: dict[str, Callable[..., Any]] = {
+        "link": link, "slug": slug, "figure": figure, "number": number, "table": html, "content": content,
+    }  # fmt: skip
     made.filters.update(helpers)
-    made.globals.update(ORDER=ORDER, SIGNS=VERDICT_SIGNS)
+    made.globals.update(ORDER=tuple(VERDICTS), SIGNS=SIGNS)
     return made

@@ -11,14 +11,13 @@ from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, Outcome, SourceRecord
 from conformance.model.verdicts import severity
-from conformance.reports.site.columns import Column
-from conformance.reports.site.text import visible
+from conformance.reports.columns import Column
+from conformance.reports.text import visible
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
 #: Given a case, an outcome of it, the adapter's sources and the backend's identity: a script that needs only the
-#: framework. It may raise
-#: UsageError where there can be none.
+#: framework. It may raise UsageError where there can be none.
 Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord], BackendId], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
@@ -52,8 +51,8 @@ class Scripts:
         """
         if self.reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
             return None, ""
-        defect = outcome.defect.id if outcome.defect else ""
-        made = self._made.setdefault((column, f"{defect} {outcome.op} {outcome.check}"), []) if defect else []
+        key = f"{outcome.defect.id} {outcome.op} {outcome.check}" if outcome.defect else ""
+        made = self._made.setdefault((column, key), []) if key else []
         if len(made) >= MOST:
             return made[0]
         try:

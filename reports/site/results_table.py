@@ -13,10 +13,12 @@ from markupsafe import Markup, escape
 
 from conformance.model.dtypes import DTYPES
 from conformance.model.records import Outcome
-from conformance.reports.site.checks import CHECKS, VERDICT_SIGNS
-from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import ORDER, CaseResults
-from conformance.reports.site.text import figure, number, slug, visible
+from conformance.model.verdicts import in_order
+from conformance.reports.checks import CHECKS
+from conformance.reports.columns import Column, slug
+from conformance.reports.matrix import SIGNS
+from conformance.reports.relations import CaseResults
+from conformance.reports.text import figure, number, visible
 
 __all__ = ["Row", "alike", "other_rows", "result_rows"]
 
@@ -91,7 +93,7 @@ def _cell(outcomes: Sequence[Outcome]) -> Markup:
     outcome = outcomes[0]
     said = number(outcome.observed, outcome.dtype)
     if outcome.check in ("error", "warning") and outcome.verdict == "pass":
-        said = (outcome.error.type if outcome.error else "")[:60] if outcome.check == "error" else "heard"
+        said = (outcome.error.type if outcome.error else "")[:60] if outcome.check == "error" else "warned"
     measures = [_worst([each.ulp for each in outcomes]), _worst([each.ratio for each in outcomes])]
     measures += [max((each.class_ or "" for each in outcomes), default="")]
     measures = [each for each in measures if each]
@@ -99,7 +101,7 @@ def _cell(outcomes: Sequence[Outcome]) -> Markup:
     said = visible(said)
     if outcome.verdict == "pass":
         return _CELL.format(said, details) if details else Markup("<td>{}").format(said)
-    sign = VERDICT_SIGNS.get(outcome.verdict, "?")
+    sign = SIGNS.get(outcome.verdict, "?")
     kind = "v-" + slug(outcome.verdict.replace(" ", "-"))
     return _MARKED.format(kind, sign, visible(outcome.verdict), said, details)
 
@@ -133,9 +135,8 @@ def alike(rows: Sequence[Row], columns: int) -> str:
 
 def _counted(counts: Counter[str], ratios: list[float]) -> Markup:
     said = Markup(", ").join(
-        escape(f"{counts[v]} {v}") if v == "pass" else Markup("<b>{} {} {}</b>").format(VERDICT_SIGNS[v], counts[v], v)
-        for v in ORDER
-        if counts[v]
+        escape(f"{n} {v}") if v == "pass" else Markup("<b>{} {} {}</b>").format(SIGNS[v], n, v)
+        for v, n in in_order(counts)
     )
     worst = Markup("<small>≤ {} of the bound</small>").format(figure(max(ratios))) if any(ratios) else ""
     return Markup("<td>{}{}").format(said, worst)

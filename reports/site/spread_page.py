@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from conformance.model.dtypes import DTYPES
-from conformance.reports.site.aggregate import Aggregates
-from conformance.reports.site.columns import Column
+from conformance.reports.accuracy import agreement, spreads
+from conformance.reports.columns import Column
+from conformance.reports.relations import Relations
 from conformance.reports.site.drawing import histogram
-from conformance.reports.site.scale import Spread
-from conformance.reports.site.text import figure
+from conformance.reports.spread import Spread
+from conformance.reports.text import figure
 
 __all__ = ["agreement_table", "spread_tables"]
 
@@ -19,19 +19,20 @@ RATIO_DECADES = (-5, 1)
 ULP_DECADES = (-3, 5)
 
 
-def spread_tables(columns: Sequence[Column], totals: Aggregates) -> list[tuple[str, list[dict[str, Any]]]]:
+def spread_tables(relations: Relations) -> list[tuple[str, list[dict[str, Any]]]]:
     """For each dtype a row for each backend: quantiles and a drawing, of error over bound and of ulp."""
+    ratios, ulps = spreads(relations, "ratio"), spreads(relations, "ulp")
     tables: list[tuple[str, list[dict[str, Any]]]] = []
     for dtype in DTYPES:
         rows: list[dict[str, Any]] = [
             {
                 "column": column,
-                "ratio": _summary(totals.ratios[(column, dtype)], RATIO_DECADES, "error over bound", marked=True),
-                "ulp": _summary(totals.ulps[(column, dtype)], ULP_DECADES, "error in ulp", marked=False),
-                "count": totals.ratios[(column, dtype)].count,
+                "ratio": _summary(ratios[(column, dtype)], RATIO_DECADES, "error over bound", marked=True),
+                "ulp": _summary(ulps[(column, dtype)], ULP_DECADES, "error in ulp", marked=False),
+                "count": ratios[(column, dtype)].count,
             }
-            for column in columns
-            if (column, dtype) in totals.ratios
+            for column in relations.columns
+            if (column, dtype) in ratios
         ]
         if rows:
             tables.append((dtype, rows))
@@ -40,27 +41,26 @@ def spread_tables(columns: Sequence[Column], totals: Aggregates) -> list[tuple[s
 
 def _summary(spread: Spread, decades: tuple[int, int], what: str, *, marked: bool) -> dict[str, Any]:
     low, high = decades
-    greatest = float("inf") if spread.infinite else spread.greatest
-    median, most = figure(spread.quantile(0.5)), figure(spread.quantile(0.99))
-    says = f"{what}: half are at most {median}, 99 % at most {most}, the greatest is {figure(greatest)}"
+    median, most, greatest = (figure(each) for each in (spread.quantile(0.5), spread.quantile(0.99), spread.worst))
+    says = f"{what}: half are at most {median}, 99 % at most {most}, the greatest is {greatest}"
     mark = (0 - low) / (high - low) if marked else None
     return {
         "median": median,
         "most": most,
-        "greatest": figure(greatest),
+        "greatest": greatest,
         "zeros": spread.zeros,
         "drawing": histogram(spread.decades(low, high), mark, says),
     }
 
 
-def agreement_table(totals: Aggregates) -> tuple[list[Column], list[list[dict[str, Any] | None]]]:
+def agreement_table(relations: Relations) -> tuple[list[Column], list[list[dict[str, Any] | None]]]:
     """A square of backends: share of shared checks with both within the bound, and how far apart at most."""
-    columns = list(totals.compared)
+    columns, pairs = agreement(relations)
     table: list[list[dict[str, Any] | None]] = []
     for one in columns:
         row: list[dict[str, Any] | None] = []
         for other in columns:
-            pair = totals.pairs.get((one, other) if one.place < other.place else (other, one))
+            pair = pairs.get((one, other) if one.place < other.place else (other, one))
             if one is other or pair is None:
                 row.append(None)
                 continue
@@ -76,7 +76,7 @@ def agreement_table(totals: Aggregates) -> tuple[list[Column], list[list[dict[st
                 }
             )
         table.append(row)
-    return columns, table
+    return [*columns], table
 
 
 def level(share: float) -> int:

@@ -2,76 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.model.case import Generator
 from conformance.model.dtypes import DTYPES
 from conformance.model.records import Outcome
+from conformance.reports.columns import Column, slug
+from conformance.reports.matrix import SIGNS
+from conformance.reports.relations import Relations
 from conformance.reports.site.catalogue import Catalogue
-from conformance.reports.site.columns import Column
-from conformance.reports.site.gather import CaseResults
-from conformance.reports.site.text import number
+from conformance.reports.table import AnyCell, Cell, Table
+from conformance.reports.text import number
 
-__all__ = ["THEME", "Stability"]
+__all__ = ["THEME", "stability_tables"]
 
 THEME = "stability"
 #: Which reduction stands for a case: a single number, that all backends can be compared in, if there is one.
 _FIRST = ("mean", "sum", "default", "none", "")
+_WHERE = """theme = ? and "check" = 'value' and layout = 'contiguous' qualify row_number() over (
+partition by col, "case", dtype order by coalesce(list_position(?, reduction), 9), seq) = 1"""
 
 
-@dataclass(eq=False)
-class Stability:
-    """Of each case of the theme and dtype, the value of each backend at its worst element."""
-
-    rows: dict[tuple[str, str], dict[Column, Outcome]] = field(default_factory=dict)
-
-    def add(self, results: CaseResults) -> None:
-        """Take the values of a case on stability; others are passed over."""
-        if results.theme != THEME:
-            return
-        for column, outcome in results.outcomes:
-            if outcome.check != "value" or outcome.layout != "contiguous":
-                continue
-            row = self.rows.setdefault((results.case, outcome.dtype), {})
-            held = row.get(column)
-            if held is None or _rank(outcome) < _rank(held):
-                row[column] = outcome
-
-    def sections(self, columns: Sequence[Column], catalogue: Catalogue) -> list[tuple[str, list[dict[str, Any]]]]:
-        """A table for each dtype, float32 first."""
-        order = ["float32", *(d for d in DTYPES if d != "float32")]
-        dtypes = [d for d in order if any(key[1] == d for key in self.rows)]
-        return [
-            (dtype, [self._row(key, columns, catalogue) for key in self.rows if key[1] == dtype]) for dtype in dtypes
-        ]
-
-    def _row(self, key: tuple[str, str], columns: Sequence[Column], catalogue: Catalogue) -> dict[str, Any]:
-        case, dtype = key
-        found = self.rows[key]
-        expected = next((o.expected for o in found.values() if o.verdict == "pass" and o.expected is not None), None)
-        if expected is None:
-            expected = next((o.expected for o in found.values() if o.expected is not None), None)
-        return {
-            "case": case,
-            "input": _input(catalogue, case),
-            "expected": number(expected, dtype),
-            "cells": [_shown(found.get(column), dtype, number(expected, dtype)) for column in columns],
-        }
+def stability_tables(relations: Relations, catalogue: Catalogue) -> list[Table]:
+    """A table for each dtype, float32 first: a row for each case, and each backend's value at its worst element."""
+    rows: dict[tuple[str, str], dict[Column, Outcome]] = {}
+    for column, outcome in relations.outcomes(_WHERE, [THEME, [*_FIRST]]):
+        rows.setdefault((outcome.dtype, outcome.case), {})[column] = outcome
+    columns = relations.columns
+    head: list[AnyCell] = ["case", "logits", "exact"]
+    head += [Cell(column.label, f"backends/{column.slug}.html") for column in columns]
+    numbers = frozenset(range(2, len(head)))
+    tables = []
+    for dtype in ("float32", *(dtype for dtype in DTYPES if dtype != "float32")):
+        found = [_row(case, of, given, columns, catalogue) for (of, case), given in rows.items() if of == dtype]
+        if found:
+            tables.append(Table(head, found, dtype, numbers=numbers, kind="stable"))
+    return tables
 
 
-def _rank(outcome: Outcome) -> int:
-    return _FIRST.index(outcome.reduction) if outcome.reduction in _FIRST else len(_FIRST)
+def _row(
+    case: str, dtype: str, found: Mapping[Column, Outcome], columns: Sequence[Column], catalogue: Catalogue
+) -> list[AnyCell]:
+    expected = next((o.expected for o in found.values() if o.verdict == "pass" and o.expected is not None), None)
+    if expected is None:
+        expected = next((o.expected for o in found.values() if o.expected is not None), None)
+    exact = number(expected, dtype)
+    cells = [_shown(found.get(column), dtype, exact) for column in columns]
+    return [Cell(case, f"cases/{slug(case)}.html"), _input(catalogue, case), exact, *cells]
 
 
-def _shown(outcome: Outcome | None, dtype: str, exact: str) -> dict[str, str]:
+def _shown(outcome: Outcome | None, dtype: str, exact: str) -> Cell:
     """Value and verdict; where the worst element is another one than the row's, also what is exact there."""
     if outcome is None:
-        return {"verdict": "", "value": "", "exact": ""}
+        return Cell("")
     expected = number(outcome.expected, dtype)
-    other = expected if expected != exact and outcome.verdict != "unsupported" else ""
-    return {"verdict": outcome.verdict, "value": number(outcome.observed, dtype), "exact": other}
+    notes = [f"of {expected}"] if expected and expected != exact and outcome.verdict != "unsupported" else []
+    if outcome.verdict != "pass":
+        notes.append(f"{SIGNS.get(outcome.verdict, '?')} {outcome.verdict}")
+    mark = "" if outcome.verdict == "pass" else outcome.verdict
+    return Cell(number(outcome.observed, dtype), note="\n".join(notes), mark=mark)
 
 
 def _input(catalogue: Catalogue, case: str) -> str:
@@ -83,11 +73,11 @@ def _input(catalogue: Catalogue, case: str) -> str:
     if isinstance(given, Generator):
         shape = "×".join(map(str, given.shape or ()))
         return f"{given.distribution} {shape}, offset {given.offset:g}, scale {given.scale:g}"
-    text = _spelled(given)
+    text = _listed(given)
     return text if len(text) <= 60 else text[:58] + " …"
 
 
-def _spelled(value: Any) -> str:
+def _listed(value: Any) -> str:
     if isinstance(value, list):
-        return f"[{', '.join(map(_spelled, value))}]"
+        return f"[{', '.join(map(_listed, value))}]"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.model.records import BackendRecord, Declaration, Outcome
-from conformance.reports.semantics import semantics
+from conformance.model.records import BackendId, BackendRecord, Declaration, Header, Outcome
+from conformance.reports.merge import merge
+from conformance.reports.relations import Relations
+from conformance.reports.semantics import Cell, Row, SemanticsMatrix, semantics
 from conformance.reports.semantics_text import semantics_lines, semantics_rows
+from conformance.results.store import Writer, read_run
 
 
 def row(policy: str, observed: list[str], *, backend: str = "b", verdict: str = "pass", **more: Any) -> Outcome:
@@ -16,45 +21,61 @@ def row(policy: str, observed: list[str], *, backend: str = "b", verdict: str = 
 
 def record(name: str = "b", **policies: Any) -> BackendRecord:
     declared = {key.replace("_", "-"): Declaration(value=value, documentation="d") for key, value in policies.items()}
-    return BackendRecord(name=name, versions={name.partition(":")[0]: "1.0"}, policies=declared)
+    family = name.partition(":")[0]
+    return BackendRecord(
+        name=name, id=BackendId(name=name, framework=family, version="1.0"), versions={family: "1.0"}, policies=declared
+    )
 
 
-def versioned(outcomes: list[Outcome], version: str = "1.0") -> list[tuple[str, Outcome]]:
-    return [(version, each) for each in outcomes]
+def matrix_of(outcomes: list[Outcome], *records: BackendRecord) -> SemanticsMatrix:
+    """The matrix of a run with these outcomes and backends."""
+    with TemporaryDirectory() as folder:
+        with Writer(folder, Header(suite="0", started="")) as writer:
+            for each in records:
+                writer.describe(each)
+            writer.write(outcomes)
+        relations = Relations([read_run(folder)])
+        found = semantics(relations)
+        relations.close()
+        return found
 
 
-def only(outcomes: list[Outcome], *records: BackendRecord) -> Any:
-    (found,) = semantics(versioned(outcomes), records).rows
+def cells(row: Row) -> dict[str, Cell]:
+    return {column.label.removesuffix(" 1.0"): cell for column, cell in row.cells.items()}
+
+
+def only(outcomes: list[Outcome], *records: BackendRecord) -> Row:
+    (found,) = matrix_of(outcomes, *records).rows
     return found
 
 
 def test_what_all_calls_have_in_common_is_observed() -> None:
     found = only([row("axis", ["1", "-1"]), row("axis", ["1", "0"])], record(axis="1"))
-    assert found.cells["b"].observed_text == "1" and found.cells["b"].differing == ()
+    assert cells(found)["b"].observed_text == "1" and cells(found)["b"].differing == ()
 
 
 def test_an_observation_beside_the_declaration_is_marked() -> None:
     outcomes = [row("label/above", ["nan"], verdict="fail"), row("label/below", ["raise"])]
-    cell = only(outcomes, record(label="raise")).cells["b"]
+    cell = cells(only(outcomes, record(label="raise")))["b"]
     assert cell.differing == ("above",) and cell.declared_text == "raise"
     assert "**≠** nan: above; raise: below (raise declared)" in "\n".join(
-        semantics_lines(semantics(versioned(outcomes), [record(label="raise")]))
+        semantics_lines(matrix_of(outcomes, record(label="raise")))
     )
 
 
 def test_calls_that_contradict_each_other_are_told_with_their_cases() -> None:
     outcomes = [row("p", ["nan"]), row("p", ["nan"]), row("p", ["zero"], case="odd")]
-    cell = only(outcomes, record(p="nan")).cells["b"]
+    cell = cells(only(outcomes, record(p="nan")))["b"]
     assert cell.observed[""].value == "nan and zero" and cell.observed[""].cases == ("odd",) and cell.differing == ("",)
 
 
 def test_known_defects_and_spoiled_calls_are_no_evidence() -> None:
     outcomes = [row("p", ["nan"]), row("p", ["zero"], verdict="known"), row("p", ["other"], verdict="not run")]
-    assert only(outcomes, record(p="nan")).cells["b"].observed_text == "nan"
+    assert cells(only(outcomes, record(p="nan")))["b"].observed_text == "nan"
 
 
 def test_a_backend_without_a_profile_is_observed_all_the_same() -> None:
-    cell = only([row("p", ["nan"], backend="mine")]).cells["mine"]
+    cell = cells(only([row("p", ["nan"], backend="mine")]))["mine"]
     assert cell.observed_text == "nan" and cell.declared_text == "" and cell.differing == ()
 
 
@@ -65,14 +86,14 @@ def test_modes_that_differ_are_named_by_framework() -> None:
 
 def test_what_a_framework_lacks_is_not_offered_and_an_operation_of_it_no_difference() -> None:
     lacking = row("p/nll_loss", [], verdict="unsupported")
-    assert only([lacking], record(p="unsupported")).cells["b"].differing == ()
-    assert only([lacking], record(p="raise")).cells["b"].differing == ("nll_loss",)
-    assert only([lacking, row("p/softmax", ["raise"])], record(p="raise")).cells["b"].differing == ()
+    assert cells(only([lacking], record(p="unsupported")))["b"].differing == ()
+    assert cells(only([lacking], record(p="raise")))["b"].differing == ("nll_loss",)
+    assert cells(only([lacking, row("p/softmax", ["raise"])], record(p="raise")))["b"].differing == ()
 
 
 def test_a_list_of_dtypes_is_told_one_by_one() -> None:
     outcomes = [row("target-dtypes/int32", ["refused"]), row("target-dtypes/int64", ["accepted"])]
-    cell = only(outcomes, record(target_dtypes=["int64"])).cells["b"]
+    cell = cells(only(outcomes, record(target_dtypes=["int64"])))["b"]
     assert cell.declared == {"int32": "refused", "int64": "accepted"} and cell.differing == ()
 
 
@@ -85,18 +106,21 @@ def test_checks_of_derivatives_speak_for_their_policies() -> None:
         derivative("second-order", "fail"),
         derivative("forward-mode", "unsupported"),
     ]
-    matrix = semantics(versioned(outcomes), [record()])
-    assert {each.policy: each.cells["b"].observed_text for each in matrix.rows} == {
+    matrix = matrix_of(outcomes, record())
+    assert {each.policy: cells(each)["b"].observed_text for each in matrix.rows} == {
         "double-differentiation": "wrong",
         "forward-mode": "refused",
     }
 
 
-def test_versions_of_one_backend_stand_side_by_side() -> None:
+def test_versions_of_one_backend_stand_side_by_side(tmp_path: Path) -> None:
     older = BackendRecord(name="b", versions={"b": "0.9"})
-    outcomes = [("0.9", row("p", ["nan"])), ("1.0", row("p", ["zero"]))]
-    matrix = semantics(outcomes, [older, record()])
-    assert {name: cell.observed_text for name, cell in matrix.rows[0].cells.items()} == {
+    for folder, made, observed in (("old", older, "nan"), ("new", record(), "zero")):
+        with Writer(tmp_path / folder, Header(suite="0", started=folder)) as writer:
+            writer.describe(made)
+            writer.write([row("p", [observed])])
+    (found,) = semantics(merge([tmp_path]).relations).rows
+    assert {column.label: cell.observed_text for column, cell in found.cells.items()} == {
         "b 0.9": "nan",
         "b 1.0": "zero",
     }
@@ -104,10 +128,10 @@ def test_versions_of_one_backend_stand_side_by_side() -> None:
 
 def test_hostile_names_change_no_table() -> None:
     outcomes = [row("x|<b>`", ["nan | [x](y)"], backend="evil|\x1b[31m<script>")]
-    (line,) = [line for line in semantics_lines(semantics(versioned(outcomes), [])) if line.startswith("| x")]
+    (line,) = [line for line in semantics_lines(matrix_of(outcomes)) if line.startswith("| x")]
     assert line.count("|") - line.count("\\|") == 3 and "<b>" not in line and "\x1b" not in line
 
 
 def test_rows_hold_both_sides() -> None:
-    (found,) = semantics_rows(semantics(versioned([row("p", ["nan"], verdict="fail")]), [record(p="zero")]))
+    (found,) = semantics_rows(matrix_of([row("p", ["nan"], verdict="fail")], record(p="zero")))
     assert (found["declared"], found["observed"], found["differs"]) == ("zero", "nan", ["all"])

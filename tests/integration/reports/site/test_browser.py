@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.oracle.derived import derived
 from conformance.reports.site.build import write_site
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
@@ -39,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     made = run(folder / "run", rows)
     synthetic.write(made, workloads={"w": (64, 1000)}, rounds=3)
-    return write_site([read_run(made)], folder / "site", reproduce=lambda *_: SCRIPT).parent
+    return write_site([read_run(made)], folder / "site", reproduce=lambda *_: SCRIPT, derive=derived).parent
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,14 @@ import pytest
 
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
+from conformance.oracle.derived import derived
+from conformance.reports.columns import slug
 from conformance.reports.kills import read_kills
+from conformance.reports.matrix import matrix
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
-from conformance.reports.site.text import link, slug, visible
-from conformance.reports.tally import LIMIT, tally
+from conformance.reports.text import link, visible
+from conformance.reports.worst import BAD, worst
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
 from tests.support.site.made import HOSTILE, outcome, run, saying
@@ -44,7 +47,7 @@ class Page(HTMLParser):
 
 
 def site(folder: Path, *runs: Path, **options: Any) -> Path:
-    return write_site([read_run(each) for each in runs], folder / "site", **options).parent
+    return write_site([read_run(each) for each in runs], folder / "site", derive=derived, **options).parent
 
 
 def page(folder: Path, name: str) -> Page:
@@ -253,7 +256,7 @@ def test_times_are_shown_and_a_wrong_file_is_refused(tmp_path: Path) -> None:
     folder = run(tmp_path / "r", [outcome("c")])
     synthetic.write(folder, workloads={"wide": (4, 9)}, rounds=3, machine=HOSTILE)
     whole = json.loads((folder / "benchmarks.json").read_text())
-    facts = {"workload": "wide", "backend": HOSTILE, "contract": "forward", "cache": "warm"}
+    facts = whole["benchmarks"][0]["extra_info"] | {"backend": HOSTILE}
     whole["not_timed"] = [{**facts, "status": "unsupported", "message": HOSTILE}] * 2
     (folder / "benchmarks.json").write_text(json.dumps(whole))
     made = site(tmp_path, folder)
@@ -284,7 +287,10 @@ def test_the_semantics_matrix_shows_what_was_observed_beside_what_is_declared(tm
         "reach": Declaration(value="zero", documentation="https://x.example/doc"),
         "unasked": Declaration(value="nan", documentation="javascript:alert(1)", note="a <b>note"),
     }
-    records = [BackendRecord(name=name, versions={name: "1.0"}, policies=linked) for name in ("one", "one:two")]
+    records = [
+        BackendRecord(name=name, id=BackendId(name=name, framework="one"), versions={name: "1.0"}, policies=linked)
+        for name in ("one", "one:two")
+    ]
     rows = [
         outcome("c", "one", policy="reach", observed=["nan"], verdict="fail", **policy),
         outcome("c", "one:two", policy="reach", observed=["zero"], **policy),
@@ -315,18 +321,11 @@ def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> No
     old = run(tmp_path / "a", [outcome("c", verdict="fail"), outcome("d")], started="2026-01-01")
     new = run(tmp_path / "b", [outcome("c")], started="2026-01-02")
     merged = merge([new, old])
-    counted = tally(merged.labelled)
-    assert dict(counted.totals["one 1.0"]) == {"pass": 2} and not counted.notable
+    (column,) = merged.relations.columns
+    assert column.label == "one 1.0" and merged.relations.superseded == 1
+    assert matrix(merged.relations).total(column) == {"pass": 2} and not worst(merged.relations, BAD, 9)
     assert cell(site(tmp_path, new, old), "c-one-1.0--stability") == "2 pass"
     assert [each.verdict for each in merged.outcomes] == ["pass", "pass"]
-
-
-def test_a_tally_holds_a_bounded_number_of_findings() -> None:
-    made = (outcome(f"c{i}", verdict="known", check="policy", policy="p") for i in range(3 * LIMIT))
-    rows = (("one 1.0", "1.0", each) for each in made)
-    counted = tally(rows)
-    assert counted.count("known") == 3 * LIMIT and len(counted.notable) == LIMIT
-    assert len(counted.policies) < 20
 
 
 def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import jsonschema
 import pytest
 
 from conformance.model.records import BackendRecord, Outcome
-from conformance.reports.exports.digest import digest
 from conformance.reports.exports.summary import LIMIT, job_summary
 from conformance.schemas.registry import schema
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run
@@ -43,22 +42,22 @@ class TestSummary:
 
     def test_a_run_without_findings(self, tmp_path: Path) -> None:
         gone = BackendRecord(name="gone", error="no such module")
-        text = job_summary(digest(write_run(tmp_path / "run", [outcome(verdict="known")], backends=[gone])))
+        text = job_summary(write_run(tmp_path / "run", [outcome(verdict="known")], backends=[gone]))
         assert "Every backend that ran conforms" in text and "**gone did not run**: no such module" in text
 
     def test_hostile_text_stays_text(self, tmp_path: Path) -> None:
-        text = job_summary(digest(write_run(tmp_path / "run", hostile())))
+        text = job_summary(write_run(tmp_path / "run", hostile()))
         assert "<script>" not in text and "\x1b" not in text and "\n# title" not in text and "![x]" not in text
         columns = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
         assert columns == {7, len(HOSTILE) + 2}
 
     def test_it_stays_below_the_limit(self, tmp_path: Path) -> None:
         many = [outcome(case=f"case-{n}", theme=f"theme-{n}-{'x' * 300}", detail="é" * 3000) for n in range(3000)]
-        digested = digest(write_run(tmp_path / "run", many))
-        whole = job_summary(digested)
-        cut = job_summary(digested, 5000)
+        merged = write_run(tmp_path / "run", many)
+        whole = job_summary(merged)
+        cut = job_summary(merged, 5000)
         assert len(whole.encode()) <= LIMIT and len(cut.encode()) <= 5000 and "cut here" in cut
-        assert job_summary(digested, -1) == ""
+        assert job_summary(merged, -1) == ""
 
 
 class TestAnnotations:

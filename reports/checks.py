@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CHECKS", "VERDICT_SIGNS"]
+__all__ = ["CHECKS"]
 
 CHECKS = {
     "value": "the result, held against the exact one",
@@ -26,17 +26,4 @@ CHECKS = {
     "vectorised-map": "mapped over the batch: the same result",
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "register": "an entry of the register of known defects still shows",
-}
-#: A sign beside each verdict's word, so that colour is never alone.
-VERDICT_SIGNS = {
-    "pass": "✓",
-    "deviation": "◇",
-    "known": "●",
-    "fail": "✗",
-    "crash": "✗",
-    "timeout": "✗",
-    "error": "!",
-    "stale": "!",
-    "unsupported": "–",
-    "not run": "·",
 }

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["duration", "figure", "link", "number", "slug", "visible"]
+__all__ = ["duration", "figure", "link", "number", "visible"]
 
 _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 _LINK = re.compile(r"https?://[^\s<>\"'`\\]+")
 _THREAD = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)#([0-9]{1,9})")
 #: Significant digits with which a result of each dtype is shown: enough to tell neighbours apart in the narrow ones.
@@ -26,15 +24,6 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c in _SHOWN_ALONE or unicodedata.category(c) not in _UNSAFE else ascii(c)[1:-1] for c in text)
-
-
-def slug(text: str) -> str:
-    """A name for a file or a fragment, from any text: lower case, short, and different for different texts."""
-    if _SLUG.fullmatch(text) and not text.endswith("."):
-        return text
-    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:60].rstrip("-.")
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{plain or 'x'}-{mark}"
 
 
 def link(text: str, words: str | None = None) -> Markup:

@@ -6,10 +6,15 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-__all__ = ["Spread"]
+__all__ = ["BIN", "Spread"]
 
 #: Bins a decade: a quantile is right within 12 %.
 BINS = 20
+#: The bin of a size in SQL: an infinity where it is 0 or infinite. What is not a number cannot be placed: infinite.
+BIN = (
+    f"case when size <= 0 then '-inf'::double when isfinite(size) then floor({BINS} * log10(size)) "
+    "else 'inf'::double end"
+)
 
 
 @dataclass(eq=False)
@@ -21,21 +26,25 @@ class Spread:
     bins: Counter[int] = field(default_factory=Counter)
     greatest: float = 0.0
 
-    def add(self, value: float) -> None:
-        """Count one; NaN counts as infinite: neither can be placed."""
-        if value <= 0.0:
-            self.zeros += 1
-        elif value < math.inf:
-            self.bins[math.floor(BINS * math.log10(value))] += 1
-            if value > self.greatest:
-                self.greatest = value
+    def add(self, place: float, count: int, greatest: float) -> None:
+        """Add ``count`` numbers of a bin of ``BIN``, of which the greatest is given."""
+        if place == -math.inf:
+            self.zeros += count
+        elif place == math.inf:
+            self.infinite += count
         else:
-            self.infinite += 1
+            self.bins[int(place)] += count
+            self.greatest = max(self.greatest, greatest)
 
     @property
     def count(self) -> int:
         """How many were counted."""
         return self.zeros + self.infinite + sum(self.bins.values())
+
+    @property
+    def worst(self) -> float:
+        """The greatest of all, infinite ones too."""
+        return math.inf if self.infinite else self.greatest
 
     def quantile(self, q: float) -> float:
         """The number that a share ``q`` does not exceed, to the width of a bin; 0 where nothing was counted."""
@@ -47,7 +56,7 @@ class Spread:
             passed += self.bins[place]
             if passed >= wanted:
                 return min(10 ** ((place + 0.5) / BINS), self.greatest)
-        return math.inf if self.infinite else self.greatest
+        return self.worst
 
     def decades(self, low: int, high: int, parts: int = 4) -> list[int]:
         """Counts in ``parts`` bins a decade from 10^low to 10^high; what lies outside is in the outermost bins."""

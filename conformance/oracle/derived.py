@@ -1,0 +1,58 @@
+"""The derivation of a case that a reader can follow by hand, beside what common mistakes give for the same numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from conformance.cases.expand import expand
+from conformance.cases.load import Entry
+from conformance.model.case import Generator
+from conformance.model.errors import UsageError
+from conformance.oracle.derivation import derive
+from conformance.oracle.mistakes import Mistake, mistakes
+from conformance.oracle.steps import Derivation
+
+__all__ = ["Derived", "derived"]
+
+#: Logits that a reader can follow.
+_MOST = 512
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A derivation, and what common mistakes give for the same numbers in ``reduction``."""
+
+    derivation: Derivation
+    mistakes: tuple[Mistake, ...]
+    reduction: str
+
+
+def derived(entry: Entry) -> Derived | None:
+    """The derivation in the case's first dtype, for literal logits of a number that can be read; else None."""
+    if not _readable(entry):
+        return None
+    narrowed = msgspec.structs.replace(entry.case, dtypes=entry.case.dtypes[:1], layouts=entry.case.layouts[:1])
+    try:
+        problems = expand(replace(entry, case=narrowed)).problems
+        if not problems:
+            return None
+        reductions = problems[0].reductions
+        of = "mean" if "mean" in reductions else reductions[-1]
+        return Derived(derive(problems[0], reductions), mistakes(problems[0], of), of)
+    except UsageError:
+        return None
+
+
+def _readable(entry: Entry) -> bool:
+    case = entry.case
+    given = case.log_probabilities if case.logits is None else case.logits
+    operands = (given, case.targets, case.weight)
+    if given is None or any(isinstance(each, Generator) for each in operands):
+        return False
+    return _count(given) <= _MOST
+
+
+def _count(numbers: object) -> int:
+    return sum(map(_count, numbers)) if isinstance(numbers, list) else 1

@@ -1,0 +1,150 @@
+"""The columns of every table: a backend in one version, on one device, executed in one way, on one kind of machine."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from conformance.model.records import BackendId, BackendRecord, Header
+from conformance.places import PROFILES
+from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.results.store import Run
+
+__all__ = ["Column", "Identity", "columns_of", "machine", "newest", "slug"]
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
+
+
+class Identity(NamedTuple):
+    """A backend on a kind of machine: results of one identity are comparable, and the newest stand."""
+
+    id: BackendId
+    machine: str
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A backend as tables show it; ``label`` is unique, ``slug`` is its label in file names and fragments.
+
+    ``place`` counts the columns from 0 in the order of tables; ``spec`` is what ``-b`` takes for the backend.
+    """
+
+    place: int
+    id: BackendId
+    machine: str
+    label: str
+    slug: str
+    spec: str
+    record: BackendRecord | None
+    runs: tuple[Run, ...] = field(default=(), repr=False)
+
+    @property
+    def backend(self) -> str:
+        """Its name, which runs of several versions share."""
+        return self.id.name
+
+    @property
+    def family(self) -> str:
+        """The framework that it belongs to, or its own name where nothing is known of that."""
+        return self.id.framework or self.id.name
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What the backend declares of itself; an undeclared profile where it has none in this checkout."""
+        named = (self.record.profile if self.record else "") or self.id.name.partition(":")[0]
+        files: dict[str, Path] = {file.stem: file for file in PROFILES.glob("*.yaml")}
+        return load_profile(files[named]) if named in files else UNDECLARED
+
+
+def machine(header: Header) -> str:
+    """Processor and platform in words; empty where the run does not say."""
+    environment = header.environment
+    platform = str(environment.get("platform", "")).rpartition(" ")[2]
+    return " ".join(part for part in (str(environment.get("cpu", "")), platform) if part)
+
+
+def columns_of(found: Sequence[tuple[Run, Sequence[Identity]]]) -> dict[Identity, Column]:
+    """The column of each identity, sorted by name and version; ``found`` are the runs, oldest first, and theirs."""
+    seen: dict[Identity, list[Run]] = {}
+    for run, identities in found:
+        for identity in identities:
+            seen.setdefault(identity, []).append(run)
+    keys = sorted(seen, key=lambda key: (key.id.name, _natural(key.id.version), *_parts(key)))
+    labels = _labels(keys)
+    slugs = _slugs([labels[key] for key in keys])
+    columns = {}
+    for place, key in enumerate(keys):
+        runs, name = tuple(seen[key]), key.id.name
+        record = next((r for run in reversed(runs) if (r := run.backends.get(name)) and not r.error), None)
+        spec = _spec(name, runs[-1])
+        columns[key] = Column(place, key.id, key.machine, labels[key], slugs[place], spec, record, runs)
+    return columns
+
+
+def newest(columns: Sequence[Column]) -> list[Column]:
+    """Of each backend, device and way to execute it the last version: what pairs of backends are compared by."""
+    last: dict[tuple[str, ...], Column] = {}
+    for column in columns:
+        last[(column.id.name, column.id.device, column.id.mode, column.id.precision)] = column
+    return list(last.values())
+
+
+def slug(text: str) -> str:
+    """A name for a file or a fragment, from any text: lower case, short, and different for different texts."""
+    if _SLUG.fullmatch(text) and not text.endswith("."):
+        return text
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:60].rstrip("-.")
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{plain or 'x'}-{mark}"
+
+
+def _parts(key: Identity) -> tuple[str, ...]:
+    """What labels name only where name and version are ambiguous, in this order."""
+    return (key.id.mode, key.id.precision, key.id.device, key.machine)
+
+
+def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
+    parts = version.replace("+", ".").replace("-", ".").split(".")
+    return tuple((0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts)
+
+
+def _labels(keys: Sequence[Identity]) -> dict[Identity, str]:
+    """``torch 2.13.0``; mode, precision, device and machine follow where the name alone would be ambiguous."""
+    labels = {key: key.id.title for key in keys}
+    often: Counter[str]
+    for part in range(4):
+        often = Counter(labels.values())
+        doubtful = [key for key in keys if often[labels[key]] > 1]
+        groups: dict[str, set[str]] = {}
+        for key in doubtful:
+            groups.setdefault(labels[key], set()).add(_parts(key)[part])
+        renamed = {k: f"{labels[k]} {_parts(k)[part]}".strip() for k in doubtful if len(groups[labels[k]]) > 1}
+        labels.update(renamed)
+    often = Counter()
+    for key in keys:
+        often[labels[key]] += 1
+        if often[labels[key]] > 1:
+            labels[key] = f"{labels[key]} ({often[labels[key]]})"
+    return labels
+
+
+def _slugs(labels: Sequence[str]) -> list[str]:
+    """``torch-2.13.0-cpu``; a hash follows where two labels would share one."""
+    plain = ["-".join(re.findall(r"[a-z0-9.]+", label.lower())).strip(".") for label in labels]
+    often = Counter(plain)
+    return [slug(short if short and often[short] == 1 else label) for short, label in zip(plain, labels, strict=True)]
+
+
+def _spec(backend: str, run: Run) -> str:
+    """What ``-b`` takes for the backend: its name, or the file that it was given as."""
+    given = run.header.selection.get("backends")
+    specs = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+    if backend in specs:
+        return backend
+    return next((each for each in specs if Path(each.partition(":")[0]).stem == backend), backend)

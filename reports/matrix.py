@@ -1,0 +1,96 @@
+"""The verdict matrix: how often each verdict was given, by backend and theme; every report takes its counts here."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from conformance.model.verdicts import NONCONFORMING, SILENT, VERDICTS, in_order
+from conformance.reports.columns import Column
+from conformance.reports.relations import Relations
+from conformance.reports.table import AnyCell, Counts, Table
+
+__all__ = ["SIGNS", "Matrix", "headline", "matrix"]
+
+#: A sign beside each verdict's word, so that colour is never alone.
+SIGNS = {
+    "pass": "✓",
+    "deviation": "◇",
+    "known": "●",
+    "fail": "✗",
+    "crash": "✗",
+    "timeout": "✗",
+    "error": "!",
+    "stale": "!",
+    "unsupported": "–",
+    "not run": "·",
+}
+_NAMES = {
+    "fail": ("failure", "failures"),
+    "crash": ("crash", "crashes"),
+    "timeout": ("timeout", "timeouts"),
+    "stale": ("outdated register entry", "outdated register entries"),
+}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Counts of verdicts for each column and theme, and over all themes; no verdict is mixed into another."""
+
+    columns: tuple[Column, ...]
+    themes: tuple[str, ...]
+    cells: Mapping[tuple[Column, str], Counter[str]]
+
+    def total(self, column: Column) -> Counter[str]:
+        """The verdicts of a column over all themes."""
+        return sum((self.cells.get((column, theme), Counter()) for theme in self.themes), Counter())
+
+    def count(self, verdicts: Iterable[str]) -> int:
+        """How many outcomes have one of these verdicts."""
+        wanted = frozenset(verdicts)
+        return sum(n for counts in self.cells.values() for verdict, n in counts.items() if verdict in wanted)
+
+    def table(self) -> Table:
+        """A row for each theme, a column for each backend, and their totals."""
+        rows: list[list[AnyCell]] = [
+            [theme, *(Counts(self.cells.get((column, theme), {})) for column in self.columns)] for theme in self.themes
+        ]
+        head = ["theme", *(column.label for column in self.columns)]
+        total: list[AnyCell] = ["all", *(Counts(self.total(column)) for column in self.columns)]
+        return Table(head, rows, "checks by backend and theme", total)
+
+    def turned(self) -> Table:
+        """A row for each backend over all themes, a column for each verdict that occurs."""
+        seen = [verdict for verdict in VERDICTS if self.count([verdict])]
+        rows: list[list[AnyCell]] = [
+            [column.label, *(self.total(column)[verdict] for verdict in seen)] for column in self.columns
+        ]
+        return Table(["backend", *seen], rows, "checks by backend", numbers=frozenset(range(1, len(seen) + 1)))
+
+
+def matrix(relations: Relations) -> Matrix:
+    """Count the outcomes that stand. Themes are in order of appearance."""
+    rows = relations.query("select col, theme, verdict, count(*) from outcomes group by all order by min(seq)")
+    cells: defaultdict[tuple[Column, str], Counter[str]] = defaultdict(Counter)
+    for col, theme, verdict, count in rows:
+        cells[(relations.columns[col], theme)][verdict] = count
+    return Matrix(relations.columns, tuple(dict.fromkeys(theme for _, theme, *_ in rows)), dict(cells))
+
+
+def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
+    """A word for how a backend stands, and a sentence that says why; ``entries`` of its register showed."""
+    bad = [(verdict, number) for verdict, number in in_order(counts) if verdict in NONCONFORMING]
+    made = sum(counts[verdict] for verdict in counts if verdict not in SILENT)
+    if not made:
+        return "nothing run", "No check was made."
+    if bad:
+        return "does not conform", f"{', '.join(f'{n:,} {_NAMES[v][n != 1]}' for v, n in bad)} of {made:,} checks."
+    if counts["error"]:
+        return "not settled", f"{counts['error']:,} of {made:,} checks ended in an error of the harness or the adapter."
+    if counts["known"]:
+        named = f"{entries} known defect{'s' * (entries != 1)}"
+        return "known defects only", f"{named}, seen in {counts['known']:,} of {made:,} checks; nothing else fails."
+    if counts["deviation"]:
+        return "conforms", f"Every one of {made:,} checks is right, or as its documented policy says."
+    return "conforms", f"All {made:,} checks are right."

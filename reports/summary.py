@@ -1,0 +1,94 @@
+"""The Markdown summary of a run: the matrix, and every finding that is not a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.model.errors import HarnessError
+from conformance.model.records import Outcome
+from conformance.model.verdicts import NOTABLE, VERDICTS
+from conformance.model.wording import message
+from conformance.reports.columns import Column
+from conformance.reports.escape import escape
+from conformance.reports.matrix import Matrix
+from conformance.reports.relations import Relations
+from conformance.reports.render import markdown
+from conformance.reports.semantics import semantics
+from conformance.reports.semantics_text import semantics_lines
+from conformance.reports.table import Table
+from conformance.reports.worst import worst
+from conformance.results.store import Run
+
+__all__ = ["summary_text", "write_summary"]
+
+#: Findings of one verdict that are listed.
+LIMIT = 400
+_HEAD = (
+    "backend", "case", "dtype", "op", "check", "class", "ulp", "error/bound", "observed", "expected", "finding",
+    "source",
+)  # fmt: skip
+
+
+def write_summary(folder: Path, relations: Relations, counted: Matrix) -> Path:
+    """Write ``summary.md`` into ``folder``; returns its path. Raises HarnessError where it cannot be written."""
+    path = folder / "summary.md"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(summary_text(relations, counted), encoding="utf-8")
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+def summary_text(relations: Relations, counted: Matrix) -> str:
+    """The summary of one run, or of several together, as Markdown."""
+    lines = ["# Conformance run", ""]
+    for run in relations.runs:
+        lines += _about(run)
+    lines += ["", "## Checks by backend and theme", "", *markdown(counted.table())]
+    matrix = semantics(relations)
+    if any(cell.observed for row in matrix.rows for cell in row.cells.values()):
+        lines += ["", "## Semantics", "", *semantics_lines(matrix, links=False)]
+    for verdict in NOTABLE:
+        total = counted.count([verdict])
+        if total:
+            lines += ["", f"## {verdict}: {VERDICTS[verdict]} ({total})", ""]
+            lines += _findings(worst(relations, [verdict], LIMIT), total)
+    return "\n".join(lines) + "\n"
+
+
+def _about(run: Run) -> list[str]:
+    header = run.header
+    facts = [f"Suite {escape(header.suite)}", f"started {escape(header.started)}"]
+    if header.commit:
+        facts.append(f"commit {escape(header.commit[:12])}")
+    environment = header.environment
+    facts += [f"{escape(key)}: {escape(environment[key])}" for key in ("python", "cpu", "cores") if key in environment]
+    lines = [" · ".join(facts) + "."]
+    if run.truncated:
+        lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]
+    for name, record in run.backends.items():
+        if record.error:
+            lines += ["", f"**{escape(name)} did not run**: {escape(record.error)}"]
+    return lines
+
+
+def _findings(found: Sequence[tuple[Column, Outcome]], total: int) -> list[str]:
+    lines = markdown(Table(_HEAD, [_row(column, outcome) for column, outcome in found]))
+    if total > len(found):
+        lines += ["", f"… and {total - len(found)} more in outcomes.jsonl."]
+    return lines
+
+
+def _row(column: Column, o: Outcome) -> list[str]:
+    source = column.record.source(o.op) if column.record else None
+    call = f"{o.op} {o.reduction}".strip()
+    numbers = [_short(each) for each in (o.ulp, o.ratio, o.observed, o.expected)]
+    return [o.backend, o.case, o.dtype, call, o.check, o.class_ or "", *numbers, message(o), source or ""]
+
+
+def _short(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

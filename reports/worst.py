@@ -1,0 +1,46 @@
+"""The findings that a reader wants to see, worst first: some of each verdict in full, or grouped by case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.model.records import Outcome
+from conformance.model.verdicts import ALARMING, NOTABLE
+from conformance.reports.columns import Column
+from conformance.reports.relations import Relations
+
+__all__ = ["BAD", "Finding", "findings", "worst"]
+
+#: Verdicts that somebody has to act on, worst first.
+BAD = tuple(verdict for verdict in NOTABLE if verdict in ALARMING)
+
+
+def worst(relations: Relations, verdicts: Sequence[str], limit: int) -> list[tuple[Column, Outcome]]:
+    """The first ``limit`` outcomes with one of these verdicts, in the verdicts' order."""
+    order = 'list_position(?, verdict), col, "case", dtype, "check", reduction, seq'
+    return [*relations.outcomes("list_contains(?, verdict)", [[*verdicts], [*verdicts]], order=order, limit=limit)]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All checks of a case with one verdict: the first one, how many, and in which columns."""
+
+    first: Outcome
+    checks: int
+    columns: tuple[Column, ...]
+
+
+def findings(relations: Relations, limit: int) -> tuple[list[Finding], int]:
+    """The first ``limit`` groups of bad checks, worst verdicts first, and how many groups there are in all."""
+    rows = relations.query(
+        "select min(seq), count(*), list(distinct col), count(*) over () from outcomes "
+        'where list_contains(?, verdict) group by verdict, "case" order by list_position(?, verdict), "case" limit ?',
+        [[*BAD], [*BAD], limit],
+    )
+    firsts = relations.at(row[0] for row in rows)
+    found = [
+        Finding(firsts[seq], checks, tuple(relations.columns[col] for col in sorted(columns)))
+        for seq, checks, columns, _ in rows
+    ]
+    return found, rows[0][3] if rows else 0
