@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "ROOT"]
+__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _DATA = _PACKAGE / "_data"
 #: The folder that holds the package: the checkout, or an environment's site-packages.
 ROOT = _PACKAGE.parent
+#: Where what was measured on this machine is kept: in the checkout, or for an installed package in the working folder.
+RESULTS = Path("results") if _DATA.is_dir() else ROOT / "results"
 _BESIDE = _DATA if _DATA.is_dir() else ROOT
 CASES = _BESIDE / "cases"
 QUICK = CASES / "quick.yaml"

@@ -16,12 +16,12 @@ from pathlib import Path
 import msgspec
 
 from conformance.model.errors import HarnessError, Place, UsageError
-from conformance.places import ROOT
+from conformance.places import RESULTS
 from conformance.reports.benchmarks.records import Machine
 
 __all__ = ["DEFAULT", "FOLDER", "DeadBand", "Rate", "band_of", "find_band", "read_band", "same_machine", "write_band"]
 
-FOLDER = ROOT / "results" / "aa"
+FOLDER = RESULTS / "aa"
 #: Without an A/A run of the machine: wide, since shared machines have been seen to differ by more than 5 %.
 DEFAULT = 0.10
 #: A band is never narrower: placement of code and memory alone moves times by a percent or two.
