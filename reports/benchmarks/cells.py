@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.bench.record import Accuracy, Key
-from conformance.bench.workload import Cache, Contract
+from conformance.bench.record import Accuracy, Record
 from conformance.reports.benchmarks.bootstrap import location_interval
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
@@ -24,52 +23,31 @@ PREFERRED = ("forward+grad", "forward-saving", "forward")
 IMPOSSIBLE = 4.0
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``.
+class Cell(Record, frozen=True, kw_only=True):
+    """What the processes of one key share, with the medians of their numbers, None where no process has them.
 
-    ``bytes_per_second`` is the least traffic over those seconds, and ``bandwidth_fraction`` that as a share of the
-    measured peak bandwidth (1 is all of it). The other numbers are medians over processes, None where no process has
-    them: ``error`` is the error over the declared class's tolerance, ``memory`` the peak as a multiple of the logits,
-    ``faults`` the pages that a call touches for the first time. ``first_call`` is in seconds, of the processes whose
-    compiler found an empty cache if the run says which; ``opens`` says that it was the very first call of its process,
-    which pays for loading the compiler as well. ``work`` names the tensors: shape, class axis, dtype and kind of
-    targets; ``ignored`` is the share of positions that are. ``accurate`` is None without an accuracy verdict.
+    ``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``; the two rates
+    are of those seconds. ``accuracy`` is the worst that was found. ``first_call_seconds`` is of the processes whose
+    compiler found an empty cache if the run says which; ``opens`` marks the very first call of its process, which pays
+    for loading the compiler as well. ``faults`` are the pages that a call touches for the first time.
     """
 
-    workload: str
-    backend: str
-    contract: Contract
-    cache: Cache
-    framework: str
-    mode: str
-    version: str
-    dtype: str
-    classes: int
-    positions: int
-    series: str | None
-    over: str | None
     processes: int
     seconds: float
     low: float
     high: float
-    bandwidth_fraction: float | None
-    bytes_per_second: float | None
-    amplification: float | None
-    memory: float | None
-    first_call: float | None
-    error: float | None
-    ulp: float | None
-    class_: str | None = msgspec.field(default=None, name="class")
-    declared: str | None = None
-    accurate: bool | None = None
-    verdict: str | None = None
-    message: str | None = None
-    limits: dict[str, float] | None = None
-    device: str = ""
     opens: bool = False
-    work: str = ""
     faults: float | None = None
-    ignored: float = 0.0
+
+    @property
+    def judged(self) -> Accuracy:
+        """The accuracy, empty where there is none."""
+        return self.accuracy or Accuracy()
+
+    @property
+    def error(self) -> float | None:
+        """Error over the declared class's tolerance."""
+        return self.judged.error
 
     @property
     def impossible(self) -> bool:
@@ -84,24 +62,25 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wrong(self) -> bool:
         """Whether its result or its time is not what it was asked for."""
-        return self.accurate is False or self.impossible
+        return self.judged.conforms is False or self.impossible
 
     @property
     def unranked(self) -> str | None:
         """Why it has no rank, in a few words; None where it has one."""
-        if self.accurate is None:
+        if self.judged.conforms is None:
             return "accuracy unknown"
-        if not self.accurate:
-            return self.verdict or "fail"
+        if not self.judged.conforms:
+            return self.judged.verdict
         return "not computed anew" if self.impossible else None
 
     @property
     def explanation(self) -> str | None:
         """Why it has no rank, in a sentence."""
-        if self.accurate is False:
-            why = f", {self.message}" if self.message else ""
-            return f"class {self.class_ or '–'}: {self.unranked} (declares {self.declared or '–'}){why}"
-        if self.accurate and self.impossible:
+        judged = self.judged
+        if judged.conforms is False:
+            why = f", {judged.message}" if judged.message else ""
+            return f"class {judged.class_ or '–'}: {self.unranked} (declares {judged.declared or '–'}){why}"
+        if judged.conforms and self.impossible:
             return (
                 f"{self.bandwidth_fraction:.0f} times the bytes a second that the memory delivers: the result was kept "
                 "from an earlier call, or is not computed at all"
@@ -109,14 +88,14 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         return self.unranked
 
     @property
-    def key(self) -> Key:
-        """What it is a summary of."""
-        return Key(self.workload, self.backend, self.contract, self.cache)
-
-    @property
     def logits(self) -> int:
         """How many logits the workload has."""
         return self.classes * self.positions
+
+    @property
+    def work(self) -> str:
+        """The tensors: shape, class axis, dtype and kind of targets."""
+        return f"{'×'.join(map(str, self.shape))}, axis {self.axis}, {self.dtype}, {self.targets}"
 
     @property
     def ns_per_logit(self) -> float:
@@ -137,7 +116,7 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 def cells_of(run: Benchmarks) -> tuple[Cell, ...]:
     """A cell for each key of the run, in its order."""
     calls = _first_calls(run.timings)
-    return tuple(_cell(key, timings, calls[key[:3]]) for key, timings in run.by_key().items())
+    return tuple(_cell(timings, calls[key[:3]]) for key, timings in run.by_key().items())
 
 
 def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -224,40 +203,27 @@ def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
     return None
 
 
-#: What a cell has from its records, which are alike in it.
-_ALIKE = ("mode", "version", "dtype", "classes", "positions", "series", "over", "device", "ignored")
-
-
-def _cell(key: Key, timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> Cell:
-    first = timings[0]
+def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> Cell:
     interval = location_interval([timing.data for timing in timings])
     judged = [timing.accuracy for timing in timings if timing.accuracy is not None and timing.accuracy.verdict]
-    # Of several accuracies the one that does not pass, then the largest error: a failure is never averaged away.
-    worst = max(judged, key=lambda a: (a.verdict != "pass", _size(a.error)), default=Accuracy())
+    shared = {name: getattr(timings[0], name) for name in Record.__struct_fields__}
+    medians = {
+        # Of several accuracies the one that does not pass, then the largest error: a failure is never averaged away.
+        "accuracy": max(judged, key=lambda each: (each.verdict != "pass", _size(each.error)), default=None),
+        "bandwidth_fraction": _rate(timings, interval.estimate, lambda t: t.bandwidth_fraction),
+        "bytes_per_second": _rate(timings, interval.estimate, lambda t: t.bytes_per_second),
+        "amplification": _middle(timings, lambda t: t.amplification),
+        "peak_multiple": _middle(timings, lambda t: t.peak_multiple),
+        "first_call_seconds": first_call[0],
+    }
     return Cell(
-        **key._asdict(),
-        **{name: getattr(first, name) for name in _ALIKE},
-        framework=first.framework or first.backend.partition(":")[0],
+        **shared | medians,
         processes=len(timings),
         seconds=interval.estimate,
         low=interval.low,
         high=interval.high,
-        bandwidth_fraction=_rate(timings, interval.estimate, lambda t: t.bandwidth_fraction),
-        bytes_per_second=_rate(timings, interval.estimate, lambda t: t.bytes_per_second),
-        amplification=_middle(timings, lambda t: t.amplification),
-        memory=_middle(timings, lambda t: t.peak_multiple),
-        first_call=first_call[0],
-        opens=first_call[1],
+        opens=first_call[1] and bool(first_call[0]),
         faults=_middle(timings, lambda t: t.minor_faults / t.calls if t.calls and t.minor_faults is not None else None),
-        error=worst.error,
-        ulp=worst.error_ulp,
-        class_=worst.class_,
-        declared=worst.declared,
-        accurate=worst.conforms,
-        verdict=worst.verdict,
-        message=worst.message or None,
-        limits=worst.limits,
-        work=f"{'×'.join(map(str, first.shape))}, axis {first.axis}, {first.dtype}, {first.targets}",
     )
 
 

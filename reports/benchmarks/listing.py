@@ -48,9 +48,9 @@ def _row(cell: Cell) -> TimedRow:
         **facts,
         bytes_per_second=cell.bytes_per_second,
         bandwidth_fraction=cell.bandwidth_fraction,
-        class_=cell.class_,
+        class_=cell.judged.class_,
         ratio=_number(cell.error),
-        verdict=cell.verdict,
+        verdict=cell.judged.verdict,
         processes=cell.processes,
         message=cell.explanation or "",
     )

@@ -102,7 +102,7 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     if any(cell.drawable for cell in chief):
         says = f"{name}: share of the peak bandwidth against error over tolerance, a mark for each backend"
         add("accuracy", says, accuracy_chart(chief, look), alike)
-    if any(cell.first_call for cell in chief):
+    if any(cell.first_call_seconds for cell in chief):
         add("compile", f"{name}: the first call against later ones", compile_chart(chief, look), alike)
     of_it = [each for each in benchmarks.not_timed if each.workload == name]
     memory = memory_chart([cell for cell in cells if cell.workload == name], look)

@@ -114,14 +114,14 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
             table.add_column(broken, overflow="fold", justify=side, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
         names = distinct([cell.backend for cell, _ in rows], 24)
         for cell, row in rows:
-            short = {"backend": names[cell.backend], "class": cell.class_ or "–"}
+            short = {"backend": names[cell.backend], "class": cell.judged.class_ or "–"}
             texts = [short.get(HEAD[place], row[place]) for place in places]
             table.add_row(*(Text(on_terminal(text)) for text in texts), style="dim" if cell.unranked else "")
         console.print(table)
         for cell, _ in rows:
             if cell.explanation:
                 console.print(Text(on_terminal(f"not ranked: {cell.backend}: {cell.explanation}")), soft_wrap=True)
-    if any(cell.opens and cell.first_call for cell in cells):
+    if any(cell.opens for cell in cells):
         console.print(Text(OPENS), style="dim", soft_wrap=True)
     for line in not_timed_lines(run):
         console.print(Text(on_terminal(f"not timed: {line}")), soft_wrap=True)
@@ -183,9 +183,9 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
                 percent(cell.bandwidth_fraction),
                 _short(cell.error),
                 _class(cell),
-                _short(cell.ulp),
-                seconds(cell.first_call) + (f" {MARK}" if cell.opens and cell.first_call else ""),
-                _short(cell.memory),
+                _short(cell.judged.error_ulp),
+                seconds(cell.first_call_seconds) + (f" {MARK}" if cell.opens else ""),
+                _short(cell.peak_multiple),
                 "–" if cell.faults is None else f"{cell.faults:.0f}",
                 _short(cell.amplification),
             ]
@@ -194,12 +194,13 @@ def _rows(group: Sequence[Cell]) -> list[list[str]]:
 
 
 def _class(cell: Cell) -> str:
-    name = cell.class_ or "–"
-    if cell.accurate is False:
-        return f"{name}: {cell.unranked} (declares {cell.declared or '–'})"
+    judged = cell.judged
+    name = judged.class_ or "–"
+    if judged.conforms is False:
+        return f"{name}: {cell.unranked} (declares {judged.declared or '–'})"
     if cell.impossible:
         return f"{name}: {cell.unranked}"
-    return name if cell.declared in (None, cell.class_) else f"{name} of {cell.declared}"
+    return name if judged.declared in (None, judged.class_) else f"{name} of {judged.declared}"
 
 
 def _short(value: float | None) -> str:

@@ -53,9 +53,9 @@ def memory_chart(cells: Sequence[Cell], look: Look) -> Any | None:
     """The peak of memory as a multiple of the logits, a panel for each contract; None if no cell has it."""
     alt = altair()
     panels = []
-    for title, group in _groups([cell for cell in cells if cell.memory is not None]):
-        order = sorted(group, key=lambda cell: (cell.memory, cell.backend))
-        rows = [_row(cell, look, cell.memory or 0.0, f"{cell.memory:.2f}×") for cell in order]
+    for title, group in _groups([cell for cell in cells if cell.peak_multiple is not None]):
+        order = sorted(group, key=lambda cell: (cell.peak_multiple, cell.backend))
+        rows = [_row(cell, look, cell.peak_multiple or 0.0, f"{cell.peak_multiple:.2f}×") for cell in order]
         size = alt.Chart(alt.Data(values=[{"value": 1.0}])).mark_rule(strokeDash=[5, 4], color=INK).encode(x="value:Q")
         axis = alt.Axis(title="peak memory ÷ size of the logits", tickCount=6)
         panels.append(_panel(alt, title, [_bars(alt, rows, axis), size, _texts(alt, rows, "value")], len(rows)))

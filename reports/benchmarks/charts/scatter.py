@@ -66,15 +66,15 @@ def compile_chart(cells: Sequence[Cell], look: Look) -> Any:
     """The first call (tracing and compiling with it) against a later call, for one workload, contract and cache."""
     alt = altair()
     one = cells[0]
-    drawn = [cell for cell in cells if cell.first_call]
+    drawn = [cell for cell in cells if cell.first_call_seconds]
     texts = {cell.backend: look.names[cell.backend] for cell in drawn}
     rows = [
-        _row(cell, texts, x=cell.seconds, y=cell.first_call or 0.0) | {"low": cell.low, "high": cell.high}
+        _row(cell, texts, x=cell.seconds, y=cell.first_call_seconds or 0.0) | {"low": cell.low, "high": cell.high}
         for cell in drawn
     ]
     span, ticks = log_span([end for cell in drawn for end in (cell.low, cell.high)], 1.4)
     x = alt.X("x:Q", scale=_log(alt, span), axis=duration_axis("a call in steady state (logarithmic)", values=ticks))
-    span, ticks = log_span([cell.first_call or 1.0 for cell in drawn], 1.8)
+    span, ticks = log_span([cell.first_call_seconds or 1.0 for cell in drawn], 1.8)
     axis = duration_axis("the first call, nothing compiled yet (logarithmic)", values=ticks)
     y = alt.Y("y:Q", scale=_log(alt, span), axis=axis)
     spans = alt.Chart(alt.Data(values=rows)).mark_rule(strokeWidth=1.4).encode(x=alt.X("low:Q"), x2="high:Q", y=y)
@@ -91,7 +91,7 @@ def compile_chart(cells: Sequence[Cell], look: Look) -> Any:
 
 
 def _row(cell: Cell, texts: dict[str, str], **place: float) -> dict[str, Any]:
-    return {"name": texts[cell.backend], "backend": cell.backend, "fails": cell.accurate is False, **place}
+    return {"name": texts[cell.backend], "backend": cell.backend, "fails": cell.judged.conforms is False, **place}
 
 
 def _marks(alt: Any, rows: list[dict[str, Any]], x: Any, y: Any, spans: Any, legend: dict[str, Any]) -> list[Any]:
@@ -127,7 +127,7 @@ def _regions(cells: Sequence[Cell], low: float, high: float) -> list[tuple[str, 
 
     Classes whose ends nearly meet, as where the last rounding rules them all, share a region.
     """
-    declared = next((cell.declared for cell in cells if cell.declared), None)
+    declared = next((cell.judged.declared for cell in cells if cell.judged.declared), None)
     limits = _limits(cells) or {declared or "pass": 1.0}
     groups: list[list[str]] = []
     for name, limit in limits.items():
@@ -152,8 +152,8 @@ def _limits(cells: Sequence[Cell]) -> dict[str, float]:
 
     Each backend is worst at another element, where the bounds stand a little differently to each other: the median.
     """
-    stated = [cell.limits for cell in cells if cell.limits]
-    if not stated or len({cell.declared for cell in cells if cell.declared}) > 1:
+    stated = [cell.judged.limits for cell in cells if cell.judged.limits]
+    if not stated or len({cell.judged.declared for cell in cells if cell.judged.declared}) > 1:
         return {}
     names = {name for limits in stated for name in limits}
     ends = {name: median(limits[name] for limits in stated if name in limits) for name in names}
@@ -166,7 +166,7 @@ def _intervals(cells: Sequence[Cell]) -> str:
 
 def _declared(cells: Sequence[Cell]) -> str:
     """Whose tolerance the errors are compared with."""
-    declared = {cell.declared for cell in cells if cell.declared}
+    declared = {cell.judged.declared for cell in cells if cell.judged.declared}
     if len(declared) > 1:
         return "Each error is over the tolerance of the class that its backend declares."
     return f"The tolerance is class {declared.pop()}'s, which all declare." if declared else ""

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from conformance.bench.record import Accuracy
 from conformance.cli import diff
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.cells import cells_of, flagship, places, ranked
@@ -161,8 +162,9 @@ def test_a_duration_is_never_a_thousand_of_its_unit():
 
 def test_what_does_not_differ_for_certain_shares_a_rank():
     whole = small()
+    cell, verdicts = cells_of(parsed(whole))[0], {True: Accuracy(verdict="pass"), False: Accuracy(verdict="fail")}
     cells = [
-        msgspec.structs.replace(cells_of(parsed(whole))[0], backend=name, seconds=mid, low=low, high=high, accurate=fit)
+        msgspec.structs.replace(cell, backend=name, seconds=mid, low=low, high=high, accuracy=verdicts[fit])
         for name, low, mid, high, fit in [
             ("a", 1.0, 1.1, 1.2, True), ("b", 1.3, 1.5, 1.7, True), ("c", 1.1, 1.6, 4.0, True),
             ("d", 1.8, 1.9, 2.0, True), ("e", 5.0, 5.1, 5.2, True), ("f", 0.1, 0.2, 0.3, False),
@@ -202,7 +204,7 @@ def test_the_first_call_is_that_of_the_process_which_had_everything_to_compile()
         fresh = info["replicate"] == 0
         info |= {"compile_cache": "fresh" if fresh else "kept", "first_call_seconds": 14.0 if fresh else 0.04}
     cells = cells_of(parse_benchmarks(json.dumps(document).encode(), "kept.json"))
-    assert cells and {cell.first_call for cell in cells} == {14.0}
+    assert cells and {cell.first_call_seconds for cell in cells} == {14.0}
 
 
 def test_warm_and_cold_share_the_first_call_of_the_process_that_compiles_for_both():
@@ -216,7 +218,7 @@ def test_warm_and_cold_share_the_first_call_of_the_process_that_compiles_for_bot
         if entry["extra_info"]["workload"] == "w":
             document["benchmarks"].append(entry)
     cells = cells_of(parse_benchmarks(json.dumps(document).encode(), "both.json"))
-    assert {(cell.workload, cell.cache, cell.first_call, cell.opens) for cell in cells} == {
+    assert {(cell.workload, cell.cache, cell.first_call_seconds, cell.opens) for cell in cells} == {
         ("v", "warm", 14.0, True),  # and it loaded the compiler, which the report says
         ("w", "warm", 0.8, False),
         ("w", "cold", 0.8, False),
@@ -244,7 +246,10 @@ def test_rates_are_those_of_the_time_beside_them(run):
 def test_the_bands_of_the_classes_stand_at_the_median_of_the_limits(run):
     chosen = flagship(cells_of(run))
     ends = [{"A": 0.1 * (i + 1), "B": 1.0, "C": 5.0 + i} for i in range(len(chosen))]
-    marked = [msgspec.structs.replace(cell, limits=limits) for cell, limits in zip(chosen, ends, strict=True)]
+    marked = [
+        msgspec.structs.replace(cell, accuracy=msgspec.structs.replace(cell.accuracy, limits=limits))
+        for cell, limits in zip(chosen, ends, strict=True)
+    ]
     bands = accuracy_chart(marked, Look(cells_of(run))).to_dict()["layer"][0]["data"]["values"]
     assert [round(band["to"], 9) for band in bands][:3] == [0.5, 1.0, 9.0]
     assert [band["text"][:1] for band in bands] == ["A", "B", "C", "F"]
