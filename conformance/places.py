@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT"]
+__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT", "SNIPPETS"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _DATA = _PACKAGE / "_data"
@@ -19,3 +19,4 @@ QUICK = CASES / "quick.yaml"
 DOCS = _BESIDE / "docs"
 #: Resolved: `conformance/backends` is a link in a checkout.
 PROFILES = (_PACKAGE / "backends" / "profiles").resolve()
+SNIPPETS = (_PACKAGE / "backends" / "snippets").resolve()

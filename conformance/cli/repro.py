@@ -15,7 +15,7 @@ from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from conformance.reports.dossier.issue import Subject
-    from conformance.repro.witness import Witness
+    from conformance.repro.findings import Findings
 
 __all__ = ["command"]
 
@@ -56,22 +56,22 @@ def command(
     issue: bool,
     output: Path | None,
 ) -> int:
-    """Write a script that shows a finding with nothing but the framework, made from the adapter's own source.
+    """Write a script that shows a finding with nothing but the framework; a kernel of your own stands in the script.
 
-    Where the options leave a choice, the most telling finding is taken: a failure, else a known defect, else a pass.
+    Where the options leave a choice, the worst finding is taken: a failure, else a known defect, else a pass.
     """
     from conformance.cases.load import load_suite
     from conformance.cases.select import parse_dtypes
     from conformance.cli.explain import find_case
     from conformance.places import CASES
+    from conformance.repro.findings import choose, observe, recorded
     from conformance.repro.script import reproducer
-    from conformance.repro.witness import choose, observe, recorded
 
     entry = find_case(load_suite(paths or (CASES,)).entries, case)
     dtypes = parse_dtypes((dtype,)) if dtype else None
-    witness = recorded(run, spec, case) if run else observe(entry, spec, dtypes)
-    outcome = choose(witness, dtype, reduction, check, layout)
-    script = reproducer(entry, outcome, witness.sources, witness.id)
+    findings = recorded(run, spec, case) if run else observe(entry, spec, dtypes)
+    outcome = choose(findings, dtype=dtype, reduction=reduction, check=check, layout=layout)
+    script = reproducer(entry, outcome, findings.record)
     if outcome.verdict in ("pass", "deviation"):
         what = "what is right" if outcome.verdict == "pass" else "what the profile declares"
         click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
@@ -80,22 +80,23 @@ def command(
         from conformance.reports.dossier.issue import issue_text
 
         printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
-        draft = issue_text(entry, outcome, _subject(witness), script, printed)
+        draft = issue_text(entry, outcome, _subject(findings), script, printed)
     if output:
-        _write(output, f"{case}-{_word(witness.id.name)}", script, draft)
+        _write(output, f"{case}-{_word(findings.record.name)}", script, draft)
     else:
         sys.stdout.write(draft if issue else script)
     return 0
 
 
-def _subject(witness: Witness) -> Subject:
+def _subject(findings: Findings) -> Subject:
     from conformance.places import PROFILES
     from conformance.profiles.profile import load_profile
     from conformance.reports.dossier.issue import Subject
 
-    file = PROFILES / f"{witness.profile}.yaml"
-    profile = load_profile(file) if witness.profile and file.is_file() else None
-    return Subject(witness.id.name, witness.id.framework, witness.versions, profile, witness.id)
+    record = findings.record
+    file = PROFILES / f"{record.profile}.yaml"
+    profile = load_profile(file) if record.profile and file.is_file() else None
+    return Subject(record.name, record.id.framework, record.versions, profile, record.id)
 
 
 def _run(script: str) -> str | None:

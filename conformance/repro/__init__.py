@@ -1,1 +1,1 @@
-"""Stand-alone reproducers: an adapter's own source, specialised to one call, with literal inputs."""
+"""Stand-alone scripts for findings: a framework's snippets with literal inputs, or a kernel of one's own, embedded."""

@@ -1,190 +1,315 @@
-"""What a script does after its inputs, by the kind of check: a form for each."""
+"""What a script does for each kind of check: its inputs, its calls, and the lines that print what comes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from conformance.cases.expand import value_shape
 from conformance.judge.identities import derive, identity_names
+from conformance.judge.prepared import OF_LOGITS
+from conformance.judge.resolve import resolve
+from conformance.judge.transforms import QUANTITIES
 from conformance.model.errors import UsageError
+from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
-from conformance.model.wording import statement
-from conformance.repro.choices import policy
-from conformance.repro.scene import Scene, failed, inputs, is_number, line_of, print_number, worst_index
-from conformance.repro.stage import Made, Stage
-from conformance.repro.transforms import METHODS, transformed
+from conformance.model.records import Outcome
+from conformance.numerics.formats import FORMATS
+from conformance.plain import blanked
+from conformance.repro.literals import MOST_NUMBERS
+from conformance.repro.writer import Script
+from conformance.run.plan import request_of, transform_request
+from conformance.worker.exchange import Request
 
-__all__ = ["kept_names", "write_form"]
+__all__ = ["write"]
 
-MOST_PAIRS = 16
+Place = tuple[int, ...]
+#: Pairs of results that an identity prints, and logits above which the recorded exact value is taken as it is.
+MOST_PAIRS, SMALL = 16, 64
+ENDS = {"crash": "the process ends here", "timeout": "this call does not come back"}
+#: What each transform needs beside the call's own inputs, what it gives, and by which quantity of the judge.
+_NEEDS = {
+    "forward-mode": ("tangent",),
+    "second-order": ("upstream", "tangent"),
+    "vectorised-map": ("upstream",),
+    "target-gradient": ("upstream",),
+}
+_RESULTS = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
 
 
-def kept_names(check: str) -> frozenset[str]:
-    """Inputs that a form reads after its first call."""
-    if check in ("repeatable", "unmodified") or check in identity_names():
-        return frozenset({"logits", "targets", "weight"})
-    return frozenset()
-
-
-def write_form(stage: Stage, scene: Scene) -> None:
-    """The inputs, the call, and the lines that print what comes of it."""
-    check = scene.outcome.check
-    if check in identity_names():
-        _identity(stage, scene)
-        return
-    form = _FORMS.get(check)
+def write(script: Script, problem: Problem, outcome: Outcome) -> None:
+    """Write the body of a script. Raises ``UsageError`` where the check has none, ``NotInTemplate``, ``ValueError``."""
+    check = outcome.check
+    form = _identity if check in identity_names() else _FORMS.get(check)
     if form is None:
         raise UsageError(
-            f"there is no script for the check {check!r}", hint=f"checks with a script: {', '.join(sorted(_FORMS))}"
+            f"there is no script for the check {check!r}", hint=f"write one of {', '.join(sorted(_FORMS))}"
         )
-    form(stage, scene)
+    form(script, *_shrunk(problem, outcome))
 
 
-# -- value and gradient -----------------------------------------------------------------------------------------------
+def _request(problem: Problem, outcome: Outcome) -> Request:
+    request = request_of(problem, outcome.reduction or "none", 0, gradient=True, repeat=False)
+    upstream = problem.upstream.get(outcome.reduction or "none")  # type: ignore[call-overload]
+    return msgspec.structs.replace(request, upstream=upstream)
 
 
-def _numbers(stage: Stage, scene: Scene) -> None:
-    outcome = scene.outcome
-    quantity = outcome.check
-    made = inputs(stage, scene.problem, scene.reduction, gradient=quantity == "gradient")
-    ends = failed(stage, outcome)
-    if quantity == "gradient":
-        stage.gradient(made, "", "gradient")
-    else:
-        stage.value(made, "value")
-    if ends:
+def _call(script: Script, problem: Problem, outcome: Outcome, *, gradient: bool = False, comment: str = "") -> Request:
+    """The inputs of the plain call, a comment, and the call."""
+    request = _request(problem, outcome)
+    if gradient and request.upstream is None:
+        raise UsageError(f"{problem.case.id} has no upstream gradient here", hint="name a --reduction")
+    script.inputs(problem, request, *(["upstream"] if gradient else []))
+    if comment:
+        script.say(f"# {blanked(comment)[:200]}")
+    script.run("gradient" if gradient else "value", request)
+    return request
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def _numbers(script: Script, problem: Problem, outcome: Outcome) -> None:
+    _call(script, problem, outcome, gradient=outcome.check == "gradient", comment=_ending(outcome))
+    if not _ending(outcome):
+        _print(script, problem, outcome, outcome.check, outcome.check)
+
+
+def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
+    check: Any = outcome.check
+    request = transform_request(problem, check, outcome.reduction or "none", 0)
+    script.inputs(problem, request, *_NEEDS[check])
+    if ending := _ending(outcome):
+        script.say(f"# {blanked(ending)[:200]}")
+    piece = check.replace("-", "_")
+    script.run(piece, request)
+    quantities = QUANTITIES[check]
+    if outcome.reason == "not-repeatable":
+        results = [_RESULTS.get(each, each) for each in quantities]
+        _again(script, results, problem.dtype, lambda: script.run(piece, request))
+    elif not ending:
+        quantity = outcome.quantity if outcome.quantity in quantities else quantities[0]
+        _print(script, problem, outcome, quantity, _RESULTS.get(quantity, quantity))
+
+
+def _ending(outcome: Outcome) -> str:
+    """What comes in place of a result."""
+    if outcome.error is not None:
+        return ENDS.get(outcome.verdict, f"raises {outcome.error}")
+    return ENDS.get(outcome.verdict, "")
+
+
+def _print(script: Script, problem: Problem, outcome: Outcome, quantity: str, name: str) -> None:
+    """Print the element at fault of the result ``name``, the exact one, and the error; else shape and dtype."""
+    observed, expected = outcome.observed, outcome.expected
+    if not _is_number(observed):
+        script.say(f'print("observed:", {name}.shape, {name}.dtype)')
+        if expected is not None:
+            script.say(f"print({blanked(f'expected: {expected}')[:200]!r})")
         return
-    if not is_number(outcome.observed):
-        stage.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
-        if outcome.expected is not None:
-            stage.say(f"print({_text(f'expected: {outcome.expected}')})")
+    place = _place(problem, outcome, quantity)
+    script.say("", f"observed = float({name}{_index(place)})", 'print("observed:", observed)')
+    if not _is_number(expected):
         return
-    print_number(stage, scene, quantity, worst_index(scene, quantity))
+    exact = _exact(problem, outcome, quantity, place)
+    script.say(f'print("exact:    {exact}")')
+    if np.isfinite(float(expected)) and np.isfinite(float(observed)) and exact not in ("inf", "-inf", "nan"):
+        power = round(float(np.log2(FORMATS[problem.dtype].spacing(np.abs(np.float64(expected))))))
+        script.say(f'print("error:   ", abs(observed - {exact}) / 2.0**{power}, "ulp of {problem.dtype}")')
 
 
-# -- errors, warnings, state ------------------------------------------------------------------------------------------
+def _exact(problem: Problem, outcome: Outcome, quantity: str, place: Place) -> str:
+    """17 digits of the element: from the oracle where that agrees with the recorded double, else that one's."""
+    known = float(outcome.expected)
+    text = f"{known:.17g}"
+    if quantity not in ("value", "gradient") or not 0 < problem.logits.size <= SMALL or not np.isfinite(known):
+        return text
+    from conformance.oracle.text import expected_text
+
+    reduction: Any = outcome.reduction or "none"
+    key = "gradient" if quantity == "gradient" else reduction if problem.takes_targets else "value"
+    found: Any = expected_text(replace(problem, reductions=(reduction,)), key)
+    for each in place:
+        found = found[each] if isinstance(found, list) and each < len(found) else None
+    return found if isinstance(found, str) and abs(float(found) - known) <= 1e-14 * abs(known) else text
 
 
-def _must_raise(stage: Stage, scene: Scene) -> None:
-    problem = scene.problem
-    by_gradient = _upstream_is_at_fault(scene)
-    made = inputs(stage, problem, scene.reduction, gradient=by_gradient)
-    reason = scene.outcome.detail if scene.outcome.reason in ("no-error", "declared") else ""
-    stage.say(f"# must raise: {line_of(reason or 'the input is invalid')}")
-    if by_gradient:
-        stage.gradient(made, "", "gradient")
-    else:
-        stage.value(made, "value")
-    name = "gradient" if by_gradient else "value"
-    stage.say(f'print("observed:", {name})', 'print("expected: an error")')
+# -- errors, warnings, state, policies --------------------------------------------------------------------------------
 
 
-def _upstream_is_at_fault(scene: Scene) -> bool:
-    problem = scene.problem
-    upstream = problem.upstream.get(scene.reduction)  # type: ignore[call-overload]
-    if problem.case.upstream is None or upstream is None:
-        return False
-    shape = value_shape(scene.reduction, problem.logits.shape, problem.target_kind, problem.targets, problem.class_axis)
-    return bool(upstream.shape != shape)
+def _must_raise(script: Script, problem: Problem, outcome: Outcome) -> None:
+    upstream = problem.upstream.get(outcome.reduction or "none")  # type: ignore[call-overload]
+    shape = value_shape(
+        outcome.reduction or "none", problem.logits.shape, problem.target_kind, problem.targets, problem.class_axis
+    )
+    by_gradient = problem.case.upstream is not None and upstream is not None and upstream.shape != shape
+    reason = outcome.detail or "the input is invalid"
+    _call(script, problem, outcome, gradient=by_gradient, comment=f"must raise: {reason}")
+    script.say(f'print("observed:", {"gradient" if by_gradient else "value"})', 'print("expected: an error")')
 
 
-def _warning(stage: Stage, scene: Scene) -> None:
-    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
-    stage.say("warnings.simplefilter('always')", f"# {line_of(statement(scene.outcome))}")
-    stage.value(made, "value")
-    stage.say('print("observed:", value)')
+def _warning(script: Script, problem: Problem, outcome: Outcome) -> None:
+    script.say('warnings.simplefilter("always")')
+    said = "no warning came" if outcome.reason == "no-warning" else "a warning comes"
+    _call(script, problem, outcome, comment=f"{said}: {outcome.detail}")
+    script.say('print("observed:", value)')
 
 
-def _repeatable(stage: Stage, scene: Scene) -> None:
-    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
-    for name in ("first", "second"):
-        stage.value(made, name)
-        stage.array(name, name)
-    stage.say('print("the same bits:", first.tobytes() == second.tobytes())')
+def _repeatable(script: Script, problem: Problem, outcome: Outcome) -> None:
+    request = _call(script, problem, outcome)
+    _again(script, ["value"], problem.dtype, lambda: script.run("value", request))
 
 
-def _unmodified(stage: Stage, scene: Scene) -> None:
-    made = inputs(stage, scene.problem, scene.reduction, gradient=False)
-    arrays = {name: each for name, each in {"logits": made.logits, **made.operands}.items()
-              if name == "logits" or isinstance(getattr(scene.problem, name, None), np.ndarray)}  # fmt: skip
-    for name, tensor in arrays.items():
-        stage.array(tensor, f"{name}_before")
-        stage.say(f"{name}_before = {name}_before.copy()")
-    stage.value(made, "value")
-    for name, tensor in arrays.items():
-        stage.array(tensor, f"{name}_after")
-        stage.say(f'print("{name} unmodified:", {name}_before.tobytes() == {name}_after.tobytes())')
+def _again(script: Script, results: list[str], dtype: str, run: Callable[[], None]) -> None:
+    script.say(*(f"first_{name} = {script.array(name, dtype)}.copy()" for name in results))
+    run()
+    for name in results:
+        same = f"first_{name}.tobytes() == {script.array(name, dtype)}.tobytes()"
+        script.say(f'print("{name}: the same bits:", {same})')
+
+
+def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
+    request = _request(problem, outcome)
+    script.inputs(problem, request)
+    given = {"logits": request.logits, **request.operands}
+    arrays = {name: each.dtype.name for name, each in given.items() if isinstance(each, np.ndarray)}
+    script.say(*(f"{name}_before = {script.array(name, dtype)}.copy()" for name, dtype in arrays.items()))
+    script.run("value", request)
+    for name, dtype in arrays.items():
+        same = f"{name}_before.tobytes() == {script.array(name, dtype)}.tobytes()"
+        script.say(f'print("{name} unmodified:", {same})')
+
+
+def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
+    """The value, or the gradient where the policy is one of gradients, which tells what the framework does."""
+    seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
+    of_gradient = outcome.policy.startswith("gradient-") and (outcome.reduction or "none") in problem.upstream
+    said = " or ".join(map(str, seen)) or "nothing that the policy knows"
+    comment = f"{outcome.policy}: observed {said}; declared {outcome.expected or 'nothing'}"
+    _call(script, problem, outcome, gradient=of_gradient, comment=comment)
+    script.say(f'print("observed:", {"gradient" if of_gradient else "value"})')
 
 
 # -- sums and identities ----------------------------------------------------------------------------------------------
 
 
-def _sum(stage: Stage, scene: Scene) -> None:
-    quantity = "value" if scene.outcome.check == "probability-sum" else "gradient"
-    made = inputs(stage, scene.problem, "none", gradient=quantity == "gradient")
-    if quantity == "gradient":
-        stage.gradient(made, "", "gradient")
-    else:
-        stage.value(made, "value")
-    problem = scene.resolved
-    axis, shape = problem.class_axis or 0, problem.logits.shape
-    positions = shape[:axis] + shape[axis + 1 :]
-    place = [str(int(i)) for i in np.unravel_index(scene.outcome.position or 0, positions)] if positions else []
+def _sum(script: Script, problem: Problem, outcome: Outcome) -> None:
+    name = "value" if outcome.check == "probability-sum" else "gradient"
+    _call(script, problem, outcome, gradient=name == "gradient")
+    axis = _resolved(problem).class_axis or 0
+    place = [str(each) for each in _position(problem, outcome.position or 0)]
     index = ", ".join([*place[:axis], ":", *place[axis:]])
-    stage.say("", f'print("observed:", sum(float(each) for each in {quantity}[{index}]))')
-    stage.say(f'print("exact:    {1 if quantity == "value" else 0}")')
+    script.say("", f'print("observed:", sum(float(each) for each in {name}[{index}]))')
+    script.say(f'print("exact:    {1 if name == "value" else 0}")')
 
 
-def _identity(stage: Stage, scene: Scene) -> None:
+def _identity(script: Script, problem: Problem, outcome: Outcome) -> None:
     """The call, the transformed call, and the results that must agree."""
-    problem, outcome = scene.resolved, scene.outcome
-    derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == scene.reduction), None)
+    problem, reduction = _resolved(problem), outcome.reduction or "none"
+    derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == reduction), None)
     if derived is None:
         raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", hint="name another --check")
-    made = inputs(stage, problem, scene.reduction, gradient=False)
-    stage.value(made, "value")
-    stage.say("")
-    if outcome.check == "composed":
-        options = tuple((name, each) for name, each in made.options if name != "label_smoothing")
-        other = Made(derived.problem.operation, options, made.logits, made.operands)
-    else:
-        other = inputs(stage, derived.problem, scene.reduction, gradient=False, suffix="_other")
-    stage.value(other, "other")
-    stage.say("")
-    here = _indices(problem, scene.reduction, derived.source)
-    there = _indices(derived.problem, scene.reduction, derived.take)
+    _call(script, problem, outcome)
+    script.say("expected = value", "")
+    _call(script, derived.problem, outcome)
+    script.say("")
+    here, there = (
+        _elements(of, reduction, flat) for of, flat in ((problem, derived.source), (derived.problem, derived.take))
+    )
     if here is None or there is None:
-        stage.say('print("observed:", float(other), "instead of", float(value))')
+        script.say('print("observed:", float(value), "instead of", float(expected))')
         return
-    pairs = list(zip(here, there, strict=True))
-    stage.say(f"for here, there in {pairs[:MOST_PAIRS]}:")
-    stage.say('    print("observed:", float(other[there]), "instead of", float(value[here]))')
+    script.say(f"for here, there in {list(zip(here, there, strict=True))[:MOST_PAIRS]}:")
+    script.say('    print("observed:", float(value[there]), "instead of", float(expected[here]))')
 
 
-def _indices(problem: Problem, reduction: str, flat: Any) -> list[tuple[int, ...]] | None:
-    """Indices into the result of flat places in row order; None where the result is a scalar."""
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+def _resolved(problem: Problem) -> Problem:
+    """The problem with what the caller left open filled in by the normative choices."""
+    return resolve(problem, NORMATIVE, stated_error=False).problem
+
+
+def _position(problem: Problem, number: int) -> Place:
+    problem = _resolved(problem)
     axis, shape = problem.class_axis or 0, problem.logits.shape
     positions = shape[:axis] + shape[axis + 1 :]
+    return tuple(int(each) for each in np.unravel_index(number, positions)) if positions else ()
+
+
+def _element(problem: Problem, number: int, klass: int) -> Place:
+    axis, place = _resolved(problem).class_axis or 0, _position(problem, number)
+    return (*place[:axis], klass, *place[axis:])
+
+
+def _place(problem: Problem, outcome: Outcome, quantity: str) -> Place:
+    """The index of the element at fault; empty for a scalar, or where it is not known."""
+    found, number = outcome.worst_input, outcome.position
+    if not isinstance(found, dict) or number is None or _resolved(problem).class_axis is None:
+        return ()
+    if quantity in OF_LOGITS or not problem.takes_targets:
+        return _element(problem, number, int(found.get("class", 0)))
+    return _position(problem, number) if outcome.reduction == "none" else ()
+
+
+def _elements(problem: Problem, reduction: str, flat: Any) -> list[Place] | None:
+    """Indices into the result of flat places in row order; None where the result is a scalar."""
+    if not problem.takes_targets:
+        classes = problem.logits.shape[problem.class_axis or 0]
+        return [_element(problem, *divmod(int(each), classes)) for each in flat]
+    places = [_position(problem, int(each)) for each in flat]
+    return places if reduction == "none" and all(places) else None
+
+
+def _index(place: Place) -> str:
+    return f"[{', '.join(map(str, place))}]" if place else ""
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a recorded value is a number, as JSON holds it."""
+    return isinstance(value, float | int) or value in ("inf", "-inf", "nan")
+
+
+# -- fewer inputs -----------------------------------------------------------------------------------------------------
+
+
+def _shrunk(problem: Problem, outcome: Outcome) -> tuple[Problem, Outcome]:
+    """A registered defect at the position at fault alone, where every position has a result of its own.
+
+    Only registered defects are shrunk: of those it is known, and tested, that they show in a position by itself. What
+    is new may lie in how positions are told apart, and keeps all of them.
+    """
+    positions, number, targets = problem.logits.shape[:-1], outcome.position, problem.targets
+    plain = outcome.verdict == "known" and outcome.check in ("value", "gradient") and outcome.reduction == "none"
+    last = problem.axis is not None and problem.class_axis == len(positions) > 0
+    if not plain or not last or number is None or problem.layout != "contiguous" or problem.logits.size > MOST_NUMBERS:
+        return problem, outcome
+    place = tuple(slice(int(i), int(i) + 1) for i in np.unravel_index(number, positions))
+    upstream = problem.upstream.get("none")
     if problem.takes_targets:
-        if reduction != "none" or not positions:
-            return None
-        return [tuple(int(i) for i in np.unravel_index(int(each), positions)) for each in flat]
-    found = []
-    for each in flat:
-        row, klass = divmod(int(each), shape[axis])
-        place = [int(i) for i in np.unravel_index(row, positions)] if positions else []
-        found.append((*place[:axis], klass, *place[axis:]))
-    return found
+        shape = positions if problem.target_kind == "indices" else problem.logits.shape
+        if not isinstance(targets, np.ndarray) or targets.shape != shape:
+            return problem, outcome
+        targets = targets[place]
+    if upstream is not None and upstream.shape != (positions if problem.takes_targets else problem.logits.shape):
+        return problem, outcome
+    smaller = replace(
+        problem,
+        logits=problem.logits[place],
+        targets=targets,
+        where=None if problem.where is None else problem.where[place],
+        upstream={} if upstream is None else {"none": upstream[place]},
+        reductions=("none",),
+    )
+    return smaller, msgspec.structs.replace(outcome, position=0)
 
 
-def _text(text: str) -> str:
-    return repr(line_of(text))
-
-
-_FORMS: dict[str, Callable[[Stage, Scene], None]] = {
+_FORMS: dict[str, Callable[[Script, Problem, Outcome], None]] = {
     "value": _numbers,
     "gradient": _numbers,
     "error": _must_raise,
@@ -193,6 +318,6 @@ _FORMS: dict[str, Callable[[Stage, Scene], None]] = {
     "unmodified": _unmodified,
     "probability-sum": _sum,
     "gradient-sum": _sum,
-    "policy": policy,
-    **dict.fromkeys(METHODS, transformed),
+    "policy": _policy,
+    **dict.fromkeys(_NEEDS, _transform),
 }

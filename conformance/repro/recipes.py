@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,49 +36,30 @@ def seeded_walk(key, size):
 }
 
 
-@dataclass(frozen=True)
-class _Place:
-    """What a generator needs to know of the array that it makes."""
-
-    shape: tuple[int, ...]
-    classes: int
-    axis: int
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
 def recipe_text(array: Array, problem: Problem) -> str | None:
     """An expression of NumPy and :data:`HELPERS` that gives an input of ``problem`` in its shape and dtype, or None."""
-    axis = problem.class_axis or 0
-    classes = problem.logits.shape[axis] if problem.logits.ndim else 1
-    place = _Place(array.shape, classes, axis)
     name = array.dtype.name
     dtype = "ml_dtypes.bfloat16" if name == "bfloat16" else f"np.{name}"
     wanted = np.ascontiguousarray(array).tobytes()
-    for flat in _candidates(problem, place):
+    for flat in _candidates(array, problem):
         text = f"{flat}.reshape({array.shape}).astype({dtype})"
         if _bytes_of(text) == wanted:
             return text
     return None
 
 
-def _candidates(problem: Problem, place: _Place) -> Iterator[str]:
-    case = problem.case
-    for field in case.__struct_fields__:
-        given = getattr(case, field)
-        if isinstance(given, Generator):
-            text = _generated(given, place)
-            if text is not None:
-                yield text
+def _candidates(array: Array, problem: Problem) -> Iterator[str]:
+    case, axis = problem.case, problem.class_axis or 0
+    for given in (getattr(case, field) for field in case.__struct_fields__):
+        if isinstance(given, Generator) and (text := _generated(given, array, problem, axis)):
+            yield text
     for key in (case.id, f"{case.id}, tangent"):
-        yield f"seeded_walk({key.encode()!r}, {place.size})"
+        yield f"seeded_walk({key.encode()!r}, {array.size})"
 
 
-def _generated(given: Generator, place: _Place) -> str | None:
+def _generated(given: Generator, array: Array, problem: Problem, axis: int) -> str | None:
     """The generator's values in row order."""
-    size, seed = place.size, given.seed
+    size, seed = array.size, given.seed
     match given.distribution:
         case "uniform":
             return _scaled(f"((random_words({seed}, {size}) >> 11).astype(np.int64) * 2.0**-52 - 1.0)", given)
@@ -90,10 +70,14 @@ def _generated(given: Generator, place: _Place) -> str | None:
             steps = f"(np.arange({size}) * 2 - {size - 1}).astype(np.float64)"
             return _scaled(f"({steps} / {max(size - 1, 1)})", given)
         case "labels":
-            classes = given.classes if given.classes is not None else place.classes
+            classes = given.classes if given.classes is not None else (problem.logits.shape or (1,))[axis]
             return f"(((random_words({seed}, {size}) >> 32) * {classes}) >> 32)"
-        case "simplex":
-            return _simplex(given, place)
+        case "simplex" if axis < array.ndim:
+            classes = array.shape[axis]
+            shape = (*array.shape[:axis], *array.shape[axis + 1 :], classes)
+            rows = f"((random_words({seed}, {size}) >> 40).astype(np.int64) + 1).reshape(-1, {classes})"
+            quotients = f"(lambda rows: rows / rows.sum(axis=1, keepdims=True))({rows})"
+            return f"np.moveaxis({quotients}.reshape({shape}), -1, {axis})"
     return None
 
 
@@ -101,16 +85,6 @@ def _scaled(text: str, given: Generator) -> str:
     if given.scale == 1 and given.offset == 0:
         return text
     return f"({text} * {float(given.scale)!r} + {float(given.offset)!r})"
-
-
-def _simplex(given: Generator, place: _Place) -> str | None:
-    if not place.shape or place.axis >= len(place.shape):
-        return None
-    classes = place.shape[place.axis]
-    shape = (*place.shape[: place.axis], *place.shape[place.axis + 1 :], classes)
-    rows = f"((random_words({given.seed}, {place.size}) >> 40).astype(np.int64) + 1).reshape(-1, {classes})"
-    quotients = f"(lambda rows: rows / rows.sum(axis=1, keepdims=True))({rows})"
-    return f"np.moveaxis({quotients}.reshape({shape}), -1, {place.axis})"
 
 
 def _bytes_of(text: str) -> bytes | None:
@@ -122,7 +96,6 @@ def _bytes_of(text: str) -> bytes | None:
         exec(helper, names)
     try:
         with np.errstate(all="ignore"):
-            array = np.ascontiguousarray(eval(text, names))
+            return np.ascontiguousarray(eval(text, names)).tobytes()
     except (ValueError, OverflowError, MemoryError):
         return None
-    return array.tobytes()

@@ -196,7 +196,7 @@ def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mappi
         if outcome.case not in entries or record is None:
             continue
         try:
-            text = reproducer(entries[outcome.case], outcome, record.sources, record.id)
+            text = reproducer(entries[outcome.case], outcome, record)
         except UsageError as error:
             why = error.problem
             continue

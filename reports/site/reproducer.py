@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, Outcome, SourceRecord
+from conformance.model.records import BackendRecord, Outcome
 from conformance.model.verdicts import severity
 from conformance.reports.columns import Column
 from conformance.reports.text import visible
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
-#: Given a case, an outcome of it, the adapter's sources and the backend's identity: a script that needs only the
-#: framework. It may raise UsageError where there can be none.
-Reproduce = Callable[[Entry, Outcome, Mapping[str, SourceRecord], BackendId], str | None]
+#: Given a case, an outcome of it and the backend's record: a script that needs only the framework. It may raise
+#: UsageError where there can be none.
+Reproduce = Callable[[Entry, Outcome, BackendRecord], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
 _CHECKS = ("value", "gradient", "error")
@@ -56,7 +56,7 @@ class Scripts:
         if len(made) >= MOST:
             return made[0]
         try:
-            text = self.reproduce(entry, outcome, column.record.sources, column.record.id)
+            text = self.reproduce(entry, outcome, column.record)
         except UsageError:
             text = None
         if text is None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -24,7 +25,7 @@ from conformance.judge.identities import identity_names
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
 from conformance.model.wording import statement
-from conformance.places import CASES
+from conformance.places import CASES, ROOT
 from conformance.profiles.profile import Defect
 from conformance.repro.script import reproducer
 from conformance.run.judged import OpenBackend
@@ -54,6 +55,13 @@ json.dump(results, open(sys.argv[2], "w"))
 """
 
 
+class Written(Protocol):
+    """Anything that holds a script."""
+
+    @property
+    def script(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Shown:
     """A finding and its script."""
@@ -62,27 +70,29 @@ class Shown:
     script: str
 
 
-@cache
-def findings(spec: str, *, all_cases: bool) -> list[Shown]:
-    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction.
-
-    The backend runs in this process, which may have imported its framework already.
-    """
-    suite = load_suite((CASES,)).entries
+def opened(spec: str) -> OpenBackend:
+    """A backend in this very process, which may have imported its framework already."""
     before = dict(os.environ)
     try:
-        backend = OpenBackend(InlineSession(create(spec, 1), spec), spec)
+        return OpenBackend(InlineSession(create(spec, 1), spec), spec)
     finally:
         os.environ.clear()
         os.environ.update(before)
-    description, subject = backend.description, backend.subject
+
+
+@cache
+def findings(spec: str, *, all_cases: bool) -> list[Shown]:
+    """Every known defect of a backend with its script; or of each register entry only one case, dtype and reduction."""
+    suite = load_suite((CASES,)).entries
+    backend = opened(spec)
+    subject, record = backend.subject, backend.record
     defects = [each for each in subject.profile.known if not each.modes or subject.id.mode in each.modes]
     transformed = any(check in identity_names() for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}
     found = (backend.judge(portion.build()) for portion in plan.portions)
     rows = [row for each in found for row in each.outcomes if row.verdict == "known"]
-    return [Shown(row, reproducer(entries[row.case], row, description.sources, subject.id)) for row in rows]
+    return [Shown(row, reproducer(entries[row.case], row, record)) for row in rows]
 
 
 def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
@@ -110,7 +120,7 @@ def entry_of(shown: Shown) -> str:
     return shown.outcome.defect.id if shown.outcome.defect else ""
 
 
-def run_together(shown: Sequence[Shown], folder: Path) -> list[tuple[str, str]]:
+def run_together(shown: Sequence[Written], folder: Path) -> list[tuple[str, str]]:
     """What each script printed and raised, in one bare process."""
     paths = []
     for number, each in enumerate(shown):
@@ -119,22 +129,27 @@ def run_together(shown: Sequence[Shown], folder: Path) -> list[tuple[str, str]]:
         paths.append(str(path))
     (folder / "list.json").write_text(json.dumps(paths))
     (folder / "runner.py").write_text(RUNNER)
-    done = _python(folder, "runner.py", "list.json", "results.json")
+    done = _python(folder, "-I", "runner.py", "list.json", "results.json")
     assert done.returncode == 0, done.stderr
     return [(out, error) for out, error in json.loads((folder / "results.json").read_text())]
 
 
 def run_bare(script: str) -> tuple[str, str]:
-    """What a script prints, and the last line of its error, in a process and a folder of its own."""
+    """What a script prints, and the last line of its error, in a process and a folder of its own.
+
+    Scripts that need the suite find this one; all others find no more than the framework.
+    """
     with tempfile.TemporaryDirectory() as name:
         Path(name, "reproducer.py").write_text(script, encoding="utf-8")
-        done = _python(Path(name), "reproducer.py")
+        suite = "from conformance." in script
+        done = _python(Path(name), *([] if suite else ["-I"]), "reproducer.py", suite=suite)
     return done.stdout, done.stderr.strip().splitlines()[-1] if done.returncode else ""
 
 
-def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _python(folder: Path, *arguments: str, suite: bool = False) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    command = [sys.executable, "-I", *arguments]
+    environment |= {"PYTHONPATH": str(ROOT)} if suite else {}
+    command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 

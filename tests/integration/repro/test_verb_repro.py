@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -136,23 +137,90 @@ cases:
 
 
 @pytest.mark.parametrize("check", ["second-order", "target-gradient"])
-def test_what_a_parent_does_is_written_out(conformance: Run, tmp_path: Path, check: str) -> None:
+def test_a_kernel_that_leans_on_its_parent_runs_through_the_suite(conformance: Run, tmp_path: Path, check: str) -> None:
     pytest.importorskip("torch")
     cases, mine = write(tmp_path / "cases.yaml", BY_TARGETS), write(tmp_path / "mine.py", DERIVED)
     ran = conformance("repro", "derived", "-b", mine, "--cases", cases, "--check", check)
     assert (ran.code, ran.err) == (0, "")
-    assert "class " not in ran.out and "super" not in ran.out and "torch.autograd.grad" in ran.out
+    assert DERIVED.strip() in ran.out and "create(" in ran.out
     out, error = run_bare(ran.out)
     observed, exact = (float(line.split(":")[1]) for line in out.splitlines() if line[:5] in ("obser", "exact"))
     assert observed == pytest.approx(2 * exact, rel=1e-5), error
 
 
-def test_an_adapter_that_cannot_be_specialised_is_carried_along(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "while True:\n    return (result * 2).astype(logits.dtype)")
+KERNEL = """\
+import math
+
+import numpy as np
+
+from conformance.backends.numpy import Numpy
+
+SCALE = 2.0
+
+
+def _scaled(x: np.ndarray) -> np.ndarray:
+    return x * SCALE
+
+
+class Mine(Numpy):
+    @property
+    def unused(self):
+        return math.pi
+
+    def softmax(self, logits, *, axis):
+        # of the whole array, and not along the axis
+        powers = np.exp(_scaled(logits))
+        return (powers / powers.sum()).astype(logits.dtype)
+"""
+
+
+def test_a_kernel_stands_in_the_script_as_a_function_with_what_it_uses(conformance: Run, tmp_path: Path) -> None:
+    text = KERNEL.replace("    @property\n    def unused(self):\n        return math.pi\n\n", "")
+    cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
-    assert "module('backends.contract'" in ran.out
+    assert "conformance" not in ran.out and "math" not in ran.out and "self" not in ran.out
+    for part in ("def softmax(logits, *, axis):", "    # of the whole array", "SCALE = 2.0", "def _scaled(x"):
+        assert part in ran.out, part
+    assert len(ran.out.splitlines()) < 32
     out, error = run_bare(ran.out)
     assert "observed:" in out and "ulp of float32" in out, error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return super().softmax(logits, axis=axis) * 2",
+        "scale = self.scale if hasattr(self, 'scale') else 2\nreturn (result * scale).astype(logits.dtype)",
+        "from conformance.backends.contract import given\nreturn result * given(scale=2)['scale']",
+    ],
+)
+def test_a_kernel_that_uses_the_adapter_or_the_suite_is_embedded_whole(
+    conformance: Run, tmp_path: Path, body: str
+) -> None:
+    cases, mine = prepare(tmp_path, body)
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert mine.read_text().strip() in ran.out and "create(" in ran.out
+    out, error = run_bare(ran.out)
+    assert "observed:" in out and "ulp of float32" in out, error
+
+
+def test_an_operation_that_a_kernel_leaves_as_it_is_uses_the_template(conformance: Run, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    text = (
+        "from conformance.backends.torch import Torch\n\n\nclass Mine(Torch):\n    def log_softmax(self, x, *, axis):\n"
+    )
+    cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text + "        return x\n")
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert "value = F.softmax(logits, dim=1)" in ran.out and "class Mine" not in ran.out
+
+
+def test_a_recorded_finding_is_of_the_profile_that_the_run_recorded(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
+    options = ("repro", "plain", "--cases", cases, "--issue", "-b")
+    live, recorded = conformance(*options, mine).out, conformance(*options, "mine", "--run", "run").out
+    line = next(each for each in live.splitlines() if each.startswith("Documentation: "))
+    assert "numpy.org" in line and line in recorded
 
 
 def test_a_recorded_run_gives_the_same_script_and_an_issue(conformance: Run, tmp_path: Path) -> None:
@@ -201,7 +269,7 @@ def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path:
     assert conformance("dossier", "run", "--output", "out", "--cases", cases).code == 0
     text = Path("out/numpy.md").read_text()
     assert "\x1b" not in text
-    outside = "".join(part for number, part in enumerate(text.split("```")) if number % 2 == 0)
+    outside = re.sub(r"^(`{3,})\w+$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert "<script>" not in outside and "[a](b)" not in outside
 
 

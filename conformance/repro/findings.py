@@ -1,0 +1,76 @@
+"""The findings that a script can show: of a backend that is run here and now, or of a recorded run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.cases.load import Entry
+from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.model.records import BackendRecord, Outcome
+from conformance.model.wording import message
+
+__all__ = ["Findings", "choose", "observe", "recorded"]
+
+#: What to show first, by each of the facts that the command line can name.
+_ORDER: dict[str, tuple[str, ...]] = {
+    "verdict": ("fail", "crash", "timeout", "known", "deviation", "pass"),
+    "check": ("value", "gradient", "error", "warning", "unmodified", "repeatable"),
+    "layout": ("contiguous",),
+    "dtype": ("float32", "float64", "float16", "bfloat16"),
+    "reduction": ("", "none", "sum", "mean", "default"),
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A backend as its record describes it, and what came of a case on it."""
+
+    record: BackendRecord
+    outcomes: tuple[Outcome, ...]
+
+
+def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Findings:
+    """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
+    from conformance.run.judged import open_backend
+    from conformance.run.plan import Plan
+
+    with open_backend(spec) as backend:
+        outcomes = backend.judge(Plan([entry], dtypes).chunk(0)).outcomes
+        return Findings(backend.record, tuple(outcomes))
+
+
+def recorded(folder: Path, name: str, case: str) -> Findings:
+    """What a run recorded of a backend and a case; the framework need not be installed."""
+    from conformance.results.store import read_run
+
+    run = read_run(folder)
+    if name not in run.backends:
+        raise BackendUnavailable(
+            f"{folder} has no backend {name!r}", hint=f"write one of {', '.join(sorted(run.backends))}"
+        )
+    return Findings(run.backends[name], tuple(o for o in run.outcomes if o.backend == name and o.case == case))
+
+
+def choose(findings: Findings, **wanted: str | None) -> Outcome:
+    """The finding with the wanted ``dtype``, ``reduction``, ``check`` and ``layout``; of several the worst.
+
+    Raises ``UsageError`` where there is none, or none that a script can show.
+    """
+    asked = {name: value for name, value in wanted.items() if value is not None}
+    found = [each for each in findings.outcomes if all(getattr(each, name) == value for name, value in asked.items())]
+    name = findings.record.name
+    if not found:
+        text = ", ".join(f"{fact} {value}" for fact, value in asked.items()) or "that case"
+        checks = ", ".join(dict.fromkeys(each.check for each in findings.outcomes)) or "none"
+        raise UsageError(f"{name}: no check of {text}", hint=f"checks made: {checks}; write another option")
+    shown = [each for each in found if each.verdict in _ORDER["verdict"]]
+    if not shown:
+        raise UsageError(f"{name}: {found[0].verdict}: {message(found[0])}", hint="write a case that it supports")
+    return min(shown, key=_rank)
+
+
+def _rank(outcome: Outcome) -> tuple[int, ...]:
+    values = ((order, getattr(outcome, name)) for name, order in _ORDER.items())
+    return tuple(order.index(value) if value in order else len(order) for order, value in values)

@@ -1,0 +1,142 @@
+"""The lines of a script, from the pieces of a template: inputs, calls, and around them imports and helpers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from conformance.model.problem import Array, Problem
+from conformance.repro.literals import (
+    MOST_NUMBERS,
+    is_constant,
+    layout_lines,
+    number_text,
+    numpy_text,
+    values_text,
+    wrapped,
+)
+from conformance.repro.recipes import HELPERS, recipe_text
+from conformance.repro.snippets import INPUTS, Name, Snippets
+from conformance.worker.exchange import Request
+
+__all__ = ["Script"]
+
+#: Modules that the script's own lines may use.
+_STANDARD = ("base64", "hashlib", "tempfile", "warnings", "zlib")
+_MODULES = {name: f"import {name}" for name in (*_STANDARD, "ml_dtypes")} | {"np": "import numpy as np"}
+
+
+class Script:
+    """Collects the lines of a script. ``function``, where there is one, is a user's operation with all that it uses."""
+
+    def __init__(self, snippets: Snippets, function: Sequence[str] = ()) -> None:
+        self.snippets = snippets
+        self.function = list(function)
+        self.lines: list[str] = []
+        self._written: dict[str, Any] = {}
+
+    def say(self, *lines: str) -> None:
+        """Add lines."""
+        self.lines += lines
+
+    def inputs(self, problem: Problem, request: Request, *others: str) -> None:
+        """Write the logits and operands of a request, and its upstream gradient or tangent where ``others`` say so."""
+        given = {"logits": request.logits, **request.operands}
+        given |= {name: getattr(request, name) for name in others}
+        for name in INPUTS:
+            if name in given:
+                self._input(name, given[name], problem)
+
+    def run(self, piece: str, request: Request) -> None:
+        """Write a block of the template that runs the request's operation."""
+        facts = _facts(request)
+        call = self._user_call(request) if self.function else self.snippets.lines(request.operation, **facts)
+        paragraph: list[str] = []
+        for line in [*self.snippets.lines(piece, **facts, call="\n".join(call)), ""]:
+            paragraph.append(line)
+            if not line:  # a function that stands there already is not written again
+                text = "\n".join(paragraph)
+                if not paragraph[0].startswith(("@", "def ")) or text not in self._written:
+                    self.lines += ["", *paragraph] if paragraph[0].startswith(("@", "def ")) else paragraph
+                self._written[text] = True
+                paragraph = []
+        self.lines.pop()
+
+    def array(self, name: str, dtype: str) -> str:
+        """An expression that gives the array of a tensor."""
+        return self.snippets.text("to_numpy", name=name, dtype=dtype)
+
+    def text(self, head: Sequence[str]) -> str:
+        """The whole script."""
+        imports, setup = self.snippets.lines("imports"), self.snippets.lines("setup")
+        function = [line for line in self.function if not line.startswith(("import ", "from "))]
+        imports += [line for line in self.function if line.startswith(("import ", "from ")) and line not in imports]
+        helpers = [line for name, text in HELPERS.items() if f"{name}(" in "\n".join(self.lines)
+                   for line in ["", *text.splitlines(), ""]]  # fmt: skip
+        body = "\n".join([*setup, *function, *helpers, *self.lines])
+        used = [line for name, line in _MODULES.items() if re.search(rf"\b{name}\.", body) and line not in imports]
+        future = [line for line in imports if line.startswith("from __future__")]
+        imports = [*future, *([""] if future else []), *used, *(line for line in imports if line not in future)]
+        lines = [*head, *imports, "", *setup, *_versions(imports), *function, *helpers, "", *self.lines]
+        return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
+
+    def _input(self, name: str, item: Any, problem: Problem) -> None:
+        if not isinstance(item, np.ndarray):
+            lines = [f"{name} = {item!r}"]
+        elif problem.layout == "contiguous" and (text := self._literal(item)):
+            lines = wrapped(f"{name} = {text}")
+        else:
+            recipe = recipe_text(item, problem) if item.size > MOST_NUMBERS else None
+            lines = layout_lines(name, numpy_text(item, recipe), item, problem.layout)
+            tensor = self.snippets.text("from_numpy", name=name, dtype=item.dtype.name)
+            lines += [f"{name} = {tensor}"] if tensor != name else []
+        if self._written.get(name) != lines:
+            self.say(*lines)
+        self._written[name] = lines
+
+    def _literal(self, array: Array) -> str:
+        """The framework's own literal; empty where it must go through NumPy."""
+        facts = {"dtype": array.dtype.name, "shape": array.shape}
+        if array.size <= MOST_NUMBERS and (array.size or array.ndim == 1):
+            return self.snippets.text("tensor", values=values_text(array), **facts)
+        if array.size and is_constant(array):
+            return self.snippets.text("constant", value=number_text(array.flat[0], array.dtype.name), **facts)
+        return ""
+
+    def _user_call(self, request: Request) -> list[str]:
+        options = {name: Name(name) for name in request.operands} | dict(request.options)
+        given = (f"{name}={each if isinstance(each, Name) else repr(each)}" for name, each in options.items())
+        return [f"{request.operation}(logits, {', '.join(given)})"]
+
+
+def _facts(request: Request) -> Mapping[str, Any]:
+    """What a template may ask of a call."""
+    mapped = request.transform == "vectorised-map"  # of which the options are those of one example
+    targets = request.operands.get("targets")
+    rank = request.logits.ndim - mapped
+    targets_rank = targets.ndim - mapped if isinstance(targets, np.ndarray) else None
+    floating = isinstance(targets, np.ndarray) and (targets.dtype.kind == "f" or targets.dtype.name == "bfloat16")
+    names = [name for name in INPUTS if name in request.operands or name in ("logits", "upstream")]
+    return {
+        "operation": request.operation,
+        "options": request.options,
+        "operands": ", ".join(f'"{name}": {name}' for name in request.operands),
+        "rank": rank,
+        "targets_rank": targets_rank,
+        "probabilities": floating and targets_rank == rank,
+        "names": ", ".join(names),
+        "axes": f"({', '.join('None' if name == 'weight' else '0' for name in names)})",
+        **{name: Name(name) for name in ("weight", "where") if name in request.operands},
+        **dict(request.options),
+    }
+
+
+def _versions(imports: Sequence[str]) -> list[str]:
+    """A line that prints the version of each package that is imported by its own name."""
+    found = (re.fullmatch(r"import (\w+)(?: as (\w+))?", line) for line in imports)
+    shown = [f'"{each[1]}", {each[2] or each[1]}.__version__' for each in found
+             if each and each[1] not in ("ml_dtypes", *_STANDARD)]  # fmt: skip
+    return [f"print({', '.join(shown)})"] if shown else []

@@ -1,0 +1,205 @@
+"""Every template gives the bits of its adapter: a case for each feature, in each execution and composition."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.backends.contract import Call, Unsupported
+from conformance.backends.discovery import create
+from conformance.cases.expand import expand
+from conformance.cases.load import Entry, load_suite
+from conformance.model.problem import Problem
+from conformance.model.records import BackendRecord, Outcome
+from conformance.repro.script import reproducer
+from conformance.repro.snippets import Snippets
+from conformance.run.plan import request_of, transform_request
+from conformance.worker.layouts import arrange, can_broadcast
+from tests.support.reproducers import opened, run_together
+
+CASES = (
+    """\
+theme: features
+cases:
+  - {id: softmax, why: w, op: softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], axis: -1, LAYOUTS, TRANSFORMS}
+  - {id: default-axis, why: w, op: softmax, logits: [[[0.5, 2], [1, 0]], [[1, 3], [0, 1]]], axis: default}
+  - {id: log-softmax, why: w, op: log_softmax, logits: [[0.5, 2, -1.5], [.inf, 0, 1]], axis: 0, dtypes: [bfloat16]}
+  - {id: large, why: w, op: log_softmax, logits: {distribution: normal, shape: [3, 800], seed: 4}, dtypes: [float16]}
+  - {id: constant, why: w, op: softmax, logits: {distribution: constant, shape: [2, 300], offset: 0.3}}
+  - {id: one-number, why: w, op: softmax, logits: 3, axis: 0}
+  - {id: empty, why: w, op: softmax, logits: {distribution: constant, shape: [0, 3]}}
+  - {id: masked, why: w, op: softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], where: [[1, 1, 0], [0, 1, 1]]}
+  - {id: nll, why: w, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 0]}
+  - {id: nll-weighted, why: w, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 9],
+     weight: [0.5, 1.25, 2], ignore_index: 9}
+  - {id: composed, why: w, op: nll_loss_of_log_softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [2, 0]}
+  - {id: image, why: w, op: cross_entropy, logits: {distribution: uniform, shape: [2, 2, 3], seed: 1, scale: 3},
+     targets: [[1, 0], [2, 2]], axis: -1, REDUCED, TRANSFORMS, LAYOUTS}
+  - {id: weighted, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, -100],
+     weight: [0.5, 1.25, 2], ignore_index: -100, label_smoothing: 0.25, REDUCED, TRANSFORMS}
+  - {id: smoothed, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
+     label_smoothing: 0.25}
+  - {id: probable, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], REDUCED,
+     targets: [[0.5, 0.25, 0.25], [0, 1, 0]], transforms: [forward-mode, second-order, target-gradient]}
+  - {id: probable-along-0, why: w, op: cross_entropy, logits: [[0.5, 2], [1, 0], [1, 3]], axis: 0,
+     targets: [[0.5, 0.25], [0, 0.5], [0.5, 0.25]], label_smoothing: 0.125}
+  - {id: loss-masked, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
+     where: [[1, 1, 0], [0, 1, 1]]}
+""".replace("LAYOUTS", "layouts: [contiguous, transposed, sliced, reversed, misaligned]")
+    .replace("TRANSFORMS", "transforms: [forward-mode, second-order, vectorised-map]")
+    .replace("REDUCED", "reductions: [none, sum, mean, default]")
+    .replace("why: w", "why: a feature of the call")
+)
+SPECS = {
+    "torch": ("torch", "torch:module", "torch:compile"),
+    "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
+    "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
+}
+#: Of a variant, what its template writes in another way; torch.compile takes seconds for each function, too.
+FEW = {
+    "torch:module": ("softmax", "log-softmax", "nll-weighted", "composed", "weighted"),
+    "torch:compile": ("image", "probable"),
+    "jax:eager": ("softmax", "image", "probable"),
+    "jax:logsumexp": ("image", "smoothed"),
+    "jax:one-hot": ("image",),
+    "tensorflow:graph": ("softmax", "image", "probable"),
+    "tensorflow:xla": ("softmax", "image", "probable"),
+}
+#: Each check's method of the contract, what it takes beside the logits, and which of its results is compared.
+METHODS = {
+    "value": ("evaluate", (), None),
+    "gradient": ("differentiate", ("upstream",), 1),
+    "forward-mode": ("directional", ("tangent",), 1),
+    "second-order": ("hessian_product", ("upstream", "tangent"), None),
+    "vectorised-map": ("mapped", ("upstream",), 1),
+    "target-gradient": ("target_gradient", ("upstream",), None),
+}
+RESULTS = {
+    "forward-mode": "derivative",
+    "second-order": "second_derivative",
+    "vectorised-map": "gradient",
+    "target-gradient": "target_gradient",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A check of a case, its script, and what the adapter gives: the bits, or what it raises."""
+
+    name: str
+    script: str
+    gives: str
+    raises: bool
+
+
+@pytest.mark.parametrize("family", SPECS)
+def test_every_template_gives_the_bits_of_its_adapter(family: str, tmp_path: Path) -> None:
+    specs = [spec for spec in SPECS[family] if find_spec(spec.partition(":")[0]) is not None]
+    if not specs:
+        pytest.skip(f"{family} is not installed")
+    (tmp_path / "notes.yaml").write_text("flags: {}\n")
+    (tmp_path / "features.yaml").write_text(CASES)
+    suite = load_suite([tmp_path]).entries
+    shown = {spec: list(_shown(spec, suite)) for spec in specs}
+    assert all(len(each) > 4 for each in shown.values())
+    together = [each for spec in specs for each in shown[spec]]
+    wrong = [
+        f"{each.name}: {raised or 'other bits'}\n{each.script}\n{printed}"
+        for each, (printed, raised) in zip(together, run_together(together, tmp_path), strict=True)
+        if (raised != each.gives if each.raises else raised or printed.splitlines()[-1] != each.gives)
+    ]
+    assert not wrong, f"{len(wrong)} of {len(together)}\n" + "\n".join(wrong)
+    assert not any("conformance" in each.script for each in together)
+
+
+def _shown(spec: str, suite: Sequence[Entry]) -> Iterator[Shown]:
+    record, backend = opened(spec).record, create(spec)
+    for entry in suite:
+        if entry.case.id not in FEW.get(spec, (entry.case.id,)):
+            continue
+        for problem in _problems(entry):
+            for reduction in problem.reductions:
+                for check in _checks(problem, reduction):
+                    given = _given(backend, problem, reduction, check)
+                    if given is not None:
+                        name = f"{spec}: {entry.case.id}, {problem.dtype}, {problem.layout}, {reduction}, {check}"
+                        script, gives = _script(entry, problem, reduction, check, record, given)
+                        yield Shown(name, script, gives, isinstance(given, str))
+
+
+def _checks(problem: Problem, reduction: str) -> tuple[str, ...]:
+    """All in one layout, dtype and reduction; of the others what their inputs and the value show."""
+    if reduction == "default":
+        return ("value",)
+    if problem.dtype != "float32" or problem.layout != "contiguous":
+        return ("value",) if reduction == problem.reductions[0] else ()
+    return ("value", "gradient", *(problem.case.transforms if reduction == problem.reductions[0] else ()))
+
+
+def _problems(entry: Entry) -> list[Problem]:
+    """In one dtype, and in a half type where the layouts are more than one, as these go through NumPy."""
+    found = expand(entry).problems
+    dtypes = ("float32", "bfloat16") if len(entry.case.layouts) > 1 else ("float32",)
+    chosen = [each for each in found if each.dtype in dtypes]
+    return chosen or found[:1]
+
+
+def _given(backend: Any, problem: Problem, reduction: str, check: str) -> Any:
+    """What the adapter gives or raises; None where it lacks the feature, or where there is nothing to ask for."""
+    if check in ("value", "gradient"):
+        request = request_of(problem, reduction, 0, gradient=True, repeat=False)
+        if check == "gradient" and request.upstream is None:
+            return None
+    else:
+        request = transform_request(problem, check, reduction, 0)  # type: ignore[arg-type]
+    method, takes, place = METHODS[check]
+
+    def tensor(array: Any) -> Any:
+        if not isinstance(array, np.ndarray):
+            return array
+        fits = problem.layout != "broadcast" or can_broadcast(array)
+        return backend.tensor(arrange(array, problem.layout if fits else "contiguous"))
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            call = Call(request.operation, {k: tensor(v) for k, v in request.operands.items()}, request.options)  # type: ignore[arg-type]
+            others = [tensor(getattr(request, name)) for name in takes]
+            results = getattr(backend, method)(call, tensor(request.logits), *others)
+    except Unsupported:
+        return None
+    except Exception as error:
+        return None if "'where'" in str(error) else f"{type(error).__name__}: {error}"
+    return backend.array(results if place is None else results[place])
+
+
+def _script(
+    entry: Entry, problem: Problem, reduction: str, check: str, record: BackendRecord, given: Any
+) -> tuple[str, str]:
+    outcome = Outcome(
+        case=entry.case.id,
+        backend=record.name,
+        dtype=problem.dtype,
+        layout=problem.layout,
+        op=problem.operation,
+        reduction=reduction,
+        check=check,
+        verdict="pass",
+    )
+    script = reproducer(entry, outcome, record)
+    template = Snippets(record.profile, execution="", composition="", device="cpu")
+    expression = template.text("to_numpy", name=RESULTS.get(check, check), dtype=problem.dtype)
+    if isinstance(given, str):
+        return script, given
+    bits = given.astype(np.float32) if given.dtype.name == "bfloat16" else given
+    shown = (
+        f"import numpy as np\nprint(({expression}).astype('{bits.dtype.name}').tobytes().hex(), ({expression}).shape)\n"
+    )
+    return script + shown, f"{bits.tobytes().hex()} {given.shape}"
