@@ -101,11 +101,11 @@ def _operands(case: Case) -> Iterator[Complaint]:
         yield Complaint((), "key 'targets' is missing", f"{case.op} needs them: write `targets: [...]`")
     if case.where is not None and case.op not in (*NORMALISERS, "cross_entropy"):
         yield Complaint(("where",), f"{case.op} takes no mask of classes", "remove the key, or change `op`")
-    if case.where is not None and case.label_smoothing != 0:
+    if case.where is not None and case.label_smoothing:
         yield Complaint(
             ("where",), "next to label smoothing, which gives masked classes a share", "remove one of the two"
         )
-    if case.label_smoothing != 0 and case.op != "cross_entropy":
+    if case.label_smoothing is not None and case.op != "cross_entropy":
         yield Complaint(("label_smoothing",), f"{case.op} takes no label_smoothing", "remove the key, or change `op`")
 
 
@@ -176,7 +176,7 @@ def _widest(given: Generator) -> float:
 
 def _options(case: Case) -> Iterator[Complaint]:
     error_expected = case.expect is not None and case.expect.error is not None
-    if not 0 <= case.label_smoothing <= 1 and not error_expected:
+    if not 0 <= (case.label_smoothing or 0.0) <= 1 and not error_expected:
         hint = "write a number from 0 to 1, or `expect: {error: ...}` if refusing it is the point"
         yield Complaint(("label_smoothing",), f"{case.label_smoothing} is not within [0, 1]", hint)
     if not error_expected:

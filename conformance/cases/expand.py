@@ -258,7 +258,7 @@ def _problems(
             axis=exact.axis,
             class_axis=exact.class_axis,
             ignore_index=case.ignore_index,
-            label_smoothing=case.label_smoothing,
+            label_smoothing=case.label_smoothing or 0.0,
             reductions=tuple(rounded),
             upstream=rounded,
             tangent=None if tangent is None else round_to(tangent, dtype),

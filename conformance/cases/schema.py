@@ -126,7 +126,7 @@ def _refine_case(case: dict[str, Any]) -> None:
             fields[key]["anyOf"] = [*choices, {"type": "null"}]
     # A target that is not a tensor may be anything.
     fields["targets"]["anyOf"].append({"type": "array"})
-    _number(fields["label_smoothing"])
+    fields["label_smoothing"]["anyOf"] = [{"$ref": "#/$defs/Number"}, {"type": "null"}]
     # Editors read 0.76 as a number; the loader keeps its text.
     text = {"type": ["string", "number"]}
     nested = {"type": "array", "items": {"anyOf": [text, {"type": "array"}]}}

@@ -99,7 +99,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One vector: an operation on logits, and what must come of it.
 
     ``axis`` left out is class axis 1 (0 for logits of rank 1), stated to the framework; ``default`` leaves the
-    argument out, so that the framework's default is observed. ``ignore_index`` left out leaves the argument out.
+    argument out, so that the framework's default is observed. ``ignore_index`` and ``label_smoothing`` left out leave
+    the argument out.
     ``logits_dtype`` makes integers of the logits, and ``unknown``, ``MEAN`` or ``batchmean`` among the reductions is
     no reduction: either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the
     others are impossible, as with logits of −inf.
@@ -125,7 +126,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     where: Generator | Numbers | None = None
     weight: Generator | Numbers | None = None
     ignore_index: int | None = None
-    label_smoothing: float = 0.0
+    label_smoothing: float | None = None
     reductions: tuple[ReductionName, ...] = REDUCTIONS
     dtypes: tuple[DtypeName, ...] = DTYPES
     layouts: tuple[Layout, ...] = ("contiguous",)

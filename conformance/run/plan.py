@@ -114,7 +114,8 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
             operands["weight"] = problem.weight
         options.append(("ignore_index", problem.ignore_index))
         if problem.operation == "cross_entropy":
-            options.append(("label_smoothing", problem.label_smoothing or None))
+            stated = problem.label_smoothing or problem.case.label_smoothing is not None
+            options.append(("label_smoothing", problem.label_smoothing if stated else None))
         options.append(("reduction", None if reduction == "default" else reduction))
     upstream = None
     if problem.class_axis is not None and reduction != "default" and (gradient or not problem.must_raise):

@@ -1,0 +1,37 @@
+"""What is asked of a backend: arguments as a case states them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance.cases.load import load_suite
+from conformance.run.plan import CASES, Plan
+
+CASE = """
+theme: options
+cases:
+  - {id: a-case, why: w, op: cross_entropy, logits: [[1, 2]], targets: [0], dtypes: [float32], reductions: [mean]%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("stated", "given"), [("", None), (", label_smoothing: 0.0", 0.0), (", label_smoothing: 0.25", 0.25)]
+)
+def test_a_label_smoothing_that_is_stated_reaches_the_backend(tmp_path: Path, stated: str, given: float | None) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(CASE % stated, encoding="utf-8")
+    chunk = Plan(load_suite([file]).entries, identities=False).chunk(0)
+    assert {dict(request.options)["label_smoothing"] for request in chunk.requests} == {given}
+
+
+def test_portions_hold_every_case_once_and_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[0.5, {n}]], dtypes: [float32]}}\n"
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(2 * CASES + 1)))
+    entries = load_suite([file]).entries
+    plan = Plan(entries)
+    assert [len(each.entries) for each in plan.portions] == [CASES, CASES, 1]
+    assert [entry for each in plan.portions for entry in each.entries] == list(entries)
+    assert plan.portions[2].units("mine") == {("mine", f"case-{2 * CASES}", "float32", "contiguous")}
