@@ -10,7 +10,9 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
+import tempfile
 import threading
 import traceback
 from collections import deque
@@ -39,9 +41,10 @@ class LocalExecutor:
         for task in tasks:
             todo.setdefault(task.backend.name, deque()).append(task)
         workers: list[_Worker] = []
+        folder = tempfile.mkdtemp(prefix="conformance-")  # of the workers: it goes whatever becomes of them
         try:
             for _ in range(min(self._jobs, len(tasks))):
-                workers.append(_Worker(self._terms))
+                workers.append(_Worker(self._terms, folder))
             while True:
                 for worker in workers:
                     if worker.task is None:
@@ -60,6 +63,7 @@ class LocalExecutor:
                 worker.kill()
             for worker in workers:
                 worker.join()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _given_up(failed: Unavailable, worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Task]]) -> bool:
@@ -77,14 +81,14 @@ def _given_up(failed: Unavailable, worker: _Worker, workers: Sequence[_Worker], 
 class _Worker:
     """One process, the task that it is at, and the backends that have started there, or do not start."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, folder: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.task: Task | None = None
         self.backend = ""
         self.started: set[str] = set()
         self.without: set[str] = set()
-        self._process: BaseProcess = context.Process(target=_work, args=(theirs, terms), daemon=False)
+        self._process: BaseProcess = context.Process(target=_work, args=(theirs, terms, folder), daemon=False)
         with _without_interrupts():
             self._process.start()
         theirs.close()
@@ -115,8 +119,6 @@ class _Worker:
     def kill(self) -> None:
         """Make it end: at once, and with the backend's process, which ends with it."""
         self.task = None
-        with contextlib.suppress(OSError):
-            self.connection.close()
         self._process.terminate()
 
     def join(self) -> None:
@@ -125,6 +127,7 @@ class _Worker:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self.connection.close()
 
     def _ended(self) -> HarnessError:
         self._process.join(5.0)
@@ -144,11 +147,12 @@ def _next(worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Tas
     return left[name].popleft()
 
 
-def _work(connection: Connection, terms: Terms) -> None:
+def _work(connection: Connection, terms: Terms, folder: str) -> None:
     """What a worker does, until its connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to answer
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    tempfile.tempdir = folder
     runner = TaskRunner(terms)
     try:
         while True:
@@ -160,6 +164,7 @@ def _work(connection: Connection, terms: Terms) -> None:
     except (EOFError, OSError):
         pass
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         runner.close()
 
 
@@ -179,7 +184,7 @@ def _leave_with_parent() -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
     raise SystemExit(0)
 
 

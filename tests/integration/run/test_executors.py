@@ -1,0 +1,137 @@
+"""Executors: the same outcomes whatever the number of workers and the order of answers, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conformance.cases.load import Entry, load_suite
+from conformance.model.errors import HarnessError
+from conformance.model.records import BackendRecord, Outcome
+from conformance.run.conduct import Conductor
+from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
+from conformance.run.plan import CASES, Plan
+from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
+from conformance.worker.find import find_backends
+from conformance.worker.session import Limits
+
+TERMS = Terms(limits=Limits(start=60, call=2))
+WRONG = """
+import os
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+
+class Wrong(Numpy):
+    def softmax(self, logits, *, axis):
+        if logits.size and logits.flat[0] == 7:
+            os._exit(3)
+        return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    yield
+    assert not list(folder.glob("conformance-*"))
+    children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
+    assert not [pid for pid in children if b"conformance.worker" in Path("/proc", pid, "cmdline").read_bytes()]
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Sequence[Entry]:
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
+    file = tmp_path / "cases.yaml"
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(3 * CASES)))
+    return load_suite([file]).entries
+
+
+class ShufflingExecutor:
+    """Does tasks in any order, each by a runner of its own, and answers in another one."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
+        waiting = list(tasks)
+        self._random.shuffle(waiting)
+        results = []
+        for task in waiting:
+            runner = TaskRunner(TERMS)
+            results.append(runner.run(task))
+            runner.close()
+        self._random.shuffle(results)
+        yield from results
+
+
+def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, **options: Any) -> Any:
+    outcomes: list[Outcome] = []
+    records: list[BackendRecord] = []
+    conductor = Conductor(
+        Plan(entries), find_backends(tuple(specs)), executor, outcomes.extend, records.append, **options
+    )
+    conductor.run()
+    found = sorted(msgspec.json.encode(msgspec.structs.replace(each, seconds=0.0)) for each in outcomes)
+    return found, records, conductor
+
+
+def test_outcomes_are_equal_whatever_the_workers_and_the_order(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG)
+    specs = ("numpy", str(tmp_path / "wrong.py"))
+    executors = [InlineExecutor(TERMS), LocalExecutor(2, TERMS), ShufflingExecutor(1), ShufflingExecutor(2)]
+    found = [conduct(specs, entries, each) for each in executors]
+    first, records, conductor = found[0]
+    assert all(outcomes == first for outcomes, _, _ in found)
+    assert {each.name for each in records} == {"numpy", "wrong"} and not conductor.failed
+    assert conductor.counts["wrong"]["crash"] and conductor.counts["wrong"]["fail"]
+    assert all(each.counts == conductor.counts for _, _, each in found)
+
+
+@pytest.mark.parametrize("executor", [InlineExecutor(TERMS), LocalExecutor(2, TERMS)])
+def test_a_backend_that_does_not_start_fails_once(tmp_path: Path, entries: Sequence[Entry], executor: Any) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_framework\n")
+    found, records, conductor = conduct(("numpy", str(tmp_path / "broken.py")), entries, executor)
+    assert set(conductor.failed) == {"broken"} and "no_such_framework" in conductor.failed["broken"]
+    assert [each.name for each in records if each.error] == ["broken"]
+    assert conductor.counts["numpy"].keys() == {"pass"} and all(b'"backend":"numpy"' in each for each in found)
+
+
+def test_an_iterator_that_is_closed_ends_all_work(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    (backend,) = find_backends(("numpy",))
+    results = LocalExecutor(2, TERMS).run([Task(backend, each) for each in Plan(entries).portions])
+    assert isinstance(next(results), Done)
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_a_worker_that_is_killed_is_an_error_of_the_harness(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    (backend,) = find_backends(("numpy",))
+    tasks = [Task(backend, each) for each in Plan(entries).portions]
+    results = LocalExecutor(2, TERMS).run(tasks)
+    next(results)
+    for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
+        if b"spawn_main" in Path("/proc", pid, "cmdline").read_bytes():
+            os.kill(int(pid), signal.SIGKILL)
+    with pytest.raises(HarnessError, match="has ended: SIGKILL"):
+        list(results)
+
+
+def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    plan = Plan(entries)
+    done = plan.portions[0].units("numpy") | {("numpy", entries[CASES].case.id, "float32", "contiguous")}
+    found, _, conductor = conduct(("numpy",), entries, InlineExecutor(TERMS), done=done)
+    whole, _, _ = conduct(("numpy",), entries, InlineExecutor(TERMS))
+    missing = {msgspec.json.decode(each)["case"] for each in set(whole) - set(found)}
+    assert missing == {each.case.id for each in entries[: CASES + 1]}
+    assert conductor.counts["numpy"].total() == len(found)
