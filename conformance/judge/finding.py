@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from conformance.bounds.classes import Letter
+from conformance.model.checks import Check
 from conformance.model.problem import Problem
 from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
@@ -79,7 +80,7 @@ def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:
         layout=problem.layout,
         op=problem.operation,
         reduction=finding.reduction,
-        check=finding.check,
+        check=cast(Check, finding.check),
         verdict=finding.verdict,
         class_=finding.letter,
         declared=finding.declared,

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from conformance.model.checks import Check
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import round_to, widen
 from conformance.oracle.block import from_rows, to_rows
 
-__all__ = ["Derived", "derive", "identity_names", "reshapes"]
+__all__ = ["Derived", "derive", "reshapes"]
 
 #: Larger problems are left to the plain checks: an identity costs another call.
 ELEMENTS = 1 << 14
@@ -30,16 +31,11 @@ class Derived:
     Flat results are in row order; ``reduction`` is that of both calls.
     """
 
-    name: str
+    name: Check
     problem: Problem
     reduction: str
     take: Array
     source: Array
-
-
-def identity_names() -> tuple[str, ...]:
-    """Every identity's check name."""
-    return ("composed", "shift", "class-permutation", "position-permutation", "drop-ignored", "split", "axis-move")
 
 
 def derive(problem: Problem) -> Iterator[Derived]:

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.model.case import Layout, OperationName
+from conformance.model.checks import Check
+from conformance.model.dtypes import DtypeName
 from conformance.model.verdicts import Verdict
 
 __all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "number"]
@@ -123,11 +126,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     case: str
     theme: str = ""
     backend: str
-    dtype: str
-    layout: str
-    op: str
+    dtype: DtypeName
+    layout: Layout
+    op: OperationName
     reduction: str = ""
-    check: str
+    check: Check
     policy: str = ""
     verdict: Verdict
     class_: str | None = msgspec.field(default=None, name="class")

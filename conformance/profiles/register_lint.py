@@ -15,19 +15,14 @@ from conformance.cases.checks import NORMALISERS, suggestion
 from conformance.cases.lint import Finding
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import NodePath
-from conformance.judge.identities import identity_names
-from conformance.model.case import OPERATIONS, REDUCTIONS, TRANSFORMS, Case
+from conformance.model.case import OPERATIONS, REDUCTIONS, Case
+from conformance.model.checks import CHECKS
 from conformance.profiles.profile import Defect, Profile
 
-__all__ = ["CHECKS", "complaints_of_register"]
+__all__ = ["complaints_of_register"]
 
 #: What an entry of the register may be about.
-CHECKS = (
-    *("value", "gradient", "error", "warning", "unmodified", "repeatable", "policy", "probability-sum"),
-    "gradient-sum",
-    *TRANSFORMS,
-    *identity_names(),
-)
+_CHECKS = tuple(check for check in CHECKS if check != "register")
 _ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -42,7 +37,7 @@ def complaints_of_register(
             hint = f"an id names one entry; the other is known[{seen[entry.id]}]"
             yield Finding(place_of(file, (*path, "id")), f"id '{entry.id}' is taken", hint)
         seen.setdefault(entry.id, index)
-        yield from _names(file, (*path, "checks"), entry.checks, CHECKS, "check")
+        yield from _names(file, (*path, "checks"), entry.checks, _CHECKS, "check")
         yield from _names(file, (*path, "ops"), entry.ops, OPERATIONS, "operation")
         yield from _names(file, (*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
         if variants is not None:
@@ -78,13 +73,13 @@ def _matches(file: Path, path: NodePath, entry: Defect, cases: Sequence[Case]) -
 
 def _is_spelt(entry: Defect) -> bool:
     """Whether every name exists: else what does not match is said already."""
-    return {*entry.checks} <= {*CHECKS} and {*entry.ops} <= {*OPERATIONS} and bool(entry.checks)
+    return {*entry.checks} <= {*_CHECKS} and {*entry.ops} <= {*OPERATIONS} and bool(entry.checks)
 
 
 def _can_show(entry: Defect, case: Case) -> bool:
     """Whether the case asks anything that the entry covers."""
     refused = case.expect is not None and case.expect.error is not None
-    checks = {"error", "policy"} if refused else {*CHECKS} - {"error"}
+    checks = {"error", "policy"} if refused else {*_CHECKS} - {"error"}
     reductions: Collection[Any] = ("none",) if case.op in NORMALISERS else case.reductions
     return (
         (not entry.ops or bool({case.op, "nll_loss_of_log_softmax"} & {*entry.ops}))

@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 
 from conformance.cases.expand import value_shape
-from conformance.judge.identities import derive, identity_names
+from conformance.judge.identities import derive
 from conformance.judge.prepared import OF_LOGITS
 from conformance.judge.resolve import resolve
 from conformance.judge.transforms import QUANTITIES
+from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
@@ -44,7 +45,7 @@ _RESULTS = {"tangent": "derivative", "curvature": "second_derivative", "slope_of
 def write(script: Script, problem: Problem, outcome: Outcome) -> None:
     """Write the body of a script. Raises ``UsageError`` where the check has none, ``NotInTemplate``, ``ValueError``."""
     check = outcome.check
-    form = _identity if check in identity_names() else _FORMS.get(check)
+    form = _identity if check in IDENTITIES else _FORMS.get(check)
     if form is None:
         raise UsageError(
             f"there is no script for the check {check!r}", hint=f"write one of {', '.join(sorted(_FORMS))}"

@@ -13,6 +13,9 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, Declaration, SourceRecord
+from conformance.model.case import Layout, OperationName
+from conformance.model.checks import Check
+from conformance.model.dtypes import DtypeName
 from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome
 from conformance.model.records import Footer, Header, Record
 from conformance.model.verdicts import Verdict
@@ -50,11 +53,11 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     case: str
     theme: str = ""
     backend: str
-    dtype: str
-    layout: str
-    op: str
+    dtype: DtypeName
+    layout: Layout
+    op: OperationName
     reduction: str = ""
-    check: str
+    check: Check
     verdict: Verdict | Literal["fixed"]
     class_: str | None = msgspec.field(default=None, name="class")
     ulp: Number | None = None

@@ -23,6 +23,7 @@ from conformance.judge.prepared import Prepared
 from conformance.judge.resolve import resolve
 from conformance.judge.transforms import Transformed
 from conformance.model.case import Case, TransformName
+from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
 from conformance.model.records import UnitKey
@@ -56,7 +57,7 @@ class Skip:
     """A case that is not run in a dtype, and why."""
 
     entry: Entry
-    dtype: str
+    dtype: DtypeName
     reason: str
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.case import Flag
+from conformance.model.checks import CHECKS
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS
-from conformance.reports.checks import CHECKS
 from conformance.reports.columns import Column, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from conformance.model.checks import CHECKS
 from conformance.model.dtypes import DTYPES
 from conformance.model.records import Outcome
 from conformance.model.verdicts import in_order
-from conformance.reports.checks import CHECKS
 from conformance.reports.columns import Column, slug
 from conformance.reports.matrix import SIGNS
 from conformance.reports.relations import CaseResults
@@ -50,7 +50,7 @@ def result_rows(results: CaseResults, columns: Sequence[Column], *, compact: boo
     dtypes: dict[Asked, dict[str, None]] = {}
     place = {name: at for at, name in enumerate(DTYPES)}
     wanted = frozenset(columns)
-    for column, outcome in sorted(results.outcomes, key=lambda each: place.get(each[1].dtype, 9)):  # type: ignore[call-overload]
+    for column, outcome in sorted(results.outcomes, key=lambda each: place.get(each[1].dtype, 9)):
         if column in wanted and outcome.check in _IN_TABLE:
             asked = Asked("" if compact else outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
             table.setdefault(asked, {}).setdefault(column, []).append(outcome)

@@ -54,7 +54,7 @@ def hostile() -> list[Outcome]:
     """Failing checks with a hostile text in every field that a stranger writes."""
     return [
         outcome(case=text, theme=text, backend=text, detail=text, observed=text, expected=text,
-                worst_input={"x": text}, op=text, check=text, reduction=text, dtype=text, layout=text)
+                worst_input={"x": text}, reduction=text)
         for text in HOSTILE
     ]  # fmt: skip
 

@@ -21,7 +21,7 @@ import msgspec
 
 from conformance.backends.discovery import create
 from conformance.cases.load import Entry, load_suite
-from conformance.judge.identities import identity_names
+from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
 from conformance.model.wording import statement
@@ -87,7 +87,7 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     backend = opened(spec)
     subject, record = backend.subject, backend.record
     defects = [each for each in subject.profile.known if not each.modes or subject.id.mode in each.modes]
-    transformed = any(check in identity_names() for each in defects for check in each.checks)
+    transformed = any(check in IDENTITIES for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}
     found = (backend.judge(portion.build()) for portion in plan.portions)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from conformance.judge.finding import Finding
-from conformance.judge.identities import Derived, derive, identity_names
+from conformance.judge.identities import Derived, derive
 from conformance.judge.identity import Side, judge_identity
 from conformance.judge.prepared import Prepared
+from conformance.model.checks import IDENTITIES
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 from conformance.worker.exchange import Failure, Observation
@@ -36,14 +37,14 @@ def exact(given: Problem, reduction: str) -> np.ndarray[Any, np.dtype[np.float64
 def test_the_exact_values_satisfy_every_identity(name: str) -> None:
     given = PROBLEMS[name]
     derived = list(derive(given))
-    assert derived and {each.name for each in derived} <= {*identity_names()}
+    assert derived and {each.name for each in derived} <= {*IDENTITIES}
     for each in derived:
         here, there = exact(given, each.reduction)[each.source], exact(each.problem, each.reduction)[each.take]
         assert np.allclose(here, there, rtol=1e-12, atol=0.0), each.name
 
 
 def test_every_identity_is_derived_of_some_problem() -> None:
-    assert {each.name for given in PROBLEMS.values() for each in derive(given)} == {*identity_names()}
+    assert {each.name for given in PROBLEMS.values() for each in derive(given)} == {*IDENTITIES}
 
 
 def test_a_shift_is_another_for_each_position_and_changes_no_difference() -> None:

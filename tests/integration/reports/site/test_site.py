@@ -139,13 +139,10 @@ def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
     )
     broken = BackendRecord(name="broken", error=HOSTILE)
     texts = {
-        "op": HOSTILE,
-        "dtype": HOSTILE,
-        "check": HOSTILE,
+        "reduction": HOSTILE,
         "reason": "recorded",
         "detail": HOSTILE,
         "observed": HOSTILE,
-        "layout": HOSTILE,
     }
     rows = [
         outcome(HOSTILE, HOSTILE, theme=HOSTILE, verdict="fail", **texts),

@@ -1,10 +1,37 @@
-"""What each check asks, in a line for readers of a page."""
+"""The checks: what each asks of a call, and which belong together."""
 
 from __future__ import annotations
 
-__all__ = ["CHECKS"]
+from typing import Literal
 
-CHECKS = {
+__all__ = ["CHECKS", "IDENTITIES", "Check"]
+
+Check = Literal[
+    "value",
+    "gradient",
+    "error",
+    "warning",
+    "unmodified",
+    "repeatable",
+    "shift",
+    "class-permutation",
+    "position-permutation",
+    "composed",
+    "axis-move",
+    "split",
+    "drop-ignored",
+    "gradient-sum",
+    "probability-sum",
+    "policy",
+    "forward-mode",
+    "second-order",
+    "vectorised-map",
+    "target-gradient",
+    "register",
+]
+
+#: What each asks, in a line.
+CHECKS: dict[Check, str] = {
     "value": "the result, held against the exact one",
     "gradient": "the gradient with respect to the logits, held against the exact one",
     "error": "invalid input is refused",
@@ -27,3 +54,13 @@ CHECKS = {
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "register": "an entry of the register of known defects still shows",
 }
+#: Identities that every implementation satisfies: two calls held against each other.
+IDENTITIES: tuple[Check, ...] = (
+    "composed",
+    "shift",
+    "class-permutation",
+    "position-permutation",
+    "drop-ignored",
+    "split",
+    "axis-move",
+)
