@@ -83,21 +83,21 @@ def _text(
     profiles: Mapping[str, Profile],
     machines: str,
 ) -> str:
-    groups = grouped(outcomes, entries)
+    groups = grouped(outcomes, entries, records)
     fresh = sum(not group.defect for group in groups)
     shown = ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions)
     lines = [f"# {escape(framework)}: what does not conform", ""]
     if not groups:
         return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
     seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."
-    whole = "Each script below is whole: it needs the framework alone (and NumPy)."
+    whole = "Each script below is whole: it needs what it imports."
     lines += [f"{seen} Versions: {shown}. {machines} {whole}", ""]
     found = [(group, *_shortest(group, records, entries)) for group in groups]
     lines += [
         f"{i}. {escape(_heading(group, best))} ({len(group.outcomes)})" for i, (group, best, _) in enumerate(found, 1)
     ]
     for number, (group, best, script) in enumerate(found, 1):
-        lines += ["", *_group(number, group, best, script, records, entries, profiles.get(group.backend))]
+        lines += ["", *_group(number, group, best, script, records, entries, profiles)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -108,9 +108,10 @@ def _group(
     script: str,
     records: Mapping[str, BackendRecord],
     entries: Mapping[str, Entry],
-    profile: Profile | None,
+    profiles: Mapping[str, Profile],
 ) -> list[str]:
     record = records.get(best.backend)
+    profile = profiles.get(record.profile) if record else None
     identity = record.id if record else BackendId(name=best.backend)
     subject = Subject(best.backend, identity.framework, record.versions if record else {}, profile, identity)
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
@@ -143,13 +144,13 @@ def _heading(group: Group, best: Outcome) -> str:
 
 def _machines(runs: Sequence[Run]) -> str:
     """On what the runs were made, and when, by which suite."""
-    told: dict[str, None] = {}
+    found: dict[str, None] = {}
     for run in runs:
         about = run.header.environment
         parts = [str(about[name]) for name in ("cpu", "platform", "python") if about.get(name)]
         suite = f"suite {run.header.suite}" + (f" of commit {run.header.commit[:12]}" if run.header.commit else "")
-        told[", ".join([*parts, f"run of {run.header.started[:10]}", suite])] = None
-    return f"On {'; '.join(escape(each) for each in told)}."
+        found[", ".join([*parts, f"run of {run.header.started[:10]}", suite])] = None
+    return f"On {'; '.join(escape(each) for each in found)}."
 
 
 def _versions(group: Group, subject: Subject, defect: Defect | None, records: Mapping[str, BackendRecord]) -> str:

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
 from conformance.model.case import Case, Generator
-from conformance.model.records import Outcome
+from conformance.model.records import BackendRecord, Outcome
 from conformance.reports.dossier.issue import registered
 
 __all__ = ["SHOWN", "Group", "grouped"]
 
-#: Verdicts that a dossier tells of.
+#: Verdicts that a dossier shows.
 SHOWN = frozenset({"fail", "crash", "timeout", "known"})
 
 
 @dataclass(eq=False)
 class Group:
-    """One defect: ``defect`` is the register's id, or empty; ``issue`` where it is reported."""
+    """One defect of an adapter: ``defect`` is the register's id, or empty; ``issue`` where it is reported."""
 
-    backend: str
+    adapter: str
     defect: str
     issue: str
     name: str
@@ -48,36 +48,48 @@ class Group:
         return sorted(self.outcomes, key=size)
 
 
-def grouped(outcomes: Iterable[Outcome], entries: Mapping[str, Entry]) -> list[Group]:
-    """All groups, in an order that does not depend on the outcomes': unregistered, unreported, then by issue."""
+def grouped(
+    outcomes: Iterable[Outcome], entries: Mapping[str, Entry], records: Mapping[str, BackendRecord]
+) -> list[Group]:
+    """All groups, in an order that does not depend on the outcomes': unregistered, unreported, then by issue.
+
+    An adapter's findings with other options (``torch:compile``) are those of the same code, and stand together.
+    """
     found: dict[tuple[str, str, str], Group] = {}
     for each in outcomes:
         if each.verdict not in SHOWN:
             continue
         entry = registered(each)
-        backend = each.backend.partition(":")[0]
+        adapter = _adapter(each.backend, records)
         if entry is not None:
-            key, group = (backend, "known", entry[0]), Group(backend, entry[0], entry[1], entry[0])
+            key, group = (adapter, "known", entry[0]), Group(adapter, entry[0], entry[1], entry[0])
         else:
             case = entries.get(each.case)
             flags = ", ".join(sorted(case.case.flags)) if case else "unknown case"
             name = f"{flags or 'no flag'}: {each.op}, {each.check}" + (f", class {each.class_}" if each.class_ else "")
             name += f", {each.verdict}" if each.verdict != "fail" else ""
-            key, group = (backend, "new", name), Group(backend, "", "not reported", name)
+            key, group = (adapter, "new", name), Group(adapter, "", "not reported", name)
         found.setdefault(key, group).outcomes.append(each)
     return sorted(found.values(), key=_order)
 
 
 def _order(group: Group) -> tuple[object, ...]:
     reported = group.issue != "not reported"
-    return (bool(group.defect), reported, group.issue, group.backend, group.name)
+    return (bool(group.defect), reported, group.issue, group.adapter, group.name)
+
+
+def _adapter(backend: str, records: Mapping[str, BackendRecord]) -> str:
+    """The class that ran, with its file: the same for all options of an adapter."""
+    sources = records[backend].sources if backend in records else {}
+    named = ((name, source.file) for name, source in sources.items() if name.startswith("class "))
+    return next((f"{file}, {name}" for name, file in named), backend)
 
 
 def by_framework(outcomes: Iterable[Outcome], frameworks: Mapping[str, str]) -> dict[str, list[Outcome]]:
     """Outcomes of each framework: variants and third parties' adapters of one framework stand together."""
     found: dict[str, list[Outcome]] = defaultdict(list)
     for each in outcomes:
-        found[frameworks.get(each.backend) or each.backend.partition(":")[0]].append(each)
+        found[frameworks.get(each.backend) or each.backend].append(each)
     return dict(sorted(found.items()))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote_plus
@@ -32,7 +31,29 @@ _SEARCHED = {
 }
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
 _FILLING = frozenset(
-    re.findall("[a-z]+", "a an and as at before beside by from has in is no not of on or that the to with")
+    [
+        "a",
+        "an",
+        "and",
+        "as",
+        "at",
+        "before",
+        "beside",
+        "by",
+        "from",
+        "has",
+        "in",
+        "is",
+        "no",
+        "not",
+        "of",
+        "on",
+        "or",
+        "that",
+        "the",
+        "to",
+        "with",
+    ]
 )
 MOST_WORDS = 3
 #: Checks whose expected number is the truth itself; those of the identities compare two results.
@@ -150,8 +171,8 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
 def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:
     """A link that searches GitHub's issues for the finding; ``topic`` is the name that a register gives it."""
     known = _FILLING | {*outcome.op.split("_")}
-    told = [each for each in topic.split("-") if each not in known][:MOST_WORDS]
-    words = [subject.framework or subject.backend, outcome.op, *(told or [outcome.dtype, _symptom(outcome)])]
+    named = [each for each in topic.split("-") if each not in known][:MOST_WORDS]
+    words = [subject.framework or subject.backend, outcome.op, *(named or [outcome.dtype, _symptom(outcome)])]
     phrase = " ".join(each for each in words if each)
     return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
 
@@ -187,7 +208,8 @@ def _symptom(outcome: Outcome) -> str:
     if outcome.check in _SEARCHED:
         return _SEARCHED[outcome.check]
     if outcome.observed is None:
-        return " ".join(re.findall(r"[A-Za-z_]+", _message(outcome))[1:6])
+        text = outcome.error.text if outcome.error else outcome.reason.replace("-", " ")
+        return " ".join(word for word in text.split() if word.isidentifier())[:60]
     return "gradient" if outcome.check.startswith("gradient") else "precision"
 
 
