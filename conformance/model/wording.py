@@ -11,23 +11,23 @@ __all__ = ["message", "shown_error", "statement"]
 
 
 def message(outcome: Outcome) -> str:
-    """What an outcome says, in one sentence; with the register's entry where it is, or looks like, a known one."""
+    """What an outcome says, in one sentence; with the register's entry where it is a known defect."""
     said = statement(outcome)
-    if outcome.resembles is not None:
-        return f"{said}; like the registered defect {outcome.resembles.id} ({outcome.resembles.issue})"
     if outcome.defect is None or outcome.verdict != "known":
         return said
     return f"{said} [known: {outcome.defect.id}, {outcome.defect.issue}]"
 
 
 def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> str:
-    """What an outcome says, without the register's entry.
+    """What an outcome says, without the register's entry that describes it; one that it resembles is named.
 
     ``numbers`` false leaves out those that have columns of their own; ``where`` false leaves out the adapter's line.
     """
     said = _said(outcome, numbers, where)
-    prefixed = outcome.quantity and said and outcome.reason in _OF_QUANTITY
-    return f"the {outcome.quantity}: {said}" if prefixed else said
+    if outcome.quantity and said and outcome.reason in _OF_QUANTITY:
+        said = f"the {outcome.quantity}: {said}"
+    like = outcome.resembles
+    return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 
 
 #: Reasons that are about one of the results of a transform.
