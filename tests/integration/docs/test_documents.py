@@ -6,19 +6,18 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.cases.load import load_suite
 from conformance.model.policies import POLICIES
+from conformance.places import ROOT
 from conformance.profiles.profile import Profile, load_profile
 from conformance.reports.escape import escape
 from conformance.reports.findings import findings_text
 from conformance.reports.reported import read_reports, reported_text
 
-ROOT = Path(__file__).parents[3]
 BACKENDS = ("jax", "numpy", "optax", "tensorflow", "torch")
 MODES = ("jax", "jax:eager", "numpy", "optax", "optax:eager", *("tensorflow", "tensorflow:graph", "tensorflow:xla"))
 

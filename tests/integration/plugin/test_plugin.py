@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from conformance.places import ROOT
 
 CASES = """\
 theme: small-theme

@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 import conformance
-
-ROOT = Path(__file__).parents[3]
+from conformance.places import ROOT
 
 
 def _hooks() -> list[dict[str, Any]]:

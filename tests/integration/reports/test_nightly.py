@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder
 from conformance.reports.nightly.steps import write_issue
 from conformance.results.store import Writer
 
-ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"^[\w-]+/[\w-]+@[0-9a-f]{40}$")
 

@@ -136,6 +136,7 @@ cases:
 """
 
 
+@pytest.mark.framework
 @pytest.mark.parametrize("check", ["second-order", "target-gradient"])
 def test_a_kernel_that_leans_on_its_parent_runs_through_the_suite(conformance: Run, tmp_path: Path, check: str) -> None:
     pytest.importorskip("torch")

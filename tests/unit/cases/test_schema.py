@@ -11,9 +11,8 @@ import pytest
 from conformance.cases.schema import SCHEMA_NAME, check_schema, schema_text, write_schema
 from conformance.cases.yaml12 import parse
 from conformance.model.errors import CaseError, HarnessError
+from conformance.places import ROOT
 from tests.support.case_files import EXAMPLE
-
-ROOT = Path(__file__).parents[3]
 
 
 def test_the_checked_in_schema_is_current() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,11 +17,11 @@ from conformance.judge.finding import Subject
 from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
 from conformance.model.wording import message
+from conformance.places import ROOT
 from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
 from conformance.run.judged import judged
 from tests.yardstick.exact import Exact
 
-ROOT = Path(__file__).resolve().parents[3]
 NUMPY = load_profile(ROOT / "backends" / "profiles" / "numpy.yaml")
 SUITE = load_suite([ROOT / "cases"]).entries
 

@@ -15,6 +15,7 @@ from conformance.cases.load import load_suite
 from conformance.model.policies import Policies
 from conformance.model.problem import Problem
 from conformance.oracle.text import Undecided, decimal_text, expected_text
+from conformance.places import CASES
 
 
 def problem_of(tmp_path: Path, keys: str, dtype: str = "float64") -> Problem:
@@ -125,7 +126,7 @@ def test_the_suites_own_values_are_mpmaths() -> None:
     suite.
     """
     checked = 0
-    for entry in load_suite([Path(__file__).resolve().parents[3] / "cases"]).entries:
+    for entry in load_suite([CASES]).entries:
         case = entry.case
         plain = case.op == "cross_entropy" and case.weight is None and case.label_smoothing == 0 and case.expected
         problem = reference_problem(entry) if plain and "sum" in (case.expected or {}) else None

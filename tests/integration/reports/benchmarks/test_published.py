@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import report
+from conformance.places import ROOT
 from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.report import pictures
 from conformance.reports.benchmarks.tables import report_markdown
 
-ROOT = Path(__file__).parents[4]
 PUBLISHED = sorted((ROOT / "reports/published").glob("*/benchmarks.json.gz"))
 
 

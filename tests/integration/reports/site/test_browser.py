@@ -16,7 +16,10 @@ from tests.support import benchmarks as synthetic
 from tests.support.site.browser import launched, missing
 from tests.support.site.made import HOSTILE, outcome, run, saying
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs a browser: {missing()}")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(bool(missing()), reason=f"needs a browser: {missing()}"),
+]
 
 CASE = "two-equal-logits-at-1e8"
 SCRIPT = "import optax\nprint(optax.__version__)\n"
