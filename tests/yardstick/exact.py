@@ -179,6 +179,7 @@ class _Answer:
     truth: Truth
     reduction: str
     quantity: Quantity
+    narrower: ExactTruth
 
     def _of(self, source: Truth | ExactTruth | Tolerance) -> Any:
         return getattr(source, self.quantity)(self.reduction)
@@ -200,9 +201,7 @@ class _Answer:
         undecided = (widen(round_to(mid - rad, dtype)) != widen(round_to(mid + rad, dtype))) & np.isfinite(mid)
         if dtype == "float64" or not undecided.any():
             return nearest
-        return np.where(
-            undecided, round_to(self._of(ExactTruth(self.truth.block, NORMATIVE, precision=200)).mid, dtype), nearest
-        )
+        return np.where(undecided, round_to(self._of(self.narrower).mid, dtype), nearest)
 
     @cached_property
     def room(self) -> Float64Array:
@@ -310,12 +309,14 @@ class _Answers:
     """What is known of one call: its truth, and each quantity that was asked for."""
 
     def __init__(self, key: _Key) -> None:
-        self._truth, self._reduction = Truth(Block((key.problem,))), key.reduction
+        block = Block((key.problem,))
+        self._truth, self._reduction = Truth(block), key.reduction
+        self._narrower = ExactTruth(block, NORMATIVE, precision=200)
         self._known: dict[Quantity, _Answer] = {}
 
     def of(self, quantity: Quantity) -> _Answer:
         if quantity not in self._known:
-            self._known[quantity] = _Answer(self._truth, self._reduction, quantity)
+            self._known[quantity] = _Answer(self._truth, self._reduction, quantity, self._narrower)
         return self._known[quantity]
 
 
