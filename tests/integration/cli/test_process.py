@@ -224,6 +224,7 @@ def numbered(count: int) -> str:
     return "theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(count))
 
 
+@pytest.mark.slow
 class TestInterrupted:
     """Ctrl-C while a backend works: what is done is kept, and ``--resume`` completes it."""
 

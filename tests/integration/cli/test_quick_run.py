@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from conformance.cases.quick import load_quick
 from conformance.places import QUICK
 from conformance.results.store import read_run
 from tests.support.cli import Run
 
 
+@pytest.mark.slow
 def test_quick_runs_the_selected_cases_in_their_dtypes(conformance: Run, tmp_path: Path) -> None:
     ran = conformance("run", "-b", "numpy", "--quick", "--output", str(tmp_path / "run"), "-q", "--format", "json")
     assert ran.code == 0, ran.err

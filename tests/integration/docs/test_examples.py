@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,10 +31,17 @@ def _examples(document: Path) -> tuple[dict[str, str], list[str]]:
     return files, commands
 
 
-WITH_EXAMPLES = [document for document in DOCUMENTS if any(_examples(document))]
+def _parameter(document: Path) -> Any:
+    """A document, marked where its commands name a framework."""
+    needed = any(re.search(r"-b (torch|jax|optax|tensorflow)\b", command) for command in _examples(document)[1])
+    return pytest.param(document, marks=[pytest.mark.framework] if needed else [], id=document.name)
 
 
-@pytest.mark.parametrize("document", WITH_EXAMPLES, ids=lambda path: path.name)
+WITH_EXAMPLES = [_parameter(document) for document in DOCUMENTS if any(_examples(document))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", WITH_EXAMPLES)
 def test_examples_run_as_shown(document: Path, tmp_path: Path) -> None:
     files, commands = _examples(document)
     for name, body in files.items():

@@ -49,6 +49,7 @@ def run_of(folder: Path, verdict: str) -> None:
         writer.finish(Footer(counts={verdict: 1}, seconds=1.0, complete=True))
 
 
+@pytest.mark.slow
 def test_two_nights(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
     (tmp_path / "mine.py").write_text(WRONG, encoding="utf-8")

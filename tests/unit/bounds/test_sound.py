@@ -63,6 +63,7 @@ def test_smoothing_in_every_order(dtype: DtypeName, order: str, smoothing: float
                 within(Trial(made, letter, Form(smoothing=shape, flat=shape == "combined"), order=order))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [4096, 65000])  # 65536 is beyond float16: a sum of as many ones has no class there
 @pytest.mark.parametrize("depth", [0.0, 9.0, 11.0, 16.0, 17.2])
 @pytest.mark.parametrize("letter", ["B", "D"])
@@ -78,6 +79,7 @@ def test_large_vocabularies_near_underflow(classes: int, depth: float, letter: L
                     within(Trial(made, letter, form, adverse, flushed, "sequential", (("exp", sign), ("sum", sign))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 257, 70000])
 @pytest.mark.parametrize(("dtype", "letter"), [("float32", "A"), ("float32", "B"), ("bfloat16", "D"), ("float64", "B")])
 def test_means_of_many_rows(rows: int, dtype: DtypeName, letter: Letter) -> None:

@@ -121,6 +121,7 @@ class TestExpectedText:
         assert expected_text(problem_of(tmp_path, keys), "none") is None
 
 
+@pytest.mark.slow
 def test_the_suites_own_values_are_mpmaths() -> None:
     """A second library, the definition written out again: plain cross-entropy of literal logits over all of the
     suite.

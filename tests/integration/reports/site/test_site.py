@@ -346,6 +346,7 @@ def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypa
     assert "of the same defect, in m0" in text and "# m0" in text
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 300)) for k in range(20) for _ in range(20)]

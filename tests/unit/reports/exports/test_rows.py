@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run
 
@@ -47,6 +48,7 @@ def test_parquet_holds_exactly_what_the_run_holds(tmp_path: Path) -> None:
     assert json.loads(rows[0]["observed"]) == [1.0, "inf"] and float(rows[0]["expected"]) == 0.1
 
 
+@pytest.mark.slow
 def test_parquet_is_written_in_groups_of_rows(tmp_path: Path) -> None:
     count = 41_000
     write_run(tmp_path / "run", (outcome(case=f"case-{n}") for n in range(count)))
