@@ -1,9 +1,10 @@
 """What the suite asks of a backend, and nothing else.
 
-A backend is a class that derives from :class:`Backend`. Each operation is one small method holding the code that
-a user of the framework would write; the report prints that source as evidence. Methods receive and return the
-framework's own tensors. A method holds no numerics of its own: where the framework lacks a feature, it raises
-:class:`Unsupported`.
+A backend is a class that derives from :class:`Backend`, most shortly from
+:class:`conformance.backends.adapters.base.Adapter`, which has all but the operations from a runtime. Each operation is
+one small method holding the code that a user of the framework would write; the report prints that source as evidence.
+Methods receive and return the framework's own tensors. A method holds no numerics of its own: where the framework lacks
+a feature, it raises :class:`Unsupported`.
 """
 
 from __future__ import annotations
@@ -57,14 +58,22 @@ class Call:
 class Backend(ABC):
     """One framework, on one device, in one mode."""
 
+    #: Stands in classes of which a backend is made, and which are nobody's adapter.
+    is_base: ClassVar[bool] = True
     #: The module whose presence says that the framework is installed.
     framework: ClassVar[str]
     #: The file in ``profiles/`` that declares this backend's policies; a subclass inherits its parent's.
     profile: ClassVar[str]
-    #: Devices and modes that may follow the name after a colon; the first of each group is the default.
+    #: Words that may follow the name after a colon, in any order; no word stands for two options. The first device and
+    #: execution are the defaults, ``executions`` being how functions are run.
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
-    modes: ClassVar[tuple[str, ...]] = ("eager",)
-    #: Modes in which every new shape costs a compilation: there the value is taken from the differentiating call,
+    executions: ClassVar[tuple[str, ...]] = ("eager",)
+    #: Other documented functions that an operation may call, and other arithmetic than the framework's default.
+    compositions: ClassVar[tuple[str, ...]] = ()
+    precisions: ClassVar[tuple[str, ...]] = ()
+    #: The former name: what a subclass lists here are its executions, and it has no compositions and precisions.
+    modes: ClassVar[tuple[str, ...]] = ()
+    #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,
     #: so that one compiled function serves value and gradient.
     compiled_modes: ClassVar[tuple[str, ...]] = ()
     #: How a stand-alone script of this framework is written. It is read from the source, without an import: literals
@@ -73,9 +82,25 @@ class Backend(ABC):
     script: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
-        self.device = device or self.devices[0]
-        self.mode = mode or self.modes[0]
+        """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""
+        options, words = self.options(), mode.split(":")
+        self.device = device or options["device"][0]
+        self.execution = _chosen(words, options["execution"], options["execution"][0])
+        self.composition = _chosen(words, options["composition"])
+        self.precision = _chosen(words, options["precision"])
+        self.mode = mode or self.execution
         self.threads = threads
+
+    @classmethod
+    def options(cls) -> dict[str, tuple[str, ...]]:
+        """The words of each option: ``device``, ``execution``, ``composition``, ``precision``."""
+        kinds = (cls.compositions, cls.precisions) if not cls.modes else ((), ())
+        return {
+            "device": cls.devices,
+            "execution": cls.modes or cls.executions,
+            "composition": kinds[0],
+            "precision": kinds[1],
+        }
 
     @property
     def compiles(self) -> bool:
@@ -97,6 +122,11 @@ class Backend(ABC):
     def settings(self) -> dict[str, str]:
         """Numeric modes and thread counts in force: x64, TF32, flush-to-zero, threads."""
         return {}
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        """The exact types of the framework's own tensors; none where that is not known."""
+        return ()
 
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
@@ -212,7 +242,7 @@ class Backend(ABC):
             self.array(result)
 
     def bytes_accessed(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> float | None:
-        """The bytes that the compiled call reads and writes, by its compiler's own account; None where it tells none.
+        """The bytes that the compiled call reads and writes, by its compiler's own account; None if it has none.
 
         With ``upstream`` the call is that of value and gradient.
         """
@@ -229,19 +259,24 @@ class Backend(ABC):
     def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
         """The memory beside its inputs that the compiled call takes, results included, by its compiler's own account.
 
-        It stands in on a device whose allocator does not tell. With ``upstream`` the call has a gradient, too.
+        It stands in on a device whose allocator cannot be asked. With ``upstream`` the call has a gradient, too.
         """
         return None
 
     def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
-        """Calls that do no more than move memory, for the roof; what each returns is given to :meth:`synchronize`.
+        """Calls that do no more than move memory, for the peak bandwidth; their results go to :meth:`synchronize`.
 
         Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
         do so with the exponentials. The fastest of each kind counts. They are asked for where the device is not the
-        processor; there is no roof without them.
+        processor; there is no peak bandwidth without them.
         """
         return {}
 
     def device_evict(self) -> int:
         """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
         raise Unsupported("this backend has no way to empty its device's cache")
+
+
+def _chosen(words: Sequence[str], known: Sequence[str], default: str = "") -> str:
+    """The one of the words that is known."""
+    return next((word for word in words if word in known), default)

@@ -1,9 +1,10 @@
 """From the text after ``--backend`` to a backend, importing nothing that was not asked for.
 
 A spec is ``NAME`` for a backend of this package or an installed entry point of the group ``conformance.backends``,
-``path/to/file.py[:NAME]``, or ``package.module:NAME``, each followed by up to two variants, a device and a mode
-(``torch:cuda:compile``). NAME in a file or module is a class derived from ``Backend`` or an instance of one.
-:func:`find` and :func:`installed` read the spec and the profiles; only :func:`create` imports a framework.
+``path/to/file.py[:NAME]``, or ``package.module:NAME``, each followed by words for its options in any order: device,
+execution, composition, precision (``torch:cuda:compile``). NAME in a file or module is a class derived from ``Backend``
+or an instance of one. :func:`find` and :func:`installed` read the spec and the profiles; only :func:`create` imports a
+framework.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = [
     "Found",
     "FrameworkMissing",
     "UnknownBackend",
-    "UnknownVariant",
+    "UnknownOption",
     "create",
     "find",
     "installed",
@@ -58,8 +59,8 @@ class UnknownBackend(BackendLookupError):
     """No backend, file, module or attribute of that name, or more than one where one is needed."""
 
 
-class UnknownVariant(BackendLookupError):
-    """The backend has no such device or mode."""
+class UnknownOption(BackendLookupError):
+    """The backend has no such word for any of its options, or one of them has two."""
 
 
 class FrameworkMissing(BackendLookupError):
@@ -74,25 +75,47 @@ class BrokenBackend(BackendLookupError):
 class Found:
     """A backend that a spec names. Those from files and modules are checked no further than their place.
 
-    ``spec`` can be given to :func:`create`; ``name`` is what results call it. ``source`` is ``package``,
-    ``entry point``, ``file`` or ``module``; ``place`` the module or file, ``attribute`` what to take from it.
-    ``profile``, ``framework``, ``distribution``, ``devices`` and ``modes`` are known before the import only for the
-    backends of this package. ``device`` and ``mode`` are what the spec asks for (empty: the default).
+    ``spec`` can be given to :func:`create`; ``name`` is what results call it, ``base`` the same without options.
+    ``source`` is ``package``, ``entry point``, ``file`` or ``module``; ``place`` the module or file, ``attribute`` what
+    to take from it. ``profile``, ``framework``, ``distribution`` and ``options``, each option's words, are known before
+    the import only for the backends of this package. ``words`` are the options of the spec.
     """
 
     spec: str
     name: str
+    base: str
     source: str
     place: str
     attribute: str | None = None
     profile: str | None = None
     framework: str | None = None
     distribution: str | None = None
-    devices: tuple[str, ...] | None = None
-    modes: tuple[str, ...] | None = None
-    device: str = ""
-    mode: str = ""
-    variants: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, ...]] | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def devices(self) -> tuple[str, ...] | None:
+        """The devices that may be named; None where that is not known before the import."""
+        return None if self.options is None else self.options["device"]
+
+    @property
+    def modes(self) -> tuple[str, ...] | None:
+        """The words of all other options, as :attr:`devices`."""
+        if self.options is None:
+            return None
+        return tuple(word for option, words in self.options.items() if option != "device" for word in words)
+
+    @property
+    def profile_file(self) -> Path | None:
+        """The backend's own profile, if it has one: of the same name as the file or module, and beside it."""
+        if self.source in ("file", "package"):
+            file = (
+                PROFILES / f"{self.profile}.yaml" if self.source == "package" else Path(self.place).with_suffix(".yaml")
+            )
+        else:
+            module = importlib.util.find_spec(self.place)
+            file = Path(module.origin if module is not None and module.origin else "nowhere").with_suffix(".yaml")
+        return file if file.is_file() else None
 
 
 @cache
@@ -101,7 +124,7 @@ def profile(name: str) -> Mapping[str, Any]:
 
     Raises:
         UnknownBackend: there is no such profile.
-        BrokenBackend: it is no YAML mapping.
+        BrokenBackend: it is not a YAML mapping.
     """
     import yaml
 
@@ -138,20 +161,20 @@ def find(spec: str) -> Found:
 
     Raises:
         UnknownBackend: nothing has that name.
-        UnknownVariant: a backend of this package has no such device or mode.
+        UnknownOption: a backend of this package has no such option, or its spec names two words for one.
         FrameworkMissing: its framework is not installed.
     """
     path, separator, rest = spec.partition(".py")
     if separator and (not rest or rest.startswith(":")):
         return _in_file(spec, Path(path + separator), rest[1:].split(":") if rest else [])
-    name, *variants = spec.split(":")
+    name, *words = spec.split(":")
     if name in names():
-        return _in_package(spec, name, variants)
+        return _in_package(spec, name, words)
     for point in _entry_points():
         if point.name == name:
-            return Found(spec, spec, "entry point", point.module, point.attr or None, variants=tuple(variants))
-    if variants and name and importlib.util.find_spec(name.partition(".")[0]) is not None:
-        return Found(spec, spec, "module", name, variants[0], variants=tuple(variants[1:]))
+            return Found(spec, spec, name, "entry point", point.module, point.attr or None, words=tuple(words))
+    if words and name and importlib.util.find_spec(name.partition(".")[0]) is not None:
+        return Found(spec, spec, f"{name}:{words[0]}", "module", name, words[0], words=tuple(words[1:]))
     raise _unknown(spec, name)
 
 
@@ -165,16 +188,16 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
     """
     found = find(spec)
     module = _load_file(found) if found.source == "file" else _imported(spec, found.place)
-    backend, variants = _attribute(found, module)
+    backend, words = _attribute(found, module)
     if isinstance(backend, Backend):
-        if variants:
-            raise UnknownVariant(f"{spec}: {variants[0]!r} selects nothing of an instance", "name its class instead")
+        if words:
+            raise UnknownOption(f"{spec}: {words[0]!r} selects nothing of an instance", "name its class instead")
         return backend
-    device, mode = _selected(spec, variants or [v for v in (found.device, found.mode) if v], backend)
+    device, *rest = _selected(spec, words, backend)
     try:
         keeps = "cache" in inspect.signature(backend.prepare).parameters
         backend.prepare(threads=threads, **{"cache": cache} if keeps else {})
-        return backend(device=device, mode=mode, threads=threads)
+        return backend(device=device, mode=":".join(filter(None, rest)), threads=threads)
     except (Exception, SystemExit) as error:
         raise _broken(spec, "cannot be started", error) from error
 
@@ -187,29 +210,26 @@ def _entry_points() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
 
 
-def _in_package(spec: str, name: str, variants: list[str]) -> Found:
+def _in_package(spec: str, name: str, words: list[str]) -> Found:
     declared = profile(name)
     framework, distribution = declared["framework"], declared["distribution"]
     if importlib.util.find_spec(framework) is None:
         raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
-    place = f"conformance.backends.{name}"
+    place = f"conformance.backends.adapters.{name}"
     kind = _only_backend(spec, importlib.import_module(place))  # these modules import their framework when they start
     assert isinstance(kind, type)
-    device, mode = _selected(spec, variants, kind)
-    chosen = [v for v, default in ((device, kind.devices[0]), (mode, kind.modes[0])) if v and v != default]
     return Found(
         spec=spec,
-        name=":".join([name, *chosen]),
+        name=":".join([name, *filter(None, _selected(spec, words, kind))]),
+        base=name,
         source="package",
         place=place,
         attribute=kind.__name__,
         profile=kind.profile,
         framework=framework,
         distribution=distribution,
-        devices=kind.devices,
-        modes=kind.modes,
-        device=device,
-        mode=mode,
+        options=kind.options(),
+        words=tuple(words),
     )
 
 
@@ -218,7 +238,7 @@ def _in_file(spec: str, path: Path, parts: list[str]) -> Found:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file that exists"
         raise UnknownBackend(f"{spec}: there is no file {path}", hint)
-    return Found(spec, ":".join([path.stem, *parts]), "file", str(path), variants=tuple(parts))
+    return Found(spec, ":".join([path.stem, *parts]), path.stem, "file", str(path), words=tuple(parts))
 
 
 def _unknown(spec: str, name: str) -> UnknownBackend:
@@ -280,18 +300,18 @@ def _last_line_in_user_code(error: BaseException) -> str:
 
 
 def _attribute(found: Found, module: ModuleType) -> tuple[type[Backend] | Backend, list[str]]:
-    """The class or instance that ``found`` names in ``module``, and the variants left over."""
-    name, variants = found.attribute, list(found.variants)
-    if found.source == "file" and variants and hasattr(module, variants[0]):
-        name = variants.pop(0)
+    """The class or instance that ``found`` names in ``module``, and the words left over."""
+    name, words = found.attribute, list(found.words)
+    if found.source == "file" and words and hasattr(module, words[0]):
+        name = words.pop(0)
     if name is None:
-        return _only_backend(found.spec, module, variants), variants
+        return _only_backend(found.spec, module, words), words
     target: Any = module
     for part in name.split("."):
         target = getattr(target, part, None)
     if isinstance(target, Backend) or (isinstance(target, type) and issubclass(target, Backend)):
-        return _complete(found.spec, target), variants
-    what = "is no Backend" if target is not None else "does not exist"
+        return _complete(found.spec, target), words
+    what = "is not a Backend" if target is not None else "does not exist"
     raise UnknownBackend(f"{found.spec}: {name} {what} in {found.place}", f"name one of {_listed(_candidates(module))}")
 
 
@@ -330,19 +350,26 @@ def _listed(found: Mapping[str, object]) -> str:
     return ", ".join(found) or "(there is none)"
 
 
-def _selected(spec: str, variants: Sequence[str], kind: type[Backend]) -> tuple[str, str]:
-    """Device and mode that the variants name, empty where they do not."""
-    device = mode = ""
-    for variant in variants:
-        if variant in kind.devices and not device:
-            device = variant
-        elif variant in kind.modes and not mode:
-            mode = variant
-        else:
-            near = difflib.get_close_matches(variant, [*kind.devices, *kind.modes], n=1)
+def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]:
+    """Device, execution, composition and precision that the words name; empty where that is the default."""
+    options = kind.options()
+    hint = "; ".join(f"{option}s: {', '.join(known)}" for option, known in options.items() if known).capitalize()
+    chosen: dict[str, str] = {}
+    for word in words:
+        option = next((option for option, known in options.items() if word in known), None)
+        if option is None:
+            everything = [each for known in options.values() for each in known]
+            synonyms = [each for each in _SYNONYMS.get(word, ()) if each in everything]
+            near = synonyms or difflib.get_close_matches(word, everything, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
-            raise UnknownVariant(
-                f"{spec}: {variant!r} is no device or mode of {kind.__name__}, or a second one",
-                f"{guess}Devices: {', '.join(kind.devices)}; modes: {', '.join(kind.modes)}",
-            )
-    return device, mode
+            raise UnknownOption(f"{spec}: {word!r} is not an option of {kind.__name__}", guess + hint)
+        if option in chosen:
+            problem = f"{spec}: {word!r} is a second {option} beside {chosen[option]!r}"
+            raise UnknownOption(problem, f"name one. {hint}")
+        chosen[option] = word
+    defaults = {"device": options["device"][0], "execution": options["execution"][0]}
+    return [word if (word := chosen.get(option, "")) != defaults.get(option) else "" for option in options]
+
+
+#: What a device is called elsewhere.
+_SYNONYMS = {"gpu": ("cuda",), "host": ("cpu",)}

@@ -256,7 +256,7 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
     """What the specs name, or the default ones whose framework is installed and has the device."""
     if specs:
         return find_backends(specs, device)
-    available = {each.name.partition(":")[0]: each.devices or () for each in find_backends(())}
+    available = {each.base: each.devices or () for each in find_backends(())}
     chosen = [spec for spec in DEFAULT_BACKENDS if spec.partition(":")[0] in available]
     if device is not None:
         chosen = [spec for spec in chosen if device in available[spec.partition(":")[0]]]

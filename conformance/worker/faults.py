@@ -21,12 +21,13 @@ def adapter_classes(kind: type) -> list[type]:
     """The classes that make up an adapter, most derived first: its ancestors up to the contract, and not that."""
     from conformance.backends.contract import Backend
 
-    return [one for one in kind.__mro__ if one is not Backend and issubclass(one, Backend)]
+    return [one for one in kind.__mro__ if issubclass(one, Backend) and "is_base" not in vars(one)]
 
 
 def adapter_files(kind: type) -> frozenset[str]:
-    """The files that hold the code of an adapter's classes."""
-    return frozenset(_code_files(adapter_classes(kind)))
+    """The files that hold the code of an adapter's classes, the runtime's among them."""
+    runtime = getattr(kind, "runs_on", object).__mro__[:-1]
+    return frozenset(_code_files([*adapter_classes(kind), *runtime]))
 
 
 def brief(error: BaseException) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from conformance.model.errors import BackendUnavailable, UsageError
 
 __all__ = ["find_backends"]
@@ -17,17 +19,18 @@ def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str |
     """
     from conformance.backends import discovery
 
-    added = [variant for variant in (device, mode) if variant]
+    added = [word for word in (device, mode) if word]
     try:
         if not specs:
             found = discovery.installed()
             if added:
-                bases = dict.fromkeys(each.name.partition(":")[0] for each in found)
-                found = [each for base in bases if (each := _with_variant(discovery, base, added)) is not None]
+                bases = dict.fromkeys(each.base for each in found)
+                found = [each for base in bases if (each := _with_options(discovery, base, added)) is not None]
+                if not found:
+                    raise UsageError(f"no installed backend has {' and '.join(added)}", hint="name a backend with -b")
             if not found:
-                raise UsageError(
-                    "no backend's framework is installed", hint="pip install numpy, torch, jax or tensorflow"
-                )
+                packages = ", ".join(str(discovery.profile(name)["distribution"]) for name in discovery.names())
+                raise UsageError("no backend's framework is installed", hint=f"pip install one of {packages}")
             return found
         return _told_apart([discovery.find(":".join([spec, *added])) for spec in specs])
     except discovery.BackendLookupError as error:
@@ -51,8 +54,10 @@ def _place(found: Any) -> str:
     return str(Path(found.place).resolve()) if found.source == "file" else str(found.place)
 
 
-def _with_variant(discovery: Any, base: str, added: list[str]) -> Any:
+def _with_options(discovery: Any, base: str, added: list[str]) -> Any:
+    """The backend with these options; one that lacks them is left out, and that is said."""
     try:
         return discovery.find(":".join([base, *added]))
-    except discovery.UnknownVariant:
+    except discovery.UnknownOption as error:
+        click.echo(f"{base} is left out: {error.problem}", err=True)
         return None

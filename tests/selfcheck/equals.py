@@ -6,8 +6,8 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Call
-from conformance.backends.numpy import Numpy
 
 SLOWDOWN = 0.10
 

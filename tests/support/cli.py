@@ -33,7 +33,7 @@ cases:
 #: A third party's adapter: one function, the rest inherited.
 MINE = """\
 import numpy as np
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 class Mine(Numpy):
     def softmax(self, logits, *, axis):

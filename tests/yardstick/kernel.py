@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Array, Call, Reduction, Tensor
-from conformance.backends.numpy import Numpy
 from tests.yardstick.ask import Ask, Given
 from tests.yardstick.looped import looped
 

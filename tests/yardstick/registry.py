@@ -13,8 +13,8 @@ from types import ModuleType
 
 import msgspec
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.backends.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
 from conformance.judge.finding import Subject
 from conformance.places import PROFILES, ROOT

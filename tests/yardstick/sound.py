@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 from conformance.profiles.profile import Declared
 from tests.yardstick.kernel import Kernel
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.backends.numpy import Numpy
 from conformance.cases.load import load_suite
 from conformance.judge.finding import Subject
 from conformance.model.records import Outcome

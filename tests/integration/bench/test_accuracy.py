@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Call
-from conformance.backends.numpy import Numpy
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.inputs import make
 from conformance.bench.outputs import keep, sampled_positions

@@ -209,7 +209,7 @@ sys.exit(main(sys.argv[1:]))
 WAITING = """\
 import time
 from pathlib import Path
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 class Waiting(Numpy):
     def evaluate(self, call, logits):

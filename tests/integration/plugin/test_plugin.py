@@ -41,7 +41,7 @@ cases:
 MINE = """\
 import os, time
 from conformance.backends.contract import Unsupported
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 class Mine(Numpy):
     def softmax(self, logits, *, axis):

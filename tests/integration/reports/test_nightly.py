@@ -30,7 +30,7 @@ cases:
     dtypes: [float32]
 """
 WRONG = """\
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 class Mine(Numpy):
     def softmax(self, logits, *, axis):

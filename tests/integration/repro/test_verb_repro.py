@@ -47,7 +47,7 @@ cases:
 """
 ADAPTER = """\
 import numpy as np
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 calls = []
 
@@ -113,7 +113,7 @@ def test_a_wrong_adapter_is_shown_without_the_project(
 
 
 DERIVED = """\
-from conformance.backends.torch import Torch
+from conformance.backends.adapters.torch import Torch
 
 
 class Mine(Torch):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from conformance.backends.jax import Jax
-from conformance.backends.numpy import Numpy
-from conformance.backends.torch import Torch
+from conformance.backends.adapters.jax import Jax
+from conformance.backends.adapters.numpy import Numpy
+from conformance.backends.adapters.torch import Torch
 
 
 class OnTorch(Torch):

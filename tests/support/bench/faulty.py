@@ -7,8 +7,8 @@ import signal
 import time
 from typing import ClassVar
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Unsupported
-from conformance.backends.numpy import Numpy
 
 
 class Raises(Numpy):

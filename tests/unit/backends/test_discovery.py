@@ -13,24 +13,24 @@ from pathlib import Path
 import pytest
 
 from conformance.backends import discovery
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.backends.discovery import (
     BackendLookupError,
     BrokenBackend,
     FrameworkMissing,
     UnknownBackend,
-    UnknownVariant,
+    UnknownOption,
     create,
     find,
     installed,
     names,
     profile,
 )
-from conformance.backends.numpy import Numpy
 
 ONE = """
     import numpy as np
-    from conformance.backends.numpy import Numpy
+    from conformance.backends.adapters.numpy import Numpy
 
     class Mine(Numpy):
         modes = ("eager", "fast")
@@ -78,30 +78,62 @@ class TestPackage:
         assert isinstance(create("numpy"), Numpy)
 
     @pytest.mark.parametrize(
-        ("spec", "name", "device", "mode"),
+        ("spec", "name"),
         [
-            ("torch", "torch", "", ""),
-            ("torch:cpu", "torch", "cpu", ""),
-            ("torch:eager:cpu", "torch", "cpu", "eager"),
-            ("torch:compile", "torch:compile", "", "compile"),
-            ("torch:module:cuda", "torch:cuda:module", "cuda", "module"),
-            ("jax:logsumexp", "jax:logsumexp", "", "logsumexp"),
-            ("optax:eager", "optax:eager", "", "eager"),
-            ("tensorflow:gpu:xla", "tensorflow:gpu:xla", "gpu", "xla"),
+            ("torch", "torch"),
+            ("torch:cpu", "torch"),
+            ("torch:eager:cpu", "torch"),
+            ("torch:compile", "torch:compile"),
+            ("torch:module:cuda", "torch:cuda:module"),
+            ("torch:module:compile:cuda", "torch:cuda:compile:module"),
+            ("jax:eager", "jax:eager"),
+            ("jax:logsumexp", "jax:logsumexp"),
+            ("jax:one-hot:eager", "jax:eager:one-hot"),
+            ("optax:safe", "optax:safe"),
+            ("optax:eager", "optax:eager"),
+            ("tensorflow:graph", "tensorflow:graph"),
+            ("tensorflow:cuda:xla", "tensorflow:cuda:xla"),
         ],
     )
-    def test_variants(self, spec: str, name: str, device: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_options_in_any_order_give_one_name(self, spec: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
         found = find(spec)
-        assert (found.name, found.device, found.mode, found.spec) == (name, device, mode, spec)
+        assert (found.name, found.base, found.spec) == (name, name.partition(":")[0], spec)
 
-    def test_variants_reach_the_backend(self) -> None:
+    def test_options_reach_the_backend(self) -> None:
         backend = create("numpy:cpu:eager", threads=3)
-        assert (backend.device, backend.mode, backend.threads) == ("cpu", "eager", 3)
+        assert (backend.device, backend.mode, backend.execution, backend.threads) == ("cpu", "eager", "eager", 3)
 
-    @pytest.mark.parametrize("spec", ["numpy:gpu", "numpy:eager:eager", "numpy:cpu:cpu", "numpy:", "numpy:cpu:eager:x"])
-    def test_unknown_variant(self, spec: str) -> None:
-        refused(UnknownVariant, spec, "Devices: cpu; modes: eager")
+    @pytest.mark.parametrize("spec", ["numpy:cuda", "numpy:", "numpy:cpu:eager:x"])
+    def test_unknown_option(self, spec: str) -> None:
+        refused(UnknownOption, spec, "is not an option of Numpy", "Devices: cpu; executions: eager")
+
+    @pytest.mark.parametrize(
+        ("spec", "words"),
+        [
+            ("numpy:eager:eager", "a second execution beside 'eager'"),
+            ("numpy:cpu:cpu", "a second device beside 'cpu'"),
+            ("jax:logsumexp:one-hot", "a second composition beside 'logsumexp'"),
+        ],
+    )
+    def test_two_words_for_one_option(self, spec: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        with pytest.raises(UnknownOption, match=words):
+            find(spec)
+
+    @pytest.mark.parametrize("spec", ["torch:gpu", "jax:gpu", "optax:gpu", "tensorflow:gpu"])
+    def test_nvidias_device_is_cuda_in_every_framework(self, spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        with pytest.raises(UnknownOption, match="did you mean cuda"):
+            find(spec)
+
+    @pytest.mark.parametrize("name", names())
+    def test_no_word_stands_for_two_options(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+        options = find(name).options
+        assert options is not None
+        words = [word for known in options.values() for word in known]
+        assert len({*words}) == len(words)
 
     def test_unknown_name_with_a_suggestion(self) -> None:
         refused(UnknownBackend, "numpi", "did you mean numpy?", "path/to/file.py")
@@ -162,12 +194,14 @@ class TestFile:
 
     def test_variant_of_its_only_class(self, tmp_path: Path) -> None:
         assert create(write(tmp_path / "mine.py", ONE) + ":fast").mode == "fast"
-        refused(UnknownVariant, f"{tmp_path / 'mine.py'}:fats", "did you mean fast?")
+        refused(UnknownOption, f"{tmp_path / 'mine.py'}:fats", "did you mean fast?")
 
     def test_its_only_instance(self, tmp_path: Path) -> None:
-        spec = write(tmp_path / "mine.py", "from conformance.backends.numpy import Numpy\nready = Numpy(threads=5)\n")
+        spec = write(
+            tmp_path / "mine.py", "from conformance.backends.adapters.numpy import Numpy\nready = Numpy(threads=5)\n"
+        )
         assert create(spec).threads == 5
-        refused(UnknownVariant, spec + ":cpu", "name its class")
+        refused(UnknownOption, spec + ":cpu", "name its class")
 
     def test_files_next_to_it_can_be_imported_but_shadow_nothing(self, tmp_path: Path) -> None:
         write(tmp_path / "numpy.py", "raise AssertionError('shadowed')")
@@ -179,7 +213,7 @@ class TestFile:
             sys.path.remove(str(tmp_path))
 
     def test_the_suites_own_file(self) -> None:
-        path = Path(discovery.__file__).with_name("numpy.py")
+        path = Path(discovery.__file__).with_name("adapters") / "numpy.py"
         assert type(create(str(path))).__name__ == "Numpy"
 
     def test_several_classes(self, tmp_path: Path) -> None:
@@ -189,12 +223,12 @@ class TestFile:
     def test_no_class(self, tmp_path: Path) -> None:
         refused(
             UnknownBackend,
-            write(tmp_path / "mine.py", "from conformance.backends.numpy import Numpy"),
+            write(tmp_path / "mine.py", "from conformance.backends.adapters.numpy import Numpy"),
             "no class derived from",
         )
 
-    def test_an_attribute_that_is_no_backend(self, tmp_path: Path) -> None:
-        refused(UnknownBackend, write(tmp_path / "mine.py", ONE) + ":np", "np is no Backend", "Mine")
+    def test_an_attribute_that_is_not_a_backend(self, tmp_path: Path) -> None:
+        refused(UnknownBackend, write(tmp_path / "mine.py", ONE) + ":np", "np is not a Backend", "Mine")
 
     def test_a_class_with_gaps(self, tmp_path: Path) -> None:
         spec = write(
@@ -264,7 +298,7 @@ class TestEntryPoint:
 
 def test_an_adapter_whose_prepare_names_no_cache_is_started_all_the_same(tmp_path: Path) -> None:
     text = """
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 class Mine(Numpy):
     @classmethod

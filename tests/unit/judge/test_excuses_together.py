@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import load_suite
 from conformance.judge.finding import Subject
 from conformance.profiles.profile import Declared, Profile

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.backends.numpy import Numpy
 from conformance.cases.load import load_suite
 from conformance.cases.select import select
 from conformance.judge.finding import Subject

@@ -1,108 +1,89 @@
-"""NumPy: the reference implementation that a NumPy user would write.
+"""The numerics of NumPy's reference: what a NumPy user would write, the one backend whose numerics are its own.
 
-The one backend whose numerics are its own. Everything is shifted by the greatest logit; half types are computed in
-float32 and rounded once, at the end; the gradients are formulas, for NumPy has no differentiation.
+Everything is shifted by the greatest logit; half types are computed in float32 and rounded once, at the end; the
+gradients are formulas, for NumPy has no differentiation. Invalid input raises TypeError, ValueError or IndexError.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from conformance.backends.contract import Array, Backend, Call, Reduction, Tensor
+from conformance.backends.contract import Array, Call, Reduction, Tensor
 
-__all__ = ["Numpy"]
+__all__ = ["cross_entropy", "gradient", "log_softmax", "nll_loss", "softmax"]
 
 
-class Numpy(Backend):
-    """The reference: every operation and feature; invalid input raises TypeError, ValueError or IndexError."""
+def softmax(logits: Tensor, axis: int | None, where: Tensor | None) -> Tensor:
+    """p_c, in the shape and dtype of ``logits``; 0 for the classes that ``where`` leaves out."""
+    with np.errstate(all="ignore"):
+        return _restored(_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
-    framework: ClassVar[str] = "numpy"
-    profile: ClassVar[str] = "numpy"
 
-    def versions(self) -> dict[str, str]:
-        return {"numpy": np.__version__}
+def log_softmax(logits: Tensor, axis: int | None, where: Tensor | None) -> Tensor:
+    """ln p_c, in the shape and dtype of ``logits``; -inf for the classes that ``where`` leaves out."""
+    with np.errstate(all="ignore"):
+        return _restored(_log_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
-    def settings(self) -> dict[str, str]:
-        return {"threads": "1", "flush to zero": str(float(np.float32(1e-40) * np.float32(1)) == 0).lower()}
 
-    def tensor(self, array: Array | Any) -> Tensor:
-        return array
+def nll_loss(
+    log_probabilities: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    axis: int | None,
+    ignore_index: int | None,
+    reduction: Reduction | None,
+) -> Tensor:
+    """-w_y · logp_y, reduced; by default to the mean over the sum of the weights."""
+    with np.errstate(all="ignore"):
+        x = _class_axis_last(log_probabilities, axis)
+        y = _indices(log_probabilities, targets, weight, axis, ignore_index)
+        return _reduced(_weighted(y.coefficients, y.labelled(x)), y, reduction, log_probabilities.dtype)
 
-    def array(self, tensor: Tensor) -> Array:
-        return np.asarray(tensor)
 
-    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
-        with np.errstate(all="ignore"):
-            return _restored(_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
+def cross_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    weight: Tensor | None,
+    axis: int | None,
+    ignore_index: int | None,
+    label_smoothing: float | None,
+    reduction: Reduction | None,
+    where: Tensor | None,
+) -> Tensor:
+    """Σ a_c · (-ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
+    with np.errstate(all="ignore"):
+        x = _class_axis_last(_possible(logits, where), axis)
+        y = _targets(logits, targets, weight, axis, ignore_index, label_smoothing)
+        return _reduced(_weighted(y.coefficients, _log_softmax(y.masked(x))), y, reduction, logits.dtype)
 
-    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
-        with np.errstate(all="ignore"):
-            return _restored(_log_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
-        with np.errstate(all="ignore"):
-            x = _class_axis_last(log_probabilities, axis)
-            y = _indices(log_probabilities, targets, weight, axis, ignore_index)
-            return _reduced(_weighted(y.coefficients, y.labelled(x)), y, reduction, log_probabilities.dtype)
-
-    def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-        where: Tensor | None = None,
-    ) -> Tensor:
-        with np.errstate(all="ignore"):
-            x = _class_axis_last(_possible(logits, where), axis)
-            y = _targets(logits, targets, weight, axis, ignore_index, label_smoothing)
-            return _reduced(_weighted(y.coefficients, _log_softmax(y.masked(x))), y, reduction, logits.dtype)
-
-    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        value = self.evaluate(call, logits)
-        if not isinstance(upstream, np.ndarray) or upstream.shape != value.shape:
-            raise ValueError(f"the upstream gradient must be an array of the value's shape {value.shape}")
-        operands, options = dict(call.operands), dict(call.options)
-        where = operands.pop("where", None)
-        axis, reduction = options.pop("axis"), options.pop("reduction", None)
-        with np.errstate(all="ignore"):
-            x = _class_axis_last(_possible(logits, where), axis)
-            if call.operation in ("softmax", "log_softmax"):
-                passed = upstream if where is None else upstream * where  # what is constant passes nothing on
-                v = _class_axis_last(passed, axis, x.dtype)
-                p = _softmax(x)
-                if call.operation == "softmax":
-                    gradient = p * (v - (p * v).sum(-1, keepdims=True))
-                else:
-                    gradient = v - p * v.sum(-1, keepdims=True)
+def gradient(call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+    """The gradient of ``call`` with respect to ``logits`` for the upstream gradient, in their shape and dtype."""
+    operands, options = dict(call.operands), dict(call.options)
+    where = operands.pop("where", None)
+    axis, reduction = options.pop("axis"), options.pop("reduction", None)
+    with np.errstate(all="ignore"):
+        x = _class_axis_last(_possible(logits, where), axis)
+        if call.operation in ("softmax", "log_softmax"):
+            passed = upstream if where is None else upstream * where  # what is constant passes nothing on
+            v = _class_axis_last(passed, axis, x.dtype)
+            p = _softmax(x)
+            if call.operation == "softmax":
+                found = p * (v - (p * v).sum(-1, keepdims=True))
             else:
-                y = _targets(logits, **operands, axis=axis, **options)
-                s = upstream.astype(x.dtype)[..., np.newaxis]
-                if reduction in (None, "mean"):
-                    s = s / y.divisor
-                a, x = y.coefficients, y.masked(x)
-                gradient = s * (-a if call.operation == "nll_loss" else a.sum(-1, keepdims=True) * _softmax(x) - a)
-                gradient = np.where(y.valid[..., np.newaxis], gradient, 0)
-            return value, _restored(gradient, logits, axis)
-
-    def synchronize(self, *results: Tensor) -> None:
-        """NumPy computes when it is called."""
+                found = v - p * v.sum(-1, keepdims=True)
+        else:
+            y = _targets(logits, **operands, axis=axis, **options)
+            s = upstream.astype(x.dtype)[..., np.newaxis]
+            if reduction in (None, "mean"):
+                s = s / y.divisor
+            a, x = y.coefficients, y.masked(x)
+            found = s * (-a if call.operation == "nll_loss" else a.sum(-1, keepdims=True) * _softmax(x) - a)
+            found = np.where(y.valid[..., np.newaxis], found, 0)
+        return _restored(found, logits, axis)
 
 
 @dataclass(frozen=True)

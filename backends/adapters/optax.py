@@ -1,56 +1,45 @@
-"""Optax: the softmax cross-entropy losses of ``optax.losses``, run as JAX runs."""
+"""Optax: the softmax cross-entropy losses of ``optax.losses``, on JAX."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from conformance.backends.adapters.base import Adapter, Offers
 from conformance.backends.contract import Reduction, Tensor, Unsupported, given
-from conformance.backends.jax import Jax, are_probabilities
+from conformance.backends.runtimes.base import Runtime
+from conformance.backends.runtimes.jax import JaxRuntime
 
 if TYPE_CHECKING:
     import jax
+    import jax.numpy as jnp
     import optax
 
 __all__ = ["Optax"]
 
 
-class Optax(Jax):
+class Optax(Adapter):
     """``optax.softmax_cross_entropy_with_integer_labels`` and ``optax.softmax_cross_entropy``.
 
-    Mode ``safe``, jitted, holds ``optax.losses.safe_softmax_cross_entropy``, for class probabilities, and nothing else.
+    Composition ``safe`` is ``optax.losses.safe_softmax_cross_entropy``, for class probabilities, and nothing else.
     """
 
     framework: ClassVar[str] = "optax"
     profile: ClassVar[str] = "optax"
-    modes: ClassVar[tuple[str, ...]] = ("jit", "eager", "safe")
-    compiled_modes: ClassVar[tuple[str, ...]] = ("jit", "safe")
+    runs_on: ClassVar[type[Runtime]] = JaxRuntime
+    compositions: ClassVar[tuple[str, ...]] = ("safe",)
+    offers: ClassVar[Offers] = Offers(
+        operations={"cross_entropy": "native"},
+        label_smoothing="composed",
+        probability_targets="native",
+        reductions="composed",
+    )
 
-    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
-        global jax, optax
-        super().__init__(device=device, mode=mode, threads=threads)
+    @classmethod
+    def imports(cls) -> None:
+        global jax, jnp, optax
         import jax
+        import jax.numpy as jnp
         import optax
-
-    def versions(self) -> dict[str, str]:
-        return {"optax": optax.__version__} | super().versions()
-
-    def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
-        raise Unsupported("optax has no softmax; jax.nn has one")
-
-    def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
-        raise Unsupported("optax has no log_softmax; jax.nn has one")
-
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
-        raise Unsupported("optax has no nll_loss")
 
     def cross_entropy(
         self,
@@ -64,11 +53,10 @@ class Optax(Jax):
         reduction: Reduction | None,
         where: Tensor | None = None,
     ) -> Tensor:
-        for name in given(weight=weight, ignore_index=ignore_index):
-            raise Unsupported(f"optax's losses have no {name}")
+        self.refuse(weight=weight, ignore_index=ignore_index)
         options, masked = given(axis=axis), given(where=where)
-        by_index = not are_probabilities(targets, logits)
-        if self.mode == "safe":
+        by_index = not (jnp.ndim(targets) == jnp.ndim(logits) and jnp.issubdtype(targets.dtype, jnp.floating))
+        if self.composition == "safe":
             if masked:
                 raise Unsupported("safe_softmax_cross_entropy has no mask of classes")
             if by_index or label_smoothing or options.get("axis", -1) not in (-1, logits.ndim - 1):

@@ -1,0 +1,1 @@
+"""Adapters: the code that a user of each library would write, one small method an operation."""

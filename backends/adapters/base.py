@@ -1,0 +1,255 @@
+"""An adapter: a library's operations on a runtime. All else that the suite asks of a backend follows from the runtime.
+
+A library of losses is added by the operations that it has, :attr:`Adapter.offers`, and a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from conformance.backends.contract import Array, Backend, Call, Operation, Reduction, Tensor, Unsupported, given
+from conformance.backends.runtimes.base import Function, Runtime, version
+
+__all__ = ["Adapter", "Offers", "Support"]
+
+Support = Literal["native", "composed", "unsupported"]
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What a library has: by one function of its own, composed of several as its users do, or not at all."""
+
+    operations: Mapping[Operation, Support] = field(default_factory=dict)
+    weight: Support = "unsupported"
+    ignore_index: Support = "unsupported"
+    label_smoothing: Support = "unsupported"
+    probability_targets: Support = "unsupported"
+    reductions: Support = "unsupported"
+    gradient: Support = "native"
+
+
+class Adapter(Backend):
+    """The operations of one library on :attr:`runs_on`; those that a subclass does not define are not offered."""
+
+    is_base: ClassVar[bool] = True
+    #: The array library underneath.
+    runs_on: ClassVar[type[Runtime]]
+    #: What the library has; its profile documents the same.
+    offers: ClassVar[Offers] = Offers()
+    #: The library's name in a sentence: ``jax.nn``.
+    library: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "runs_on" in vars(cls):
+            for name in ("devices", "executions"):
+                if name not in vars(cls):
+                    setattr(cls, name, getattr(cls.runs_on, name))
+
+    def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
+        super().__init__(device=device, mode=mode, threads=threads)
+        # An execution that a subclass adds is its own affair: the runtime underneath then runs as it does by default.
+        known = self.execution in self.runs_on.executions
+        execution = self.execution if known else self.runs_on.executions[0]
+        self.runtime = self.runs_on(device=self.device, execution=execution, threads=threads)
+        self.imports()
+        self._functions: dict[tuple[Any, ...], Function] = {}
+
+    @classmethod
+    def imports(cls) -> None:
+        """Import what the operations name, once :meth:`prepare` has set what the library reads on import."""
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        cls.runs_on.prepare(threads=threads, cache=cache)
+
+    @property
+    def compiles(self) -> bool:
+        return self.runtime.compiles or super().compiles
+
+    def versions(self) -> dict[str, str]:
+        return {self.framework: version(self.framework)} | self.runtime.versions()
+
+    def settings(self) -> dict[str, str]:
+        return self.runtime.settings()
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        return self.runtime.tensor_types
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        return self.runtime.tensor(array)
+
+    def array(self, tensor: Tensor) -> Array:
+        return self.runtime.array(tensor)
+
+    def synchronize(self, *results: Tensor) -> None:
+        self.runtime.synchronize(*results)
+
+    # -- operations ---------------------------------------------------------------------------------------------------
+
+    def refuse(self, **arguments: Any) -> None:
+        """Raise :class:`Unsupported` for the first argument that the caller stated: the library takes none such."""
+        for name in given(**arguments):
+            raise Unsupported(f"{self.library or self.framework} has no {name}")
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        raise Unsupported(f"{self.library or self.framework} has no softmax")
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        raise Unsupported(f"{self.library or self.framework} has no log_softmax")
+
+    def nll_loss(
+        self,
+        log_probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        raise Unsupported(f"{self.library or self.framework} has no nll_loss")
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        raise Unsupported(f"{self.library or self.framework} has no cross_entropy")
+
+    # -- what follows from the runtime --------------------------------------------------------------------------------
+
+    def evaluate(self, call: Call, logits: Tensor) -> Tensor:
+        return self._apply("value", call, logits) if self.runtime.compiles else call.apply(self, logits)
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._apply("vjp", call, logits, upstream)
+        return value, gradient
+
+    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = self._apply("jvp", call, logits, tangent)
+        return value, derivative
+
+    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        return self._apply("hvp", call, logits, upstream, direction)
+
+    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self._apply("vmap", call, logits, upstream)
+        return value, gradient
+
+    def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
+        return self._apply("target_vjp", call, logits, upstream)
+
+    def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
+        value, saved = self._apply("save", call, logits)
+        return value, saved
+
+    def bytes_accessed(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> float | None:
+        return self.runtime.bytes_accessed(*self._program(call, logits, upstream))
+
+    def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
+        return self.runtime.planned_bytes(*self._program(call, logits, upstream))
+
+    def device_seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        return self.runtime.device.seconds(function, rounds)
+
+    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        return self.runtime.device.peak_bytes(function)
+
+    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        return self.runtime.device.streams(size)
+
+    def device_evict(self) -> int:
+        return self.runtime.device.evict()
+
+    def _program(self, call: Call, logits: Tensor, upstream: Tensor | None) -> tuple[Any, ...]:
+        """The function that the call runs, and its arguments."""
+        if upstream is None:
+            return self._function("value", call), logits, dict(call.operands)
+        return self._function("vjp", call), logits, dict(call.operands), upstream
+
+    def _apply(self, transform: str, call: Call, logits: Tensor, *more: Tensor) -> Any:
+        return self._function(transform, call)(logits, dict(call.operands), *more)
+
+    def _function(self, transform: str, call: Call) -> Function:
+        """The transform of ``call``, compiled once for all calls that differ in nothing but their tensors.
+
+        Only the call's operation and options enter the function; the tensors are its arguments.
+        """
+        key = (transform, call.operation, call.options)
+        if key not in self._functions:
+            of, options, runtime = call.operation, call.options, self.runtime
+            if transform in runtime.compiled_whole:
+                bare = Call(of, {}, options)
+                made = _TRANSFORMED[transform](runtime, lambda logits, operands: bare.apply(self, logits, operands))
+                self._functions[key] = runtime.compile(made, runtime.execution)
+            else:  # of what is evaluated, compiled or not
+                self._functions[key] = _TRANSFORMED[transform](
+                    runtime, lambda logits, operands: self.evaluate(Call(of, operands, options), logits)
+                )
+        return self._functions[key]
+
+
+def _value(runtime: Runtime, function: Function) -> Function:
+    return function
+
+
+def _gradient(runtime: Runtime, function: Function) -> Function:
+    return lambda logits, operands, upstream: runtime.vjp(lambda x: function(x, operands), logits, upstream)
+
+
+def _saved(runtime: Runtime, function: Function) -> Function:
+    return lambda logits, operands: runtime.save(lambda x: function(x, operands), logits)
+
+
+def _second_order(runtime: Runtime, function: Function) -> Function:
+    def product(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor, direction: Tensor) -> Tensor:
+        return runtime.hvp(lambda x: function(x, operands), logits, upstream, direction)
+
+    return product
+
+
+def _target_gradient(runtime: Runtime, function: Function) -> Function:
+    def gradient(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor) -> Tensor:
+        return runtime.vjp(lambda y: function(logits, {**operands, "targets": y}), operands["targets"], upstream)[1]
+
+    return gradient
+
+
+def _forward(runtime: Runtime, function: Function) -> Function:
+    return lambda logits, operands, tangent: runtime.jvp(lambda x: function(x, operands), logits, tangent)
+
+
+def _mapped(runtime: Runtime, function: Function) -> Function:
+    """A weight is the same for all examples."""
+
+    def mapped(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor) -> Any:
+        shared = {name: each for name, each in operands.items() if name == "weight"}
+
+        def one(logits: Tensor, own: Mapping[str, Tensor], upstream: Tensor) -> Any:
+            return runtime.pure_vjp(lambda x: function(x, {**own, **shared}), logits, upstream)
+
+        return runtime.vmap(one, logits, {name: operands[name] for name in operands if name not in shared}, upstream)
+
+    return mapped
+
+
+_TRANSFORMED: dict[str, Callable[[Runtime, Function], Function]] = {
+    "value": _value,
+    "vjp": _gradient,
+    "save": _saved,
+    "hvp": _second_order,
+    "target_vjp": _target_gradient,
+    "jvp": _forward,
+    "vmap": _mapped,
+}

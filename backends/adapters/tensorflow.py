@@ -1,0 +1,69 @@
+"""TensorFlow: ``tf.nn``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from conformance.backends.adapters.base import Adapter, Offers
+from conformance.backends.contract import Reduction, Tensor, Unsupported, given
+from conformance.backends.runtimes.base import Runtime
+from conformance.backends.runtimes.tensorflow import TensorFlowRuntime
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+__all__ = ["TensorFlow"]
+
+
+class TensorFlow(Adapter):
+    """``tf.nn``, whose documentation shows neither an nll_loss nor a composition of one."""
+
+    framework: ClassVar[str] = "tensorflow"
+    profile: ClassVar[str] = "tensorflow"
+    library: ClassVar[str] = "tf.nn"
+    runs_on: ClassVar[type[Runtime]] = TensorFlowRuntime
+    offers: ClassVar[Offers] = Offers(
+        operations={"softmax": "native", "log_softmax": "native", "cross_entropy": "native"},
+        probability_targets="native",
+        reductions="composed",
+    )
+    script: ClassVar[Mapping[str, str]] = {
+        "tensor": "tf.constant({values}, tf.{dtype})",
+        "constant": "tf.constant({value}, tf.{dtype}, {shape})",
+    }
+
+    @classmethod
+    def imports(cls) -> None:
+        global tf
+        import tensorflow as tf
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return tf.nn.softmax(logits, **given(axis=axis))
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return tf.nn.log_softmax(logits, **given(axis=axis))
+
+    def cross_entropy(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        self.refuse(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing or None)
+        if tf.is_tensor(targets) and targets.dtype.is_floating and len(targets.shape) == len(logits.shape):
+            losses = tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits, **given(axis=axis))
+        else:
+            if axis is not None and axis not in (-1, len(logits.shape) - 1):  # the sparse loss takes the last axis only
+                logits = tf.experimental.numpy.moveaxis(logits, axis, -1)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+        if reduction in (None, "none"):
+            return losses
+        if reduction not in ("mean", "sum"):
+            raise Unsupported("tf.nn's losses have no reductions to name: their users call reduce_mean or reduce_sum")
+        return tf.reduce_mean(losses) if reduction == "mean" else tf.reduce_sum(losses)

@@ -1,0 +1,80 @@
+"""The former names of modules, for the files of users: ``backends.torch``, ``conformance.backends.torch``, ...
+
+Each stands for the very module that has the code now, so that no class exists twice. A package of the user's own that
+is called ``backends`` wins over ours.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["install"]
+
+OURS = "conformance.backends"
+HERE = Path(__file__).resolve().parent
+
+
+class _Existing(Loader):
+    """Gives the module ``name``, which exists already or is imported under that name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        self._module = importlib.import_module(self._name)
+        self._spec = self._module.__spec__
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # the machinery has written that of the former name
+
+
+class _Former(MetaPathFinder):
+    """Finds former names; all else is left to Python."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        top, _, rest = fullname.removeprefix("conformance.").partition(".")
+        if top != "backends" or "." in rest:
+            return None
+        if fullname == "backends":
+            return _of_the_user() or _existing(fullname, OURS)
+        if fullname.startswith("backends.") and sys.modules.get("backends") is not sys.modules[OURS]:
+            return None  # a submodule of the user's own package
+        if rest and (HERE / "adapters" / f"{rest}.py").is_file():
+            return _existing(fullname, f"{OURS}.adapters.{rest}")
+        if fullname.startswith("backends."):
+            return _existing(fullname, f"{OURS}.{rest}") if (HERE / f"{rest}.py").is_file() else _beside(fullname)
+        return None
+
+
+def _existing(fullname: str, name: str) -> ModuleSpec:
+    return ModuleSpec(fullname, _Existing(name), is_package=name == OURS)
+
+
+def _of_the_user() -> ModuleSpec | None:
+    """A package of that name on the path that is not ours; a folder without ``__init__`` is not yet one."""
+    for entry in sys.path:
+        found = PathFinder.find_spec("backends", [entry])
+        if found is not None and found.origin and Path(found.origin).resolve().parent != HERE:
+            return found
+    return None
+
+
+def _beside(fullname: str) -> ModuleSpec | None:
+    """A module in a folder ``backends`` of the user's that is no package."""
+    return PathFinder.find_spec(fullname, [str(Path(entry, "backends")) for entry in sys.path])
+
+
+def install() -> None:
+    """From now on the former names are found. A second time it does nothing."""
+    if not any(type(each).__module__ == __name__ and type(each) is _Former for each in sys.meta_path):
+        sys.meta_path.insert(0, _Former())

@@ -1,0 +1,1 @@
+"""Runtimes: how each array library makes, reads, compiles and differentiates tensors. One for each library."""

@@ -1,0 +1,166 @@
+"""What the suite asks of an array library, and nothing of any loss.
+
+A runtime is written once for each library. Every adapter on it gets values, gradients, second derivatives, forward
+mode and vectorised maps from it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from conformance.backends.contract import Array, Tensor, Unsupported
+
+__all__ = ["TRANSFORMS", "Device", "Function", "Runtime", "version"]
+
+Function = Callable[..., Any]
+
+#: The functions that an adapter makes of an operation: its value, value and gradient, value and what the framework
+#: keeps for a later gradient, second order, the gradient by the targets, forward mode, and the vectorised map.
+TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_vjp", "jvp", "vmap"})
+
+#: More than the cache of any device so far: 256 MiB.
+BEYOND_CACHES = 1 << 28
+
+
+class Device:
+    """Where tensors lie, and what a benchmark asks of it. Of the processor, nothing: the suite measures that itself."""
+
+    def seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        """Times of ``function`` by the device's own clock, one a round; none without such a clock."""
+        return []
+
+    def peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        """The most memory that ``function`` holds on the device beyond what is there before; None if not known."""
+        return None
+
+    def streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        """Calls that do no more than move memory, for the peak bandwidth.
+
+        Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
+        do so with the exponentials. The fastest of each kind counts.
+        """
+        return {}
+
+    def evict(self) -> int:
+        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
+        raise Unsupported("this backend has no way to empty its device's cache")
+
+
+class Runtime(ABC):
+    """One array library on one device, run eagerly or compiled, in this process."""
+
+    #: The devices that may be named; the first is the default. NVIDIA's is ``cuda`` in every library.
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    #: How functions are run; the first is the default.
+    executions: ClassVar[tuple[str, ...]] = ("eager",)
+    #: Those in which every new shape costs a compilation.
+    compiled: ClassVar[frozenset[str]] = frozenset()
+    #: The transforms that are compiled together with the function. The others are applied to the compiled function.
+    compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS
+    #: What is installed, the library's own distribution first.
+    distributions: ClassVar[tuple[str, ...]] = ()
+    #: The device's own clock, allocator and memory.
+    device: Device
+
+    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+        self.execution = execution
+        self.device = Device()
+
+    @property
+    def compiles(self) -> bool:
+        """Whether a call on a new shape compiles."""
+        return self.execution in self.compiled
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        """Set what must be set before the library is imported (environment variables); runs in the worker.
+
+        ``cache`` is a folder for what the library compiles and may keep; it goes with the run, so that no result
+        comes from a compiler of yesterday. Without one nothing is kept.
+        """
+
+    def versions(self) -> dict[str, str]:
+        """Name of a package to its version, the library's own first."""
+        return {name: version(name) for name in self.distributions}
+
+    def settings(self) -> dict[str, str]:
+        """Numeric modes and thread counts in force: x64, TF32, flush-to-zero, threads."""
+        return {}
+
+    @property
+    @abstractmethod
+    def tensor_types(self) -> tuple[type, ...]:
+        """The library's own types of tensor, exactly: a result of any other type is not a tensor of it."""
+
+    @abstractmethod
+    def tensor(self, array: Array | Any) -> Tensor:
+        """The library's tensor with the array's shape, values and, where it can, strides; what is no array as it is."""
+
+    @abstractmethod
+    def array(self, tensor: Tensor) -> Array:
+        """The tensor's values as an array (bfloat16 by ml_dtypes), once they are computed."""
+
+    @abstractmethod
+    def synchronize(self, *results: Tensor) -> None:
+        """Return once ``results`` are computed."""
+
+    def compile(self, function: Function, execution: str) -> Function:
+        """``function`` as it runs in ``execution``: of the library's tensors, or dicts of them, to such tensors."""
+        return function
+
+    # -- transforms: those that a library lacks raise Unsupported -----------------------------------------------------
+
+    def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Reverse mode: ``function(x)``, and its gradient by ``x`` for the upstream gradient ``cotangent``."""
+        raise Unsupported(f"{type(self).__name__} has no differentiation")
+
+    def pure_vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        """The same in a form that :meth:`vmap` takes, where the usual one is not of that form."""
+        return self.vjp(function, x, cotangent)
+
+    def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Forward mode: ``function(x)``, and its derivative in the direction ``tangent``."""
+        raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
+
+    def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
+        """Second order: the gradient for ``cotangent``, differentiated in ``direction``; of the shape of ``x``.
+
+        As the second derivative is symmetric, the gradient of <gradient, direction> is the same: reverse mode twice.
+        """
+        return self.vjp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
+
+    def vmap(self, function: Function, *arguments: Any) -> Any:
+        """``function`` of one example, mapped over axis 0 of every tensor in ``arguments`` (tensors, or dicts)."""
+        raise Unsupported(f"{type(self).__name__} has no vectorised map")
+
+    def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
+        """``function(x)``, and whatever the library keeps for a gradient that is asked for later."""
+        raise Unsupported("this backend keeps nothing for a later gradient")
+
+    # -- what a compiler says of a function that :meth:`compile` gave --------------------------------------------------
+
+    def bytes_accessed(self, function: Function, *arguments: Any) -> float | None:
+        """The bytes that the compiled call reads and writes, by its compiler's own account; None if there is none."""
+        return None
+
+    def planned_bytes(self, function: Function, *arguments: Any) -> int | None:
+        """The memory beside its inputs that the compiled call takes, results included, by its compiler's account."""
+        return None
+
+
+@cache
+def version(package: str) -> str:
+    """The installed version of the distribution ``package``, or of the one that has the module of that name."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        providers = importlib.metadata.packages_distributions().get(package, [])
+    if providers:
+        return importlib.metadata.version(min(providers, key=len))
+    return str(getattr(sys.modules.get(package), "__version__", "unknown"))

@@ -1,0 +1,143 @@
+"""JAX, by ``jax.jit`` or eagerly, on the processor or on CUDA; 64-bit types are enabled.
+
+The library is imported when the runtime is made, not when this file is: what :meth:`JaxRuntime.prepare` sets must be
+there first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from conformance.backends.contract import Array, Tensor
+from conformance.backends.runtimes.base import BEYOND_CACHES, Device, Function, Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import jax
+    import jax.numpy as jnp
+
+__all__ = ["JaxDevice", "JaxRuntime"]
+
+
+class JaxRuntime(Runtime):
+    """JAX's own transforms, jitted as one function each."""
+
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    executions: ClassVar[tuple[str, ...]] = ("jit", "eager")
+    compiled: ClassVar[frozenset[str]] = frozenset({"jit"})
+    distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "numpy")
+    device: JaxDevice
+
+    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+        global jax, jnp
+        import jax
+        import jax.numpy as jnp
+
+        super().__init__(device=device, execution=execution, threads=threads)
+        jax.config.update("jax_enable_x64", True)
+        # To take JAX's own frames out of a traceback asks the file system about each; a run refuses thousands of calls.
+        jax.config.update("jax_traceback_filtering", "off")
+        chosen = os.environ.get("JAX_PLATFORMS") or device
+        names = chosen.replace("gpu", "cuda").split(",")  # either names NVIDIA's
+        if device not in names:  # JAX says this in an assertion without a message
+            raise RuntimeError(f"JAX_PLATFORMS={chosen} leaves out {device}")
+        self.device = JaxDevice(jax.devices(device)[0])
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        # The CPU client reads the size of its thread pool from here, and from nowhere else.
+        os.environ["NPROC"] = str(threads)
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # Calls that lower to the same program are compiled once, also in the processes that follow in the same run.
+        if cache is not None:
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
+            os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+    def settings(self) -> dict[str, str]:
+        place = self.device.place
+        return {
+            "threads": os.environ.get("NPROC", "default"),
+            "x64": str(jax.config.jax_enable_x64).lower(),
+            "matmul precision": str(jax.config.jax_default_matmul_precision or "default"),
+            "platform": place.platform,
+            "flush to zero": str(float(self.tensor(np.array(1e-40, np.float32)) * 1) == 0).lower(),
+            **({"device": place.device_kind} if place.platform != "cpu" else {}),
+        }
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        """The class of concrete arrays, which ``jax.Array`` stands for."""
+        return (type(jnp.zeros(())),)
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        """A copy in the device's own layout; targets that are no array stay what they are."""
+        return jax.device_put(array, self.device.place) if isinstance(array, np.ndarray) else array
+
+    def array(self, tensor: Tensor) -> Array:
+        return np.asarray(tensor)
+
+    def synchronize(self, *results: Tensor) -> None:
+        jax.block_until_ready(results)
+
+    def compile(self, function: Function, execution: str) -> Function:
+        compiled: Function = jax.jit(function) if execution == "jit" else function
+        return compiled
+
+    def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, pullback = jax.vjp(function, x)
+        return value, pullback(cotangent)[0]
+
+    def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = jax.jvp(function, (x,), (tangent,))
+        return value, derivative
+
+    def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
+        """Forward over reverse, as JAX's documentation advises."""
+        return self.jvp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
+
+    def vmap(self, function: Function, *arguments: Any) -> Any:
+        return jax.vmap(function)(*arguments)
+
+    def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
+        value, pullback = jax.vjp(function, x)
+        return value, pullback
+
+    def bytes_accessed(self, function: Function, *arguments: Any) -> float | None:
+        if not self.compiles:
+            return None
+        found = (_executable(function, *arguments).cost_analysis() or {}).get("bytes accessed")
+        return None if found is None else float(found)
+
+    def planned_bytes(self, function: Function, *arguments: Any) -> int | None:
+        plan = _executable(function, *arguments).memory_analysis() if self.compiles else None
+        if plan is None:
+            return None
+        return int(plan.temp_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes)
+
+
+class JaxDevice(Device):
+    """A device of JAX's own, ``place``. JAX has no clock of a device and no peak of its memory."""
+
+    def __init__(self, place: Any) -> None:
+        self.place = place
+
+    def streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        whole = jnp.full((size // 4,), 0.5, jnp.float32, device=self.place)
+        half = jnp.full((size // 8,), 0.5, jnp.float32, device=self.place)
+        loops: dict[str, tuple[Tensor, list[Any]]]
+        loops = {"read": (whole, [jnp.max, jnp.sum]), "copy": (half, [jnp.negative]), "exp": (half, [jnp.exp])}
+        return {kind: [partial(jax.jit(each), of) for each in functions] for kind, (of, functions) in loops.items()}
+
+    def evict(self) -> int:
+        jax.block_until_ready(jnp.ones((BEYOND_CACHES,), jnp.uint8, device=self.place))
+        return BEYOND_CACHES
+
+
+def _executable(function: Any, *arguments: Any) -> Any:
+    return function.lower(*arguments).compile()

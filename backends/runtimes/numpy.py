@@ -1,0 +1,35 @@
+"""NumPy: arrays on the processor; there is no differentiation and no compiler."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from conformance.backends.contract import Array, Tensor
+from conformance.backends.runtimes.base import Runtime
+
+__all__ = ["NumpyRuntime"]
+
+
+class NumpyRuntime(Runtime):
+    """Arrays are the tensors."""
+
+    distributions: ClassVar[tuple[str, ...]] = ("numpy",)
+
+    def settings(self) -> dict[str, str]:
+        return {"threads": "1", "flush to zero": str(float(np.float32(1e-40) * np.float32(1)) == 0).lower()}
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        """A reduction to one number gives a scalar."""
+        return (np.ndarray, np.generic)
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        return array
+
+    def array(self, tensor: Tensor) -> Array:
+        return np.asarray(tensor)
+
+    def synchronize(self, *results: Tensor) -> None:
+        """NumPy computes when it is called."""

@@ -1,0 +1,111 @@
+"""TensorFlow, run eagerly, as a graph, or compiled by XLA, on the processor or on CUDA.
+
+The library is imported when the runtime is made, not when this file is: what :meth:`TensorFlowRuntime.prepare` sets
+must be there first.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from conformance.backends.contract import Array, Tensor
+from conformance.backends.runtimes.base import TRANSFORMS, Function, Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import tensorflow as tf
+
+__all__ = ["TensorFlowRuntime"]
+
+
+class TensorFlowRuntime(Runtime):
+    """Gradient tapes and forward accumulators; ``graph`` wraps ``tf.function``, ``xla`` with ``jit_compile=True``.
+
+    Autograph is off: it rewrites Python's own branches and loops on tensors, and there are none in adapters.
+    """
+
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
+    compiled: ClassVar[frozenset[str]] = frozenset({"graph", "xla"})
+    compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"save"}
+    distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "numpy")
+
+    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+        global tf
+        import tensorflow as tf
+
+        super().__init__(device=device, execution=execution, threads=threads)
+        tf.get_logger().setLevel("ERROR")  # a new shape is a new graph, as it must be: no advice on that
+        self._place = "gpu" if device == "cuda" else device
+        if self._place == "gpu" and not tf.config.list_physical_devices("GPU"):
+            raise RuntimeError("this build of TensorFlow sees no CUDA device")
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+    def settings(self) -> dict[str, str]:
+        tiny = self.tensor(np.array(1e-40, np.float32))
+        return {
+            "threads": os.environ.get("TF_NUM_INTRAOP_THREADS", "default"),
+            "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()).lower(),
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "default"),
+            "flush to zero": str(float(tf.multiply(tiny, 1.0)) == 0).lower(),
+        }
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        """The class of eager tensors, which ``tf.Tensor`` is an ancestor of."""
+        return (type(tf.constant(0)),)
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        """A copy in TensorFlow's own layout; targets that are no array stay what they are."""
+        if not isinstance(array, np.ndarray):
+            return array
+        with tf.device(self._place):
+            return tf.convert_to_tensor(array)
+
+    def array(self, tensor: Tensor) -> Array:
+        return np.asarray(tensor.numpy())
+
+    def synchronize(self, *results: Tensor) -> None:
+        """Fetch one number: the gradient stays where it is."""
+        first = results[0]
+        if len(first.shape):
+            first = tf.reshape(first, [-1])[:1]
+        first.numpy()
+        if self._place == "gpu":  # the value may be there before the gradient is
+            tf.test.experimental.sync_devices()
+
+    def compile(self, function: Function, execution: str) -> Function:
+        if execution == "eager":
+            return function
+        # None lets TensorFlow decide whether XLA compiles, as it does by default.
+        compiled: Function = tf.function(function, autograph=False, jit_compile=True if execution == "xla" else None)
+        return compiled
+
+    def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape.gradient(value, x, output_gradients=cotangent)
+
+    def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        with tf.autodiff.ForwardAccumulator(x, tangent) as accumulator:
+            value = function(x)
+        return value, accumulator.jvp(value)
+
+    def vmap(self, function: Function, *arguments: Any) -> Any:
+        return tf.vectorized_map(lambda example: function(*example), arguments)
+
+    def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return value, tape

@@ -1,0 +1,178 @@
+"""PyTorch, run eagerly or by ``torch.compile``, on the processor or on CUDA.
+
+The library is imported when the runtime is made, not when this file is: what :meth:`TorchRuntime.prepare` sets must
+be there first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from conformance.backends.contract import Array, Tensor, Unsupported
+from conformance.backends.runtimes.base import BEYOND_CACHES, Device, Function, Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+__all__ = ["TorchDevice", "TorchRuntime"]
+
+
+class TorchRuntime(Runtime):
+    """``torch.autograd`` for gradients, ``torch.func`` for forward mode and maps."""
+
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
+    executions: ClassVar[tuple[str, ...]] = ("eager", "compile")
+    compiled: ClassVar[frozenset[str]] = frozenset({"compile"})
+    # The other way round, a transform of torch.func of the compiled function, PyTorch runs it eagerly from then on.
+    compiled_whole: ClassVar[frozenset[str]] = frozenset({"value", "jvp", "vmap"})
+    distributions: ClassVar[tuple[str, ...]] = ("torch", "numpy")
+    device: TorchDevice
+
+    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+        global torch
+        import torch
+
+        super().__init__(device=device, execution=execution, threads=threads)
+        if device == "cuda" and not torch.cuda.is_available():
+            raise RuntimeError("this build of PyTorch sees no CUDA device")
+        self.device = TorchDevice(device)
+        torch.set_num_threads(threads)
+        with contextlib.suppress(RuntimeError):  # once in a process, before this pool is used
+            torch.set_num_interop_threads(threads)
+        if self.compiles:
+            # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
+            torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
+
+    @classmethod
+    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+
+    def versions(self) -> dict[str, str]:
+        found = super().versions()
+        return found | {"cuda": str(torch.version.cuda)} if self.device.name == "cuda" else found
+
+    def settings(self) -> dict[str, str]:
+        tiny = torch.tensor(1e-40, dtype=torch.float32, device=self.device.name)
+        return {
+            "threads": str(torch.get_num_threads()),
+            "interop threads": str(torch.get_num_interop_threads()),
+            "default dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+            "float32 matmul precision": torch.get_float32_matmul_precision(),
+            "deterministic algorithms": str(torch.are_deterministic_algorithms_enabled()).lower(),
+            "flush to zero": str(float(tiny * 1) == 0).lower(),
+            **({"device": torch.cuda.get_device_name()} if self.device.name == "cuda" else {}),
+        }
+
+    @property
+    def tensor_types(self) -> tuple[type, ...]:
+        return (torch.Tensor,)
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        """Shares the array's memory and strides on the processor; targets that are no array stay what they are."""
+        if not isinstance(array, np.ndarray):
+            return array
+        if any(stride < 0 for stride in array.strides):
+            raise Unsupported("torch.from_numpy takes no negative strides")
+        if array.dtype.name == "bfloat16":
+            return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
+        return _shared(array).to(self.device.name)
+
+    def array(self, tensor: Tensor) -> Array:
+        tensor = tensor.detach().cpu()
+        if tensor.dtype == torch.bfloat16:
+            import ml_dtypes
+
+            return np.asarray(tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16))
+        return np.asarray(tensor.numpy())
+
+    def synchronize(self, *results: Tensor) -> None:
+        if self.device.name == "cuda":
+            torch.cuda.synchronize()
+
+    def compile(self, function: Function, execution: str) -> Function:
+        """``dynamic=False``: what a shape gets must not depend on the shapes that came before it."""
+        return torch.compile(function, dynamic=False) if execution == "compile" else function
+
+    def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.detach().requires_grad_()
+        value = function(x)
+        (gradient,) = torch.autograd.grad(value, x, cotangent)
+        return value.detach(), gradient
+
+    def pure_vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, pullback = torch.func.vjp(function, x)
+        return value, pullback(cotangent)[0]
+
+    def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, derivative = torch.func.jvp(function, (x,), (tangent,))
+        return value, derivative
+
+    def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(function(x), x, cotangent, create_graph=True)
+        (product,) = torch.autograd.grad(gradient, x, direction)
+        return product
+
+    def vmap(self, function: Function, *arguments: Any) -> Any:
+        return torch.func.vmap(function)(*arguments)
+
+    def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
+        value = function(x.detach().requires_grad_())
+        return value, value.grad_fn
+
+
+class TorchDevice(Device):
+    """A device by PyTorch's name; CUDA has a clock and an allocator that can be asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        if self.name != "cuda":
+            return []
+        pairs = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(rounds)]
+        for start, end in pairs:
+            start.record()
+            function()
+            end.record()
+        torch.cuda.synchronize()
+        return [start.elapsed_time(end) * 1e-3 for start, end in pairs]  # the events count in milliseconds
+
+    def peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        if self.name != "cuda":
+            return None
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        function()
+        return int(torch.cuda.max_memory_allocated() - before)
+
+    def streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        whole = torch.full((size // 4,), 0.5, dtype=torch.float32, device=self.name)
+        source, sink = whole[: len(whole) // 2], whole[len(whole) // 2 : len(whole) // 2 * 2]
+        return {
+            "read": [whole.max, whole.sum, lambda: torch.dot(whole, whole)],
+            "copy": [lambda: sink.copy_(source)],
+            "exp": [lambda: torch.exp(source, out=sink)],
+        }
+
+    def evict(self) -> int:
+        torch.empty(BEYOND_CACHES, dtype=torch.uint8, device=self.name).fill_(1)
+        if self.name == "cuda":
+            torch.cuda.synchronize()
+        return BEYOND_CACHES
+
+
+def _shared(array: Array) -> Tensor:
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
