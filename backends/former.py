@@ -43,17 +43,19 @@ class _Former(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         top, _, rest = fullname.removeprefix("conformance.").partition(".")
-        if top != "backends" or "." in rest:
+        if top != "backends":
             return None
         if fullname == "backends":
             return _of_the_user() or _existing(fullname, OURS)
-        if fullname.startswith("backends.") and sys.modules.get("backends") is not sys.modules[OURS]:
+        short = fullname.startswith("backends.")
+        if short and sys.modules.get("backends") is not sys.modules[OURS]:
             return None  # a submodule of the user's own package
-        if rest and (HERE / "adapters" / f"{rest}.py").is_file():
+        if (HERE / "adapters" / f"{rest}.py").is_file():
             return _existing(fullname, f"{OURS}.adapters.{rest}")
-        if fullname.startswith("backends."):
-            return _existing(fullname, f"{OURS}.{rest}") if (HERE / f"{rest}.py").is_file() else _beside(fullname)
-        return None
+        if not short:
+            return None
+        known = importlib.util.find_spec(f"{OURS}.{rest}") is not None
+        return _existing(fullname, f"{OURS}.{rest}") if known else _beside(fullname)
 
 
 def _existing(fullname: str, name: str) -> ModuleSpec:
@@ -64,9 +66,14 @@ def _of_the_user() -> ModuleSpec | None:
     """A package of that name on the path that is not ours; a folder without ``__init__`` is not yet one."""
     for entry in sys.path:
         found = PathFinder.find_spec("backends", [entry])
-        if found is not None and found.origin and Path(found.origin).resolve().parent != HERE:
+        if found is not None and found.origin and not _is_ours(Path(found.origin).parent):
             return found
     return None
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a package is the suite's, in this or in another checkout."""
+    return (folder / "discovery.py").is_file() and (folder / "profiles" / "numpy.yaml").is_file()
 
 
 def _beside(fullname: str) -> ModuleSpec | None:
