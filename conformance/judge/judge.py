@@ -52,9 +52,7 @@ class Judge:
         return self._policies
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "_policies", self.subject.profile.resolved_policies(self.subject.id.device, self.subject.id.mode)
-        )
+        object.__setattr__(self, "_policies", self.subject.profile.resolved_policies(*self.subject.id.words))
         names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
         object.__setattr__(self, "_declared", tuple(names))
         object.__setattr__(self, "observer", Observer(Truths(self.subject, self._policies, self._within)))

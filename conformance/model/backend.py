@@ -8,9 +8,6 @@ import msgspec
 
 __all__ = ["BackendId", "BackendRecord", "Declaration", "SourceRecord"]
 
-#: Modes that name a composition of a loss, which is compiled, and not a way to execute it.
-_COMPOSITIONS = frozenset({"logsumexp", "one-hot", "safe"})
-
 
 class BackendId(msgspec.Struct, frozen=True, kw_only=True):
     """The identity of a backend, made once when it comes up and carried to every report.
@@ -28,18 +25,10 @@ class BackendId(msgspec.Struct, frozen=True, kw_only=True):
     composition: str = ""
     precision: str = ""
 
-    @classmethod
-    def of_mode(cls, name: str, framework: str, version: str, device: str, mode: str) -> BackendId:
-        """The identity of a backend that says how it works by one word, its mode."""
-        named = mode in _COMPOSITIONS
-        return cls(
-            name=name,
-            framework=framework,
-            version=version,
-            device=device,
-            execution="jit" if named else mode,
-            composition=mode if named else "",
-        )
+    @property
+    def words(self) -> tuple[str, str, str, str]:
+        """What a profile's variants may name, the more particular the later."""
+        return (self.device, self.execution, self.composition, self.precision)
 
     @property
     def mode(self) -> str:

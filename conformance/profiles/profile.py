@@ -33,7 +33,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A policy's declared value with its documentation: a URL, or ``undocumented``.
 
-    ``variants`` gives other values for a device or mode.
+    ``variants`` gives other values for a device, an execution or a composition.
     """
 
     value: Any
@@ -41,9 +41,9 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     note: str = ""
     variants: dict[str, Any] = {}
 
-    def of(self, device: str, mode: str) -> Any:
-        """The value on a device in a mode."""
-        return self.variants.get(mode, self.variants.get(device, self.value))
+    def of(self, *words: str) -> Any:
+        """The value for a backend's words: device, execution, composition; the last one that is a variant decides."""
+        return next((self.variants[word] for word in reversed(words) if word in self.variants), self.value)
 
 
 class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,16 +100,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         of_operation = self.classes.get(operation, self.classes.get("all", {}))
         return of_operation.get(dtype, default_class(dtype))
 
-    def declarations(self, device: str = "", mode: str = "") -> dict[str, Declaration]:
-        """The declared policies for a device and mode, as a run's record holds them."""
+    def declarations(self, *words: str) -> dict[str, Declaration]:
+        """The declared policies for a backend's words, as a run's record holds them."""
         return {
-            name: Declaration(value=declared.of(device, mode), documentation=declared.documentation, note=declared.note)
+            name: Declaration(value=declared.of(*words), documentation=declared.documentation, note=declared.note)
             for name, declared in self.policies.items()
         }
 
-    def resolved_policies(self, device: str = "", mode: str = "") -> Policies:
-        """The declared policies as values; what is not declared, or not offered, is normative."""
-        values = {name: declared.of(device, mode) for name, declared in self.policies.items()}
+    def resolved_policies(self, *words: str) -> Policies:
+        """The declared policies for a backend's words as values; what is not declared, or not offered, is normative."""
+        values = {name: declared.of(*words) for name, declared in self.policies.items()}
         offered = {name: value for name, value in values.items() if value != "unsupported"}
         return msgspec.convert(offered, Policies)
 

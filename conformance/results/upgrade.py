@@ -70,6 +70,8 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     policy: str = ""
 
 
+#: Modes that named a composition, and how that was executed.
+_COMPOSITIONS = {"logsumexp": "jit", "one-hot": "jit", "safe": "jit", "module": "eager"}
 _decoder = msgspec.json.Decoder(_Header | _Backend | _Outcome | Footer)
 
 
@@ -90,7 +92,14 @@ def _backend(old: _Backend) -> BackendRecord:
     version = next(iter(old.versions.values()), "")
     return BackendRecord(
         name=old.name,
-        id=BackendId.of_mode(old.name, old.framework, version, old.device, old.mode),
+        id=BackendId(
+            name=old.name,
+            framework=old.framework,
+            version=version,
+            device=old.device,
+            execution=_COMPOSITIONS.get(old.mode, old.mode),
+            composition=old.mode if old.mode in _COMPOSITIONS else "",
+        ),
         profile=old.profile,
         versions=old.versions,
         settings=old.settings,

@@ -93,7 +93,7 @@ class OpenBackend:
                 name: SourceRecord(file=each.file, line=each.line, text=each.text)
                 for name, each in description.sources.items()
             },
-            policies=subject.profile.declarations(subject.id.device, subject.id.mode),
+            policies=subject.profile.declarations(*subject.id.words),
         )
 
     def judge(self, chunk: Chunk) -> Judged:
@@ -170,8 +170,15 @@ def judged(
 def subject_of(name: str, description: Description) -> Subject:
     """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
-    version = next(iter(description.versions.values()), "")
-    identity = BackendId.of_mode(name, description.framework, version, description.device, description.mode)
+    identity = BackendId(
+        name=name,
+        framework=description.framework,
+        version=next(iter(description.versions.values()), ""),
+        device=description.device,
+        execution=description.execution or description.mode,
+        composition=description.composition,
+        precision=description.precision,
+    )
     return Subject(name, identity, profile_of(description.profile), sources, frozenset(description.foreign))
 
 

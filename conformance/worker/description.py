@@ -31,6 +31,7 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
             hint="let `profile` be the name of a profile, as its file is called, without folder and ending",
         )
     foreign = tuple(_foreign(said))
+    execution, composition, precision = map(wire.clean, said.options)
     ours = [each for each in said.classes if _is_ours(each.file)]
     return Description(
         name=spec,
@@ -38,6 +39,9 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         versions={wire.clean(name): _version(name, version) for name, version in said.versions.items()},
         device=wire.clean(said.device),
         mode=wire.clean(said.mode),
+        execution=execution,
+        composition=composition,
+        precision=precision,
         settings={wire.clean(name): wire.clean(value) for name, value in said.settings.items()},
         sources={name: _source(said.methods.get(name)) for name in OPERATIONS} | _class_sources(said.classes),
         overridden=tuple(

@@ -115,6 +115,9 @@ class Description:
     versions: dict[str, str]
     device: str
     mode: str
+    execution: str = ""
+    composition: str = ""
+    precision: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
     overridden: tuple[str, ...] = ()

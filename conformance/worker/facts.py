@@ -22,6 +22,9 @@ class Facts:
     versions: dict[str, str]
     device: str
     mode: str
+    execution: str
+    composition: str
+    precision: str
     settings: dict[str, str]
     profile: str
 
@@ -33,6 +36,10 @@ def facts_of(backend: Backend) -> Facts:
         versions=_words(backend, "versions"),
         device=_word(backend, "device", backend.device),
         mode=_word(backend, "mode", backend.mode),
+        # A class that does not call the contract's __init__ has its mode alone.
+        execution=_word(backend, "execution", getattr(backend, "execution", backend.mode)),
+        composition=_word(backend, "composition", getattr(backend, "composition", "")),
+        precision=_word(backend, "precision", getattr(backend, "precision", "")),
         settings=_words(backend, "settings"),
         profile=_word(backend, "profile", getattr(backend, "profile", None) or ""),
     )

@@ -331,6 +331,7 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         facts.versions,
         facts.device,
         facts.mode,
+        (facts.execution, facts.composition, facts.precision),
         facts.settings,
         facts.profile,
         bool(backend.compiles),

@@ -154,7 +154,8 @@ class ClassPlace(msgspec.Struct, array_like=True, frozen=True):
 class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """What a backend says of itself.
 
-    ``classes`` are the adapter's, most derived first; ``methods`` maps the contract's methods to the code that runs;
+    ``options`` are its execution, composition and precision, empty for the default of the latter two. ``classes`` are
+    the adapter's, most derived first; ``methods`` maps the contract's methods to the code that runs;
     ``files`` are all that hold the adapter's code.
     """
 
@@ -163,6 +164,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     versions: dict[str, str]
     device: str
     mode: str
+    options: tuple[str, str, str]
     settings: dict[str, str]
     profile: str
     compiles: bool

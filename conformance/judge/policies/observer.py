@@ -69,7 +69,7 @@ class Observer:
     def _declared(self, choice: Choice) -> str | None:
         """The declared value, ``unsupported``, or None where the profile is silent."""
         declared = self.truths.subject.profile.policies.get(choice.policy.name)
-        value = None if declared is None else declared.of(self.truths.subject.id.device, self.truths.subject.id.mode)
+        value = None if declared is None else declared.of(*self.truths.subject.id.words)
         if value is None or value == "unsupported":
             return value
         if isinstance(value, dict) and not choice.policy.speaks_of(value, choice.aspect):
