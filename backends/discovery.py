@@ -106,16 +106,20 @@ class Found:
         return tuple(word for option, words in self.options.items() if option != "device" for word in words)
 
     @property
-    def profile_file(self) -> Path | None:
-        """The backend's own profile, if it has one: of the same name as the file or module, and beside it."""
-        if self.source in ("file", "package"):
-            file = (
-                PROFILES / f"{self.profile}.yaml" if self.source == "package" else Path(self.place).with_suffix(".yaml")
+    def own_profile(self) -> Path | None:
+        """The profile that a third party's backend brings along: ``mine.yaml`` beside its file or module ``mine.py``."""
+        if self.source == "package":
+            return None
+        place = Path(self.place)
+        if self.source != "file":  # found without importing a package on the way to it
+            top, *rest = self.place.split(".")
+            spec = importlib.util.find_spec(top)
+            folders = (
+                [] if spec is None else [*(spec.submodule_search_locations or ())] if rest else [spec.origin or ""]
             )
-        else:
-            module = importlib.util.find_spec(self.place)
-            file = Path(module.origin if module is not None and module.origin else "nowhere").with_suffix(".yaml")
-        return file if file.is_file() else None
+            place = Path(next(iter(folders), ""), *rest)
+        file = place.with_suffix(".yaml") if place.name else None
+        return file if file is not None and file.is_file() else None
 
 
 @cache

@@ -50,11 +50,19 @@ class Judged:
 class OpenBackend:
     """A backend that can be asked, and what it is judged as.
 
-    ``subject`` is worked out from the backend's description unless it is given. Close it, or use it in a ``with``.
+    ``subject`` is worked out from the backend's description unless it is given, with the profile in the file
+    ``profile`` where the backend brings one along. Close it, or use it in a ``with``.
     """
 
-    def __init__(self, session: Session | InlineSession, name: str, subject: Subject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session | InlineSession,
+        name: str,
+        subject: Subject | None = None,
+        profile: Path | None = None,
+    ) -> None:
         self._session = session
+        self._profile = profile
         self._name = name
         self._subject = subject
         self._judge: Judge | None = None
@@ -76,7 +84,7 @@ class OpenBackend:
     def subject(self) -> Subject:
         """What it is judged as. Raises BackendUnavailable."""
         if self._subject is None:
-            self._subject = subject_of(self._name, self.description)
+            self._subject = subject_of(self._name, self.description, self._profile)
         return self._subject
 
     @property
@@ -138,7 +146,8 @@ def open_backend(
         (backend,) = find_backends((backend,))
     spec: str | None = getattr(backend, "spec", None)
     if spec is not None:  # found, and not yet imported
-        return OpenBackend(Session(spec, threads=threads, limits=limits, cache=cache), backend.name, subject)
+        session = Session(spec, threads=threads, limits=limits, cache=cache)
+        return OpenBackend(session, backend.name, subject, backend.own_profile)
     name = type(backend).__name__
     return OpenBackend(InlineSession(backend, name), name, subject)
 
@@ -167,8 +176,11 @@ def judged(
             yield from ([each] for each in found.left_out)
 
 
-def subject_of(name: str, description: Description) -> Subject:
-    """The judge's view of a backend; its profile is the adapter's own, or its parent's for a user's class."""
+def subject_of(name: str, description: Description, own: Path | None = None) -> Subject:
+    """The judge's view of a backend; its profile is in the file ``own``, or else its adapter's, which a class inherits.
+
+    No register but its own speaks of operations that are not the suite's code.
+    """
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
     identity = BackendId(
         name=name,
@@ -179,6 +191,8 @@ def subject_of(name: str, description: Description) -> Subject:
         composition=description.composition,
         precision=description.precision,
     )
+    if own is not None:
+        return Subject(name, identity, load_profile(own), sources)
     return Subject(name, identity, profile_of(description.profile), sources, frozenset(description.foreign))
 
 
