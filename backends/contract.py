@@ -76,10 +76,6 @@ class Backend(ABC):
     #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,
     #: so that one compiled function serves value and gradient.
     compiled_modes: ClassVar[tuple[str, ...]] = ()
-    #: How a stand-alone script of this framework is written. It is read from the source, without an import: literals
-    #: only. ``tensor`` makes one of ``{values}`` in ``{dtype}``, ``constant`` one of ``{shape}`` full of ``{value}``;
-    #: ``setup`` stands after the imports. What is left out goes through NumPy and :meth:`tensor`.
-    script: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""

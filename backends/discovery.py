@@ -107,7 +107,7 @@ class Found:
 
     @property
     def own_profile(self) -> Path | None:
-        """The profile that a third party's backend brings along: ``mine.yaml`` beside its file or module ``mine.py``."""
+        """The profile that a third party's backend brings along: ``mine.yaml`` beside a file or module ``mine``."""
         if self.source == "package":
             return None
         place = Path(self.place)

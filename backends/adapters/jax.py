@@ -6,7 +6,6 @@ multiplied, as in JAX's training cookbook.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.backends.adapters.base import Adapter, Offers
@@ -38,11 +37,6 @@ class Jax(Adapter):
         probability_targets="composed",
         reductions="composed",
     )
-    script: ClassVar[Mapping[str, str]] = {
-        "tensor": "jnp.array({values}, jnp.{dtype})",
-        "constant": "jnp.full({shape}, {value}, jnp.{dtype})",
-        "setup": 'jax.config.update("jax_enable_x64", True)',
-    }
 
     @classmethod
     def imports(cls) -> None:

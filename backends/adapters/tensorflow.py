@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.backends.adapters.base import Adapter, Offers
@@ -28,10 +27,6 @@ class TensorFlow(Adapter):
         probability_targets="native",
         reductions="composed",
     )
-    script: ClassVar[Mapping[str, str]] = {
-        "tensor": "tf.constant({values}, tf.{dtype})",
-        "constant": "tf.constant({value}, tf.{dtype}, {shape})",
-    }
 
     @classmethod
     def imports(cls) -> None:

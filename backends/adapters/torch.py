@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from conformance.backends.adapters.base import Adapter, Offers
@@ -33,10 +32,6 @@ class Torch(Adapter):
         probability_targets="native",
         reductions="native",
     )
-    script: ClassVar[Mapping[str, str]] = {
-        "tensor": "torch.tensor({values}, dtype=torch.{dtype})",
-        "constant": "torch.full({shape}, {value}, dtype=torch.{dtype})",
-    }
 
     @classmethod
     def imports(cls) -> None:

@@ -40,7 +40,7 @@ def test_a_kernel_in_a_file_as_the_documentation_shows_it(tmp_path: Path) -> Non
     assert (ran.code, ran.err) == (0, "") and "\x1b" not in ran.out
     lines = [" ".join(line.split()) for line in ran.out.splitlines()]
     assert lines[0].startswith("my_kernel: numpy") and "softmax overridden 5 of 5 calls right my_kernel.py:6" in lines
-    assert any(line.startswith("log_softmax composed 4 of 4 calls right backends/numpy.py:") for line in lines)
+    assert any(line.startswith("log_softmax composed 4 of 4 calls right backends/adapters/numpy.py:") for line in lines)
     assert "sound" in lines
 
 
