@@ -50,12 +50,12 @@ def _words(content: str | int | Links | None) -> str:
 # -- terminal ---------------------------------------------------------------------------------------------------------
 
 
-def rich_table(table: Table) -> RichTable:
-    """The table for rich: verdicts in colour, nothing that a cell holds steers the terminal."""
+def rich_table(table: Table, *, lines: bool = True) -> RichTable:
+    """The table for rich, with lines between rows or without; nothing that a cell holds steers the terminal."""
     import rich.table
     from rich.text import Text
 
-    made = rich.table.Table(title=table.title or None, title_justify="left", show_lines=True)
+    made = rich.table.Table(title=table.title or None, title_justify="left", show_lines=lines)
     for place, head in enumerate(table.head):
         words = _text(head).plain
         text = words.replace(" ", "\n", 1) if place and len(table.head) > 2 else words

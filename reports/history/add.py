@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.read import FILE as BENCHMARKS
 from conformance.reports.benchmarks.read import find_benchmarks, read_benchmarks
 from conformance.reports.history.database import History
+from conformance.reports.relations import Relations
 from conformance.results.store import FILE as OUTCOMES
 from conformance.results.store import read_run
 
@@ -120,7 +120,6 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
 def _outcomes(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
     run = read_run(file)
     header = run.header
-    counts = Counter((each.backend, run.identity(each.backend).version, each.verdict) for each in run.outcomes)
     environment = header.environment
     cores = environment.get("cores")
     usable = cores.get("usable") if isinstance(cores, dict) else cores
@@ -131,8 +130,8 @@ def _outcomes(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
         "machine": f"{environment.get('cpu', 'unknown processor')}" + (f", {usable} cores" if usable else ""),
         "told_by": sorted(header.selection.items(), key=str),
     }
-    rows = [
-        {"backend": backend, "version": version, "verdict": verdict, "count": count}
-        for (backend, version, verdict), count in sorted(counts.items())
-    ]
-    return facts, "verdicts", rows
+    names = ("backend", "version", "verdict", "count")
+    counts = Relations([run]).query(
+        "select backend, version, verdict, count(*) from outcomes join columns on place = col group by all order by all"
+    )
+    return facts, "verdicts", [dict(zip(names, row, strict=True)) for row in counts]

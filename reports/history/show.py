@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.model.verdicts import VERDICTS
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.model.verdicts import in_order
 from conformance.reports.benchmarks.units import percent_change, seconds
 from conformance.reports.history.changes import FEWEST, MISSING
 from conformance.reports.history.series import TimeSeries, VerdictRow
+from conformance.reports.render import rich_table
+from conformance.reports.table import AnyCell, Cell, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,47 +34,52 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 def print_history(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow], console: Console | None = None) -> None:
     """Print a line for each series with its change points, and the verdicts of each conformance run."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
     if times:
-        table = Table(title="times over runs, oldest to newest", title_justify="left")
-        for name in ("series", "runs", "first", "last", "change", "change points"):
-            table.add_column(name, overflow="fold")
-        machines = {each.machine for each in times}
-        works: dict[str, set[str]] = {}
-        for each in times:
-            works.setdefault(each.workload, set()).add(each.work)
-        for each in times:
-            first, last = each.points[0], each.points[-1]
-            cells = (
-                f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]"
-                + (f"\n{each.machine}" if len(machines) > 1 else "")
-                + (f"\n{each.work}" if len(works[each.workload]) > 1 else ""),
-                str(len(each.points)),
-                seconds(first.seconds),
-                seconds(last.seconds),
-                percent_change(last.seconds / first.seconds) if len(each.points) > 1 else "–",
-                "\n".join(_changes(each)) or "–",
-            )
-            table.add_row(*(Text(lines_on_terminal(cell)) for cell in cells))
-        console.print(table)
+        console.print(rich_table(_times_table(times), lines=False))
         if any(each.changes is None for each in times):
             console.print(Text(MISSING), style="yellow")
         elif any(len(each.points) < FEWEST for each in times):
             console.print(Text(f"Change points are looked for from {FEWEST} runs on."), style="dim")
     if verdicts:
-        table = Table(title="verdicts over runs", title_justify="left")
-        for name in ("backend", "run", "verdicts"):
-            table.add_column(name, overflow="fold")
-        for row in verdicts:
-            said = " · ".join(f"{count} {verdict}" for verdict, count in _ordered(row.counts))
-            where = f"{row.started[:16]} {(row.commit or '')[:12]}".rstrip()
-            table.add_row(*(Text(on_terminal(cell)) for cell in (f"{row.backend} {row.version}".rstrip(), where, said)))
-        console.print(table)
+        rows = [
+            [
+                f"{row.backend} {row.version}".rstrip(),
+                f"{row.started[:16]} {(row.commit or '')[:12]}".rstrip(),
+                " · ".join(f"{count} {verdict}" for verdict, count in in_order(row.counts)),
+            ]
+            for row in verdicts
+        ]
+        table = Table(("backend", "run", "verdicts"), rows, "verdicts over runs")
+        console.print(rich_table(table, lines=False))
     if not times and not verdicts:
         console.print("nothing in the history matches")
+
+
+def _times_table(times: Sequence[TimeSeries]) -> Table:
+    """A row for each series; machines and tensors are named where they differ."""
+    machines = {each.machine for each in times}
+    works: defaultdict[str, set[str]] = defaultdict(set)
+    for each in times:
+        works[each.workload].add(each.work)
+    rows: list[list[AnyCell]] = []
+    for each in times:
+        first, last = each.points[0], each.points[-1]
+        notes = [each.machine] * (len(machines) > 1) + [each.work] * (len(works[each.workload]) > 1)
+        rows.append(
+            [
+                Cell(f"{each.workload} [{each.backend}, {each.contract}, {each.cache}]", note="\n".join(notes)),
+                len(each.points),
+                seconds(first.seconds),
+                seconds(last.seconds),
+                percent_change(last.seconds / first.seconds) if len(each.points) > 1 else "–",
+                "\n".join(_changes(each)) or "–",
+            ]
+        )
+    head = ("series", "runs", "first", "last", "change", "change points")
+    return Table(head, rows, "times over runs, oldest to newest")
 
 
 def history_json(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow]) -> str:
@@ -123,8 +130,3 @@ def _changes(series: TimeSeries) -> list[str]:
         where = f"{point.started[:10]} {(point.commit or '')[:8]}".rstrip()
         said.append(f"{percent_change(change.ratio)} at {where} (p {change.p:.1g})")
     return said
-
-
-def _ordered(counts: dict[str, int]) -> list[tuple[str, int]]:
-    place: dict[str, int] = {verdict: i for i, verdict in enumerate(VERDICTS)}
-    return sorted(counts.items(), key=lambda each: place.get(each[0], len(place)))

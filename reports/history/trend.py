@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.reports.benchmarks.charts.style import FONT_SIZE, GRID, INK, MUTED, altair, finished, shorten
+from conformance.plain import blanked
+from conformance.reports.benchmarks.charts.style import GRID, MUTED, altair, duration_axis, finished, shorten
 from conformance.reports.benchmarks.units import percent_change
 from conformance.reports.history.series import TimeSeries
 
@@ -34,89 +36,66 @@ def trend_chart(group: Sequence[TimeSeries]) -> Any:
 
 
 def _panel(alt: Any, series: TimeSeries) -> Any:
-    factor, unit = _unit(min(point.seconds for point in series.points))
-    rows: list[dict[str, Any]] = [
-        {
-            "run": place,
-            "value": point.seconds * factor,
-            "low": (point.low or point.seconds) * factor,
-            "high": (point.high or point.seconds) * factor,
-            "started": point.started,
-            "commit": (point.commit or "")[:12],
-            "version": point.version or "",
-            "fails": point.verdict not in (None, "pass"),
-        }
-        for place, point in enumerate(series.points)
-    ]
-    names = [_named(point.started, point.commit) for point in series.points]
-    ticks = [*range(0, len(rows), max(1, -(-len(rows) // 9)))]
-    said = "[" + ", ".join(f"[{', '.join(map(repr, name))}]" for name in names) + "]"
-    x = alt.X(
-        "run:Q",
-        scale=alt.Scale(domain=[-0.5, len(rows) - 0.5], nice=False),
-        axis=alt.Axis(values=ticks, labelExpr=f"{said}[datum.value]", title=None, grid=False, labelOverlap=True),
-    )
-    reach = max(row["high"] for row in rows)
-    y = alt.Y("value:Q", scale=alt.Scale(domain=[0, reach * 1.25], nice=False), axis=alt.Axis(title=unit, tickCount=4))
-    base = alt.Chart(alt.Data(values=rows))
-    bars = base.mark_rule(color=MUTED).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
-    line = base.mark_line(color=LINE, strokeWidth=1.5).encode(x=x, y=y)
-    marks = base.mark_point(size=46, stroke=LINE, opacity=1, strokeWidth=1.5).encode(
-        x=x,
-        y=y,
-        fill=alt.condition("datum.fails", alt.value("white"), alt.value(LINE)),
-        tooltip=["started:N", "commit:N", "version:N", alt.Tooltip("value:Q", format=".4g")],
-    )
-    title = f"{series.contract}, {series.cache} cache; {series.work or series.workload}; {shorten(series.machine, 60)}"
-    return (
-        alt.layer(line, bars, marks, *_marked(alt, series, y.to_dict()["scale"]["domain"][1]))
-        .properties(
-            width=WIDTH,
-            height=HEIGHT,
-            title=alt.TitleParams(
-                text=title, anchor="start", frame="group", fontSize=13, color=MUTED, fontWeight="normal"
-            ),
-        )
-        .properties(view=alt.ViewConfig(stroke=GRID))
-    )
-
-
-def _marked(alt: Any, series: TimeSeries, top: float) -> list[Any]:
-    """Vertical lines at the change points, each with its size; texts stand on two heights in turns."""
+    names = _names(series)
     rows = [
         {
-            "at": change.index - 0.5,
-            "y": top,
-            "text": percent_change(change.ratio),
-            "colour": SLOWER if change.ratio > 1 else FASTER,
-            "dy": 10 if number % 2 == 0 else 10 + FONT_SIZE * 1.4,
+            "run": name,
+            "seconds": point.seconds,
+            "low": point.low or point.seconds,
+            "high": point.high or point.seconds,
+            "version": point.version or "",
+            "result": "right" if point.verdict in (None, "pass") else "wrong",
         }
-        for number, change in enumerate(series.changes or ())
+        for name, point in zip(names, series.points, strict=True)
+    ]
+    x = alt.X("run:O", sort=names, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, labelLimit=90))
+    y = alt.Y("seconds:Q", scale=alt.Scale(zero=True), axis=duration_axis("", tickCount=4))
+    base = alt.Chart(alt.Data(values=rows)).encode(x=x)
+    bars = base.mark_rule(color=MUTED).encode(y=alt.Y("low:Q"), y2="high:Q")
+    line = base.mark_line(color=LINE, strokeWidth=1.5).encode(y=y)
+    results = alt.Scale(domain=["right", "wrong"], range=[LINE, "white"])
+    marks = base.mark_point(size=46, stroke=LINE, opacity=1, strokeWidth=1.5).encode(
+        y=y,
+        fill=alt.Fill("result:N", scale=results, legend=alt.Legend(title="result")),
+        tooltip=["run:N", "version:N", alt.Tooltip("seconds:Q", format=".4g"), "result:N"],
+    )
+    title = f"{series.contract}, {series.cache} cache; {series.work or series.workload}; {shorten(series.machine, 60)}"
+    style = {"anchor": "start", "frame": "group", "fontSize": 13, "color": MUTED, "fontWeight": "normal"}
+    layers = alt.layer(line, bars, marks, *_marked(alt, series, names)).resolve_scale(color="independent")
+    return layers.properties(
+        width=WIDTH, height=HEIGHT, title=alt.TitleParams(text=title, **style), view=alt.ViewConfig(stroke=GRID)
+    )
+
+
+def _marked(alt: Any, series: TimeSeries, names: Sequence[str]) -> list[Any]:
+    """Vertical lines at the change points, each with its size: before the first run that is slower or faster."""
+    rows = [
+        {
+            "run": names[change.index],
+            "change": percent_change(change.ratio),
+            "p": change.p,
+            "times are": "slower" if change.ratio > 1 else "faster",
+        }
+        for change in series.changes or ()
     ]
     if not rows:
         return []
-    base = alt.Chart(alt.Data(values=rows))
-    x = alt.X("at:Q")
-    layers = [base.mark_rule(strokeWidth=1.6, strokeDash=[5, 3]).encode(x=x, color=alt.Color("colour:N", scale=None))]
-    for row in rows:
-        text = alt.Chart(alt.Data(values=[row])).mark_text(
-            align="left", dx=5, dy=row["dy"], fontSize=FONT_SIZE, fontWeight="bold", color=INK
-        )
-        layers.append(text.encode(x=x, y=alt.value(0), text="text:N"))
-    return layers
-
-
-def _named(started: str, commit: str | None) -> tuple[str, str]:
-    """Date and commit, as two lines, in characters that cannot end a string of the axis's expression."""
-    plain = (
-        "".join(c for c in text if c.isascii() and (c.isalnum() or c in "-:.")) for text in (started, commit or "")
+    colour = alt.Color("times are:N", scale=alt.Scale(domain=["slower", "faster"], range=[SLOWER, FASTER]))
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("run:O", sort=names, bandPosition=0),
+        color=colour,
+        tooltip=["run:N", "change:N", alt.Tooltip("p:Q", format=".1g")],
     )
-    date, hash_ = plain
-    return date[:10], hash_[:7]
+    text = base.mark_text(align="left", dx=4, dy=8, fontWeight="bold").encode(y=alt.value(0), text="change:N")
+    return [base.mark_rule(strokeWidth=1.6, strokeDash=[5, 3]), text]
 
 
-def _unit(least: float) -> tuple[float, str]:
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs")):
-        if least * factor >= 1:
-            return factor, unit
-    return 1e9, "ns"
+def _names(series: TimeSeries) -> list[str]:
+    """Date and commit of each run, no two alike."""
+    often: Counter[str] = Counter()
+    names = []
+    for point in series.points:
+        name = f"{blanked(point.started)[:10]} {blanked(point.commit or '')[:7]}".rstrip()
+        often[name] += 1
+        names.append(name if often[name] == 1 else f"{name} #{often[name]}")
+    return names
