@@ -52,6 +52,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "excused_by": ("the declared policies by which a result deviates", "excused_by"),
     "defect": ("the entry of the register of known defects", "defect ->> 'id'"),
     "issue": ("where that is reported", "defect ->> 'issue'"),
+    "resembles": ("an entry that would describe the fail of another case", "resembles ->> 'id'"),
     "error": ("the type of the exception or failure", "error ->> 'type'"),
     "error_text": ("its text", "error ->> 'text'"),
     "error_where": ("the adapter's file and line", "error ->> 'where'"),
@@ -73,7 +74,7 @@ _CATEGORIES = (
         "check",
         "policy",
     ),
-    *("check", "policy", "verdict", "class", "declared", "reason", "defect", "issue"),
+    *("check", "policy", "verdict", "class", "declared", "reason", "defect", "issue", "resembles"),
 )
 
 

@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -39,10 +40,18 @@ SMALL = 16 << 20
 BATCH = 5_000
 #: Rows that are put in the order of their cases at a time.
 CHUNK = 200_000
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a field holds a text, one of some words, or nothing."""
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return all(part in (str, NoneType) or get_origin(part) is Literal for part in parts)
+
+
 #: The fields of an outcome, by their names in a results file: numbers, JSON where they have parts, else text.
 FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Outcome))
 NUMBERS = ("ulp", "ratio", "bound", "seconds")
-_JSON = ("observed", "expected", "worst_input", "position", "defect", "excused_by", "error")
+_JSON = tuple(name for name, kind in get_type_hints(Outcome).items() if name not in NUMBERS and not _is_text(kind))
 _DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Outcome)}
 _KINDS = {name: "double" if name in NUMBERS else "json" if name in _JSON else "varchar" for name in FIELDS}
 

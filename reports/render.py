@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from conformance.model.verdicts import in_order
-from conformance.plain import lines_on_terminal
+from conformance.plain import lines_on_terminal, on_terminal
 from conformance.reports.columns import slug
 from conformance.reports.escape import escape
 from conformance.reports.table import Cell, Content, Counts, Links, Table
@@ -55,7 +55,9 @@ def rich_table(table: Table, *, lines: bool = True) -> RichTable:
     import rich.table
     from rich.text import Text
 
-    made = rich.table.Table(title=table.title or None, title_justify="left", show_lines=lines)
+    made = rich.table.Table(
+        title=Text(on_terminal(table.title)) if table.title else None, title_justify="left", show_lines=lines
+    )
     for place, head in enumerate(table.head):
         words = _text(head).plain
         text = words.replace(" ", "\n", 1) if place and len(table.head) > 2 else words

@@ -1,0 +1,85 @@
+"""One table, three ways to show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.reports.matrix import matrix
+from conformance.reports.relations import Relations
+from conformance.reports.render import html, markdown, rich_table
+from conformance.reports.table import Cell, Counts, Links, Table
+from conformance.reports.terminal import print_matrix, print_run
+from conformance.results.store import read_run
+from tests.support.site.made import HOSTILE, outcome, run, saying
+
+TABLE = Table(
+    ["theme", Cell("lib 1.0", "backends/lib.html")],
+    [
+        [Cell("first", "cases.html#t-first", "2 cases"), Counts({"fail": 1, "pass": 1200})],
+        ["second", Links([("c", "cases/c.html")], more=True)],
+    ],
+    "a title",
+    ["all", 1201],
+    numbers=frozenset({1}),
+)
+
+
+def printed(table: Table, width: int = 100) -> str:
+    console = Console(width=width, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        console.print(rich_table(table))
+    return captured.get()
+
+
+def test_the_three_ways_say_the_same() -> None:
+    assert markdown(TABLE) == [
+        "| theme | lib 1.0 |",
+        "|---|---|",
+        "| first<br>2 cases | 1200 pass<br>**1 fail** |",
+        "| second | c, … |",
+        "| **all** | 1201 |",
+    ]
+    page = html(TABLE, "../")
+    assert '<th scope="col" class="r"><a href="../backends/lib.html">lib 1.0</a>' in page
+    assert '<th scope="row"><a href="../cases.html#t-first">first</a><small>2 cases</small>' in page
+    assert '<span class="n v-pass"><i>1,200</i> pass</span><span class="n v-fail"><i>1</i> fail</span>' in page
+    assert '<a href="../cases/c.html">c</a>, …' in page and "<tfoot>" in page
+    words = printed(TABLE).split()
+    assert [
+        word for word in ("first", "2", "cases", "1200", "pass", "1", "fail", "c,", "…", "1201") if word not in words
+    ] == []
+
+
+def test_hostile_text_stays_text_in_all_of_them() -> None:
+    table = Table(
+        [HOSTILE, "x"], [[Cell(HOSTILE, HOSTILE, HOSTILE, name=HOSTILE, data={"x": HOSTILE}), HOSTILE]], HOSTILE
+    )
+    assert "\x1b" not in printed(table) and "\u202e" not in printed(table)
+    page = html(table)
+    assert "<script" not in page and "<img" not in page and "\x1b" not in page and "\u2028" not in page
+    for line in markdown(table):
+        assert line.count("|") - line.count("\\|") == 3 and "\x1b" not in line and "<script>" not in line
+
+
+def test_a_matrix_that_does_not_fit_has_a_row_for_each_backend(tmp_path: Path) -> None:
+    rows = [outcome("c", f"backend-{n}", theme=theme) for n in range(6) for theme in ("one", "two")]
+    counted = matrix(Relations([read_run(run(tmp_path / "r", rows))]))
+    shown = {}
+    for width in (80, 160):
+        console = Console(width=width)
+        with console.capture() as captured:
+            print_matrix(counted, console)
+        shown[width] = captured.get()
+    assert "one" in shown[160].split() and "backend-5" in shown[160]
+    narrow = [line for line in shown[80].splitlines() if "backend-" in line]
+    assert len(narrow) == 6 and all("2" in line.split() for line in narrow) and max(map(len, narrow)) <= 80
+    assert "too narrow" in shown[80]
+
+
+def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) -> None:
+    folder = run(tmp_path / "r", [outcome("c", verdict="error", **saying("first line\n  second \x1b[31mline"))])
+    print_run(folder)
+    out = capsys.readouterr().out
+    assert "    first line\n      second \\x1b" in out and "\\n" not in out
