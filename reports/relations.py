@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -42,29 +42,35 @@ BATCH = 5_000
 CHUNK = 200_000
 
 
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
 def _is_text(kind: Any) -> bool:
     """Whether a field holds a text, one of some words, or nothing."""
-    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return all(part in (str, NoneType) or get_origin(part) is Literal for part in parts)
+    return all(part in (str, NoneType) or get_origin(part) is Literal for part in _parts(kind))
 
 
 #: The fields of an outcome, by their names in a results file: numbers, JSON where they have parts, else text.
-FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(Outcome))
+_OF_OUTCOME = {field.encode_name: field for field in msgspec.structs.fields(Outcome)}
+FIELDS = tuple(_OF_OUTCOME)
 NUMBERS = ("ulp", "ratio", "bound", "seconds")
-_JSON = tuple(name for name, kind in get_type_hints(Outcome).items() if name not in NUMBERS and not _is_text(kind))
-_DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(Outcome)}
+_JSON = tuple(name for name, each in _OF_OUTCOME.items() if name not in NUMBERS and not _is_text(each.type))
 _KINDS = {name: "double" if name in NUMBERS else "json" if name in _JSON else "varchar" for name in FIELDS}
 
 
 def _read_as(name: str) -> str:
-    """A field of a line in SQL; a text that is none, or is missing, is an error, as it is to the reader of results."""
+    """A field of a line in SQL; what the reader of results refuses is an error here, too."""
     if name in _JSON:
         return f'"{name}"'
     if name in NUMBERS:
         return f"""try_cast("{name}" ->> '$' as double) as "{name}\""""
-    default = _DEFAULTS[name]
+    default, parts = _OF_OUTCOME[name].default, _parts(_OF_OUTCOME[name].type)
     missing = f"error('no {name}')" if default is msgspec.NODEFAULT else "null" if default is None else f"'{default}'"
     text = f"""if(starts_with("{name}"::varchar, '"'), "{name}" ->> '$', error('{name} is not a text'))"""
+    if str not in parts:
+        words = ", ".join(f"'{word}'" for part in parts for word in get_args(part))
+        text = f"""if("{name}" ->> '$' in ({words}), "{name}" ->> '$', error('{name} is another word'))"""
     return f'if("{name}" is null, {missing}, {text}) as "{name}"'
 
 

@@ -43,7 +43,16 @@ def test_a_name_with_the_characters_of_a_pattern_and_a_cut_off_run_are_read(tmp_
 
 
 @pytest.mark.parametrize(
-    "broken", [b'"case":7', b'"other":"c"', b'"case":"c', b'"case":"\xff"'], ids=["number", "none", "json", "utf-8"]
+    "broken",
+    [
+        b'"case":7',
+        b'"other":"c"',
+        b'"case":"c',
+        b'"case":"\xff"',
+        b'"case":"c","verdict":"odd"',
+        b'"case":"c","op":"odd"',
+    ],
+    ids=["number", "none", "json", "utf-8", "verdict", "operation"],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, broken: bytes) -> None:
     file = run(tmp_path / "r", [outcome("c"), outcome("d")]) / "outcomes.jsonl"
