@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -12,15 +11,15 @@ import numpy as np
 from conformance.bounds.classes import Letter
 from conformance.judge.comparison import Comparison
 from conformance.judge.finding import Finding, Subject, error_fact
-from conformance.judge.policies.excuses import Unit, changed, may_excuse
+from conformance.judge.policies.excuses import Excuses, Unit, mean_raises
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
-from conformance.judge.resolve import Resolution, promoted, resolve
+from conformance.judge.resolve import promoted, resolve
 from conformance.judge.worst import position_of, worst_input, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
-from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
+from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -53,12 +52,11 @@ class Judge:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_policies", self.subject.profile.resolved_policies(*self.subject.id.words))
-        names = [f for f in Policies.__struct_fields__ if getattr(self._policies, f) != getattr(NORMATIVE, f)]
-        object.__setattr__(self, "_declared", tuple(names))
+        object.__setattr__(self, "_excuses", Excuses(self._policies, self._within))
         object.__setattr__(self, "observer", Observer(Truths(self.subject, self._policies, self._within)))
 
     _policies: Policies = NORMATIVE
-    _declared: tuple[str, ...] = ()
+    _excuses: Excuses = field(init=False)
     #: Finds which values of the policies describe what was seen.
     observer: Observer = field(init=False)
 
@@ -92,23 +90,14 @@ class Judge:
             return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
-            return [finding.deviating("left-open", self._permitting(problem))]
+            return [finding.deviating("left-open", self._excuses.permitting(problem))]
         if declared.must_raise or seen.value is None or not _expects_policy(problem):
             return [finding]
         fitting = promoted(declared.problem, seen.value)
         prepared = Prepared(Block((fitting,)), self.policies, resolutions=(declared,))
         if self._within(prepared, "value", reduction, seen.value, fitting) is None:
-            return [finding.deviating("declared", self._permitting(problem), reason)]
+            return [finding.deviating("declared", self._excuses.permitting(problem), reason)]
         return [finding]
-
-    def _permitting(self, problem: Problem) -> list[str]:
-        """The declared policies by each of which alone no error is due; all, where only several do together."""
-        alone = [
-            name
-            for name in self._declared
-            if not resolve(problem, changed(NORMATIVE, self.policies, [name]), stated_error=False).must_raise
-        ]
-        return [BY_FIELD[name].name for name in alone or self._declared]
 
     def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
         """The finding of a call that gave no result."""
@@ -189,8 +178,8 @@ class Judge:
             finding = self.failed(problem, "value", reduction, seen.failure, seen.seconds)
             if seen.failure.kind == "raised":
                 declared = resolve(problem, self.policies)
-                if declared.must_raise or self._policy_raises(declared, reduction):
-                    return None, finding.deviating("raised", self._refusing(problem, reduction))
+                if declared.must_raise or mean_raises(declared, reduction, self.policies):
+                    return None, finding.deviating("raised", self._excuses.refusing(problem, reduction))
             return None, finding
         if quantity == "gradient" and seen.gradient_failure is not None:
             return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
@@ -203,7 +192,7 @@ class Judge:
         if array.shape != shape:
             observed, expected = str(array.shape), str(shape)
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
-            return None, self._by_other_policy(unit, reduction, quantity, [array], wrong)
+            return None, self._excuses.deviation(unit, reduction, quantity, [array], wrong)
         if array.dtype != numpy_dtype(problem.dtype):
             dtype = str(array.dtype)
             return None, Finding(
@@ -238,24 +227,6 @@ class Judge:
             span = slice(start, start + len(other))
             flat[span] = _farther(flat[span], other, prepared.exact("value", reduction).mid[span])
         return flat
-
-    def _refusing(self, problem: Problem, reduction: str) -> list[str]:
-        """The declared policies by each of which alone the call raises; all, where only several do together."""
-        found = []
-        for name in self._declared:
-            policies = changed(NORMATIVE, self.policies, [name])
-            resolution = resolve(problem, policies)
-            if resolution.must_raise or (
-                not resolution.undefined and self._policy_raises(resolution, reduction, policies)
-            ):
-                found.append(name)
-        return [BY_FIELD[name].name for name in found or self._declared]
-
-    def _policy_raises(self, declared: Resolution, reduction: str, policies: Policies | None = None) -> bool:
-        if reduction not in ("mean", "default"):
-            return False
-        truth = Prepared(Block((declared.problem,)), policies or self.policies).truth
-        return any(mask.any() and policy == "raise" for mask, policy in truth.degenerate)
 
     def _numeric(
         self,
@@ -293,41 +264,9 @@ class Judge:
             return finding
         finding = msgspec.structs.replace(finding, reason="beyond-bound")
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
-        return self._by_other_policy(unit, reduction, quantity, [each for each in arrays if each is not None], finding)
-
-    def _by_other_policy(
-        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
-    ) -> Finding:
-        """The finding as a deviation, where the declared policies describe exactly these results."""
-        able = [name for name in self._declared if may_excuse(name, self.policies, unit, arrays)]
-        for name in able:
-            if reason := self._excusing([name], unit, reduction, quantity, arrays):
-                return finding.deviating(reason, [BY_FIELD[name].name])
-        # A policy that makes no difference alone may make one together with another that does.
-        names = list(self._declared)
-        reason = self._excusing(names, unit, reduction, quantity, arrays) if able and len(names) > 1 else None
-        if reason is None:
-            return finding
-        for name in self._declared:  # without those that are not needed
-            fewer = [each for each in names if each != name]
-            if self._excusing(fewer, unit, reduction, quantity, arrays) == reason:
-                names = fewer
-        return finding.deviating(reason, [BY_FIELD[name].name for name in names])
-
-    def _excusing(
-        self, names: Sequence[str], unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array]
-    ) -> Literal["left-open", "declared"] | None:
-        """Whether these declared policies alone leave the results open, or describe them exactly."""
-        policies = changed(NORMATIVE, self.policies, names)
-        resolution = resolve(unit.problem, policies)
-        if resolution.undefined:
-            return "left-open"
-        if resolution.must_raise:
-            return None
-        prepared = unit.under(policies, resolution)
-        named = prepared.named(reduction)
-        within = (self._within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
-        return "declared" if all(within) else None
+        return self._excuses.deviation(
+            unit, reduction, quantity, [each for each in arrays if each is not None], finding
+        )
 
     def _within(
         self,

@@ -1,4 +1,4 @@
-"""Which declared policies can excuse a result at all, and the truth under them, worked out once for all backends.
+"""Which declared policies excuse a result, and the truth under them, worked out once for all backends.
 
 A backend that declares a dozen policies and fails a thousand checks would otherwise have the oracle work twelve
 thousand times, nearly always to find what it found before.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import msgspec
 import numpy as np
 
-from conformance.judge.prepared import Prepared
+from conformance.judge.finding import Finding
+from conformance.judge.policies.probe import Compare
+from conformance.judge.prepared import Prepared, Quantity
 from conformance.judge.resolve import Resolution, resolve
 from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
 
-__all__ = ["Unit", "changed", "may_excuse"]
+__all__ = ["Excuses", "Unit", "mean_raises"]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -77,3 +81,78 @@ def _same_question(one: Resolution, other: Resolution) -> bool:
     if (a.class_axis, a.ignore_index) != (b.class_axis, b.ignore_index):
         return False
     return a.targets is b.targets or np.array_equal(np.asarray(a.targets), np.asarray(b.targets))
+
+
+@dataclass(frozen=True, eq=False)
+class Excuses:
+    """Which of a backend's declared ``policies`` make its results right; ``within`` holds results against a truth."""
+
+    policies: Policies
+    within: Compare
+
+    @cached_property
+    def declared(self) -> tuple[str, ...]:
+        """The fields of the policies that differ from the normative ones."""
+        fields = Policies.__struct_fields__
+        return tuple(name for name in fields if getattr(self.policies, name) != getattr(NORMATIVE, name))
+
+    def permitting(self, problem: Problem) -> list[str]:
+        """The declared policies by each of which alone no error is due; all, where only several do together."""
+        alone = [
+            name
+            for name in self.declared
+            if not resolve(problem, changed(NORMATIVE, self.policies, [name]), stated_error=False).must_raise
+        ]
+        return [BY_FIELD[name].name for name in alone or self.declared]
+
+    def refusing(self, problem: Problem, reduction: str) -> list[str]:
+        """The declared policies by each of which alone the call raises; all, where only several do together."""
+        found = []
+        for name in self.declared:
+            policies = changed(NORMATIVE, self.policies, [name])
+            resolution = resolve(problem, policies)
+            if resolution.must_raise or (not resolution.undefined and mean_raises(resolution, reduction, policies)):
+                found.append(name)
+        return [BY_FIELD[name].name for name in found or self.declared]
+
+    def deviation(
+        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
+    ) -> Finding:
+        """The finding as a deviation, where the declared policies describe exactly these results."""
+        able = [name for name in self.declared if may_excuse(name, self.policies, unit, arrays)]
+        for name in able:
+            if reason := self._excusing([name], unit, reduction, quantity, arrays):
+                return finding.deviating(reason, [BY_FIELD[name].name])
+        # A policy that makes no difference alone may make one together with another that does.
+        names = list(self.declared)
+        reason = self._excusing(names, unit, reduction, quantity, arrays) if able and len(names) > 1 else None
+        if reason is None:
+            return finding
+        for name in self.declared:  # without those that are not needed
+            fewer = [each for each in names if each != name]
+            if self._excusing(fewer, unit, reduction, quantity, arrays) == reason:
+                names = fewer
+        return finding.deviating(reason, [BY_FIELD[name].name for name in names])
+
+    def _excusing(
+        self, names: Sequence[str], unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array]
+    ) -> Literal["left-open", "declared"] | None:
+        """Whether these declared policies alone leave the results open, or describe them exactly."""
+        policies = changed(NORMATIVE, self.policies, names)
+        resolution = resolve(unit.problem, policies)
+        if resolution.undefined:
+            return "left-open"
+        if resolution.must_raise:
+            return None
+        prepared = unit.under(policies, resolution)
+        named = prepared.named(reduction)
+        within = (self.within(prepared, quantity, named, a, resolution.problem, policies) is None for a in arrays)
+        return "declared" if all(within) else None
+
+
+def mean_raises(resolution: Resolution, reduction: str, policies: Policies) -> bool:
+    """Whether the mean has no value, and ``policies`` say that it raises."""
+    if reduction not in ("mean", "default"):
+        return False
+    truth = Prepared(Block((resolution.problem,)), policies).truth
+    return any(mask.any() and policy == "raise" for mask, policy in truth.degenerate)
