@@ -29,7 +29,10 @@ __all__ = ["command"]
 @click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
 @click.option("--mode", metavar="MODE", help="The backends' variant for a mode, such as compile, jit or xla.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Backends at a time; the number of cores by default."
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that ask backends and judge, of which several may share one; the number of cores by default.",
 )
 @click.option(
     "--threads",

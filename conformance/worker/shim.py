@@ -306,9 +306,15 @@ def _kind(array: Any) -> tuple[Any, tuple[int, ...]]:
     return array.dtype, array.shape
 
 
+_names: dict[Any, str] = {}
+
+
 def _result(array: Any) -> Result:
     dtype = array.dtype
-    return Result(dtype.name if dtype.isnative else dtype.str, array.shape, array.tobytes())
+    name = _names.get(dtype)
+    if name is None:  # NumPy makes it up anew each time
+        name = _names[dtype] = dtype.name if dtype.isnative else dtype.str
+    return Result(name, array.shape, array.tobytes())
 
 
 def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
