@@ -15,11 +15,10 @@ from conformance.model.errors import BackendUnavailable
 from conformance.worker import wire
 from conformance.worker.exchange import Description, Source
 from conformance.worker.paths import display_path
+from conformance.worker.shim import AROUND
 
 __all__ = ["description_of"]
 
-#: Methods through which every operation's result goes.
-_AROUND = ("evaluate", "differentiate")
 _PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -62,7 +61,7 @@ def _foreign(said: wire.Described) -> Iterable[str]:
         place = said.methods.get(name)
         return place is not None and _is_ours(place.file)
 
-    around = all(map(is_ours, _AROUND))
+    around = all(map(is_ours, AROUND))
     for name in OPERATIONS:
         parts = (name, "nll_loss", "log_softmax") if name == "nll_loss_of_log_softmax" else (name,)
         if not (around and all(map(is_ours, parts))):

@@ -24,12 +24,23 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["CREATOR", "SMALL", "Shim", "describe", "main"]
+__all__ = ["AROUND", "CREATOR", "SMALL", "Shim", "describe", "main"]
 
 #: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
 CREATOR = "conformance.backends.discovery:create"
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
-METHODS = (*OPERATIONS, "evaluate", "differentiate")
+#: Methods that every operation's result goes through, or that derive from it.
+AROUND = (
+    "tensor",
+    "array",
+    "evaluate",
+    "differentiate",
+    "directional",
+    "hessian_product",
+    "mapped",
+    "target_gradient",
+)
+METHODS = (*OPERATIONS, *AROUND)
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
 MOST_WARNINGS = 20
 

@@ -1,0 +1,67 @@
+"""Operands in the driver's memory: where a frame says that they lie, there they lie."""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from conformance.model.case import LAYOUTS
+from conformance.worker import wire
+from conformance.worker.exchange import Request
+from conformance.worker.memory import Region, place, room_for
+
+
+def request(layout: str, dtype: Any = np.float32) -> Request:
+    logits = np.stack([np.arange(12, dtype=np.float64).reshape(3, 4)] * 2).astype(dtype)
+    operands = {"targets": np.array([[1, 2, 0], [1, 0, 2]]), "weight": np.ones(3, dtype)}
+    return Request(0, "cross_entropy", logits, operands, (), layout, upstream=np.array(2, dtype), tangent=logits + 1)
+
+
+def read(memory: Any, operand: wire.Operand) -> Any:
+    return np.ndarray(operand.shape, np.dtype(operand.dtype), memory, operand.offset, operand.strides)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ml_dtypes.bfloat16])
+def test_a_second_map_of_the_memory_reads_what_was_placed(layout: str, dtype: Any) -> None:
+    region, asked = Region(shared=True), request(layout, dtype)
+    region.begin(room_for(asked))
+    placed = place(region, asked, 7, 0)
+    assert region.used <= room_for(asked)
+    theirs = mmap.mmap(region.descriptor, len(region.memory))
+    call = placed.call
+    assert call.upstream is not None and call.tangent is not None
+    found = {"logits": call.logits, **call.operands, "upstream": call.upstream, "tangent": call.tangent}
+    sent = {"logits": asked.logits, **asked.operands, "upstream": asked.upstream, "tangent": asked.tangent}
+    for name, operand in found.items():
+        assert isinstance(operand, wire.Operand)
+        view = read(theirs, operand)
+        assert view.tobytes() == sent[name].tobytes() and view.flags.writeable
+        start, end = placed.spans[name]
+        assert start % 64 == 0 and start <= operand.offset <= end
+    spans = sorted(placed.spans.values())
+    assert all(end + 64 <= start for (_, end), (start, _) in itertools.pairwise(spans))
+    region.close()
+
+
+def test_memory_grows_and_is_used_anew() -> None:
+    region = Region(shared=True)
+    size = len(region.memory)
+    region.begin(3 * size)
+    assert len(region.memory) >= 3 * size and region.reserve(8) == 0 and region.reserve(8) == 128
+    region.begin(8)
+    assert len(region.memory) >= 3 * size and region.reserve(8) == 0
+    region.close()
+
+
+def test_python_objects_travel_as_they_are() -> None:
+    region = Region(shared=False)
+    asked = Request(0, "cross_entropy", np.zeros((1, 2)), {"targets": [1, 0.5, "a", None, True]}, ())
+    region.begin(room_for(asked))
+    plain = place(region, asked, 7, 0).call.operands["targets"]
+    assert isinstance(plain, wire.Plain) and wire.unpack(plain.packed) == [1, 0.5, "a", None, True]

@@ -1,0 +1,92 @@
+"""A supervised process: sent to, listened to, timed, and ended with all that it has started."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conformance.model.errors import HarnessError
+from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of
+
+PRELUDE = "import os, subprocess, sys, time; source, sink, parent = map(int, sys.argv[1:4]);"
+
+
+def supervised(code: str, folder: Path | None = None) -> Supervised:
+    return Supervised([sys.executable, "-c", PRELUDE + code], folder=folder)
+
+
+def test_what_is_sent_comes_back(tmp_path: Path) -> None:
+    process = supervised("os.write(sink, os.read(source, 100).upper() + str(parent).encode())", tmp_path / "own")
+    process.send(b"words ", 10)
+    assert process.receive(10) == b"WORDS " + str(os.getpid()).encode()
+    with pytest.raises(Gone) as end:
+        process.receive(10)
+    assert end.value.code == 0 and not process.running
+    process.close()
+    process.close()
+    assert (tmp_path / "own" / "log.txt").exists()  # a folder that was given stays
+
+
+def test_a_process_that_says_nothing() -> None:
+    process = supervised("time.sleep(600)")
+    begin = time.monotonic()
+    with pytest.raises(Silent):
+        process.receive(0.3)
+    assert 0.3 <= time.monotonic() - begin < 5 and process.running
+    folder = process.folder
+    process.close()
+    assert not process.running and not folder.exists()
+
+
+def test_a_process_that_does_not_read_blocks_nobody() -> None:
+    process = supervised("time.sleep(600)")
+    with pytest.raises(Silent):
+        process.send(bytes(1 << 20), 0.3)
+    process.close()
+
+
+def test_a_process_that_ends_while_a_grandchild_holds_the_pipe() -> None:
+    process = supervised("subprocess.Popen(['sleep', '600'], pass_fds=(sink,)); print('words'); os._exit(3)")
+    with pytest.raises(Gone) as end:
+        process.receive(30)
+    assert end.value.code == 3 and process.tail() == "words"
+    process.close()
+
+
+def test_what_left_its_session_is_ended_too() -> None:
+    process = supervised(
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True); os.write(sink, str(child.pid).encode());"
+        "time.sleep(600)"
+    )
+    child = int(process.receive(10))
+    process.close()
+    for _ in range(50):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the grandchild is still there")
+
+
+def test_the_tail_of_a_log() -> None:
+    process = supervised("[print(n) for n in range(100)]; sys.stdout.flush(); os.write(sink, b'.'); time.sleep(600)")
+    process.receive(10)
+    assert process.tail(3) == "97\n98\n99"
+    process.close()
+
+
+def test_reasons() -> None:
+    assert (reason_of(3), reason_of(-11), reason_of(-9)) == (
+        "exit code 3",
+        "SIGSEGV",
+        "SIGKILL (perhaps out of memory)",
+    )
+
+
+def test_no_process_can_be_had() -> None:
+    with pytest.raises(HarnessError, match="no process for /no/such/program"):
+        Supervised(["/no/such/program"])
