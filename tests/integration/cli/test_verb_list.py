@@ -1,4 +1,4 @@
-"""``conformance list`` tells what there is, and loads nothing for it."""
+"""``conformance list`` lists what there is, and loads nothing for it."""
 
 from __future__ import annotations
 

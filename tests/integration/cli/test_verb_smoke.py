@@ -1,4 +1,4 @@
-"""``conformance smoke`` tells whether an adapter is sound, and where its first fault is."""
+"""``conformance smoke`` says whether an adapter is sound, and where its first fault is."""
 
 from __future__ import annotations
 

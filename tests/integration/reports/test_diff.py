@@ -64,7 +64,7 @@ def test_a_change_of_verdict(conformance: Run, tmp_path: Path, before: str, afte
     assert (change["case"], change["old"], change["new"]) == ("plain", before, after)
 
 
-def test_class_and_error_are_told_beyond_the_threshold(conformance: Run, tmp_path: Path) -> None:
+def test_class_and_error_are_reported_beyond_the_threshold(conformance: Run, tmp_path: Path) -> None:
     rows = [{"case": "little", "ulp": 0.6}, {"case": "much", "ulp": 2.0}, {"case": "other", "ulp": 9.0, "class": "B"}]
     old = run_of(tmp_path / "old", *rows)
     rows[0]["ulp"], rows[1]["ulp"], rows[2]["class"] = 0.9, 4.5, "A"
@@ -84,7 +84,7 @@ def test_what_only_one_run_holds_is_said(conformance: Run, tmp_path: Path) -> No
         assert part in ran.out, part
 
 
-def test_a_truncated_run_tells_nothing_as_gone_and_is_a_regression(conformance: Run, tmp_path: Path) -> None:
+def test_a_truncated_run_reports_nothing_as_gone_and_is_a_regression(conformance: Run, tmp_path: Path) -> None:
     old, new = run_of(tmp_path / "old", {}, {"case": "later"}), run_of(tmp_path / "new", {}, footer=False)
     ran = conformance("diff", old, new)
     assert ran.code == 1
@@ -129,7 +129,7 @@ def test_a_backend_that_no_longer_starts_is_a_regression(conformance: Run, tmp_p
     assert ran.code == 1 and "cannot be imported" in ran.out
 
 
-def test_semantics_cells_are_told_apart(conformance: Run, tmp_path: Path) -> None:
+def test_semantics_cells_are_kept_apart(conformance: Run, tmp_path: Path) -> None:
     old = run_of(tmp_path / "old", {"check": "policy", "message": "nan"})
     new = run_of(tmp_path / "new", {"check": "policy", "message": "zero"})
     ran = conformance("diff", old, new)

@@ -67,7 +67,7 @@ def test_forty_comparisons_go_through_the_harness():
     assert keys[0] == keys[1] == keys[2] and {key.backend for key in keys[0]} == {"numpy"}
 
 
-def test_a_calm_machine_passes_and_its_band_tells_both_figures():
+def test_a_calm_machine_passes_and_its_band_names_both_figures():
     result = check(Machine(0.015), replicates=10, budget=0, seed=1)
     assert result.passed
     assert (result.band.comparisons, result.band.injected) == (40, 40)

@@ -1,4 +1,4 @@
-"""Every form of a spec finds its backend, and every mistake in one is told with its hint."""
+"""Every form of a spec finds its backend, and every mistake in one is reported with its hint."""
 
 from __future__ import annotations
 
@@ -303,10 +303,10 @@ from conformance.backends.adapters.numpy import Numpy
 class Mine(Numpy):
     @classmethod
     def prepare(cls, *, threads):
-        cls.told = threads
+        cls.threads = threads
 """
     made = create(str(write(tmp_path / "mine.py", text)), threads=3, cache=tmp_path)
-    assert type(made).told == 3  # type: ignore[attr-defined]
+    assert type(made).threads == 3  # type: ignore[attr-defined]
 
 
 class TestProfiles:

@@ -1,4 +1,4 @@
-"""Sound evaluations that broke an earlier draft of the bounds (kept in earlier.py); each is within the mended one."""
+"""Sound evaluations that broke an earlier draft of the bounds (kept in earlier.py); each is within the present one."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_the_selection_keeps_its_order_and_narrows_the_dtypes(entries: list) -> 
     ]
 
 
-def test_an_id_that_no_case_has_says_how_to_mend_it(entries: list) -> None:  # type: ignore[type-arg]
+def test_an_id_that_no_case_has_has_a_hint(entries: list) -> None:  # type: ignore[type-arg]
     with pytest.raises(CaseError, match="(?s)gone.*python -m tests.yardstick matrix"):
         narrowed(entries, Quick(quick={"gone": ["float32"]}))
     assert narrowed(entries, Quick(quick={"gone": ["float32"]}), strict=False) == []

@@ -89,7 +89,7 @@ def test_expected_keeps_its_source_text() -> None:
         ("[" * 5000, 1, "nested deeper"),
     ],
 )
-def test_refusals_name_the_line_and_the_mend(text: str, line: int, problem: str) -> None:
+def test_refusals_name_the_line_and_the_hint(text: str, line: int, problem: str) -> None:
     with pytest.raises(CaseError, match=problem) as raised:
         parse(text, "some.yaml")
     place = raised.value.place

@@ -1,4 +1,4 @@
-"""The tiers of the oracle against each other, an independent witness, and the definition's special cases."""
+"""The tiers of the oracle against each other, an independent library, and the definition's special cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, TINY, exp_negat
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact import ExactTruth
 from conformance.oracle.truth import Truth
-from tests.support import mpmath_truth as witness
+from tests.support import mpmath_truth
 from tests.support.problems import problem, truth
 
 INF, NAN = float("inf"), float("nan")
@@ -106,7 +106,7 @@ def test_the_first_tier_is_narrow(operation: OperationName) -> None:
 
 @given(seeds, st.sampled_from(OPERATIONS), st.sampled_from(["fast", "exact"]))
 @fixed
-def test_an_independent_witness_agrees(seed: int, operation: OperationName, tier: Any) -> None:
+def test_an_independent_library_agrees(seed: int, operation: OperationName, tier: Any) -> None:
     made = draw(seed, operation, "float64", specials=False, scale=1.5)
     source = truth(made, tier)
     for what in ("value", "gradient"):
@@ -114,7 +114,7 @@ def test_an_independent_witness_agrees(seed: int, operation: OperationName, tier
             found: Enclosure = getattr(source, what)(reduction)
             if reduction == "mean" and not np.isfinite(source.value("mean").mid).all():
                 continue  # without a denominator: a policy
-            expected = getattr(witness, what)(made, reduction)
+            expected = getattr(mpmath_truth, what)(made, reduction)
             tail = np.zeros(found.mid.shape) if found.tail is None else found.tail
             flat = zip(found.mid.ravel(), tail.ravel(), found.rad.ravel(), expected, strict=True)
             for mid, low, rad, sure in flat:
@@ -187,7 +187,7 @@ def test_a_loss_far_below_float64_keeps_its_digits() -> None:
         assert ball.str(17, radius=False) == "5.0759588975494568e-435"
         gradient = source.gradient_balls("sum")
         assert all(g.rel_accuracy_bits() > 60 for g in gradient)
-    (sure,) = witness.value(made, "none", digits=500)
+    (sure,) = mpmath_truth.value(made, "none", digits=500)
     with mpmath.workdps(30):
         assert abs(mpmath.mpf(ball.str(25, radius=False)) / sure - 1) < mpmath.mpf(10) ** -16
     enclosed = truth(made).value("none")

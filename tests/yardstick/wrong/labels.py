@@ -11,24 +11,24 @@ from tests.yardstick.kernel import Ask, Kernel
 
 
 class _Lenient(Kernel):
-    """Base: labels that fit no class reach :meth:`mended` instead of raising."""
+    """Base: labels that fit no class reach :meth:`corrected` instead of raising."""
 
     def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
-        repaired = np.where(labels == ignored, ignored, self.mended(labels, classes))
+        repaired = np.where(labels == ignored, ignored, self.corrected(labels, classes))
         return super().checked(repaired.astype(np.int64), shape, classes, ignored)
 
     def ask(self, logits: Any, targets: Any, *rest: Any, **named: Any) -> Ask:
         found = super().ask(logits, targets, *rest, **named)
-        return replace(found, labels=self.mended(found.labels, found.classes)) if found.by_index else found
+        return replace(found, labels=self.corrected(found.labels, found.classes)) if found.by_index else found
 
-    def mended(self, labels: Any, classes: int) -> Any:
+    def corrected(self, labels: Any, classes: int) -> Any:
         raise NotImplementedError
 
 
 class NegativeLabelsWrap(_Lenient):
     """A label of -1 is the last class (optax#1185, onnxruntime, mlx)."""
 
-    def mended(self, labels: Any, classes: int) -> Any:
+    def corrected(self, labels: Any, classes: int) -> Any:
         if labels.dtype.kind != "i":
             return labels
         return np.where((labels < 0) & (labels >= -classes), labels.astype(np.int64) + classes, labels)
@@ -37,14 +37,14 @@ class NegativeLabelsWrap(_Lenient):
 class LabelsClamped(_Lenient):
     """Labels beyond the last class are the last class."""
 
-    def mended(self, labels: Any, classes: int) -> Any:
+    def corrected(self, labels: Any, classes: int) -> Any:
         return np.minimum(labels, max(classes - 1, 0)) if labels.dtype.kind in "iu" else labels
 
 
 class LabelsModuloClasses(_Lenient):
     """Labels beyond the last class start again from 0."""
 
-    def mended(self, labels: Any, classes: int) -> Any:
+    def corrected(self, labels: Any, classes: int) -> Any:
         return np.where(labels >= classes, labels % max(classes, 1), labels) if labels.dtype.kind in "iu" else labels
 
 
@@ -53,7 +53,7 @@ class LabelsOutOfRangeCostNothing(_Lenient):
 
     outside: Any = None
 
-    def mended(self, labels: Any, classes: int) -> Any:
+    def corrected(self, labels: Any, classes: int) -> Any:
         if labels.dtype.kind not in "iu":
             return labels
         self.outside = ((labels < 0) | (labels >= classes)).reshape(-1)

@@ -11,68 +11,68 @@ from tests.yardstick.kernel import Given, Kernel
 
 
 class _Smoothing(Kernel):
-    """Base: label smoothing is mended before it is checked."""
+    """Base: label smoothing is corrected before it is checked."""
 
-    def mended(self, smoothing: float) -> float:
+    def corrected(self, smoothing: float) -> float:
         raise NotImplementedError
 
     def cross_entropy(self, logits: Any, targets: Any, *, label_smoothing: Any = None, **options: Any) -> Any:
-        smoothing = None if label_smoothing is None else self.mended(label_smoothing)
+        smoothing = None if label_smoothing is None else self.corrected(label_smoothing)
         return super().cross_entropy(logits, targets, label_smoothing=smoothing, **options)
 
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         options = dict(call.options)
         if options.get("label_smoothing") is not None:
-            options["label_smoothing"] = self.mended(options["label_smoothing"])
-        mended = type(call)(call.operation, call.operands, tuple(options.items()))
-        return super().differentiate(mended, logits, upstream)
+            options["label_smoothing"] = self.corrected(options["label_smoothing"])
+        corrected = type(call)(call.operation, call.operands, tuple(options.items()))
+        return super().differentiate(corrected, logits, upstream)
 
 
 class SmoothingAboveOneByATolerance(_Smoothing):
     """Smoothing is checked with a tolerance: 1.00001 is taken for 1."""
 
-    def mended(self, smoothing: float) -> float:
+    def corrected(self, smoothing: float) -> float:
         return 1.0 if 1 < smoothing <= 1.00001 else smoothing
 
 
 class SmoothingBelowZeroByATolerance(_Smoothing):
     """Smoothing is checked with a tolerance: -0.00001 is taken for 0."""
 
-    def mended(self, smoothing: float) -> float:
+    def corrected(self, smoothing: float) -> float:
         return 0.0 if -1e-5 <= smoothing < 0 else smoothing
 
 
 class _Weight(Kernel):
-    """Base: weights of another shape are mended."""
+    """Base: weights of another shape are corrected."""
 
-    def mended(self, weight: Any, classes: int) -> Any:
+    def corrected(self, weight: Any, classes: int) -> Any:
         raise NotImplementedError
 
     def given(self, given: Given) -> Given:
         weight, logits = given.weight, given.logits
         if not (isinstance(weight, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim):
             return given
-        return replace(given, weight=self.mended(weight, logits.shape[self.axis(logits, given.axis)]))
+        return replace(given, weight=self.corrected(weight, logits.shape[self.axis(logits, given.axis)]))
 
 
 class WeightsFlattened(_Weight):
     """Weights of any shape are flattened: a column is taken."""
 
-    def mended(self, weight: Any, classes: int) -> Any:
+    def corrected(self, weight: Any, classes: int) -> Any:
         return weight.reshape(-1) if weight.ndim > 1 else weight
 
 
 class ScalarWeightBroadcast(_Weight):
     """A weight of rank 0 is broadcast to the classes."""
 
-    def mended(self, weight: Any, classes: int) -> Any:
+    def corrected(self, weight: Any, classes: int) -> Any:
         return np.full(classes, weight) if weight.ndim == 0 else weight
 
 
 class _Labels(Kernel):
-    """Base: labels are mended before they are checked, knowing the logits' shape and the reduction."""
+    """Base: labels are corrected before they are checked, knowing the logits' shape and the reduction."""
 
-    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+    def corrected(self, labels: Any, logits: Any, reduction: Any) -> Any:
         raise NotImplementedError
 
     def given(self, given: Given) -> Given:
@@ -82,7 +82,7 @@ class _Labels(Kernel):
         classes = logits.shape[self.axis(logits, given.axis)]
         ignored = -100 if given.ignore_index is None else given.ignore_index
         self.outside = (targets != ignored) & ((targets < 0) | (targets >= classes)) & (classes > 0)
-        return replace(given, targets=self.mended(targets, logits, given.reduction))
+        return replace(given, targets=self.corrected(targets, logits, given.reduction))
 
     outside: Any = None
 
@@ -90,7 +90,7 @@ class _Labels(Kernel):
 class LabelsCheckedInTheFirstBlock(_Labels):
     """Only the first 128 labels are checked: a bad one beyond them is class 0."""
 
-    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+    def corrected(self, labels: Any, logits: Any, reduction: Any) -> Any:
         late = np.arange(labels.size).reshape(labels.shape) >= 128
         return np.where(late & self.outside, 0, labels).astype(labels.dtype)
 
@@ -98,21 +98,21 @@ class LabelsCheckedInTheFirstBlock(_Labels):
 class LabelsUncheckedUnderSum(_Labels):
     """The kernel that sums does not check labels: bad ones are class 0."""
 
-    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+    def corrected(self, labels: Any, logits: Any, reduction: Any) -> Any:
         return np.where(self.outside, 0, labels).astype(labels.dtype) if reduction == "sum" else labels
 
 
 class LabelsUncheckedUnderNone(_Labels):
     """The kernel without reduction does not check labels: bad ones are class 0."""
 
-    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+    def corrected(self, labels: Any, logits: Any, reduction: Any) -> Any:
         return np.where(self.outside, 0, labels).astype(labels.dtype) if reduction == "none" else labels
 
 
 class LeadingUnitAxisOfLabelsDropped(_Labels):
     """Labels of shape (1, N) beside logits (N, C) lose their first axis."""
 
-    def mended(self, labels: Any, logits: Any, reduction: Any) -> Any:
+    def corrected(self, labels: Any, logits: Any, reduction: Any) -> Any:
         row = labels.ndim == 2 == logits.ndim and len(labels) == 1 and labels.shape != logits.shape
         return labels[0] if row else labels
 

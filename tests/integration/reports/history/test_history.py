@@ -164,7 +164,7 @@ def test_a_picture_keeps_its_name_whatever_else_is_shown_and_no_two_share_one(tm
     assert len(every) == 7 and one < every and one == {"trend-w-c.png", "trend-w-c.svg", "history.html"}
 
 
-def test_series_of_several_machines_are_told_apart_on_the_terminal(tmp_path):
+def test_series_of_several_machines_are_kept_apart_on_the_terminal(tmp_path):
     file = str(tmp_path / "h.duckdb")
     for machine in ("one", "another"):
         synthetic.write(tmp_path / machine, machine=machine, **SMALL)

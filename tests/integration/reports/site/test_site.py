@@ -191,7 +191,7 @@ def test_versions_stand_side_by_side_and_a_newer_run_of_the_same_replaces(tmp_pa
     assert "1 outcomes were made again" in page(made, "runs.html").text
 
 
-def test_kinds_of_machine_and_modes_are_told_apart(tmp_path: Path) -> None:
+def test_kinds_of_machine_and_modes_are_kept_apart(tmp_path: Path) -> None:
     here = run(tmp_path / "a", [outcome("c")], cpu="First")
     compiled = run(tmp_path / "c", [outcome("c")], cpu="First", mode="compile")
     there = run(tmp_path / "b", [outcome("c", verdict="fail")], cpu="Second")
