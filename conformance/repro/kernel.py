@@ -15,7 +15,8 @@ from conformance.places import SNIPPETS
 
 __all__ = ["embedded", "function_of", "replaced"]
 
-#: What an adapter of the suite is, apart from how its framework is driven.
+#: What an adapter is made of, apart from how its framework is run: what it says of itself, and its operations.
+FACTS = frozenset({"framework", "imports", "library", "offers", "profile"})
 OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
 
 
@@ -31,18 +32,23 @@ def _classes(record: BackendRecord) -> Iterator[tuple[str, SourceRecord, str]]:
 
 
 def replaced(record: BackendRecord) -> frozenset[str]:
-    """The names that a user's classes define over those of the suite's adapter."""
+    """The names that a user's classes define over those of the suite's adapter, without what they say of themselves."""
     found: set[str] = set()
     for name, _, text in _classes(record):
-        klass = _class(_parsed(text), name)
+        tree = _parsed(text)
+        klass = _class(tree, name)
         if klass is None:
             return frozenset({"evaluate"})  # it cannot be read: whatever it is, the suite must run it
-        for each in klass.body:
-            targets = each.targets if isinstance(each, ast.Assign) else [getattr(each, "target", None)]
-            found |= (
-                {each.name} if isinstance(each, ast.FunctionDef) else {t.id for t in targets if isinstance(t, ast.Name)}
-            )
+        found |= {each for statement in klass.body for each in _names(statement)} - FACTS
+        found -= {"runs_on"} if _runs_as_the_suite_does(tree, klass) else set()
     return frozenset(found)
+
+
+def _runs_as_the_suite_does(tree: ast.Module, klass: ast.ClassDef) -> bool:
+    values = [getattr(each, "value", None) for each in klass.body if "runs_on" in _names(each)]
+    names = {each.id for each in values if isinstance(each, ast.Name)}
+    runtimes = [_bound(tree).get(name) for name in names]
+    return all(getattr(each, "module", "").startswith("conformance.backends.runtimes.") for each in runtimes)
 
 
 def function_of(record: BackendRecord, operation: str) -> list[str] | None:
@@ -67,7 +73,7 @@ def embedded(record: BackendRecord) -> dict[str, Any]:
         return {"files": {}, "spec": repr(record.name)}
     return {
         "files": {repr(name): _quoted(text) for name, text in files.items()},
-        "spec": f'f"{{folder}}/{first}{separator}{rest}"',
+        "spec": f"folder + {f'/{first}{separator}{rest}'!r}",
     }
 
 

@@ -45,9 +45,12 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
     """The scripts to try, the best first: by the framework's template, and through the suite."""
     if not any(name.startswith("class ") for name in record.sources):
         raise UsageError("the adapter's source is not recorded", hint="run the suite again: results hold it now")
-    changed, template = kernel.replaced(record), record.profile or record.name.partition(":")[0]
-    composed = outcome.op == "nll_loss_of_log_softmax" or outcome.check == "composed"
-    if changed <= kernel.OPERATIONS - ({"nll_loss", "log_softmax"} if composed else set()) and has_template(template):
+    template = next(filter(has_template, (record.profile, record.id.framework)), "")
+    changed, composed = kernel.replaced(record), outcome.check == "composed"
+    allowed = kernel.OPERATIONS - (
+        {"nll_loss", "log_softmax"} if composed or outcome.op == "nll_loss_of_log_softmax" else set()
+    )
+    if template and changed <= allowed:
         function = kernel.function_of(record, outcome.op) if outcome.op in changed else []
         if function is not None:
             named = {"execution": record.id.execution, "composition": record.id.composition}

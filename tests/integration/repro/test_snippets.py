@@ -99,6 +99,8 @@ class Shown:
     raises: bool
 
 
+@pytest.mark.framework
+@pytest.mark.slow
 @pytest.mark.parametrize("family", SPECS)
 def test_every_template_gives_the_bits_of_its_adapter(family: str, tmp_path: Path) -> None:
     specs = [spec for spec in SPECS[family] if find_spec(spec.partition(":")[0]) is not None]

@@ -154,7 +154,7 @@ import math
 
 import numpy as np
 
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 SCALE = 2.0
 
@@ -205,12 +205,41 @@ def test_a_kernel_that_uses_the_adapter_or_the_suite_is_embedded_whole(
     assert "observed:" in out and "ulp of float32" in out, error
 
 
+LIBRARY = """\
+import numpy as np
+
+from conformance.backends.adapters.base import Adapter, Offers
+from conformance.backends.runtimes.numpy import NumpyRuntime
+
+
+class Sharp(Adapter):
+    framework = "numpy"
+    library = "sharp"
+    profile = ""
+    runs_on = NumpyRuntime
+    offers = Offers(operations={"softmax": "native"}, gradient="unsupported")
+
+    def softmax(self, logits, *, axis):
+        powers = np.exp(logits)
+        return powers / powers.sum()
+"""
+
+
+def test_a_library_on_a_runtime_of_the_suite_uses_the_template_of_its_framework(
+    conformance: Run, tmp_path: Path
+) -> None:
+    cases, sharp = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "sharp.py", LIBRARY)
+    ran = conformance("repro", "plain", "-b", sharp, "--cases", cases)
+    assert "def softmax(logits, *, axis):" in ran.out and "conformance" not in ran.out
+    assert "observed:" in run_bare(ran.out)[0]
+
+
+@pytest.mark.framework
 def test_an_operation_that_a_kernel_leaves_as_it_is_uses_the_template(conformance: Run, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    text = (
-        "from conformance.backends.torch import Torch\n\n\nclass Mine(Torch):\n    def log_softmax(self, x, *, axis):\n"
-    )
-    cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text + "        return x\n")
+    text = "from conformance.backends.adapters.torch import Torch\n\n\nclass Mine(Torch):\n"
+    text += "    def log_softmax(self, x, *, axis):\n        return x\n"
+    cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
     assert "value = F.softmax(logits, dim=1)" in ran.out and "class Mine" not in ran.out
 
