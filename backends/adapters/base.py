@@ -179,7 +179,14 @@ class Adapter(Backend):
         return self._function("vjp", call), logits, dict(call.operands), upstream
 
     def _apply(self, transform: str, call: Call, logits: Tensor, *more: Tensor) -> Any:
-        return self._function(transform, call)(logits, dict(call.operands), *more)
+        if transform in self.runtime.compiled_whole:
+            return self._function(transform, call)(logits, dict(call.operands), *more)
+
+        def evaluated(logits: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
+            same = operands is call.operands
+            return self.evaluate(call if same else Call(call.operation, operands, call.options), logits)
+
+        return _TRANSFORMED[transform](self.runtime, evaluated)(logits, call.operands, *more)
 
     def _function(self, transform: str, call: Call) -> Function:
         """The transform of ``call``, compiled once for all calls that differ in nothing but their tensors.
@@ -188,15 +195,9 @@ class Adapter(Backend):
         """
         key = (transform, call.operation, call.options)
         if key not in self._functions:
-            of, options, runtime = call.operation, call.options, self.runtime
-            if transform in runtime.compiled_whole:
-                bare = Call(of, {}, options)
-                made = _TRANSFORMED[transform](runtime, lambda logits, operands: bare.apply(self, logits, operands))
-                self._functions[key] = runtime.compile(made, runtime.execution)
-            else:  # of what is evaluated, compiled or not
-                self._functions[key] = _TRANSFORMED[transform](
-                    runtime, lambda logits, operands: self.evaluate(Call(of, operands, options), logits)
-                )
+            bare = Call(call.operation, {}, call.options)
+            made = _TRANSFORMED[transform](self.runtime, lambda logits, operands: bare.apply(self, logits, operands))
+            self._functions[key] = self.runtime.compile(made, self.runtime.execution)
         return self._functions[key]
 
 
