@@ -50,8 +50,12 @@ def _words(content: str | int | Links | None) -> str:
 # -- terminal ---------------------------------------------------------------------------------------------------------
 
 
-def rich_table(table: Table, *, lines: bool = True) -> RichTable:
-    """The table for rich, with lines between rows or without; nothing that a cell holds steers the terminal."""
+def rich_table(table: Table, *, lines: bool = True, compact: bool = False) -> RichTable:
+    """The table for rich, with lines between rows or without; nothing that a cell holds steers the terminal.
+
+    ``compact``: without a frame, too.
+    """
+    import rich.box
     import rich.table
     from rich.text import Text
 
@@ -68,6 +72,8 @@ def rich_table(table: Table, *, lines: bool = True) -> RichTable:
         first, *others = map(_text, table.total)
         first.stylize("bold")
         made.add_row(first, *others)
+    if compact:
+        made.box, made.show_lines, made.pad_edge, made.padding = rich.box.SIMPLE_HEAD, False, False, (0, 1, 0, 0)
     return made
 
 
@@ -112,6 +118,8 @@ def _marked(given: Content | Cell) -> str:
             return f"**≠** {said} ({escape(cell.note)})"
         case "declared":
             return f"*{said}*"
+        case "loud":
+            return f"**{said}**"
         case _:
             return f"{said}<br>{escape(cell.note)}" if cell.note else said
 

@@ -34,9 +34,9 @@ Content = str | int | Counts | Links | None
 class Cell:
     """Content with what a page adds. ``link`` is an address, or a place in the site; ``note`` a second, smaller line.
 
-    ``mark`` is the verdict whose colour it has, ``differs`` for what is not as the note says, or ``declared`` for what
-    is declared and was not observed; ``name`` is the cell's own place in the page; ``data`` are
-    attributes for the page's script.
+    ``mark`` is the verdict whose colour it has, ``differs`` for what is not as the note says, ``declared`` for what is
+    declared and was not observed, or ``loud`` for what must not be missed; ``name`` is the cell's own place in the
+    page; ``data`` are attributes for the page's script.
     """
 
     content: Content

@@ -14,7 +14,18 @@ from conformance.bench.record import Accuracy, Record
 from conformance.reports.benchmarks.bootstrap import location_interval
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
-__all__ = ["IMPOSSIBLE", "Cell", "Series", "cells_of", "flagship", "places", "ranked", "series_of", "workloads_of"]
+__all__ = [
+    "IMPOSSIBLE",
+    "Cell",
+    "Series",
+    "cells_of",
+    "flagship",
+    "groups_of",
+    "places",
+    "ranked",
+    "series_of",
+    "workloads_of",
+]
 
 #: The contract that training needs; pictures of one contract show it if it was timed.
 PREFERRED = ("forward+grad", "forward-saving", "forward")
@@ -124,6 +135,14 @@ def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(sorted({cell.workload for cell in cells}))
 
 
+def groups_of(cells: Iterable[Cell]) -> list[list[Cell]]:
+    """The cells of each workload, contract and cache, sorted by these: what can be compared."""
+    found: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in cells:
+        found.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
+    return [found[key] for key in sorted(found)]
+
+
 def ranked(cells: Sequence[Cell]) -> list[Cell]:
     """The fastest first; what has no rank stands behind all that have one: see :attr:`Cell.unranked`."""
     return sorted(cells, key=lambda cell: (cell.unranked is not None, cell.seconds, cell.backend))
@@ -151,9 +170,6 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
     The most backends with bandwidth and accuracy, then warm, then errors that differ between the backends, then the
     contract that training needs, then float32, then the most logits.
     """
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
 
     def worth(group: list[Cell]) -> tuple[Any, ...]:
         one = group[0]
@@ -162,7 +178,7 @@ def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
         apart = len({f"{cell.error:.2g}" for cell in group if cell.error is not None}) > 1
         return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits, one.workload)
 
-    chosen: list[Cell] = max(groups.values(), key=worth) if groups else []
+    chosen: list[Cell] = max(groups_of(cells), key=worth, default=[])
     return tuple(chosen)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.reports.benchmarks.cells import Cell, ranked
+from conformance.reports.benchmarks.cells import Cell, groups_of, ranked
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.schemas.documents import TimedRow
 
@@ -18,10 +18,7 @@ __all__ = ["listing_json", "rows"]
 
 def rows(run: Benchmarks, cells: Sequence[Cell]) -> list[TimedRow]:
     """A row for each cell, the fastest that conforms first within a workload; then what could not be timed."""
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
-    found = [_row(cell) for key in sorted(groups) for cell in ranked(groups[key])]
+    found = [_row(cell) for group in groups_of(cells) for cell in ranked(group)]
     return found + [
         TimedRow(
             workload=key.workload,

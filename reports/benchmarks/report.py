@@ -15,7 +15,7 @@ from conformance.reports.benchmarks.cells import Cell, cells_of, flagship, serie
 from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
-from conformance.reports.benchmarks.tables import report_markdown
+from conformance.reports.benchmarks.tables import page_html, report_markdown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,6 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     HarnessError where nothing can be written.
     """
     from conformance.reports.benchmarks.charts.render import page, render
-    from conformance.reports.benchmarks.html import about_html, tables_html
 
     benchmarks = read_benchmarks(run)
     if not benchmarks.timings:
@@ -54,8 +53,7 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
         PAGE: page(
             [(each.name, each.chart) for each in drawn],
             f"Benchmarks on {benchmarks.machine}",
-            about_html(benchmarks),
-            tables_html(benchmarks, cells),
+            *page_html(benchmarks, cells),
         ),
     }
     for name, text in texts.items():

@@ -1,38 +1,68 @@
-"""The times of a run as tables: Markdown, and lines for the terminal."""
+"""The times of a run as tables, and the words around them: in Markdown, on a page and on a terminal."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from markupsafe import Markup
 
 from conformance.bench.record import Head, Record
-from conformance.plain import on_terminal
-from conformance.reports.benchmarks.cells import IMPOSSIBLE, Cell, places, ranked
+from conformance.plain import blanked, on_terminal
+from conformance.reports.benchmarks.cells import IMPOSSIBLE, Cell, groups_of, places
 from conformance.reports.benchmarks.charts.style import distinct
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.units import bytes_, percent, seconds
 from conformance.reports.escape import escape
+from conformance.reports.render import html, markdown, rich_table
+from conformance.reports.table import AnyCell, Table
+from conformance.reports.table import Cell as TableCell
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["HEAD", "NOTES", "WORDS", "about_lines", "not_timed_lines", "print_table", "report_markdown", "tables_of"]
+__all__ = [
+    "HEAD",
+    "NOTES",
+    "about_lines",
+    "not_timed_lines",
+    "page_html",
+    "print_table",
+    "report_markdown",
+    "tables_of",
+]
 
-HEAD = (
-    "rank", "backend", "version", "mode", "processes", "time", "95 % interval", "ns/logit", "GB/s", "of peak",
-    "error ÷ limit", "class", "ulp", "first call", "memory ÷ logits", "faults", "traffic",
-)  # fmt: skip
+MARK = "†"
+OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
+#: Each column's name, and what it shows of a rank and a cell.
+COLUMNS: dict[str, Callable[[int | None, Cell], str]] = {
+    "backend": lambda rank, cell: cell.backend,
+    "rank": lambda rank, cell: "–" if rank is None else str(rank),
+    "version": lambda rank, cell: cell.version,
+    "mode": lambda rank, cell: cell.mode if cell.device in ("", "cpu") else f"{cell.mode}, {cell.device}",
+    "processes": lambda rank, cell: str(cell.processes),
+    "time": lambda rank, cell: seconds(cell.seconds),
+    "95 % interval": lambda rank, cell: f"{seconds(cell.low)} … {seconds(cell.high)}",
+    "ns/logit": lambda rank, cell: _short(cell.ns_per_logit),
+    "GB/s": lambda rank, cell: _short(None if cell.bytes_per_second is None else cell.bytes_per_second / 1e9),
+    "of peak": lambda rank, cell: percent(cell.bandwidth_fraction),
+    "error ÷ limit": lambda rank, cell: _short(cell.error),
+    "class": lambda rank, cell: _class(cell),
+    "ulp": lambda rank, cell: _short(cell.judged.error_ulp),
+    "first call": lambda rank, cell: seconds(cell.first_call_seconds) + (f" {MARK}" if cell.opens else ""),
+    "memory ÷ logits": lambda rank, cell: _short(cell.peak_multiple),
+    "faults": lambda rank, cell: "–" if cell.faults is None else f"{cell.faults:.0f}",
+    "traffic": lambda rank, cell: _short(cell.amplification),
+}
+HEAD = tuple(COLUMNS)
 #: The columns that hold words; numbers stand to the right.
 WORDS = frozenset({"backend", "version", "mode", "class"})
 #: What fits a terminal of eighty columns, and one that is wide; the report has them all.
-NARROW = ("rank", "backend", "time", "of peak", "error ÷ limit", "class", "first call", "memory ÷ logits")
-BROAD = ("rank", "backend", "time", "95 % interval", "GB/s", *NARROW[3:], "traffic")
+NARROW = ("backend", "rank", "time", "of peak", "error ÷ limit", "class", "first call", "memory ÷ logits")
+BROAD = ("backend", "rank", "time", "95 % interval", "GB/s", *NARROW[3:], "traffic")
 WIDE = 110
-MARK = "†"
-OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 NOTES = (
     (
         "Rank: one more than the backends that are faster for certain, whose interval ends before this one's begins, "
@@ -65,60 +95,45 @@ NOTES = (
 )
 
 
+def tables_of(cells: Sequence[Cell], columns: Sequence[str] = HEAD) -> list[Table]:
+    """A table for each workload, contract and cache; what is wrong with its result or time is marked."""
+    return [_table(group, columns) for group in groups_of(cells)]
+
+
 def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report; ``pictures`` are (what it shows, path of the file)."""
     lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in about_lines(run))]
     for description, path in pictures:
         lines += [f"![{escape(description)}]({path})", ""]
-    for title, rows in tables_of(cells):
-        lines += [f"## {escape(title)}", "", "| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
-        lines += ["| " + " | ".join(escape(text) for text in row) + " |" for _, row in rows]
-        lines.append("")
+    for table in tables_of(cells):
+        lines += [f"## {escape(table.title)}", "", *markdown(table), ""]
     if run.not_timed:
         lines += ["## Not timed", "", *(f"- {escape(line)}" for line in not_timed_lines(run)), ""]
     lines += ["## How to read this", "", *(f"- {note}" for note in NOTES)]
     return "\n".join(lines) + "\n"
 
 
-def tables_of(cells: Sequence[Cell]) -> list[tuple[str, list[tuple[Cell, list[str]]]]]:
-    """A title and rows for each workload, contract and cache: the cell, and its texts below ``HEAD``."""
-    return [(title, list(zip(ranked(group), _rows(group), strict=True))) for title, group in _groups(cells)]
-
-
-def not_timed_lines(run: Benchmarks) -> list[str]:
-    """What could not be timed, once each, with the reason: by workload, whatever the order of the schedule."""
-    return list(dict.fromkeys(_not_timed(each) for each in sorted(run.not_timed, key=lambda each: each.key)))
+def page_html(run: Benchmarks, cells: Sequence[Cell]) -> tuple[Markup, Markup]:
+    """For a page, what stands before the pictures (on what was measured) and after them (the tables)."""
+    scroller = Markup('<h2>{0}</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}">{1}</div>')
+    blocks = [scroller.format(blanked(table.title), html(table)) for table in tables_of(cells)]
+    for title, lines in (("Not timed", not_timed_lines(run)), ("How to read this", NOTES)):
+        if lines:
+            items = _each("<li>{}</li>", lines)
+            blocks.append(Markup("<h2>{}</h2>\n<ul>\n{}\n</ul>").format(title, items))
+    return _each("<p>{}</p>", about_lines(run)), Markup("\n").join(blocks)
 
 
 def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None = None) -> None:
     """Print a table for each workload, contract and cache to standard output."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
-    shown = BROAD if console.width >= WIDE else NARROW
-    places = [HEAD.index(name) for name in shown]
-    for title, rows in tables_of(cells):
-        table = Table(
-            title=Text(on_terminal(title), style="bold"),
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-        )
-        for name in shown:
-            side = "left" if name == "backend" else "right"
-            broken = name.replace(" ÷ ", "\n÷ ").replace("of peak", "of\npeak").replace("first call", "first\ncall")
-            table.add_column(broken, overflow="fold", justify=side, no_wrap=name in ("time", "95 % interval"))  # type: ignore[arg-type]
-        names = distinct([cell.backend for cell, _ in rows], 24)
-        for cell, row in rows:
-            short = {"backend": names[cell.backend], "class": cell.judged.class_ or "–"}
-            texts = [short.get(HEAD[place], row[place]) for place in places]
-            table.add_row(*(Text(on_terminal(text)) for text in texts), style="dim" if cell.unranked else "")
-        console.print(table)
-        for cell, _ in rows:
+    columns = BROAD if console.width >= WIDE else NARROW
+    for group in groups_of(cells):
+        console.print(rich_table(_table(group, columns, short=True), compact=True))
+        for _, cell in places(group):
             if cell.explanation:
                 console.print(Text(on_terminal(f"not ranked: {cell.backend}: {cell.explanation}")), soft_wrap=True)
     if any(cell.opens for cell in cells):
@@ -127,6 +142,11 @@ def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None 
         console.print(Text(on_terminal(f"not timed: {line}")), soft_wrap=True)
     for line in about_lines(run):
         console.print(Text(on_terminal(line)), style="dim", soft_wrap=True)
+
+
+def not_timed_lines(run: Benchmarks) -> list[str]:
+    """What could not be timed, once each, with the reason: by workload, whatever the order of the schedule."""
+    return list(dict.fromkeys(_not_timed(each) for each in sorted(run.not_timed, key=lambda each: each.key)))
 
 
 def about_lines(run: Benchmarks) -> list[str]:
@@ -158,39 +178,21 @@ def _between(low: float, high: float) -> str:
     return "" if least == greatest else f" ({least} … {greatest})"
 
 
-def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
-    found: dict[tuple[str, str, str], list[Cell]] = {}
-    for cell in cells:
-        found.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
-    titles = {key: f"{key[0]}, {key[1]}, {key[2]} cache ({group[0].dtype})" for key, group in found.items()}
-    return [(titles[key], found[key]) for key in sorted(found)]
+def _table(group: Sequence[Cell], columns: Sequence[str], *, short: bool = False) -> Table:
+    """``short``: names that fit a terminal, and of classes the letter alone."""
+    one, names = group[0], distinct([cell.backend for cell in group], 24)
+    rows: list[list[AnyCell]] = []
+    for rank, cell in places(group):
+        brief = {"backend": names[cell.backend], "class": cell.judged.class_ or "–"} if short else {}
+        texts = [brief.get(name, COLUMNS[name](rank, cell)) for name in columns]
+        rows.append([TableCell(texts[0], mark="fail" if cell.wrong else ""), *texts[1:]])
+    title = f"{one.workload}, {one.contract}, {one.cache} cache ({one.dtype})"
+    numbers = frozenset(place for place, name in enumerate(columns) if name not in WORDS)
+    return Table(columns, rows, title, numbers=numbers, kind="times")
 
 
-def _rows(group: Sequence[Cell]) -> list[list[str]]:
-    rows = []
-    for place, cell in places(group):
-        rows.append(
-            [
-                "–" if place is None else str(place),
-                cell.backend,
-                cell.version,
-                cell.mode if cell.device in ("", "cpu") else f"{cell.mode}, {cell.device}",
-                str(cell.processes),
-                seconds(cell.seconds),
-                f"{seconds(cell.low)} … {seconds(cell.high)}",
-                _short(cell.ns_per_logit),
-                _short(None if cell.bytes_per_second is None else cell.bytes_per_second / 1e9),
-                percent(cell.bandwidth_fraction),
-                _short(cell.error),
-                _class(cell),
-                _short(cell.judged.error_ulp),
-                seconds(cell.first_call_seconds) + (f" {MARK}" if cell.opens else ""),
-                _short(cell.peak_multiple),
-                "–" if cell.faults is None else f"{cell.faults:.0f}",
-                _short(cell.amplification),
-            ]
-        )
-    return rows
+def _each(form: str, texts: Sequence[str]) -> Markup:
+    return Markup("\n").join(Markup(form).format(blanked(text)) for text in texts)
 
 
 def _class(cell: Cell) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.reports.benchmarks.cells import Cell, cells_of
+from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.comparison.band import find_band
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.report import missing, pictures
 from conformance.reports.benchmarks.tables import about_lines, not_timed_lines, tables_of
+from conformance.reports.table import Table
 
 __all__ = ["TimedRun", "timed_runs"]
 
@@ -21,16 +22,13 @@ Write = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class TimedRun:
-    """One benchmark file as the page shows it; ``pictures`` are (file, what it shows); ``note`` says what is left out.
-
-    ``tables`` are (title, rows); a row is a cell with its texts.
-    """
+    """One benchmark file on its page; ``pictures`` are (file, what it shows), and ``note`` is why some are left out."""
 
     name: str
     about: list[str]
     band: str
     pictures: list[tuple[str, str]]
-    tables: list[tuple[str, list[tuple[Cell, list[str]]]]]
+    tables: list[Table]
     not_timed: list[str]
     note: str = ""
 

@@ -14,7 +14,7 @@ from conformance.model.case import Flag
 from conformance.model.checks import CHECKS
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.benchmarks.read import FILE as TIMES
-from conformance.reports.benchmarks.tables import HEAD, NOTES, WORDS
+from conformance.reports.benchmarks.tables import NOTES
 from conformance.reports.columns import Column, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
@@ -208,7 +208,7 @@ class _Builder:
         page("accuracy.html", "accuracy.html", tables=spread_tables(self.relations))
         page("stability.html", "stability.html", tables=stability_tables(self.relations, self.catalogue))
         timed = timed_runs(self.benchmarks, self.pages.write)
-        page("benchmarks.html", "benchmarks.html", timed=timed, head=HEAD, words=WORDS, notes=NOTES)
+        page("benchmarks.html", "benchmarks.html", timed=timed, notes=NOTES)
         page(
             "runs.html",
             "runs.html",

@@ -18,7 +18,7 @@ STYLE = (
     "figure{margin:1.5rem 0 2.5rem}figure,.scroll{overflow-x:auto}"
     "table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}"
     "th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap;font-weight:400}"
-    "thead th{color:#5a5a5a}.word{text-align:left}.wrong{color:#b00020}"
+    "thead th{color:#5a5a5a}th:first-child{text-align:left}.v-fail{color:#b00020}.hidden{display:none}"
     "@media print{body{margin:0}figure,tr{break-inside:avoid}h2{break-after:avoid}figure,.scroll{overflow:visible}"
     "figure svg{max-width:100%;height:auto}table{font-size:6pt}th,td{padding:1pt 2pt;white-space:normal}}"
 )

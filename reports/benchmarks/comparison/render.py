@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import on_terminal
 from conformance.reports.benchmarks.comparison.rows import ChangeRow, Comparison, Missing
 from conformance.reports.benchmarks.units import percent_changes, seconds
 from conformance.reports.escape import escape
+from conformance.reports.render import markdown, rich_table
+from conformance.reports.table import AnyCell, Cell, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,30 +19,29 @@ if TYPE_CHECKING:
 __all__ = ["change_lines", "changes_markdown", "print_changes"]
 
 HEAD = ("workload", "backend", "contract", "cache", "old", "new", "change", "95 % interval", "p", "p (Holm)", "call")
-_STYLES = {"slower": "bold red", "faster": "green", "unclear": "dim", "too few": "dim", "same": ""}
+#: Each call with the verdict whose colour it has.
+_MARKS = {"slower": "fail", "faster": "pass", "unclear": "", "too few": "", "same": ""}
 
 
 def print_changes(comparison: Comparison, console: Console | None = None, *, everything: bool = False) -> None:
     """Print what changed or lost its accuracy (``everything``: all rows), what is missing, how far to believe it."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = console or Console(soft_wrap=False)
-    rows = comparison.rows if everything else _notable(comparison)
-    if rows:
-        table = Table(title="times, new against old", title_justify="left", show_lines=True)
-        table.add_column("what", overflow="fold")
-        for name in ("old → new", "change, 95 % interval", "p, Holm", "call"):
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            times = f"{seconds(row.old_seconds)} →\n{seconds(row.new_seconds)}"
-            cells = (f"{row.workload}\n{row.backend}, {row.contract}, {row.cache}", times, _change(row), _p_values(row))
-            table.add_row(
-                *(Text(lines_on_terminal(cell)) for cell in cells),
-                Text(on_terminal(_call(row)), style=_STYLES["slower" if row.lost_accuracy else row.call]),
+    if rows := comparison.rows if everything else _notable(comparison):
+        lines = [
+            (
+                Cell(row.workload, note=f"{row.backend}, {row.contract}, {row.cache}"),
+                Cell(f"{seconds(row.old_seconds)} →", note=seconds(row.new_seconds)),
+                _change(row),
+                Cell(f"{row.p:.2g}", note=f"{row.p_holm:.2g}"),
+                Cell(_call(row), mark=_MARKS["slower" if row.lost_accuracy else row.call]),
             )
-        console.print(table)
+            for row in rows
+        ]
+        head = ("what", "old → new", "change, 95 % interval", "p, Holm", "call")
+        console.print(rich_table(Table(head, lines, "times, new against old")))
     console.print(Text(_tally(comparison)))
     for missing in comparison.missing:
         console.print(Text(on_terminal(_missing(missing))))
@@ -62,12 +63,10 @@ def changes_markdown(comparison: Comparison) -> str:
     lines = [escape(_tally(comparison)), "", escape(comparison.band.summary()), ""]
     lines += [f"{escape(note)}\n" for note in comparison.notes]
     if comparison.rows:
-        lines += ["| " + " | ".join(HEAD) + " |", "|---" * len(HEAD) + "|"]
         notable = _notable(comparison)
-        for row in (*notable, *(row for row in comparison.rows if row not in notable)):
-            call = f"**{escape(_call(row))}**" if row in notable else escape(_call(row))
-            lines.append("| " + " | ".join([*(escape(cell) for cell in _cells(row)[:-1]), call]) + " |")
-        lines.append("")
+        others = (row for row in comparison.rows if row not in notable)
+        rows = [_cells(row, "loud") for row in notable] + [_cells(row) for row in others]
+        lines += [*markdown(Table(HEAD, rows)), ""]
     lines += [f"- {escape(_missing(each))}" for each in comparison.missing]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -83,11 +82,7 @@ def _change(row: ChangeRow) -> str:
     return f"{ratio} ({low} … {high})"
 
 
-def _p_values(row: ChangeRow) -> str:
-    return f"{row.p:.2g}\n{row.p_holm:.2g}"
-
-
-def _cells(row: ChangeRow) -> list[str]:
+def _cells(row: ChangeRow, mark: str = "") -> list[AnyCell]:
     ratio, low, high = percent_changes(row.ratio, row.low, row.high)
     return [
         *row.key,
@@ -97,7 +92,7 @@ def _cells(row: ChangeRow) -> list[str]:
         f"{low} … {high}",
         f"{row.p:.2g}",
         f"{row.p_holm:.2g}",
-        _call(row),
+        Cell(_call(row), mark=mark),
     ]
 
 
@@ -109,7 +104,7 @@ def _call(row: ChangeRow) -> str:
 
 
 def _tally(comparison: Comparison) -> str:
-    counts = {call: sum(row.call == call for row in comparison.rows) for call in _STYLES}
+    counts = {call: sum(row.call == call for row in comparison.rows) for call in _MARKS}
     calls = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
     text = (
         f"{len(comparison.rows)} comparisons: {calls}{_overall(comparison.rows)}." if calls else "No time is in both."
