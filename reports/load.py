@@ -11,7 +11,13 @@ from conformance.model.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "load"]
+__all__ = ["COLUMNS", "described", "load"]
+
+
+def _value(name: str) -> str:
+    """A value as text, in SQL: a number or a word as it is, what has parts as JSON."""
+    return f"""if(starts_with({name}::varchar, '"'), {name} ->> '$', {name}::varchar)"""
+
 
 #: Each column, in order, with what it holds and the SQL that makes it. Texts are empty where nothing is known; numbers
 #: are NaN there, and what has parts is JSON text.
@@ -43,13 +49,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "ulp": ("distance to the exact real number, over the spacing of floats there", "ulp"),
     "ratio": ("error over the bound that follows from the input", "ratio"),
     "bound": ("that bound, absolute", "bound"),
-    "observed": ("what the backend gave: at the worst element, or in all", "observed"),
-    "expected": ("what is right there", "expected"),
-    "worst_input": ("the input at fault: its logits as hexadecimal floats", "worst_input"),
+    "observed": ("what the backend gave: at the worst element, or in all", _value("observed")),
+    "expected": ("what is right there", _value("expected")),
+    "worst_input": ("the input at fault: its logits as hexadecimal floats", "worst_input::varchar"),
     "position": ("the position at fault, counted from 0", "try_cast(position::varchar as integer)"),
     "reason": ("why the verdict is what it is, as a word of the model", "reason"),
     "detail": ("the particulars of the reason", "detail"),
-    "excused_by": ("the declared policies by which a result deviates", "excused_by"),
+    "excused_by": ("the declared policies by which a result deviates", "excused_by::varchar"),
     "defect": ("the entry of the register of known defects", "defect ->> 'id'"),
     "issue": ("where that is reported", "defect ->> 'issue'"),
     "resembles": ("an entry that would describe the fail of another case", "resembles ->> 'id'"),
@@ -95,14 +101,19 @@ def load(*runs: str | PathLike[str], sql: str = "") -> pd.DataFrame:
     from conformance.reports.merge import merge
 
     relations = merge([Path(each) for each in runs]).relations
-    made = ", ".join(f'{meaning} as "{name}"' for name, (_, meaning) in COLUMNS.items())
-    joined = f"select {made}, seq from main.outcomes join runs on runs.place = run join columns on columns.place = col"
-    asked = f"select * exclude (seq) from ({joined}) order by seq"
+    asked = described(order=True)
     if sql:
-        asked = f"with outcomes as (select * exclude (seq) from ({joined})) select * from ({sql.rstrip().rstrip(';')})"
+        asked = f"with outcomes as ({described()}) select * from ({sql.rstrip().rstrip(';')})"
     try:
         frame: pd.DataFrame = relations.relation(asked).df()
     except duckdb.Error as error:
         said = str(error).splitlines()[0]
         raise UsageError(f"the query failed: {said}", hint='"case", "check", "column" are quoted in SQL') from None
     return frame.astype({name: "category" for name in frame.columns if name in _CATEGORIES})
+
+
+def described(*, order: bool = False) -> str:
+    """The query on the relations of a report that gives ``COLUMNS``; with ``order``, in the order of all outcomes."""
+    made = ", ".join(f'{meaning} as "{name}"' for name, (_, meaning) in COLUMNS.items())
+    joined = f"select {made} from main.outcomes join runs on runs.place = run join columns on columns.place = col"
+    return f"{joined} order by seq" if order else joined

@@ -138,6 +138,13 @@ class Relations:
             rows: list[tuple[Any, ...]] = self._database.execute(statement, list(values)).fetchall()
         return rows
 
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Generator[tuple[Any, ...]]:
+        """The rows of a statement as a stream."""
+        with _errors(), self._database.cursor() as cursor:
+            cursor.execute(statement, list(values))
+            while batch := cursor.fetchmany(BATCH):
+                yield from batch
+
     def execute(self, statements: str) -> None:
         """Run statements that give no rows, such as those that make a view."""
         with _errors():
@@ -152,11 +159,8 @@ class Relations:
     ) -> Generator[tuple[Column, Outcome]]:
         """The outcomes that stand and meet ``where``, each with its column, as a stream."""
         statement = f"select col, {_NAMES} from outcomes where {where} order by {order}"
-        with _errors(), self._database.cursor() as cursor:
-            cursor.execute(statement + ("" if limit is None else f" limit {limit}"), list(values))
-            while batch := cursor.fetchmany(BATCH):
-                for place, *row in batch:
-                    yield self.columns[place], _outcome(row)
+        for place, *row in self.stream(statement + ("" if limit is None else f" limit {limit}"), values):
+            yield self.columns[place], _outcome(row)
 
     def at(self, places: Iterable[int]) -> dict[int, Outcome]:
         """The outcomes at some places of ``seq``."""
