@@ -107,19 +107,17 @@ class Found:
 
     @property
     def own_profile(self) -> Path | None:
-        """The profile that a third party's backend brings along: ``mine.yaml`` beside a file or module ``mine``."""
+        """The profile that a third party's backend brings along: ``mine.profile.yaml`` beside ``mine.py``."""
         if self.source == "package":
             return None
         place = Path(self.place)
         if self.source != "file":  # found without importing a package on the way to it
             top, *rest = self.place.split(".")
             spec = importlib.util.find_spec(top)
-            folders = (
-                [] if spec is None else [*(spec.submodule_search_locations or ())] if rest else [spec.origin or ""]
-            )
-            place = Path(next(iter(folders), ""), *rest)
-        file = place.with_suffix(".yaml") if place.name else None
-        return file if file is not None and file.is_file() else None
+            folders = [] if spec is None else spec.submodule_search_locations or [str(Path(spec.origin or ".").parent)]
+            place = Path(next(iter(folders), "."), *(rest or [top]))
+        file = place.with_name(f"{place.name.removesuffix('.py')}.profile.yaml")
+        return file if file.is_file() else None
 
 
 @cache

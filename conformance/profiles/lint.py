@@ -28,7 +28,7 @@ _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
 def lint_profiles(
     folder: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]] | None = None
 ) -> list[Finding]:
-    """Every problem in the profiles of ``folder``.
+    """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
     ``cases`` are those that the registers may name, ``variants`` the devices and modes of each backend, as far as they
     are known. Raises UsageError for a folder that is not there.
@@ -36,10 +36,15 @@ def lint_profiles(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", hint="name the folder that holds the profiles")
     findings: list[Finding] = []
-    for file in sorted(folder.glob("*.yaml")):
-        known = (variants or {}).get(file.stem)
+    for file in sorted(folder.glob("*.profile.yaml")) or sorted(folder.glob("*.yaml")):
+        known = (variants or {}).get(_name(file))
         findings += sorted(_findings(file, cases, known), key=lambda found: found.place.line or 0)
     return findings
+
+
+def _name(file: Path) -> str:
+    """The backend that a profile is of, by the name of its file."""
+    return file.stem.removesuffix(".profile")
 
 
 def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[Finding]:
@@ -61,8 +66,8 @@ def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | Non
             load_profile(file)
         except UsageError as error:
             yield Finding(place_of(file, ("policies",)), error.problem, error.hint or "")
-    if profile.backend != file.stem:
-        hint = f"write `backend: {file.stem}`, or rename the file"
+    if profile.backend != _name(file):
+        hint = f"write `backend: {_name(file)}`, or rename the file"
         yield Finding(place_of(file, ("backend",)), f"the profile of '{profile.backend}' in {file.name}", hint)
     yield from _names(file, ("operations",), profile.operations, OPERATIONS, "operation")
     yield from _names(file, ("classes",), profile.classes, (*OPERATIONS, "all"), "operation")

@@ -14,6 +14,7 @@ from conformance.backends.adapters.base import Adapter
 from conformance.backends.discovery import names, profile
 from conformance.cases.load import load_suite
 from conformance.cli.inventory import policy_rows
+from conformance.profiles.lint import lint_profiles
 from conformance.profiles.profile import load_profile
 from conformance.run.judged import judged
 
@@ -54,10 +55,11 @@ def test_the_guide_has_every_policy_with_its_values() -> None:
 def test_the_guides_profile_is_one(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```yaml\n(backend: mine\n.*?)```", text, re.DOTALL)
-    file = tmp_path / "mine.yaml"
+    file = tmp_path / "mine.profile.yaml"
     file.write_text(example, encoding="utf-8")
-    found = load_profile(file)
-    assert found.policies["mean-of-all-ignored"].of("cuda", "eager", "", "") == "nan"
+    (tmp_path / "cases.yaml").write_text("theme: mine\n", encoding="utf-8")  # a file of another kind beside it
+    assert lint_profiles(tmp_path, []) == []
+    assert load_profile(file).policies["mean-of-all-ignored"].of("cuda", "eager", "", "") == "nan"
 
 
 def test_a_backend_is_judged_by_the_profile_that_it_brings_along(tmp_path: Path) -> None:
@@ -83,7 +85,7 @@ def test_a_backend_is_judged_by_the_profile_that_it_brings_along(tmp_path: Path)
         return next(str(each.verdict) for each in outcomes if each.check == "value")
 
     assert verdict() == "fail"
-    (tmp_path / "mine.yaml").write_text(
+    (tmp_path / "mine.profile.yaml").write_text(
         "backend: mine\npolicies:\n  mean-of-all-ignored: {value: zero, documentation: undocumented}\n", "utf-8"
     )
     assert verdict() == "deviation"

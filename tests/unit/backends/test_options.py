@@ -79,12 +79,12 @@ def test_a_device_that_nothing_has_is_an_error(capsys: pytest.CaptureFixture[str
 def test_a_profile_beside_a_file_or_module_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path, OWN)
     assert find(file).own_profile is None and find("numpy").own_profile is None
-    profile = tmp_path / "mine.yaml"
+    profile = tmp_path / "mine.profile.yaml"
     profile.write_text("backend: mine\n", encoding="utf-8")
     package = tmp_path / "vendor_of_kernels"
     package.mkdir()
     (package / "__init__.py").write_text("raise AssertionError('imported')", encoding="utf-8")
-    (package / "adapter.yaml").write_text("backend: adapter\n", encoding="utf-8")
+    (package / "adapter.profile.yaml").write_text("backend: adapter\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert find(file).own_profile == find("mine:Mine").own_profile == profile
-    assert find("vendor_of_kernels.adapter:Mine").own_profile == package / "adapter.yaml"
+    assert find("vendor_of_kernels.adapter:Mine").own_profile == package / "adapter.profile.yaml"
