@@ -74,6 +74,7 @@ class Shim:
         self._call = contract.Call
         self._blame = Blame(type(backend))
         self._isolated = isolated
+        self._types = frozenset(backend.tensor_types)
         self._dtypes: dict[str, Any] = {}
         self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
 
@@ -241,6 +242,9 @@ class Shim:
 
     def _read(self, what: str, tensor: Any, like: Any) -> Any:
         """The array of ``tensor``. One that fails only now fails in the framework; anything else is not a tensor."""
+        kind = type(tensor)
+        if self._types and kind not in self._types and not _is_scalar(kind, self._numpy):
+            raise _Failed(self._blame.wrong_return(what, tensor, "it is not exactly of the framework's own type"))
         try:
             array = self.backend.array(tensor)
         except BaseException as error:
@@ -311,6 +315,11 @@ def _named(names: tuple[str, ...], results: Any) -> Any:
 
 def _is_number(dtype: Any) -> bool:
     return dtype.kind in "biufc" or (dtype.kind == "V" and dtype.name.startswith(("bfloat", "float")))
+
+
+def _is_scalar(kind: type, numpy: Any) -> bool:
+    """Whether a type is one of NumPy's own scalars, which a reduction to one number gives."""
+    return issubclass(kind, numpy.generic) and numpy.dtype(kind).type is kind
 
 
 def _kind(array: Any) -> tuple[Any, tuple[int, ...]]:

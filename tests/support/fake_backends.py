@@ -247,6 +247,27 @@ class ModifiesItsCopy(Sound):
         return logits.sum()
 
 
+class Exact(Sound):
+    """Knows the types of its tensors."""
+
+    tensor_types = (np.ndarray,)
+
+
+class ReturnsAScalar(Exact):
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return logits.sum()
+
+
+class ReturnsASubclass(Exact):
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return logits.view(np.matrix)
+
+
+class ReturnsAListOfNumbers(Exact):
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        return logits.tolist()
+
+
 class Warns(Faulty):
     def fault(self, call: Call, logits: Any) -> Any:
         warnings.warn("implicit dimension", UserWarning, stacklevel=1)

@@ -136,6 +136,13 @@ def test_python_operands_are_handed_over_as_they_are() -> None:
     assert seen.failure is not None and seen.failure.type == "TypeError"
 
 
+@pytest.mark.parametrize("name", ["ReturnsASubclass", "ReturnsAListOfNumbers"])
+def test_a_result_is_exactly_of_the_frameworks_own_type(name: str) -> None:
+    failure = observe(name).failure
+    assert failure is not None and failure.kind == "adapter" and "own type" in failure.message
+    assert observe("ReturnsAScalar").failure is None
+
+
 def test_description() -> None:
     description = InlineSession(fake_backends.create("Derived", 1)).describe()
     assert (description.name, description.framework, description.versions) == ("Derived", "numpy", {"fake": "1.0"})
