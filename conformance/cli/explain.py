@@ -66,7 +66,7 @@ def command(
     derivation = derive(problem, shown)
     of = "mean" if "mean" in shown else shown[-1]
     wrong = mistakes(problem, of)
-    from conformance.cli.observed import observe
+    from conformance.explain.observed import observe
 
     seen = observe(entry, problem.dtype, backends, shown if problem.takes_targets else ("none",)) if backends else []
     if style == "json":

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from conformance.cli.observed import Observed
 from conformance.cli.tables import aligned, cell
+from conformance.explain.observed import Observed
 from conformance.model.verdicts import NONCONFORMING
 from conformance.model.wording import message
 from conformance.oracle.mistakes import Mistake

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.cli.observed import Observed
+from conformance.explain.observed import Observed
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation
 

@@ -1,0 +1,1 @@
+"""Explanations: what each backend gives for one case."""
