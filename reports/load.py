@@ -27,7 +27,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "suite": ("the version of the suite that ran", "runs.suite"),
     "commit": ("the commit of the suite that ran, if it is known", "runs.commit"),
     "machine": ("processor and platform", "runs.machine"),
-    "column": ("the backend as tables head it: its name, its version, and what else tells it apart", "columns.label"),
+    "column": (
+        "the backend as tables head it: its name, its version, and its options where not the default",
+        "columns.label",
+    ),
     "backend": ("the backend's name", "backend"),
     "framework": ("the framework that it belongs to", "columns.framework"),
     "version": ("the version of the framework", "columns.version"),

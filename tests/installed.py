@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ("backends", "reports")
 KERNEL = '''
-from conformance.backends.numpy import Numpy
+from conformance.backends.adapters.numpy import Numpy
 
 
 class Mine(Numpy):

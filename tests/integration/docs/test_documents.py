@@ -82,3 +82,13 @@ def test_every_key_of_a_case_is_explained() -> None:
     schema = json.loads((ROOT / "cases" / "schema.json").read_text(encoding="utf-8"))
     text = (ROOT / "docs" / "cases.md").read_text(encoding="utf-8")
     assert [key for key in schema["$defs"]["Case"]["properties"] if f"`{key}`" not in text] == []
+
+
+def test_prose_is_wrapped_at_a_hundred_characters() -> None:
+    long = []
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        lines = [line for line in prose.splitlines() if len(line) > 100 and " " in line.strip("- ")]
+        # A row of a table, a picture, and a command alone in its line cannot be broken.
+        long += [f"{page.name}: {line}" for line in lines if not line.startswith(("|", "![", "- `"))]
+    assert long == []
