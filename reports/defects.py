@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -42,8 +43,13 @@ class Registered:
 
     @property
     def why(self) -> str:
-        """What is wrong, in one line; empty where the entry is of another checkout."""
+        """What is wrong; empty where the entry is of another checkout."""
         return self.defect.why if self.defect else ""
+
+    @property
+    def line(self) -> str:
+        """The first sentence of that."""
+        return re.split(r"(?<=[^.][.;:])\s", self.why, maxsplit=1)[0].rstrip(".;:")
 
 
 def _grouped(relations: Relations, keys: str, where: str) -> list[tuple[Column, tuple[str, ...], Named]]:

@@ -12,6 +12,8 @@ import pytest
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
 from conformance.oracle.derived import derived
+from conformance.places import PROFILES
+from conformance.profiles.profile import load_profile
 from conformance.reports.columns import slug
 from conformance.reports.kills import read_kills
 from conformance.reports.matrix import matrix
@@ -77,6 +79,19 @@ def test_the_matrix_mixes_no_verdict_into_another(tmp_path: Path) -> None:
     )
     assert "does not conform" in page(made, "index.html").text
     assert len(findings(made)["rows"]) == 8
+
+
+def test_the_overview_names_every_defect_in_a_line_with_where_it_is_reported(tmp_path: Path) -> None:
+    entry = next(each for each in load_profile(PROFILES / "torch.yaml").known if each.issue.startswith("http"))
+    rows = [
+        outcome("c", "torch", verdict="known", defect=DefectRef(entry.id, entry.issue)),
+        outcome("d", "torch", verdict="known", defect=DefectRef("of-another-checkout", "not reported")),
+    ]
+    made = page(site(tmp_path, run(tmp_path / "r", rows)), "index.html")
+    links = [attributes.get("href") for tag, attributes in made.tags if tag == "a"]
+    assert entry.issue in links and f"backends/torch-1.0.html#k-{entry.id}" in links
+    assert f"{entry.id}: {entry.why.split('.')[0].split(';')[0].split(':')[0]}" in made.text
+    assert "of-another-checkout not reported" in " ".join(made.text.split())
 
 
 def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
