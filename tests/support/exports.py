@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cli import main
-from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, SourceRecord
+from conformance.model.records import Outcome
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.merge import Merged, merge
-from conformance.results.store import Writer
+from tests.support import outcomes
 
 #: Markup, escapes, table borders, workflow commands, formulas, and characters that XML cannot hold.
 HOSTILE = (
@@ -30,19 +30,9 @@ HOSTILE = (
 
 def outcome(**changed: Any) -> Outcome:
     """A failing check, as changed."""
-    base: dict[str, Any] = {
-        "case": "some-case", "theme": "some-theme", "backend": "some", "dtype": "float32", "layout": "contiguous",
-        "op": "cross_entropy", "reduction": "mean", "check": "value", "verdict": "fail", "reason": "recorded",
-        "detail": "0 instead of 1", "seconds": 0.25,
-    }  # fmt: skip
-    return Outcome(**{**base, **changed})
-
-
-def record(name: str, version: str = "1.2") -> BackendRecord:
-    """A backend whose every operation stands in one line."""
-    source = SourceRecord(file=f"{name}.py", line=3, text="def cross_entropy(x): ...")
-    identity = BackendId(name=name, version=version, device="cpu", execution="eager")
-    return BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
+    failing = {"case": "some-case", "backend": "some", "theme": "some-theme", "verdict": "fail", "seconds": 0.25}
+    nothing = {"class_": None, "ulp": None, "ratio": None, "observed": None, "expected": None}
+    return outcomes.outcome(**{**failing, **nothing, **outcomes.saying("0 instead of 1"), **changed})
 
 
 def of_every_verdict() -> list[Outcome]:
@@ -59,26 +49,9 @@ def hostile() -> list[Outcome]:
     ]  # fmt: skip
 
 
-def write_run(
-    folder: Path,
-    outcomes: Iterable[Outcome],
-    *,
-    complete: bool = True,
-    backends: Iterable[BackendRecord] = (),
-    started: str = "2026-01-02T03:04:05+00:00",
-    version: str = "1.2",
-) -> Merged:
-    """A run with these outcomes, read back; their backends have the ``version``."""
-    with Writer(folder, Header(suite="0.1.0", started=started)) as writer:
-        for backend in backends:
-            writer.describe(backend)
-        made = list(outcomes)
-        for name in dict.fromkeys(each.backend for each in made):
-            writer.describe(record(name, version))
-        writer.write(made)
-        if complete:
-            writer.finish(Footer(counts={}, seconds=1.0, complete=True))
-    return merge([folder])
+def write_run(folder: Path, found: Iterable[Outcome], **options: Any) -> Merged:
+    """A run with these outcomes, read back; options as for :func:`tests.support.outcomes.run`."""
+    return merge([outcomes.run(folder, found, **{"version": "1.2", **options})])
 
 
 def report(run: Path, folder: Path, *arguments: object) -> int:

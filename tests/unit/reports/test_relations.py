@@ -16,7 +16,7 @@ from conformance.model.records import DefectRef, ErrorFact
 from conformance.reports.load import COLUMNS
 from conformance.reports.relations import Relations
 from conformance.results.store import read_run
-from tests.support.site.made import outcome, run
+from tests.support.outcomes import outcome, run
 
 ROOT = Path(__file__).parents[3]
 FULL = outcome(

@@ -12,7 +12,7 @@ from conformance.reports.render import html, markdown, rich_table
 from conformance.reports.table import Cell, Counts, Links, Table
 from conformance.reports.terminal import print_matrix, print_run
 from conformance.results.store import read_run
-from tests.support.site.made import HOSTILE, outcome, run, saying
+from tests.support.outcomes import HOSTILE, outcome, run, saying
 
 TABLE = Table(
     ["theme", Cell("lib 1.0", "backends/lib.html")],

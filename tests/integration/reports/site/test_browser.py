@@ -13,8 +13,8 @@ from conformance.oracle.derived import derived
 from conformance.reports.site.build import write_site
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
+from tests.support.outcomes import HOSTILE, outcome, run, saying
 from tests.support.site.browser import launched, missing
-from tests.support.site.made import HOSTILE, outcome, run, saying
 
 pytestmark = [
     pytest.mark.browser,

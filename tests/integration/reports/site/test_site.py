@@ -23,7 +23,7 @@ from conformance.reports.text import link, visible
 from conformance.reports.worst import BAD, worst
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
-from tests.support.site.made import HOSTILE, outcome, run, saying
+from tests.support.outcomes import HOSTILE, outcome, run, saying
 
 SAFE_TAGS = frozenset(
     """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path

@@ -44,7 +44,7 @@ def test_a_test_case_says_what_was_checked_and_why_it_ended_so(tmp_path: Path) -
     report(tmp_path / "run", tmp_path, "--junit", tmp_path / "junit.xml")
     failed, deviating, skipped = next(iter(suites(tmp_path / "junit.xml")))
     assert (failed.classname, failed.name) == ("some-theme", "some-case float32 transposed mean value")
-    for words in ("observed: 0.5", "exact: 1", "ulp: 12", "class: F", "error/bound: inf", "source: some.py:3",
+    for words in ("observed: 0.5", "exact: 1", "ulp: 12", "class: F", "error/bound: inf", "source: backends/some.py:12",
                   "explain: conformance explain some-case -b some --dtype float32"):  # fmt: skip
         assert words in failed.result[0].text
     (declared,) = ElementTree.fromstring(deviating.tostring()).iter("property")

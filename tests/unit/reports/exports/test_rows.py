@@ -48,9 +48,9 @@ def test_parquet_holds_exactly_what_the_run_holds(tmp_path: Path) -> None:
     assert json.loads(rows[0]["observed"]) == [1.0, "inf"] and float(rows[0]["expected"]) == 0.1
 
 
-@pytest.mark.slow
-def test_parquet_is_written_in_groups_of_rows(tmp_path: Path) -> None:
-    count = 41_000
+def test_parquet_is_written_in_groups_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.reports.exports.rows.GROUP", 20)
+    count = 41
     write_run(tmp_path / "run", (outcome(case=f"case-{n}") for n in range(count)))
     report(tmp_path / "run", tmp_path, "--parquet", tmp_path / "all.parquet")
     file = pq.ParquetFile(tmp_path / "all.parquet")

@@ -42,6 +42,13 @@ def saying(text: str) -> dict[str, str]:
     return {"reason": "recorded", "detail": text}
 
 
+def record(name: str, version: str = "1.0", mode: str = "eager") -> BackendRecord:
+    """A backend whose every operation stands in one line."""
+    source = SourceRecord(file=f"backends/{name}.py", line=12, text="def cross_entropy(x): ...")
+    identity = BackendId(name=name, version=version, device="cpu", execution=mode)
+    return BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
+
+
 def run(
     folder: Path,
     outcomes: Iterable[Outcome],
@@ -57,14 +64,11 @@ def run(
     found = list(outcomes)
     header = Header(suite="0.1.0", commit="abc", started=started, environment={"python": "CPython 3.11", "cpu": cpu})
     with Writer(folder, header) as writer:
-        records = {record.name: record for record in backends}
-        for name in dict.fromkeys(each.backend for each in found):
-            source = SourceRecord(file=f"backends/{name}.py", line=12, text="def cross_entropy(x): ...")
-            identity = BackendId(name=name, version=version, device="cpu", execution=mode)
-            made = BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
-            records.setdefault(name, made)
-        for record in records.values():
-            writer.describe(record)
+        described = {each.name: each for each in backends}
+        for name in dict.fromkeys(one.backend for one in found):
+            described.setdefault(name, record(name, version, mode))
+        for each in described.values():
+            writer.describe(each)
         writer.write(found)
         if complete:
             writer.finish(Footer(counts={}, seconds=1.0, complete=True))
