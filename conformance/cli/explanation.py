@@ -15,6 +15,7 @@ from conformance.model.wording import message
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, Position, Result, Step
 from conformance.places import PROFILES
+from conformance.plain import lines_on_terminal, on_terminal
 from conformance.profiles.profile import Profile, load_profile
 
 __all__ = ["write_explanation"]
@@ -197,9 +198,10 @@ def _result(derivation: Derivation, result: Result) -> None:
 def _backend(seen: Observed) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in seen.versions.items())
     gave = f"{seen.name} gave ({versions} on {seen.device}, {seen.mode})"
+    gave = on_terminal(gave)
     _title(gave if seen.versions else f"{seen.name} did not run")
     if seen.error:
-        _line(textwrap.indent(seen.error, INDENT))
+        _line(textwrap.indent(lines_on_terminal(seen.error), INDENT))
         return
     rows, verdicts, messages = [["reduction", "check", "gave", "ulp", "class", "verdict"]], [""], [""]
     for each in seen.outcomes:
@@ -214,5 +216,5 @@ def _backend(seen: Observed) -> None:
     for line, verdict, said in zip(aligned(rows), verdicts, messages, strict=True):
         colour = "red" if verdict in NONCONFORMING and verdict != "stale" else _COLOURS.get(verdict)
         _line(INDENT + line, fg=colour, dim=not verdict)
-        if said:
-            _line(f"{INDENT * 2}{said}", dim=True)
+        for part in said.split("\n") if said else ():
+            _line(f"{INDENT * 2}{on_terminal(part)}", dim=True)

@@ -25,6 +25,7 @@ from conformance.cli.options import backend_option, schema_option
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
+from conformance.plain import lines_on_terminal, on_terminal
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
         except BackendUnavailable as error:
             codes.append(3)
             rows.append({"backend": found.name, "error": str(error)})
-            click.echo(f"{found.name}: {error}", err=True)
+            click.echo(lines_on_terminal(f"{found.name}: {error}"), err=True)
             continue
         codes.append(result.exit_code)
         rows += [_row(result, each) for each in result.checked]
@@ -108,13 +109,14 @@ def _row(result: Smoke, checked: Checked) -> dict[str, Any]:
 def _write(result: Smoke) -> None:
     description = result.description
     versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
-    click.secho(f"{result.name}: {versions} on {description.device}, {description.mode}", bold=True)
+    title = f"{result.name}: {versions} on {description.device}, {description.mode}"
+    click.secho(on_terminal(title), bold=True)
     rows = [[each.operation, each.state, _counted(each), each.source] for each in result.checked]
     for line, each in zip(aligned(rows), result.checked, strict=True):
         click.secho(f"  {line}", fg=_COLOURS.get(each.state))
         if each.first is not None:
             hint = "" if each.first.verdict == "unsupported" else f"\nhint: {_hint(each.first, each)}"
-            click.echo(textwrap.indent(_fault(each.first) + hint, "      "))
+            click.echo(textwrap.indent(lines_on_terminal(_fault(each.first) + hint), "      "))
     verdict = {0: "sound", 1: "a result is wrong", 3: "not usable"}[result.exit_code]
     click.secho(f"  {verdict}\n", bold=True)
 

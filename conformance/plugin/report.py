@@ -27,7 +27,7 @@ def explanation(item: CaseItem, findings: Sequence[Outcome]) -> str:
     """The first finding on a line of its own, the case and its place, and then what is known of each finding."""
     first, subject = findings[0], item.under_test.subject()
     place = place_of(item.entry.file, ("cases", item.entry.index))
-    said = next(iter(plain_lines(message(first))), first.verdict)
+    said = _first_line(message(first)) or first.verdict
     lines = [f"{first.verdict}: {said}", f"{place.file}:{place.line}: {plain(item.entry.case.why)}"]
     for each in findings[:SHOWN]:
         lines += ["", f"{each.verdict.upper()}  {plain(subject.id.title)}: {each.op}, {title(each)}"]
@@ -35,6 +35,11 @@ def explanation(item: CaseItem, findings: Sequence[Outcome]) -> str:
             lines.append(f"  {name:<11}  {value}".replace("\n", "\n" + " " * 15))
     hidden = len(findings) - SHOWN
     return "\n".join([*lines, "", f"… and {hidden} more checks of this case"] if hidden > 0 else lines)
+
+
+def _first_line(text: str) -> str:
+    """A crash has a tail of its log, which belongs where there is room for it."""
+    return next(iter(plain_lines(text)), "")
 
 
 def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> None:
@@ -58,9 +63,9 @@ def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> N
     if failed:
         pytest.fail(explanation(item, [*failed, *broken]), pytrace=False)
     if known := by_verdict.get("known"):
-        pytest.xfail("; ".join(dict.fromkeys(plain(message(each)) for each in known[:SHOWN])))
+        pytest.xfail("; ".join(dict.fromkeys(_first_line(message(each)) for each in known[:SHOWN])))
     if set(by_verdict) <= SILENT:
-        reason = "; ".join(dict.fromkeys(plain(f"{each.verdict}: {message(each)}") for each in outcomes[:SHOWN]))
+        reason = "; ".join(dict.fromkeys(_first_line(f"{each.verdict}: {message(each)}") for each in outcomes[:SHOWN]))
         raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
@@ -76,5 +81,5 @@ def _properties(
     ulps = [number(each.ulp) for each in outcomes if each.ulp is not None]
     if ulps:
         found.append(("ulp", max(ulps)))
-    found += [("deviation-policy", plain(message(each))) for each in by_verdict.get("deviation", ())[:SHOWN]]
+    found += [("deviation-policy", _first_line(message(each))) for each in by_verdict.get("deviation", ())[:SHOWN]]
     return found

@@ -19,7 +19,7 @@ __all__ = ["Conductor", "Listener"]
 
 
 class Listener:
-    """Hears of a run's progress; every method may be left as it is."""
+    """Is called as a run goes on; every method may be left as it is."""
 
     def started(self, spec: str, record: BackendRecord) -> None:
         """A backend is up."""

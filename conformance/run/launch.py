@@ -22,6 +22,7 @@ from conformance.model.records import BackendRecord, Footer, Header, Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
+from conformance.plain import lines_on_terminal, on_terminal
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener
@@ -211,7 +212,7 @@ class _Shown(Listener):
 
     def started(self, spec: str, record: BackendRecord) -> None:
         versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-        self.progress.note(f"{spec}: {versions} on {record.id.device}, {record.id.mode}")
+        self.progress.note(on_terminal(f"{spec}: {versions} on {record.id.device}, {record.id.mode}"))
 
     def judged(self, spec: str, outcomes: list[Outcome], cases: int) -> None:
         failed = len({each.case for each in outcomes if each.verdict in NONCONFORMING})
@@ -219,4 +220,4 @@ class _Shown(Listener):
 
     def ended(self, spec: str, error: UsageError | None) -> None:
         if error is not None:
-            self.progress.note(f"{spec}: {error}")
+            self.progress.note(lines_on_terminal(f"{spec}: {error}"))

@@ -1,1 +1,1 @@
-"""A backend's process: what crosses its border, what it does with a request, and how its faults are told apart."""
+"""The border between a backend's process and its driver: the shim inside, the wire, and the driver's side of both."""

@@ -119,3 +119,10 @@ def test_a_file_that_fails_on_import_and_one_that_is_not_there(conformance: Run,
     assert ran.code == 2 and "there is no file" in ran.err and "did you mean" in ran.err
     ran = conformance("smoke")
     assert ran.code == 2 and "no backend named" in ran.err
+
+
+def test_what_an_adapter_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    write(tmp_path / "mine.py", softmax("raise RuntimeError('first\\n::error::second \\x1b[31m \\udc80')"))
+    ran = process("smoke", "-b", "mine.py", folder=tmp_path)
+    assert ran.code == 1 and "\x1b" not in ran.out and "\\x1b[31m \\udc80" in ran.out
+    assert "first\n" in ran.out and "\n      ::error" not in ran.out
