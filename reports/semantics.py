@@ -251,10 +251,10 @@ def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
     """
     if policy in BY_CHECK.values():
         return _by_verdict(found)
-    told = [each for each in found if each.verdict != "unsupported" and each.values]
-    if not told:
+    evident = [each for each in found if each.verdict != "unsupported" and each.values]
+    if not evident:
         return Observed(NOT_OFFERED, _calls(found)) if found else None
-    sound = [each for each in told if each.values != ("other",) and each.verdict != "known"] or told
+    sound = [each for each in evident if each.values != ("other",) and each.verdict != "known"] or evident
     sets = [each.values or () for each in sound]
     common = [value for value in sets[0] if all(value in values for values in sets)]
     if common:
@@ -275,14 +275,14 @@ def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
 
     A known defect tells nothing of the others, unless there are no others.
     """
-    told = [each for each in found if each.verdict in _BY_VERDICT]
-    told = [each for each in told if each.verdict != "known"] or told
-    wrong = sorted({case for each in told if _BY_VERDICT[each.verdict] == "wrong" for case in each.cases})
+    evident = [each for each in found if each.verdict in _BY_VERDICT]
+    evident = [each for each in evident if each.verdict != "known"] or evident
+    wrong = sorted({case for each in evident if _BY_VERDICT[each.verdict] == "wrong" for case in each.cases})
     if wrong:
-        return Observed("wrong", _calls(told), tuple(wrong))
-    raised = any(each.verdict == "deviation" and each.values is None for each in told)
-    if told:
-        return Observed("refused" if raised else "supported", _calls(told))
+        return Observed("wrong", _calls(evident), tuple(wrong))
+    raised = any(each.verdict == "deviation" and each.values is None for each in evident)
+    if evident:
+        return Observed("refused" if raised else "supported", _calls(evident))
     refused = any(each.verdict == "unsupported" for each in found)
     return Observed("refused", _calls(found)) if refused else None
 

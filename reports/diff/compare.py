@@ -129,8 +129,8 @@ class _Comparison:
         for *names, policy, before, after, old_seq, new_seq in rows:
             key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
             if before == after:
-                told = {"old": message(said[old_seq]), "new": message(said[new_seq])}
-                found.append(("policies", ChangedVerdict(**key, **told)))
+                both = {"old": message(said[old_seq]), "new": message(said[new_seq])}
+                found.append(("policies", ChangedVerdict(**key, **both)))
                 continue
             change = ChangedVerdict(**key, old=before, new=after, message=message(said[new_seq]))
             if before is None:

@@ -38,9 +38,9 @@ class Added:
 def add_runs(history: History, paths: Sequence[Path]) -> list[Added]:
     """Append every run below ``paths``, all or none; a run that is there already is not added again.
 
-    A run is told by when, where and of which commit it started, not by its folder: a copy is the same run, and a run
-    that was resumed since takes the place of its former state, in whichever order the two come. Raises UsageError where
-    a path holds no run.
+    A run is identified by when, where and of which commit it started, not by its folder: a copy is the same run, and a
+    run that was resumed since takes the place of its former state, in whichever order the two come. Raises UsageError
+    where a path holds no run.
     """
     found = []
     with history.transaction():
@@ -72,7 +72,7 @@ def _held(folder: Path) -> list[Path]:
 def _add(history: History, file: Path, kind: Kind) -> Added:
     facts, table, rows = _benchmarks(file) if kind == "benchmarks" else _outcomes(file)
     identity = "|".join(str(facts[name]) for name in ("started", "suite", "commit", "machine"))
-    run = hashlib.sha256(f"{kind}|{identity}|{facts.pop('told_by')}".encode()).hexdigest()[:16]
+    run = hashlib.sha256(f"{kind}|{identity}|{facts.pop('identified_by')}".encode()).hexdigest()[:16]
     digest = _digest(file)
     there = history.query("select digest from runs where run = ?", [run])
     if there and there[0]["digest"] == digest:
@@ -105,7 +105,7 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
         "suite": run.head.suite,
         "commit": run.commit,
         "machine": str(run.machine),
-        "told_by": run.head.seed,
+        "identified_by": run.head.seed,
     }
     names = ("workload", "backend", "contract", "cache", "framework", "version", "mode", "dtype", "processes")
     rows = [
@@ -128,7 +128,7 @@ def _outcomes(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
         "suite": header.suite,
         "commit": header.commit,
         "machine": f"{environment.get('cpu', 'unknown processor')}" + (f", {usable} cores" if usable else ""),
-        "told_by": sorted(header.selection.items(), key=str),
+        "identified_by": sorted(header.selection.items(), key=str),
     }
     names = ("backend", "version", "verdict", "count")
     counts = Relations([run]).query(

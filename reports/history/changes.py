@@ -18,7 +18,7 @@ MISSING = (
 LARGEST_P = 0.001
 #: Changes below this share are of no interest, and machines drift by as much.
 LEAST_CHANGE = 0.03
-#: Runs below which no place can be told from noise.
+#: Runs below which a change cannot be separated from noise.
 FEWEST = 4
 
 

@@ -40,8 +40,8 @@ create table verdicts (
 class History:
     """An open history file; ``file`` is made if ``writing`` and it does not exist.
 
-    Raises UsageError where the file is no history, is of a newer suite, or is in use; HarnessError where it cannot be
-    written.
+    Raises UsageError where the file is not a history, is of a newer suite, or is in use; HarnessError where it cannot
+    be written.
     """
 
     def __init__(self, file: Path, *, writing: bool = False) -> None:

@@ -77,7 +77,7 @@ def read_series(history: History, workload: str | None = None, backend: str | No
 
 
 def _with_work(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Runs that were added before the tensors were told are taken for the first ones that tell them."""
+    """Runs that were added before tensors were recorded count as those of the first that records them."""
     first: dict[tuple[str, str, str], str] = {}
     for row in rows:
         if row.get("work"):

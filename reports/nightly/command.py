@@ -14,7 +14,7 @@ from conformance.reports.nightly.folder import Folder
 
 __all__ = ["main"]
 
-#: Where everything is kept unless told otherwise.
+#: Where everything is kept, by default.
 DEFAULT = Path("results/nightly")
 
 

@@ -47,7 +47,7 @@ class Scripts:
     def of(self, entry: Entry | None, column: Column, outcome: Outcome) -> tuple[str | None, str]:
         """The script for a finding and the case that it is of.
 
-        None for a deviation, which is no fault, and where there can be none.
+        None for a deviation, which is not a fault, and where there can be none.
         """
         if self.reproduce is None or entry is None or column.record is None or outcome.verdict == "deviation":
             return None, ""
