@@ -36,25 +36,26 @@ cases:
   - {id: one-number, why: w, op: softmax, logits: 3, axis: 0}
   - {id: empty, why: w, op: softmax, logits: {distribution: constant, shape: [0, 3]}}
   - {id: masked, why: w, op: softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], where: [[1, 1, 0], [0, 1, 1]]}
-  - {id: nll, why: w, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 0]}
-  - {id: nll-weighted, why: w, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 9],
+  - {id: nll, ONCE, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 0]}
+  - {id: nll-weighted, ONCE, op: nll_loss, log_probabilities: [[-1, -2, -0.5], [-0.1, -3, -4]], targets: [2, 9],
      weight: [0.5, 1.25, 2], ignore_index: 9}
-  - {id: composed, why: w, op: nll_loss_of_log_softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [2, 0]}
+  - {id: composed, ONCE, op: nll_loss_of_log_softmax, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [2, 0]}
   - {id: image, why: w, op: cross_entropy, logits: {distribution: uniform, shape: [2, 2, 3], seed: 1, scale: 3},
      targets: [[1, 0], [2, 2]], axis: -1, REDUCED, TRANSFORMS, LAYOUTS}
   - {id: weighted, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, -100],
      weight: [0.5, 1.25, 2], ignore_index: -100, label_smoothing: 0.25, REDUCED, TRANSFORMS}
-  - {id: smoothed, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
+  - {id: smoothed, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      label_smoothing: 0.25}
   - {id: probable, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], REDUCED,
      targets: [[0.5, 0.25, 0.25], [0, 1, 0]], transforms: [forward-mode, second-order, target-gradient]}
-  - {id: probable-along-0, why: w, op: cross_entropy, logits: [[0.5, 2], [1, 0], [1, 3]], axis: 0,
+  - {id: probable-along-0, ONCE, op: cross_entropy, logits: [[0.5, 2], [1, 0], [1, 3]], axis: 0,
      targets: [[0.5, 0.25], [0, 0.5], [0.5, 0.25]], label_smoothing: 0.125}
-  - {id: loss-masked, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
+  - {id: loss-masked, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      where: [[1, 1, 0], [0, 1, 1]]}
 """.replace("LAYOUTS", "layouts: [contiguous, transposed, sliced, reversed, misaligned]")
     .replace("TRANSFORMS", "transforms: [forward-mode, second-order, vectorised-map]")
     .replace("REDUCED", "reductions: [none, sum, mean, default]")
+    .replace("ONCE", "why: w, reductions: [none]")
     .replace("why: w", "why: a feature of the call")
 )
 SPECS = {
@@ -142,7 +143,7 @@ def _checks(problem: Problem, reduction: str) -> tuple[str, ...]:
         return ("value",)
     if problem.dtype != "float32" or problem.layout != "contiguous":
         return ("value",) if reduction == problem.reductions[0] else ()
-    return ("value", "gradient", *(problem.case.transforms if reduction == problem.reductions[0] else ()))
+    return ("value", "gradient", *problem.case.transforms) if reduction == problem.reductions[0] else ("value",)
 
 
 def _problems(entry: Entry) -> list[Problem]:
