@@ -32,7 +32,9 @@ from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Portion", "Skip", "request_of", "transform_request"]
 
-CASES = 48  # cases in a chunk at most: few enough that the last chunk of a run is soon done
+#: Cases in a chunk: many share the oracle's work, and few leave no worker with a long last one.
+FEWEST, MOST = 16, 48
+CHUNKS = 32  # of a run, where that leaves them large enough
 ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
 
 
@@ -253,9 +255,10 @@ class Plan:
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     portion: list[Entry] = []
     size = 0
+    most = min(max(-(-len(entries) // CHUNKS), FEWEST), MOST)
     for entry in entries:
         weight = _elements(entry.case)
-        if portion and (len(portion) >= CASES or size + weight > ELEMENTS):
+        if portion and (len(portion) >= most or size + weight > ELEMENTS):
             yield portion
             portion, size = [], 0
         portion.append(entry)
