@@ -32,6 +32,9 @@ class OnJax(Jax):
         super().__init__(device="cpu", mode=mode, threads=threads)
         self.device = "elsewhere"
 
+    def settings(self):
+        return super().settings() | {"device": "cpu"}  # the name that JAX has for this device
+
 
 class Bare(Numpy):
     """A device of which nothing is known."""
