@@ -215,7 +215,7 @@ class Relations:
         self.columns = tuple(columns.values())
 
     def _describe(self, columns: Sequence[Column]) -> None:
-        """The relations ``runs`` and ``columns``: what tells them apart, by place."""
+        """The relations ``runs`` and ``columns``: what identifies them, by place."""
         identity = msgspec.structs.fields(BackendId)
         names = ", ".join(f"{field.name} varchar" for field in identity)
         self._database.execute(f"create table columns (place integer, label varchar, machine varchar, {names})")

@@ -40,9 +40,9 @@ NOT_OFFERED = "not offered"
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of one aspect: the value, how many calls tell of it, and cases that tell otherwise.
+    """What was seen of one aspect: the value, how many calls show it, and cases that show otherwise.
 
-    ``value`` names several values, joined by ``or``, where the cases cannot tell them apart, and by ``and`` where
+    ``value`` names several values, joined by ``or``, where the cases cannot distinguish them, and by ``and`` where
     calls contradict each other.
     """
 
@@ -133,7 +133,7 @@ class SemanticsMatrix:
 
 @dataclass(frozen=True)
 class _Seen:
-    """Calls that tell the same of an aspect: their verdict, the values that describe what was seen, and their cases."""
+    """Calls that show the same of an aspect: their verdict, the values that describe what was seen, and their cases."""
 
     verdict: str
     values: tuple[str, ...] | None
@@ -245,9 +245,9 @@ def _accepted(names: set[str], observed: Mapping[str, Observed]) -> dict[str, st
 
 
 def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
-    """What the calls tell together.
+    """What the calls show together.
 
-    Those that a known defect or a wrong result spoils tell nothing, unless there are no others.
+    Those that a known defect or a wrong result affects show nothing, unless there are no others.
     """
     if policy in BY_CHECK.values():
         return _by_verdict(found)
@@ -273,7 +273,7 @@ def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
 def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
     """Wrong where a check failed; refused where a call raised as is declared, or none was made; supported otherwise.
 
-    A known defect tells nothing of the others, unless there are no others.
+    A known defect shows nothing of the others, unless there are no others.
     """
     evident = [each for each in found if each.verdict in _BY_VERDICT]
     evident = [each for each in evident if each.verdict != "known"] or evident

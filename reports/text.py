@@ -14,7 +14,7 @@ _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LINK = re.compile(r"https?://[^\s<>\"'`\\]+")
 _THREAD = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)#([0-9]{1,9})")
-#: Significant digits with which a result of each dtype is shown: enough to tell neighbours apart in the narrow ones.
+#: Significant digits with which a result of each dtype is shown: enough to distinguish neighbours in the narrow ones.
 _DIGITS = {"float64": 12, "float32": 9, "float16": 5, "bfloat16": 4}
 _LONGEST = 200
 

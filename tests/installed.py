@@ -30,6 +30,7 @@ from conformance.reports import merge
 assert backends.VALUE == "backends", backends
 assert reports.VALUE == "reports", reports
 assert "site-packages" in conformance.__file__, conformance.__file__
+assert set(conformance.load("run")["backend"]) == {"numpy"}
 """
 #: Commands that exit with 0, each with a text that its output has.
 COMMANDS = (

@@ -81,7 +81,7 @@ def _check_layouts(entry: Entry, logits: Float64Array) -> None:
 
 
 def reference_problem(entry: Entry) -> Problem | None:
-    """The problem that ``expected`` speaks of: the widest dtype of the case; None where every dtype is skipped."""
+    """The problem that ``expected`` is for: the widest dtype of the case; None where every dtype is skipped."""
     for dtype in DTYPES:
         if problems := expand(entry, dtypes=(dtype,)).problems:
             return problems[0]

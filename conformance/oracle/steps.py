@@ -105,7 +105,7 @@ def in_dtype(value: float, dtype: str) -> str:
 
 
 def number(ball: arb, digits: int = DIGITS) -> str:
-    """A ball in ``digits`` significant digits; one below 1e-20000 is told as that."""
+    """A ball in ``digits`` significant digits; one below 1e-20000 is shown as that."""
     if ball.is_nan():
         return "nan"
     if not ball.is_finite():

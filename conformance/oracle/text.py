@@ -22,7 +22,7 @@ from conformance.oracle.truth import Truth
 
 __all__ = ["DIGITS", "Undecided", "decimal_text", "expected_text"]
 
-DIGITS = 17  # as many as tell every float64 apart
+DIGITS = 17  # as many as distinguish every float64
 #: Working precisions in bits, tried in turn. The last is for sums whose terms all but cancel.
 _PRECISIONS = (128, 256, 1024, 4096, 16384)
 #: Values with more decimal places than this have no text: an exponent of this size helps no reader.

@@ -186,7 +186,7 @@ def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
 
 
 def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
-    """The value, or the gradient where the policy is one of gradients, which tells what the framework does."""
+    """The value, or the gradient where the policy is one of gradients, which shows what the framework does."""
     seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
     of_gradient = outcome.policy.startswith("gradient-") and (outcome.reduction or "none") in problem.upstream
     said = " or ".join(map(str, seen)) or "nothing that the policy knows"
@@ -283,7 +283,7 @@ def _shrunk(problem: Problem, outcome: Outcome) -> tuple[Problem, Outcome]:
     """A registered defect at the position at fault alone, where every position has a result of its own.
 
     Only registered defects are shrunk: of those it is known, and tested, that they show in a position by itself. What
-    is new may lie in how positions are told apart, and keeps all of them.
+    is new may lie in how positions are distinguished, and keeps all of them.
     """
     positions, number, targets = problem.logits.shape[:-1], outcome.position, problem.targets
     plain = outcome.verdict == "known" and outcome.check in ("value", "gradient") and outcome.reduction == "none"

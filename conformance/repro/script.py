@@ -59,7 +59,7 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
 
 
 def problem_of(entry: Entry, outcome: Outcome) -> Problem:
-    """The problem that the outcome speaks of; raises ``UsageError`` where the case has it no longer."""
+    """The problem of the outcome; raises ``UsageError`` where the case has it no longer."""
     for problem in expand(entry, dtypes=(outcome.dtype,)).problems:
         if problem.layout == outcome.layout:
             return problem

@@ -179,7 +179,7 @@ def judged(
 def subject_of(name: str, description: Description, own: Path | None = None) -> Subject:
     """The judge's view of a backend; its profile is in the file ``own``, or else its adapter's, which a class inherits.
 
-    No register but its own speaks of operations that are not the suite's code.
+    Only its own register applies to operations that are not the suite's code.
     """
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
     identity = BackendId(

@@ -16,7 +16,7 @@ EVERY_SHARE = 0.1
 
 
 class Display(Protocol):
-    """Shows progress; each method speaks of one backend."""
+    """Shows progress; each method is about one backend."""
 
     def advance(self, backend: str, done: int, failed: int) -> None:
         """More units of a backend are through."""

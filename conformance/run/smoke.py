@@ -1,4 +1,4 @@
-"""A dozen small calls that tell whether an adapter is sound before a full run is worth its time."""
+"""A dozen small calls that show whether an adapter is sound before a full run is worth its time."""
 
 from __future__ import annotations
 

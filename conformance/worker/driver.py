@@ -234,7 +234,7 @@ class Driver:
 
 
 def failure_of(fault: wire.Fault | None) -> Failure | None:
-    """A fault as the driver speaks of it: cut, and with its place as it is shown."""
+    """A fault as the driver reports it: cut, and with its place as it is shown."""
     if fault is None:
         return None
     where = display_place(wire.clean(fault.file, 4000), fault.line)

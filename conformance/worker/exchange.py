@@ -105,7 +105,7 @@ class Source:
 class Description:
     """A backend as its process describes it, and as the driver sees its code.
 
-    ``foreign`` names the operations whose code is not the suite's own: no register entry speaks of them; those of them
+    ``foreign`` names the operations whose code is not the suite's own: no register entry applies to them; those of them
     that replace what an adapter of the suite defines are ``overridden``. ``profile`` names the file that declares its
     policies. ``pid`` is that of the process.
     """

@@ -184,6 +184,6 @@ def _place(tail: str, files: frozenset[str]) -> str:
 
 
 def _readable(log: str) -> str:
-    """A log without the harness's own frames, and with paths that tell nothing of the machine."""
+    """A log without the harness's own frames, and with paths that reveal nothing of the machine."""
     kept = (line for line in log.strip().splitlines() if not HARNESS_LINES.match(line))
     return re.sub(r'(?<=File ")[^"]+(?=", line)', lambda found: display_path(found[0]), "\n".join(kept))

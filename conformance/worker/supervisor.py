@@ -233,7 +233,7 @@ def reason_of(code: int) -> str:
 
 
 def _marked(mark: str) -> list[int]:
-    """The processes that inherited ``mark``, wherever they have gone; none where the system does not tell."""
+    """The processes that inherited ``mark``, wherever they have gone; none where the system does not say."""
     sought = f"{MARK}={mark}".encode()
     found = []
     with contextlib.suppress(OSError):

@@ -133,7 +133,7 @@ class History:
 
     def _upgrade(self) -> None:
         """Bring an older form up to date; its runs stay."""
-        if self._schema() == 1:  # which did not tell the tensors
+        if self._schema() == 1:  # which did not record the tensors
             with self.transaction():
                 self._connection.execute("alter table times add column if not exists work varchar")
                 self._connection.execute(f"update meta set schema = {SCHEMA}")

@@ -29,7 +29,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 class TimeSeries(msgspec.Struct, frozen=True, kw_only=True):
     """The times of one workload × backend × contract × cache on one machine, the oldest first.
 
-    ``work`` tells the workload's tensors: a workload that changed under its name is another series.
+    ``work`` describes the workload's tensors: a workload that changed under its name is another series.
     ``changes`` is None where Apache Otava, which finds them, is not installed.
     """
 

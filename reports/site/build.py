@@ -58,7 +58,7 @@ def write_site(
 ) -> Path:
     """Write the site of ``runs`` into ``folder``; returns the path of its first page.
 
-    ``cases`` are the case files that the results speak of, the suite's own by default. ``reproduce`` makes stand-alone
+    ``cases`` are the case files that the results are from, the suite's own by default. ``reproduce`` makes stand-alone
     scripts, ``derive`` the derivation of a case that can be followed by hand. ``benchmarks`` are files of times, by
     default those beside the runs. ``dossiers`` gives the file below ``folder`` that reports a framework's findings to
     its maintainers. ``relations`` are the runs', if they are read already. Raises UsageError for damaged results,
