@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DEVICE = Path(__file__).parents[2] / "support" / "bench" / "device.py"
 SMALL = """\
 workloads:

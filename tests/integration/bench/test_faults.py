@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def run(bench: Any, name: str, *more: object, replicates: int = 1) -> dict[str, Any]:
     bench("-b", bench.faulty(name), "--workloads", bench.workloads(), "--replicates", replicates, "--seed", 3, *more)

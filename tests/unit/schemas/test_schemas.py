@@ -101,6 +101,7 @@ def test_times_and_their_comparison_and_history(verb: Run) -> None:
     held(history, verb("history", "show", "--schema").json)
 
 
+@pytest.mark.slow
 def test_a_benchmark_run(verb: Run) -> None:
     Path("w.yaml").write_text("workloads:\n  - {id: two, why: small, shape: [2, 3], contracts: [forward]}\n")
     rows = verb("bench", "-b", "numpy", "--workloads", "w.yaml", "--replicates", 1, "--budget", 0.002,
