@@ -17,8 +17,8 @@ STYLE = (
     "main{max-width:88rem;margin:auto}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.25rem 0}"
     "figure{margin:1.5rem 0 2.5rem}figure,.scroll{overflow-x:auto}"
     "table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:right;white-space:nowrap;font-weight:400}"
-    "thead th{color:#5a5a5a}th:first-child{text-align:left}.v-fail{color:#b00020}.hidden{display:none}"
+    "th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:left;white-space:nowrap;font-weight:400}"
+    "thead th{color:#5a5a5a}th.r,td.r{text-align:right}.v-fail{color:#b00020}.hidden{display:none}"
     "@media print{body{margin:0}figure,tr{break-inside:avoid}h2{break-after:avoid}figure,.scroll{overflow:visible}"
     "figure svg{max-width:100%;height:auto}table{font-size:6pt}th,td{padding:1pt 2pt;white-space:normal}}"
 )
