@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-import numpy as np
 
 from conformance.model.case import OPERATIONS
 from conformance.model.dtypes import DTYPES
-from conformance.model.problem import Problem
+
+if TYPE_CHECKING:  # a problem holds arrays, and listing the policies must not load NumPy
+    from conformance.model.problem import Array, Problem
 
 __all__ = [
     "BY_CHECK",
@@ -101,12 +102,18 @@ class _AcceptedDtypes(Policy):
         return "accepted" if aspect in value else "refused"
 
 
+def _targets(problem: Problem) -> Array:
+    import numpy as np
+
+    return np.asarray(problem.targets)
+
+
 def _label_kind(problem: Problem) -> str:
     """``above``, ``negative`` or ``below``, by the first label that is neither a class nor ignored."""
     outside = problem.labels_out_of_range()
     if outside is None:
         return ""
-    label = int(np.asarray(problem.targets)[outside].reshape(-1)[0])
+    label = int(_targets(problem)[outside].reshape(-1)[0])
     classes = problem.logits.shape[problem.class_axis or 0] if problem.logits.ndim else 1
     return "above" if label >= classes else "negative" if label >= -classes else "below"
 
@@ -121,7 +128,7 @@ _IGNORED = Aspect(
     ("non-negative", "negative"),
     lambda problem: "negative" if (problem.ignore_index or 0) < 0 else "non-negative",
 )
-_TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: np.asarray(problem.targets).dtype.name)
+_TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 Degenerate = Annotated[Literal["nan", "zero", "inf", "raise"], Policy()]
