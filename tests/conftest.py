@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.cli import Ran, Run
+
+# A busy machine is no reason to fail.
+settings.register_profile("conformance", deadline=None)
+settings.load_profile("conformance")
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def test_a_missing_peak_bandwidth_is_explained(bench: Any, name: str, why: str) 
     assert found[name, "warm"]["peak_bandwidth"] is None and found[name, "warm"]["bandwidth_fraction"] is None
 
 
+@pytest.mark.framework
 def test_the_devices_of_frameworks_are_chosen_by_an_option(bench: Any) -> None:
     arguments = ("--workloads", bench.workloads(SMALL), "--replicates", 1)
     assert bench("-b", "torch", "--device", "cpu", *arguments) == 0

@@ -56,6 +56,7 @@ def document(written: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.framework
 def test_the_file(document: dict[str, Any]) -> None:
     entries = document["benchmarks"]
     infos = [msgspec.convert(each["extra_info"], Record, strict=True) for each in entries]
@@ -92,6 +93,7 @@ def test_the_file(document: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.framework
 def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: dict[str, Any]) -> None:
     infos = [each["extra_info"] for each in document["benchmarks"]]
     processes = {(each["backend"], each["replicate"]): each["pid"] for each in infos}
@@ -101,6 +103,7 @@ def test_every_replicate_is_a_process_of_its_own_with_the_same_pools(document: d
     assert {(each["threads"], each["interop threads"]) for each in torch} == {("1", "1")}
 
 
+@pytest.mark.framework
 def test_the_head_of_the_file(document: dict[str, Any]) -> None:
     head = document["conformance"]
     assert head["schema"] == 2 and head["seed"] == 5 and head["replicates"] == 2 and not head["interrupted"]
@@ -112,6 +115,7 @@ def test_the_head_of_the_file(document: dict[str, Any]) -> None:
     assert document["machine_info"]["node"] == "" and document["commit_info"]["id"]
 
 
+@pytest.mark.framework
 def test_pytest_benchmark_compares_it(written: Path) -> None:
     command = [sys.executable, "-m", "pytest_benchmark", "compare", str(written)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=written.parent)
@@ -167,6 +171,7 @@ def test_the_users_variables_neither_choose_cores_nor_bring_old_kernels(
     )
 
 
+@pytest.mark.framework
 def test_a_platform_that_the_user_left_out_is_named(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "tpu")
     assert bench("-b", "jax", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1) == 3

@@ -124,6 +124,7 @@ def test_how_each_verdict_ends(folder: Path) -> None:
         assert words in said, said
 
 
+@pytest.mark.framework
 def test_known_defects_are_expected_failures_and_deviations_pass(folder: Path) -> None:
     text = CASES.split("  - id: rows")[0].replace("id: plain", "id: two-equal-logits-at-1e8")
     (folder / "cases" / "small.yaml").write_text(
@@ -160,6 +161,7 @@ def test_selection(folder: Path, arguments: tuple[str, ...], names: list[str]) -
     assert done.code == 0 and [*done.cases] == names, done.out
 
 
+@pytest.mark.slow
 def test_on_several_workers_beside_other_tests(folder: Path) -> None:
     (folder / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
     done = ran(folder, "--conformance-backend", "numpy", "-n", "2")

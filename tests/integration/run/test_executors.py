@@ -87,6 +87,7 @@ def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, 
     return found, records, conductor
 
 
+@pytest.mark.slow
 def test_outcomes_are_equal_whatever_the_workers_and_the_order(tmp_path: Path, entries: Sequence[Entry]) -> None:
     (tmp_path / "wrong.py").write_text(WRONG)
     specs = ("numpy", str(tmp_path / "wrong.py"))

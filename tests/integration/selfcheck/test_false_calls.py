@@ -20,6 +20,8 @@ from tests.selfcheck import equals, false_calls
 from tests.selfcheck.equals import SLOWDOWN
 from tests.selfcheck.false_calls import DEFAULT, GROUPS, busy, check, split, through_the_harness
 
+pytestmark = pytest.mark.slow
+
 
 class Machine:
     """A machine whose processes differ by ``noise``, and which gets slower by a tenth while it is being measured."""

@@ -149,6 +149,7 @@ class TestPackage:
         shown = [found.spec for found in installed() if found.source == "package"]
         assert shown == ["jax", "jax:logsumexp", "numpy", "optax", "optax:safe", "tensorflow", "torch"]
 
+    @pytest.mark.framework
     def test_a_framework_that_fails_on_import(self, tmp_path: Path) -> None:
         write(tmp_path / "optax.py", "raise ImportError('libfoo.so.3 is missing')")
         code = (

@@ -17,6 +17,8 @@ from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.report import pictures
 from conformance.reports.benchmarks.tables import report_markdown
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = sorted((ROOT / "reports/published").glob("*/benchmarks.json.gz"))
 
 

@@ -154,6 +154,7 @@ def test_trends_are_drawn_for_each_workload_and_backend(months, tmp_path):
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
+@pytest.mark.slow
 def test_a_picture_keeps_its_name_whatever_else_is_shown_and_no_two_share_one(tmp_path):
     backends = dict.fromkeys(("a:b", "a/b", "../c"), synthetic.BACKENDS["numpy"])
     synthetic.write(tmp_path / "run", **(SMALL | {"backends": backends}))
@@ -279,6 +280,7 @@ def test_a_history_in_use_is_said_to_be(tmp_path):
     assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_two_that_add_at_once_both_add(tmp_path):
     script = "from conformance.cli import main; import sys; raise SystemExit(main(['history', 'add', *sys.argv[1:]]))"
     file = str(tmp_path / "h.duckdb")
