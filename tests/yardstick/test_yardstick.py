@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from conformance.model.wording import message
-from conformance.reports.kills import read_kills
+from conformance.places import ROOT
+from conformance.reports.kills import read_kills, summary_text
 from tests.yardstick.pool import by_cases, by_kills
 from tests.yardstick.registry import recorded_pairs, right_backends, suite, title, wrong_backends
 from tests.yardstick.trial import first_kills, quick_survivors, unwanted
@@ -56,3 +57,11 @@ def test_the_kill_matrix_is_of_the_wrong_backends_that_there_are() -> None:
     defects = {title(kind): " ".join((kind.__doc__ or "").split()) for kind in WRONG}
     stale = {name: each.defect for name, each in kills.wrong.items() if defects.get(name) != each.defect}
     assert not stale, "write the matrix anew: python -m tests.yardstick matrix"
+
+
+def test_the_page_of_the_kill_matrix_is_that_of_its_data() -> None:
+    kills = read_kills()
+    assert kills is not None
+    text = (ROOT / "docs" / "kill-matrix.md").read_text(encoding="utf-8")
+    assert text == summary_text(kills), "write it anew: python -m tests.yardstick page"
+    assert len(text.splitlines()) <= 60
