@@ -242,7 +242,7 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
     made = site(
         tmp_path,
         run(tmp_path / "r", rows),
-        reproduce=lambda entry, found, sources, identity: f"# {entry.case.id}\n{sources[found.op].text}",
+        reproduce=lambda entry, found, made: f"# {entry.case.id}\n{made.sources[found.op].text}",
     )
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
     for part in (
