@@ -166,9 +166,11 @@ class Supervised:
     def stop(self) -> int:
         """End the process and all that it has started, also what has left its session; its exit code."""
         code = self._process.poll()
+        # A child that is just being started shows no variables for a moment, so it is looked for by its parent too.
+        children = set() if code is not None else _descendants(self._process.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in _marked(self._mark):
+        for pid in children.union(_marked(self._mark)):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         self._process.wait()
@@ -230,6 +232,16 @@ def reason_of(code: int) -> str:
     except ValueError:
         return f"signal {-code}"
     return f"{name} (perhaps out of memory)" if name == "SIGKILL" else name
+
+
+def _descendants(pid: int) -> set[int]:
+    """The children of a process that runs, theirs, and so on; none where the system does not say."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.update(map(int, (thread / "children").read_text(encoding="ascii").split()))
+    return found.union(*(_descendants(child) for child in found))
 
 
 def _marked(mark: str) -> list[int]:

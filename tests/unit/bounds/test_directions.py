@@ -19,6 +19,8 @@ from tests.support.bounds.search import Trial, combinations, inputs, mutate, ran
 from tests.support.bounds.sound_directions import Arrangement, Directed
 from tests.support.problems import problem, truth
 
+pytestmark = pytest.mark.slow
+
 COMBINATIONS = list(combinations())
 ARRANGEMENTS: tuple[Arrangement, ...] = get_args(Arrangement)
 fixed = settings(derandomize=True, deadline=None, database=None, max_examples=400)

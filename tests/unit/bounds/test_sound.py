@@ -18,6 +18,8 @@ from tests.support.bounds.search import Held, Trial, climb, combinations, hold, 
 from tests.support.bounds.sound import Form
 from tests.support.problems import problem, truth
 
+pytestmark = pytest.mark.slow
+
 COMBINATIONS = list(combinations())
 fixed = settings(derandomize=True, deadline=None, database=None, max_examples=250)
 
@@ -63,7 +65,6 @@ def test_smoothing_in_every_order(dtype: DtypeName, order: str, smoothing: float
                 within(Trial(made, letter, Form(smoothing=shape, flat=shape == "combined"), order=order))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("classes", [4096, 65000])  # 65536 is beyond float16: a sum of as many ones has no class there
 @pytest.mark.parametrize("depth", [0.0, 9.0, 11.0, 16.0, 17.2])
 @pytest.mark.parametrize("letter", ["B", "D"])
@@ -79,7 +80,6 @@ def test_large_vocabularies_near_underflow(classes: int, depth: float, letter: L
                     within(Trial(made, letter, form, adverse, flushed, "sequential", (("exp", sign), ("sum", sign))))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 257, 70000])
 @pytest.mark.parametrize(("dtype", "letter"), [("float32", "A"), ("float32", "B"), ("bfloat16", "D"), ("float64", "B")])
 def test_means_of_many_rows(rows: int, dtype: DtypeName, letter: Letter) -> None:
