@@ -147,7 +147,7 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
     elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
         problem = f"scale {given.scale} takes numbers beyond the range of float64"
         yield Complaint((name, "scale"), problem, "write a smaller one")
-    for key, unused in (("scale", 1.0), ("offset", 0.0)):
+    for key, unused in (("scale", 1.0), ("offset", 0.0), ("seed", 0)):
         if getattr(given, key) != unused and key not in GENERATOR_KEYS[given.distribution]:
             yield _not_taken(name, given, key)
     if case.targets_as == "python" and name == "targets":

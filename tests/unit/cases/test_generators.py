@@ -53,7 +53,7 @@ def test_keys_that_are_taken_change_the_numbers_and_no_others_do(distribution: A
 
 
 @pytest.mark.parametrize("distribution", GENERATOR_KEYS)
-@pytest.mark.parametrize("key", ["value", "scale", "offset", "classes"])
+@pytest.mark.parametrize("key", ["value", "scale", "offset", "classes", "seed"])
 def test_advice_never_names_a_key_that_is_refused_next(tmp_path: Path, distribution: str, key: str) -> None:
     if key in GENERATOR_KEYS[distribution]:
         return
