@@ -119,10 +119,9 @@ def _detail(column: Column, outcome: Outcome) -> Text:
     line.append(f"    {said}\n")
     if outcome.expected is not None:
         ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
-        line.append(
-            f"    observed {on_terminal(outcome.observed)}, expected {on_terminal(outcome.expected)}{ulp}, "
-            f"class {on_terminal(outcome.class_ or '–')}\n"
-        )
+        reached = f", class {on_terminal(outcome.class_)}" if outcome.class_ else ""
+        seen = f"observed {on_terminal(outcome.observed)}, expected {on_terminal(outcome.expected)}"
+        line.append(f"    {seen}{ulp}{reached}\n")
     source = column.record.source(outcome.op) if column.record else None
     if source:
         line.append(f"    called at {on_terminal(source)}", style="dim")

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.model.outcome import Outcome
 
-__all__ = ["message", "shown_error", "statement"]
+__all__ = ["apart", "message", "shown_error", "statement"]
 
 
 def message(outcome: Outcome) -> str:
@@ -55,7 +55,7 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
         case "transformed-failed":
             return f"the transformed call failed: {shown_error(o, where=where)}"
         case "no-error":
-            return f"returned a result although {o.detail}"
+            return f"returned a result; an error is due: {o.detail}"
         case "beyond-bound":
             return _beyond_bound(o, numbers)
         case "vacuous-bound":
@@ -77,14 +77,13 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
         case "declared-wrong":
             return "declared to be wrong"
         case "transformed-differs":
-            sizes = f"{_digits(o.observed)} where the untransformed call gave {_digits(o.expected)}"
+            sizes = f"{apart(o.observed, o.expected)} where the untransformed call gave {apart(o.expected, o.observed)}"
             return f"{sizes}: {_size(o.ratio)} times both bounds together"
         case "transformed-shape":
             return "the transformed call's result has another shape"
         case "wrong-sum":
-            return (
-                f"the classes of position {o.position} sum to {_digits(o.observed)}, not {_formatted(o.expected, 'g')}"
-            )
+            sums = f"{apart(o.observed, o.expected)}, not {_formatted(o.expected, 'g')}"
+            return f"the classes of position {o.position} sum to {sums}"
         case "modified":
             return f"the call modified what is not its own: {o.detail}"
         case "not-repeatable":
@@ -133,7 +132,7 @@ def _beyond_bound(o: Outcome, numbers: bool) -> str:
     sizes = f"{_size(o.ratio)} times the bound, {_size(o.ulp)} ulp"
     if not (_is_finite(o.observed) and _is_finite(o.expected)):
         return f"{o.observed} instead of {o.expected}" if o.class_ == "F" else f"{classes}; {sizes}"
-    return f"{_digits(o.observed)} instead of {o.expected!r}: {classes}; {sizes}"
+    return f"{apart(o.observed, o.expected)} instead of {o.expected!r}: {classes}; {sizes}"
 
 
 def _is_finite(value: Any) -> bool:
@@ -146,6 +145,12 @@ def _is_finite(value: Any) -> bool:
 def _digits(value: Any) -> str:
     """Nine digits of a number; of what a results file holds instead, its text."""
     return _formatted(value, ".9g")
+
+
+def apart(value: Any, other: Any, digits: int = 9) -> str:
+    """A number in ``digits`` digits, or in as many more as it takes to differ from another one in as many."""
+    pairs = ((_formatted(value, f".{n}g"), _formatted(other, f".{n}g")) for n in range(digits, 18))
+    return next((text for text, beside in pairs if text != beside), _formatted(value, f".{digits}g"))
 
 
 def _size(value: Any) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
 from conformance.model.records import BackendId, Outcome
-from conformance.model.wording import statement
+from conformance.model.wording import apart, statement
 from conformance.profiles.profile import Profile
 from conformance.reports.escape import address, code, escape, fenced
 
@@ -91,10 +91,11 @@ def title(outcome: Outcome) -> str:
     if outcome.verdict in ("crash", "timeout"):
         return f"{call}: {outcome.verdict}"
     if outcome.check == "error":
-        return f"{call}: no error although {_reason(outcome)}"
+        return f"{call}: no error for an invalid call: {_reason(outcome)}"
     if outcome.observed is None or outcome.expected is None:
         return f"{call}: {what}{' raises' if outcome.reason == 'raised' else ':'} {_message(outcome)}"[:120]
-    return f"{call}: {what} is {_short(outcome.observed)} instead of {_short(outcome.expected)}"
+    observed, expected = outcome.observed, outcome.expected
+    return f"{call}: {what} is {_short(observed, expected)} instead of {_short(expected, observed)}"
 
 
 def observation(outcome: Outcome) -> str:
@@ -130,7 +131,7 @@ def _seen(outcome: Outcome) -> str:
 def expectation(outcome: Outcome) -> str:
     """What is expected, with the exact value."""
     if outcome.check == "error":
-        return f"An error, because {_reason(outcome)}."
+        return f"An error: {_reason(outcome)}."
     if outcome.check == "policy":
         return f"{code(outcome.expected)}, as the backend's profile declares of {code(_policy(outcome))}."
     number = outcome.expected in ("inf", "-inf", "nan") or isinstance(outcome.expected, float | int)
@@ -194,7 +195,7 @@ def _message(outcome: Outcome) -> str:
 
 
 def _reason(outcome: Outcome) -> str:
-    return outcome.detail if outcome.reason in ("no-error", "declared") else "the input is invalid"
+    return outcome.detail if outcome.reason in ("no-error", "declared") else "its input is invalid"
 
 
 def _symptom(outcome: Outcome) -> str:
@@ -213,5 +214,6 @@ def _symptom(outcome: Outcome) -> str:
     return "gradient" if outcome.check.startswith("gradient") else "precision"
 
 
-def _short(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _short(value: object, other: object = None) -> str:
+    """Six digits of a number, or as many as tell it from the other one."""
+    return apart(value, other, 6) if isinstance(value, float) else str(value)

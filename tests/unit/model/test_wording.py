@@ -46,3 +46,24 @@ def test_of_a_transform_the_result_is_named() -> None:
     assert message(made) == "the curvature: nan instead of 0.0"
     made = outcome(**of, reason="wrong-shape", observed="(1,)", expected="(2,)")
     assert message(made) == "the curvature has shape (1,), not (2,)"
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected", "said"),
+    [
+        (-1.187499999405, -1.1875, "-1.187499999 instead of -1.1875"),
+        (1.0, 1.0 + 2.0**-52, "1 instead of 1.0000000000000002"),
+        (0.1 + 0.2, 0.3, "0.30000000000000004 instead of 0.3"),
+        (0.69314718, 0.6931471805599453, "0.69314718 instead of 0.6931471805599453"),
+    ],
+)
+def test_two_numbers_that_differ_are_not_printed_alike(observed: float, expected: float, said: str) -> None:
+    made = outcome(reason="beyond-bound", class_="C", declared="B", observed=observed, expected=expected, ulp=9.0)
+    assert message(made).startswith(f"{said}: class C")
+
+
+@pytest.mark.parametrize("why", ["smoothing above 1", "label 3 is out of range for 3 classes"])
+def test_any_fragment_says_why_an_error_is_due(why: str) -> None:
+    assert message(outcome(check="error", reason="no-error", detail=why)) == (
+        f"returned a result; an error is due: {why}"
+    )
