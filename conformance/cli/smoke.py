@@ -100,6 +100,7 @@ def _row(result: Smoke, checked: Checked) -> dict[str, Any]:
         "calls": checked.calls,
         "sound": checked.sound,
         "unsupported": checked.unsupported,
+        "values_only": checked.values_only,
         "source": checked.source,
         "fault": _fault(first) if first else None,
         "hint": _hint(first, checked) if first else None,
@@ -117,12 +118,16 @@ def _write(result: Smoke) -> None:
         if each.first is not None:
             hint = "" if each.first.verdict == "unsupported" else f"\nhint: {_hint(each.first, each)}"
             click.echo(textwrap.indent(lines_on_terminal(_fault(each.first) + hint), "      "))
+        elif each.lacking is not None:
+            click.echo(textwrap.indent(lines_on_terminal(f"note: {_fault(each.lacking)}"), "      "))
     verdict = {0: "sound", 1: "a result is wrong", 3: "not usable"}[result.exit_code]
     click.secho(f"  {verdict}\n", bold=True)
 
 
 def _counted(checked: Checked) -> str:
     text = f"{checked.sound} of {checked.calls} calls right"
+    if checked.values_only:
+        text += f", {checked.values_only} without a gradient"
     return f"{text}, {checked.unsupported} unsupported" if checked.unsupported else text
 
 

@@ -49,14 +49,20 @@ def _case(name: str, **keys: Any) -> Case:
 
 @dataclass(frozen=True)
 class Checked:
-    """One operation: ``state`` is how it is offered, or what is wrong; ``first`` is its first fault."""
+    """One operation: ``state`` is how it is offered, or what is wrong; ``first`` is its first fault.
+
+    ``unsupported`` calls have no value; ``values_only`` ones have no gradient, and are sound if the value is right.
+    ``lacking`` is the first such gradient.
+    """
 
     operation: str
     state: str
     calls: int
     sound: int
     unsupported: int
+    values_only: int
     first: Outcome | None
+    lacking: Outcome | None
     source: str
 
 
@@ -97,14 +103,23 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
 
 def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, description: Description) -> Checked:
     """What became of an operation's calls; the verdicts that weigh most come first."""
-    calls: dict[tuple[str, str, str], set[str]] = {}
+    calls: dict[tuple[str, str, str], list[Outcome]] = {}
     for each in outcomes:
-        calls.setdefault((each.case, each.dtype, each.reduction), set()).add(each.verdict)
+        calls.setdefault((each.case, each.dtype, each.reduction), []).append(each)
     bad = [each for each in outcomes if each.verdict == "error"]
     bad += [each for each in outcomes if each.verdict in NONCONFORMING]
-    unsupported = [each for each in outcomes if each.verdict == "unsupported"]
-    refused = sum(1 for verdicts in calls.values() if "unsupported" in verdicts)
-    faulty = sum(1 for verdicts in calls.values() if verdicts & ALARMING)
+    unsupported = [each for each in outcomes if each.verdict == "unsupported" and each.check != "gradient"]
+    lacking = None
+    faulty = refused = values_only = 0
+    for call in calls.values():
+        missing = [each for each in call if each.verdict == "unsupported"]
+        if any(each.verdict in ALARMING for each in call):
+            faulty += 1
+        elif any(each.check != "gradient" for each in missing):
+            refused += 1
+        elif missing:
+            values_only += 1
+            lacking = lacking or missing[0]
     composed = "composed" if operation == "nll_loss_of_log_softmax" else "defined"
     own = "overridden" if operation in description.overridden else offered or composed
     state = bad[0].verdict if bad else "unsupported" if calls and refused == len(calls) else own
@@ -115,6 +130,8 @@ def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, descript
         len(calls),
         len(calls) - refused - faulty,
         refused,
+        values_only,
         next(iter(bad or unsupported), None),
+        lacking,
         f"{source.file}:{source.line}" if source and source.file else "",
     )

@@ -159,6 +159,7 @@ class SmokeRow(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     sound: int
     unsupported: int
+    values_only: int
     source: str
     fault: str | None
     hint: str | None

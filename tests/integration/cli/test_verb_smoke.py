@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import smoke
+from conformance.places import ROOT
 from tests.support.cli import MINE, WRONG, Run, adapter, process, write
 
 SOUND = "(powers / powers.sum(axis, keepdims=True)).astype(logits.dtype)"
@@ -83,6 +84,43 @@ def test_an_unsupported_operation_is_no_fault(conformance: Run, tmp_path: Path) 
         ran.code == 0 and states(ran)["softmax"] == "unsupported" and ran.json[0]["unsupported"] == ran.json[0]["calls"]
     )
     assert "there is no softmax here" in conformance("smoke", "-b", file).out
+
+
+FORWARD_ONLY = """\
+import numpy as np
+from conformance.backends.adapters.base import Adapter, Offers
+from conformance.backends.runtimes.numpy import NumpyRuntime
+
+class Mine(Adapter):
+    framework, library, profile, runs_on = "numpy", "mine", "", NumpyRuntime
+    offers = Offers(operations={"softmax": "native"}, gradient="unsupported")
+
+    def softmax(self, logits, *, axis):
+        powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
+        return powers / powers.sum(%s)
+"""
+
+
+def test_an_adapter_without_gradients_is_sound(conformance: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.py", FORWARD_ONLY % "axis=axis, keepdims=True")
+    ran = conformance("smoke", "-b", file, "--format", "json")
+    assert ran.code == 0 and states(ran)["softmax"] == "defined" and ran.json[0]["fault"] is None
+    assert (ran.json[0]["sound"], ran.json[0]["unsupported"]) == (ran.json[0]["calls"], 0)
+    assert ran.json[0]["values_only"] == ran.json[0]["calls"] > 0
+    text = conformance("smoke", "-b", file).out
+    assert " without a gradient" in text and "note: smoke-softmax in float64, gradient: " in text and "sound" in text
+
+
+def test_a_wrong_value_without_a_gradient_is_a_non_conformity(conformance: Run, tmp_path: Path) -> None:
+    ran = conformance("smoke", "-b", write(tmp_path / "mine.py", FORWARD_ONLY % ""), "--format", "json")
+    assert ran.code == 1 and states(ran)["softmax"] == "fail" and "value: " in ran.json[0]["fault"]
+
+
+def test_the_example_of_the_guide_for_adapters(conformance: Run, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    text = guide.partition("```python file=sharp.py\n")[2].partition("```")[0]
+    ran = conformance("smoke", "-b", write(tmp_path / "sharp.py", text), "--format", "json")
+    assert ran.code == 0 and states(ran)["log_softmax"] == "defined", ran.out
 
 
 def test_a_backend_that_supports_nothing_is_not_usable(conformance: Run, tmp_path: Path) -> None:
