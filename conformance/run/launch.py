@@ -23,6 +23,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
 from conformance.plain import lines_on_terminal, on_terminal
+from conformance.profiles.profile import load_profile
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener
@@ -96,6 +97,9 @@ def launch(settings: Settings) -> Finished:
         environment=describe_environment(),
         selection=_selection(settings, [each.spec for each in found]),
     )
+    for each in found:
+        if each.own_profile is not None:
+            load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
     plan = Plan(entries, dtypes, settings.identities, Budget(settings.max_memory, settings.timeout))
     if settings.replace and settings.resume is None:
         discard(folder)

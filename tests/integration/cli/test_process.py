@@ -184,6 +184,15 @@ def test_a_folder_that_holds_a_run_already(conformance: Run, tmp_path: Path) -> 
     assert (tmp_path / "out" / "outcomes.jsonl").read_bytes() == before
 
 
+def test_a_profile_that_is_refused_leaves_the_folder_free(conformance: Run, tmp_path: Path) -> None:
+    mine, profile = adapter(tmp_path), write(tmp_path / "mine.profile.yaml", "backend: mine\npolicis: {}\n")
+    arguments = ("run", "-b", mine, "--cases", write(tmp_path / "small.yaml"), "--output", tmp_path / "out", "-q")
+    refused(conformance(*arguments), 2, "mine.profile.yaml", "policis")
+    assert not (tmp_path / "out").exists()
+    write(profile, "backend: mine\n")
+    assert conformance(*arguments).code == 0
+
+
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     many = "theme: many\ncases:\n" + "".join(
         f"- {{id: many-{n}, why: {'w' * 80}, op: softmax, logits: [1]}}\n" for n in range(2000)
