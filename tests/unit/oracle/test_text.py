@@ -129,7 +129,7 @@ def test_the_suites_own_values_are_mpmaths() -> None:
     checked = 0
     for entry in load_suite([CASES]).entries:
         case = entry.case
-        plain = case.op == "cross_entropy" and case.weight is None and case.label_smoothing == 0 and case.expected
+        plain = case.op == "cross_entropy" and case.weight is None and not case.label_smoothing and case.expected
         problem = reference_problem(entry) if plain and "sum" in (case.expected or {}) else None
         if problem is None or problem.target_kind != "indices" or problem.logits.ndim != 2 or problem.axis != 1:
             continue
