@@ -58,6 +58,8 @@ def command(
 ) -> int:
     """Write a script that shows a finding with nothing but the framework; a kernel of your own stands in the script.
 
+    A kernel that calls its parent, and what a framework's template leaves out, is run through the suite instead.
+
     Where the options leave a choice, the worst finding is taken: a failure, else a known defect, else a pass.
     """
     from conformance.cases.load import load_suite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from conformance.repro.forms import write
 from conformance.repro.snippets import NotInTemplate, Snippets, has_template
 from conformance.repro.writer import Script
 
-__all__ = ["problem_of", "reproducer"]
+__all__ = ["imports_suite", "problem_of", "reproducer"]
 
 
 def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> str:
@@ -56,6 +57,11 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
             named = {"execution": record.id.execution, "composition": record.id.composition}
             yield Script(Snippets(template, device=record.id.device or "cpu", **named), function)
     yield Script(Snippets("suite", **kernel.embedded(record)))
+
+
+def imports_suite(script: str) -> bool:
+    """Whether a script is run through the suite, which must then be installed beside the framework."""
+    return re.search(r"^from conformance\b", script, re.MULTILINE) is not None
 
 
 def problem_of(entry: Entry, outcome: Outcome) -> Problem:

@@ -11,7 +11,7 @@ from conformance.model.records import BackendId, BackendRecord, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
 from conformance.reports.dossier.groups import SHOWN, Group, by_framework, grouped
-from conformance.reports.dossier.issue import Subject, expectation, observation, search_link, title
+from conformance.reports.dossier.issue import Subject, expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
 from conformance.reports.merge import Merged
 from conformance.repro.script import reproducer
@@ -117,7 +117,15 @@ def _group(
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
     why = defect.why if defect else entry.case.why if entry else message(best)
-    lines = [f"## {number}. {escape(_heading(group, best))}", "", escape(_sentence(why)), "", script, ""]
+    lines = [
+        f"## {number}. {escape(_heading(group, best))}",
+        "",
+        escape(_sentence(why)),
+        "",
+        *needed(script),
+        script,
+        "",
+    ]
     lines += [
         f"- Expected: {expectation(best)}",
         f"- Observed: {observation(best)}",

@@ -12,8 +12,9 @@ from conformance.model.records import BackendId, Outcome
 from conformance.model.wording import apart, statement
 from conformance.profiles.profile import Profile
 from conformance.reports.escape import address, code, escape, fenced
+from conformance.repro.script import imports_suite
 
-__all__ = ["Subject", "expectation", "issue_text", "observation", "registered", "search_link", "title"]
+__all__ = ["Subject", "expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
 
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
@@ -158,7 +159,7 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
     lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {observation(outcome)}.", ""]
     lines += ["## What is expected", "", expectation(outcome), ""]
     lines += _documentation(outcome, subject)
-    lines += ["## To see it", "", fenced(script, "python"), ""]
+    lines += ["## To see it", "", *needed(script), fenced(script, "python"), ""]
     if output is not None:
         lines += ["Its output:", "", fenced(output, "text"), ""]
     lines += ["## Versions", "", *_versions(subject), ""]
@@ -167,6 +168,11 @@ def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, ou
     lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, subject)}"]
     lines += [f"- From case {escape(outcome.case)} of the conformance suite"]
     return "\n".join(lines) + "\n"
+
+
+def needed(script: str) -> list[str]:
+    """What a script needs beside the framework, as a paragraph; none where that is nothing."""
+    return ["It runs the adapter through the conformance suite, which must be installed.", ""] * imports_suite(script)
 
 
 def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:

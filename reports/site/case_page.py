@@ -16,6 +16,7 @@ from conformance.reports.relations import CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
 from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
 from conformance.reports.text import figure, number, visible
+from conformance.repro.script import imports_suite
 
 __all__ = ["CasePage", "case_page"]
 
@@ -41,6 +42,15 @@ class Group:
     where: str
     worst_input: str
     op: str
+
+    @property
+    def needs(self) -> str:
+        """What the script needs to be installed."""
+        return (
+            f"{self.column.family} and this suite"
+            if imports_suite(self.script or "")
+            else f"{self.column.family} alone"
+        )
 
 
 @dataclass(frozen=True)

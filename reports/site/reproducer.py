@@ -16,8 +16,8 @@ from conformance.reports.text import visible
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
-#: Given a case, an outcome of it and the backend's record: a script that needs only the framework. It may raise
-#: UsageError where there can be none.
+#: Given a case, an outcome of it and the backend's record: a script, which needs the framework alone or the suite, too.
+#: It may raise UsageError where there can be none.
 Reproduce = Callable[[Entry, Outcome, BackendRecord], str | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100

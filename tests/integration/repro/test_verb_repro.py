@@ -149,6 +149,23 @@ def test_a_kernel_that_leans_on_its_parent_runs_through_the_suite(conformance: R
     assert observed == pytest.approx(2 * exact, rel=1e-5), error
 
 
+@pytest.mark.parametrize(
+    ("body", "version", "needed"),
+    [
+        ("return super().softmax(logits, axis=axis) * 2", r"conformance \S+ numpy \S+\n", True),
+        ("return (result * 2).astype(logits.dtype)", r"numpy \S+\n", False),
+    ],
+)
+def test_what_a_script_needs_is_said_where_it_is_shown(
+    conformance: Run, tmp_path: Path, body: str, version: str, needed: bool
+) -> None:
+    cases, mine = prepare(tmp_path, body)
+    options = ("repro", "plain", "-b", mine, "--cases", cases)
+    out, error = run_bare(conformance(*options).out)
+    assert re.match(version, out), out + error
+    assert ("must be installed" in conformance(*options, "--issue").out) == needed
+
+
 KERNEL = """\
 import math
 

@@ -257,6 +257,17 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
         assert part in text, part
 
 
+@pytest.mark.parametrize(
+    ("script", "needs"),
+    [("import numpy as np", "needs one alone"), ("from conformance.backends import x", "needs one and this suite")],
+)
+def test_the_caption_of_a_script_says_what_it_imports(tmp_path: Path, script: str, needs: str) -> None:
+    rows = [outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.7, reason="beyond-bound")]
+    made = site(tmp_path, run(tmp_path / "r", rows), reproduce=lambda *_: script)
+    text = page(made, "cases/two-equal-logits-at-1e8.html").text
+    assert f"Reproducer: {needs}" in text, re.findall(r"Reproducer.*", text)
+
+
 def test_a_second_site_leaves_no_page_of_the_first(tmp_path: Path) -> None:
     made = site(tmp_path, run(tmp_path / "a", [outcome("first")]))
     (made / "cases" / "mine.html").write_text("not ours")
