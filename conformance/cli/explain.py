@@ -52,7 +52,8 @@ def command(
 ) -> int:
     """Derive a case's exact value line by line, and show what each backend named by -b gives for it.
 
-    Also shows what common mistakes give for the same numbers. CASE is an id, as `conformance list` prints it.
+    Also shows what common mistakes give for the same numbers. CASE is an id, as `conformance list` or
+    `conformance smoke` prints it.
     """
     from conformance.cases.load import load_suite
 
@@ -82,8 +83,11 @@ def command(
 
 
 def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
-    """The case of that id; UsageError suggests near ones."""
+    """The case of that id, or the call of the smoke test; UsageError suggests near ones."""
+    from conformance.run.smoke import smoke_entries
+
     by_id = {entry.case.id: entry for entry in entries}
+    by_id |= {entry.case.id: entry for entry in smoke_entries() if entry.case.id not in by_id}
     if name in by_id:
         return by_id[name]
     near = difflib.get_close_matches(name, by_id, n=3) or [each for each in by_id if name.lower() in each][:3]

@@ -149,5 +149,6 @@ def _hint(first: Outcome, checked: Checked) -> str:
     if first.check == "error":
         return f"let the framework's error through{at}, or raise one"
     if first.check in ("value", "gradient") and first.expected is not None:
-        return f"compare {checked.operation}{at} with the definition, as `conformance explain` derives it step by step"
+        derived = f"as `conformance explain {first.case}` derives it step by step"
+        return f"compare {checked.operation}{at} with the definition, {derived}"
     return f"correct {checked.operation}{at}; where the framework lacks the feature, raise Unsupported"

@@ -16,7 +16,7 @@ from conformance.run.plan import Plan
 from conformance.worker.exchange import Description
 from conformance.worker.session import Limits
 
-__all__ = ["Checked", "Smoke", "smoke", "smoke_cases"]
+__all__ = ["Checked", "Smoke", "smoke", "smoke_cases", "smoke_entries"]
 
 _ROWS = [[1.0, 2.0, 0.5, -1.0], [0.0, -3.0, 4.0, 0.25], [2.5, 2.5, 2.5, 2.5]]
 _DECREASING = [[-0.25, -1.5, -2.0, -3.0], [-0.125, -2.5, -4.0, -5.0]]
@@ -39,6 +39,11 @@ def smoke_cases() -> Iterator[Case]:
     yield _case("smoke-unbatched", op="cross_entropy", logits=_ROWS[0], targets=2, dtypes=("float32",))
     wrong = {**small, "targets": [0, 2]}
     yield _case("smoke-targets-of-the-wrong-shape", **wrong, expect={"error": "two targets for three positions"})
+
+
+def smoke_entries() -> list[Entry]:
+    """The built-in calls as the cases of a suite; they stand in no file."""
+    return [Entry(case, "smoke", Path("<built in>"), index) for index, case in enumerate(smoke_cases())]
 
 
 def _case(name: str, **keys: Any) -> Case:
@@ -88,8 +93,7 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
 
     Raises BackendUnavailable where it cannot be loaded.
     """
-    entries = [Entry(case, "smoke", Path("<built in>"), index) for index, case in enumerate(smoke_cases())]
-    plan = Plan(entries, identities=False)
+    plan = Plan(smoke_entries(), identities=False)
     with open_backend(found, limits=limits) as backend:
         description, subject = backend.description, backend.subject
         outcomes = [each for portion in plan.portions for each in backend.judge(portion.build()).outcomes]

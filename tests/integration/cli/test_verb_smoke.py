@@ -51,6 +51,16 @@ def test_a_wrong_result_is_a_non_conformity(conformance: Run, tmp_path: Path) ->
     first = next(line for line in ran.out.splitlines() if "smoke-softmax in" in line)
     assert "smoke-softmax in float64, value: " in first and " instead of " in first
     assert "hint: compare softmax at mine.py:5 with the definition" in ran.out and "a result is wrong" in ran.out
+    assert "`conformance explain smoke-softmax`" in ran.out
+
+
+def test_its_calls_are_derived_and_written_as_scripts(conformance: Run, tmp_path: Path) -> None:
+    mine = adapter(tmp_path, WRONG)
+    ran = conformance("explain", "smoke-softmax", "-b", mine)
+    assert ran.code == 1 and "smoke-softmax" in ran.out and "FAIL" in ran.out.upper()
+    assert conformance("explain", "smoke-weight").code == 0
+    ran = conformance("repro", "smoke-softmax", "-b", mine)
+    assert ran.code == 0 and "smoke-softmax" in ran.out
 
 
 @pytest.mark.parametrize(
