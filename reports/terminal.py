@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,11 +95,14 @@ def _print(relations: Relations, counted: Matrix, details: int) -> None:
 
     console = Console(soft_wrap=False)
     print_matrix(counted, console)
+    hidden: Counter[str] = Counter({verdict: counted.count([verdict]) for verdict in _PRINTED})
     for column, outcome in worst(relations, _PRINTED, details):
         console.print(_detail(column, outcome))
-    hidden = counted.count(_PRINTED) - details
-    if hidden > 0:
-        console.print(f"… and {hidden} more findings in the summary", style="dim")
+        hidden[outcome.verdict] -= 1
+    more = hidden.total()
+    if more > 0:
+        kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
+        console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
 
 
 def _print_unavailable(name: str, error: str | None) -> None:

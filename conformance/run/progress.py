@@ -61,6 +61,11 @@ class Progress:
         self._display.note(text)
 
 
+def _failed(cases: int) -> str:
+    """Of cases: the tables count their checks, of which several may fail."""
+    return f"{cases} case{'s' * (cases != 1)} failed"
+
+
 class _Silence:
     def advance(self, backend: str, done: int, failed: int) -> None:
         pass
@@ -108,7 +113,7 @@ class _Lines:
 
     def _show(self, name: str, count: _Count) -> None:
         share = f"{100 * count.done // count.total:3d} %" if count.total else "     "
-        failed = f", {count.failed} failed" if count.failed else ""
+        failed = f", {_failed(count.failed)}" if count.failed else ""
         self.note(f"{name:<{self._width}}  {share}  {count.done}/{count.total}{failed}")
         count.shown, count.shown_at = count.done, monotonic()
 
@@ -137,7 +142,7 @@ class _Bars:
         if backend not in self._tasks:
             self._tasks[backend] = self._bars.add_task(backend, total=None, failures="")
         total = self._failed[backend] = self._failed.get(backend, 0) + failed
-        self._bars.update(self._tasks[backend], advance=done, failures=f"{total} failed" if total else "")
+        self._bars.update(self._tasks[backend], advance=done, failures=_failed(total) if total else "")
 
     def note(self, text: str) -> None:
         self._bars.console.print(text, markup=False, highlight=False)

@@ -83,3 +83,14 @@ def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) 
     print_run(folder)
     out = capsys.readouterr().out
     assert "    first line\n      second \\x1b" in out and "\\n" not in out
+
+
+def test_the_findings_that_are_not_printed_are_counted_by_verdict(tmp_path: Path, capsys) -> None:
+    found = [outcome(f"c{n}", verdict=verdict) for n, verdict in enumerate(["known", "fail", "pass", "known", "fail"])]
+    folder = run(tmp_path / "r", found)
+    print_run(folder, details=1)
+    assert "… and 3 more findings in the summary: 1 fail, 2 known\n" in capsys.readouterr().out
+    print_run(folder, details=3)
+    assert "… and 1 more finding in the summary: 1 known\n" in capsys.readouterr().out
+    print_run(folder, details=4)
+    assert " more finding" not in capsys.readouterr().out

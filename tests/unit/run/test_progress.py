@@ -23,7 +23,7 @@ def test_plain_lines_come_every_tenth() -> None:
     lines = stream.getvalue().splitlines()
     assert len(lines) == 12
     assert lines[0] == "torch   10 %  100/1000" and lines[9] == "torch  100 %  1000/1000"
-    assert lines[10] == "jax    100 %  5/5, 2 failed" and lines[11] == "a note"
+    assert lines[10] == "jax    100 %  5/5, 2 cases failed" and lines[11] == "a note"
 
 
 def test_what_was_not_shown_is_shown_at_the_end() -> None:
@@ -52,7 +52,11 @@ def test_a_terminal_gets_bars() -> None:
         progress.note("[a note]")
     shown = stream.getvalue()
     assert (
-        "torch[cpu]" in shown and "2/2" in shown and "1 failed" in shown and "another" in shown and "[a note]" in shown
+        "torch[cpu]" in shown
+        and "2/2" in shown
+        and "1 case failed" in shown
+        and "another" in shown
+        and "[a note]" in shown
     )
 
 
