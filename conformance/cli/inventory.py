@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.cli.tables import Row, cell
+from conformance.cli.tables import Row
 from conformance.model.errors import Place, UsageError
-from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.policies import POLICIES, declarable
 from conformance.places import CASES, PROFILES
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class _Declared(msgspec.Struct, frozen=True):
     """The part of a profile's policy that a listing shows."""
 
     value: Any
-    documentation: str
+    documentation: str = ""
     note: str = ""
     variants: dict[str, Any] = {}
 
@@ -135,15 +134,13 @@ def policy_rows() -> list[Row]:
     """A row for every policy and backend: the policy's values, normative first, and what the backend declares."""
     rows: list[Row] = []
     profiles = _profiles()
-    hints = get_type_hints(Policies)
-    for field in msgspec.structs.fields(Policies):
-        normative = getattr(NORMATIVE, field.name)
-        values = _values(field.encode_name, hints[field.name], normative)
+    for name in POLICIES:
+        values = declarable(name)
         for profile in profiles:
-            declared = profile.policies.get(field.encode_name)
+            declared = profile.policies.get(name)
             rows.append(
                 {
-                    "policy": field.encode_name,
+                    "policy": name,
                     "values": values,
                     "backend": profile.backend,
                     "declared": declared.value if declared else None,
@@ -176,21 +173,3 @@ def _profiles() -> list[_Profile]:
                 f"not a valid profile: {error}", place=Place(file), hint="`conformance lint` says where"
             ) from None
     return profiles
-
-
-def _values(name: str, hint: Any, normative: Any) -> list[str]:
-    """The words that a policy may take, the normative one first."""
-    words = [str(word) for word in dict.fromkeys(_words(hint))]
-    first = "1" if name == "default-axis" else cell(normative)
-    return [first, *(word for word in words if word != first)] if first else words
-
-
-def _words(hint: Any) -> list[Any]:
-    origin = get_origin(hint)
-    if origin is Literal:
-        return list(get_args(hint))
-    if origin in (Union, types.UnionType):
-        return [word for member in get_args(hint) for word in _words(member)]
-    if origin is dict:
-        return _words(get_args(hint)[1])
-    return ["any integer"] if hint is int else ["a list of dtypes"] if origin is list else []

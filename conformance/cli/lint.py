@@ -39,7 +39,7 @@ def _variants() -> dict[str, tuple[str, ...]]:
     "--profiles",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Check the backends' profiles in DIR too; the suite's own where no path is named.",
+    help="Check the profiles in DIR, and no cases unless paths are named; without either, the suite's own.",
 )
 @click.option(
     "--format",
@@ -59,18 +59,24 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
     from conformance.cases.lint import lint
     from conformance.cases.load import holds_workloads, read_suite, workload_folders
     from conformance.oracle.text import expected_text
-    from conformance.profiles.lint import lint_profiles
+    from conformance.profiles.lint import lint_profiles, profile_files
 
     named = (*files, *paths)
-    chosen = named or (CASES,)
+    chosen = named or (() if profiles else (CASES,))
     of_cases = [path for path in chosen if not holds_workloads(path)]
     findings = lint(of_cases, expected_text) if of_cases else []
     findings += lint_workloads(workload_folders(chosen))
     if profiles is None and not named:
         profiles = PROFILES
+    counts = []
     entries = read_suite(of_cases)[0].entries if of_cases else ()
+    if of_cases:
+        counts.append(f"{len(entries)} case{'s' * (len(entries) != 1)}")
     if profiles is not None:
-        findings += lint_profiles(profiles, [entry.case for entry in entries], _variants())
+        of_registers = entries or read_suite([CASES])[0].entries
+        findings += lint_profiles(profiles, [entry.case for entry in of_registers], _variants())
+        count = len(profile_files(profiles))
+        counts.append(f"{count} profile{'s' * (count != 1)}")
     if style == "json":
         rows = [
             {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,
@@ -80,8 +86,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
     else:
         sys.stdout.writelines(f"{each}\n" for each in findings)
-        count = len(entries)
-        of_what = f"{count} case{'s' * (count != 1)}" if of_cases else "the workloads"
+        of_what = " and ".join(counts) or "the workloads"
         said = f"{len(findings)} to correct" if findings else f"no problem found in {of_what}"
         click.echo(said, err=True)
     return 2 if findings else 0

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -31,6 +32,7 @@ __all__ = [
     "Policies",
     "Policy",
     "choice_in",
+    "declarable",
     "default_axis",
     "for_operation",
 ]
@@ -246,6 +248,25 @@ POLICIES: Mapping[str, Policy] = _described()
 BY_FIELD: Mapping[str, Policy] = {policy.field: policy for policy in POLICIES.values()}
 #: The policies that a check observes, and no case.
 BY_CHECK: Mapping[str, Policy] = {policy.observed_by: policy for policy in POLICIES.values() if policy.observed_by}
+
+
+def declarable(name: str) -> list[str]:
+    """The words that a profile may declare for the policy ``name``, the normative one first."""
+    policy = POLICIES[name]
+    annotation = get_args(get_type_hints(Policies, include_extras=True)[policy.field])[0]
+    words = [str(word) for word in dict.fromkeys(_declarable(annotation))]
+    first = str(policy.values[0])
+    return [first, *(word for word in words if word != first)] if first in words or policy.open else words
+
+
+def _declarable(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    if get_origin(annotation) in (Union, UnionType):
+        return [word for member in get_args(annotation) for word in _declarable(member)]
+    if get_origin(annotation) is dict:
+        return _declarable(get_args(annotation)[1])
+    return ["any integer"] if annotation is int else ["a list of dtypes"] if get_origin(annotation) is list else []
 
 
 @dataclass(frozen=True)

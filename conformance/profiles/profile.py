@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from conformance.bounds.classes import Letter, default_class
+from conformance.cases.places import place_of
 from conformance.cases.yaml12 import read
-from conformance.model.errors import Place, UsageError
+from conformance.model.errors import UsageError
 from conformance.model.policies import Policies
 from conformance.model.records import Declaration
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import DtypeName
+from conformance.places import PROFILES
 
 __all__ = ["Declared", "Defect", "Profile", "load_profile"]
 
@@ -23,21 +25,21 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an operation or feature is offered, and where the framework documents it."""
+    """How an operation or feature is offered, and where the framework documents it, unless it is not offered."""
 
     support: Support
-    documentation: Text
+    documentation: Text = ""
     note: str = ""
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A policy's declared value with its documentation: a URL, or ``undocumented``.
+    """A policy's declared value with its documentation: a URL, or ``undocumented``; none where it is not offered.
 
     ``variants`` gives other values for a device, an execution or a composition.
     """
 
     value: Any
-    documentation: Text
+    documentation: Text = ""
     note: str = ""
     variants: dict[str, Any] = {}
 
@@ -79,9 +81,13 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``backends/profiles/<name>.yaml``."""
+    """``backends/profiles/<name>.yaml``, or ``<name>.profile.yaml`` beside a user's file.
+
+    ``extends`` names a profile of the suite, over whose policies, classes, features and operations these are laid.
+    """
 
     backend: Text
+    extends: str = ""
     title: str = ""
     framework: str = ""
     distribution: str = ""
@@ -119,12 +125,33 @@ UNDECLARED = Profile(backend="undeclared")
 
 @cache
 def load_profile(file: Path) -> Profile:
-    """Read a profile; UsageError names file and key where it is wrong."""
-    try:
-        profile = msgspec.convert(read(file), Profile)
-        profile.resolved_policies()
-    except msgspec.ValidationError as error:
-        raise UsageError(
-            f"not a valid profile: {error}", place=Place(file), hint="see the other profiles beside it"
-        ) from None
-    return profile
+    """Read a profile, laid over the one that it extends; UsageError names file, line and key where it is wrong.
+
+    ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
+    """
+    from conformance.profiles.complaints import complaints_about_profile  # which asks for the models above
+
+    data = read(file)
+    found = [
+        (place_of(file, each.path), each) for each in complaints_about_profile(data, file.stem.removesuffix(".profile"))
+    ]
+    if found:
+        place, first = min(found, key=lambda each: each[0].line or 0)
+        raise UsageError(first.problem, place=place, hint=first.hint)
+    profile = msgspec.convert(data, Profile)
+    return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
+
+
+def _over(parent: Profile, profile: Profile) -> Profile:
+    """``profile`` with what it does not say itself, entry by entry, taken from ``parent``."""
+    classes = {
+        operation: {**parent.classes.get(operation, {}), **profile.classes.get(operation, {})}
+        for operation in {**parent.classes, **profile.classes}
+    }
+    return msgspec.structs.replace(
+        profile,
+        operations={**parent.operations, **profile.operations},
+        features={**parent.features, **profile.features},
+        policies={**parent.policies, **profile.policies},
+        classes=classes,
+    )

@@ -8,8 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from conformance.judge.finding import Subject, outcome
 from conformance.judge.judge import Judge
+from conformance.model.case import OPERATIONS
 from conformance.model.records import BackendId, BackendRecord, Outcome, SourceRecord
 from conformance.places import PROFILES
 from conformance.profiles.profile import UNDECLARED, Profile, load_profile
@@ -179,7 +182,7 @@ def judged(
 def subject_of(name: str, description: Description, own: Path | None = None) -> Subject:
     """The judge's view of a backend; its profile is in the file ``own``, or else its adapter's, which a class inherits.
 
-    Only its own register applies to operations that are not the suite's code.
+    Only its own register applies to operations that are not the suite's code. Raises UsageError for a wrong profile.
     """
     sources = {op: f"{source.file}:{source.line}" for op, source in description.sources.items()}
     identity = BackendId(
@@ -192,8 +195,20 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
         precision=description.precision,
     )
     if own is not None:
-        return Subject(name, identity, load_profile(own), sources)
+        return Subject(name, identity, _with_register(load_profile(own), description), sources)
     return Subject(name, identity, profile_of(description.profile), sources, frozenset(description.foreign))
+
+
+def _with_register(profile: Profile, description: Description) -> Profile:
+    """A profile with the register of the adapter's that it extends, for the operations whose code is the suite's."""
+    if not profile.extends or profile.extends != description.profile:
+        return profile
+    inherited = [
+        msgspec.structs.replace(entry, ops=ops)
+        for entry in profile_of(profile.extends).known
+        if (ops := [op for op in entry.ops or OPERATIONS if op not in description.foreign])
+    ]
+    return msgspec.structs.replace(profile, known=[*profile.known, *inherited])
 
 
 def profile_of(name: str) -> Profile:

@@ -78,6 +78,27 @@ class TestProfiles:
     def test_a_sound_one(self, conformance: Run, profiles: Path) -> None:
         assert self.lint(conformance, profiles, "backend: numpy", "backend: numpy") == []
 
+    def test_profiles_are_counted_and_cases_only_where_they_are_named(
+        self, conformance: Run, profiles: Path, tmp_path: Path
+    ) -> None:
+        assert conformance("lint", "--profiles", profiles) == (0, "", "no problem found in 1 profile\n")
+        cases = write(tmp_path / "small.yaml")
+        ran = conformance("lint", cases, "--profiles", profiles)
+        assert ran == (0, "", "no problem found in 2 cases and 1 profile\n")
+
+    def test_a_run_refuses_with_the_same_words(self, conformance: Run, tmp_path: Path) -> None:
+        (tmp_path / "mine.py").write_text(
+            "from conformance.backends.adapters.numpy import Numpy\n\n\nclass Mine(Numpy):\n    pass\n",
+            encoding="utf-8",
+        )
+        (tmp_path / "mine.profile.yaml").write_text(
+            "backend: mine\npolicies:\n  mean-of-all-ignored: {value: nil, documentation: undocumented}\n", "utf-8"
+        )
+        linted = conformance("lint", "--profiles", tmp_path)
+        ran = conformance("run", "-b", tmp_path / "mine.py", "--cases", write(tmp_path / "small.yaml"))
+        assert (linted.code, ran.code) == (2, 2) and "mine.profile.yaml:3: policies.mean-of-all-ignored" in linted.out
+        assert linted.out.strip() in ran.err
+
     @pytest.mark.parametrize(
         ("old", "new", "key", "problem"),
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from conformance.backends.adapters.base import Adapter
 from conformance.backends.discovery import names, profile
 from conformance.cases.load import load_suite
 from conformance.cli.inventory import policy_rows
+from conformance.places import PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.profile import load_profile
-from conformance.run.judged import judged
+from conformance.run.judged import judged, subject_of
+from conformance.worker.exchange import Description
 
 ROOT = Path(__file__).resolve().parents[3]
 FEATURES = ("weight", "ignore_index", "label_smoothing", "probability_targets", "reductions", "gradient")
@@ -89,3 +92,27 @@ def test_a_backend_is_judged_by_the_profile_that_it_brings_along(tmp_path: Path)
         "backend: mine\npolicies:\n  mean-of-all-ignored: {value: zero, documentation: undocumented}\n", "utf-8"
     )
     assert verdict() == "deviation"
+    (tmp_path / "mine.profile.yaml").write_text("backend: mine\nextends: numpy\n", "utf-8")
+    load_profile.cache_clear()  # a process reads a profile once
+    assert verdict() == "fail"
+    (tmp_path / "mine.profile.yaml").write_text(
+        "backend: mine\nextends: numpy\npolicies:\n  mean-of-all-ignored: {value: zero, documentation: undocumented}\n",
+        "utf-8",
+    )
+    load_profile.cache_clear()
+    assert verdict() == "deviation"
+
+
+def test_the_register_of_the_parent_stays_for_the_suites_code(tmp_path: Path) -> None:
+    file = tmp_path / "mine.profile.yaml"
+    file.write_text("backend: mine\nextends: torch\n", encoding="utf-8")
+    said = Description(
+        "mine", "torch", {"torch": "2.13.0"}, "cpu", "eager", profile="torch", foreign=("cross_entropy",)
+    )
+    theirs = {each.id: each for each in load_profile(PROFILES / "torch.yaml").known}
+    found = {each.id: each for each in subject_of("mine", said, file).profile.known}
+    assert found.keys() == {name for name, each in theirs.items() if each.ops != ["cross_entropy"]}
+    assert len(found) < len(theirs)
+    assert all("cross_entropy" not in each.ops for each in found.values())
+    elsewhere = replace(said, profile="numpy")
+    assert subject_of("mine", elsewhere, file).profile.known == []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE, Policies
+from conformance.places import PROFILES
+from conformance.profiles.lint import lint_profiles
 from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
 
 
@@ -43,16 +46,52 @@ def test_a_policy_that_is_not_offered_is_declared_and_resolved_as_the_normative_
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "said"),
     [
-        "backend: it\npolicies: {mean-of-all-ignored: {value: perhaps, documentation: undocumented}}",
-        "backend: it\nclasses: {all: {float32: Q}}",
-        "backend: it\nclasess: {}",
-        "title: it",
+        ("backend: it\npolicies:\n  label-smoothing-mass: {value: others, documentation: undocumented}",
+         r"label-smoothing-mass.value: not a value of this policy: others\n.*one of all-classes, other-classes, uns"),
+        ("backend: it\npolicies:\n  label-smoothing-mas: {value: other-classes}",
+         r":3: policies.label-smoothing-mas: there is no policy.*\n  hint: did you mean 'label-smoothing-mass'\?"),
+        ("backend: it\npolicies:\n  mean-of-all-ignored: {value: zero}",
+         r":3: policies.mean-of-all-ignored: key 'documentation' is missing"),
+        ("backend: it\nclasses: {all: {float32: Q}}", r":2: classes"),
+        ("backend: it\nclasess: {}", r":2: clasess: unknown key 'clasess'\n  hint: did you mean 'classes'"),
+        ("title: it", "key 'backend' is missing"),
+        ("title: it\nbackend: at", r":2: backend: the profile of 'at'"),
+        ("backend: it\nextends: nunpy", r":2: extends: the suite has no profile 'nunpy'\n.*'numpy'\? one of jax"),
+        ("backend: it\nextends: ../profiles/numpy", r":2: extends: the suite has no profile"),
     ],
-)
-def test_a_wrong_profile_names_its_file(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "it.yaml"
+)  # fmt: skip
+def test_a_wrong_profile_is_refused_with_the_words_of_lint(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "it.profile.yaml"
     file.write_text(text + "\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"it\.yaml.*not a valid profile"):
+    with pytest.raises(UsageError) as refused:
         load_profile(file)
+    assert re.search(said, str(refused.value)), refused.value
+    assert str(refused.value) == str(lint_profiles(tmp_path, [])[0])
+
+
+def test_what_is_not_offered_needs_no_documentation(tmp_path: Path) -> None:
+    file = tmp_path / "it.profile.yaml"
+    file.write_text(
+        "backend: it\noperations: {softmax: {support: unsupported}}\npolicies: {forward-mode: {value: unsupported}}\n",
+        encoding="utf-8",
+    )
+    assert lint_profiles(tmp_path, []) == [] and load_profile(file).operations["softmax"].documentation == ""
+
+
+def test_a_profile_is_laid_over_the_one_that_it_extends(tmp_path: Path) -> None:
+    file = tmp_path / "it.profile.yaml"
+    file.write_text(
+        "backend: it\nextends: torch\nclasses: {softmax: {float32: A}}\nfeatures: {weight: unsupported}\n"
+        "policies: {mean-of-all-ignored: {value: inf, documentation: undocumented}}\n",
+        encoding="utf-8",
+    )
+    found, torch = load_profile(file), load_profile(PROFILES / "torch.yaml")
+    assert (found.backend, found.known) == ("it", [])
+    assert {name: each for name, each in found.policies.items() if each != torch.policies[name]} == {
+        "mean-of-all-ignored": Declared(value="inf", documentation="undocumented")
+    }
+    assert found.policies.keys() == torch.policies.keys() and found.operations == torch.operations
+    assert found.features == {**torch.features, "weight": "unsupported"}
+    assert found.classes == {**torch.classes, "softmax": {**torch.classes.get("softmax", {}), "float32": "A"}}

@@ -1,0 +1,139 @@
+"""What is wrong in a profile by its own text: ``run`` and ``lint`` refuse the same, in the same words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from conformance.cases.checks import Complaint, suggestion
+from conformance.cases.complaints import complaints_of
+from conformance.cases.yaml12 import NodePath, read
+from conformance.model.case import OPERATIONS
+from conformance.model.policies import POLICIES, Policies, declarable
+from conformance.places import PROFILES
+from conformance.profiles.profile import Declared, Feature, Profile
+
+__all__ = ["complaints_about_names", "complaints_about_profile"]
+
+_DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
+
+
+def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
+    """Everything wrong in the data of a profile whose file is named after ``backend``."""
+    if not isinstance(data, dict):
+        return list(complaints_of(data, Profile))
+    found = [*complaints_about_names(("policies",), _entries(data, "policies"), list(POLICIES), "policy")]
+    found += [better for each in complaints_of(data, Profile) for better in _closer(each, data)]
+    found += _undocumented(data)
+    try:
+        profile = msgspec.convert(data, Profile)
+    except msgspec.ValidationError:
+        return found
+    found += _values(profile)
+    if profile.backend != backend:
+        hint = f"write `backend: {backend}`, or rename the file"
+        found.append(Complaint(("backend",), f"the profile of '{profile.backend}' in the file of '{backend}'", hint))
+    found += _parent(profile)
+    found += complaints_about_names(("operations",), profile.operations, OPERATIONS, "operation")
+    found += complaints_about_names(("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
+    found += _links(profile)
+    return found
+
+
+def complaints_about_names(
+    path: NodePath, given: Iterable[str], known: Sequence[str], what: str
+) -> Iterator[Complaint]:
+    """Words, or keys of a mapping, that are not ``known``."""
+    for place, name in enumerate(given):
+        if name not in known:
+            step = name if isinstance(given, dict) else place
+            hint = f"{suggestion(name, known)}one of {', '.join(known)}"
+            yield Complaint((*path, step), f"there is no {what} '{name}'", hint)
+
+
+def _entries(data: dict[str, Any], group: str) -> dict[str, Any]:
+    entries = data.get(group)
+    return entries if isinstance(entries, dict) else {}
+
+
+def _closer(complaint: Complaint, data: Any) -> Iterator[Complaint]:
+    """A complaint about a whole group of entries as those about the single ones."""
+    models: dict[NodePath, type[msgspec.Struct]] = {("operations",): Feature, ("policies",): Declared}
+    model = models.get(complaint.path)
+    found: list[Complaint] = []
+    if model is not None:
+        for name, entry in _entries(data, str(complaint.path[0])).items():
+            found += [
+                Complaint((*complaint.path, name, *each.path), each.problem, each.hint)
+                for each in complaints_of(entry, model)
+            ]
+    yield from found or [complaint]
+
+
+def _undocumented(data: dict[str, Any]) -> Iterator[Complaint]:
+    """What is offered or declared without a link; what is not offered needs none."""
+    for group, key in (("operations", "support"), ("policies", "value")):
+        for name, entry in _entries(data, group).items():
+            if isinstance(entry, dict) and "documentation" not in entry and entry.get(key) != "unsupported":
+                hint = "write `documentation: URL`, or `documentation: undocumented`"
+                yield Complaint((group, name), "key 'documentation' is missing", hint)
+
+
+def _values(profile: Profile) -> Iterator[Complaint]:
+    """Values that a policy does not take, for the default and for every variant."""
+    for name, declared in profile.policies.items():
+        if name not in POLICIES:
+            continue
+        values: dict[NodePath, Any] = {("value",): declared.value}
+        values |= {("variants", each): value for each, value in declared.variants.items()}
+        for key, value in values.items():
+            path = ("policies", name, *key)
+            aspect = POLICIES[name].aspect
+            if value != "unsupported" and not _fits(name, value):
+                bad = [value]
+                if isinstance(value, dict):
+                    bad = [item for kind, item in value.items() if not _fits(name, {kind: item})] or bad
+                shown = ", ".join(map(str, bad))
+                yield Complaint(path, f"not a value of this policy: {shown}", _hint(name, str(bad[0])))
+            elif isinstance(value, dict) and aspect is not None:
+                yield from complaints_about_names(path, value, aspect.names, aspect.kind)
+
+
+def _fits(name: str, value: Any) -> bool:
+    try:
+        msgspec.convert({name: value}, Policies)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _hint(name: str, value: str) -> str:
+    """``did you mean 'zero'? one of nan, zero, raise, unsupported, or a mapping of operations to them``."""
+    words = declarable(name)
+    hint = f"{suggestion(value, words)}one of {', '.join([*words, 'unsupported'])}"
+    aspect = POLICIES[name].aspect
+    return f"{hint}, or a mapping to them from {', '.join(aspect.names)}" if aspect is not None else hint
+
+
+def _parent(profile: Profile) -> Iterator[Complaint]:
+    """The profile that this one extends must be one of the suite's, and extend none itself."""
+    if not profile.extends:
+        return
+    known = sorted(file.stem for file in PROFILES.glob("*.yaml"))
+    if profile.extends not in known:
+        hint = f"{suggestion(profile.extends, known)}one of {', '.join(known)}"
+        yield Complaint(("extends",), f"the suite has no profile '{profile.extends}'", hint)
+    elif (read(PROFILES / f"{profile.extends}.yaml") or {}).get("extends"):
+        yield Complaint(("extends",), f"the profile '{profile.extends}' extends another", "extend that one")
+
+
+def _links(profile: Profile) -> Iterator[Complaint]:
+    described = [("operations", name, each.documentation) for name, each in profile.operations.items()]
+    described += [("policies", name, each.documentation) for name, each in profile.policies.items()]
+    for group, name, link in described:
+        if link and not _DOCUMENTATION.fullmatch(link):
+            hint = "write the URL of the framework's documentation, or `undocumented`"
+            yield Complaint((group, name, "documentation"), f"'{link}' is not a link", hint)
