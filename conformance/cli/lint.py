@@ -49,7 +49,7 @@ def _variants() -> dict[str, tuple[str, ...]]:
     show_default=True,
     help="Lines for people, or one JSON array.",
 )
-@schema_option("lint")
+@schema_option("lint", "case-file")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
     """Check case files, their expected values, their schema, workloads, and the backends' profiles.
 

@@ -27,6 +27,7 @@ class Document:
     """A JSON document: ``types`` are ``module:name``; ``many`` says that it is an array of such objects.
 
     ``written_by`` is the command that writes it; ``refine`` (``module:name``) may sharpen what a type cannot say.
+    ``text`` (``module:name``) makes the whole schema as text, in place of ``types``.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Document:
     written_by: str
     many: bool = False
     refine: str = ""
+    text: str = ""
 
 
 def _listed(topic: str, name: str) -> Document:
@@ -56,6 +58,9 @@ DOCUMENTS: dict[str, Document] = {
     "list-defects": _listed("defects", "ListedDefect"),
     "list-verdicts": _listed("verdicts", "ListedVerdict"),
     "list-schemas": _listed("schemas", "ListedSchema"),
+    "case-file": Document(
+        "Case file, as YAML", (), "you: see docs/cases.md", text="conformance.cases.schema:schema_text"
+    ),
     "lint": Document("What is to be corrected", (f"{_HERE}:LintProblem",), "conformance lint --format json", many=True),
     "smoke": Document(
         "Smoke test", (f"{_HERE}:SmokeRow", f"{_HERE}:SmokeUnavailable"), "conformance smoke --format json", many=True
@@ -90,6 +95,9 @@ def schema(name: str) -> dict[str, Any]:
     document = DOCUMENTS.get(name)
     if document is None:
         raise UsageError(f"there is no schema {name!r}", hint=f"name one of {', '.join(DOCUMENTS)}")
+    if document.text:
+        made: dict[str, Any] = json.loads(_load(document.text)())
+        return made
     types = [_load(each) for each in document.types]
     (body, *others), definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
     if others:

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from conformance.places import ROOT
 from conformance.schemas.registry import DOCUMENTS
 from tests.support import benchmarks as synthetic
 from tests.support.cli import Run, write
@@ -117,3 +118,9 @@ def test_a_benchmark_run(verb: Run) -> None:
 def test_a_schema_that_is_not_there(conformance: Run) -> None:
     ran = conformance("run", "--schema", "pictures")
     assert ran.code == 2 and "outcomes" in ran.err
+
+
+def test_case_files_have_a_schema_that_can_be_had_anywhere(verb: Run) -> None:
+    schema = verb("lint", "--schema", "case-file").json
+    assert schema == json.loads((ROOT / "cases" / "schema.json").read_text(encoding="utf-8"))
+    held({"theme": "t", "cases": [{"id": "a", "why": "b", "op": "softmax", "logits": [[1, 2]]}]}, schema)
