@@ -15,6 +15,7 @@ A kernel of one's own is a file such as this, run by ``conformance smoke -b my_k
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,10 @@ def _fault(first: Outcome) -> str:
     return f"{first.case} in {first.dtype}{reduction}, {first.check}: {message(first)}"
 
 
+#: How Python says that a method does not take a keyword; the call is not the adapter's, and has no place in it.
+_REFUSED = re.compile(r"unexpected keyword argument '(\w+)'")
+
+
 def _hint(first: Outcome, checked: Checked) -> str:
     """What to do about a fault, by its kind; the place is in the message or that of the operation."""
     at = f" at {checked.source}" if checked.source else ""
@@ -143,6 +148,11 @@ def _hint(first: Outcome, checked: Checked) -> str:
         return "nothing, if the framework has no such feature; else call it in the adapter"
     if first.verdict == "error":
         place = first.error.where if first.error else ""
+        lacking = _REFUSED.search(first.error.text) if first.error and first.error.type == "TypeError" else None
+        if lacking and not place:
+            return (
+                f"add the keyword {lacking[1]!r} to {checked.operation}{at}; it is None where the caller states nothing"
+            )
         return f"correct {place}" if place else f"correct the adapter{at}: it must return the framework's own tensor"
     if first.verdict in ("crash", "timeout"):
         return f"see what the call{at} does with such a small input"

@@ -174,3 +174,10 @@ def test_what_an_adapter_says_cannot_steer_a_terminal(tmp_path: Path) -> None:
     ran = process("smoke", "-b", "mine.py", folder=tmp_path)
     assert ran.code == 1 and "\x1b" not in ran.out and "\\x1b[31m \\udc80" in ran.out
     assert "first\n" in ran.out and "\n      ::error" not in ran.out
+
+
+def test_a_method_that_lacks_a_keyword_is_advised_to_take_it(conformance: Run, tmp_path: Path) -> None:
+    head = MINE.partition("    def softmax")[0]
+    mine = write(tmp_path / "mine.py", f"{head}    def cross_entropy(self, logits, targets):\n        return logits\n")
+    out = conformance("smoke", "-b", mine).out
+    assert "hint: add the keyword 'axis' to cross_entropy at mine.py:" in out

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from conformance.backends.adapters.base import Offers
+from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
+from conformance.model.case import OPERATIONS
 from conformance.model.policies import POLICIES
 from conformance.places import ROOT
 from conformance.profiles.profile import Profile, load_profile
@@ -92,3 +97,19 @@ def test_prose_is_wrapped_at_a_hundred_characters() -> None:
         # A row of a table, a picture, and a command alone in its line cannot be broken.
         long += [f"{page.name}: {line}" for line in lines if not line.startswith(("|", "![", "- `"))]
     assert long == []
+
+
+def test_the_operations_and_offers_of_an_adapter_are_those_that_the_code_has() -> None:
+    page = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    shown: dict[str, Any] = {"Offers": Offers}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        if block.startswith("def "):
+            exec(f"from __future__ import annotations\n{block}", shown)
+        elif block.startswith("Offers("):
+            assert eval(block, {"Offers": Offers}) == Offers()
+            assert re.findall(r"(\w+)=", block) == [each.name for each in fields(Offers)]
+    for name in OPERATIONS:
+        here, there = inspect.signature(shown[name]), inspect.signature(getattr(Backend, name))
+        assert [(p.name, p.kind, p.default) for p in here.parameters.values()] == [
+            (p.name, p.kind, p.default) for p in there.parameters.values()
+        ]
