@@ -69,7 +69,9 @@ def command(
     wrong = mistakes(problem, of)
     from conformance.explain.observed import observe
 
-    seen = observe(entry, problem.dtype, backends, shown if problem.takes_targets else ("none",)) if backends else []
+    of_values = of if problem.takes_targets else "none"
+    reductions = shown if problem.takes_targets else ("none",)
+    seen = observe(entry, problem.dtype, backends, reductions, wrong, of_values) if backends else []
     if style == "json":
         import msgspec
 

@@ -53,9 +53,14 @@ def write_explanation(
             _result(derivation, result)
     if mistakes:
         _title(f"what common mistakes give for these numbers{_reduced(derivation, reduction)}")
-        _columns([[_listed(each.values, each.more), each.name] for each in mistakes])
+        _columns([[_listed(each.values, each.more), each.name, _who(each, seen)] for each in mistakes])
     for each in seen:
         _backend(each)
+
+
+def _who(mistake: Mistake, seen: Sequence[Observed]) -> str:
+    names = [on_terminal(each.name) for each in seen if mistake.name in each.mistakes]
+    return f"← what {' and '.join(names)} gave" if names else ""
 
 
 def _line(text: str, **style: Any) -> None:

@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from conformance.cases.load import Entry
 from conformance.model.errors import BackendUnavailable
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NONCONFORMING
-from conformance.numerics.formats import widen
+from conformance.numerics.formats import FORMATS, widen
+from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import in_dtype
 from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Plan
-from conformance.worker.exchange import Array
+from conformance.worker.exchange import Array, Observation
 from conformance.worker.find import find_backends
 
 __all__ = ["Observed", "observe"]
@@ -36,6 +39,8 @@ class Observed:
     mode: str = ""
     outcomes: tuple[Outcome, ...] = ()
     gave: dict[str, str] = field(default_factory=dict)
+    #: Names of the common mistakes that give what this backend gave, where that is wrong.
+    mistakes: tuple[str, ...] = ()
     error: str = ""
 
     @property
@@ -45,17 +50,26 @@ class Observed:
         return 1 if verdicts & NONCONFORMING else 3 if "error" in verdicts else 0
 
 
-def observe(entry: Entry, dtype: str, specs: tuple[str, ...], reductions: Sequence[str]) -> list[Observed]:
+def observe(
+    entry: Entry,
+    dtype: str,
+    specs: tuple[str, ...],
+    reductions: Sequence[str],
+    mistakes: Sequence[Mistake] = (),
+    mistaken: str = "none",
+) -> list[Observed]:
     """Run and judge the case in ``dtype`` on each backend, one after the other.
+
+    Values of the reduction ``mistaken`` are compared with those of ``mistakes``.
 
     Raises BackendUnavailable for a spec that names nothing.
     """
     found = find_backends(specs)
     plan = Plan([entry], (dtype,), identities=False)
-    return [_observe(plan, each, reductions) for each in found]
+    return [_observe(plan, each, reductions, mistakes, mistaken) for each in found]
 
 
-def _observe(plan: Plan, found: Any, reductions: Sequence[str]) -> Observed:
+def _observe(plan: Plan, found: Any, reductions: Sequence[str], mistakes: Sequence[Mistake], mistaken: str) -> Observed:
     try:
         with open_backend(found) as backend:
             judged, description = backend.judge(plan.chunk(0)), backend.description
@@ -68,16 +82,43 @@ def _observe(plan: Plan, found: Any, reductions: Sequence[str]) -> Observed:
         mode=description.mode,
         outcomes=tuple(each for each in judged.outcomes if each.reduction in reductions),
         gave=_gave(judged),
+        mistakes=_recognised(judged, mistakes, mistaken),
+    )
+
+
+def _answers(judged: Judged) -> dict[str, Observation]:
+    """What came of the plain call, by reduction."""
+    chunk = judged.chunk
+    places = {reduction: place for group in chunk.groups for reduction, (place, *_) in group.places.items()}
+    places |= {reduction: place for _, reduction, place in chunk.raising}
+    return {reduction: judged.observations[place] for reduction, place in places.items()}
+
+
+def _recognised(judged: Judged, mistakes: Sequence[Mistake], reduction: str) -> tuple[str, ...]:
+    """The mistakes that give the numbers that the backend gave, but for rounding; none where these are not wrong."""
+    answers, wrong = _answers(judged), NONCONFORMING | {"known"}
+    array = answers[reduction].value if reduction in answers else None
+    if array is None or array.dtype.name not in FORMATS:
+        return ()
+    asked = ("value", reduction)
+    fault = next((o for o in judged.outcomes if (o.check, o.reduction) == asked and o.verdict in wrong), None)
+    if fault is None:
+        return ()
+    values = widen(array).reshape(-1)
+    near = 4 * FORMATS[fault.dtype].unit_roundoff + 1e-7  # mistakes have 8 digits
+    return tuple(
+        each.name
+        for each in mistakes
+        if values.size == len(each.values) + each.more
+        and np.allclose(
+            values[: len(each.values)], [float(text) for text in each.values], rtol=near, atol=0.0, equal_nan=True
+        )
     )
 
 
 def _gave(judged: Judged) -> dict[str, str]:
-    chunk, answers = judged.chunk, judged.observations
-    places = {reduction: place for group in chunk.groups for reduction, (place, *_) in group.places.items()}
-    places |= {reduction: place for _, reduction, place in chunk.raising}
     gave = {}
-    for reduction, place in places.items():
-        seen = answers[place]
+    for reduction, seen in _answers(judged).items():
         for check, array in (("value", seen.value), ("gradient", seen.gradient)):
             if array is not None:
                 gave[f"{reduction} {check}"] = _numbers(array)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import WRONG, Run, adapter, process, write
+from tests.support.cli import MINE, WRONG, Run, adapter, process, write
 
 CASES = """\
 theme: explained
@@ -299,6 +299,17 @@ def test_a_backend_that_cannot_start(explain: Run, tmp_path: Path) -> None:
 def test_what_cannot_be_explained(explain: Run, arguments: tuple[str, ...], problem: str, hint: str) -> None:
     ran = explain(*arguments)
     assert (ran.code, ran.out) == (2, "") and problem in ran.err and f"hint: {hint}" in ran.err
+
+
+def test_a_mistake_that_a_backend_makes_bears_its_name(explain: Run, tmp_path: Path) -> None:
+    head = MINE.partition("    def softmax")[0]
+    body = "        return super().log_softmax(logits, axis=axis) / np.log(2)\n"
+    mine = write(tmp_path / "mine.py", f"{head}    def log_softmax(self, logits, *, axis):\n{body}")
+    arguments = ("logs", "-b", mine, "-b", "numpy", "--dtype", "float64")
+    marked = [line for line in explain(*arguments).out.splitlines() if "←" in line]
+    assert [re.split(" {2,}", line)[-2:] for line in marked] == [["logarithm to base 2", "← what mine gave"]]
+    backends = explain(*arguments, "--format", "json").json["backends"]
+    assert [each["mistakes"] for each in backends] == [["logarithm to base 2"], []]
 
 
 def test_as_a_process(tmp_path: Path) -> None:
