@@ -94,3 +94,19 @@ def test_the_findings_that_are_not_printed_are_counted_by_verdict(tmp_path: Path
     assert "… and 1 more finding in the summary: 1 known\n" in capsys.readouterr().out
     print_run(folder, details=4)
     assert " more finding" not in capsys.readouterr().out
+
+
+def test_where_no_class_was_reached_none_is_named(tmp_path: Path, capsys) -> None:
+    due = outcome(
+        "c",
+        verdict="fail",
+        check="error",
+        reason="no-error",
+        class_=None,
+        ulp=None,
+        observed="[1]",
+        expected="an error",
+    )
+    print_run(run(tmp_path / "r", [due]))
+    out = capsys.readouterr().out
+    assert "expected an error\n" in out and ", class" not in out
