@@ -67,31 +67,18 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "error_where": ("the adapter's file and line", "error ->> 'where'"),
     "seconds": ("the framework's own time", "seconds"),
 }
-#: Columns with few values, which a data frame holds as categories.
-_CATEGORIES = (
-    *("run", "started", "suite", "commit", "machine", "column", "backend", "framework", "version", "device"),
-    *(
-        "execution",
-        "composition",
-        "precision",
-        "theme",
-        "case",
-        "dtype",
-        "layout",
-        "op",
-        "reduction",
-        "check",
-        "policy",
-    ),
-    *("check", "policy", "verdict", "class", "declared", "reason", "defect", "issue", "resembles"),
-)
+#: Columns with numbers. All others hold texts: those with many different ones as objects, those with few as categories.
+NUMBERS = ("ulp", "ratio", "bound", "position", "seconds")
+_LONG = ("observed", "expected", "worst_input", "detail", "excused_by", "error", "error_text", "error_where")
+_CATEGORIES = tuple(name for name in COLUMNS if name not in NUMBERS + _LONG)
 
 
 def load(*runs: str | PathLike[str], sql: str = "") -> pd.DataFrame:
     """The outcomes of some runs as a data frame: a row for each check, with the columns of ``COLUMNS``.
 
     Each of ``runs`` is a run's folder, its file, or a folder of runs' folders. Of a check that several runs made of the
-    same backend, version and machine, the newest run's stands. Texts with few values are categories.
+    same backend, version and machine, the newest run's stands. Numbers are float64, NaN where nothing is known; texts
+    are empty there, categories where they have few values and objects else.
 
     ``sql`` is a query on the relation ``outcomes``, which has the same columns, and the frame is its result:
     ``select framework, verdict, count(*) as checks from outcomes group by all``. DuckDB works in bounded memory: of a
@@ -112,11 +99,15 @@ def load(*runs: str | PathLike[str], sql: str = "") -> pd.DataFrame:
     except duckdb.Error as error:
         said = str(error).splitlines()[0]
         raise UsageError(f"the query failed: {said}", hint='"case", "check", "column" are quoted in SQL') from None
-    return frame.astype({name: "category" for name in frame.columns if name in _CATEGORIES})
+    kinds = dict.fromkeys(_CATEGORIES, "category")
+    if not sql:
+        kinds |= dict.fromkeys(NUMBERS, "float64") | dict.fromkeys(_LONG, "object")
+    return frame.astype({name: kinds[name] for name in frame.columns if name in kinds})
 
 
 def described(*, order: bool = False) -> str:
     """The query on the relations of a report that gives ``COLUMNS``; with ``order``, in the order of all outcomes."""
-    made = ", ".join(f'{meaning} as "{name}"' for name, (_, meaning) in COLUMNS.items())
+    texts = {name: meaning if name in NUMBERS else f"coalesce({meaning}, '')" for name, (_, meaning) in COLUMNS.items()}
+    made = ", ".join(f'{meaning} as "{name}"' for name, meaning in texts.items())
     joined = f"select {made} from main.outcomes join runs on runs.place = run join columns on columns.place = col"
     return f"{joined} order by seq" if order else joined

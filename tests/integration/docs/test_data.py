@@ -33,7 +33,7 @@ def test_the_examples_run_as_shown(tmp_path: Path) -> None:
 
 
 def test_every_column_is_documented() -> None:
-    table = PAGE.partition("| column | holds |")[2]
-    assert re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE) == [
+    table = PAGE.partition("| column | dtype | holds |")[2]
+    assert re.findall(r"^\| `(\w+)` \| \w+ \| (.*) \|$", table, re.MULTILINE) == [
         (n, what) for n, (what, _) in COLUMNS.items()
     ]

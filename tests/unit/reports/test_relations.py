@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import conformance
 from conformance.model.errors import UsageError
-from conformance.model.records import DefectRef, ErrorFact
+from conformance.model.records import DefectRef, ErrorFact, Outcome
 from conformance.reports.load import COLUMNS
 from conformance.reports.relations import Relations
 from conformance.results.store import read_run
@@ -93,6 +94,19 @@ def test_a_run_is_a_data_frame_with_documented_columns(tmp_path: Path) -> None:
     ]
     assert json.loads(first["observed"]) == [-0.0, "nan", 0.1] and json.loads(first["excused_by"]) == ["p", "q"]
     assert frame["ulp"].tolist() == [float("inf"), 0.5] and frame["verdict"].dtype == "category"
+
+
+@pytest.mark.parametrize("made", [[outcome("d", ulp=None, class_=None)], [FULL], [FULL, outcome("d", ulp=None)], []])
+def test_a_column_has_one_dtype_and_one_missing_value(tmp_path: Path, made: list[Outcome]) -> None:
+    frame = conformance.load(run(tmp_path / "r", made))
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8").partition("| column | dtype | holds |")[2]
+    documented = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == documented
+    for name, dtype in documented.items():
+        if dtype != "float64":
+            assert all(isinstance(text, str) for text in frame[name]), name
+    assert len(frame[frame["defect"] != ""]) == sum(each.defect is not None for each in made)
+    assert len(frame[frame["excused_by"] != ""]) == sum(bool(each.excused_by) for each in made)
 
 
 def test_a_query_gives_its_own_frame_and_a_wrong_one_a_hint(tmp_path: Path) -> None:
