@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
@@ -11,25 +10,12 @@ import msgspec
 from conformance.bounds.classes import Letter
 from conformance.model.checks import Check
 from conformance.model.problem import Problem
-from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome, Reason
+from conformance.model.records import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
-from conformance.profiles.profile import UNDECLARED, Profile
+from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure
 
-__all__ = ["Finding", "Subject", "error_fact", "outcome"]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The backend that is judged, as it describes itself, and what its profile declares."""
-
-    name: str
-    id: BackendId = field(default_factory=lambda: BackendId(name=""))
-    profile: Profile = UNDECLARED
-    #: Operation to ``file:line`` of the adapter's code.
-    sources: dict[str, str] | None = None
-    #: Operations whose code is not the suite's own: the register of the profile does not apply to them.
-    overridden: frozenset[str] = frozenset()
+__all__ = ["Finding", "error_fact", "outcome"]
 
 
 class Finding(msgspec.Struct, frozen=True, eq=False):

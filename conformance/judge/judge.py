@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter
+from conformance.cases.resolve import promoted, resolve
 from conformance.judge.comparison import Comparison
-from conformance.judge.finding import Finding, Subject, error_fact
+from conformance.judge.finding import Finding, error_fact
 from conformance.judge.policies.excuses import Excuses, Unit, mean_raises
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
-from conformance.judge.resolve import promoted, resolve
 from conformance.judge.worst import position_of, worst_input, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
@@ -25,6 +25,7 @@ from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
+from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
 __all__ = ["Judge", "Unit"]

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from conformance.bounds.classes import Letter, arithmetic
 from conformance.bounds.tolerance import Tolerance
+from conformance.cases.resolve import Resolution
 from conformance.judge.comparison import Comparison, Segments, compare
-from conformance.judge.resolve import Resolution
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.block import Block

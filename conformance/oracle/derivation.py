@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from flint import ctx
 
+from conformance.cases.resolve import resolve
 from conformance.cases.tensors import materialise
-from conformance.judge.resolve import resolve
 from conformance.model.policies import NORMATIVE, DefaultAxis, Policies, default_axis
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.judge.resolve import resolve
+from conformance.cases.resolve import resolve
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen

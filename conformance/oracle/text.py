@@ -12,7 +12,7 @@ import numpy as np
 from flint import arb, ctx
 
 from conformance.cases.expand import value_shape
-from conformance.judge.resolve import resolve
+from conformance.cases.resolve import resolve
 from conformance.model.errors import HarnessError
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem

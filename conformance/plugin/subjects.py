@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
+from conformance.profiles.subject import Subject
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.launch import available_cores
 from conformance.run.plan import Limits as Budget

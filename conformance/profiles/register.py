@@ -15,10 +15,10 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import DefectRef, Outcome
 from conformance.profiles.profile import Defect
+from conformance.profiles.subject import Subject
 
 __all__ = ["Evidence", "apply_register", "entries_for", "stale_entries"]
 

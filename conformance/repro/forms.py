@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from conformance.cases.expand import value_shape
+from conformance.cases.resolve import resolve
 from conformance.judge.identities import derive
 from conformance.judge.prepared import OF_LOGITS
-from conformance.judge.resolve import resolve
 from conformance.judge.transforms import QUANTITIES
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome, UnitKey
 from conformance.profiles.register import Evidence, entries_for
+from conformance.profiles.subject import Subject
 from conformance.run.executors import Executor
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Unavailable, tasks

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from conformance.judge.finding import Subject, outcome
+from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.case import OPERATIONS
 from conformance.model.records import BackendId, BackendRecord, Outcome, SourceRecord
 from conformance.places import PROFILES
 from conformance.profiles.profile import UNDECLARED, Profile, load_profile
 from conformance.profiles.register import apply_register, entries_for
+from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk
 from conformance.run.plan import Chunk, Plan, Skip
 from conformance.run.plan import Limits as Budget

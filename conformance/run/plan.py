@@ -16,11 +16,11 @@ import numpy as np
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
+from conformance.cases.resolve import resolve
 from conformance.judge.identities import Derived, derive, reshapes
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
-from conformance.judge.resolve import resolve
 from conformance.judge.transforms import Transformed
 from conformance.model.case import Case, TransformName
 from conformance.model.dtypes import DtypeName

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.judge.finding import Subject
 from conformance.model.errors import BackendUnavailable
 from conformance.model.records import BackendRecord, Outcome, UnitKey
+from conformance.profiles.subject import Subject
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion
 from conformance.worker.session import Limits

@@ -17,8 +17,8 @@ import numpy as np
 from conformance.backends.contract import Array, Backend, Call, Operation, Tensor
 from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
+from conformance.cases.resolve import resolve
 from conformance.judge.prepared import OF_LOGITS, Quantity
-from conformance.judge.resolve import resolve
 from conformance.model.case import Case
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem, TargetKind

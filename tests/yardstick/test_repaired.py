@@ -11,9 +11,9 @@ import pytest
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
-from conformance.judge.finding import Subject
 from conformance.model.records import Outcome
 from conformance.profiles.profile import Profile
+from conformance.profiles.subject import Subject
 from conformance.run import judged as judging
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel

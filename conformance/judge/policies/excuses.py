@@ -14,10 +14,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.policies.probe import Compare
 from conformance.judge.prepared import Prepared, Quantity
-from conformance.judge.resolve import Resolution, resolve
 from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from conformance.cases.resolve import resolve
 from conformance.judge.policies.probe import Probe
 from conformance.judge.prepared import Prepared
-from conformance.judge.resolve import resolve
 from conformance.model.policies import Policies, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, widen

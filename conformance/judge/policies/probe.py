@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import msgspec
 
 from conformance.bounds.classes import Letter
-from conformance.judge.finding import Finding, Subject
+from conformance.cases.resolve import Resolution, resolve
+from conformance.judge.finding import Finding
 from conformance.judge.prepared import Prepared
-from conformance.judge.resolve import Resolution, resolve
 from conformance.model.policies import Choice, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block
+from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Observation
 
 __all__ = ["Compare", "Probe", "Truths"]

@@ -8,8 +8,8 @@ import numpy as np
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import load_suite
-from conformance.judge.finding import Subject
 from conformance.profiles.profile import Declared, Profile
+from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
 
 CASE = """\

@@ -13,12 +13,12 @@ from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
 from conformance.cases.select import select
-from conformance.judge.finding import Subject
 from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
 from conformance.model.wording import message
 from conformance.places import ROOT
 from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
+from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
 from tests.yardstick.exact import Exact
 

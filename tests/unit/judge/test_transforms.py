@@ -12,11 +12,11 @@ import pytest
 
 from conformance.backends.contract import Unsupported
 from conformance.cases.load import Entry, load_suite
-from conformance.judge.finding import Subject
 from conformance.model.case import TRANSFORMS
 from conformance.model.errors import CaseError
 from conformance.model.records import Outcome
 from conformance.profiles.profile import Declared, Profile
+from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
 from conformance.run.plan import Plan
 from tests.yardstick.kernel import Kernel

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.judge.finding import Subject
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
 from conformance.profiles.register import apply_register, entries_for, stale_entries
+from conformance.profiles.subject import Subject
 
 ENTRY = Defect(
     id="late-shift",

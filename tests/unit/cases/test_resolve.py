@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.judge.resolve import promoted, resolve
+from conformance.cases.resolve import promoted, resolve
 from conformance.model.case import Case, Expect
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
