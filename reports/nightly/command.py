@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from conformance.cli import answer
+from conformance.answer import answer
 from conformance.reports.nightly import steps
 from conformance.reports.nightly.folder import Folder
 
