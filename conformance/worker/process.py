@@ -22,8 +22,10 @@ from conformance.worker.memory import Region
 from conformance.worker.paths import display_path
 from conformance.worker.supervisor import THREAD_VARIABLES, Gone, Silent, Supervised, reason_of, search_path
 
-__all__ = ["BackendProcess"]
+__all__ = ["CREATOR", "BackendProcess"]
 
+#: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
+CREATOR = "conformance.backends.discovery:create"
 NONCE = 1  # of the first order: it comes before any code of the backend's
 SPAWN_LIMIT = 60.0  # seconds that a bare interpreter may need beyond the start-up limit
 FRAME_LIMIT = 1 << 34  # bytes: no result is larger
@@ -71,7 +73,7 @@ class BackendProcess:
         if self._process is not None:
             return
         self._cache.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-P", "-m", "conformance.worker.shim"]
+        command = [sys.executable, "-P", "-m", "conformance.worker.child"]
         variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path()
         (self._folder / "log.txt").unlink(missing_ok=True)
         handed = [each.descriptor for each in self._regions]

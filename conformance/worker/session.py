@@ -14,8 +14,8 @@ from conformance.worker.description import description_of
 from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure
 from conformance.worker.memory import Region
-from conformance.worker.process import BackendProcess
-from conformance.worker.shim import CREATOR, Shim, describe
+from conformance.worker.process import CREATOR, BackendProcess
+from conformance.worker.shim import Shim, describe
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend

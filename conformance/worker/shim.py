@@ -1,33 +1,26 @@
-"""What runs inside a backend's process: ``python -m conformance.worker.shim ORDERS ANSWERS PARENT REGION...``.
+"""Calls on a backend: a shim makes them and gives back bytes; nothing is judged, compared or known here.
 
-It makes calls and gives back bytes; nothing is judged, compared or known here. Importing this module imports no NumPy:
-thread pools read their environment variables when they are loaded.
+Importing this module imports no NumPy: thread pools read their environment variables when they are loaded.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import mmap
-import os
 import sys
 import warnings
-from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance.worker import wire
-from conformance.worker.faults import Blame, adapter_classes, adapter_files, brief, innermost_place
-from conformance.worker.wire import Answer, Call, Described, Fault, Operand, Plain, Refused, Result, Start, clean
+from conformance.worker.faults import Blame, adapter_classes, adapter_files
+from conformance.worker.wire import Answer, Call, Described, Fault, Operand, Plain, Result, clean
 
 if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["AROUND", "CREATOR", "SMALL", "Shim", "describe", "main"]
+__all__ = ["AROUND", "SMALL", "Shim", "describe"]
 
-#: Where a specification becomes a backend: ``create(spec, threads, cache) -> Backend``, which also calls ``prepare``.
-CREATOR = "conformance.backends.discovery:create"
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 #: Methods that every operation's result goes through, or that derive from it.
 AROUND = (
@@ -342,7 +335,7 @@ def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
     return tuple(texts)[:MOST_WARNINGS]
 
 
-# -- the process ------------------------------------------------------------------------------------------------------
+# -- what a backend is -------------------------------------------------------------------------------------------------
 
 
 def describe(backend: Backend, nonce: int = 0) -> Described:
@@ -377,108 +370,3 @@ def _code_place(backend: Backend, name: str) -> wire.CodePlace | None:
     function: Any = getattr(backend, name, None)
     code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     return None if code is None else wire.CodePlace(clean(code.co_filename), code.co_firstlineno)
-
-
-def _started(order: Start) -> tuple[Shim | None, Described | Refused]:
-    """The backend, and how it describes itself; whatever goes wrong comes back as a refusal."""
-    try:
-        module, _, attribute = order.creator.partition(":")
-        backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
-        return Shim(backend, isolated=True), describe(backend, order.nonce)
-    except BaseException as error:
-        hint = getattr(error, "hint", None)  # what discovery raises explains itself
-        if isinstance(hint, str):
-            problem = getattr(error, "problem", None)
-            return None, Refused(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000))
-        file, line = innermost_place(error)
-        reason = f"{clean(type(error).__name__)}: {brief(error)} (at {Path(clean(file)).name}:{line})"
-        return None, Refused(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}")
-
-
-def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:
-    import faulthandler
-
-    maps: dict[int, mmap.mmap] = {}
-    while True:
-        order = wire.decode_order(_frame(orders))
-        if isinstance(order, Start):
-            continue
-        if order.region not in maps or len(maps[order.region]) < order.size:
-            maps[order.region] = mmap.mmap(regions[order.region], order.size)
-        memory = maps[order.region]
-        waiting: list[bytes] = []
-        since = perf_counter_ns()
-        for call in order.calls:
-            if order.watchdog:
-                faulthandler.dump_traceback_later(order.watchdog, file=2)
-            answer = shim.perform(call, memory)
-            if order.watchdog:
-                faulthandler.cancel_dump_traceback_later()
-            waiting.append(wire.framed(answer))
-            if (now := perf_counter_ns()) - since > HELD_BACK:
-                wire.write_all(answers, b"".join(waiting))
-                waiting, since = [], now
-        wire.write_all(answers, b"".join(waiting))
-
-
-HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
-
-
-def _frame(descriptor: int) -> bytes:
-    """The next frame. Leaves when the driver is gone."""
-    (length,) = wire.LENGTH.unpack(_exactly(descriptor, wire.LENGTH.size))
-    return _exactly(descriptor, length)
-
-
-def _exactly(descriptor: int, count: int) -> bytes:
-    pieces: list[bytes] = []
-    while count:
-        piece = os.read(descriptor, min(count, 1 << 20))
-        if not piece:
-            os._exit(0)
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
-
-
-def _leave_with(parent: int) -> None:
-    """End when the driver does, even within a call that holds the interpreter."""
-    import threading
-    import time
-
-    if sys.platform == "linux":
-        import ctypes
-
-        set_death_signal, kill = 1, 9
-        ctypes.CDLL(None).prctl(set_death_signal, kill)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    if os.getppid() != parent:
-        os._exit(1)
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-def main(arguments: list[str]) -> None:
-    """Become the backend that the first order names, and make calls until the driver is gone."""
-    import faulthandler
-
-    orders, answers, parent, *regions = map(int, arguments)
-    for each in (orders, answers, *regions):
-        os.set_inheritable(each, False)
-    _leave_with(parent)
-    faulthandler.enable(file=2, all_threads=False)
-    order = wire.decode_order(_frame(orders))
-    assert isinstance(order, Start)
-    shim, reply = _started(order)
-    wire.write_all(answers, wire.framed(reply))
-    if shim is not None:
-        _serve(shim, orders, answers, regions)
-
-
-if __name__ == "__main__":
-    # By its own name: the classes of a frame are then the same, whoever imports this module.
-    importlib.import_module("conformance.worker.shim").main(sys.argv[1:])

@@ -334,7 +334,7 @@ class _Writes(Faulty):
 
     def fault(self, call: Call, logits: Any) -> Any:
         arguments = Path("/proc/self/cmdline").read_bytes().split(b"\0")
-        os.write(int(arguments[arguments.index(b"conformance.worker.shim") + 2]), self.data)
+        os.write(int(arguments[arguments.index(b"conformance.worker.child") + 2]), self.data)
         return call.apply(self, logits)
 
 

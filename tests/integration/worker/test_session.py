@@ -84,7 +84,7 @@ def test_thread_pools_are_set_before_anything_is_loaded(monkeypatch: pytest.Monk
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     with Session("Sound", creator="tests.support.fake_backends:threads_at_import") as session:
         assert session.describe().settings == {"early": "False"}
-    code = "import sys, conformance.worker.shim; sys.exit('numpy' in sys.modules)"
+    code = "import sys, conformance.worker.child; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -199,15 +199,15 @@ def test_an_answer_that_nobody_asked_for_is_a_finding(name: str) -> None:
 
 
 def test_nothing_that_is_unpickled_crosses() -> None:
-    for module in ("shim", "wire", "driver", "process", "session", "memory", "supervisor"):
+    for module in ("child", "shim", "wire", "driver", "process", "session", "memory", "supervisor"):
         assert "pickle" not in (Path(__file__).parents[3] / "conformance/worker" / f"{module}.py").read_text().replace(
             "Never a pickle", ""
         )
 
 
-def test_the_shim_imports_nothing_that_judges() -> None:
+def test_a_backends_process_imports_nothing_that_judges() -> None:
     code = (
-        "import sys, conformance.worker.shim, conformance.worker.facts;"
+        "import sys, conformance.worker.child, conformance.worker.facts;"
         "print(*[each for each in sys.modules if each.startswith('conformance.')])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
