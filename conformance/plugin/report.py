@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import pytest
 
 from conformance.bounds.classes import CLASS_LETTERS
+from conformance.cases.load import Entry
 from conformance.cases.places import place_of
 from conformance.model.records import Outcome, number
 from conformance.model.verdicts import SILENT
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
+from conformance.plugin.subjects import UnderTest
 from conformance.results.words import facts, title
-
-if TYPE_CHECKING:
-    from conformance.plugin.collection import CaseItem
 
 __all__ = ["conclude"]
 
 SHOWN = 5  # findings of one test in full
 
 
-def explanation(item: CaseItem, findings: Sequence[Outcome]) -> str:
+class Ending(Protocol):
+    """A test that ends: a case on a backend."""
+
+    entry: Entry
+    under_test: UnderTest
+    user_properties: list[tuple[str, object]]
+
+
+def explanation(item: Ending, findings: Sequence[Outcome]) -> str:
     """The first finding on a line of its own, the case and its place, and then what is known of each finding."""
     first, subject = findings[0], item.under_test.subject()
     place = place_of(item.entry.file, ("cases", item.entry.index))
@@ -42,7 +49,7 @@ def _first_line(text: str) -> str:
     return next(iter(plain_lines(text)), "")
 
 
-def conclude(item: CaseItem, outcomes: Sequence[Outcome], *, calling: bool) -> None:
+def conclude(item: Ending, outcomes: Sequence[Outcome], *, calling: bool) -> None:
     """End the test as its verdicts say: first in set-up, where errors belong, then in the call.
 
     A fail or an outdated register entry fails; else a crash, timeout or fault of the harness is an error; else a known
