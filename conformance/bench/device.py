@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from conformance.bench.bound import Bound
 from conformance.bench.machine import peak_bytes, pin, touched_bytes
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
-    from conformance.bench.timing import Bound
 
 __all__ = ["Accelerator", "Host", "device_of"]
 

@@ -13,12 +13,13 @@ import pytest
 
 from conformance.bench import timed
 from conformance.bench.bandwidth import measure_device
+from conformance.bench.bound import Bound, bind
 from conformance.bench.device import device_of
 from conformance.bench.inputs import load
 from conformance.bench.orders import Began, Entry, Event, Orders, Probed, Refused, Timed
 from conformance.bench.outputs import keep
 from conformance.bench.record import Bandwidths
-from conformance.bench.timing import Bound, bind, run_rounds
+from conformance.bench.timing import run_rounds
 from conformance.worker.faults import Blame, brief
 from conformance.worker.paths import display_place
 
