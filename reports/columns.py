@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from conformance.model.records import BackendId, BackendRecord, Header
 from conformance.places import PROFILES
-from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
 __all__ = ["Column", "Identity", "columns_of", "machine", "newest", "slug"]

@@ -25,7 +25,8 @@ from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.places import PROFILES
-from conformance.profiles.profile import UNDECLARED, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED
 
 __all__ = ["Yardstick", "declared_class"]
 

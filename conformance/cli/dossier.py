@@ -39,7 +39,7 @@ def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> dict[str
     """
     from conformance.cases.load import load_suite
     from conformance.places import CASES, PROFILES
-    from conformance.profiles.profile import load_profile
+    from conformance.profiles.load import load_profile
     from conformance.reports.dossier.dossier import write_dossiers
 
     entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}

@@ -16,7 +16,8 @@ from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, Position, Result, Step
 from conformance.places import PROFILES
 from conformance.plain import lines_on_terminal, on_terminal
-from conformance.profiles.profile import Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import Profile
 
 __all__ = ["write_explanation"]
 

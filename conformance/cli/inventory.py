@@ -51,7 +51,7 @@ def backend_rows() -> list[Row]:
 def defect_rows() -> list[Row]:
     """Every entry of every backend's register of known defects, with the command that shows it."""
     from conformance.cases.load import load_suite
-    from conformance.profiles.profile import load_profile
+    from conformance.profiles.load import load_profile
 
     dtypes = {entry.case.id: entry.case.dtypes for entry in load_suite((CASES,)).entries}
     rows: list[Row] = []

@@ -92,7 +92,7 @@ def command(
 
 def _subject(findings: Findings) -> Subject:
     from conformance.places import PROFILES
-    from conformance.profiles.profile import load_profile
+    from conformance.profiles.load import load_profile
     from conformance.reports.dossier.issue import Subject
 
     record = findings.record

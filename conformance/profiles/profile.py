@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from conformance.bounds.classes import Letter, default_class
-from conformance.cases.places import place_of
-from conformance.cases.yaml12 import read
-from conformance.model.errors import UsageError
 from conformance.model.policies import Policies
 from conformance.model.records import Declaration
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import DtypeName
-from conformance.places import PROFILES
 
-__all__ = ["Declared", "Defect", "Profile", "load_profile"]
+__all__ = ["UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
 
 Support = Literal["native", "composed", "unsupported"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -121,37 +115,3 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 UNDECLARED = Profile(backend="undeclared")
-
-
-@cache
-def load_profile(file: Path) -> Profile:
-    """Read a profile, laid over the one that it extends; UsageError names file, line and key where it is wrong.
-
-    ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
-    """
-    from conformance.profiles.complaints import complaints_about_profile  # which asks for the models above
-
-    data = read(file)
-    found = [
-        (place_of(file, each.path), each) for each in complaints_about_profile(data, file.stem.removesuffix(".profile"))
-    ]
-    if found:
-        place, first = min(found, key=lambda each: each[0].line or 0)
-        raise UsageError(first.problem, place=place, hint=first.hint)
-    profile = msgspec.convert(data, Profile)
-    return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
-
-
-def _over(parent: Profile, profile: Profile) -> Profile:
-    """``profile`` with what it does not say itself, entry by entry, taken from ``parent``."""
-    classes = {
-        operation: {**parent.classes.get(operation, {}), **profile.classes.get(operation, {})}
-        for operation in {**parent.classes, **profile.classes}
-    }
-    return msgspec.structs.replace(
-        profile,
-        operations={**parent.operations, **profile.operations},
-        features={**parent.features, **profile.features},
-        policies={**parent.policies, **profile.policies},
-        classes=classes,
-    )

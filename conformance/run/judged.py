@@ -15,7 +15,8 @@ from conformance.judge.judge import Judge
 from conformance.model.case import OPERATIONS
 from conformance.model.records import BackendId, BackendRecord, Outcome, SourceRecord
 from conformance.places import PROFILES
-from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk

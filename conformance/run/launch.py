@@ -23,7 +23,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
 from conformance.plain import lines_on_terminal, on_terminal
-from conformance.profiles.profile import load_profile
+from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener

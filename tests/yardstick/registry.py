@@ -17,7 +17,8 @@ from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.cases.load import Entry, load_suite
 from conformance.places import PROFILES, ROOT
-from conformance.profiles.profile import UNDECLARED, Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.profiles.subject import Subject
 from conformance.reports.kills import read_kills
 from tests.yardstick import exact, sound, wrong

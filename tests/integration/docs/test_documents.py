@@ -18,7 +18,8 @@ from conformance.cases.load import load_suite
 from conformance.model.case import OPERATIONS
 from conformance.model.policies import POLICIES
 from conformance.places import ROOT
-from conformance.profiles.profile import Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import Profile
 from conformance.reports.escape import escape
 from conformance.reports.findings import findings_text
 from conformance.reports.reported import read_reports, reported_text

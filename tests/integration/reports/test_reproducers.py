@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.places import PROFILES
-from conformance.profiles.profile import load_profile
+from conformance.profiles.load import load_profile
 from tests.support.reproducers import FAMILIES, entry_of, findings, problem, run_bare, run_together
 
 pytestmark = [pytest.mark.framework, pytest.mark.slow]

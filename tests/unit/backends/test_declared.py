@@ -17,7 +17,7 @@ from conformance.cases.load import load_suite
 from conformance.cli.inventory import policy_rows
 from conformance.places import PROFILES
 from conformance.profiles.lint import lint_profiles
-from conformance.profiles.profile import load_profile
+from conformance.profiles.load import load_profile
 from conformance.run.judged import judged, subject_of
 from conformance.worker.exchange import Description
 

@@ -17,7 +17,8 @@ from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
 from conformance.model.wording import message
 from conformance.places import ROOT
-from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED, Declared, Profile
 from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
 from tests.yardstick.exact import Exact

@@ -11,7 +11,8 @@ from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.places import PROFILES
 from conformance.profiles.lint import lint_profiles
-from conformance.profiles.profile import UNDECLARED, Declared, Profile, load_profile
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import UNDECLARED, Declared, Profile
 
 
 def declaring(**policies: Declared) -> Profile:

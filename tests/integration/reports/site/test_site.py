@@ -13,7 +13,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
 from conformance.oracle.derived import derived
 from conformance.places import PROFILES
-from conformance.profiles.profile import load_profile
+from conformance.profiles.load import load_profile
 from conformance.reports.columns import slug
 from conformance.reports.kills import read_kills
 from conformance.reports.matrix import matrix

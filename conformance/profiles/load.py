@@ -1,0 +1,49 @@
+"""Read a profile's file, which must be right, and lay it over the one that it extends."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from conformance.cases.places import place_of
+from conformance.cases.yaml12 import read
+from conformance.model.errors import UsageError
+from conformance.places import PROFILES
+from conformance.profiles.complaints import complaints_about_profile
+from conformance.profiles.profile import Profile
+
+__all__ = ["load_profile"]
+
+
+@cache
+def load_profile(file: Path) -> Profile:
+    """Read a profile, laid over the one that it extends; UsageError names file, line and key where it is wrong.
+
+    ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
+    """
+    data = read(file)
+    found = [
+        (place_of(file, each.path), each) for each in complaints_about_profile(data, file.stem.removesuffix(".profile"))
+    ]
+    if found:
+        place, first = min(found, key=lambda each: each[0].line or 0)
+        raise UsageError(first.problem, place=place, hint=first.hint)
+    profile = msgspec.convert(data, Profile)
+    return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
+
+
+def _over(parent: Profile, profile: Profile) -> Profile:
+    """``profile`` with what it does not say itself, entry by entry, taken from ``parent``."""
+    classes = {
+        operation: {**parent.classes.get(operation, {}), **profile.classes.get(operation, {})}
+        for operation in {**parent.classes, **profile.classes}
+    }
+    return msgspec.structs.replace(
+        profile,
+        operations={**parent.operations, **profile.operations},
+        features={**parent.features, **profile.features},
+        policies={**parent.policies, **profile.policies},
+        classes=classes,
+    )
