@@ -22,7 +22,7 @@ __all__ = ["Array", "Backend", "Call", "Operation", "Reduction", "Tensor", "Unsu
 
 Tensor = Any
 Array = npt.NDArray[np.generic]
-#: Any other word is no reduction: a framework must refuse it, and an adapter that reduces by itself raises Unsupported.
+#: Any other word is not a reduction: a framework must refuse it; an adapter that reduces by itself raises Unsupported.
 Reduction = Literal["none", "sum", "mean"]
 Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
 

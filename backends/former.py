@@ -77,7 +77,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _beside(fullname: str) -> ModuleSpec | None:
-    """A module in a folder ``backends`` of the user's that is no package."""
+    """A module in a folder ``backends`` of the user's that is not a package."""
     return PathFinder.find_spec(fullname, [str(Path(entry, "backends")) for entry in sys.path])
 
 

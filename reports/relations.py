@@ -274,7 +274,7 @@ class Relations:
 
 
 def _direct(run: Run) -> bool:
-    """Whether DuckDB may read the file itself: it is whole, of today's schema, and its name is no pattern."""
+    """Whether DuckDB may read the file itself: it is whole, of today's schema, and its name is not a pattern."""
     whole = run.header.schema == SCHEMA and not run.truncated
     return whole and not set(str(run.path.resolve())) & set("*?[")
 

@@ -68,7 +68,7 @@ class Cell:
     def differing(self) -> tuple[str, ...]:
         """Aspects of which something else was observed than is declared.
 
-        An operation or dtype that the framework lacks is no difference, unless it offers none of them.
+        An operation or dtype that the framework lacks is not a difference, unless it offers none of them.
         """
         return tuple(aspect for aspect in self.observed if self._differs(aspect))
 

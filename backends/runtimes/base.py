@@ -100,7 +100,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
-        """The library's tensor with the array's shape, values and, where it can, strides; what is no array as it is."""
+        """The library's tensor with the array's shape, values and, where it can, strides; all else as it is."""
 
     @abstractmethod
     def array(self, tensor: Tensor) -> Array:

@@ -76,7 +76,7 @@ class JaxRuntime(Runtime):
         return (type(jnp.zeros(())),)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """A copy in the device's own layout; targets that are no array stay what they are."""
+        """A copy in the device's own layout; targets that are not an array stay what they are."""
         return jax.device_put(array, self.device.place) if isinstance(array, np.ndarray) else array
 
     def array(self, tensor: Tensor) -> Array:

@@ -65,7 +65,7 @@ class TensorFlowRuntime(Runtime):
         return (type(tf.constant(0)),)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """A copy in TensorFlow's own layout; targets that are no array stay what they are."""
+        """A copy in TensorFlow's own layout; targets that are not an array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array
         with tf.device(self._place):

@@ -76,7 +76,7 @@ class TorchRuntime(Runtime):
         return (torch.Tensor,)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """Shares the array's memory and strides on the processor; targets that are no array stay what they are."""
+        """Shares the array's memory and strides on the processor; targets that are not an array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array
         if any(stride < 0 for stride in array.strides):

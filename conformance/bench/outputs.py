@@ -31,8 +31,8 @@ def sampled_positions(workload: Workload, seed: int) -> list[int]:
 def keep(folder: Path, workload: Workload, arrays: Sequence[Array], seed: int) -> None:
     """Write the value and, if it is there, the sampled positions of the gradient.
 
-    A gradient that is not of the logits' shape is kept as it is: the judge reports it. Raises TypeError for what is no
-    array of numbers.
+    A gradient that is not of the logits' shape is kept as it is: the judge reports it. Raises TypeError for what
+    is not an array of numbers.
     """
     for array in arrays:
         if not isinstance(array, np.ndarray | np.generic) or array.dtype.hasobject:

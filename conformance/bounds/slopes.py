@@ -38,7 +38,7 @@ class Slopes:
 
     @property
     def eta_store(self) -> float:
-        """The underflow of what is stored between two passes; 0 where that is no coarser than the intermediates."""
+        """The underflow of what is stored between two passes; 0 where that is not coarser than the intermediates."""
         kind = self.terms.arithmetic
         return kind.eta(self.terms.flushed) if kind.u_store else 0.0
 

@@ -199,7 +199,7 @@ def _options(case: Case) -> Iterator[Complaint]:
 
 
 def _no_reductions(case: Case) -> Iterator[Complaint]:
-    """Words that are no reductions: of losses, and apart from those that are, which have a result."""
+    """Words that are not reductions: of losses, and apart from those that are, which have a result."""
     wrong = [name for name in case.reductions if name in NO_REDUCTIONS]
     if wrong and case.op in NORMALISERS:
         yield Complaint(("reductions",), f"{case.op} takes no reduction", "remove the key, or change `op`")

@@ -116,7 +116,7 @@ class _Comparison:
     def verdicts(self) -> list[tuple[str, ChangedVerdict]]:
         """Changes of verdict, and policies that were observed otherwise, each with the list that it belongs to.
 
-        A failure that only the newer run has is no regression of what was known.
+        A failure that only the newer run has is not a regression of what was known.
         """
         rows = self.relations.query(
             f"""select {_SIDE}, old, new, old_seq, new_seq from changes where new_seq is not null and (

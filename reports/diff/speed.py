@@ -68,7 +68,7 @@ def timed_once(old: Path, new: Path) -> list[str]:
 def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Comparison:
     """The comparison of two runs that hold times and no verdicts.
 
-    Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is no success.
+    Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is not a success.
     """
     from conformance.reports.benchmarks.comparison.rows import OTHER_WORK
 

@@ -56,7 +56,7 @@ def turn(folder: Path) -> int:
 @cli.command("run")
 @_folder
 @_backends
-@click.option("--label", default="", metavar="NAME", help="Tells runs of one backend apart, such as its version.")
+@click.option("--label", default="", metavar="NAME", help="What distinguishes a backend's runs, such as its version.")
 def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], label: str) -> int:
     """Run the cases, each backend as a run of its own in DIR/runs."""
     return steps.run(Folder(folder), backends, arguments, label)

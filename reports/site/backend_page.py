@@ -66,7 +66,7 @@ class BackendPages:
         return Table(head, rows, "Deviations by policy", numbers=frozenset({3}), kind="said") if rows else None
 
     def flags(self, column: Column) -> Table | None:
-        """What is not a pass, by the class of bug that the cases are made for; unsupported alone is no category."""
+        """What is not a pass, by the class of bug that the cases are made for; unsupported alone is not a category."""
         found = [(flag, c) for flag, c in self._flags.get(column, {}).items() if set(c) - SILENT]
         found.sort(key=lambda row: (*(-row[1][verdict] for verdict in NOTABLE), row[0]))
         meanings = {flag: self.catalogue.flag(flag) for flag, _ in found}

@@ -36,7 +36,7 @@ class TimedRun:
 def timed_runs(files: Sequence[Path], write: Write) -> list[TimedRun]:
     """The benchmark files in the order given; ``write`` takes the name and text of each picture's file.
 
-    Raises UsageError for a file that is no benchmark file.
+    Raises UsageError for a file that is not a benchmark file.
     """
     return [_timed(path, number, write) for number, path in enumerate(files, 1)]
 

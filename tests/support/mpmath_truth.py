@@ -16,7 +16,7 @@ from conformance.numerics.formats import widen
 __all__ = ["gradient", "value"]
 
 
-class Witness:
+class Rows:
     """One problem with the class axis moved last: rows of ``mpf``."""
 
     def __init__(self, made: Problem) -> None:
@@ -72,7 +72,7 @@ class Witness:
 def value(made: Problem, reduction: str, digits: int = 60) -> list[Any]:
     """Flat, in row order."""
     with mpmath.workdps(digits):
-        w = Witness(made)
+        w = Rows(made)
         if made.operation in ("softmax", "log_softmax"):
             function = w.softmax if made.operation == "softmax" else w.log_softmax
             return [v for r in range(w.rows) for v in function(r)]
@@ -86,7 +86,7 @@ def value(made: Problem, reduction: str, digits: int = 60) -> list[Any]:
 def gradient(made: Problem, reduction: str, digits: int = 60) -> list[Any]:
     """With respect to the logits, flat in row order, by the definition's formulas."""
     with mpmath.workdps(digits):
-        w = Witness(made)
+        w = Rows(made)
         upstream = widen(made.upstream[reduction])  # type: ignore[index]
         result: list[Any] = []
         for r in range(w.rows):

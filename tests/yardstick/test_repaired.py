@@ -270,7 +270,7 @@ class _RunningMean(Kernel):
 
 
 def test_a_running_mean_passes_finite_losses_and_fails_infinite_ones(judged: Any) -> None:
-    """An exact infinity is no intermediate that overflows: NaN in its place is wrong, whatever the algorithm."""
+    """An exact infinity is not an intermediate that overflows: NaN in its place is wrong, whatever the algorithm."""
     finite = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 5], [0, 1]], targets: [0, 1, 0]}\n"
     infinite = "  - {id: it, why: it, op: cross_entropy, logits: [[0, -.inf], [1, 2]], targets: [1, 0]}\n"
     assert verdicts(judged(finite, _RunningMean, "float32"), "value") == {"pass"}

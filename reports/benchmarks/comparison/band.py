@@ -47,7 +47,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadBand(msgspec.Struct, frozen=True, kw_only=True):
-    """A ratio of times within ``1/(1+width) … 1+width`` is no change.
+    """A ratio of times within ``1/(1+width) … 1+width`` is not a change.
 
     ``comparisons`` A/A comparisons, of which ``false_calls`` were called a change by the very rule that is used, give
     the false-positive rate; ``held_out`` says that they had no part in setting the width. ``injected`` real slowdowns

@@ -9,7 +9,7 @@ The rule. A change is called when both hold:
 The first bounds false calls where replicates show the noise, the second where a whole run has shifted; an A/A run
 measures what both give together, and that rate goes with every comparison.
 
-Mann–Whitney with Holm's correction stands beside it and is no part of the rule, because it cannot be: five processes
+Mann–Whitney with Holm's correction stands beside it and is not part of the rule, because it cannot be: five processes
 against five give no p below 0.0079, and Holm over forty comparisons asks for 0.00125. Where a call passes it too, it
 is marked *family-wise*: then the chance of even one such call in the whole table, if nothing had changed, is below 5 %.
 """

@@ -173,7 +173,7 @@ def test_shapes_that_do_not_fit(tmp_path: Path, body: str, line: int, key: str, 
     assert raised.value.place is not None
     assert (raised.value.place.line, raised.value.place.key) == (line, f"cases[0].{key}")
     assert raised.value.hint
-    # The same is no mistake where refusing it is the point.
+    # The same is not a mistake where refusing it is the point.
     found = expand(entry(tmp_path, f"{body}\nexpect: {{error: on purpose}}"))
     assert len(found.problems) == 4
 

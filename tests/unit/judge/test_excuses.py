@@ -24,7 +24,7 @@ cases:
 
 
 class _NothingIgnored(Kernel):
-    """No label is ignored by default, and labels that are no class give NaN: only both together say what -100 gives."""
+    """No label is ignored by default, and one that is not a class gives NaN: only both together say what -100 gives."""
 
     policies: ClassVar[dict[str, Declared]] = {
         "default-ignore-index": Declared(value="none", documentation="undocumented"),

@@ -92,7 +92,7 @@ class _Reductions(Kernel):
 
 
 class ReductionInAnyCase(_Reductions):
-    """``reduction.lower()``: "MEAN" and "Sum" pass, which are declared to be no reductions."""
+    """``reduction.lower()``: "MEAN" and "Sum" pass, which are declared not to be reductions."""
 
     def word(self, reduction: str, loss: str) -> str:
         return reduction.lower()

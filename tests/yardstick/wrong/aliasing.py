@@ -133,7 +133,7 @@ class MaskWrittenIntoTheLogits(Kernel):
 
 
 class ViewsWrittenTo(Kernel):
-    """Logits that are no contiguous block are sorted out in place; contiguous ones are left alone."""
+    """Logits that are not a contiguous block are sorted out in place; contiguous ones are left alone."""
 
     def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
         found = super().cross_entropy(logits, targets, **options)

@@ -46,7 +46,7 @@ class WeightStridesIgnored(Kernel):
 
 
 class UpstreamInMemoryOrder(Kernel):
-    """An upstream gradient that is no contiguous block is read in the order of its memory."""
+    """An upstream gradient that is not a contiguous block is read in the order of its memory."""
 
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().differentiate(
