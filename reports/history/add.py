@@ -108,9 +108,10 @@ def _benchmarks(file: Path) -> tuple[dict[str, Any], str, list[dict[str, Any]]]:
         "identified_by": run.head.seed,
     }
     names = ("workload", "backend", "contract", "cache", "framework", "version", "mode", "dtype", "processes")
+    numbers = ("seconds", "low", "high", "bandwidth_fraction", "error", "work")
     rows = [
-        {name: getattr(cell, name) for name in (*names, "seconds", "low", "high", "error", "work")}
-        | {"class": cell.judged.class_, "verdict": cell.judged.verdict, "roof": cell.bandwidth_fraction}
+        {name: getattr(cell, name) for name in names + numbers}
+        | {"class": cell.judged.class_, "verdict": cell.judged.verdict}
         | {"memory": cell.peak_multiple, "first_call": cell.first_call_seconds}
         for cell in cells_of(run)
     ]

@@ -14,7 +14,7 @@ from conformance.model.errors import HarnessError, Place, UsageError
 __all__ = ["SCHEMA", "History"]
 
 #: Raised whenever a reader of the older form would misread the newer one.
-SCHEMA = 2
+SCHEMA = 3
 #: Seconds for which a writer waits until another one has ended.
 PATIENCE = 20.0
 TABLES = f"""
@@ -27,8 +27,9 @@ create table runs (
 create table times (
     run varchar not null, workload varchar not null, backend varchar not null, contract varchar not null,
     cache varchar not null, framework varchar, version varchar, mode varchar, dtype varchar, processes integer,
-    seconds double not null, low double, high double, roof double, error double, verdict varchar, class varchar,
-    memory double, first_call double, work varchar, primary key (run, workload, backend, contract, cache)
+    seconds double not null, low double, high double, bandwidth_fraction double, error double,
+    verdict varchar, class varchar, memory double, first_call double, work varchar,
+    primary key (run, workload, backend, contract, cache)
 );
 create table verdicts (
     run varchar not null, backend varchar not null, version varchar not null, verdict varchar not null,
@@ -133,9 +134,12 @@ class History:
 
     def _upgrade(self) -> None:
         """Bring an older form up to date; its runs stay."""
-        if self._schema() == 1:  # which did not record the tensors
+        schema = self._schema() or SCHEMA
+        if schema < SCHEMA:
             with self.transaction():
-                self._connection.execute("alter table times add column if not exists work varchar")
+                if schema < 2:  # which did not record the tensors
+                    self._connection.execute("alter table times add column if not exists work varchar")
+                self._connection.execute("alter table times rename column roof to bandwidth_fraction")
                 self._connection.execute(f"update meta set schema = {SCHEMA}")
 
     def _schema(self) -> int | None:
