@@ -57,8 +57,8 @@ class Column:
 
     @cached_property
     def profile(self) -> Profile:
-        """What the backend declares of itself; an undeclared profile where it has none in this checkout."""
-        named = (self.record.profile if self.record else "") or self.id.name.partition(":")[0]
+        """What the record says that the backend declares; undeclared where that names no profile of the suite."""
+        named = self.record.profile if self.record else ""
         files: dict[str, Path] = {file.stem: file for file in PROFILES.glob("*.yaml")}
         return load_profile(files[named]) if named in files else UNDECLARED
 

@@ -13,7 +13,7 @@ import pytest
 
 import conformance
 from conformance.model.errors import UsageError
-from conformance.model.records import DefectRef, ErrorFact, Outcome
+from conformance.model.records import BackendId, BackendRecord, DefectRef, ErrorFact, Outcome
 from conformance.reports.load import COLUMNS
 from conformance.reports.relations import Relations
 from conformance.results.store import read_run
@@ -41,6 +41,17 @@ def test_a_name_with_the_characters_of_a_pattern_and_a_cut_off_run_are_read(tmp_
     with (folder / "outcomes.jsonl").open("ab") as file:
         file.write(b'{"record":"outcome","case":"cut')
     assert [each.case for _, each in relations(folder).outcomes()] == ["c", "d"]
+
+
+def test_a_users_file_called_like_a_framework_has_the_profile_of_its_record(tmp_path: Path) -> None:
+    records = [
+        BackendRecord(name="jax", id=BackendId(name="jax", version="1.0")),
+        BackendRecord(name="mine", id=BackendId(name="mine", version="1.0"), profile="jax"),
+    ]
+    found = relations(run(tmp_path, [outcome("c", "jax"), outcome("c", "mine")], backends=records)).columns
+    profiles = {each.id.name: each.profile for each in found}
+    assert profiles["jax"].backend == "undeclared" and not profiles["jax"].known
+    assert profiles["mine"].backend == "jax"
 
 
 @pytest.mark.parametrize(
