@@ -43,17 +43,13 @@ from conformance.worker.find import find_backends
 __all__ = ["DEFAULT_BACKENDS", "Settings", "launch"]
 
 #: What is timed where no backend is named, as far as it is installed: every framework in the modes that its users run.
-DEFAULT_BACKENDS = (
-    "numpy",
-    "torch",
-    "torch:compile",
-    "jax",
-    "jax:eager",
-    "optax",
-    "tensorflow",
-    "tensorflow:graph",
-    "tensorflow:xla",
-)
+DEFAULT_BACKENDS = {
+    "numpy": ("numpy",),
+    "torch": ("torch", "torch:compile"),
+    "jax": ("jax", "jax:eager"),
+    "optax": ("optax",),
+    "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
+}
 BUDGET = 0.12  # seconds of rounds an entry
 QUICK_BUDGET = 0.1
 
@@ -257,12 +253,15 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
     if specs:
         return find_backends(specs, device)
     available = {each.base: each.devices or () for each in find_backends(())}
-    chosen = [spec for spec in DEFAULT_BACKENDS if spec.partition(":")[0] in available]
-    if device is not None:
-        chosen = [spec for spec in chosen if device in available[spec.partition(":")[0]]]
-        if not chosen:
-            known = ", ".join(sorted({each for devices in available.values() for each in devices}))
-            raise UsageError(f"--device {device}: no installed framework has it", hint=f"the devices are {known}")
+    chosen = [
+        spec
+        for base, usual in DEFAULT_BACKENDS.items()
+        if base in available and (device is None or device in available[base])
+        for spec in usual
+    ]
+    if device is not None and not chosen:
+        known = ", ".join(sorted({each for devices in available.values() for each in devices}))
+        raise UsageError(f"--device {device}: no installed framework has it", hint=f"the devices are {known}")
     return find_backends(tuple(chosen), device)
 
 

@@ -86,9 +86,10 @@ def _shift(old: Benchmarks, new: Benchmarks, rows: Sequence[ChangeRow], band: De
             f"The machine's own bandwidths, measured in both runs, moved by {math.expm1(median(moved)):+.1%} (median "
             f"of {len(moved)}): times may have moved with the machine and not with the code."
         )
+    framework_of = {each.backend: each.framework for each in (*old.timings, *new.timings)}
     frameworks: dict[str, list[float]] = {}
     for row in rows:
-        frameworks.setdefault(row.backend.partition(":")[0], []).append(math.log(row.ratio))
+        frameworks.setdefault(framework_of.get(row.backend) or row.backend, []).append(math.log(row.ratio))
     middles = [median(each) for each in frameworks.values()]
     if len(middles) >= 3 and (min(middles) > math.log1p(LEAST) or max(middles) < -math.log1p(LEAST)):
         yield (
