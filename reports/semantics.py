@@ -21,8 +21,8 @@ from conformance.reports.relations import Relations
 __all__ = [
     "BY_CHECK",
     "NOT_OFFERED",
-    "Cell",
     "Observed",
+    "PolicyCell",
     "Row",
     "SemanticsMatrix",
     "in_words",
@@ -53,7 +53,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Cell:
+class PolicyCell:
     """One policy of one backend: declared, observed, and whether the two differ.
 
     Both map an aspect (an operation, a dtype, a kind of label; empty where the policy has one value) to a value.
@@ -102,7 +102,7 @@ class Row:
     """
 
     policy: str
-    cells: Mapping[Column, Cell]
+    cells: Mapping[Column, PolicyCell]
     modes_differ: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     normative: str = ""
     unusual: frozenset[Column] = frozenset()
@@ -178,7 +178,7 @@ def _declarations(column: Column) -> dict[str, Declaration]:
     return column.profile.declarations(column.id.device, column.id.mode) | stated
 
 
-def _normative(policy: str, cells: Mapping[Column, Cell]) -> tuple[str, frozenset[Column]]:
+def _normative(policy: str, cells: Mapping[Column, PolicyCell]) -> tuple[str, frozenset[Column]]:
     values = {
         name: getattr(NORMATIVE, attribute)
         for name, attribute in zip(NORMATIVE.__struct_encode_fields__, NORMATIVE.__struct_fields__, strict=True)
@@ -221,11 +221,11 @@ def shortened(values: Mapping[str, str]) -> str:
     return "; ".join(f"{value}: {', '.join(aspects)}".removesuffix(": ") for value, aspects in groups.items())
 
 
-def _cell(policy: str, stated: Declaration | None, evidence: Mapping[str, Sequence[_Seen]]) -> Cell:
+def _cell(policy: str, stated: Declaration | None, evidence: Mapping[str, Sequence[_Seen]]) -> PolicyCell:
     observed = {aspect: seen for aspect, found in sorted(evidence.items()) if (seen := _observed(policy, found))}
     if stated is None:
-        return Cell(observed=observed)
-    return Cell(_declared(stated.value, observed), observed, stated.documentation, stated.note)
+        return PolicyCell(observed=observed)
+    return PolicyCell(_declared(stated.value, observed), observed, stated.documentation, stated.note)
 
 
 def _declared(value: Any, observed: Mapping[str, Observed]) -> dict[str, str]:
@@ -291,9 +291,9 @@ def _calls(found: Sequence[_Seen]) -> int:
     return sum(each.calls for each in found)
 
 
-def _modes_differ(cells: Mapping[Column, Cell]) -> dict[str, tuple[str, ...]]:
+def _modes_differ(cells: Mapping[Column, PolicyCell]) -> dict[str, tuple[str, ...]]:
     """Of each framework with several modes in the runs: the aspects in which two of them were observed to differ."""
-    families: dict[str, list[Cell]] = defaultdict(list)
+    families: dict[str, list[PolicyCell]] = defaultdict(list)
     for column, cell in cells.items():
         families[column.family].append(cell)
     differ: dict[str, tuple[str, ...]] = {}

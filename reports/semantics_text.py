@@ -7,9 +7,8 @@ from typing import Any
 from conformance.reports.columns import Column
 from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.render import markdown
-from conformance.reports.semantics import NOT_OFFERED, Cell, Row, SemanticsMatrix
-from conformance.reports.table import Cell as TableCell
-from conformance.reports.table import Content, Table
+from conformance.reports.semantics import NOT_OFFERED, PolicyCell, Row, SemanticsMatrix
+from conformance.reports.table import Cell, Content, Table
 
 __all__ = ["DIFFERS", "LEGEND", "MODES", "semantics_lines", "semantics_rows"]
 
@@ -37,7 +36,7 @@ def semantics_rows(matrix: SemanticsMatrix) -> list[dict[str, Any]]:
     return [_row(row, column, row.cells[column]) for row in matrix.rows for column in matrix.columns]
 
 
-def _row(row: Row, column: Column, cell: Cell) -> dict[str, Any]:
+def _row(row: Row, column: Column, cell: PolicyCell) -> dict[str, Any]:
     return {
         "policy": row.policy,
         "backend": column.label,
@@ -54,11 +53,11 @@ def _head(row: Row) -> str:
     return row.policy + (f" {MODES} {', '.join(row.modes_differ)}" if row.modes_differ else "")
 
 
-def _cell(cell: Cell) -> Content | TableCell:
+def _cell(cell: PolicyCell) -> Content | Cell:
     if not cell.observed:
-        return TableCell(cell.declared_text, mark="declared") if cell.declared else "–"
+        return Cell(cell.declared_text, mark="declared") if cell.declared else "–"
     if cell.differing:
-        return TableCell(cell.observed_text, note=f"{cell.declared_text or 'nothing'} declared", mark="differs")
+        return Cell(cell.observed_text, note=f"{cell.declared_text or 'nothing'} declared", mark="differs")
     return cell.observed_text
 
 

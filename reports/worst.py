@@ -10,7 +10,7 @@ from conformance.model.verdicts import ALARMING, NOTABLE
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
-__all__ = ["BAD", "Finding", "findings", "worst"]
+__all__ = ["BAD", "WorstOutcome", "findings", "worst"]
 
 #: Verdicts that somebody has to act on, worst first.
 BAD = tuple(verdict for verdict in NOTABLE if verdict in ALARMING)
@@ -23,7 +23,7 @@ def worst(relations: Relations, verdicts: Sequence[str], limit: int) -> list[tup
 
 
 @dataclass(frozen=True)
-class Finding:
+class WorstOutcome:
     """All checks of a case with one verdict: the first one, how many, and in which columns."""
 
     first: Outcome
@@ -31,7 +31,7 @@ class Finding:
     columns: tuple[Column, ...]
 
 
-def findings(relations: Relations, limit: int) -> tuple[list[Finding], int]:
+def findings(relations: Relations, limit: int) -> tuple[list[WorstOutcome], int]:
     """The first ``limit`` groups of bad checks, worst verdicts first, and how many groups there are in all."""
     rows = relations.query(
         "select min(seq), count(*), list(distinct col), count(*) over () from outcomes "
@@ -40,7 +40,7 @@ def findings(relations: Relations, limit: int) -> tuple[list[Finding], int]:
     )
     firsts = relations.at(row[0] for row in rows)
     found = [
-        Finding(firsts[seq], checks, tuple(relations.columns[col] for col in sorted(columns)))
+        WorstOutcome(firsts[seq], checks, tuple(relations.columns[col] for col in sorted(columns)))
         for seq, checks, columns, _ in rows
     ]
     return found, rows[0][3] if rows else 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conformance.bench.orders import Event, Orders
-    from conformance.bench.session import Session
+    from conformance.bench.session import BenchSession
 
 __all__ = ["main"]
 
@@ -53,7 +53,7 @@ def main(path: str, unused: str, descriptor: str, parent: str) -> None:
             session.measure_bandwidth()
 
 
-def _started(orders: Orders, report: Callable[[Event], None]) -> Session | None:
+def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | None:
     """The backend with its orders; None where it cannot be had, which is reported."""
     import platform  # noqa: F401 (here, so that what the clock sees is the backend alone)
 
@@ -67,7 +67,7 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> Session | None:
         backend = discovery.create(orders.job.spec, orders.threads, Path(orders.cache) if orders.cache else None)
         seconds = perf_counter() - begin
         from conformance.bench.machine import allocator
-        from conformance.bench.session import Session
+        from conformance.bench.session import BenchSession
         from conformance.bench.timing import wrapper_seconds
         from conformance.worker.facts import facts_of
 
@@ -90,7 +90,7 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> Session | None:
         report(Refused(-1, "error", f"{step}{problem}"[:500]))
         return None
     report(started)
-    return Session(orders, backend, report)
+    return BenchSession(orders, backend, report)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from conformance.bench.bandwidth import nearest, spread, typical
-from conformance.bench.driver import Result, Results
+from conformance.bench.driver import EntryResult, Results
 from conformance.bench.record import Accuracy, Bandwidth, Head, Key, Record
 from conformance.bench.workload import Workload
 from conformance.model.errors import HarnessError
@@ -73,7 +73,7 @@ class Container:
         devices = sorted({each.device for each in self.results.bandwidths if each.sizes} - {"cpu"})
         return {device: typical(self.results.bandwidths, device) for device in ("cpu", *devices)}
 
-    def _record(self, result: Result) -> Record:
+    def _record(self, result: EntryResult) -> Record:
         entry, job, started = result.entry, result.job, result.started
         workload = self.workloads[entry.workload]
         known: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class Container:
             **known,
         )
 
-    def _speed(self, result: Result, workload: Workload) -> dict[str, Any]:
+    def _speed(self, result: EntryResult, workload: Workload) -> dict[str, Any]:
         """What follows from the times, the peak bandwidth, and the probe (which one replicate makes for all)."""
         assert result.timed is not None
         benchmark, entry = result.timed.benchmark, result.entry

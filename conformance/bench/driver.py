@@ -14,11 +14,11 @@ from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, R
 from conformance.bench.process import Ended, Process
 from conformance.bench.record import Bandwidths
 
-__all__ = ["Driver", "Listener", "Result", "Results"]
+__all__ = ["BenchDriver", "EntryResult", "Listener", "Results"]
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class EntryResult:
     """An entry with all that is known of it: without times ``timed`` is None, and ``refused`` gives the reason."""
 
     job: Job
@@ -33,7 +33,7 @@ class Result:
 class Results:
     """What a run has so far."""
 
-    results: list[Result] = field(default_factory=list)
+    results: list[EntryResult] = field(default_factory=list)
     bandwidths: list[Bandwidths] = field(default_factory=list)
     #: Seconds that each process of a backend took.
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Listener(Protocol):
 
 
 @dataclass(eq=False)
-class Driver:
+class BenchDriver:
     """Carries out ``jobs`` one after the other; ``orders`` makes the orders of a job."""
 
     jobs: Sequence[Job]
@@ -172,10 +172,10 @@ class _Seen:
         elif not self.done(order):
             self._refuse(Refused(order, status, text))
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[EntryResult]:
         """The entries that are done."""
         return [
-            Result(
+            EntryResult(
                 self.job,
                 entry,
                 self._started,

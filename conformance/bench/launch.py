@@ -19,7 +19,7 @@ from conformance import __version__
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.bandwidth import SIZES, nearest
 from conformance.bench.container import Container, write
-from conformance.bench.driver import Driver, Result, Results
+from conformance.bench.driver import BenchDriver, EntryResult, Results
 from conformance.bench.inputs import load, make, save
 from conformance.bench.machine import (
     evict_bytes,
@@ -40,7 +40,7 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.worker.find import find_backends
 
-__all__ = ["DEFAULT_BACKENDS", "Settings", "launch"]
+__all__ = ["DEFAULT_BACKENDS", "BenchSettings", "launch"]
 
 #: What is timed where no backend is named, as far as it is installed: every framework in the modes that its users run.
 DEFAULT_BACKENDS = {
@@ -55,7 +55,7 @@ QUICK_BUDGET = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BenchSettings:
     """What the command line's ``bench`` asks for; None is the default of each."""
 
     backends: tuple[str, ...] = ()
@@ -85,7 +85,7 @@ class Finished:
     interrupted: bool
 
 
-def launch(settings: Settings) -> Finished:
+def launch(settings: BenchSettings) -> Finished:
     """Time everything, judge it, and write the file. Ctrl-C leaves a file of what was done.
 
     Raises UsageError for what the user named wrongly, HarnessError for a folder that cannot be written.
@@ -130,7 +130,7 @@ def launch(settings: Settings) -> Finished:
 class _Run:
     """A run under way: ``head`` is what the file says of it as a whole."""
 
-    settings: Settings
+    settings: BenchSettings
     workloads: dict[str, Workload]
     jobs: Sequence[Job]
     head: Head
@@ -144,7 +144,7 @@ class _Run:
         with Shown(self.jobs, quiet=self.settings.quiet) as shown:
             limits = (self.settings.timeout, self.settings.start_timeout)
             save_so_far = partial(self._save, results, interrupted=True)
-            driver = Driver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
+            driver = BenchDriver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
             try:
                 self._make_inputs()
                 driver.run()
@@ -203,7 +203,7 @@ class _Run:
 
 
 def _accuracy(
-    records: Sequence[Result], workloads: dict[str, Workload], inputs: Path, seed: int
+    records: Sequence[EntryResult], workloads: dict[str, Workload], inputs: Path, seed: int
 ) -> dict[Key, Accuracy]:
     """One record for each backend, workload, contract and cache that was probed; a workload's truth is made once."""
     found: dict[Key, Accuracy] = {}
@@ -241,7 +241,7 @@ def _require_room(workloads: Sequence[Workload]) -> None:
             )
 
 
-def _wanted(settings: Settings) -> tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]:
+def _wanted(settings: BenchSettings) -> tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]:
     """Contracts and caches; what is quick leaves out what is special unless it is asked for by name."""
     usual: tuple[tuple[Contract, ...] | None, tuple[Cache, ...] | None]
     usual = (("forward", "forward+grad"), ("warm",)) if settings.quick else (None, None)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from conformance.bench.workload_schema import check
 from conformance.bench.workloads import read_workloads, workload_files
-from conformance.cases.lint import Finding, finding_of, schema_findings
+from conformance.cases.lint import LintFinding, finding_of, schema_findings
 
 __all__ = ["lint_workloads"]
 
 
-def lint_workloads(paths: Sequence[Path]) -> list[Finding]:
+def lint_workloads(paths: Sequence[Path]) -> list[LintFinding]:
     """Every problem in the workload files of ``paths``, in the order of files and lines."""
     if not paths:
         return []

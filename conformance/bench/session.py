@@ -26,10 +26,10 @@ from conformance.worker.paths import display_place
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
 
-__all__ = ["Session"]
+__all__ = ["BenchSession"]
 
 
-class Session:
+class BenchSession:
     """A backend and its orders; ``report`` hands an event to the driver."""
 
     def __init__(self, orders: Orders, backend: Backend, report: Callable[[Event], None]) -> None:
@@ -54,7 +54,7 @@ class Session:
                 metafunc.parametrize("entry", entries, ids=[str(each.order) for each in entries])
 
             @pytest.fixture
-            def timed_session(plugin) -> Session:  # noqa: N805
+            def timed_session(plugin) -> BenchSession:  # noqa: N805
                 return self
 
         off = [f"no:{name}" for name in ("cacheprovider", "warnings", "doctest", "unittest", "junitxml")]

@@ -22,7 +22,7 @@ from conformance.model.problem import Problem
 
 __all__ = [
     "ExpectedText",
-    "Finding",
+    "LintFinding",
     "decimal_of",
     "finding_of",
     "lint",
@@ -39,7 +39,7 @@ _REFERENCE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """A problem in a case file."""
 
     place: Place
@@ -50,7 +50,7 @@ class Finding:
         return f"{self.place}: {self.problem}\n  hint: {self.hint}"
 
 
-def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
+def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[LintFinding]:
     """Every problem in the case files of ``paths``, in the order of files and lines.
 
     Raises CaseError only for a path that is not there.
@@ -69,9 +69,9 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[Finding]:
     return sorted(findings, key=lambda found: (rank.get(str(found.place.file), last), found.place.line or 0))
 
 
-def finding_of(error: CaseError) -> Finding:
+def finding_of(error: CaseError) -> LintFinding:
     """An error of the loader as a problem."""
-    return Finding(error.place or Place("cases"), error.problem, error.hint or "")
+    return LintFinding(error.place or Place("cases"), error.problem, error.hint or "")
 
 
 def schema_line(file: Path, schema: Path) -> str:
@@ -80,7 +80,7 @@ def schema_line(file: Path, schema: Path) -> str:
     return f"# yaml-language-server: $schema={relative}"
 
 
-def schema_findings(files: Sequence[Path], check: Callable[[Path], None]) -> Iterator[Finding]:
+def schema_findings(files: Sequence[Path], check: Callable[[Path], None]) -> Iterator[LintFinding]:
     """A schema that ``check`` refuses, and files whose first line does not name it (where there is one)."""
     checked: set[Path] = set()
     for file in files:
@@ -99,18 +99,18 @@ def schema_findings(files: Sequence[Path], check: Callable[[Path], None]) -> Ite
             continue
         wanted = schema_line(file, schema)
         if first != wanted:
-            yield Finding(Place(file, 1), "the first line does not name the schema", f"write {wanted}")
+            yield LintFinding(Place(file, 1), "the first line does not name the schema", f"write {wanted}")
 
 
-def _references(file: Path, path: NodePath, references: Sequence[str]) -> Iterator[Finding]:
+def _references(file: Path, path: NodePath, references: Sequence[str]) -> Iterator[LintFinding]:
     for index, reference in enumerate(references):
         if not _REFERENCE.fullmatch(reference):
             place = place_of(file, (*path, "references", index))
             problem = f"'{reference}' is not a reference that can be followed"
-            yield Finding(place, problem, "write a link (https://...) or repository#number")
+            yield LintFinding(place, problem, "write a link (https://...) or repository#number")
 
 
-def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[Finding]:
+def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[LintFinding]:
     """Shapes that do not fit, and expected values that are not the oracle's."""
     try:
         problem = reference_problem(entry) if entry.case.expected else None
@@ -123,11 +123,11 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[Finding]:
         place = place_of(entry.file, ("cases", entry.index, "expected", key))
         if problem is None:
             hint = "remove `expected`, or choose smaller numbers or other dtypes"
-            yield Finding(place, "the case fits no dtype, so that no value can be expected", hint)
+            yield LintFinding(place, "the case fits no dtype, so that no value can be expected", hint)
             continue
         truth = expected_text(problem, key)
         if truth is None:
-            yield Finding(place, "the definition gives no value here", "remove this key")
+            yield LintFinding(place, "the definition gives no value here", "remove this key")
         else:
             yield from _differences(place, written, truth)
 
@@ -137,16 +137,16 @@ def _is_large(logits: object) -> bool:
     return isinstance(logits, Generator) and math.prod(logits.shape or ()) > _MOST_ELEMENTS
 
 
-def _differences(place: Place, written: Any, truth: Any, index: str = "") -> Iterator[Finding]:
+def _differences(place: Place, written: Any, truth: Any, index: str = "") -> Iterator[LintFinding]:
     """Every number that is not the oracle's to the last digit, or one finding for a shape that differs."""
     if isinstance(written, list) and isinstance(truth, list) and len(written) == len(truth):
         for number, (ours, theirs) in enumerate(zip(written, truth, strict=True)):
             yield from _differences(place, ours, theirs, f"{index}[{number}]")
     elif isinstance(written, list) or isinstance(truth, list):
         problem = f"expected value{index} of another shape than the true one"
-        yield Finding(place, problem, "remove `expected` and fill it anew")
+        yield LintFinding(place, problem, "remove `expected` and fill it anew")
     elif not same_number(written, truth):
-        yield Finding(
+        yield LintFinding(
             Place(place.file, place.line, f"{place.key}{index}"), f"{written} is not the true value", f"write {truth}"
         )
 
@@ -167,7 +167,7 @@ def decimal_of(text: str) -> Decimal | None:
         return None
 
 
-def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[Finding]:
+def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[LintFinding]:
     """Flags that no case carries, known only from the folder as a whole, and references in the notes."""
     used = {flag for entry in suite.entries for flag in entry.case.flags}
     for path in paths:
@@ -177,5 +177,7 @@ def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[Finding]:
         for flag, note in suite.notes.flags.items():
             if flag not in used:
                 problem = f"no case carries the flag '{flag}'"
-                yield Finding(place_of(notes, ("flags", flag)), problem, "remove it, or write a case that carries it")
+                yield LintFinding(
+                    place_of(notes, ("flags", flag)), problem, "remove it, or write a case that carries it"
+                )
             yield from _references(notes, ("flags", flag), note.references)

@@ -120,9 +120,9 @@ def command(style: str, report: bool, **options: Any) -> int:
     median of the processes' medians, the share of the peak bandwidth, the class and error over tolerance of the result,
     compiling, and memory.
     """
-    from conformance.bench.launch import Settings, launch
+    from conformance.bench.launch import BenchSettings, launch
 
-    finished = launch(Settings(**options))
+    finished = launch(BenchSettings(**options))
     from conformance.reports.benchmarks.report import print_benchmarks
 
     print_benchmarks(finished.path, style=style)

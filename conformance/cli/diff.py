@@ -77,9 +77,9 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
             sys.stdout.write(speed_text(speed, style))
         return 1 if speed.regressed else 0
 
-    from conformance.reports.diff.compare import Settings, compare_runs
+    from conformance.reports.diff.compare import DiffSettings, compare_runs
 
-    found = compare_runs(old, new, Settings(factor, floor), compare_speed(old, new, band), timed_once(old, new))
+    found = compare_runs(old, new, DiffSettings(factor, floor), compare_speed(old, new, band), timed_once(old, new))
     if style == "json":
         from conformance.reports.diff.document import json_text
 

@@ -13,7 +13,7 @@ from conformance.explain.observed import Observed
 from conformance.model.verdicts import NONCONFORMING
 from conformance.model.wording import message
 from conformance.oracle.mistakes import Mistake
-from conformance.oracle.steps import Derivation, Position, Result, Step
+from conformance.oracle.steps import Derivation, DerivedResult, Position, Step
 from conformance.places import PROFILES
 from conformance.plain import lines_on_terminal, on_terminal
 from conformance.profiles.load import load_profile
@@ -185,7 +185,7 @@ def _note(step: Step | None, *, notes: bool) -> str:
     return f"  ({step.note})"
 
 
-def _result(derivation: Derivation, result: Result) -> None:
+def _result(derivation: Derivation, result: DerivedResult) -> None:
     name = result.reduction if _reduced(derivation, result.reduction) else derivation.operation
     how = [f"{step.formula} = {', '.join(step.values)}" + _note(step, notes=True) for step in result.steps]
     text = _listed(result.exact, result.more) if result.exact else "no value by the definition"

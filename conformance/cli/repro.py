@@ -15,7 +15,7 @@ from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
     from conformance.reports.dossier.issue import Subject
-    from conformance.repro.findings import Findings
+    from conformance.repro.findings import CaseOutcomes
 
 __all__ = ["command"]
 
@@ -90,7 +90,7 @@ def command(
     return 0
 
 
-def _subject(findings: Findings) -> Subject:
+def _subject(findings: CaseOutcomes) -> Subject:
     from conformance.places import PROFILES
     from conformance.profiles.load import load_profile
     from conformance.reports.dossier.issue import Subject

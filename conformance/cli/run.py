@@ -136,9 +136,9 @@ def command(
     Writes DIR/outcomes.jsonl, DIR/summary.md and, for a run of all cases, DIR/site, and prints a matrix of backends and
     themes.
     """
-    from conformance.run.launch import Settings, launch
+    from conformance.run.launch import RunSettings, launch
 
-    settings = Settings(
+    settings = RunSettings(
         backends=backends,
         paths=paths,
         expression=expression,

@@ -20,7 +20,17 @@ from conformance.numerics.formats import Float64Array, round_to, widen
 from conformance.oracle.block import Block, from_rows, to_rows
 from conformance.oracle.exact import ExactTruth
 from conformance.oracle.rows import CLASSES, row_steps
-from conformance.oracle.steps import PRECISION, AxisChoice, Derivation, Position, Result, Step, in_dtype, number, plain
+from conformance.oracle.steps import (
+    PRECISION,
+    AxisChoice,
+    Derivation,
+    DerivedResult,
+    Position,
+    Step,
+    in_dtype,
+    number,
+    plain,
+)
 from conformance.oracle.text import expected_text
 from conformance.oracle.truth import Truth
 
@@ -47,7 +57,7 @@ def derive(problem: Problem, reductions: Sequence[str] | None = None, policies: 
     choices = _axis_choices(problem) if problem.axis is None else ()
     refusal = resolution.must_raise or ("the policies leave the result open" if resolution.undefined else "")
     positions: tuple[Position, ...] = ()
-    results: tuple[Result, ...] = ()
+    results: tuple[DerivedResult, ...] = ()
     count = 0
     classes: tuple[int, ...] = ()
     if not refusal:
@@ -162,7 +172,7 @@ def _target(block: Block, row: int) -> str:
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
-def _result(truth: Truth, problem: Problem, reduction: str) -> Result:
+def _result(truth: Truth, problem: Problem, reduction: str) -> DerivedResult:
     """How the losses are reduced, and the exact outcome."""
     named = truth.policies.default_reduction if reduction == "default" else reduction
     steps = tuple(_reduction_steps(truth, named)) if truth.block.reduces else ()
@@ -170,7 +180,7 @@ def _result(truth: Truth, problem: Problem, reduction: str) -> Result:
     rounded = widen(round_to(np.array([float(text) for text in exact]), problem.dtype)).tolist()
     nearest = tuple(in_dtype(value, problem.dtype) for value in rounded)
     note = f"the reduction is left to the framework; {named} is the normative default" if reduction == "default" else ""
-    return Result(reduction, steps, exact, nearest, more, note)
+    return DerivedResult(reduction, steps, exact, nearest, more, note)
 
 
 def _reduction_steps(truth: Truth, reduction: str) -> list[Step]:

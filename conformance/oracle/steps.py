@@ -12,8 +12,8 @@ __all__ = [
     "PRECISION",
     "AxisChoice",
     "Derivation",
+    "DerivedResult",
     "Position",
-    "Result",
     "Step",
     "in_dtype",
     "number",
@@ -45,7 +45,7 @@ class Position:
 
 
 @dataclass(frozen=True)
-class Result:
+class DerivedResult:
     """A reduction and its steps; ``exact`` holds the first results flat, 17 digits each, ``more`` counts the others.
 
     ``nearest`` are the same rounded to the dtype under test.
@@ -90,7 +90,7 @@ class Derivation:
     warning: str
     positions: tuple[Position, ...]
     count: int
-    results: tuple[Result, ...]
+    results: tuple[DerivedResult, ...]
 
 
 def plain(value: float) -> str:

@@ -13,8 +13,7 @@ from conformance.model.records import Outcome
 from conformance.profiles.subject import Subject
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.launch import available_cores
-from conformance.run.plan import Limits as Budget
-from conformance.run.plan import Plan, Portion
+from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.worker.session import Limits
 
 __all__ = ["Batch", "Plans", "UnderTest", "Want"]
@@ -32,7 +31,7 @@ class Plans:
 
     def plan(self, entries: Sequence[Entry], dtypes: Sequence[str]) -> Plan:
         """The calls of some cases, in chunks."""
-        return Plan(entries, tuple(dtypes), self.identities, Budget(seconds=self.timeout))
+        return Plan(entries, tuple(dtypes), self.identities, RunBudget(seconds=self.timeout))
 
 
 @dataclass(eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.cases.lint import Finding
+from conformance.cases.lint import LintFinding
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import read
 from conformance.model.case import Case
@@ -21,13 +21,13 @@ __all__ = ["lint_profiles", "profile_files"]
 
 def lint_profiles(
     folder: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]] | None = None
-) -> list[Finding]:
+) -> list[LintFinding]:
     """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
     ``cases`` are those that the registers may name, ``variants`` the devices and modes of each backend, as far as they
     are known. Raises UsageError for a folder that is not there.
     """
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     for file in profile_files(folder):
         known = (variants or {}).get(_name(file))
         findings += sorted(_findings(file, cases, known), key=lambda found: found.place.line or 0)
@@ -46,14 +46,14 @@ def _name(file: Path) -> str:
     return file.stem.removesuffix(".profile")
 
 
-def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[Finding]:
+def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[LintFinding]:
     try:
         data = read(file)
     except UsageError as error:
-        yield Finding(error.place or Place(file), error.problem, error.hint or "")
+        yield LintFinding(error.place or Place(file), error.problem, error.hint or "")
         return
     for each in complaints_about_profile(data, _name(file)):
-        yield Finding(place_of(file, each.path), each.problem, each.hint)
+        yield LintFinding(place_of(file, each.path), each.problem, each.hint)
     try:
         profile = msgspec.convert(data, Profile)
     except msgspec.ValidationError:
@@ -62,5 +62,5 @@ def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | Non
         for name, declared in profile.policies.items():
             path = ("policies", name, "variants")
             for each in complaints_about_names(path, declared.variants, sorted(variants), "device or mode"):
-                yield Finding(place_of(file, each.path), each.problem, each.hint)
+                yield LintFinding(place_of(file, each.path), each.problem, each.hint)
     yield from complaints_of_register(file, profile, cases, variants)

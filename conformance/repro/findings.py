@@ -11,7 +11,7 @@ from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import message
 
-__all__ = ["Findings", "choose", "observe", "recorded"]
+__all__ = ["CaseOutcomes", "choose", "observe", "recorded"]
 
 #: What to show first, by each of the facts that the command line can name.
 _ORDER: dict[str, tuple[str, ...]] = {
@@ -24,24 +24,24 @@ _ORDER: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Findings:
+class CaseOutcomes:
     """A backend as its record describes it, and what came of a case on it."""
 
     record: BackendRecord
     outcomes: tuple[Outcome, ...]
 
 
-def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> Findings:
+def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcomes:
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
     from conformance.run.judged import open_backend
     from conformance.run.plan import Plan
 
     with open_backend(spec) as backend:
         outcomes = backend.judge(Plan([entry], dtypes).chunk(0)).outcomes
-        return Findings(backend.record, tuple(outcomes))
+        return CaseOutcomes(backend.record, tuple(outcomes))
 
 
-def recorded(folder: Path, name: str, case: str) -> Findings:
+def recorded(folder: Path, name: str, case: str) -> CaseOutcomes:
     """What a run recorded of a backend and a case; the framework need not be installed."""
     from conformance.results.store import read_run
 
@@ -50,10 +50,10 @@ def recorded(folder: Path, name: str, case: str) -> Findings:
         raise BackendUnavailable(
             f"{folder} has no backend {name!r}", hint=f"write one of {', '.join(sorted(run.backends))}"
         )
-    return Findings(run.backends[name], tuple(o for o in run.outcomes if o.backend == name and o.case == case))
+    return CaseOutcomes(run.backends[name], tuple(o for o in run.outcomes if o.backend == name and o.case == case))
 
 
-def choose(findings: Findings, **wanted: str | None) -> Outcome:
+def choose(findings: CaseOutcomes, **wanted: str | None) -> Outcome:
     """The finding with the wanted ``dtype``, ``reduction``, ``check`` and ``layout``; of several the worst.
 
     Raises ``UsageError`` where there is none, or none that a script can show.

@@ -20,8 +20,7 @@ from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk
-from conformance.run.plan import Chunk, Plan, Skip
-from conformance.run.plan import Limits as Budget
+from conformance.run.plan import Chunk, Plan, RunBudget, Skip
 from conformance.worker.exchange import Description, Observation
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
@@ -163,7 +162,7 @@ def judged(
     *,
     dtypes: Collection[str] | None = None,
     identities: bool = True,
-    budget: Budget | None = None,
+    budget: RunBudget | None = None,
     threads: int = 1,
     limits: Limits | None = None,
     subject: Subject | None = None,

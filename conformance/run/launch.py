@@ -28,18 +28,17 @@ from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import executor_for
-from conformance.run.plan import Limits as Budget
-from conformance.run.plan import Plan
+from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
 
-__all__ = ["Finished", "Settings", "available_cores", "exit_code", "launch"]
+__all__ = ["Finished", "RunSettings", "available_cores", "exit_code", "launch"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RunSettings:
     """What the command line's ``run`` asks for; ``found`` are the backends to run, as discovery found them."""
 
     backends: tuple[str, ...] = ()
@@ -72,7 +71,7 @@ class Finished:
     exit_code: int
 
 
-def launch(settings: Settings) -> Finished:
+def launch(settings: RunSettings) -> Finished:
     """Run to the end. Raises UsageError for wrong usage, HarnessError where the results cannot be written.
 
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
@@ -100,14 +99,14 @@ def launch(settings: Settings) -> Finished:
     for each in found:
         if each.own_profile is not None:
             load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
-    plan = Plan(entries, dtypes, settings.identities, Budget(settings.max_memory, settings.timeout))
+    plan = Plan(entries, dtypes, settings.identities, RunBudget(settings.max_memory, settings.timeout))
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
         return _conduct(plan, found, writer, settings)
 
 
-def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: Settings) -> Finished:
+def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings) -> Finished:
     begin = time.perf_counter()
     jobs = settings.jobs or available_cores()
     threads = settings.threads or max(1, available_cores() // jobs)
@@ -163,12 +162,12 @@ def _earlier(writer: Writer) -> Counter[str]:
     return Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
 
 
-def _narrowed(settings: Settings) -> bool:
+def _narrowed(settings: RunSettings) -> bool:
     """Whether the caller asked for less than every case in every dtype."""
     return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
 
 
-def _resumed(settings: Settings) -> Settings:
+def _resumed(settings: RunSettings) -> RunSettings:
     """The selection of the run that is resumed, unless there is none yet."""
     if settings.resume is None:
         return settings
@@ -196,7 +195,7 @@ def _resumed(settings: Settings) -> Settings:
     )
 
 
-def _selection(settings: Settings, specs: list[str]) -> dict[str, Any]:
+def _selection(settings: RunSettings, specs: list[str]) -> dict[str, Any]:
     return {
         "backends": specs,
         "cases": [str(path) for path in settings.paths],

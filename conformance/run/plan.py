@@ -30,7 +30,7 @@ from conformance.model.records import UnitKey
 from conformance.oracle.block import Block, blocks
 from conformance.worker.exchange import Request
 
-__all__ = ["Chunk", "Group", "Identity", "Limits", "Plan", "Portion", "Skip", "request_of", "transform_request"]
+__all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip", "request_of", "transform_request"]
 
 #: Cases in a chunk: many share the oracle's work, and few leave no worker with a long last one.
 FEWEST, MOST = 16, 48
@@ -39,7 +39,7 @@ ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
 
 
 @dataclass(frozen=True)
-class Limits:
+class RunBudget:
     """Cases whose stated budget exceeds these are left out: bytes and seconds of one call."""
 
     memory: int = 2 << 30
@@ -151,7 +151,7 @@ class Portion:
     entries: tuple[Entry, ...]
     dtypes: frozenset[str] | None = None
     identities: bool = True
-    limits: Limits = field(default_factory=Limits)
+    limits: RunBudget = field(default_factory=RunBudget)
 
     def units(self, backend: str) -> frozenset[UnitKey]:
         """What the outcomes of this portion are filed under, for a backend."""
@@ -233,11 +233,11 @@ class Plan:
         entries: Sequence[Entry],
         dtypes: Collection[str] | None = None,
         identities: bool = True,
-        limits: Limits | None = None,
+        limits: RunBudget | None = None,
     ) -> None:
         wanted = None if dtypes is None else frozenset(dtypes)
         self.portions = [
-            Portion(number, tuple(each), wanted, identities, limits or Limits())
+            Portion(number, tuple(each), wanted, identities, limits or RunBudget())
             for number, each in enumerate(_portions(entries))
         ]
         self._last: Chunk | None = None

@@ -16,7 +16,7 @@ from conformance.reports.benchmarks.records import Benchmarks, Timing
 
 __all__ = [
     "IMPOSSIBLE",
-    "Cell",
+    "BenchmarkCell",
     "Series",
     "cells_of",
     "flagship",
@@ -34,7 +34,7 @@ PREFERRED = ("forward+grad", "forward-saving", "forward")
 IMPOSSIBLE = 4.0
 
 
-class Cell(Record, frozen=True, kw_only=True):
+class BenchmarkCell(Record, frozen=True, kw_only=True):
     """What the processes of one key share, with the medians of their numbers, None where no process has them.
 
     ``seconds`` is the median over processes of the process median, with its 95 % interval ``low … high``; the two rates
@@ -121,34 +121,34 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     over: str
     fixed: str
     contract: str
-    cells: tuple[Cell, ...]
+    cells: tuple[BenchmarkCell, ...]
 
 
-def cells_of(run: Benchmarks) -> tuple[Cell, ...]:
+def cells_of(run: Benchmarks) -> tuple[BenchmarkCell, ...]:
     """A cell for each key of the run, in its order."""
     calls = _first_calls(run.timings)
     return tuple(_cell(timings, calls[key[:3]]) for key, timings in run.by_key().items())
 
 
-def workloads_of(cells: Iterable[Cell]) -> tuple[str, ...]:
+def workloads_of(cells: Iterable[BenchmarkCell]) -> tuple[str, ...]:
     """The workloads in the order in which they first occur, sorted by name."""
     return tuple(sorted({cell.workload for cell in cells}))
 
 
-def groups_of(cells: Iterable[Cell]) -> list[list[Cell]]:
+def groups_of(cells: Iterable[BenchmarkCell]) -> list[list[BenchmarkCell]]:
     """The cells of each workload, contract and cache, sorted by these: what can be compared."""
-    found: dict[tuple[str, str, str], list[Cell]] = {}
+    found: dict[tuple[str, str, str], list[BenchmarkCell]] = {}
     for cell in cells:
         found.setdefault((cell.workload, cell.contract, cell.cache), []).append(cell)
     return [found[key] for key in sorted(found)]
 
 
-def ranked(cells: Sequence[Cell]) -> list[Cell]:
-    """The fastest first; what has no rank stands behind all that have one: see :attr:`Cell.unranked`."""
+def ranked(cells: Sequence[BenchmarkCell]) -> list[BenchmarkCell]:
+    """The fastest first; what has no rank stands behind all that have one: see :attr:`BenchmarkCell.unranked`."""
     return sorted(cells, key=lambda cell: (cell.unranked is not None, cell.seconds, cell.backend))
 
 
-def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
+def places(cells: Sequence[BenchmarkCell]) -> list[tuple[int | None, BenchmarkCell]]:
     """The cells as :func:`ranked` has them, each with its rank: one more than the backends that are faster for certain.
 
     Those are the ones whose interval ends before this one begins, and before that of any slower one does: what does
@@ -164,30 +164,30 @@ def places(cells: Sequence[Cell]) -> list[tuple[int | None, Cell]]:
     return list(zip(given, order, strict=True))
 
 
-def flagship(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+def flagship(cells: Sequence[BenchmarkCell]) -> tuple[BenchmarkCell, ...]:
     """The cells of the one workload, contract and cache that says most: see below; empty if there are no cells.
 
     The most backends with bandwidth and accuracy, then warm, then errors that differ between the backends, then the
     contract that training needs, then float32, then the most logits.
     """
 
-    def worth(group: list[Cell]) -> tuple[Any, ...]:
+    def worth(group: list[BenchmarkCell]) -> tuple[Any, ...]:
         one = group[0]
         whole = sum(cell.drawable for cell in group)
         place = -PREFERRED.index(one.contract) if one.contract in PREFERRED else -len(PREFERRED)
         apart = len({f"{cell.error:.2g}" for cell in group if cell.error is not None}) > 1
         return (whole, one.cache == "warm", apart, place, one.dtype == "float32", one.logits, one.workload)
 
-    chosen: list[Cell] = max(groups_of(cells), key=worth, default=[])
+    chosen: list[BenchmarkCell] = max(groups_of(cells), key=worth, default=[])
     return tuple(chosen)
 
 
-def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
+def series_of(cells: Sequence[BenchmarkCell]) -> tuple[Series, ...]:
     """Series of at least three extents: workloads that name one, or whose names differ in their last number only.
 
     Over classes either the positions or the number of logits stays the same; over positions, the classes.
     """
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str, str], list[BenchmarkCell]] = {}
     for cell in cells:
         stem = re.fullmatch(r"(.*\D)\d+", cell.workload)
         name = cell.series or (stem[1].rstrip("-_") if stem else "")
@@ -203,7 +203,7 @@ def series_of(cells: Sequence[Cell]) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
+def _axis(group: Sequence[BenchmarkCell], over: str | None) -> tuple[str, str] | None:
     """What the series is over, and what stays the same; ``over`` is what the workloads say themselves."""
     classes, positions, logits = (
         {getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits")
@@ -219,7 +219,7 @@ def _axis(group: Sequence[Cell], over: str | None) -> tuple[str, str] | None:
     return None
 
 
-def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> Cell:
+def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> BenchmarkCell:
     interval = location_interval([timing.data for timing in timings])
     judged = [timing.accuracy for timing in timings if timing.accuracy is not None and timing.accuracy.verdict]
     shared = {name: getattr(timings[0], name) for name in Record.__struct_fields__}
@@ -232,7 +232,7 @@ def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> C
         "peak_multiple": _middle(timings, lambda t: t.peak_multiple),
         "first_call_seconds": first_call[0],
     }
-    return Cell(
+    return BenchmarkCell(
         **shared | medians,
         processes=len(timings),
         seconds=interval.estimate,

@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from conformance.reports.benchmarks.cells import Cell, groups_of, ranked
+from conformance.reports.benchmarks.cells import BenchmarkCell, groups_of, ranked
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.schemas.documents import TimedRow
 
 __all__ = ["listing_json", "rows"]
 
 
-def rows(run: Benchmarks, cells: Sequence[Cell]) -> list[TimedRow]:
+def rows(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> list[TimedRow]:
     """A row for each cell, the fastest that conforms first within a workload; then what could not be timed."""
     found = [_row(cell) for group in groups_of(cells) for cell in ranked(group)]
     return found + [
@@ -32,12 +32,12 @@ def rows(run: Benchmarks, cells: Sequence[Cell]) -> list[TimedRow]:
     ]
 
 
-def listing_json(run: Benchmarks, cells: Sequence[Cell]) -> str:
+def listing_json(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> str:
     """The rows as a JSON array."""
     return json.dumps(msgspec.to_builtins(rows(run, cells)), indent=1, ensure_ascii=False) + "\n"
 
 
-def _row(cell: Cell) -> TimedRow:
+def _row(cell: BenchmarkCell) -> TimedRow:
     facts: dict[str, Any] = {
         name: getattr(cell, name) for name in ("workload", "contract", "cache", "backend", "seconds", "low", "high")
     }

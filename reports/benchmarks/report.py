@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.bench.record import Record
 from conformance.model.errors import HarnessError, UsageError
-from conformance.reports.benchmarks.cells import Cell, cells_of, flagship, series_of, workloads_of
+from conformance.reports.benchmarks.cells import BenchmarkCell, cells_of, flagship, series_of, workloads_of
 from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
@@ -120,7 +120,7 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     return found
 
 
-def _facts(run: Benchmarks, cells: Sequence[Cell]) -> str:
+def _facts(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> str:
     """On what it was measured, when, and with which versions: a picture travels without its report."""
     made = sorted({f"{cell.framework}\u00a0{cell.version}" for cell in cells})
     devices = sorted({cell.device for cell in cells if cell.device})
@@ -128,7 +128,7 @@ def _facts(run: Benchmarks, cells: Sequence[Cell]) -> str:
     return f"Measured on {run.machine}{on}{f', {run.started[:10]}' if run.started else ''}: {', '.join(made)}."
 
 
-def _absent(missing: Iterable[Record], cells: Sequence[Cell]) -> list[str]:
+def _absent(missing: Iterable[Record], cells: Sequence[BenchmarkCell]) -> list[str]:
     """Who is not in the picture: a backend that cannot do a workload would go unnoticed."""
     timed = {cell.key for cell in cells}
     gone: dict[str, dict[str, None]] = {}

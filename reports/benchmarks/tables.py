@@ -11,14 +11,13 @@ from markupsafe import Markup
 
 from conformance.bench.record import Head, Record
 from conformance.plain import blanked, on_terminal
-from conformance.reports.benchmarks.cells import IMPOSSIBLE, Cell, groups_of, places
+from conformance.reports.benchmarks.cells import IMPOSSIBLE, BenchmarkCell, groups_of, places
 from conformance.reports.benchmarks.charts.style import distinct
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.units import bytes_, percent, seconds
 from conformance.reports.escape import escape
 from conformance.reports.render import html, markdown, rich_table
-from conformance.reports.table import AnyCell, Table
-from conformance.reports.table import Cell as TableCell
+from conformance.reports.table import AnyCell, Cell, Table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +36,7 @@ __all__ = [
 MARK = "†"
 OPENS = f"{MARK}: the very first call of its process, which pays as well for what the framework loads once."
 #: Each column's name, and what it shows of a rank and a cell.
-COLUMNS: dict[str, Callable[[int | None, Cell], str]] = {
+COLUMNS: dict[str, Callable[[int | None, BenchmarkCell], str]] = {
     "backend": lambda rank, cell: cell.backend,
     "rank": lambda rank, cell: "–" if rank is None else str(rank),
     "version": lambda rank, cell: cell.version,
@@ -95,12 +94,12 @@ NOTES = (
 )
 
 
-def tables_of(cells: Sequence[Cell], columns: Sequence[str] = HEAD) -> list[Table]:
+def tables_of(cells: Sequence[BenchmarkCell], columns: Sequence[str] = HEAD) -> list[Table]:
     """A table for each workload, contract and cache; what is wrong with its result or time is marked."""
     return [_table(group, columns) for group in groups_of(cells)]
 
 
-def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[tuple[str, str]]) -> str:
+def report_markdown(run: Benchmarks, cells: Sequence[BenchmarkCell], pictures: Sequence[tuple[str, str]]) -> str:
     """The whole report; ``pictures`` are (what it shows, path of the file)."""
     lines = ["# Benchmarks", "", *(f"{escape(line)}\n" for line in about_lines(run))]
     for description, path in pictures:
@@ -113,7 +112,7 @@ def report_markdown(run: Benchmarks, cells: Sequence[Cell], pictures: Sequence[t
     return "\n".join(lines) + "\n"
 
 
-def page_html(run: Benchmarks, cells: Sequence[Cell]) -> tuple[Markup, Markup]:
+def page_html(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> tuple[Markup, Markup]:
     """For a page, what stands before the pictures (on what was measured) and after them (the tables)."""
     scroller = Markup('<h2>{0}</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}">{1}</div>')
     blocks = [scroller.format(blanked(table.title), html(table)) for table in tables_of(cells)]
@@ -124,7 +123,7 @@ def page_html(run: Benchmarks, cells: Sequence[Cell]) -> tuple[Markup, Markup]:
     return _each("<p>{}</p>", about_lines(run)), Markup("\n").join(blocks)
 
 
-def print_table(run: Benchmarks, cells: Sequence[Cell], console: Console | None = None) -> None:
+def print_table(run: Benchmarks, cells: Sequence[BenchmarkCell], console: Console | None = None) -> None:
     """Print a table for each workload, contract and cache to standard output."""
     from rich.console import Console
     from rich.text import Text
@@ -178,14 +177,14 @@ def _between(low: float, high: float) -> str:
     return "" if least == greatest else f" ({least} … {greatest})"
 
 
-def _table(group: Sequence[Cell], columns: Sequence[str], *, short: bool = False) -> Table:
+def _table(group: Sequence[BenchmarkCell], columns: Sequence[str], *, short: bool = False) -> Table:
     """``short``: names that fit a terminal, and of classes the letter alone."""
     one, names = group[0], distinct([cell.backend for cell in group], 24)
     rows: list[list[AnyCell]] = []
     for rank, cell in places(group):
         brief = {"backend": names[cell.backend], "class": cell.judged.class_ or "–"} if short else {}
         texts = [brief.get(name, COLUMNS[name](rank, cell)) for name in columns]
-        rows.append([TableCell(texts[0], mark="fail" if cell.wrong else ""), *texts[1:]])
+        rows.append([Cell(texts[0], mark="fail" if cell.wrong else ""), *texts[1:]])
     title = f"{one.workload}, {one.contract}, {one.cache} cache ({one.dtype})"
     numbers = frozenset(place for place, name in enumerate(columns) if name not in WORDS)
     return Table(columns, rows, title, numbers=numbers, kind="times")
@@ -195,7 +194,7 @@ def _each(form: str, texts: Sequence[str]) -> Markup:
     return Markup("\n").join(Markup(form).format(blanked(text)) for text in texts)
 
 
-def _class(cell: Cell) -> str:
+def _class(cell: BenchmarkCell) -> str:
     judged = cell.judged
     name = judged.class_ or "–"
     if judged.conforms is False:

@@ -22,11 +22,11 @@ from conformance.results.words import check_name
 if TYPE_CHECKING:
     from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
 
-__all__ = ["Settings", "compare_runs"]
+__all__ = ["DiffSettings", "compare_runs"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class DiffSettings:
     """How much a largest error must grow or shrink to be shown: by ``factor``, and to ``floor`` ulp at least.
 
     A run gives the same numbers whenever the same versions run on the same machine; another processor's vector units
@@ -53,7 +53,7 @@ from (from sides where run = 0) a full join (from sides where run = 1) b using (
 def compare_runs(
     old: Path,
     new: Path,
-    settings: Settings = Settings(),
+    settings: DiffSettings = DiffSettings(),
     speed: Speed | None = None,
     incomparable: Sequence[str] = (),
 ) -> Diff:
@@ -141,7 +141,7 @@ class _Comparison:
             found.append((_kind(before, after), change))
         return found
 
-    def accuracy(self, settings: Settings) -> list[ChangedAccuracy]:
+    def accuracy(self, settings: DiffSettings) -> list[ChangedAccuracy]:
         """Checks of one verdict whose class changed, or whose error moved beyond the threshold; worse ones first."""
         rows = self.relations.query(
             f"""select {_SIDE}, old_class, new_class, old_ulp, new_ulp from changes
@@ -227,7 +227,7 @@ def _kind(before: str, after: str) -> str:
     return "other"
 
 
-def _moved(old: float | None, new: float | None, settings: Settings) -> bool:
+def _moved(old: float | None, new: float | None, settings: DiffSettings) -> bool:
     if old is None or new is None or math.isnan(old) or math.isnan(new):
         return (old is None) != (new is None)
     low, high = sorted((old, new))

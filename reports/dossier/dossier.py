@@ -10,7 +10,7 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.model.records import BackendId, BackendRecord, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
-from conformance.reports.dossier.groups import SHOWN, Group, by_framework, grouped
+from conformance.reports.dossier.groups import SHOWN, DefectGroup, by_framework, grouped
 from conformance.reports.dossier.issue import Subject, expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
 from conformance.reports.merge import Merged
@@ -103,7 +103,7 @@ def _text(
 
 def _group(
     number: int,
-    group: Group,
+    group: DefectGroup,
     best: Outcome,
     script: str,
     records: Mapping[str, BackendRecord],
@@ -144,7 +144,7 @@ def _group(
     return [*lines, f"- {search_link(best, subject, group.defect)}", f"- From case {escape(best.case)}"]
 
 
-def _heading(group: Group, best: Outcome) -> str:
+def _heading(group: DefectGroup, best: Outcome) -> str:
     """The register's name of the defect, as words, and what shows it best."""
     named = group.defect.replace("-", " ")
     return f"{named[:1].upper()}{named[1:]}. {title(best)}" if named else title(best)
@@ -161,7 +161,7 @@ def _machines(runs: Sequence[Run]) -> str:
     return f"On {'; '.join(escape(each) for each in found)}."
 
 
-def _versions(group: Group, subject: Subject, defect: Defect | None, records: Mapping[str, BackendRecord]) -> str:
+def _versions(group: DefectGroup, subject: Subject, defect: Defect | None, records: Mapping[str, BackendRecord]) -> str:
     """Where it was seen here, by the results, and where else, by the register."""
     ids = {records[each.backend].id for each in group.outcomes if each.backend in records}
     seen = sorted({each.version for each in ids if each.version})
@@ -195,7 +195,9 @@ def _count(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
 
 
-def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]) -> tuple[Outcome, str]:
+def _shortest(
+    group: DefectGroup, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]
+) -> tuple[Outcome, str]:
     """The finding whose script is the shortest, and that script; in its place, why there is none."""
     ordered = group.by_size(entries)
     found: list[tuple[tuple[bool, int], Outcome, str]] = []
@@ -216,7 +218,7 @@ def _shortest(group: Group, records: Mapping[str, BackendRecord], entries: Mappi
     return outcome, fenced(text, "python")
 
 
-def _affected(group: Group, records: Mapping[str, BackendRecord]) -> str:
+def _affected(group: DefectGroup, records: Mapping[str, BackendRecord]) -> str:
     def values(name: str) -> str:
         found = sorted({str(getattr(each, name)) for each in group.outcomes if getattr(each, name)})
         return ", ".join(escape(each) for each in found)

@@ -11,14 +11,14 @@ from conformance.model.case import Case, Generator
 from conformance.model.records import BackendRecord, Outcome
 from conformance.reports.dossier.issue import registered
 
-__all__ = ["SHOWN", "Group", "grouped"]
+__all__ = ["SHOWN", "DefectGroup", "grouped"]
 
 #: Verdicts that a dossier shows.
 SHOWN = frozenset({"fail", "crash", "timeout", "known"})
 
 
 @dataclass(eq=False)
-class Group:
+class DefectGroup:
     """One defect of an adapter: ``defect`` is the register's id, or empty; ``issue`` where it is reported."""
 
     adapter: str
@@ -50,30 +50,30 @@ class Group:
 
 def grouped(
     outcomes: Iterable[Outcome], entries: Mapping[str, Entry], records: Mapping[str, BackendRecord]
-) -> list[Group]:
+) -> list[DefectGroup]:
     """All groups, in an order that does not depend on the outcomes': unregistered, unreported, then by issue.
 
     An adapter's findings with other options (``torch:compile``) are those of the same code, and stand together.
     """
-    found: dict[tuple[str, str, str], Group] = {}
+    found: dict[tuple[str, str, str], DefectGroup] = {}
     for each in outcomes:
         if each.verdict not in SHOWN:
             continue
         entry = registered(each)
         adapter = _adapter(each.backend, records)
         if entry is not None:
-            key, group = (adapter, "known", entry[0]), Group(adapter, entry[0], entry[1], entry[0])
+            key, group = (adapter, "known", entry[0]), DefectGroup(adapter, entry[0], entry[1], entry[0])
         else:
             case = entries.get(each.case)
             flags = ", ".join(sorted(case.case.flags)) if case else "unknown case"
             name = f"{flags or 'no flag'}: {each.op}, {each.check}" + (f", class {each.class_}" if each.class_ else "")
             name += f", {each.verdict}" if each.verdict != "fail" else ""
-            key, group = (adapter, "new", name), Group(adapter, "", "not reported", name)
+            key, group = (adapter, "new", name), DefectGroup(adapter, "", "not reported", name)
         found.setdefault(key, group).outcomes.append(each)
     return sorted(found.values(), key=_order)
 
 
-def _order(group: Group) -> tuple[object, ...]:
+def _order(group: DefectGroup) -> tuple[object, ...]:
     reported = group.issue != "not reported"
     return (bool(group.defect), reported, group.issue, group.adapter, group.name)
 

@@ -10,7 +10,7 @@ from conformance.model.errors import UsageError
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.reports.merge import Merged
-from conformance.reports.worst import Finding, findings
+from conformance.reports.worst import WorstOutcome, findings
 from conformance.results.words import explain_command
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def places_in(paths: tuple[Path, ...]) -> Places:
     return find
 
 
-def _error(finding: Finding, place: tuple[Path, int] | None, base: Path) -> str:
+def _error(finding: WorstOutcome, place: tuple[Path, int] | None, base: Path) -> str:
     first = finding.first
     properties = {}
     if place:

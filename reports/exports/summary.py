@@ -13,7 +13,7 @@ from conformance.reports.matrix import matrix
 from conformance.reports.merge import Merged
 from conformance.reports.render import markdown
 from conformance.reports.table import Table
-from conformance.reports.worst import BAD, Finding, findings
+from conformance.reports.worst import BAD, WorstOutcome, findings
 from conformance.results.words import explain_command
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
@@ -77,7 +77,7 @@ def _lines(merged: Merged) -> Iterator[str]:
     yield from markdown(counted.table())
 
 
-def _row(finding: Finding) -> list[str]:
+def _row(finding: WorstOutcome) -> list[str]:
     first = finding.first
     backends = ", ".join(column.label for column in finding.columns)
     cells = (first.verdict, first.case, backends, str(finding.checks), message(first), explain_command(first))

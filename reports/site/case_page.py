@@ -25,7 +25,7 @@ MOST = 40
 
 
 @dataclass(frozen=True)
-class Group:
+class BackendFindings:
     """The findings of one backend, and how to reproduce the first.
 
     ``script`` is that of the case ``script_of``, where that is another with the same defect. ``source`` is that of the
@@ -61,7 +61,7 @@ class CasePage:
     theme: str
     columns: list[Column]
     counts: list[tuple[Column, Counter[str]]]
-    findings: list[Group]
+    findings: list[BackendFindings]
     rows: list[Row]
     others: list[Row]
     #: The other checks in words, where every backend gave the same.
@@ -101,12 +101,12 @@ def case_page(results: CaseResults, entry: Entry | None = None, scripts: Scripts
 # -- findings ---------------------------------------------------------------------------------------------------------
 
 
-def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: Scripts) -> Group:
+def _group(column: Column, found: list[Outcome], entry: Entry | None, scripts: Scripts) -> BackendFindings:
     found.sort(key=lambda o: severity(o.verdict))
     first = telling(found)
     rows = _together([_finding(outcome) for outcome in found])
     source = column.record.sources.get(first.op) if column.record else None
-    return Group(
+    return BackendFindings(
         column,
         rows[:MOST],
         sum(row["times"] for row in rows[MOST:]),

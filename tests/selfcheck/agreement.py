@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conformance.bench.orders import Event, Orders
-    from conformance.bench.session import Session
+    from conformance.bench.session import BenchSession
 
 LIMIT = 0.03
 LEAST_SECONDS = 1e-3
@@ -127,11 +127,11 @@ def _take_turns(orders: Orders) -> Turns:
     return turns
 
 
-def _both(framework: str, turns: Turns) -> type[Session]:
+def _both(framework: str, turns: Turns) -> type[BenchSession]:
     """A session that times an entry by the framework's own timer too, and notes both in ``turns``."""
-    from conformance.bench.session import Session
+    from conformance.bench.session import BenchSession
 
-    class Both(Session):
+    class Both(BenchSession):
         held: Any = None
 
         def bound(self, entry: Any) -> Any:

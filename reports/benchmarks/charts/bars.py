@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.reports.benchmarks.cells import Cell, places
+from conformance.reports.benchmarks.cells import BenchmarkCell, places
 from conformance.reports.benchmarks.charts.style import (
     FONT_SIZE,
     INK,
@@ -23,7 +23,7 @@ __all__ = ["memory_chart", "time_chart"]
 WIDTH, ROW = 540, 24
 
 
-def time_chart(cells: Sequence[Cell], look: Look) -> Any:
+def time_chart(cells: Sequence[BenchmarkCell], look: Look) -> Any:
     """The time of a call, a panel for each contract and cache: the fastest that conforms on top.
 
     A bar in outline stands for a backend that fails its accuracy class, or has no accuracy: below the others, without
@@ -49,7 +49,7 @@ def time_chart(cells: Sequence[Cell], look: Look) -> Any:
     return finished(_stacked(alt, panels), f"{one.workload}: time of a call", subtitle)
 
 
-def memory_chart(cells: Sequence[Cell], look: Look) -> Any | None:
+def memory_chart(cells: Sequence[BenchmarkCell], look: Look) -> Any | None:
     """The peak of memory as a multiple of the logits, a panel for each contract; None if no cell has it."""
     alt = altair()
     panels = []
@@ -69,9 +69,9 @@ def memory_chart(cells: Sequence[Cell], look: Look) -> Any | None:
     return finished(_stacked(alt, panels), f"{one.workload}: peak memory of a call", subtitle)
 
 
-def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
+def _groups(cells: Sequence[BenchmarkCell]) -> list[tuple[str, list[BenchmarkCell]]]:
     """Cells by contract and cache, with the title of each panel."""
-    found: dict[tuple[str, str], list[Cell]] = {}
+    found: dict[tuple[str, str], list[BenchmarkCell]] = {}
     for cell in cells:
         found.setdefault((cell.contract, cell.cache), []).append(cell)
     return [
@@ -80,7 +80,7 @@ def _groups(cells: Sequence[Cell]) -> list[tuple[str, list[Cell]]]:
     ]
 
 
-def _row(cell: Cell, look: Look, value: float, text: str, rank: int | None = None) -> dict[str, Any]:
+def _row(cell: BenchmarkCell, look: Look, value: float, text: str, rank: int | None = None) -> dict[str, Any]:
     colour, name = look.colour(cell.backend), look.names[cell.backend]
     return {
         "name": name if rank is None else f"{rank}. {name}",
@@ -126,5 +126,5 @@ def _stacked(alt: Any, panels: list[Any]) -> Any:
     return alt.vconcat(*panels, spacing=26).resolve_scale(y="independent", x="independent")
 
 
-def _work(cell: Cell) -> str:
+def _work(cell: BenchmarkCell) -> str:
     return f"{cell.dtype}, {cell.positions:,} position{'s' * (cell.positions != 1)} of {cell.classes:,} classes"

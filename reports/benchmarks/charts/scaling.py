@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.reports.benchmarks.cells import Cell, Series
+from conformance.reports.benchmarks.cells import BenchmarkCell, Series
 from conformance.reports.benchmarks.charts.style import Look, altair, finished, log_span, spread_over
 
 __all__ = ["scaling_chart"]
@@ -56,5 +56,5 @@ def scaling_chart(series: Series, look: Look) -> Any:
     return finished(chart, f"What a logit costs as the {series.over} grow", subtitle)
 
 
-def _extent(cell: Cell, series: Series) -> float:
+def _extent(cell: BenchmarkCell, series: Series) -> float:
     return float(getattr(cell, series.over))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from conformance.reports.benchmarks.cells import Cell
+from conformance.reports.benchmarks.cells import BenchmarkCell
 from conformance.reports.benchmarks.charts.style import (
     FONT_SIZE,
     MUTED,
@@ -28,7 +28,7 @@ AXIS = "error ÷ tolerance of the declared class (1 = at the limit; logarithmic)
 CLASS_FILL = {"A": "#eaf4ee", "B": "#f3f6ea", "C": "#fbf3df", "D": "#f3f6ea", "E": "#fbf3df", "F": "#fbe9e4"}
 
 
-def accuracy_chart(cells: Sequence[Cell], look: Look) -> Any:
+def accuracy_chart(cells: Sequence[BenchmarkCell], look: Look) -> Any:
     """The flagship: share of the peak bandwidth against error over tolerance, for one workload, contract and cache.
 
     Cells without bandwidth or accuracy are named below the title.
@@ -62,7 +62,7 @@ def accuracy_chart(cells: Sequence[Cell], look: Look) -> Any:
     return finished(chart.properties(width=WIDTH, height=HEIGHT), title, subtitle)
 
 
-def compile_chart(cells: Sequence[Cell], look: Look) -> Any:
+def compile_chart(cells: Sequence[BenchmarkCell], look: Look) -> Any:
     """The first call (tracing and compiling with it) against a later call, for one workload, contract and cache."""
     alt = altair()
     one = cells[0]
@@ -90,7 +90,7 @@ def compile_chart(cells: Sequence[Cell], look: Look) -> Any:
     return finished(chart, "What compiling costs, and what it buys: first call against later ones", subtitle)
 
 
-def _row(cell: Cell, texts: dict[str, str], **place: float) -> dict[str, Any]:
+def _row(cell: BenchmarkCell, texts: dict[str, str], **place: float) -> dict[str, Any]:
     return {"name": texts[cell.backend], "backend": cell.backend, "fails": cell.judged.conforms is False, **place}
 
 
@@ -105,7 +105,7 @@ def _marks(alt: Any, rows: list[dict[str, Any]], x: Any, y: Any, spans: Any, leg
     ]
 
 
-def _bands(alt: Any, cells: Sequence[Cell], span: list[float]) -> list[Any]:
+def _bands(alt: Any, cells: Sequence[BenchmarkCell], span: list[float]) -> list[Any]:
     """The classes' regions, named where there is room, and a line at the limit."""
     rows = [
         {"from": start, "to": end, "text": text if end > 1.2 * start else "", "fill": CLASS_FILL.get(name, "#f3f6ea")}
@@ -122,7 +122,7 @@ def _bands(alt: Any, cells: Sequence[Cell], span: list[float]) -> list[Any]:
     ]
 
 
-def _regions(cells: Sequence[Cell], low: float, high: float) -> list[tuple[str, str, float, float]]:
+def _regions(cells: Sequence[BenchmarkCell], low: float, high: float) -> list[tuple[str, str, float, float]]:
     """Class, what to write, and from where to where: by the limits that the run states, else by the one at 1.
 
     Classes whose ends nearly meet, as where the last rounding rules them all, share a region.
@@ -147,7 +147,7 @@ def _regions(cells: Sequence[Cell], low: float, high: float) -> list[tuple[str, 
     return regions
 
 
-def _limits(cells: Sequence[Cell]) -> dict[str, float]:
+def _limits(cells: Sequence[BenchmarkCell]) -> dict[str, float]:
     """Where the classes end, if the run says so and all backends declare the same class.
 
     Each backend is worst at another element, where the bounds stand a little differently to each other: the median.
@@ -160,11 +160,11 @@ def _limits(cells: Sequence[Cell]) -> dict[str, float]:
     return {name: limit for name, limit in sorted(ends.items(), key=lambda each: (each[1], each[0])) if limit > 0}
 
 
-def _intervals(cells: Sequence[Cell]) -> str:
+def _intervals(cells: Sequence[BenchmarkCell]) -> str:
     return f"Lines through marks: 95 % interval of the time over {spread_over(cells)}."
 
 
-def _declared(cells: Sequence[Cell]) -> str:
+def _declared(cells: Sequence[BenchmarkCell]) -> str:
     """Whose tolerance the errors are compared with."""
     declared = {cell.judged.declared for cell in cells if cell.judged.declared}
     if len(declared) > 1:
@@ -172,7 +172,7 @@ def _declared(cells: Sequence[Cell]) -> str:
     return f"The tolerance is class {declared.pop()}'s, which all declare." if declared else ""
 
 
-def _beyond(cell: Cell) -> str:
+def _beyond(cell: BenchmarkCell) -> str:
     """Where a mark lies on the edge, what it stands for."""
     error = math.nan if cell.error is None else cell.error
     if LEAST <= error <= MOST:

@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.model.errors import UsageError
 from conformance.plain import blanked
-from conformance.reports.benchmarks.cells import Cell
+from conformance.reports.benchmarks.cells import BenchmarkCell
 
 __all__ = [
     "FONT_SIZE", "GRID", "INK", "MUTED",
@@ -66,7 +66,7 @@ class Look:
     ``every`` are all cells of the run; ``names`` is what a backend is called in legends and on axes.
     """
 
-    def __init__(self, every: Sequence[Cell]) -> None:
+    def __init__(self, every: Sequence[BenchmarkCell]) -> None:
         self.names = _labels(every)
         frameworks = sorted({cell.framework for cell in every})
         self._colours: dict[str, str] = {}
@@ -139,7 +139,7 @@ def signed(chart: Any, facts: Iterable[str]) -> Any:
     return chart
 
 
-def spread_over(cells: Iterable[Cell]) -> str:
+def spread_over(cells: Iterable[BenchmarkCell]) -> str:
     """What an interval is over: ``5 processes``, ``3–5 processes``, or the rounds of a single one."""
     counts = sorted({cell.processes for cell in cells})
     if counts == [1]:
@@ -147,7 +147,7 @@ def spread_over(cells: Iterable[Cell]) -> str:
     return f"{'–'.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))} processes"
 
 
-def _labels(cells: Iterable[Cell]) -> dict[str, str]:
+def _labels(cells: Iterable[BenchmarkCell]) -> dict[str, str]:
     """A backend's name, and its mode where the name does not say it; no two alike."""
     modes = {cell.backend: cell.mode for cell in cells}
     names = distinct(modes, 34)

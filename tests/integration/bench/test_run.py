@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from conformance.bench.launch import Settings, launch
+from conformance.bench.launch import BenchSettings, launch
 from conformance.bench.machine import most_memory, usable_cores
 from conformance.bench.record import Record
 
@@ -35,7 +35,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
     file = folder / "small.yaml"
     file.write_text(SMALL, encoding="utf-8")
-    settings = Settings(
+    settings = BenchSettings(
         backends=("numpy", "torch"),
         paths=(file,),
         replicates=2,

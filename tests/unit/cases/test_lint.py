@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.cases.lint import Finding, lint, same_number, schema_line
+from conformance.cases.lint import LintFinding, lint, same_number, schema_line
 from conformance.cases.schema import SCHEMA_NAME, write_schema
 from conformance.model.errors import CaseError
 from conformance.model.problem import Problem
@@ -22,7 +22,7 @@ def oracle(problem: Problem, key: str) -> str | list[Any] | None:
     return truth.get(key)
 
 
-def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[Finding]:
+def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[LintFinding]:
     write_schema(folder / SCHEMA_NAME)
     write(folder, text + addition)
     return lint([folder], oracle)
