@@ -42,11 +42,12 @@ def saying(text: str) -> dict[str, str]:
     return {"reason": "recorded", "detail": text}
 
 
-def record(name: str, version: str = "1.0", mode: str = "eager") -> BackendRecord:
+def record(name: str, version: str = "1.0", mode: str = "eager", profile: str = "") -> BackendRecord:
     """A backend whose every operation stands in one line."""
     source = SourceRecord(file=f"backends/{name}.py", line=12, text="def cross_entropy(x): ...")
     identity = BackendId(name=name, version=version, device="cpu", execution=mode)
-    return BackendRecord(name=name, id=identity, versions={name: version}, sources={"cross_entropy": source})
+    sources = {"cross_entropy": source}
+    return BackendRecord(name=name, id=identity, profile=profile, versions={name: version}, sources=sources)
 
 
 def run(

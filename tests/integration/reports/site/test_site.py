@@ -23,7 +23,7 @@ from conformance.reports.text import link, visible
 from conformance.reports.worst import BAD, worst
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
-from tests.support.outcomes import HOSTILE, outcome, run, saying
+from tests.support.outcomes import HOSTILE, outcome, record, run, saying
 
 SAFE_TAGS = frozenset(
     """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path
@@ -87,7 +87,7 @@ def test_the_overview_names_every_defect_in_a_line_with_where_it_is_reported(tmp
         outcome("c", "torch", verdict="known", defect=DefectRef(entry.id, entry.issue)),
         outcome("d", "torch", verdict="known", defect=DefectRef("of-another-checkout", "not reported")),
     ]
-    made = page(site(tmp_path, run(tmp_path / "r", rows)), "index.html")
+    made = page(site(tmp_path, run(tmp_path / "r", rows, backends=[record("torch", profile="torch")])), "index.html")
     links = [attributes.get("href") for tag, attributes in made.tags if tag == "a"]
     assert entry.issue in links and f"backends/torch-1.0.html#k-{entry.id}" in links
     assert f"{entry.id}: {entry.why.split('.')[0].split(';')[0].split(':')[0]}" in made.text
