@@ -15,7 +15,6 @@ from conformance.model.errors import BackendUnavailable
 from conformance.worker import wire
 from conformance.worker.exchange import Description, Source
 from conformance.worker.paths import display_path
-from conformance.worker.shim import AROUND
 
 __all__ = ["description_of"]
 
@@ -61,10 +60,10 @@ def _foreign(said: wire.Described) -> Iterable[str]:
         place = said.methods.get(name)
         return place is not None and _is_ours(place.file)
 
-    around = all(map(is_ours, AROUND))
+    shared = all(map(_is_ours, said.shared))
     for name in OPERATIONS:
         parts = (name, "nll_loss", "log_softmax") if name == "nll_loss_of_log_softmax" else (name,)
-        if not (around and all(map(is_ours, parts))):
+        if not (shared and all(map(is_ours, parts))):
             yield name
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
+from abc import ABC, ABCMeta
 from time import perf_counter_ns
+from types import GetSetDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance.worker import wire
@@ -16,24 +18,14 @@ from conformance.worker.faults import Blame, adapter_classes, adapter_files
 from conformance.worker.wire import Answer, Call, Described, Fault, Operand, Plain, Result, clean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["AROUND", "SMALL", "Shim", "describe"]
+__all__ = ["SMALL", "Shim", "describe"]
 
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
-#: Methods that every operation's result goes through, or that derive from it.
-AROUND = (
-    "tensor",
-    "array",
-    "evaluate",
-    "differentiate",
-    "directional",
-    "hessian_product",
-    "mapped",
-    "target_gradient",
-)
-METHODS = (*OPERATIONS, *AROUND)
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
 MOST_WARNINGS = 20
 
@@ -355,18 +347,61 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         facts.profile,
         bool(backend.compiles),
         tuple(_class_place(each) for each in adapter_classes(kind)),
-        {name: place for name in METHODS if (place := _code_place(backend, name)) is not None},
+        {name: place for name in OPERATIONS if (place := _code_place(backend, name)) is not None},
         tuple(map(clean, adapter_files(kind))),
+        tuple(dict.fromkeys(map(clean, _shared_files(backend)))),
     )
 
 
 def _class_place(kind: type) -> wire.ClassPlace:
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-    defines = tuple(name for name in METHODS if name in vars(kind))
-    return wire.ClassPlace(clean(kind.__module__), clean(kind.__qualname__), clean(file), defines)
+    defines = tuple(name for name in OPERATIONS if name in vars(kind))
+    return wire.ClassPlace(clean(kind.__module__), clean(kind.__qualname__), clean(_file(kind)), defines)
+
+
+def _file(kind: type) -> str:
+    return getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+
+
+def _shared_files(backend: Backend) -> Iterator[str]:
+    """The files of whatever may have a part in every result: all code of the backend and its runtime but operations.
+
+    A file is empty where it is not known, as that of a function set on an instance.
+    """
+    kind, runtime = type(backend), vars(backend).get("runtime")
+    makes: list[type] = [kind, type(kind), getattr(kind, "runs_on", object)]
+    classes = [each for one in makes for each in one.__mro__]
+    for owner in (backend, *(() if runtime is None else (runtime,))):
+        for value in getattr(owner, "__dict__", {}).values():
+            if not _is_plain(value):
+                classes += type(value).__mro__
+    for each in dict.fromkeys(classes):
+        if each in (object, type, ABC, ABCMeta):
+            continue
+        for name, member in vars(each).items():
+            if name in OPERATIONS or name in UNREAD or _is_plain(member):
+                continue
+            yield _file(each)
+            code = getattr(getattr(member, "__func__", getattr(member, "fget", member)), "__code__", None)
+            if code is not None:
+                yield code.co_filename
+
+
+#: What Python itself puts into a class; what is documentation; and what it runs on, which is looked at by itself.
+UNREAD = frozenset({"__annotations__", "_abc_impl", "offers", "runs_on"})
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is data alone, of Python's own types: no code of anybody's runs where it is used."""
+    kind = type(value)
+    if kind is dict:
+        return all(_is_plain(each) for pair in value.items() for each in pair)
+    if kind in (tuple, list, set, frozenset):
+        return all(map(_is_plain, value))
+    return kind in (str, bytes, bool, int, float, type(None), GetSetDescriptorType)
 
 
 def _code_place(backend: Backend, name: str) -> wire.CodePlace | None:
     function: Any = getattr(backend, name, None)
-    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
+    # Not what functools.wraps says that it wraps: the wrapper is what runs.
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
     return None if code is None else wire.CodePlace(clean(code.co_filename), code.co_firstlineno)

@@ -143,7 +143,7 @@ class CodePlace(msgspec.Struct, array_like=True, frozen=True):
 
 
 class ClassPlace(msgspec.Struct, array_like=True, frozen=True):
-    """A class of the adapter, the file of its module, and which of the contract's methods it defines itself."""
+    """A class of the adapter, the file of its module, and which of the operations it defines itself."""
 
     module: str
     name: str
@@ -155,8 +155,8 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """What a backend says of itself.
 
     ``options`` are its execution, composition and precision, empty for the default of the latter two. ``classes`` are
-    the adapter's, most derived first; ``methods`` maps the contract's methods to the code that runs;
-    ``files`` are all that hold the adapter's code.
+    the adapter's, most derived first; ``methods`` maps the operations to the code that runs; ``files`` are all that
+    hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a part in every result.
     """
 
     nonce: int
@@ -171,6 +171,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     classes: tuple[ClassPlace, ...]
     methods: dict[str, CodePlace]
     files: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, tag=True):

@@ -17,6 +17,8 @@ class Between(Numpy):
         return super().log_softmax(logits, axis=axis)
 """
 MINE = """
+from functools import partialmethod, wraps
+
 from between import Between
 from conformance.backends.contract import Backend
 from conformance.backends.numpy import Numpy
@@ -28,6 +30,70 @@ class Mine(Numpy):
     def __init__(self, **options):
         super().__init__(**options)
         self.softmax = lambda logits, axis: logits
+"""
+ON_THE_RUNTIME = """
+class Mine(Numpy):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.runtime.vjp = lambda function, x, cotangent: (x, x)
+"""
+MADE_HERE = """
+mine = Numpy()
+mine.runtime.array = lambda tensor: tensor
+"""
+WRAPPED = """
+def timed(function):
+    @wraps(function)
+    def run(self, logits, targets, **options):
+        return function(self, logits, targets, **options) + 0 * logits.sum()
+    return run
+
+
+class Mine(Numpy):
+    cross_entropy = timed(Numpy.cross_entropy)
+"""
+RUNTIME_OF_THE_USER = """
+class Own(Numpy.runs_on):
+    def array(self, tensor):
+        return super().array(tensor)
+
+
+class Mine(Numpy):
+    runs_on = Own
+"""
+APPLIED_IN_BETWEEN = """
+class _Middle(Numpy):
+    def _apply(self, transform, call, logits, *more):
+        return super()._apply(transform, call, logits, *more)
+
+
+class Mine(_Middle):
+    profile = "numpy"
+"""
+BESIDE = """
+class _Beside:
+    def _apply(self, transform, call, logits, *more):
+        return super()._apply(transform, call, logits, *more)
+
+
+class Mine(_Beside, Numpy): pass
+"""
+PATCHED = """
+class Mine(Numpy): pass
+
+
+Numpy._function = lambda self, transform, call: None
+"""
+DATA_ALONE = """
+class Mine(Numpy):
+    'Says more of itself, and does nothing.'
+
+    framework: str = "numpy"
+    profile = "numpy"
+    offers = Numpy.offers
+    runs_on = Numpy.runs_on
+    executions = ("eager",)
+    note = {"threads": [1, 2.5, None]}
 """
 
 
@@ -57,13 +123,33 @@ OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "
         ("class Mine(Numpy):\n    def evaluate(self, call, logits):\n        return logits", OPERATIONS),
         ("class Mine(Numpy):\n    def differentiate(self, call, logits, upstream):\n        return 1, 2", OPERATIONS),
         ("class Mine(Numpy):\n    def array(self, tensor):\n        return super().array(tensor)", OPERATIONS),
-        (ON_THE_INSTANCE, frozenset({"softmax"})),
+        (ON_THE_INSTANCE, OPERATIONS),
+        (ON_THE_RUNTIME, OPERATIONS),
+        (MADE_HERE, OPERATIONS),
+        (WRAPPED, frozenset({"cross_entropy"})),
+        ("class Mine(Numpy):\n    cross_entropy = partialmethod(Numpy.cross_entropy)", frozenset({"cross_entropy"})),
+        (RUNTIME_OF_THE_USER, OPERATIONS),
+        (APPLIED_IN_BETWEEN, OPERATIONS),
+        (BESIDE, OPERATIONS),
+        (PATCHED, OPERATIONS),
+        (DATA_ALONE, frozenset()),
     ],
 )
 def test_whose_code_an_operation_is(tmp_path: Path, kind: str, operations: frozenset[str]) -> None:
     assert foreign(tmp_path, kind) == (operations, "numpy")
 
 
-def test_the_suites_own_adapters_speak_for_themselves() -> None:
-    with open_backend("numpy") as backend:
-        assert backend.subject.overridden == frozenset() and backend.description.overridden == ()
+@pytest.mark.parametrize("name", ["numpy", "torch", "jax", "optax", "tensorflow"])
+def test_the_suites_own_adapters_speak_for_themselves(name: str) -> None:
+    pytest.importorskip(name)
+    with open_backend(name) as backend:
+        assert backend.subject.overridden == frozenset() and backend.description.foreign == ()
+
+
+def test_the_source_of_a_wrapped_operation_is_the_wrappers(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from functools import wraps\nfrom conformance.backends.numpy import Numpy\n" + WRAPPED
+    )
+    with open_backend(str(tmp_path / "mine.py")) as backend:
+        source = backend.description.sources["cross_entropy"]
+    assert source.file.endswith("mine.py") and "0 * logits.sum()" in source.text
