@@ -27,7 +27,7 @@ from conformance.model.records import (
 )
 from conformance.results.upgrade import FORMER, decode_former
 
-__all__ = ["FILE", "Run", "Writer", "decoder_of", "discard", "is_outcome", "read_run", "resume"]
+__all__ = ["FILE", "Run", "Writer", "decoder_of", "discard", "read_run"]
 
 FILE = "outcomes.jsonl"
 LOCK = ".lock"
@@ -182,23 +182,11 @@ def read_run(folder: Path | str) -> Run:
     return Run(path, header, backends, footer, truncated)
 
 
-def resume(folder: Path | str) -> frozenset[UnitKey]:
-    """Cut the run in ``folder`` back to its last complete unit; the units that are done.
+def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
+    """Cut off what is incomplete; the header and the complete units, or ``None`` where not even a header is left.
 
     Units are written contiguously, so only the last one of a file without a footer can be in part: it is redone.
-    Raises ``UsageError`` when there is no run, a complete one, or one that is being written.
     """
-    path = _file_of(folder)
-    lock = _Lock(path.parent)
-    try:
-        kept = _cut_back(path)
-    finally:
-        lock.release()
-    return frozenset() if kept is None else kept[1]
-
-
-def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
-    """Cut off what is incomplete; the header and the complete units, or ``None`` where not even a header is left."""
     header: Header | None = None
     footer: Footer | None = None
     done: set[UnitKey] = set()
@@ -214,7 +202,8 @@ def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
         if isinstance(record, Footer):
             footer = record
             break
-        if isinstance(record, Outcome) and record.unit != last:
+        # What the register says names a unit, and is not one: it goes with the unit that it stands behind.
+        if isinstance(record, Outcome) and record.check != "register" and record.unit != last:
             if last is not None:
                 done.add(last)
             last, end_of_units = record.unit, position
@@ -248,16 +237,6 @@ class _Kind(msgspec.Struct):
 
 
 _kind = msgspec.json.Decoder(_Kind)
-
-
-def is_outcome(line: bytes) -> bool:
-    """Whether a line of a results file is an outcome, however its JSON is spaced; not where it is damaged."""
-    if line.startswith(OUTCOME):
-        return True
-    try:
-        return _kind.decode(line).record == "outcome"
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
 
 
 def decoder_of(path: Path) -> Callable[[bytes], Record]:

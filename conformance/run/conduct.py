@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,8 @@ class Listener:
 class Conductor:
     """Runs ``backends``, as discovery found them, over ``plan``; ``record`` takes the outcomes of units as one block.
 
-    ``done`` are units of a resumed run that need not be recorded again; ``whole`` says that nothing was selected away.
+    ``done`` are units of a resumed run that need not be recorded again, ``recorded`` gives the outcomes that are on
+    record; ``whole`` says that nothing was selected away.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Conductor:
     describe: Callable[[BackendRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
+    recorded: Callable[[], Iterable[Outcome]] = tuple
     whole: bool = False
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -71,30 +73,30 @@ class Conductor:
         if name not in self._evidence:
             self._start(name, result.record, result.subject)
         fresh = [each for unit in result.units for each in unit]
+        self._weigh(name, result.subject, fresh)
+        self._left[name] -= 1
+        if self.whole and not self._left[name]:
+            # In one block with the last unit, which is redone where a run is cut off here: so are these, then.
+            fresh += self._evidence[name].stale()
         if fresh:
             self.record(fresh)
         self.counts[name].update(each.verdict for each in fresh)
-        for each in fresh:
-            if each.op not in result.subject.overridden:
-                self._evidence[name].add(each)
         self.listener.judged(name, fresh, len(result.task.portion.entries))
-        self._left[name] -= 1
         if not self._left[name]:
-            self._end(name)
+            self.listener.ended(name, None)
+
+    def _weigh(self, name: str, subject: Subject, outcomes: Iterable[Outcome]) -> None:
+        for each in outcomes:
+            if each.op not in subject.overridden:
+                self._evidence[name].add(each)
 
     def _start(self, name: str, record: BackendRecord, subject: Subject) -> None:
         self.describe(record)
         self.listener.started(name, record)
         self.counts[name] = Counter()
         self._evidence[name] = Evidence(entries_for(subject))
-
-    def _end(self, name: str) -> None:
-        gone = self._evidence[name].stale() if self.whole else []
-        if gone:
-            self.record(gone)
-            self.counts[name].update(each.verdict for each in gone)
-            self.listener.judged(name, gone, 0)
-        self.listener.ended(name, None)
+        if self.whole and self.done:
+            self._weigh(name, subject, (each for each in self.recorded() if each.backend == name))
 
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name

@@ -25,7 +25,7 @@ from conformance.places import CASES, QUICK
 from conformance.plain import lines_on_terminal, on_terminal
 from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
-from conformance.results.store import Writer, discard
+from conformance.results.store import Writer, discard, read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import executor_for
 from conformance.run.plan import Plan, RunBudget
@@ -111,6 +111,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
     jobs = settings.jobs or available_cores()
     threads = settings.threads or max(1, available_cores() // jobs)
     limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    counts = _recorded(writer)
     totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
     with (
         tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
@@ -124,15 +125,16 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             writer.describe,
             _Shown(progress),
             done=writer.done,
-            whole=not (_narrowed(settings) or settings.resume),
+            recorded=lambda: read_run(writer.folder).outcomes,
+            whole=not _narrowed(settings),
         )
         try:
             conductor.run()
         except KeyboardInterrupt:
             progress.note(f"interrupted: what is done is in {writer.path}; complete it with --resume {writer.folder}")
             raise
-    counts: Counter[str] = sum(conductor.counts.values(), Counter())
-    counts.update(_earlier(writer))
+    for each in conductor.counts.values():
+        counts.update(each)
     footer = Footer(counts=dict(counts), seconds=time.perf_counter() - begin, complete=True)
     writer.finish(footer)
     code = exit_code(counts, conductor.failed, len(found))
@@ -153,13 +155,9 @@ def exit_code(counts: Counter[str], failed: dict[str, str], backends: int) -> in
     return 0
 
 
-def _earlier(writer: Writer) -> Counter[str]:
-    """Verdicts of a resumed run that were in the file before."""
-    if not writer.done:
-        return Counter()
-    from conformance.results.store import read_run
-
-    return Counter(each.verdict for each in read_run(writer.folder).outcomes if each.unit in writer.done)
+def _recorded(writer: Writer) -> Counter[str]:
+    """Verdicts of a resumed run that are in the file before it goes on."""
+    return Counter(each.verdict for each in read_run(writer.folder).outcomes) if writer.done else Counter()
 
 
 def _narrowed(settings: RunSettings) -> bool:
@@ -171,8 +169,6 @@ def _resumed(settings: RunSettings) -> RunSettings:
     """The selection of the run that is resumed, unless there is none yet."""
     if settings.resume is None:
         return settings
-    from conformance.results.store import read_run
-
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
     chosen = read_run(settings.resume).header.selection
