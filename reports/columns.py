@@ -17,12 +17,12 @@ from conformance.profiles.load import load_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
-__all__ = ["Column", "Identity", "columns_of", "machine", "newest", "slug"]
+__all__ = ["Column", "ColumnIdentity", "columns_of", "machine", "newest", "slug"]
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 
 
-class Identity(NamedTuple):
+class ColumnIdentity(NamedTuple):
     """A backend on a kind of machine: results of one identity are comparable, and the newest stand."""
 
     id: BackendId
@@ -70,9 +70,9 @@ def machine(header: Header) -> str:
     return " ".join(part for part in (str(environment.get("cpu", "")), platform) if part)
 
 
-def columns_of(found: Sequence[tuple[Run, Sequence[Identity]]]) -> dict[Identity, Column]:
+def columns_of(found: Sequence[tuple[Run, Sequence[ColumnIdentity]]]) -> dict[ColumnIdentity, Column]:
     """The column of each identity, sorted by name and version; ``found`` are the runs, oldest first, and theirs."""
-    seen: dict[Identity, list[Run]] = {}
+    seen: dict[ColumnIdentity, list[Run]] = {}
     for run, identities in found:
         for identity in identities:
             seen.setdefault(identity, []).append(run)
@@ -105,7 +105,7 @@ def slug(text: str) -> str:
     return f"{plain or 'x'}-{mark}"
 
 
-def _parts(key: Identity) -> tuple[str, ...]:
+def _parts(key: ColumnIdentity) -> tuple[str, ...]:
     """What labels name only where name and version are ambiguous, in this order."""
     return (key.id.mode, key.id.precision, key.id.device, key.machine)
 
@@ -115,7 +115,7 @@ def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p) for p in parts)
 
 
-def _labels(keys: Sequence[Identity]) -> dict[Identity, str]:
+def _labels(keys: Sequence[ColumnIdentity]) -> dict[ColumnIdentity, str]:
     """``torch 2.13.0``; mode, precision, device and machine follow where the name alone would be ambiguous."""
     labels = {key: key.id.title for key in keys}
     often: Counter[str]

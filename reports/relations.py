@@ -24,7 +24,7 @@ import msgspec
 
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.records import SCHEMA, BackendId, Outcome, encode_record
-from conformance.reports.columns import Column, Identity, columns_of, machine
+from conformance.reports.columns import Column, ColumnIdentity, columns_of, machine
 from conformance.results.store import Run
 
 if TYPE_CHECKING:
@@ -196,8 +196,8 @@ class Relations:
 
     def _fill(self) -> None:
         """Read the newest run first, so that a check that is there already is not taken again."""
-        found: list[list[Identity]] = [[] for _ in self.runs]
-        places: dict[Identity, int] = {}
+        found: list[list[ColumnIdentity]] = [[] for _ in self.runs]
+        places: dict[ColumnIdentity, int] = {}
         with _errors():
             fields = ", ".join(f'"{name}" {kind}' for name, kind in _KINDS.items())
             self._database.execute(f"create table stored (run integer, id integer, seq bigint, {fields})")
@@ -231,15 +231,15 @@ class Relations:
             about = [place, name, header.started, header.suite, header.commit or "", machine(header)]
             self._database.execute("insert into runs values (?, ?, ?, ?, ?, ?)", about)
 
-    def _read(self, place: int, run: Run, places: dict[Identity, int]) -> list[Identity]:
+    def _read(self, place: int, run: Run, places: dict[ColumnIdentity, int]) -> list[ColumnIdentity]:
         """Take a run's outcomes but for what a newer run made again; the identities of its backends."""
         here = machine(run.header)
-        made = {name: Identity(record.id, here) for name, record in run.backends.items()}
+        made = {name: ColumnIdentity(record.id, here) for name, record in run.backends.items()}
         again = not self._every and any(identity in places for identity in made.values())
         ids = [places.setdefault(identity, len(places)) for identity in made.values()]
         self._insert(run, _INSERT + (_UNLESS_THERE if again else ""), [place, [*made], ids])
         for (name,) in self.query("select distinct backend from stored where id is null"):
-            made[name] = Identity(BackendId(name=name), here)
+            made[name] = ColumnIdentity(BackendId(name=name), here)
             place_of = places.setdefault(made[name], len(places))
             self.query("update stored set id = ? where id is null and backend = ?", [place_of, name])
         names = [name for (name,) in self.query("select distinct backend from stored where run = ?", [place])]

@@ -14,7 +14,7 @@ from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, R
 from conformance.bench.process import Ended, Process
 from conformance.bench.record import Bandwidths
 
-__all__ = ["BenchDriver", "EntryResult", "Listener", "Results"]
+__all__ = ["BenchDriver", "BenchListener", "EntryResult", "Results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Results:
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
 
-class Listener(Protocol):
+class BenchListener(Protocol):
     """Called when something has happened, to show it."""
 
     def entry(self, job: Job, entry: Entry, refused: Refused | None) -> None:
@@ -62,7 +62,7 @@ class BenchDriver:
     scratch: Path
     limit: float
     start_limit: float
-    listener: Listener
+    listener: BenchListener
     #: Called when a process has ended: the place to save what there is.
     checkpoint: Callable[[], object]
     results: Results = field(default_factory=Results)
@@ -113,7 +113,7 @@ class BenchDriver:
 class _Seen:
     """What one process has reported, by the order of the entries."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, listener: BenchListener) -> None:
         self.job = job
         self.bandwidths: list[Bandwidths] = []
         self._listener = listener

@@ -77,7 +77,7 @@ class BenchSettings:
 
 
 @dataclass(frozen=True)
-class Finished:
+class BenchFinished:
     """Where the file is, what it holds, and whether the run was interrupted."""
 
     path: Path
@@ -85,7 +85,7 @@ class Finished:
     interrupted: bool
 
 
-def launch(settings: BenchSettings) -> Finished:
+def launch(settings: BenchSettings) -> BenchFinished:
     """Time everything, judge it, and write the file. Ctrl-C leaves a file of what was done.
 
     Raises UsageError for what the user named wrongly, HarnessError for a folder that cannot be written.
@@ -138,7 +138,7 @@ class _Run:
     folder: Path
     accuracy: dict[Key, Accuracy] = field(default_factory=dict)
 
-    def run(self) -> Finished:
+    def run(self) -> BenchFinished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
         results, interrupted = Results(), False
         with Shown(self.jobs, quiet=self.settings.quiet) as shown:
@@ -168,10 +168,10 @@ class _Run:
                     "  hint: set TMPDIR to a folder with more room, or leave workloads out with -k"
                 ) from None
 
-    def _save(self, results: Results, interrupted: bool) -> Finished:
+    def _save(self, results: Results, interrupted: bool) -> BenchFinished:
         head = msgspec.structs.replace(self.head, interrupted=interrupted)
         document = Container(results, self.workloads, head, self.accuracy).document()
-        return Finished(write(self.folder, document), document, interrupted)
+        return BenchFinished(write(self.folder, document), document, interrupted)
 
     @property
     def _inputs(self) -> Path:

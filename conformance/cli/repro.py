@@ -14,7 +14,7 @@ from conformance.cli.options import cases_option
 from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from conformance.reports.dossier.issue import Subject
+    from conformance.reports.dossier.issue import IssueSubject
     from conformance.repro.findings import CaseOutcomes
 
 __all__ = ["command"]
@@ -90,15 +90,15 @@ def command(
     return 0
 
 
-def _subject(findings: CaseOutcomes) -> Subject:
+def _subject(findings: CaseOutcomes) -> IssueSubject:
     from conformance.places import PROFILES
     from conformance.profiles.load import load_profile
-    from conformance.reports.dossier.issue import Subject
+    from conformance.reports.dossier.issue import IssueSubject
 
     record = findings.record
     file = PROFILES / f"{record.profile}.yaml"
     profile = load_profile(file) if record.profile and file.is_file() else None
-    return Subject(record.name, record.id.framework, record.versions, profile, record.id)
+    return IssueSubject(record.name, record.id.framework, record.versions, profile, record.id)
 
 
 def _run(script: str) -> str | None:

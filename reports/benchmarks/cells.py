@@ -17,7 +17,7 @@ from conformance.reports.benchmarks.records import Benchmarks, Timing
 __all__ = [
     "IMPOSSIBLE",
     "BenchmarkCell",
-    "Series",
+    "ScalingSeries",
     "cells_of",
     "flagship",
     "groups_of",
@@ -114,7 +114,7 @@ class BenchmarkCell(Record, frozen=True, kw_only=True):
         return self.seconds * 1e9 / self.logits
 
 
-class Series(msgspec.Struct, frozen=True, kw_only=True):
+class ScalingSeries(msgspec.Struct, frozen=True, kw_only=True):
     """Workloads that differ in one extent: ``over`` names it, ``fixed`` says what stays the same."""
 
     name: str
@@ -182,7 +182,7 @@ def flagship(cells: Sequence[BenchmarkCell]) -> tuple[BenchmarkCell, ...]:
     return tuple(chosen)
 
 
-def series_of(cells: Sequence[BenchmarkCell]) -> tuple[Series, ...]:
+def series_of(cells: Sequence[BenchmarkCell]) -> tuple[ScalingSeries, ...]:
     """Series of at least three extents: workloads that name one, or whose names differ in their last number only.
 
     Over classes either the positions or the number of logits stays the same; over positions, the classes.
@@ -199,7 +199,7 @@ def series_of(cells: Sequence[BenchmarkCell]) -> tuple[Series, ...]:
         if axis is not None:
             over, fixed = axis
             text = contract if cache == "warm" else f"{contract}, {cache}"
-            found.append(Series(name=name, over=over, fixed=fixed, contract=text, cells=tuple(group)))
+            found.append(ScalingSeries(name=name, over=over, fixed=fixed, contract=text, cells=tuple(group)))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from conformance.model.records import BackendId, BackendRecord, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
 from conformance.reports.dossier.groups import SHOWN, DefectGroup, by_framework, grouped
-from conformance.reports.dossier.issue import Subject, expectation, needed, observation, search_link, title
+from conformance.reports.dossier.issue import IssueSubject, expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
 from conformance.reports.merge import Merged
 from conformance.repro.script import reproducer
@@ -113,7 +113,7 @@ def _group(
     record = records.get(best.backend)
     profile = profiles.get(record.profile) if record else None
     identity = record.id if record else BackendId(name=best.backend)
-    subject = Subject(best.backend, identity.framework, record.versions if record else {}, profile, identity)
+    subject = IssueSubject(best.backend, identity.framework, record.versions if record else {}, profile, identity)
     defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
     entry = entries.get(best.case)
     why = defect.why if defect else entry.case.why if entry else message(best)
@@ -161,7 +161,9 @@ def _machines(runs: Sequence[Run]) -> str:
     return f"On {'; '.join(escape(each) for each in found)}."
 
 
-def _versions(group: DefectGroup, subject: Subject, defect: Defect | None, records: Mapping[str, BackendRecord]) -> str:
+def _versions(
+    group: DefectGroup, subject: IssueSubject, defect: Defect | None, records: Mapping[str, BackendRecord]
+) -> str:
     """Where it was seen here, by the results, and where else, by the register."""
     ids = {records[each.backend].id for each in group.outcomes if each.backend in records}
     seen = sorted({each.version for each in ids if each.version})

@@ -14,7 +14,7 @@ from conformance.profiles.profile import Profile
 from conformance.reports.escape import address, code, escape, fenced
 from conformance.repro.script import imports_suite
 
-__all__ = ["Subject", "expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
+__all__ = ["IssueSubject", "expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
 
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
@@ -62,7 +62,7 @@ _EXACT = frozenset({"value", "gradient", *_NAMES})
 
 
 @dataclass(frozen=True)
-class Subject:
+class IssueSubject:
     """Whose finding it is: the backend's name in the results, its framework, versions and profile."""
 
     backend: str
@@ -153,7 +153,7 @@ def expectation(outcome: Outcome) -> str:
     return "A result, as for inputs of other shapes or dtypes."
 
 
-def issue_text(entry: Entry, outcome: Outcome, subject: Subject, script: str, output: str | None = None) -> str:
+def issue_text(entry: Entry, outcome: Outcome, subject: IssueSubject, script: str, output: str | None = None) -> str:
     """The draft; ``output`` is what the script printed, where it was run."""
     lines = [f"# {escape(title(outcome))}", "", "## What happens", ""]
     lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {observation(outcome)}.", ""]
@@ -175,7 +175,7 @@ def needed(script: str) -> list[str]:
     return ["It runs the adapter through the conformance suite, which must be installed.", ""] * imports_suite(script)
 
 
-def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:
+def search_link(outcome: Outcome, subject: IssueSubject, topic: str = "") -> str:
     """A link that searches GitHub's issues for the finding; ``topic`` is the name that a register gives it."""
     known = _FILLING | {*outcome.op.split("_")}
     named = [each for each in topic.split("-") if each not in known][:MOST_WORDS]
@@ -184,14 +184,14 @@ def search_link(outcome: Outcome, subject: Subject, topic: str = "") -> str:
     return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
 
 
-def _documentation(outcome: Outcome, subject: Subject) -> list[str]:
+def _documentation(outcome: Outcome, subject: IssueSubject) -> list[str]:
     profile = subject.profile
     feature = profile.operations.get(outcome.op) if profile is not None else None
     page = feature.documentation if feature is not None else profile.documentation if profile is not None else ""
     return [f"Documentation: {address(page)}", ""] if page else []
 
 
-def _versions(subject: Subject) -> list[str]:
+def _versions(subject: IssueSubject) -> list[str]:
     shown = [f"- {escape(name)} {escape(version)}" for name, version in subject.versions.items()]
     return [*shown, f"- {escape(subject.id.device or 'cpu')}, {escape(subject.id.mode or 'eager')}"]
 

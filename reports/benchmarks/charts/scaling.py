@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.reports.benchmarks.cells import BenchmarkCell, Series
+from conformance.reports.benchmarks.cells import BenchmarkCell, ScalingSeries
 from conformance.reports.benchmarks.charts.style import Look, altair, finished, log_span, spread_over
 
 __all__ = ["scaling_chart"]
@@ -12,7 +12,7 @@ __all__ = ["scaling_chart"]
 WIDTH, HEIGHT = 620, 400
 
 
-def scaling_chart(series: Series, look: Look) -> Any:
+def scaling_chart(series: ScalingSeries, look: Look) -> Any:
     """Nanoseconds per logit over the classes, or over the positions; both axes logarithmic."""
     alt = altair()
     cells = sorted(series.cells, key=lambda cell: _extent(cell, series))
@@ -56,5 +56,5 @@ def scaling_chart(series: Series, look: Look) -> Any:
     return finished(chart, f"What a logit costs as the {series.over} grow", subtitle)
 
 
-def _extent(cell: BenchmarkCell, series: Series) -> float:
+def _extent(cell: BenchmarkCell, series: ScalingSeries) -> float:
     return float(getattr(cell, series.over))
