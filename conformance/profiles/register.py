@@ -7,7 +7,7 @@ units nor what ran before makes a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -20,7 +20,7 @@ from conformance.model.records import DefectRef, Outcome
 from conformance.profiles.profile import Defect
 from conformance.profiles.subject import Subject
 
-__all__ = ["Evidence", "apply_register", "entries_for", "stale_entries"]
+__all__ = ["Evidence", "apply_register", "entries_for"]
 
 #: Verdicts of calls that say nothing of a defect.
 _SILENT = frozenset({"not run", "unsupported", "error"})
@@ -50,14 +50,6 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
         else each
         for each in found
     ]
-
-
-def stale_entries(entries: Sequence[Defect], outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """One outcome for every entry that the recorded ``outcomes`` of one backend cover, and that does not show."""
-    evidence = Evidence(entries)
-    for outcome in outcomes:
-        evidence.add(outcome)
-    return evidence.stale()
 
 
 @dataclass(eq=False)

@@ -16,27 +16,27 @@ from time import perf_counter_ns
 from conformance.worker import wire
 from conformance.worker.faults import brief, innermost_place
 from conformance.worker.shim import Shim, describe
-from conformance.worker.wire import Described, Refused, Start, clean
+from conformance.worker.wire import Refused, Start, clean
 
 __all__ = ["main"]
 
 HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
 
 
-def _started(order: Start) -> tuple[Shim | None, Described | Refused]:
-    """The backend, and how it describes itself; whatever goes wrong comes back as a refusal."""
+def _started(order: Start) -> tuple[Shim | None, bytes]:
+    """The backend, and the frame that describes it; whatever goes wrong, encoding included, becomes a refusal."""
     try:
         module, _, attribute = order.creator.partition(":")
         backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
-        return Shim(backend, isolated=True), describe(backend, order.nonce)
+        return Shim(backend, isolated=True), wire.framed(describe(backend, order.nonce))
     except BaseException as error:
         hint = getattr(error, "hint", None)  # what discovery raises explains itself
         if isinstance(hint, str):
             problem = getattr(error, "problem", None)
-            return None, Refused(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000))
+            return None, wire.framed(Refused(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000)))
         file, line = innermost_place(error)
         reason = f"{clean(type(error).__name__)}: {brief(error)} (at {Path(clean(file)).name}:{line})"
-        return None, Refused(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}")
+        return None, wire.framed(Refused(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}"))
 
 
 def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:
@@ -115,7 +115,7 @@ def main(arguments: list[str]) -> None:
     order = wire.decode_order(_frame(orders))
     assert isinstance(order, Start)
     shim, reply = _started(order)
-    wire.write_all(answers, wire.framed(reply))
+    wire.write_all(answers, reply)
     if shim is not None:
         _serve(shim, orders, answers, regions)
 

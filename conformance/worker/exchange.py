@@ -17,7 +17,6 @@ __all__ = [
     "Observation",
     "Request",
     "Source",
-    "request_bytes",
 ]
 
 Array = npt.NDArray[np.generic]
@@ -124,10 +123,3 @@ class Description:
     foreign: tuple[str, ...] = ()
     profile: str = ""
     pid: int = 0
-
-
-def request_bytes(request: Request) -> int:
-    """The size of a request's arrays in bytes."""
-    given = (request.logits, request.upstream, request.tangent)
-    total = sum(array.nbytes for array in given if array is not None)
-    return total + sum(item.nbytes for item in request.operands.values() if isinstance(item, np.ndarray))

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.backends.contract import Backend
 from conformance.backends.discovery import BrokenBackend
+from conformance.worker.wire import clean
 
 __all__ = ["Facts", "facts_of"]
 
@@ -30,7 +31,10 @@ class Facts:
 
 
 def facts_of(backend: Backend) -> Facts:
-    """Ask a backend; raises :class:`BrokenBackend`, which names the attribute, where an answer is not of its kind."""
+    """Ask a backend; raises :class:`BrokenBackend`, which names the attribute, where an answer is not of its kind.
+
+    Texts are plain, cut, and can be encoded, whatever the backend's own are.
+    """
     return Facts(
         framework=_word(backend, "framework", backend.framework),
         versions=_words(backend, "versions"),
@@ -46,8 +50,8 @@ def facts_of(backend: Backend) -> Facts:
 
 
 def _word(backend: Backend, name: str, said: Any) -> str:
-    if isinstance(said, str) and "\n" not in said:
-        return said
+    if isinstance(said, str) and "\n" not in (word := clean(said)):
+        return word
     raise _broken(backend, name, WORD, said)
 
 
@@ -56,8 +60,10 @@ def _words(backend: Backend, name: str) -> dict[str, str]:
     said = getattr(backend, name)()
     if isinstance(said, Mapping):
         pairs = {key: str(word) if isinstance(word, (bool, int, float)) else word for key, word in said.items()}
-        if all(isinstance(word, str) and "\n" not in word for pair in pairs.items() for word in pair):
-            return pairs
+        if all(isinstance(word, str) for pair in pairs.items() for word in pair):
+            cleaned = {clean(key): clean(word) for key, word in pairs.items()}
+            if not any("\n" in word for pair in cleaned.items() for word in pair):
+                return cleaned
     raise _broken(backend, f"{name}()", "a mapping of names to texts of one line", said)
 
 

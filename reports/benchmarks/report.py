@@ -20,7 +20,7 @@ from conformance.reports.benchmarks.tables import page_html, report_markdown
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Picture", "chart_specs", "missing", "pictures", "print_benchmarks", "write_benchmark_report"]
+__all__ = ["Picture", "missing", "pictures", "print_benchmarks", "write_benchmark_report"]
 
 PAGE, TEXT, PICTURES = "benchmarks.html", "benchmarks.md", "benchmarks"
 
@@ -68,13 +68,6 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
 def missing() -> list[str]:
     """What the pictures need and is not installed."""
     return [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
-
-
-def chart_specs(run: Path) -> dict[str, dict[str, Any]]:
-    """The Vega-Lite specification of each picture of a run, by name, with its data inside; ``accuracy`` comes first."""
-    from conformance.reports.benchmarks.charts.render import spec_of
-
-    return {each.name: spec_of(each.chart) for each in pictures(read_benchmarks(run))}
 
 
 def pictures(benchmarks: Benchmarks) -> list[Picture]:

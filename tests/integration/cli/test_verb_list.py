@@ -115,7 +115,7 @@ def test_an_unknown_topic_and_a_bad_expression(conformance: Run, cases: Path) ->
     assert conformance("list", "--cases", cases, "-k", "a and").code == 2
 
 
-HEAVY = ("numpy", "flint", "rich", "torch", "jax", "tensorflow", "pebble", "ml_dtypes", "pandas", "scipy")
+HEAVY = ("numpy", "flint", "rich", "torch", "jax", "tensorflow", "ml_dtypes", "pandas", "scipy")
 
 
 def loaded_by(topic: str, folder: Path, *more: str) -> set[str]:

@@ -104,6 +104,23 @@ def foreign(folder: Path, kind: str) -> tuple[frozenset[str], str]:
         return backend.subject.overridden, backend.subject.profile.backend
 
 
+ODD_TEXTS = """
+from conformance.backends.numpy import Numpy
+
+
+class Word(str):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = str.__hash__
+
+
+class Mine(Numpy):
+    profile = Word("numpy")
+
+    def versions(self):
+        return {"odd \\udc80": Word("1")}
+"""
 OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
 
 
@@ -153,3 +170,10 @@ def test_the_source_of_a_wrapped_operation_is_the_wrappers(tmp_path: Path) -> No
     with open_backend(str(tmp_path / "mine.py")) as backend:
         source = backend.description.sources["cross_entropy"]
     assert source.file.endswith("mine.py") and "0 * logits.sum()" in source.text
+
+
+def test_texts_of_another_class_or_that_cannot_be_encoded_become_plain(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(ODD_TEXTS)
+    with open_backend(str(tmp_path / "mine.py")) as backend:
+        said = backend.description
+    assert (said.profile, said.versions) == ("numpy", {"odd \\udc80": "1"})

@@ -15,7 +15,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
-from conformance.profiles.register import apply_register, entries_for, stale_entries
+from conformance.profiles.register import Evidence, apply_register, entries_for
 from conformance.profiles.subject import Subject
 
 ENTRY = Defect(
@@ -42,6 +42,13 @@ def outcome(case: str, verdict: str, letter: str | None = None, **fields: Any) -
 def verdict(found: Outcome, *entries: Defect) -> str:
     (made,) = apply_register(entries or (ENTRY,), [found])
     return made.verdict
+
+
+def stale_entries(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    evidence = Evidence(entries)
+    for each in outcomes:
+        evidence.add(each)
+    return evidence.stale()
 
 
 def stale(outcomes: Sequence[Outcome], *entries: Defect) -> list[Outcome]:

@@ -23,7 +23,7 @@ from conformance.reports.benchmarks.comparison.band import DeadBand, write_band
 from conformance.reports.benchmarks.comparison.compare import compare_runs
 from conformance.reports.benchmarks.comparison.render import changes_markdown, print_changes
 from conformance.reports.benchmarks.read import parse_benchmarks, read_benchmarks
-from conformance.reports.benchmarks.report import chart_specs, pictures, print_benchmarks, write_benchmark_report
+from conformance.reports.benchmarks.report import pictures, print_benchmarks, write_benchmark_report
 from conformance.reports.benchmarks.tables import HEAD, about_lines, not_timed_lines, report_markdown, tables_of
 from conformance.reports.benchmarks.units import seconds
 from tests.support import benchmarks as synthetic
@@ -378,7 +378,7 @@ def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
     paths = write_benchmark_report(run, tmp_path / "report")
     assert all(tmp_path / "report" in path.parents for path in paths)
     page = (tmp_path / "report/benchmarks.html").read_text()
-    assert "<script>alert" not in page and page.count("</figure>") == len(chart_specs(run))
+    assert "<script>alert" not in page and page.count("</figure>") == len(pictures(read_benchmarks(run)))
     text = (tmp_path / "report/benchmarks.md").read_text()
     assert "\x1b" not in text and not re.search(r"(?<!\\)[<$]", text)
     rows = [line for line in text.splitlines() if line.startswith("|")]
