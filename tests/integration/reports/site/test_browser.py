@@ -13,7 +13,7 @@ from conformance.oracle.derived import derived
 from conformance.reports.site.build import write_site
 from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
-from tests.support.outcomes import HOSTILE, outcome, run, saying
+from tests.support.outcomes import HOSTILE, outcome, record, run, saying
 from tests.support.site.browser import launched, missing
 
 pytestmark = [
@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i in range(250)
         ),
     ]
-    made = run(folder / "run", rows)
+    made = run(folder / "run", rows, backends=[record(name, profile=name) for name in ("optax", "torch")])
     synthetic.write(made, workloads={"w": (64, 1000)}, rounds=3)
     return write_site([read_run(made)], folder / "site", reproduce=lambda *_: SCRIPT, derive=derived).parent
 
