@@ -50,7 +50,9 @@ def test_a_process_that_does_not_read_blocks_nobody() -> None:
 
 
 def test_a_process_that_ends_while_a_grandchild_holds_the_pipe() -> None:
-    process = supervised("subprocess.Popen(['sleep', '600'], pass_fds=(sink,)); print('words'); os._exit(3)")
+    process = supervised(
+        "subprocess.Popen(['sleep', '600'], pass_fds=(sink,)); print('words', flush=True); os._exit(3)"
+    )
     with pytest.raises(Gone) as end:
         process.receive(30)
     assert end.value.code == 3 and process.tail() == "words"
