@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -136,3 +138,27 @@ def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[E
     missing = {msgspec.json.decode(each)["case"] for each in set(whole) - set(found)}
     assert missing == {each.case.id for each in entries[: FEWEST + 1]}
     assert conductor.counts["numpy"].total() == len(found)
+
+
+STARTED_FIRST = """
+import tempfile
+from pathlib import Path
+from conformance.run.executors.local import _Worker
+from conformance.run.tasks import Terms
+from conformance.worker.session import Limits
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        worker = _Worker(Terms(limits=Limits(start=60, call=2)), folder)
+        print(Path("/proc", str(worker._process.pid), "status").read_text())
+        worker.kill()
+        worker.join()
+"""
+
+
+def test_a_worker_that_still_imports_is_deaf_to_ctrl_c(tmp_path: Path) -> None:
+    script = tmp_path / "start.py"
+    script.write_text(STARTED_FIRST)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    (blocked,) = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("SigBlk:")]
+    assert int(blocked, 16) & 1 << signal.SIGINT - 1
