@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from conformance.cli.options import backend_option, schema_option
+from conformance.cli.options import (
+    PATH,
+    POSITIVE,
+    backend_option,
+    device_option,
+    folder_option,
+    format_option,
+    quiet_option,
+    schema_option,
+    seconds_option,
+)
 
 __all__ = ["command"]
 
@@ -21,12 +31,12 @@ _INTERRUPTED = 130
     "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and changes no exit code.",
 )
 @backend_option
-@click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
+@device_option
 @click.option(
     "--workloads",
     "paths",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PATH",
     help="A workload file or a folder of them. Repeat for several; the suite's own (cases/benchmarks) by default.",
 )
@@ -59,7 +69,7 @@ _INTERRUPTED = 130
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of every pool; all cores by default.")
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     metavar="SECONDS",
     help="Time for the rounds of one entry; at least five rounds are made, three of slow ones.",
 )
@@ -72,43 +82,17 @@ _INTERRUPTED = 130
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="S", help="Seed of the schedule; random and recorded by default."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=120.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Limit for one entry, its compilation included.",
-)
-@click.option(
-    "--start-timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=180.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Limit for a backend's start-up (imports).",
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for benchmarks.json and the report; what is there is replaced. results/bench-<time> by default.",
-)
+@seconds_option("--timeout", 120.0, "Limit for one entry, its compilation included.")
+@seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
+@folder_option("Folder for benchmarks.json and the report; what is there is replaced. results/bench-<time> by default.")
 @click.option(
     "--report/--no-report",
     default=True,
     show_default=True,
     help="Write benchmarks.md, benchmarks.html and pictures beside the file; needs the `report` extra.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What goes to standard output; progress goes to standard error.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@format_option("What goes to standard output; progress goes to standard error.")
+@quiet_option
 @schema_option("times", "benchmarks")
 def command(style: str, report: bool, **options: Any) -> int:
     """Time backends on workloads, each in fresh processes, beside the error of the same results.

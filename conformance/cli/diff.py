@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import schema_option
+from conformance.cli.options import PATH, details_option, format_option, schema_option
 
 __all__ = ["command"]
 
@@ -17,16 +17,9 @@ __all__ = ["command"]
     epilog="Examples: `conformance diff results/before results/after`; `conformance diff OLD NEW --format markdown >> "
     '"$GITHUB_STEP_SUMMARY"`. Exit codes: 0 no regression; 1 a regression; 2 a run cannot be read.',
 )
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "markdown", "json"]),
-    default="text",
-    show_default=True,
-    help="Lines for a terminal, Markdown for a job summary or a comment, or one JSON object.",
-)
+@click.argument("old", type=PATH)
+@click.argument("new", type=PATH)
+@format_option("Lines for a terminal, Markdown for a job summary or a comment, or one JSON object.", "text", "markdown")
 @click.option(
     "--factor",
     type=click.FloatRange(min=1),
@@ -42,14 +35,7 @@ __all__ = ["command"]
     metavar="ULP",
     help="Ignore errors that stay below this.",
 )
-@click.option(
-    "--details",
-    type=click.IntRange(min=0),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Rows of each table to show; JSON has all.",
-)
+@details_option(50, "Rows of each table to show; JSON has all.")
 @click.option(
     "--band",
     type=click.Path(path_type=Path, dir_okay=False),

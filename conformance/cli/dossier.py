@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.options import cases_option, folder_option, runs_argument
 
 if TYPE_CHECKING:
     from conformance.reports.merge import Merged
@@ -17,8 +17,8 @@ __all__ = ["command", "write_all"]
 
 
 @click.command("dossier", epilog="Example: `conformance dossier results/all --output results/dossier`.")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the files.")
+@runs_argument
+@folder_option("Folder for the files.", required=True)
 @cases_option
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> int:
     """Write one Markdown file for each framework: every defect, with its shortest stand-alone script.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, schema_option
+from conformance.cli.options import backend_option, cases_option, format_option, schema_option
 from conformance.model.errors import UsageError
 from conformance.places import CASES
 
@@ -38,14 +38,7 @@ MOST_MEMORY = 1 << 30
     type=click.Choice(["none", "sum", "mean", "default"]),
     help="Only this reduction; those of the case by default.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Lines for people, or one JSON object.",
-)
+@format_option("Lines for people, or one JSON object.", "text")
 @schema_option("explain")
 def command(
     case: str, backends: tuple[str, ...], paths: tuple[Path, ...], dtype: str | None, reduction: str | None, style: str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.options import PATH, cases_option
 from conformance.places import CASES
 
 __all__ = ["command"]
@@ -16,7 +16,7 @@ __all__ = ["command"]
     "fill",
     epilog="Examples: `conformance fill`; `conformance fill my_cases/new.yaml`; `conformance fill --check`.",
 )
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("files", nargs=-1, type=PATH, metavar="[PATH]...")
 @cases_option
 @click.option("--check", is_flag=True, help="Only say which cases have no expected values; write nothing.")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> int:

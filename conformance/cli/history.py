@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import schema_option
+from conformance.cli.options import format_option, runs_argument, schema_option
 from conformance.model.errors import UsageError
 
 __all__ = ["command"]
@@ -24,20 +24,19 @@ def command() -> None:
     """Keep every run in one file, and show where times and verdicts changed."""
 
 
-def _database(function: click.decorators.FC) -> click.decorators.FC:
-    return click.option(
-        "--db",
-        "database",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default=DATABASE,
-        show_default=True,
-        metavar="FILE",
-        help="The history, a DuckDB file.",
-    )(function)
+_database = click.option(
+    "--db",
+    "database",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=DATABASE,
+    show_default=True,
+    metavar="FILE",
+    help="The history, a DuckDB file.",
+)
 
 
 @command.command("add")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@runs_argument
 @_database
 def add(runs: tuple[Path, ...], database: Path) -> int:
     """Append runs: their benchmarks, and the counts of their verdicts.
@@ -67,14 +66,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
     metavar="DIR",
     help="Write a trend chart for each workload and backend into this folder, and a page with all of them.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Tables for people, or one JSON object.",
-)
+@format_option("Tables for people, or one JSON object.")
 @schema_option("history")
 def show(database: Path, workload: str | None, backend: str | None, output: Path | None, style: str) -> int:
     """Show times and verdicts over runs, with the change points that Apache Otava finds."""

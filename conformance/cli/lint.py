@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option, schema_option
+from conformance.cli.options import PATH, cases_option, format_option, schema_option
 from conformance.places import CASES, PROFILES
 
 __all__ = ["command"]
@@ -33,22 +33,15 @@ def _variants() -> dict[str, tuple[str, ...]]:
     "lint",
     epilog="Examples: `conformance lint`; `conformance lint my_cases/`; `conformance lint --format json`.",
 )
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.argument("files", nargs=-1, type=PATH, metavar="[PATH]...")
 @cases_option
 @click.option(
     "--profiles",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Check the profiles in DIR, and no cases unless paths are named; without either, the suite's own.",
 )
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Lines for people, or one JSON array.",
-)
+@format_option("Lines for people, or one JSON array.")
 @schema_option("lint", "case-file")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
     """Check case files, their expected values, their schema, workloads, and the backends' profiles.

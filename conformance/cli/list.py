@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import cases_option, select_option
+from conformance.cli.options import PATH, cases_option, format_option, select_option
 from conformance.cli.tables import Row, write_rows
 from conformance.model.errors import UsageError
 from conformance.places import CASES
@@ -26,20 +26,13 @@ OF_CASES = ("cases", "flags", "themes")
 @click.argument("topic", type=click.Choice(TOPICS), default="cases")
 @cases_option
 @select_option
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="A table for people, or one JSON array.",
-)
+@format_option("A table for people, or one JSON array.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the topic's JSON, and end.")
 @click.option(
     "--observed",
     "runs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     help="Policies only: what was observed in RUN beside what was declared there. Repeat for several.",
 )

@@ -1,54 +1,84 @@
-"""Options that several verbs share."""
+"""Options that several verbs share: each is a decorator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
+from click.decorators import FC
 
-__all__ = ["backend_option", "cases_option", "schema_option", "select_option"]
+__all__ = [
+    "PATH",
+    "POSITIVE",
+    "backend_option",
+    "cases_option",
+    "details_option",
+    "device_option",
+    "folder_option",
+    "format_option",
+    "quiet_option",
+    "runs_argument",
+    "schema_option",
+    "seconds_option",
+    "select_option",
+]
 
-F = TypeVar("F", bound=Callable[..., Any])
+PATH: click.Path = click.Path(path_type=Path)
+POSITIVE = click.FloatRange(min=0, min_open=True)
+
+backend_option = click.option(
+    "-b",
+    "--backend",
+    "backends",
+    multiple=True,
+    metavar="SPEC",
+    help="A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. "
+    "Repeat for several; every installed one by default.",
+)
+cases_option = click.option(
+    "--cases",
+    "paths",
+    multiple=True,
+    type=PATH,
+    metavar="PATH",
+    help="A case file or a folder of them. Repeat for several; the suite's own cases by default.",
+)
+select_option = click.option(
+    "-k",
+    "expression",
+    metavar="EXPR",
+    help="Only cases whose id, theme, operation or flags match, such as 'stability and not softmax'.",
+)
+device_option = click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
+runs_argument = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 
 
-def backend_option(function: F) -> F:
-    """``-b/--backend``, repeatable."""
+def folder_option(text: str, *, required: bool = False) -> Callable[[FC], FC]:
+    """``--output DIR``."""
+    return click.option("--output", type=PATH, metavar="DIR", required=required, help=text)
+
+
+def format_option(text: str, first: str = "table", *others: str) -> Callable[[FC], FC]:
+    """``--format``: ``first`` by default, any of the ``others``, or json."""
+    names = click.Choice([first, *others, "json"])
+    return click.option("--format", "style", type=names, default=first, show_default=True, help=text)
+
+
+def seconds_option(name: str, default: float, text: str) -> Callable[[FC], FC]:
+    """A limit of time."""
+    return click.option(name, type=POSITIVE, default=default, show_default=True, metavar="SECONDS", help=text)
+
+
+def details_option(default: int, text: str) -> Callable[[FC], FC]:
+    """``--details``: how much is shown."""
     return click.option(
-        "-b",
-        "--backend",
-        "backends",
-        multiple=True,
-        metavar="SPEC",
-        help="A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. "
-        "Repeat for several; every installed one by default.",
-    )(function)
+        "--details", type=click.IntRange(min=0), default=default, show_default=True, metavar="N", help=text
+    )
 
 
-def cases_option(function: F) -> F:
-    """``--cases``, repeatable."""
-    return click.option(
-        "--cases",
-        "paths",
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        help="A case file or a folder of them. Repeat for several; the suite's own cases by default.",
-    )(function)
-
-
-def select_option(function: F) -> F:
-    """``-k``."""
-    return click.option(
-        "-k",
-        "expression",
-        metavar="EXPR",
-        help="Only cases whose id, theme, operation or flags match, such as 'stability and not softmax'.",
-    )(function)
-
-
-def schema_option(*names: str) -> Callable[[F], F]:
+def schema_option(*names: str) -> Callable[[FC], FC]:
     """``--schema [NAME]``: print the JSON Schema of what the verb writes (the first of ``names`` by default)."""
 
     def show(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

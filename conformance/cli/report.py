@@ -7,22 +7,15 @@ from pathlib import Path
 import click
 
 from conformance.cli.exports import Exports, export_options
-from conformance.cli.options import cases_option, schema_option
+from conformance.cli.options import cases_option, details_option, folder_option, runs_argument, schema_option
 
 __all__ = ["command"]
 
 
 @click.command("report", epilog="Example: `conformance report results/torch results/jax --output results/report`.")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--output", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder for the report.")
-@click.option(
-    "--details",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Findings to show in full on the terminal.",
-)
+@runs_argument
+@folder_option("Folder for the report.", required=True)
+@details_option(20, "Findings to show in full on the terminal.")
 @cases_option
 @export_options
 @schema_option("badge")

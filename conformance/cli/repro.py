@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import cases_option
+from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LIMIT = 120  # seconds for the script's own run
 @click.option("-b", "--backend", "spec", required=True, metavar="SPEC", help="The backend, as `conformance run` takes.")
 @click.option(
     "--run",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Take the finding and the adapter's source from this run: the framework need not be installed.",
 )
@@ -41,9 +41,7 @@ LIMIT = 120  # seconds for the script's own run
 @click.option("--check", metavar="CHECK", help="Only a finding of this check: value, gradient, error, shift, ...")
 @click.option("--layout", metavar="LAYOUT", help="Only a finding in this memory layout.")
 @click.option("--issue", is_flag=True, help="Write the draft of the upstream issue, which holds the script.")
-@click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Write script and draft into this folder."
-)
+@folder_option("Write script and draft into this folder.")
 def command(
     case: str,
     spec: str,

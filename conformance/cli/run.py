@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, schema_option, select_option
+from conformance.cli.options import (
+    PATH,
+    POSITIVE,
+    backend_option,
+    cases_option,
+    details_option,
+    device_option,
+    folder_option,
+    format_option,
+    quiet_option,
+    schema_option,
+    seconds_option,
+    select_option,
+)
 
 __all__ = ["command"]
 
@@ -26,7 +40,7 @@ __all__ = ["command"]
     metavar="DTYPE",
     help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.",
 )
-@click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
+@device_option
 @click.option("--mode", metavar="MODE", help="The backends' variant for a mode, such as compile, jit or xla.")
 @click.option(
     "--jobs",
@@ -40,28 +54,15 @@ __all__ = ["command"]
     metavar="N",
     help="Threads of each backend's pools; cores divided by jobs by default.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Limit for one call.",
-)
-@click.option(
-    "--start-timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=180.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Limit for a backend's start-up (imports).",
-)
+@seconds_option("--timeout", 60.0, "Limit for one call.")
+@seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
 @click.option(
     "--max-memory",
-    type=click.FloatRange(min=0, min_open=True),
+    type=POSITIVE,
     default=2.0,
     show_default=True,
     metavar="GIB",
+    callback=lambda _, __, gib: int(gib * 2**30),
     help="Leave out cases whose stated budget is larger.",
 )
 @click.option(
@@ -77,60 +78,19 @@ __all__ = ["command"]
     show_default=True,
     help="Also make the transformed calls of the identities (shift, permutation, split, …).",
 )
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Complete the run that DIR holds.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for the results; results/<time> by default.",
-)
+@click.option("--resume", type=PATH, metavar="DIR", help="Complete the run that DIR holds.")
+@folder_option("Folder for the results; results/<time> by default.")
 @click.option("--replace", is_flag=True, help="Replace the run that --output holds, if there is one.")
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What goes to standard output; progress goes to standard error.",
-)
-@click.option(
-    "--details",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    metavar="N",
-    help="Findings to show in full on the terminal; all are in the results and the summary.",
-)
+@format_option("What goes to standard output; progress goes to standard error.")
+@details_option(20, "Findings to show in full on the terminal; all are in the results and the summary.")
 @click.option(
     "--site/--no-site",
     default=None,
     help="Write DIR/site, the pages of this run; by default where no -k, --cases, --dtype or --shard narrows it.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@quiet_option
 @schema_option("run", "outcomes")
-def command(
-    backends: tuple[str, ...],
-    paths: tuple[Path, ...],
-    expression: str | None,
-    dtypes: tuple[str, ...],
-    device: str | None,
-    mode: str | None,
-    jobs: int | None,
-    threads: int | None,
-    timeout: float,
-    start_timeout: float,
-    max_memory: float,
-    quick: bool,
-    shard: str | None,
-    identities: bool,
-    resume: Path | None,
-    output: Path | None,
-    replace: bool,
-    style: str,
-    details: int,
-    site: bool | None,
-    quiet: bool,
-) -> int:
+def command(style: str, details: int, site: bool | None, **options: Any) -> int:
     """Run the cases on backends, each in a process of its own, and judge every result.
 
     Writes DIR/outcomes.jsonl, DIR/summary.md and, for a run of all cases, DIR/site, and prints a matrix of backends and
@@ -138,31 +98,12 @@ def command(
     """
     from conformance.run.launch import RunSettings, launch
 
-    settings = RunSettings(
-        backends=backends,
-        paths=paths,
-        expression=expression,
-        dtypes=dtypes,
-        device=device,
-        mode=mode,
-        jobs=jobs,
-        threads=threads,
-        timeout=timeout,
-        start_timeout=start_timeout,
-        max_memory=int(max_memory * 2**30),
-        quick=quick,
-        shard=shard,
-        identities=identities and not quick,
-        resume=resume,
-        output=output,
-        replace=replace,
-        quiet=quiet,
-    )
-    run = launch(settings)
+    options["identities"] = options["identities"] and not options["quick"]
+    run = launch(RunSettings(**options))
     from conformance.reports.terminal import print_run
 
-    narrowed = bool(paths or expression or dtypes or shard)
-    pages = _write_site(run.folder, paths) if site or (site is None and not narrowed) else None
+    narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
+    pages = _write_site(run.folder, options["paths"]) if site or (site is None and not narrowed) else None
     print_run(run.folder, style=style, details=details, site=pages)
     return run.exit_code
 

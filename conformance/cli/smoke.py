@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.options import backend_option, schema_option
+from conformance.cli.options import backend_option, format_option, schema_option, seconds_option
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
@@ -44,22 +44,8 @@ _COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red",
     "Exit codes: 0 sound; 1 a wrong result; 2 no such backend; 3 the adapter fails.",
 )
 @backend_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Limit for one call.",
-)
-@click.option(
-    "--format",
-    "style",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Lines for people, or one JSON array.",
-)
+@seconds_option("--timeout", 60.0, "Limit for one call.")
+@format_option("Lines for people, or one JSON array.")
 @schema_option("smoke")
 def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
     """Make a dozen small calls on an adapter: which operations work, and the first defect with its place.
