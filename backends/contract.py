@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Backend", "Call", "Operation", "Reduction", "Tensor", "Unsupported", "given"]
+__all__ = ["Array", "Backend", "Call", "Device", "Operation", "Reduction", "Tensor", "Unsupported", "given"]
 
 Tensor = Any
 Array = npt.NDArray[np.generic]
@@ -53,6 +53,30 @@ class Call:
         """The operation's value on ``logits`` (log-probabilities for nll_loss)."""
         function = getattr(backend, self.operation)
         return function(logits, **(self.operands if operands is None else operands), **dict(self.options))
+
+
+class Device:
+    """Where tensors lie, and what a benchmark asks of it. Of the processor, nothing: the suite measures that itself."""
+
+    def seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
+        """Times of ``function`` by the device's own clock, one a round; none without such a clock."""
+        return []
+
+    def peak_bytes(self, function: Callable[[], Any]) -> int | None:
+        """The most memory that ``function`` holds on the device beyond what is there before; None if not known."""
+        return None
+
+    def streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
+        """Calls that do no more than move memory, for the peak bandwidth.
+
+        Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
+        do so with the exponentials. The fastest of each kind counts.
+        """
+        return {}
+
+    def evict(self) -> int:
+        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
+        raise Unsupported("this backend has no way to empty its device's cache")
 
 
 class Backend(ABC):
@@ -244,33 +268,12 @@ class Backend(ABC):
         """
         return None
 
-    def device_seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
-        """Times of ``function`` by the device's own clock, one a round; none where the device is the processor."""
-        return []
-
-    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
-        """The most memory that ``function`` holds on the device beyond what is there before; None on the processor."""
-        return None
-
     def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
         """The memory beside its inputs that the compiled call takes, results included, by its compiler's own account.
 
         It stands in on a device whose allocator cannot be asked. With ``upstream`` the call has a gradient, too.
         """
         return None
-
-    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
-        """Calls that do no more than move memory, for the peak bandwidth; their results go to :meth:`synchronize`.
-
-        Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
-        do so with the exponentials. The fastest of each kind counts. They are asked for where the device is not the
-        processor; there is no peak bandwidth without them.
-        """
-        return {}
-
-    def device_evict(self) -> int:
-        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
-        raise Unsupported("this backend has no way to empty its device's cache")
 
 
 def _chosen(words: Sequence[str], known: Sequence[str], default: str = "") -> str:

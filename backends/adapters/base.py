@@ -5,7 +5,7 @@ A library of losses is added by the operations that it has, :attr:`Adapter.offer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -159,18 +159,6 @@ class Adapter(Backend):
 
     def planned_bytes(self, call: Call, logits: Tensor, upstream: Tensor | None = None) -> int | None:
         return self.runtime.planned_bytes(*self._program(call, logits, upstream))
-
-    def device_seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
-        return self.runtime.device.seconds(function, rounds)
-
-    def device_peak_bytes(self, function: Callable[[], Any]) -> int | None:
-        return self.runtime.device.peak_bytes(function)
-
-    def device_streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
-        return self.runtime.device.streams(size)
-
-    def device_evict(self) -> int:
-        return self.runtime.device.evict()
 
     def _program(self, call: Call, logits: Tensor, upstream: Tensor | None) -> tuple[Any, ...]:
         """The function that the call runs, and its arguments."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from conformance.backends.contract import Array, Tensor, Unsupported
+from conformance.backends.contract import Array, Device, Tensor, Unsupported
 
 __all__ = ["TRANSFORMS", "Device", "Function", "Runtime", "version"]
 
@@ -26,30 +26,6 @@ TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_vjp", "jvp", "vma
 
 #: More than the cache of any device so far: 256 MiB.
 BEYOND_CACHES = 1 << 28
-
-
-class Device:
-    """Where tensors lie, and what a benchmark asks of it. Of the processor, nothing: the suite measures that itself."""
-
-    def seconds(self, function: Callable[[], Any], rounds: int) -> list[float]:
-        """Times of ``function`` by the device's own clock, one a round; none without such a clock."""
-        return []
-
-    def peak_bytes(self, function: Callable[[], Any]) -> int | None:
-        """The most memory that ``function`` holds on the device beyond what is there before; None if not known."""
-        return None
-
-    def streams(self, size: int) -> Mapping[str, Sequence[Callable[[], Tensor]]]:
-        """Calls that do no more than move memory, for the peak bandwidth.
-
-        Those of ``read`` read ``size`` bytes of float32; of ``copy``, read half as many and write as many; of ``exp``,
-        do so with the exponentials. The fastest of each kind counts.
-        """
-        return {}
-
-    def evict(self) -> int:
-        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
-        raise Unsupported("this backend has no way to empty its device's cache")
 
 
 class Runtime(ABC):

@@ -6,7 +6,7 @@ NumPy lets go of the interpreter in these loops, so that a thread a core does wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from time import perf_counter
@@ -78,14 +78,16 @@ def _rate_of(passes: Callable[[int], None], size: int) -> float:
         count = max(2 * count, int(1.2 * count * TRY / max(seconds, 1e-9)))
 
 
-def measure_device(sizes: Sequence[int], backend: Backend) -> Bandwidths:
-    """The same of the memory of ``backend``'s device, by the calls that the backend has for it.
+def measure_device(
+    sizes: Sequence[int], backend: Backend, streams_of: Callable[[int], Mapping[str, Sequence[Callable[[], Any]]]]
+) -> Bandwidths:
+    """The same of the memory of ``backend``'s device, by the calls that ``streams_of`` gives for a size.
 
     The calls of a try are queued one after the other, as a training step queues them, and waited for once.
     """
     found: dict[str, dict[str, list[float]]] = {}
     for size in sizes:
-        streams = backend.device_streams(size)
+        streams = streams_of(size)
         if not all(streams.get(kind) for kind in KINDS):
             return Bandwidths({}, backend.device, f"{type(backend).__name__} has no calls that only move memory")
         passes = {kind: [_queued(each, backend) for each in streams[kind]] for kind in KINDS}

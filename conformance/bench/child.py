@@ -49,8 +49,7 @@ def main(path: str, unused: str, descriptor: str, parent: str) -> None:
         report(measure(orders.bandwidth_sizes, orders.threads))
     elif session := _started(orders, report):
         session.run()
-        if session.backend.device != "cpu":
-            session.measure_bandwidth()
+        session.measure_bandwidth()
 
 
 def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | None:

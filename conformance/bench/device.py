@@ -56,16 +56,22 @@ class Host:
 
 
 class Accelerator:
-    """The device of ``backend``, by the means that its adapter gives."""
+    """The device of ``backend``, by the means that its runtime gives; one without a runtime gives none."""
 
     def __init__(self, backend: Backend) -> None:
+        from conformance.backends.contract import Device
+
+        runtime = getattr(backend, "runtime", None)
+        device: Device = Device() if runtime is None else runtime.device
         self._backend = backend
-        self.seconds = backend.device_seconds
-        self.evict = backend.device_evict
+        self._peak_bytes = device.peak_bytes
+        self.seconds = device.seconds
+        self.streams = device.streams
+        self.evict = device.evict
 
     def memory(self, bound: Bound) -> dict[str, int | None]:
         """What the allocator reports, or else what the compiler plans."""
-        peak = self._backend.device_peak_bytes(bound.once)
+        peak = self._peak_bytes(bound.once)
         if peak is None and bound.contract != "forward-saving":
             peak = self._backend.planned_bytes(*bound.arguments)
         return {"peak_bytes": peak}

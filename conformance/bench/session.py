@@ -14,7 +14,7 @@ import pytest
 from conformance.bench import timed
 from conformance.bench.bandwidth import measure_device
 from conformance.bench.bound import Bound, bind
-from conformance.bench.device import device_of
+from conformance.bench.device import Accelerator, device_of
 from conformance.bench.inputs import load
 from conformance.bench.orders import Began, Entry, Event, Orders, Probed, Refused, Timed
 from conformance.bench.outputs import keep
@@ -97,9 +97,11 @@ class BenchSession:
         return bind(self.backend, workload, load(workload, Path(self.orders.inputs, workload.id)), entry.contract)
 
     def measure_bandwidth(self) -> None:
-        """The peak bandwidth of the device's memory, by the process that has it."""
+        """The peak bandwidth of an accelerator's memory, by the process that has it."""
+        if not isinstance(self._device, Accelerator):
+            return
         try:
-            found = measure_device(self.orders.bandwidth_sizes, self.backend)
+            found = measure_device(self.orders.bandwidth_sizes, self.backend, self._device.streams)
         except (Exception, SystemExit) as error:
             found = Bandwidths({}, str(self.backend.device), f"{type(error).__name__}: {brief(error)}")
         self.report(found)

@@ -7,6 +7,18 @@ from time import perf_counter
 from conformance.backends.adapters.jax import Jax
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.adapters.torch import Torch
+from conformance.backends.runtimes.base import Device
+from conformance.backends.runtimes.torch import TorchDevice
+
+
+class Clocked(TorchDevice):
+    def seconds(self, function, rounds):
+        times = []
+        for _ in range(rounds):
+            begin = perf_counter()
+            function()
+            times.append(perf_counter() - begin)
+        return times
 
 
 class OnTorch(Torch):
@@ -14,13 +26,9 @@ class OnTorch(Torch):
 
     devices = ("cpu:0",)
 
-    def device_seconds(self, function, rounds):
-        times = []
-        for _ in range(rounds):
-            begin = perf_counter()
-            function()
-            times.append(perf_counter() - begin)
-        return times
+    def __init__(self, *, device="", mode="", threads=1):
+        super().__init__(device=device, mode=mode, threads=threads)
+        self.runtime.device = Clocked(self.device)
 
 
 class OnJax(Jax):
@@ -42,8 +50,14 @@ class Bare(Numpy):
     devices = ("nowhere",)
 
 
+class Full(Device):
+    def streams(self, size):
+        raise MemoryError("no room")
+
+
 class Breaks(Bare):
     """A device that fails when its memory is streamed."""
 
-    def device_streams(self, size):
-        raise MemoryError("no room")
+    def __init__(self, *, device="", mode="", threads=1):
+        super().__init__(device=device, mode=mode, threads=threads)
+        self.runtime.device = Full()
