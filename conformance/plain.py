@@ -6,9 +6,11 @@ or HTML is escaped by the reports, on top of this.
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
-__all__ = ["LONGEST", "blanked", "lines_on_terminal", "on_terminal", "plain", "plain_lines"]
+__all__ = ["LONGEST", "blanked", "json_text", "lines_on_terminal", "on_terminal", "plain", "plain_lines"]
 
 LONGEST = 4000  # characters of one fact
 #: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
@@ -43,3 +45,9 @@ def on_terminal(text: object, longest: int = LONGEST) -> str:
 def lines_on_terminal(text: str) -> str:
     """``on_terminal`` of each line: for a text whose line ends are ours."""
     return "\n".join(map(on_terminal, text.split("\n")))
+
+
+def json_text(value: Any) -> str:
+    """A JSON document for standard output, in which what does not print is escaped; lone surrogates too."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"

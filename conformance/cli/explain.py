@@ -13,6 +13,7 @@ import click
 from conformance.cli.options import backend_option, cases_option, format_option, schema_option
 from conformance.model.errors import UsageError
 from conformance.places import CASES
+from conformance.plain import json_text
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry
@@ -69,7 +70,7 @@ def command(
         import msgspec
 
         whole = {"derivation": derivation, "mistakes": {"reduction": of, "results": wrong}, "backends": seen}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n")
+        sys.stdout.write(json_text(msgspec.to_builtins(whole)))
     else:
         from conformance.cli.explanation import write_explanation
 

@@ -1,9 +1,10 @@
-"""What ``conformance list`` says of backends and policies, without importing any framework."""
+"""The rows of ``conformance list``, topic by topic: no framework is imported for any of them."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,12 @@ import msgspec
 
 from conformance.cli.tables import Row
 from conformance.model.errors import Place, UsageError
-from conformance.model.policies import POLICIES, declarable
 from conformance.places import CASES, PROFILES
 
 if TYPE_CHECKING:
     from conformance.profiles.profile import Defect
 
-__all__ = ["backend_rows", "defect_rows", "observed_rows", "policy_rows"]
+__all__ = ["OF_CASES", "OTHERS", "observed_rows", "policy_rows"]
 
 
 class _Declared(msgspec.Struct, frozen=True):
@@ -36,7 +36,62 @@ class _Profile(msgspec.Struct, frozen=True):
     policies: dict[str, _Declared] = {}
 
 
-def backend_rows() -> list[Row]:
+# -- cases -----------------------------------------------------------------------------------------------------------
+
+
+def _case_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
+    """The selected cases, in the order of the files."""
+    from conformance.cases.load import load_suite
+    from conformance.cases.select import select
+
+    return [
+        {
+            "case": entry.case.id,
+            "theme": entry.theme,
+            "op": entry.case.op,
+            "flags": list(entry.case.flags),
+            "dtypes": list(entry.case.dtypes),
+            "file": str(entry.file),
+            "why": entry.case.why,
+        }
+        for entry in select(load_suite(paths).entries, expression=expression)
+    ]
+
+
+def _theme_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
+    themes: dict[str, list[str]] = {}
+    for row in _case_rows(paths, expression):
+        themes.setdefault(row["theme"], []).append(row["op"])
+    return [{"theme": name, "cases": len(ops), "ops": sorted(set(ops))} for name, ops in themes.items()]
+
+
+def _flag_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
+    """The flags of the selected cases; where nothing is selected, also those that no case has."""
+    from conformance.cases.load import load_suite
+
+    counts = Counter(flag for row in _case_rows(paths, expression) for flag in row["flags"])
+    notes = load_suite(paths).notes
+    explained = notes.flags if notes else {}
+    known = [name for name in explained if expression is None or name in counts]
+    rows: list[Row] = []
+    for name in dict.fromkeys([*known, *counts]):
+        note = explained.get(name)
+        rows.append(
+            {
+                "flag": name,
+                "cases": counts[name],
+                "bug_class": note.bug_class if note else "",
+                "effect": note.effect if note else "",
+                "references": list(note.references) if note else [],
+            }
+        )
+    return rows
+
+
+# -- backends --------------------------------------------------------------------------------------------------------
+
+
+def _backend_rows() -> list[Row]:
     """Every backend of the suite, installed or not, and those that other packages offer."""
     from conformance.backends import discovery
 
@@ -44,36 +99,109 @@ def backend_rows() -> list[Row]:
     for point in sorted(importlib.metadata.entry_points(group=discovery.GROUP), key=lambda each: each.name):
         if point.name not in discovery.names():
             version = point.dist.version if point.dist else ""
-            rows.append(_row(point.name, point.value, "installed", version, [], [], "offered by another package"))
+            rows.append(_backend(point.name, point.value, "installed", version, note="offered by another package"))
     return rows
 
 
-def defect_rows() -> list[Row]:
+def _backend_row(name: str) -> Row:
+    from conformance.backends import discovery
+
+    try:
+        declared = discovery.profile(name)
+        title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
+        found = discovery.find(name)
+    except discovery.FrameworkMissing as missing:
+        return _backend(name, title, "missing", note=missing.hint)
+    except discovery.BackendLookupError as error:
+        return _backend(name, name, "broken", note=str(error).replace("\n  ", "; "))
+    version = _version(distribution, found.framework or name)
+    return _backend(name, title, "installed", version, found.devices or (), found.modes or ())
+
+
+def _backend(
+    name: str, title: str, state: str, version: str = "", devices: Any = (), modes: Any = (), note: str = ""
+) -> Row:
+    row: Row = {"backend": name, "title": title, "state": state, "version": version}
+    return {**row, "devices": list(devices), "modes": list(modes), "note": note}
+
+
+def _version(distribution: str, framework: str) -> str:
+    """The version of the distribution, or of whichever one provides the framework's module."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        providers = importlib.metadata.packages_distributions().get(framework, [])
+        return importlib.metadata.version(providers[0]) if providers else "unknown"
+
+
+# -- profiles --------------------------------------------------------------------------------------------------------
+
+
+def policy_rows() -> list[Row]:
+    """A row for every policy and backend: the policy's values, normative first, and what the backend declares."""
+    from conformance.cases.yaml12 import read
+    from conformance.model.policies import POLICIES, declarable
+
+    profiles = []
+    for file in sorted(PROFILES.glob("*.yaml")):
+        try:
+            profiles.append(msgspec.convert(read(file), _Profile))
+        except msgspec.ValidationError as error:
+            hint = "`conformance lint` says where"
+            raise UsageError(f"not a valid profile: {error}", place=Place(file), hint=hint) from None
+    rows: list[Row] = []
+    for name in POLICIES:
+        values = declarable(name)
+        for profile in profiles:
+            declared = profile.policies.get(name, _Declared(None))
+            rows.append(
+                {
+                    "policy": name,
+                    "values": values,
+                    "backend": profile.backend,
+                    "declared": declared.value,
+                    "variants": declared.variants,
+                    "documentation": declared.documentation,
+                    "details": declared.note,
+                }
+            )
+    return rows
+
+
+def observed_rows(runs: Sequence[Path]) -> list[Row]:
+    """A row for every policy and backend of some runs: declared there, observed there, and where the two differ."""
+    from conformance.reports.merge import merge
+    from conformance.reports.semantics import semantics
+    from conformance.reports.semantics_text import semantics_rows
+
+    return semantics_rows(semantics(merge(runs).relations))
+
+
+def _defect_rows() -> list[Row]:
     """Every entry of every backend's register of known defects, with the command that shows it."""
     from conformance.cases.load import load_suite
     from conformance.profiles.load import load_profile
 
     dtypes = {entry.case.id: entry.case.dtypes for entry in load_suite((CASES,)).entries}
     rows: list[Row] = []
-    for file in sorted(PROFILES.glob("*.yaml")):
-        profile = load_profile(file)
+    for profile in map(load_profile, sorted(PROFILES.glob("*.yaml"))):
         for entry in profile.known:
             rows.append(
                 {
                     "backend": profile.backend,
                     "defect": entry.id,
                     "why": entry.why,
-                    "ops": list(entry.ops),
-                    "dtypes": list(entry.dtypes),
-                    "checks": list(entry.checks),
+                    "ops": entry.ops,
+                    "dtypes": entry.dtypes,
+                    "checks": entry.checks,
                     "seen": [*entry.reached, *entry.observed],
                     "versions": entry.versions,
-                    "seen_on": list(entry.seen_on or profile.tested),
+                    "seen_on": entry.seen_on or profile.tested,
                     "machine": entry.machine,
                     "message": entry.message,
                     "issue": entry.issue,
                     "date": entry.date,
-                    "cases": list(entry.cases),
+                    "cases": entry.cases,
                     "shown_by": _shown_by(profile.backend, entry, dtypes),
                 }
             )
@@ -94,82 +222,30 @@ def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) 
     return f"conformance explain {case} -b {spec}{dtype}"
 
 
-def _row(name: str, title: str, state: str, version: str, devices: list[str], modes: list[str], note: str) -> Row:
-    return {
-        "backend": name,
-        "title": title,
-        "state": state,
-        "version": version,
-        "devices": devices,
-        "modes": modes,
-        "note": note,
-    }
+# -- words -----------------------------------------------------------------------------------------------------------
 
 
-def _backend_row(name: str) -> Row:
-    from conformance.backends import discovery
+def _verdict_rows() -> list[Row]:
+    from conformance.model.verdicts import NONCONFORMING, VERDICTS
 
-    try:
-        declared = discovery.profile(name)
-        title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
-        found = discovery.find(name)
-    except discovery.FrameworkMissing as missing:
-        return _row(name, title, "missing", "", [], [], missing.hint)
-    except discovery.BackendLookupError as error:
-        return _row(name, name, "broken", "", [], [], str(error).replace("\n  ", "; "))
-    version = _version(distribution, found.framework or name)
-    return _row(name, title, "installed", version, list(found.devices or ()), list(found.modes or ()), "")
+    return [{"verdict": v, "says": says, "fails_a_run": v in NONCONFORMING} for v, says in VERDICTS.items()]
 
 
-def _version(distribution: str, framework: str) -> str:
-    """The version of the distribution, or of whichever one provides the framework's module."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        providers = importlib.metadata.packages_distributions().get(framework, [])
-        return importlib.metadata.version(providers[0]) if providers else "unknown"
+def _schema_rows() -> list[Row]:
+    from conformance.schemas.registry import DOCUMENTS
+
+    return [{"schema": name, "title": each.title, "written_by": each.written_by} for name, each in DOCUMENTS.items()]
 
 
-def policy_rows() -> list[Row]:
-    """A row for every policy and backend: the policy's values, normative first, and what the backend declares."""
-    rows: list[Row] = []
-    profiles = _profiles()
-    for name in POLICIES:
-        values = declarable(name)
-        for profile in profiles:
-            declared = profile.policies.get(name)
-            rows.append(
-                {
-                    "policy": name,
-                    "values": values,
-                    "backend": profile.backend,
-                    "declared": declared.value if declared else None,
-                    "variants": dict(declared.variants) if declared else {},
-                    "documentation": declared.documentation if declared else "",
-                    "details": declared.note if declared else "",
-                }
-            )
-    return rows
-
-
-def observed_rows(runs: Sequence[Path]) -> list[Row]:
-    """A row for every policy and backend of some runs: declared there, observed there, and where the two differ."""
-    from conformance.reports.merge import merge
-    from conformance.reports.semantics import semantics
-    from conformance.reports.semantics_text import semantics_rows
-
-    return semantics_rows(semantics(merge(runs).relations))
-
-
-def _profiles() -> list[_Profile]:
-    from conformance.cases.yaml12 import read
-
-    profiles = []
-    for file in sorted(PROFILES.glob("*.yaml")):
-        try:
-            profiles.append(msgspec.convert(read(file), _Profile))
-        except msgspec.ValidationError as error:
-            raise UsageError(
-                f"not a valid profile: {error}", place=Place(file), hint="`conformance lint` says where"
-            ) from None
-    return profiles
+OF_CASES: dict[str, Callable[[Sequence[Path], str | None], list[Row]]] = {
+    "cases": _case_rows,
+    "flags": _flag_rows,
+    "themes": _theme_rows,
+}
+OTHERS: dict[str, Callable[[], list[Row]]] = {
+    "backends": _backend_rows,
+    "policies": policy_rows,
+    "defects": _defect_rows,
+    "verdicts": _verdict_rows,
+    "schemas": _schema_rows,
+}

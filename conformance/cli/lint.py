@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from conformance.cli.options import PATH, cases_option, format_option, schema_option
 from conformance.places import CASES, PROFILES
+from conformance.plain import json_text, lines_on_terminal
 
 __all__ = ["command"]
 
@@ -76,9 +76,9 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
              "problem": each.problem, "hint": each.hint}
             for each in findings
         ]  # fmt: skip
-        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(rows))
     else:
-        sys.stdout.writelines(f"{each}\n" for each in findings)
+        sys.stdout.writelines(lines_on_terminal(f"{each}\n") for each in findings)
         of_what = " and ".join(counts) or "the workloads"
         said = f"{len(findings)} to correct" if findings else f"no problem found in {of_what}"
         click.echo(said, err=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from conformance.cli.exports import Exports, export_options
+from conformance.cli.exports import export_options, write_exports
 from conformance.cli.options import cases_option, details_option, folder_option, runs_argument, schema_option
 
 __all__ = ["command"]
@@ -19,7 +20,7 @@ __all__ = ["command"]
 @cases_option
 @export_options
 @schema_option("badge")
-def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, exports: Exports) -> int:
+def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], details: int, **exports: Any) -> int:
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
@@ -35,7 +36,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
 
     merged = merge(runs)
     print_merged(merged, output, details=details)
-    exports.write(merged, paths)
+    write_exports(merged, paths, **exports)
     dossiers = write_all(merged, paths, output / "dossier")
     site = write_site(
         merged.runs,

@@ -26,7 +26,7 @@ from conformance.cli.options import backend_option, format_option, schema_option
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import json_text, lines_on_terminal, on_terminal
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
         if style == "table":
             _write(result)
     if style == "json":
-        import json
-
-        sys.stdout.write(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(rows))
     return 1 if 1 in codes else max(codes)
 
 

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from conformance.plain import json_text, on_terminal
+
 __all__ = ["Row", "aligned", "cell", "write_rows"]
 
 Row = dict[str, Any]
@@ -23,9 +25,7 @@ def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str) -> No
     ``one`` and ``several`` are what a row and rows are called in the table's last line.
     """
     if style == "json":
-        import json
-
-        sys.stdout.write(json.dumps(list(rows), indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(rows))
         return
     if rows:
         columns = [key for key in rows[0] if key not in ONLY_JSON]
@@ -43,7 +43,7 @@ def cell(value: Any) -> str:
         return ", ".join(f"{key}: {cell(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(cell, value))
-    return "" if value is None else str(value)
+    return "" if value is None else on_terminal(value)
 
 
 def aligned(table: Sequence[Sequence[str]], width: int | None = None) -> list[str]:

@@ -17,7 +17,7 @@ from conformance.model.dtypes import DTYPES
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.model.records import Outcome
 from conformance.plugin.report import conclude
-from conformance.plugin.subjects import Batch, Plans, UnderTest
+from conformance.plugin.subjects import Batch, UnderTest
 from conformance.worker.find import find_backends
 
 __all__ = ["CaseItem", "CaseModule", "Collection"]
@@ -43,11 +43,11 @@ class Collection:
         timeout = config.getoption("conformance_timeout")
         if not timeout > 0:
             raise UsageError(f"--conformance-timeout is {timeout}", hint="give a number of seconds greater than 0")
-        plans = Plans(timeout, not config.getoption("conformance_no_identities"))
+        identities = not config.getoption("conformance_no_identities")
         specs = tuple(config.getoption("conformance_backend"))
         wanted = config.getoption("conformance_dtype")
         dtypes = parse_dtypes(wanted) if wanted else DTYPES
-        return cls([UnderTest(found, plans) for found in find_backends(specs)], dtypes)
+        return cls([UnderTest(found, timeout, identities) for found in find_backends(specs)], dtypes)
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> CaseModule | None:
         """A collector for a YAML file that has ``cases``; any other file is none of ours."""

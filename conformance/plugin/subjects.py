@@ -16,22 +16,10 @@ from conformance.run.launch import available_cores
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.worker.session import Limits
 
-__all__ = ["Batch", "Plans", "UnderTest", "Want"]
+__all__ = ["Batch", "UnderTest", "Want"]
 
 #: What a test asks for: case and dtype.
 Want = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Plans:
-    """How cases become calls."""
-
-    timeout: float = 60.0
-    identities: bool = True
-
-    def plan(self, entries: Sequence[Entry], dtypes: Sequence[str]) -> Plan:
-        """The calls of some cases, in chunks."""
-        return Plan(entries, tuple(dtypes), self.identities, RunBudget(seconds=self.timeout))
 
 
 @dataclass(eq=False)
@@ -39,7 +27,8 @@ class UnderTest:
     """A backend that discovery found, and its process, which starts when it is first needed."""
 
     found: Any
-    plans: Plans
+    timeout: float = 60.0
+    identities: bool = True
     _open: OpenBackend | None = None
     _error: UsageError | None = None
 
@@ -47,6 +36,10 @@ class UnderTest:
     def name(self) -> str:
         """As results call it."""
         return str(self.found.name)
+
+    def plan(self, entries: Sequence[Entry], dtypes: Sequence[str]) -> Plan:
+        """The calls of some cases, in chunks."""
+        return Plan(entries, tuple(dtypes), self.identities, RunBudget(seconds=self.timeout))
 
     def judge(self, portion: Portion) -> list[Outcome]:
         """The outcomes of some cases, those left out included.
@@ -59,7 +52,7 @@ class UnderTest:
             # With pytest-xdist each of its workers has a process like this one.
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             threads = max(1, available_cores() // workers)
-            self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.plans.timeout))
+            self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.timeout))
         try:
             return self._open.judge(portion.build()).outcomes
         except UsageError as error:
@@ -90,7 +83,7 @@ class Batch:
     def outcomes(self, want: Want) -> list[Outcome]:
         """What became of a case in a dtype. Raises UsageError where the backend cannot be started."""
         if self._portions is None:
-            self._portions = iter(self.under_test.plans.plan(self.entries, self.dtypes).portions)
+            self._portions = iter(self.under_test.plan(self.entries, self.dtypes).portions)
         while want not in self._ready and (portion := next(self._portions, None)) is not None:
             for each in self.under_test.judge(portion):
                 self._ready.setdefault((each.case, each.dtype), []).append(each)
