@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.numerics.formats import FORMATS
 from conformance.reports.columns import Column, newest
 from conformance.reports.relations import Relations
-from conformance.reports.spread import BIN, Spread
 
-__all__ = ["Accuracy", "Pair", "accuracy", "agreement", "bits", "spreads"]
+__all__ = ["AccuracyReached", "Pair", "Spread", "accuracy", "agreement", "bits", "spreads"]
 
 #: Results that are held against the truth, and have a class.
 _JUDGED = f""""check" in ('value', 'gradient') and class in ({", ".join(f"'{letter}'" for letter in CLASS_LETTERS)})"""
@@ -23,60 +22,84 @@ and dtype in ({", ".join(f"'{dtype}'" for dtype in FORMATS)})"""
 
 
 def _size(name: str) -> str:
-    """A recorded number in SQL; whatever is none is beyond all bounds."""
+    """A recorded number in SQL; what is not a number is beyond all bounds."""
     return f"case when {name} >= 0 and not isnan({name}) then {name} else 'inf'::double end"
 
 
-@dataclass(eq=False)
-class Accuracy:
+@dataclass(frozen=True)
+class Spread:
+    """A distribution of numbers from 0 up; infinite ones are wrong special values. ``bins`` are decades in parts."""
+
+    bins: Sequence[int]
+    count: int
+    zeros: int
+    median: float
+    most: float
+    worst: float
+
+
+#: A ``Spread`` of ``size`` in SQL: how many, how many are 0, the median, what 99 % do not exceed, and the greatest.
+_SPREAD = """count(*), count(*) filter (size = 0), quantile_disc(size, 0.5), quantile_disc(size, 0.99), max(size)"""
+
+
+@dataclass(frozen=True)
+class AccuracyReached:
     """One backend's results in one operation and dtype: classes reached, error in ulp, and the case of the worst."""
 
-    letters: Counter[str] = field(default_factory=Counter)
-    ulp: Spread = field(default_factory=Spread)
-    worst: str = ""
+    letters: Counter[str]
+    ulp: Spread
+    worst: str
 
     @property
     def reached(self) -> str:
         """The worst class."""
-        return max(self.letters, key=CLASS_LETTERS.index, default="")
+        return max(self.letters, key=CLASS_LETTERS.index)
 
 
-def accuracy(relations: Relations) -> dict[tuple[Column, str, str], Accuracy]:
+def accuracy(relations: Relations) -> dict[tuple[Column, str, str], AccuracyReached]:
     """What was reached, by column, operation and dtype."""
     rows = relations.query(
-        f"""select col, op, dtype, class, {BIN} as bin, count(*), max(size),
-        max_by("case", {{'size': size, 'first': -seq}})
-        from (select *, {_size("ulp")} as size from outcomes where {_MEASURED}) group by all
-        order by class desc, bin desc, max(size) desc"""
+        f"""select col, op, dtype, histogram(class),
+        max_by("case", {{'class': class, 'size': size, 'first': -seq}}), {_SPREAD}
+        from (select *, {_size("ulp")} as size from outcomes where {_MEASURED}) group by col, op, dtype"""
     )
-    found: defaultdict[tuple[Column, str, str], Accuracy] = defaultdict(Accuracy)
-    for col, op, dtype, letter, place, count, greatest, case in rows:
-        here = found[(relations.columns[col], op, dtype)]
-        here.letters[letter] += count
-        here.ulp.add(place, count, greatest)
-        here.worst = here.worst or case  # the first row is of the worst class and the largest error
-    return dict(found)
+    return {
+        (relations.columns[col], op, dtype): AccuracyReached(Counter(letters), Spread((), *spread), case)
+        for col, op, dtype, letters, case, *spread in rows
+    }
 
 
-def spreads(relations: Relations, measure: str) -> dict[tuple[Column, str], Spread]:
-    """The distribution of ``ulp`` or ``ratio``, by column and dtype."""
+def spreads(
+    relations: Relations, measure: str, decades: tuple[int, int], parts: int = 4
+) -> dict[tuple[Column, str], Spread]:
+    """The distribution of ``ulp`` or ``ratio``, by column and dtype.
+
+    The bins are ``parts`` a decade, from 10^low to 10^high; what lies outside is in the outermost ones.
+    """
+    low, high = decades
+    last = (high - low) * parts - 1
+    place = f"greatest(0, least({last}, floor((log10(size) - {low}) * {parts})))::integer"
     rows = relations.query(
-        f"""select col, dtype, {BIN} as bin, count(*), max(size)
-        from (select col, dtype, {_size(measure)} as size from outcomes where {_MEASURED}) group by all"""
+        f"""select col, dtype, {_SPREAD}, histogram({place}) filter (size > 0 and isfinite(size))
+        from (select col, dtype, {_size(measure)} as size from outcomes where {_MEASURED}) group by col, dtype"""
     )
-    found: defaultdict[tuple[Column, str], Spread] = defaultdict(Spread)
-    for col, dtype, place, count, greatest in rows:
-        found[(relations.columns[col], dtype)].add(place, count, greatest)
-    return dict(found)
+    return {
+        (relations.columns[col], dtype): Spread([(bins or {}).get(place, 0) for place in range(last + 1)], *spread)
+        for col, dtype, *spread, bins in rows
+    }
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Pair:
-    """What two backends have in common: checks of both, those with both within the bound, and how far apart."""
+    """What two backends have in common: checks of both, those with both within the bound, and how far apart.
 
-    shared: int = 0
-    both: int = 0
-    apart: Spread = field(default_factory=Spread)
+    ``apart`` is the sum of both errors, each over its bound: the median of those within it, and the greatest.
+    """
+
+    shared: int
+    both: int
+    apart: float
+    most: float
 
 
 def agreement(relations: Relations) -> tuple[Sequence[Column], dict[tuple[Column, Column], Pair]]:
@@ -88,20 +111,15 @@ def agreement(relations: Relations) -> tuple[Sequence[Column], dict[tuple[Column
                 case verdict when 'pass' then {_size("ratio")} else 'inf'::double end as size
             from outcomes where {_JUDGED} and list_contains(?, col)
         )
-        select first, second, {BIN} as bin, count(*), max(size) from (
-            select a.col as first, b.col as second, a.size + b.size as size
+        select first, second, count(*), count(size), coalesce(quantile_disc(size, 0.5), 0), coalesce(max(size), 0)
+        from (
+            select a.col as first, b.col as second, if(isfinite(a.size + b.size), a.size + b.size, null) as size
             from shared a join shared b using ("case", dtype, layout, reduction, "check") where a.col < b.col
-        ) group by all""",
+        ) group by first, second""",
         [[column.place for column in compared]],
     )
-    found: defaultdict[tuple[Column, Column], Pair] = defaultdict(Pair)
-    for first, second, place, count, greatest in rows:
-        pair = found[(relations.columns[first], relations.columns[second])]
-        pair.shared += count
-        if place < math.inf:
-            pair.both += count
-            pair.apart.add(place, count, greatest)
-    return compared, dict(found)
+    pairs = {(relations.columns[first], relations.columns[second]): Pair(*facts) for first, second, *facts in rows}
+    return compared, pairs
 
 
 def bits(dtype: str, ulp: float) -> float:

@@ -17,7 +17,7 @@ from conformance.profiles.load import load_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
-__all__ = ["Column", "ColumnIdentity", "columns_of", "machine", "newest", "slug"]
+__all__ = ["Column", "ColumnIdentity", "columns_of", "machine", "newest", "slug", "slugs"]
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 
@@ -78,13 +78,13 @@ def columns_of(found: Sequence[tuple[Run, Sequence[ColumnIdentity]]]) -> dict[Co
             seen.setdefault(identity, []).append(run)
     keys = sorted(seen, key=lambda key: (key.id.name, _natural(key.id.version), *_parts(key)))
     labels = _labels(keys)
-    slugs = _slugs([labels[key] for key in keys])
+    names = slugs([labels[key] for key in keys])
     columns = {}
     for place, key in enumerate(keys):
         runs, name = tuple(seen[key]), key.id.name
         record = next((r for run in reversed(runs) if (r := run.backends.get(name)) and not r.error), None)
         spec = _spec(name, runs[-1])
-        columns[key] = Column(place, key.id, key.machine, labels[key], slugs[place], spec, record, runs)
+        columns[key] = Column(place, key.id, key.machine, labels[key], names[place], spec, record, runs)
     return columns
 
 
@@ -103,6 +103,13 @@ def slug(text: str) -> str:
     plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:60].rstrip("-.")
     mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain or 'x'}-{mark}"
+
+
+def slugs(labels: Sequence[str]) -> list[str]:
+    """``torch-2.13.0-cpu``: such names for labels that all differ; a hash follows where two would share one."""
+    plain = ["-".join(re.findall(r"[a-z0-9.]+", label.lower())).strip(".") for label in labels]
+    often = Counter(plain)
+    return [slug(short if short and often[short] == 1 else label) for short, label in zip(plain, labels, strict=True)]
 
 
 def _parts(key: ColumnIdentity) -> tuple[str, ...]:
@@ -133,13 +140,6 @@ def _labels(keys: Sequence[ColumnIdentity]) -> dict[ColumnIdentity, str]:
         if often[labels[key]] > 1:
             labels[key] = f"{labels[key]} ({often[labels[key]]})"
     return labels
-
-
-def _slugs(labels: Sequence[str]) -> list[str]:
-    """``torch-2.13.0-cpu``; a hash follows where two labels would share one."""
-    plain = ["-".join(re.findall(r"[a-z0-9.]+", label.lower())).strip(".") for label in labels]
-    often = Counter(plain)
-    return [slug(short if short and often[short] == 1 else label) for short, label in zip(plain, labels, strict=True)]
 
 
 def _spec(backend: str, run: Run) -> str:

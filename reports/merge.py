@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from conformance.results.store import FILE, Run, read_run
 if TYPE_CHECKING:
     from conformance.reports.relations import Relations
 
-__all__ = ["Merged", "merge"]
+__all__ = ["Merged", "find_results", "holds_times", "merge", "results_in"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,13 @@ class Merged:
         from conformance.reports.relations import Relations
 
         return Relations(self.runs)
+
+    @cached_property
+    def every(self) -> Relations:
+        """The same with every outcome of every run, also what a newer run made again: for exports."""
+        from conformance.reports.relations import Relations
+
+        return Relations(self.runs, every=True)
 
     @property
     def outcomes(self) -> Iterator[Outcome]:
@@ -50,22 +57,33 @@ def merge(paths: Sequence[Path]) -> Merged:
 
     Raises UsageError where there is no run.
     """
+    found = find_results(paths)
+    timed = tuple(path for path in found if holds_times(path))
+    return Merged(tuple(read_run(path) for path in found if path not in timed), timed)
+
+
+def find_results(paths: Iterable[Path]) -> list[Path]:
+    """The results files that the paths are or hold, at most one folder down. Raises UsageError for one without."""
     found: dict[Path, None] = {}
     for path in paths:
-        here = _files(path) or sorted(file for child in path.glob("*/") for file in _files(child))
+        here = results_in(path) or sorted(file for child in path.glob("*/") for file in results_in(child))
         if not here:
             raise UsageError(
                 f"{path} holds no run",
                 hint=f"name a folder that holds {FILE} or {TIMES}; `conformance run` and `bench` write them",
             )
         found |= dict.fromkeys(here)
-    timed = tuple(path for path in found if path.suffix in (".json", ".gz"))
-    return Merged(tuple(read_run(path) for path in found if path not in timed), timed)
+    return [*found]
 
 
-def _files(path: Path) -> list[Path]:
+def results_in(path: Path) -> list[Path]:
     """The results file that ``path`` is, or those that it holds; times may be gzipped, as published ones are."""
     judged, timed = path / FILE, find_benchmarks(path)
     if path.is_file():
         return [path]
     return [*([judged] if judged.is_file() else []), *([timed] if timed else [])]
+
+
+def holds_times(file: Path) -> bool:
+    """Whether a results file holds times; else it holds outcomes."""
+    return file.suffix in (".json", ".gz")

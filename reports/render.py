@@ -151,11 +151,11 @@ def _element(kind: str, given: Content | Cell, right: bool, root: str) -> Markup
     cell = _cell(given)
     data = Markup("").join(Markup(' data-{}="{}"').format(name, visible(value)) for name, value in cell.data.items())
     said = _linked(cell.content, cell.link, root, data) if cell.link else content(cell.content, root)
-    note = Markup("<small>{}</small>").format(visible(cell.note)) if cell.note else ""
+    note = Markup("").join(Markup("<small>{}</small>").format(visible(each)) for each in cell.note.split("\n") if each)
     classes = ["r"] * right + ([f"v-{slug(cell.mark.replace(' ', '-'))}"] if cell.mark else [])
     attributes = Markup(' id="{}"').format(visible(cell.name)) if cell.name else Markup("")
     attributes += Markup(' class="{}"').format(" ".join(classes)) if classes else ""
-    if kind == "td":
+    if kind == "td" or (kind == "th" and not said):
         return Markup("<td{}>{}{}").format(attributes, said, note)
     return Markup('<th scope="{}"{}>{}{}').format("row" if kind == "row" else "col", attributes, said, note)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.model.errors import HarnessError
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE, VERDICTS
 from conformance.model.wording import message
 from conformance.reports.columns import Column
 from conformance.reports.escape import escape
+from conformance.reports.files import write
 from conformance.reports.matrix import Matrix
 from conformance.reports.relations import Relations
 from conformance.reports.render import markdown
@@ -32,13 +32,7 @@ _HEAD = (
 
 def write_summary(folder: Path, relations: Relations, counted: Matrix) -> Path:
     """Write ``summary.md`` into ``folder``; returns its path. Raises HarnessError where it cannot be written."""
-    path = folder / "summary.md"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(summary_text(relations, counted), encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
-    return path
+    return write(folder / "summary.md", summary_text(relations, counted))
 
 
 def summary_text(relations: Relations, counted: Matrix) -> str:

@@ -43,10 +43,11 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 
     A RUN is a run's folder, its results file, or a folder of runs. A run that is there already is not added again.
     """
-    from conformance.reports.history.add import add_runs, find_files
+    from conformance.reports.history.add import add_runs
     from conformance.reports.history.database import History
+    from conformance.reports.merge import find_results
 
-    find_files(runs)  # before a file is made for nothing
+    find_results(runs)  # before a file is made for nothing
     with History(database, writing=True) as history:
         added = add_runs(history, runs)
     words = {"new": "added", "known": "already there", "updated": "updated: it has grown since"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,10 +9,11 @@ from pathlib import Path
 import msgspec
 from packaging.version import InvalidVersion, Version
 
-from conformance.model.errors import HarnessError
 from conformance.model.verdicts import NONCONFORMING, NOTABLE
 from conformance.plain import plain
+from conformance.reports.columns import slugs
 from conformance.reports.exports.standing import Standing
+from conformance.reports.files import write
 from conformance.schemas.documents import Badge
 
 __all__ = ["badge", "write_badges"]
@@ -50,23 +50,17 @@ def write_badges(backends: Iterable[Standing], folder: Path) -> list[Path]:
 
     Raises HarnessError where they cannot be written.
     """
-    written: list[Path] = []
-    taken: set[str] = set()
     by_name: dict[str, list[Standing]] = {}
     for backend in backends:
         by_name.setdefault(backend.name, []).append(backend)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, versions in sorted(by_name.items()):
-            named = [(name, _newest(versions))]
-            named += [(f"{name}-{each.version}", each) for each in versions if len(versions) > 1]
-            for text, backend in named:
-                path = folder / f"{_slug(text, taken)}.json"
-                path.write_bytes(msgspec.json.format(msgspec.json.encode(badge(backend)), indent=1) + b"\n")
-                written.append(path)
-    except OSError as error:
-        raise HarnessError(f"{folder} cannot be written: {error.strerror or error}") from None
-    return written
+    named: list[tuple[str, Standing]] = []
+    for name, versions in sorted(by_name.items()):
+        named.append((name, _newest(versions)))
+        named += [(f"{name} {each.version}", each) for each in versions if len(versions) > 1]
+    return [
+        write(folder / f"{name}.json", msgspec.json.format(msgspec.json.encode(badge(backend)), indent=1) + b"\n")
+        for name, (_, backend) in zip(slugs([name for name, _ in named]), named, strict=True)
+    ]
 
 
 def _newest(versions: Iterable[Standing]) -> Standing:
@@ -80,14 +74,3 @@ def _order(version: str) -> tuple[bool, Version]:
     except InvalidVersion:
         return (False, Version("0"))
     return (not parsed.is_prerelease, parsed)
-
-
-def _slug(text: str, taken: set[str]) -> str:
-    """A file name of letters, digits, dots and dashes that no other has."""
-    base = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:80] or "backend"
-    name, count = base, 1
-    while name.lower() in taken:
-        count += 1
-        name = f"{base}-{count}"
-    taken.add(name.lower())
-    return name

@@ -9,21 +9,19 @@ that was cut off.
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections import Counter
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from conformance.model.records import Outcome
 from conformance.model.verdicts import CONFORMING, SILENT
 from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
-from conformance.reports.exports.files import replacing
+from conformance.reports.columns import Column
+from conformance.reports.files import replacing
 from conformance.reports.merge import Merged
+from conformance.reports.relations import Relations
 from conformance.results.store import Run
 from conformance.results.words import explain_command, facts, title
 
@@ -35,90 +33,83 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 def write_junit(merged: Merged, path: Path) -> Path:
     """Write the file at ``path``; returns it. Raises HarnessError where it cannot be written."""
-    with replacing(path) as partial, partial.open("wb") as file:
-        file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="conformance">\n')
-        for run in merged.runs:
-            _write_run(run, file)
-        file.write(b"</testsuites>\n")
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write('<?xml version="1.0" encoding="utf-8"?>\n<testsuites name="conformance">\n')
+        for place, run in enumerate(merged.every.runs):
+            file.writelines(_suites(merged.every, place, run))
+        file.write("</testsuites>\n")
     return path
 
 
-def _write_run(run: Run, file: IO[bytes]) -> None:
-    """The suites of one run. Their heads hold counts, so their bodies wait in temporary files."""
-    with ExitStack() as stack:
-        suites: dict[tuple[str, str], _Suite] = {}
-        for outcome in run.outcomes:
-            key = (outcome.backend, run.identity(outcome.backend).version)
-            if key not in suites:
-                suites[key] = _Suite(*key, stack.enter_context(tempfile.TemporaryFile()))
-            suites[key].add(outcome, run.source(outcome))
-        for name, record in run.backends.items():
-            if record.error:
-                version = next((version for backend, version in suites if backend == name), "")
-                if (name, version) not in suites:
-                    suites[(name, version)] = _Suite(name, version, stack.enter_context(tempfile.TemporaryFile()))
-                suites[(name, version)].add_error("backend", "the backend did not run", record.error)
-        if run.truncated:
-            suite = _Suite("run", "", stack.enter_context(tempfile.TemporaryFile()))
-            suite.add_error("run", "the run is truncated", "it has no footer: complete it with --resume")
-            suites[("", "")] = suite
-        for suite in suites.values():
-            suite.close_into(file, run)
+def _suites(relations: Relations, place: int, run: Run) -> Iterator[str]:
+    """The lines of the suites of one run: a backend each, one that did not start too, and one for a run cut off."""
+    broken = {name: record.error for name, record in run.backends.items() if record.error}
+    totals: dict[Column, Counter[str]] = {}
+    seconds: Counter[Column] = Counter()
+    for col, verdict, count, took in relations.query(
+        "select col, verdict, count(*), sum(greatest(seconds, 0)) from outcomes where run = ? group by all "
+        "order by min(seq)",
+        [place],
+    ):
+        column = relations.columns[col]
+        totals.setdefault(column, Counter())[_kind(verdict)] += count
+        seconds[column] += took
+    for column, counts in totals.items():
+        error = broken.pop(column.backend, "")
+        name = f"{column.backend} {column.id.version}".rstrip()
+        yield _head(name, counts + Counter(errors=bool(error)), seconds[column], run, column.backend)
+        for _, outcome in relations.outcomes("run = ? and col = ?", [place, column.place]):
+            yield _case(outcome, run.source(outcome))
+        yield (_fault("backend", "the backend did not run", error) if error else "") + " </testsuite>\n"
+    for name, error in broken.items():
+        yield _head(name, Counter(errors=1), 0.0, run, name)
+        yield _fault("backend", "the backend did not run", error) + " </testsuite>\n"
+    if run.truncated:
+        yield _head("run", Counter(errors=1), 0.0, run, "")
+        said = "it has no footer: complete it with --resume"
+        yield _fault("run", "the run is truncated", said) + " </testsuite>\n"
 
 
-@dataclass(eq=False)
-class _Suite:
-    """The test cases of one backend, and their counts."""
-
-    backend: str
-    version: str
-    body: IO[bytes]
-    counts: Counter[str] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-    def add(self, outcome: Outcome, source: str | None) -> None:
-        """Write the test case of an outcome."""
-        seconds = max(outcome.seconds, 0.0)
-        kind, inside = _inside(outcome, source)
-        self._write(outcome.theme or outcome.op, title(outcome), seconds, kind, inside)
-
-    def add_error(self, name: str, message: str, text: str) -> None:
-        """Write a test case that stands for a fault of the whole suite."""
-        self._write("conformance", name, 0.0, "errors", _element("error", message, "error", text))
-
-    def close_into(self, file: IO[bytes], run: Run) -> None:
-        """Write the suite, head first."""
-        name = f"{self.backend} {self.version}".rstrip()
-        counts = " ".join(f'{kind}="{self.counts[kind]}"' for kind in ("tests", "failures", "errors", "skipped"))
-        started = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", run.header.started)
-        when = f' timestamp="{started[0]}"' if started else ""
-        file.write(f' <testsuite name={_attribute(name)} {counts} time="{self.seconds:.6f}"{when}>\n'.encode())
-        file.write(_properties(_about(run, self.backend)).encode() + b"\n")
-        self.body.seek(0)
-        shutil.copyfileobj(self.body, file)
-        file.write(b" </testsuite>\n")
-
-    def _write(self, group: str, name: str, seconds: float, kind: str, inside: str) -> None:
-        self.counts["tests"] += 1
-        self.counts[kind] += 1
-        self.seconds += seconds
-        head = f"  <testcase classname={_attribute(group)} name={_attribute(name)} time={_attribute(f'{seconds:.6f}')}"
-        line = f"{head}>{inside}</testcase>\n" if inside else f"{head}/>\n"
-        self.body.write(line.encode())
+def _head(name: str, counts: Counter[str], seconds: float, run: Run, backend: str) -> str:
+    kinds = " ".join(f'{kind}="{counts[kind]}"' for kind in ("failures", "errors", "skipped"))
+    started = re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", run.header.started)
+    when = f' timestamp="{started[0]}"' if started else ""
+    numbers = f'tests="{counts.total()}" {kinds} time="{seconds:.6f}"{when}'
+    return f" <testsuite name={_attribute(name)} {numbers}>\n{_properties(_about(run, backend))}\n"
 
 
-def _inside(outcome: Outcome, source: str | None) -> tuple[str, str]:
-    """The attribute that counts such a test case, and what stands in its element."""
-    verdict, said = outcome.verdict, message(outcome)
+def _case(outcome: Outcome, source: str | None) -> str:
+    inside, seconds = _inside(outcome, source), max(outcome.seconds, 0.0)
+    named = f"classname={_attribute(outcome.theme or outcome.op)} name={_attribute(title(outcome))}"
+    head = f'  <testcase {named} time="{seconds:.6f}"'
+    return f"{head}>{inside}</testcase>\n" if inside else f"{head}/>\n"
+
+
+def _fault(name: str, message: str, text: str) -> str:
+    """A test case that stands for a fault of the whole suite."""
+    inside = _element("error", message, "error", text)
+    return f'  <testcase classname="conformance" name={_attribute(name)} time="0.000000">{inside}</testcase>\n'
+
+
+def _kind(verdict: str) -> str:
+    """The attribute of a suite that counts a verdict."""
     if verdict in CONFORMING:
-        return "passed", _properties([("deviation", said)]) if verdict == "deviation" else ""
+        return "passed"
     if verdict in SILENT or verdict == "known":
+        return "skipped"
+    return "failures" if verdict in ("fail", "stale") else "errors"
+
+
+def _inside(outcome: Outcome, source: str | None) -> str:
+    """What stands in the element of a test case."""
+    verdict, said, kind = outcome.verdict, message(outcome), _kind(outcome.verdict)
+    if kind == "passed":
+        return _properties([("deviation", said)]) if verdict == "deviation" else ""
+    if kind == "skipped":
         known = _properties([("known", said), ("explain", explain_command(outcome))]) if verdict == "known" else ""
-        return "skipped", f"{known}<skipped message={_attribute(plain(f'{verdict}: {said}'))}/>"
+        return f"{known}<skipped message={_attribute(plain(f'{verdict}: {said}'))}/>"
     text = "\n".join(f"{name}: {value}" for name, value in facts(outcome, source=source))
-    if verdict in ("fail", "stale"):
-        return "failures", _element("failure", said, verdict, text)
-    return "errors", _element("error", said, verdict, text)
+    return _element("failure" if kind == "failures" else "error", said, verdict, text)
 
 
 def _element(tag: str, message: str, kind: str, text: str) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 from conformance.model.errors import UsageError
 from conformance.model.wording import message
 from conformance.plain import plain
-from conformance.reports.exports.files import replacing
+from conformance.reports.files import replacing
 from conformance.reports.load import COLUMNS as DESCRIBED
 from conformance.reports.load import described
 from conformance.reports.merge import Merged
-from conformance.reports.relations import NUMBERS, Relations
+from conformance.reports.relations import NUMBERS
 
 __all__ = ["COLUMNS", "write_csv", "write_parquet"]
 
@@ -59,9 +59,8 @@ def write_parquet(merged: Merged, path: Path) -> Path:
 
 
 def _rows(merged: Merged) -> Iterator[tuple[Any, ...]]:
-    relations = Relations(merged.runs, every=True)
-    facts = relations.stream(described(order=True))
-    for row, (column, outcome) in zip(facts, relations.outcomes(), strict=True):
+    facts = merged.every.stream(described(order=True))
+    for row, (column, outcome) in zip(facts, merged.every.outcomes(), strict=True):
         yield (*row, message(outcome), column.record.source(outcome.op) if column.record else None)
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.model.errors import HarnessError, UsageError
+from conformance.model.errors import HarnessError
 from conformance.reports.benchmarks.cells import cells_of
-from conformance.reports.benchmarks.read import FILE as BENCHMARKS
-from conformance.reports.benchmarks.read import find_benchmarks, read_benchmarks
+from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.history.database import History
+from conformance.reports.merge import find_results, holds_times
 from conformance.reports.relations import Relations
-from conformance.results.store import FILE as OUTCOMES
 from conformance.results.store import read_run
 
-__all__ = ["Added", "add_runs", "find_files"]
+__all__ = ["Added", "add_runs"]
 
 Kind = Literal["benchmarks", "outcomes"]
 
@@ -44,29 +43,9 @@ def add_runs(history: History, paths: Sequence[Path]) -> list[Added]:
     """
     found = []
     with history.transaction():
-        for file in find_files(paths):
-            kind: Kind = "outcomes" if file.name == OUTCOMES else "benchmarks"
-            found.append(_add(history, file, kind))
+        for file in find_results(paths):
+            found.append(_add(history, file, "benchmarks" if holds_times(file) else "outcomes"))
     return found
-
-
-def find_files(paths: Iterable[Path]) -> list[Path]:
-    """The results files that the paths are or hold, at most one folder down. Raises UsageError for one without."""
-    files: list[Path] = []
-    for path in paths:
-        here = [path] if path.is_file() else _held(path)
-        if not here and path.is_dir():
-            here = sorted(file for child in path.iterdir() for file in _held(child))
-        if not here:
-            hint = f"name a folder that holds {OUTCOMES} or {BENCHMARKS}"
-            raise UsageError(f"{path} holds no run", hint=hint)
-        files += here
-    return [*dict.fromkeys(files)]
-
-
-def _held(folder: Path) -> list[Path]:
-    timed, judged = find_benchmarks(folder) if folder.is_dir() else None, folder / OUTCOMES
-    return [file for file in (timed, judged) if file is not None and file.is_file()]
 
 
 def _add(history: History, file: Path, kind: Kind) -> Added:

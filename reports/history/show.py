@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from conformance.model.verdicts import in_order
 from conformance.reports.benchmarks.units import percent_change, seconds
+from conformance.reports.columns import slugs
+from conformance.reports.files import write
 from conformance.reports.history.changes import FEWEST, MISSING
 from conformance.reports.history.series import TimeSeries, VerdictRow
 from conformance.reports.render import rich_table
@@ -93,34 +93,16 @@ def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:
 
     A picture is named by what it shows, so that it keeps its name when others come or a filter leaves some out.
     """
-    from conformance.model.errors import HarnessError
     from conformance.reports.benchmarks.charts.render import page, render
     from conformance.reports.history.trend import trend_chart
 
     groups: dict[tuple[str, str], list[TimeSeries]] = {}
     for each in times:
         groups.setdefault((each.workload, each.backend), []).append(each)
-    charts: list[tuple[str, Any]] = []
-    written: list[Path] = []
-    for (workload, backend), group in groups.items():
-        name = f"trend-{_in_file_names(workload)}-{_in_file_names(backend)}"
-        if name in dict(charts):  # two names that differ in what no file name holds
-            name += f"-{hashlib.sha256(f'{workload}|{backend}'.encode()).hexdigest()[:8]}"
-        charts.append((name, trend_chart(group)))
-        written += render(charts[-1][1], folder, name)
-    if charts:
-        path = folder / "history.html"
-        try:
-            path.write_text(page(charts, "Times over runs"), encoding="utf-8")
-        except OSError as error:
-            raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
-        written.append(path)
-    return written
-
-
-def _in_file_names(text: str) -> str:
-    """``text`` in the characters that any file system takes and any URL holds as they are."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:60] or "x"
+    names = slugs([f"trend {workload} {backend}" for workload, backend in groups])
+    charts = [(name, trend_chart(group)) for name, group in zip(names, groups.values(), strict=True)]
+    written = [path for name, chart in charts for path in render(chart, folder, name)]
+    return [*written, write(folder / "history.html", page(charts, "Times over runs"))] if charts else []
 
 
 def _changes(series: TimeSeries) -> list[str]:

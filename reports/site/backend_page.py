@@ -11,7 +11,7 @@ from conformance.model.case import OPERATIONS
 from conformance.model.dtypes import DTYPES
 from conformance.model.verdicts import NOTABLE, SILENT
 from conformance.reports import defects
-from conformance.reports.accuracy import Accuracy, accuracy, bits
+from conformance.reports.accuracy import AccuracyReached, accuracy, bits
 from conformance.reports.columns import Column, slug
 from conformance.reports.defects import Named, Registered
 from conformance.reports.matrix import Matrix
@@ -85,7 +85,7 @@ class BackendPages:
                 found = self._accuracy.get((column, op, dtype))
                 if found is None:
                     continue
-                median, worst = found.ulp.quantile(0.5), found.ulp.worst
+                median, worst = found.ulp.median, found.ulp.worst
                 declared = column.profile.declared_class(op, dtype)
                 letters = [f"{letter} {found.letters[letter]}" for letter in CLASS_LETTERS if found.letters[letter]]
                 reached = Cell(found.reached, mark="known" if found.reached > declared else "")
@@ -127,7 +127,7 @@ class BackendPages:
         return defects.refusals(self.relations)
 
     @cached_property
-    def _accuracy(self) -> dict[tuple[Column, str, str], Accuracy]:
+    def _accuracy(self) -> dict[tuple[Column, str, str], AccuracyReached]:
         return accuracy(self.relations)
 
     @cached_property

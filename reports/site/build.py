@@ -203,8 +203,7 @@ class _Builder:
         """Semantics, agreement, accuracy, stability, benchmarks, runs."""
         columns, page = self.columns, self.pages.page
         page("semantics.html", "semantics.html", columns=columns, rows=normative_first(semantics(self.relations)))
-        compared, table = agreement_table(self.relations)
-        page("agreement.html", "agreement.html", columns=compared, table=table, all=len(columns))
+        page("agreement.html", "agreement.html", table=agreement_table(self.relations), all=len(columns))
         page("accuracy.html", "accuracy.html", tables=spread_tables(self.relations))
         page("stability.html", "stability.html", tables=stability_tables(self.relations, self.catalogue))
         timed = timed_runs(self.benchmarks, self.pages.write)

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from conformance.model.errors import HarnessError
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.columns import slug
+from conformance.reports.files import write
 from conformance.reports.matrix import SIGNS
 from conformance.reports.render import content, html
 from conformance.reports.text import figure, link, number, visible
@@ -23,11 +24,10 @@ _LIST = "pages.txt"
 
 
 class Pages:
-    """Writes pages into ``folder``. Raises HarnessError where the disk refuses."""
+    """Writes pages into ``folder``. HarnessError: the disk refuses; UsageError: a folder is a link."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._made: set[Path] = set()
         self._written: dict[str, None] = {}
         self._templates = _environment()
 
@@ -38,14 +38,7 @@ class Pages:
 
     def write(self, name: str, text: str) -> None:
         """Write a text file below the folder."""
-        path = self.folder / name
-        try:
-            if path.parent not in self._made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(path.parent)
-            path.write_bytes(text.encode("utf-8", "backslashreplace"))
-        except OSError as error:
-            raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None
+        write(self.folder / name, text, below=self.folder)
         self._written[name] = None
 
     def finish(self) -> None:

@@ -110,7 +110,7 @@ def _tables(runs: Path) -> None:
     counted = matrix(relations)
     semantics(relations), findings(relations, 100), accuracy.accuracy(relations), accuracy.agreement(relations)
     for measure in ("ulp", "ratio"):
-        accuracy.spreads(relations, measure)
+        accuracy.spreads(relations, measure, (-5, 5))
     for table in (defects.known, defects.deviations, defects.refusals):
         table(relations)
     relations.close()

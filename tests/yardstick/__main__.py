@@ -20,8 +20,9 @@ from typing import Any
 
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
-from conformance.reports.kills import FILE, read_kills, summary_text
+from conformance.reports.kills import FILE, read_kills
 from tests.yardstick import cover, matrix, pool
+from tests.yardstick.page import summary_text
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
 
 PAGE = ROOT / "docs" / "kill-matrix.md"

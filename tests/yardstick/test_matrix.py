@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from conformance.cases.load import load_suite
-from conformance.reports.kills import read_kills, summary_text
+from conformance.reports.kills import read_kills
 from tests.support.case_files import write
 from tests.yardstick.matrix import matrix
 from tests.yardstick.matrix import write as write_matrix
+from tests.yardstick.page import summary_text
 from tests.yardstick.registry import Kind, title
 from tests.yardstick.trial import Kill
 from tests.yardstick.wrong import sums

@@ -10,7 +10,8 @@ import pytest
 
 from conformance.model.wording import message
 from conformance.places import ROOT
-from conformance.reports.kills import read_kills, summary_text
+from conformance.reports.kills import read_kills
+from tests.yardstick.page import summary_text
 from tests.yardstick.pool import by_cases, by_kills
 from tests.yardstick.registry import recorded_pairs, right_backends, suite, title, wrong_backends
 from tests.yardstick.trial import first_kills, quick_survivors, unwanted

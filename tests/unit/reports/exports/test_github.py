@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,8 @@ class TestBadge:
         write_run(tmp_path / "run", [*made, *of_every_verdict()])
         report(tmp_path / "run", tmp_path, "--badge", tmp_path / "deep" / "badges")
         found = self.badges(tmp_path / "deep" / "badges")
-        assert len(found) == len(HOSTILE) + 3 and {"up.json", "up-2.json"} <= set(found)
+        assert len(found) == len(HOSTILE) + 3 and found["up.json"]["label"].endswith("· up 1.2")
+        assert sum(re.fullmatch(r"up-[0-9a-f]{8}\.json", name) is not None for name in found) == 1
 
 
 @pytest.mark.parametrize("option", ["--junit", "--csv", "--parquet", "--summary", "--badge"])
