@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.cases.load import Entry
-from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import BackendId, BackendRecord, Outcome
+from conformance.model.errors import UsageError
+from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
+from conformance.reports.columns import slugs
 from conformance.reports.dossier.groups import SHOWN, DefectGroup, by_framework, grouped
 from conformance.reports.dossier.issue import IssueSubject, expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
+from conformance.reports.files import write
 from conformance.reports.merge import Merged
 from conformance.repro.script import reproducer
 from conformance.results.store import Run
@@ -30,118 +33,141 @@ def write_dossiers(
     merged: Merged, entries: Mapping[str, Entry], profiles: Mapping[str, Profile], output: Path
 ) -> dict[str, Path]:
     """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written."""
-    paths: dict[str, Path] = {}
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for framework, text in dossier_texts(merged, entries, profiles).items():
-            path = output / f"{_file_name(framework)}.md"
-            path.write_text(text, encoding="utf-8")
-            paths[framework] = path
-    except OSError as error:
-        raise HarnessError(f"{output} cannot be written: {error.strerror}") from None
-    return paths
+    texts = dossier_texts(merged, entries, profiles)
+    return {
+        framework: write(output / f"{name}.md", text)
+        for name, (framework, text) in zip(slugs([*texts]), texts.items(), strict=True)
+    }
 
 
 def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mapping[str, Profile]) -> dict[str, str]:
     """Framework to its dossier, for every framework that ran; the same text for the same results, in any order."""
     records: dict[str, BackendRecord] = {}
-    versions: dict[str, set[tuple[str, str]]] = {}
+    ran: dict[str, list[tuple[Run, BackendRecord]]] = {}
     for run in merged.runs:
         for name, record in run.backends.items():
             if record.error:
                 continue
             if name not in records or record.sources:
                 records[name] = record
-            versions.setdefault(record.id.framework or name, set()).update(record.versions.items())
+            ran.setdefault(record.id.framework or name, []).append((run, record))
     frameworks = {name: record.id.framework for name, record in records.items()}
     shown = (each for each in merged.outcomes if each.verdict in SHOWN)
     found = by_framework(shown, frameworks)
-    return {
-        framework: _text(
-            framework,
-            found.get(framework, []),
-            records,
-            sorted(versions[framework]),
-            entries,
-            profiles,
-            _machines([run for run in merged.runs if _ran(run, framework)]),
-        )
-        for framework in sorted(versions)
-    }
+    writer = _Writer(records, entries, profiles)
+    return {framework: writer.text(framework, found.get(framework, []), ran[framework]) for framework in sorted(ran)}
 
 
-def _ran(run: Run, framework: str) -> bool:
-    return any((each.id.framework or name) == framework for name, each in run.backends.items() if not each.error)
+@dataclass(frozen=True)
+class _Writer:
+    """Writes dossiers from the backends' records, the cases, and the profiles by name."""
 
+    records: Mapping[str, BackendRecord]
+    entries: Mapping[str, Entry]
+    profiles: Mapping[str, Profile]
 
-def _text(
-    framework: str,
-    outcomes: Sequence[Outcome],
-    records: Mapping[str, BackendRecord],
-    versions: Sequence[tuple[str, str]],
-    entries: Mapping[str, Entry],
-    profiles: Mapping[str, Profile],
-    machines: str,
-) -> str:
-    groups = grouped(outcomes, entries, records)
-    fresh = sum(not group.defect for group in groups)
-    shown = ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions)
-    lines = [f"# {escape(framework)}: what does not conform", ""]
-    if not groups:
-        return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
-    seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."
-    whole = "Each script below is whole: it needs what it imports."
-    lines += [f"{seen} Versions: {shown}. {machines} {whole}", ""]
-    found = [(group, *_shortest(group, records, entries)) for group in groups]
-    lines += [
-        f"{i}. {escape(_heading(group, best))} ({len(group.outcomes)})" for i, (group, best, _) in enumerate(found, 1)
-    ]
-    for number, (group, best, script) in enumerate(found, 1):
-        lines += ["", *_group(number, group, best, script, records, entries, profiles)]
-    return "\n".join(lines).rstrip() + "\n"
+    def text(self, framework: str, outcomes: Sequence[Outcome], ran: Sequence[tuple[Run, BackendRecord]]) -> str:
+        """The whole dossier of a framework."""
+        groups = grouped(outcomes, self.entries, self.records)
+        fresh = sum(not group.defect for group in groups)
+        versions = sorted({version for _, record in ran for version in record.versions.items()})
+        shown = ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions)
+        lines = [f"# {escape(framework)}: what does not conform", ""]
+        if not groups:
+            return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
+        seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."
+        whole = "Each script below is whole: it needs what it imports."
+        lines += [f"{seen} Versions: {shown}. {_machines([run for run, _ in ran])} {whole}", ""]
+        found = [(group, *self._shortest(group)) for group in groups]
+        lines += [
+            f"{i}. {escape(_heading(group, best))} ({len(group.outcomes)})"
+            for i, (group, best, _) in enumerate(found, 1)
+        ]
+        for number, (group, best, script) in enumerate(found, 1):
+            lines += ["", *self._group(number, group, best, script)]
+        return "\n".join(lines).rstrip() + "\n"
 
+    def _group(self, number: int, group: DefectGroup, best: Outcome, script: str) -> list[str]:
+        record = self.records.get(best.backend, BackendRecord(name=best.backend))
+        profile = self.profiles.get(record.profile)
+        subject = IssueSubject(best.backend, record.id.framework, record.versions, profile, record.id)
+        defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
+        entry = self.entries.get(best.case)
+        why = defect.why if defect else entry.case.why if entry else message(best)
+        lines = [
+            f"## {number}. {escape(_heading(group, best))}",
+            "",
+            escape(_sentence(why)),
+            "",
+            *needed(script),
+            script,
+            "",
+            f"- Expected: {expectation(best)}",
+            f"- Observed: {observation(best)}",
+            f"- Affected: {self._affected(group)}",
+            f"- Versions: {self._versions(group, subject, defect)}",
+        ]
+        if profile and best.op in profile.operations:
+            feature = profile.operations[best.op]
+            note = f" {escape(_sentence(feature.note))}" if feature.note else ""
+            lines += [f"- Documentation: {address(feature.documentation)}{note}"]
+        if group.defect:
+            confirmed = f", confirmed {escape(defect.date)}" if defect else ""
+            lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
+        else:
+            lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
+        return [*lines, f"- {search_link(best, subject, group.defect)}", f"- From case {escape(best.case)}"]
 
-def _group(
-    number: int,
-    group: DefectGroup,
-    best: Outcome,
-    script: str,
-    records: Mapping[str, BackendRecord],
-    entries: Mapping[str, Entry],
-    profiles: Mapping[str, Profile],
-) -> list[str]:
-    record = records.get(best.backend)
-    profile = profiles.get(record.profile) if record else None
-    identity = record.id if record else BackendId(name=best.backend)
-    subject = IssueSubject(best.backend, identity.framework, record.versions if record else {}, profile, identity)
-    defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
-    entry = entries.get(best.case)
-    why = defect.why if defect else entry.case.why if entry else message(best)
-    lines = [
-        f"## {number}. {escape(_heading(group, best))}",
-        "",
-        escape(_sentence(why)),
-        "",
-        *needed(script),
-        script,
-        "",
-    ]
-    lines += [
-        f"- Expected: {expectation(best)}",
-        f"- Observed: {observation(best)}",
-        f"- Affected: {_affected(group, records)}",
-    ]
-    lines += [f"- Versions: {_versions(group, subject, defect, records)}"]
-    if profile and best.op in profile.operations:
-        feature = profile.operations[best.op]
-        note = f" {escape(_sentence(feature.note))}" if feature.note else ""
-        lines += [f"- Documentation: {address(feature.documentation)}{note}"]
-    if group.defect:
-        confirmed = f", confirmed {escape(defect.date)}" if defect else ""
-        lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
-    else:
-        lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
-    return [*lines, f"- {search_link(best, subject, group.defect)}", f"- From case {escape(best.case)}"]
+    def _versions(self, group: DefectGroup, subject: IssueSubject, defect: Defect | None) -> str:
+        """Where it was seen here, by the results, and where else, by the register."""
+        ids = {self.records[each.backend].id for each in group.outcomes if each.backend in self.records}
+        seen = sorted({each.version for each in ids if each.version})
+        name = next(iter(subject.versions), subject.framework or subject.backend)
+        others = [f"{other} {version}" for other, version in subject.versions.items() if other != name]
+        where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in ids} or {"cpu, eager"})
+        text = f"{name} {', '.join(seen)}"
+        text += f" (with {', '.join(others)})" if others else ""
+        text += f"; on {'; '.join(where)}"
+        if defect and (defect.versions or defect.seen_on):
+            text += f"; registered for {defect.versions or ', '.join(defect.seen_on)}"
+        if defect and defect.machine:
+            text += f"; {defect.machine}"
+        return escape(text)
+
+    def _shortest(self, group: DefectGroup) -> tuple[Outcome, str]:
+        """The finding whose script is the shortest, and that script; in its place, why there is none."""
+        ordered = group.by_size(self.entries)
+        found: list[tuple[tuple[bool, int], Outcome, str]] = []
+        why = "the case is not among the cases given"
+        for outcome in ordered[:CANDIDATES]:
+            record = self.records.get(outcome.backend)
+            if outcome.case not in self.entries or record is None:
+                continue
+            try:
+                text = reproducer(self.entries[outcome.case], outcome, record)
+            except UsageError as error:
+                why = error.problem
+                continue
+            found.append(((outcome.check not in PLAIN, len(text)), outcome, text))
+        if not found:
+            return ordered[0], f"No script: {escape(why)}."
+        _, outcome, text = min(found, key=lambda each: each[0])
+        return outcome, fenced(text, "python")
+
+    def _affected(self, group: DefectGroup) -> str:
+        def values(name: str) -> str:
+            found = sorted({str(getattr(each, name)) for each in group.outcomes if getattr(each, name)})
+            return ", ".join(escape(each) for each in found)
+
+        modes = sorted({self.records[each.backend].id.mode for each in group.outcomes if each.backend in self.records})
+        cases = sorted({each.case for each in group.outcomes})
+        named = ", ".join(escape(each) for each in cases[:CASES_SHOWN])
+        more = f" and {len(cases) - CASES_SHOWN} more" if len(cases) > CASES_SHOWN else ""
+        ulps = [each.ulp for each in group.outcomes if isinstance(each.ulp, float)]
+        largest = f"; up to {max(ulps):.3g} ulp" if ulps else ""
+        parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
+        parts += [f"check {values('check')}", f"mode {', '.join(map(escape, modes))}", f"layout {values('layout')}"]
+        return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
 
 
 def _heading(group: DefectGroup, best: Outcome) -> str:
@@ -161,25 +187,6 @@ def _machines(runs: Sequence[Run]) -> str:
     return f"On {'; '.join(escape(each) for each in found)}."
 
 
-def _versions(
-    group: DefectGroup, subject: IssueSubject, defect: Defect | None, records: Mapping[str, BackendRecord]
-) -> str:
-    """Where it was seen here, by the results, and where else, by the register."""
-    ids = {records[each.backend].id for each in group.outcomes if each.backend in records}
-    seen = sorted({each.version for each in ids if each.version})
-    name = next(iter(subject.versions), subject.framework or subject.backend)
-    others = [f"{other} {version}" for other, version in subject.versions.items() if other != name]
-    where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in ids} or {"cpu, eager"})
-    text = f"{name} {', '.join(seen)}"
-    text += f" (with {', '.join(others)})" if others else ""
-    text += f"; on {'; '.join(where)}"
-    if defect and (defect.versions or defect.seen_on):
-        text += f"; registered for {defect.versions or ', '.join(defect.seen_on)}"
-    if defect and defect.machine:
-        text += f"; {defect.machine}"
-    return escape(text)
-
-
 def _reported(issue: str) -> str:
     return "no" if issue == "not reported" else address(issue)
 
@@ -195,47 +202,3 @@ def _sentence(text: str) -> str:
 
 def _count(things: Sequence[object], name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
-def _shortest(
-    group: DefectGroup, records: Mapping[str, BackendRecord], entries: Mapping[str, Entry]
-) -> tuple[Outcome, str]:
-    """The finding whose script is the shortest, and that script; in its place, why there is none."""
-    ordered = group.by_size(entries)
-    found: list[tuple[tuple[bool, int], Outcome, str]] = []
-    why = "the case is not among the cases given"
-    for outcome in ordered[:CANDIDATES]:
-        record = records.get(outcome.backend)
-        if outcome.case not in entries or record is None:
-            continue
-        try:
-            text = reproducer(entries[outcome.case], outcome, record)
-        except UsageError as error:
-            why = error.problem
-            continue
-        found.append(((outcome.check not in PLAIN, len(text)), outcome, text))
-    if not found:
-        return ordered[0], f"No script: {escape(why)}."
-    _, outcome, text = min(found, key=lambda each: each[0])
-    return outcome, fenced(text, "python")
-
-
-def _affected(group: DefectGroup, records: Mapping[str, BackendRecord]) -> str:
-    def values(name: str) -> str:
-        found = sorted({str(getattr(each, name)) for each in group.outcomes if getattr(each, name)})
-        return ", ".join(escape(each) for each in found)
-
-    modes = sorted({records[each.backend].id.mode for each in group.outcomes if each.backend in records})
-    cases = sorted({each.case for each in group.outcomes})
-    named = ", ".join(escape(each) for each in cases[:CASES_SHOWN])
-    more = f" and {len(cases) - CASES_SHOWN} more" if len(cases) > CASES_SHOWN else ""
-    ulps = [each.ulp for each in group.outcomes if isinstance(each.ulp, float)]
-    largest = f"; up to {max(ulps):.3g} ulp" if ulps else ""
-    parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
-    parts += [f"check {values('check')}", f"mode {', '.join(map(escape, modes))}", f"layout {values('layout')}"]
-    return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
-
-
-def _file_name(framework: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in framework).strip(".") or "framework"
-    return kept[:80]
