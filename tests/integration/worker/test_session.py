@@ -116,7 +116,7 @@ def test_the_culprit_is_found(name: str, kind: str, type_: str, words: str) -> N
     assert culprit is not None and (culprit.kind, culprit.type) == (kind, type_) and words in culprit.message
     assert all(each.failure is None and each.value is not None for each in seen)
     if name in ("Segfaults", "Sleeps", "HangsInC"):
-        assert culprit.where.startswith("tests/support/fake_backends.py:")
+        assert culprit.where.startswith("tests/support/fake_backends/")
 
 
 def test_several_culprits_in_several_batches() -> None:
@@ -230,5 +230,5 @@ def test_a_profile_is_a_name_and_never_a_path() -> None:
 
 def test_crash_messages_hold_no_frame_of_the_harness() -> None:
     (seen,) = run("Segfaults", [request(1, True)])
-    assert seen.failure is not None and "fake_backends.py" in seen.failure.message
+    assert seen.failure is not None and "fake_backends/deaths.py" in seen.failure.message
     assert "worker" not in seen.failure.message and "runpy" not in seen.failure.message
