@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE
-from conformance.model.wording import message
+from conformance.model.wording import check_name, message
 from conformance.plain import lines_on_terminal, on_terminal
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, matrix
@@ -20,7 +20,6 @@ from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
 from conformance.reports.worst import worst
 from conformance.results.store import read_run
-from conformance.results.words import check_name
 
 if TYPE_CHECKING:
     from rich.console import Console

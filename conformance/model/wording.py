@@ -1,13 +1,20 @@
-"""Sentences from facts: every message about an outcome is made here, and none is ever read back."""
+"""Sentences from facts: every message about an outcome is made here, and none is ever read back.
+
+Everything that a results file holds may have been written by a stranger: what ``title``, ``explain_command`` and
+``facts`` give, for test reports and annotations, is plain printable text.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from typing import Any
 
 from conformance.model.outcome import Outcome
+from conformance.plain import plain, plain_lines
 
-__all__ = ["apart", "message", "shown_error", "statement"]
+__all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
 
 
 def message(outcome: Outcome) -> str:
@@ -30,11 +37,45 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 
 
+def check_name(check: str, policy: str) -> str:
+    """The check by name: of a policy, which one, for a case may be asked of several."""
+    return f"policy {policy}" if policy else check
+
+
+def title(outcome: Outcome) -> str:
+    """What was checked: case, dtype, layout unless contiguous, reduction, check."""
+    layout = "" if outcome.layout == "contiguous" else outcome.layout
+    words = [outcome.dtype, layout, outcome.reduction, check_name(outcome.check, outcome.policy)]
+    return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
+
+
+def explain_command(outcome: Outcome, spec: str = "") -> str:
+    """The command that derives the case and shows what the backend gave; ``spec`` is how a user names the backend."""
+    words = ["conformance", "explain", outcome.case, "-b", spec or outcome.backend, "--dtype", outcome.dtype]
+    return " ".join(plain(shlex.quote(word)) for word in words)
+
+
+def facts(outcome: Outcome, spec: str = "", source: str | None = None) -> list[tuple[str, str]]:
+    """Names and values of what a maintainer needs, without what is not known; a message keeps its lines."""
+    found = {
+        "finding": message(outcome),
+        "observed": _value(outcome.observed),
+        "exact": _value(outcome.expected),
+        "ulp": _value(outcome.ulp),
+        "class": outcome.class_,
+        "error/bound": _value(outcome.ratio),
+        "worst input": _value(outcome.worst_input),
+        "source": source,
+    }
+    known = [(name, "\n".join(plain_lines(value))) for name, value in found.items() if value]
+    return [*known, ("explain", explain_command(outcome, spec))]
+
+
 #: Reasons that are about one of the results of a transform.
 _OF_QUANTITY = frozenset({"beyond-bound", "vacuous-bound", "declared", "left-open"})
 
 
-def shown_error(outcome: Outcome, *, where: bool = True) -> str:
+def _shown_error(outcome: Outcome, *, where: bool = True) -> str:
     """The error in words, with the adapter's line; empty where there is none."""
     error = outcome.error
     if error is None:
@@ -51,9 +92,9 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
             return ""
         case "raised" | "failed" | "unsupported":
             excused = " (as its declared policies say)" if o.verdict == "deviation" else ""
-            return shown_error(o, where=where) + excused
+            return _shown_error(o, where=where) + excused
         case "transformed-failed":
-            return f"the transformed call failed: {shown_error(o, where=where)}"
+            return f"the transformed call failed: {_shown_error(o, where=where)}"
         case "no-error":
             return f"returned a result; an error is due: {o.detail}"
         case "beyond-bound":
@@ -162,3 +203,11 @@ def _formatted(value: Any, form: str) -> str:
         return format(float(value), form)
     except (TypeError, ValueError):
         return str(value)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -12,10 +12,9 @@ from conformance.cases.load import Entry
 from conformance.cases.places import place_of
 from conformance.model.records import Outcome, number
 from conformance.model.verdicts import SILENT
-from conformance.model.wording import message
+from conformance.model.wording import facts, message, title
 from conformance.plain import plain, plain_lines
 from conformance.plugin.subjects import UnderTest
-from conformance.results.words import facts, title
 
 __all__ = ["conclude"]
 

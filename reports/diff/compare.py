@@ -13,11 +13,10 @@ from conformance.bounds.classes import CLASS_LETTERS
 from conformance.model.errors import UsageError
 from conformance.model.records import Number
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
-from conformance.model.wording import message
+from conformance.model.wording import check_name, message
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Counts, Diff, Setting
 from conformance.reports.relations import Relations
 from conformance.results.store import Run, read_run
-from conformance.results.words import check_name
 
 if TYPE_CHECKING:
     from conformance.reports.benchmarks.comparison.rows import Comparison as Speed

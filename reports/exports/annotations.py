@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.model.wording import message
+from conformance.model.wording import explain_command, message
 from conformance.plain import plain, plain_lines
 from conformance.reports.merge import Merged
 from conformance.reports.worst import WorstOutcome, findings
-from conformance.results.words import explain_command
 
 if TYPE_CHECKING:
     from conformance.cases.load import Entry, Suite

@@ -16,14 +16,13 @@ from xml.sax.saxutils import escape, quoteattr
 
 from conformance.model.records import Outcome
 from conformance.model.verdicts import CONFORMING, SILENT
-from conformance.model.wording import message
+from conformance.model.wording import explain_command, facts, message, title
 from conformance.plain import plain, plain_lines
 from conformance.reports.columns import Column
 from conformance.reports.files import replacing
 from conformance.reports.merge import Merged
 from conformance.reports.relations import Relations
 from conformance.results.store import Run
-from conformance.results.words import explain_command, facts, title
 
 __all__ = ["write_junit"]
 

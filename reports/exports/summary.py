@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
-from conformance.model.wording import message
+from conformance.model.wording import explain_command, message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
 from conformance.reports.matrix import matrix
@@ -14,7 +14,6 @@ from conformance.reports.merge import Merged
 from conformance.reports.render import markdown
 from conformance.reports.table import Table
 from conformance.reports.worst import BAD, WorstOutcome, findings
-from conformance.results.words import explain_command
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
 
