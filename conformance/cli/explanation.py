@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from conformance.cli.tables import aligned, cell
-from conformance.explain.observed import Observed
+from conformance.explain.observed import BackendAnswers
 from conformance.model.verdicts import NONCONFORMING
 from conformance.model.wording import message
 from conformance.oracle.mistakes import Mistake
@@ -31,7 +31,7 @@ def write_explanation(
     derivation: Derivation,
     mistakes: Sequence[Mistake],
     reduction: str,
-    seen: Sequence[Observed],
+    seen: Sequence[BackendAnswers],
     policies: Sequence[str],
 ) -> None:
     """Write everything to standard output; coloured only on a terminal."""
@@ -59,7 +59,7 @@ def write_explanation(
         _backend(each)
 
 
-def _who(mistake: Mistake, seen: Sequence[Observed]) -> str:
+def _who(mistake: Mistake, seen: Sequence[BackendAnswers]) -> str:
     names = [on_terminal(each.name) for each in seen if mistake.name in each.mistakes]
     return f"← what {' and '.join(names)} gave" if names else ""
 
@@ -201,7 +201,7 @@ def _result(derivation: Derivation, result: DerivedResult) -> None:
 # -- what backends gave ----------------------------------------------------------------------------------------------
 
 
-def _backend(seen: Observed) -> None:
+def _backend(seen: BackendAnswers) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in seen.versions.items())
     gave = f"{seen.name} gave ({versions} on {seen.device}, {seen.mode})"
     gave = on_terminal(gave)

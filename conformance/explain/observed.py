@@ -20,14 +20,14 @@ from conformance.run.plan import Plan
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.find import find_backends
 
-__all__ = ["Observed", "observe"]
+__all__ = ["BackendAnswers", "observe"]
 
 #: Numbers of a result that are shown.
 SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Observed:
+class BackendAnswers:
     """One backend's outcomes for the case; ``gave`` maps ``reduction check`` to the first numbers as text.
 
     ``error``, if not empty, says why the backend could not be started.
@@ -57,7 +57,7 @@ def observe(
     reductions: Sequence[str],
     mistakes: Sequence[Mistake] = (),
     mistaken: str = "none",
-) -> list[Observed]:
+) -> list[BackendAnswers]:
     """Run and judge the case in ``dtype`` on each backend, one after the other.
 
     Values of the reduction ``mistaken`` are compared with those of ``mistakes``.
@@ -69,13 +69,15 @@ def observe(
     return [_observe(plan, each, reductions, mistakes, mistaken) for each in found]
 
 
-def _observe(plan: Plan, found: Any, reductions: Sequence[str], mistakes: Sequence[Mistake], mistaken: str) -> Observed:
+def _observe(
+    plan: Plan, found: Any, reductions: Sequence[str], mistakes: Sequence[Mistake], mistaken: str
+) -> BackendAnswers:
     try:
         with open_backend(found) as backend:
             judged, description = backend.judge(plan.chunk(0)), backend.description
     except BackendUnavailable as error:
-        return Observed(found.name, error=str(error))
-    return Observed(
+        return BackendAnswers(found.name, error=str(error))
+    return BackendAnswers(
         name=found.name,
         versions=description.versions,
         device=description.device,

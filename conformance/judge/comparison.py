@@ -15,7 +15,7 @@ from conformance.bounds.classes import CLASS_LETTERS, Letter, letters
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.enclosure import Enclosure
 
-__all__ = ["Comparison", "Segments", "compare"]
+__all__ = ["BlockComparison", "Segments", "compare"]
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.intp]
@@ -44,7 +44,7 @@ class Segments:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class BlockComparison:
     """Per problem, (n,): the class reached, the largest error in ulp, error over the declared tolerance, and where.
 
     ``conforms`` says that every element is within the declared class, or in A or B, which every other class contains up
@@ -70,7 +70,7 @@ def compare(
     declared: Letter,
     judged: Booleans | None = None,
     refine: Callable[[Integers], Enclosure] | None = None,
-) -> Comparison:
+) -> BlockComparison:
     """Sort every element into the best class that contains it, and every problem into its worst element's.
 
     All arrays are flat and aligned. ``tolerance`` gives the absolute bound of a class. ``refine`` gives enclosures of
@@ -106,7 +106,8 @@ def compare(
     vacuous, _ = segments.reduce((~np.isfinite(limit) & np.isfinite(exact.mid)).astype(np.float64))
     found = [(*available, "F")[int(r)] for r in ranks]
     assert all(letter in CLASS_LETTERS for letter in found)
-    return Comparison(found, ulp_top, ratio_top, np.where(ratio_top > 0, worst, ulp_worst), missed == 0, vacuous > 0)
+    worst = np.where(ratio_top > 0, worst, ulp_worst)
+    return BlockComparison(found, ulp_top, ratio_top, worst, missed == 0, vacuous > 0)
 
 
 def _within(distance: Float64Array, bound: Float64Array) -> Booleans:

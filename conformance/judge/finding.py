@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from conformance.bounds.classes import Letter
-from conformance.model.checks import Check
 from conformance.model.problem import Problem
 from conformance.model.records import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure
 
-__all__ = ["Finding", "error_fact", "outcome"]
+__all__ = ["Finding", "error_fact", "outcome", "verdict_of"]
+
+#: Verdicts of calls that gave no result, but for a framework's refusal.
+_VERDICTS: dict[str, Verdict] = {
+    "unsupported": "unsupported",
+    "adapter": "error",
+    "crash": "crash",
+    "timeout": "timeout",
+    "not run": "not run",
+}
 
 
 class Finding(msgspec.Struct, frozen=True, eq=False):
@@ -55,34 +63,26 @@ def error_fact(failure: Failure) -> ErrorFact:
     return ErrorFact("" if failure.type == "Unsupported" else failure.type, failure.message, failure.where)
 
 
-def outcome(finding: Finding, subject: Subject, theme: str) -> Outcome:
+def verdict_of(failure: Failure) -> Verdict:
+    """What becomes of a check whose call gave no result; a refusal where a result is due is a fail."""
+    return _VERDICTS.get(failure.kind, "fail")
+
+
+#: The fields that an outcome has by the same name.
+_FACTS = tuple(name for name in Finding.__struct_fields__ if name not in ("problem", "letter"))
+
+
+def outcome(finding: Finding, subject: Subject) -> Outcome:
     """The record of a finding."""
     problem = finding.problem
+    facts: dict[str, Any] = {name: getattr(finding, name) for name in _FACTS}
     return Outcome(
         case=problem.case.id,
-        theme=theme,
+        theme=problem.theme,
         backend=subject.name,
         dtype=problem.dtype,
         layout=problem.layout,
         op=problem.operation,
-        reduction=finding.reduction,
-        check=cast(Check, finding.check),
-        verdict=finding.verdict,
         class_=finding.letter,
-        declared=finding.declared,
-        ulp=finding.ulp,
-        ratio=finding.ratio,
-        bound=finding.bound,
-        observed=finding.observed,
-        expected=finding.expected,
-        worst_input=finding.worst_input,
-        position=finding.position,
-        quantity=finding.quantity,
-        error=finding.error,
-        excused_by=finding.excused_by,
-        defect=finding.defect,
-        reason=finding.reason,
-        detail=finding.detail,
-        seconds=finding.seconds,
-        policy=finding.policy,
+        **facts,
     )

@@ -5,7 +5,7 @@ Each gives a second problem and the order in which its result must equal the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import round_to, widen
 from conformance.oracle.block import from_rows, to_rows
 
-__all__ = ["Derived", "derive", "reshapes"]
+__all__ = ["TransformedCall", "reshapes", "transformed_calls"]
 
 #: Larger problems are left to the plain checks: an identity costs another call.
 ELEMENTS = 1 << 14
@@ -25,7 +25,7 @@ NARROW = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Derived:
+class TransformedCall:
     """``problem`` must give, at ``take`` of its flat result, what the original gives at ``source`` of its own.
 
     Flat results are in row order; ``reduction`` is that of both calls.
@@ -38,11 +38,11 @@ class Derived:
     source: Array
 
 
-def derive(problem: Problem) -> Iterator[Derived]:
+def transformed_calls(problem: Problem) -> Iterator[TransformedCall]:
     """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones."""
     if not 0 < problem.logits.size <= ELEMENTS or problem.layout != "contiguous" or problem.logits.ndim == 0:
         return
-    makers: list[Callable[[Problem], Iterator[Derived]]] = [_composed, _shifted, _classes_permuted, _positions_permuted]
+    makers = [_composed, _shifted, _classes_permuted, _positions_permuted]
     if reshapes(problem):
         makers.append(_ignored_dropped)
         if problem.logits.shape[problem.class_axis or 0] <= NARROW:
@@ -88,7 +88,7 @@ def _target_rows(problem: Problem) -> Array | None:
     return to_rows(targets, problem.class_axis or 0) if problem.target_kind == "probabilities" else targets.reshape(-1)
 
 
-def _composed(problem: Problem) -> Iterator[Derived]:
+def _composed(problem: Problem) -> Iterator[TransformedCall]:
     """cross_entropy = nll_loss ∘ log_softmax."""
     if problem.operation != "cross_entropy" or problem.target_kind != "indices" or problem.label_smoothing != 0.0:
         return
@@ -96,10 +96,10 @@ def _composed(problem: Problem) -> Iterator[Derived]:
         if reduction not in ("none", "mean"):
             continue
         size = np.arange(_rows(problem)) if reduction == "none" else np.zeros(1, dtype=np.intp)
-        yield Derived("composed", replace(problem, operation="nll_loss_of_log_softmax"), reduction, size, size)
+        yield TransformedCall("composed", replace(problem, operation="nll_loss_of_log_softmax"), reduction, size, size)
 
 
-def _shifted(problem: Problem) -> Iterator[Derived]:
+def _shifted(problem: Problem) -> Iterator[TransformedCall]:
     """A constant added to all logits of a position, a different one for each, so that every sum is exact."""
     if problem.operation == "nll_loss":
         return
@@ -113,11 +113,11 @@ def _shifted(problem: Problem) -> Iterator[Derived]:
             exact = (widen(rounded) == moved) & (back == x) | ~np.isfinite(x)
         if exact.all() and np.isfinite(x).any():
             changed = _with_rows(problem, rounded, _target_rows(problem))
-            yield Derived("shift", changed, "none", _whole(problem), _whole(problem))
+            yield TransformedCall("shift", changed, "none", _whole(problem), _whole(problem))
             return
 
 
-def _classes_permuted(problem: Problem) -> Iterator[Derived]:
+def _classes_permuted(problem: Problem) -> Iterator[TransformedCall]:
     """Classes reversed, together with targets and weights."""
     axis = problem.class_axis or 0
     classes = problem.logits.shape[axis]
@@ -138,10 +138,10 @@ def _classes_permuted(problem: Problem) -> Iterator[Derived]:
         changed = replace(changed, weight=np.ascontiguousarray(problem.weight[::-1]))
     here = _whole(problem)
     take = here if problem.takes_targets else here.reshape(-1, classes)[:, ::-1].reshape(-1)
-    yield Derived("class-permutation", changed, "none", take, here)
+    yield TransformedCall("class-permutation", changed, "none", take, here)
 
 
-def _positions_permuted(problem: Problem) -> Iterator[Derived]:
+def _positions_permuted(problem: Problem) -> Iterator[TransformedCall]:
     """Positions in reverse order."""
     count = _rows(problem)
     if count < 2:
@@ -150,7 +150,7 @@ def _positions_permuted(problem: Problem) -> Iterator[Derived]:
     targets = _target_rows(problem)
     changed = _with_rows(problem, rows, None if targets is None else targets[::-1])
     order = np.arange(count)
-    yield Derived("position-permutation", changed, "none", _whole(problem, order[::-1]), _whole(problem, order))
+    yield TransformedCall("position-permutation", changed, "none", _whole(problem, order[::-1]), _whole(problem, order))
 
 
 def _subset(problem: Problem, keep: Array) -> Problem:
@@ -161,7 +161,7 @@ def _subset(problem: Problem, keep: Array) -> Problem:
     return replace(problem, logits=rows, targets=kept, axis=1, class_axis=1)
 
 
-def _ignored_dropped(problem: Problem) -> Iterator[Derived]:
+def _ignored_dropped(problem: Problem) -> Iterator[TransformedCall]:
     """Without its ignored positions a batch has the same sum and mean."""
     if problem.target_kind != "indices" or problem.ignore_index is None:
         return
@@ -171,19 +171,19 @@ def _ignored_dropped(problem: Problem) -> Iterator[Derived]:
     zero = np.zeros(1, dtype=np.intp)
     for reduction in ("sum", "mean"):
         if reduction in problem.reductions:
-            yield Derived("drop-ignored", _subset(problem, keep), reduction, zero, zero)
+            yield TransformedCall("drop-ignored", _subset(problem, keep), reduction, zero, zero)
 
 
-def _split(problem: Problem) -> Iterator[Derived]:
+def _split(problem: Problem) -> Iterator[TransformedCall]:
     """The first position alone gives what it gives among the others."""
     if _rows(problem) < 2:
         return
     first = np.zeros(1, dtype=np.intp)
     only = _whole(problem, first)
-    yield Derived("split", _subset(problem, first), "none", np.arange(len(only)), only)
+    yield TransformedCall("split", _subset(problem, first), "none", np.arange(len(only)), only)
 
 
-def _axis_moved(problem: Problem) -> Iterator[Derived]:
+def _axis_moved(problem: Problem) -> Iterator[TransformedCall]:
     """The class axis at another place: last if it was not, first if it was."""
     axis, shape = problem.class_axis or 0, problem.logits.shape
     if len(shape) < 2:
@@ -195,4 +195,4 @@ def _axis_moved(problem: Problem) -> Iterator[Derived]:
     if problem.target_kind == "probabilities":
         targets = np.ascontiguousarray(np.moveaxis(np.asarray(problem.targets), axis, other))
         changed = replace(changed, targets=targets)
-    yield Derived("axis-move", changed, "none", _whole(problem), _whole(problem))
+    yield TransformedCall("axis-move", changed, "none", _whole(problem), _whole(problem))

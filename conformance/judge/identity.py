@@ -8,9 +8,9 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter, letters
-from conformance.judge.finding import Finding, error_fact
-from conformance.judge.identities import Derived
-from conformance.judge.prepared import Prepared
+from conformance.judge.finding import Finding, error_fact, verdict_of
+from conformance.judge.identities import TransformedCall
+from conformance.judge.prepared import Prepared, in_row_order
 from conformance.model.problem import Problem
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
@@ -47,13 +47,12 @@ def flat_value(problem: Problem, observation: Observation) -> Float64Array | Non
     value = observation.value
     if observation.failure is not None or value is None:
         return None
-    if problem.takes_targets:
-        return widen(value).reshape(-1)
-    return None if value.shape != problem.logits.shape else widen(to_rows(value, problem.class_axis or 0)).reshape(-1)
+    fits = problem.takes_targets or value.shape == problem.logits.shape
+    return in_row_order(problem, value) if fits else None
 
 
 def judge_identity(
-    derived: Derived,
+    derived: TransformedCall,
     original: Problem,
     base: Finding | None,
     here: Float64Array | None,
@@ -75,12 +74,11 @@ def judge_identity(
                 return None
             error = error_fact(failure)
             return Finding(original, derived.name, derived.reduction, "unsupported", "unsupported", error=error)
-        verdicts = {"adapter": "error", "crash": "crash", "timeout": "timeout", "not run": "not run"}
         return Finding(
             original,
             derived.name,
             derived.reduction,
-            verdicts.get(failure.kind, "fail"),  # type: ignore[arg-type]
+            verdict_of(failure),
             "transformed-failed",
             error=error_fact(failure),
             seconds=there.seconds,
@@ -96,12 +94,12 @@ def judge_identity(
     finding = _compared(derived, original, base, a, b, _bound(derived, sides, letter), there.seconds)
     if finding.verdict == "pass":
         return finding
-    # Which class both calls together would be in says what kind of defect it is.
+    # The class that both calls together would be in says what kind of defect it is.
     reached = (each for each in letters(original.dtype) if _ratio(a, b, _bound(derived, sides, each)).max() <= 1.0)
     return msgspec.structs.replace(finding, letter=next(reached, "F"))
 
 
-def _bound(derived: Derived, sides: tuple[Side, Side], letter: Letter) -> Float64Array:
+def _bound(derived: TransformedCall, sides: tuple[Side, Side], letter: Letter) -> Float64Array:
     """Both sides' bounds together, at the elements that are compared."""
     bound = sides[0].tolerance(derived.reduction, letter)[derived.source]
     return bound + sides[1].tolerance(derived.reduction, letter)[derived.take]
@@ -116,7 +114,7 @@ def _ratio(a: Float64Array, b: Float64Array, bound: Float64Array) -> Float64Arra
 
 
 def _compared(
-    derived: Derived,
+    derived: TransformedCall,
     original: Problem,
     base: Finding,
     a: Float64Array,

@@ -3,63 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter
 from conformance.cases.resolve import promoted, resolve
-from conformance.judge.comparison import Comparison
-from conformance.judge.finding import Finding, error_fact
-from conformance.judge.policies.excuses import Excuses, Unit, mean_raises
+from conformance.judge.comparison import BlockComparison
+from conformance.judge.finding import Finding, error_fact, verdict_of
+from conformance.judge.policies.excuses import Excuses, Unit
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
-from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
-from conformance.judge.worst import position_of, worst_input, worst_text
+from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity, in_row_order
+from conformance.judge.worst import worst_input, worst_row, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
-from conformance.model.verdicts import Verdict
-from conformance.numerics.formats import Float64Array, numpy_dtype, widen
-from conformance.oracle.block import Block, to_rows
+from conformance.numerics.formats import Float64Array, numpy_dtype
+from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
 __all__ = ["Judge", "Unit"]
 
-_FAILURES: dict[str, Verdict] = {
-    "unsupported": "unsupported",
-    "adapter": "error",
-    "crash": "crash",
-    "timeout": "timeout",
-    "not run": "not run",
-}
 _REASONS: dict[str, Reason] = {"raised": "raised", "unsupported": "unsupported"}
 
 
-@dataclass(frozen=True, eq=False)
 class Judge:
-    """Holds one backend's observations against the truth, its declared classes and its declared policies."""
+    """Holds one backend's observations against the truth, its declared classes and its declared policies.
 
-    subject: Subject
+    ``policies`` is what the backend's profile declares for its device and mode; ``observer`` finds which values of
+    the policies describe what was seen.
+    """
 
-    @property
-    def policies(self) -> Policies:
-        """What the backend's profile declares for its device and mode."""
-        return self._policies
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_policies", self.subject.profile.resolved_policies(*self.subject.id.words))
-        object.__setattr__(self, "_excuses", Excuses(self._policies, self._within))
-        object.__setattr__(self, "observer", Observer(Truths(self.subject, self._policies, self._within)))
-
-    _policies: Policies = NORMATIVE
-    _excuses: Excuses = field(init=False)
-    #: Finds which values of the policies describe what was seen.
-    observer: Observer = field(init=False)
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.policies = subject.profile.resolved_policies(*subject.id.words)
+        self.observer = Observer(Truths(subject, self.policies, self._within))
+        self._excuses = Excuses(self.policies, self._within)
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
 
@@ -92,7 +75,7 @@ class Judge:
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
             return [finding.deviating("left-open", self._excuses.permitting(problem))]
-        if declared.must_raise or seen.value is None or not _expects_policy(problem):
+        if declared.must_raise or seen.value is None or problem.target_kind == "python":  # these fit no definition
             return [finding]
         fitting = promoted(declared.problem, seen.value)
         prepared = Prepared(Block((fitting,)), self.policies, resolutions=(declared,))
@@ -102,9 +85,9 @@ class Judge:
 
     def failed(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
         """The finding of a call that gave no result."""
-        verdict = _FAILURES.get(failure.kind, "fail")
         reason: Reason = _REASONS.get(failure.kind, "failed")
-        return Finding(problem, check, reduction, verdict, reason, error=error_fact(failure), seconds=seconds)
+        error = error_fact(failure)
+        return Finding(problem, check, reduction, verdict_of(failure), reason, error=error, seconds=seconds)
 
     # -- calls with a result ------------------------------------------------------------------------------------------
 
@@ -177,10 +160,8 @@ class Judge:
             if quantity == "gradient":
                 return None, None
             finding = self.failed(problem, "value", reduction, seen.failure, seen.seconds)
-            if seen.failure.kind == "raised":
-                declared = resolve(problem, self.policies)
-                if declared.must_raise or mean_raises(declared, reduction, self.policies):
-                    return None, finding.deviating("raised", self._excuses.refusing(problem, reduction))
+            if seen.failure.kind == "raised" and self._excuses.raises(problem, reduction):
+                return None, finding.deviating("raised", self._excuses.refusing(problem, reduction))
             return None, finding
         if quantity == "gradient" and seen.gradient_failure is not None:
             return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
@@ -188,7 +169,6 @@ class Judge:
         if array is None:
             return None, None
         resolved = unit.resolution.problem
-        axis = resolved.class_axis or 0
         shape = _expected_shape(resolved, reduction, quantity)
         if array.shape != shape:
             observed, expected = str(array.shape), str(shape)
@@ -203,8 +183,7 @@ class Judge:
         if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             return None, Finding(problem, quantity, reduction, "fail", "with-gradient", observed=found, expected=wanted)
-        by_rows = quantity in OF_LOGITS or not resolved.takes_targets
-        return widen(to_rows(array, axis) if by_rows else array).reshape(-1), None
+        return in_row_order(resolved, array, quantity), None
 
     def _beside_gradient(
         self,
@@ -223,8 +202,7 @@ class Judge:
                 continue
             if beside.tobytes() == observation.value.tobytes():
                 continue
-            resolved = unit.resolution.problem
-            other = widen(beside if resolved.takes_targets else to_rows(beside, resolved.class_axis or 0)).reshape(-1)
+            other = in_row_order(unit.resolution.problem, beside)
             span = slice(start, start + len(other))
             flat[span] = _farther(flat[span], other, prepared.exact("value", reduction).mid[span])
         return flat
@@ -239,10 +217,11 @@ class Judge:
         seen: Observation,
         flat: Float64Array,
         exact: Enclosure,
-        comparison: Comparison,
+        comparison: BlockComparison,
         declared: Letter,
     ) -> Finding:
         letter, worst = comparison.letters[i], int(comparison.worst[i])
+        row = worst_row(prepared, quantity, reduction, i, worst)
         finding = Finding(
             unit.problem,
             quantity,
@@ -255,8 +234,8 @@ class Judge:
             bound=float(prepared.tolerance(quantity, reduction, declared)[worst]) if worst >= 0 else None,
             observed=float(flat[worst]) if worst >= 0 else None,
             expected=float(exact.mid[worst]) if worst >= 0 else None,
-            worst_input=worst_input(prepared, quantity, reduction, i, worst),
-            position=position_of(prepared, quantity, reduction, i, worst),
+            worst_input=worst_input(prepared, quantity, row, worst),
+            position=None if row is None else row - int(prepared.block.starts[i]),
             seconds=seen.seconds,
         )
         if comparison.vacuous[i]:
@@ -281,8 +260,7 @@ class Judge:
         """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
         if array.shape != _expected_shape(problem, reduction, quantity) or array.dtype != numpy_dtype(problem.dtype):
             return "shape or dtype"
-        by_rows = quantity in OF_LOGITS or not problem.takes_targets
-        flat = widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
+        flat = in_row_order(problem, array, quantity)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
         if for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf":
             flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
@@ -312,16 +290,14 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
+    unmodified = Finding(problem, "unmodified", reduction, "pass")
     if seen.modified:
-        found = [Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))]
-    else:
-        found = [Finding(problem, "unmodified", reduction, "pass")]
-    if seen.repeatable is not None:
-        if seen.repeatable:
-            found.append(Finding(problem, "repeatable", reduction, "pass"))
-        else:
-            found.append(Finding(problem, "repeatable", reduction, "fail", "not-repeatable"))
-    return found
+        unmodified = Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))
+    if seen.repeatable is None:
+        return [unmodified]
+    if seen.repeatable:
+        return [unmodified, Finding(problem, "repeatable", reduction, "pass")]
+    return [unmodified, Finding(problem, "repeatable", reduction, "fail", "not-repeatable")]
 
 
 def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tuple[int, ...]:
@@ -348,8 +324,3 @@ def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bo
     if problem.case.upstream is None or upstream is None or seen.value is None:
         return False
     return bool(upstream.shape != seen.value.shape)
-
-
-def _expects_policy(problem: Problem) -> bool:
-    """Whether a policy can be about the problem at all: its tensors fit each other."""
-    return problem.target_kind != "python"

@@ -13,20 +13,27 @@ import numpy.typing as npt
 from conformance.bounds.classes import Letter, arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Resolution
-from conformance.judge.comparison import Comparison, Segments, compare
+from conformance.judge.comparison import BlockComparison, Segments, compare
 from conformance.model.policies import NORMATIVE, Policies
-from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
-from conformance.oracle.block import Block
+from conformance.model.problem import Array, Problem
+from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, widen
+from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.truth import Truth
 
-__all__ = ["OF_LOGITS", "Prepared", "Quantity"]
+__all__ = ["OF_LOGITS", "Prepared", "Quantity", "in_row_order"]
 
 T = TypeVar("T")
 #: ``value`` and ``gradient``; ``tangent`` and ``curvature``, their derivatives in a direction; ``slope_of_targets``,
 #: the gradient with respect to class probabilities.
 Quantity = str
 OF_LOGITS = ("gradient", "curvature", "slope_of_targets")  # those that have the logits' shape
+
+
+def in_row_order(problem: Problem, array: Array, quantity: Quantity = "value") -> Float64Array:
+    """A result flat in float64: position by position, the classes of each together where the result has them."""
+    by_rows = quantity in OF_LOGITS or not problem.takes_targets
+    return widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
 
 
 @dataclass(eq=False)
@@ -101,7 +108,7 @@ class Prepared:
                 rows = rows & ~resolution.marked
         return rows
 
-    def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> Comparison:
+    def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> BlockComparison:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
         if quantity == "value" and self.named(reduction) == "mean":
             observed = self._divided_by_zero(observed)
@@ -150,6 +157,12 @@ class Prepared:
             signed = np.isinf(observed) & (mixed | (np.sign(observed) == np.sign(exact.mid)))
         excused = stressed & np.isfinite(exact.mid) & (signed | (mixed & np.isnan(observed)))
         return np.where(excused, exact.mid, observed)
+
+    def mean_raises(self, reduction: str) -> bool:
+        """Whether a mean has no value, and the policies say that it raises."""
+        if self.named(reduction) != "mean" or not self.block.reduces:
+            return False
+        return any(mask.any() and policy == "raise" for mask, policy in self.truth.degenerate)
 
     def is_stressed(self, reduction: str, largest: float) -> bool:
         """Whether an intermediate of some sound evaluation exceeds ``largest`` although every result is finite."""

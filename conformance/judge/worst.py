@@ -8,7 +8,7 @@ from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.model.problem import Array
 from conformance.numerics.formats import widen
 
-__all__ = ["position_of", "worst_input", "worst_text"]
+__all__ = ["worst_input", "worst_row", "worst_text"]
 
 
 def worst_text(value: Array | None) -> Any:
@@ -19,9 +19,8 @@ def worst_text(value: Array | None) -> Any:
     return flat[:4].tolist()
 
 
-def worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> Any:
+def worst_input(prepared: Prepared, quantity: Quantity, row: int | None, worst: int) -> Any:
     """The row at fault: its logits as hexadecimal floats (up to 16), its target; the class of the worst element."""
-    row = _row(prepared, quantity, reduction, i, worst)
     if row is None:
         return None
     block = prepared.block
@@ -36,13 +35,7 @@ def worst_input(prepared: Prepared, quantity: Quantity, reduction: str, i: int, 
     return found
 
 
-def position_of(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> int | None:
-    """The row at fault within its problem, from 0."""
-    row = _row(prepared, quantity, reduction, i, worst)
-    return None if row is None else row - int(prepared.block.starts[i])
-
-
-def _row(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> int | None:
+def worst_row(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> int | None:
     """The row of the block that holds element ``worst``; the problem's first, where a reduction has one value."""
     if worst < 0:
         return None

@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.cases.expand import value_shape
 from conformance.cases.resolve import resolve
-from conformance.judge.identities import derive
+from conformance.judge.identities import transformed_calls
 from conformance.judge.prepared import OF_LOGITS
 from conformance.judge.transforms import QUANTITIES
 from conformance.model.checks import IDENTITIES
@@ -211,7 +211,8 @@ def _sum(script: Script, problem: Problem, outcome: Outcome) -> None:
 def _identity(script: Script, problem: Problem, outcome: Outcome) -> None:
     """The call, the transformed call, and the results that must agree."""
     problem, reduction = _resolved(problem), outcome.reduction or "none"
-    derived = next((d for d in derive(problem) if d.name == outcome.check and d.reduction == reduction), None)
+    calls = transformed_calls(problem)
+    derived = next((each for each in calls if (each.name, each.reduction) == (outcome.check, reduction)), None)
     if derived is None:
         raise UsageError(f"{problem.case.id} has no identity {outcome.check!r}", hint="name another --check")
     _call(script, problem, outcome)

@@ -31,7 +31,8 @@ def decode_former(line: bytes) -> Record:
         case "backend":
             old = _backend(old)
         case "header":
-            old["backends"] = [_backend(each) for each in msgspec.convert(old.get("backends", []), list[dict])]
+            backends = msgspec.convert(old.get("backends", []), list[dict[str, Any]])
+            old["backends"] = [_backend(each) for each in backends]
     record: Record = msgspec.convert(old, Record)
     return record
 

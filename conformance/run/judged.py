@@ -118,7 +118,7 @@ class OpenBackend:
         units: list[list[Outcome]] = []
         for findings in judge_chunk(chunk, self._judge, observations):
             if findings:
-                unit = [outcome(each, subject, chunk.themes[each.problem.case.id]) for each in findings]
+                unit = [outcome(each, subject) for each in findings]
                 foreign = unit[0].op in subject.overridden
                 units.append(unit if foreign else apply_register(register, unit))
         return Judged(chunk, observations, units, [_left_out(skip, subject) for skip in chunk.skips])

@@ -17,7 +17,7 @@ import numpy as np
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
-from conformance.judge.identities import Derived, derive, reshapes
+from conformance.judge.identities import TransformedCall, reshapes, transformed_calls
 from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
@@ -76,7 +76,7 @@ class Group:
 class Identity:
     """A transformed call of ``group``'s unit ``index``; ``place`` is its observation's."""
 
-    derived: Derived
+    derived: TransformedCall
     group: Group
     index: int
     other: Side
@@ -95,7 +95,6 @@ class Chunk:
     identities: list[Identity] = field(default_factory=list)
     transforms: list[tuple[Transformed, int]] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
-    themes: dict[str, str] = field(default_factory=dict)
     size: int = 0
 
     def ask(self, request: Request) -> int:
@@ -164,7 +163,6 @@ class Portion:
         chunk = Chunk(self.number)
         fit: dict[int, Unit] = {}
         for entry in self.entries:
-            chunk.themes[entry.case.id] = entry.theme
             for unit in self._expand(entry, chunk):
                 chunk.units.append(unit)
                 chunk.size += unit.problem.logits.size
@@ -209,12 +207,12 @@ class Portion:
             chunk.raising.append((unit, reduction, place))
 
     def _add_identities(self, chunk: Chunk) -> None:
-        derived: dict[int, tuple[Derived, Group, int]] = {}
+        derived: dict[int, tuple[TransformedCall, Group, int]] = {}
         for group in chunk.groups:
             for index, unit in enumerate(group.units):
                 if unit.problem.axis is None or unit.problem.where is not None or "none" not in group.places:
                     continue
-                for each in derive(unit.resolution.problem):
+                for each in transformed_calls(unit.resolution.problem):
                     derived[id(each.problem)] = (each, group, index)
         for block in blocks(each.problem for each, _, _ in derived.values()):
             prepared = Prepared(block)

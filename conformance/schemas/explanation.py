@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.explain.observed import Observed
+from conformance.explain.observed import BackendAnswers
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation
 
@@ -23,4 +23,4 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     derivation: Derivation
     mistakes: Mistakes
-    backends: list[Observed]
+    backends: list[BackendAnswers]

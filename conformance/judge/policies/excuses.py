@@ -23,7 +23,7 @@ from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
 
-__all__ = ["Excuses", "Unit", "mean_raises"]
+__all__ = ["Excuses", "Unit"]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -107,13 +107,14 @@ class Excuses:
 
     def refusing(self, problem: Problem, reduction: str) -> list[str]:
         """The declared policies by each of which alone the call raises; all, where only several do together."""
-        found = []
-        for name in self.declared:
-            policies = changed(NORMATIVE, self.policies, [name])
-            resolution = resolve(problem, policies)
-            if resolution.must_raise or (not resolution.undefined and mean_raises(resolution, reduction, policies)):
-                found.append(name)
-        return [BY_FIELD[name].name for name in found or self.declared]
+        alone = [
+            name for name in self.declared if _raises(problem, reduction, changed(NORMATIVE, self.policies, [name]))
+        ]
+        return [BY_FIELD[name].name for name in alone or self.declared]
+
+    def raises(self, problem: Problem, reduction: str) -> bool:
+        """Whether the call raises by the declared policies."""
+        return _raises(problem, reduction, self.policies)
 
     def deviation(
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
@@ -150,9 +151,9 @@ class Excuses:
         return "declared" if all(within) else None
 
 
-def mean_raises(resolution: Resolution, reduction: str, policies: Policies) -> bool:
-    """Whether the mean has no value, and ``policies`` say that it raises."""
-    if reduction not in ("mean", "default"):
-        return False
-    truth = Prepared(Block((resolution.problem,)), policies).truth
-    return any(mask.any() and policy == "raise" for mask, policy in truth.degenerate)
+def _raises(problem: Problem, reduction: str, policies: Policies) -> bool:
+    """Whether the call raises under ``policies``: its input is invalid, or its mean has no value."""
+    resolution = resolve(problem, policies)
+    if resolution.must_raise or resolution.undefined:
+        return bool(resolution.must_raise)
+    return Prepared(Block((resolution.problem,)), policies).mean_raises(reduction)

@@ -16,19 +16,19 @@ import numpy as np
 
 from conformance.cases.resolve import resolve
 from conformance.judge.policies.probe import Probe
-from conformance.judge.prepared import Prepared
+from conformance.judge.prepared import Prepared, in_row_order
 from conformance.model.policies import Policies, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.block import Block, to_rows
 
-__all__ = ["OBSERVERS", "Observed", "by_prediction"]
+__all__ = ["OBSERVERS", "Values", "by_prediction"]
 
-Observed = tuple[str, ...] | None
+Values = tuple[str, ...] | None
 LEADING = 2.0**-6  # of a number: an error below this leaves its leading digits
 
 
-def by_prediction(probe: Probe, predicts: Callable[[Any], bool | None] | None = None) -> Observed:
+def by_prediction(probe: Probe, predicts: Callable[[Any], bool | None] | None = None) -> Values:
     """The values whose prediction came true; None where all did. ``predicts`` is by default what the truth says."""
     came_true = {value: (predicts or probe.describes)(value) for value in probe.choice.values}
     decided = {value: true for value, true in came_true.items() if true is not None}
@@ -36,7 +36,7 @@ def by_prediction(probe: Probe, predicts: Callable[[Any], bool | None] | None = 
     return None if len(true) == len(decided) else true
 
 
-def default_ignored_label(probe: Probe) -> Observed:
+def default_ignored_label(probe: Probe) -> Values:
     """Without a default for the ignored label, what becomes of it is another policy, of which any value will do."""
 
     def predicts(value: Any) -> bool | None:
@@ -49,7 +49,7 @@ def default_ignored_label(probe: Probe) -> Observed:
     return by_prediction(probe, predicts)
 
 
-def default_axis(probe: Probe) -> Observed:
+def default_axis(probe: Probe) -> Values:
     """``all`` is a normalisation over the whole array, which is that of one axis."""
 
     def predicts(value: Any) -> bool | None:
@@ -64,7 +64,7 @@ def default_axis(probe: Probe) -> Observed:
     return by_prediction(probe, predicts)
 
 
-def all_minus_infinity(probe: Probe) -> Observed:
+def all_minus_infinity(probe: Probe) -> Values:
     """``other`` is whatever is returned and not NaN."""
     for value in probe.choice.values:
         if probe.describes(value):
@@ -72,7 +72,7 @@ def all_minus_infinity(probe: Probe) -> Observed:
     return () if probe.raised else ("other",)
 
 
-def subnormal_results(probe: Probe) -> Observed:
+def subnormal_results(probe: Probe) -> Values:
     """``kept`` only where a subnormal result was due that zero would miss by more than the bound."""
     if not probe.describes("kept"):
         return by_prediction(probe)
@@ -88,7 +88,7 @@ def subnormal_results(probe: Probe) -> Observed:
     return None
 
 
-def cancelling_gradient(probe: Probe) -> Observed:
+def cancelling_gradient(probe: Probe) -> Values:
     """Whether components of the gradient that the bound does not see have their leading digits."""
     resolution, prepared = probe.truth("kept")
     gradient = probe.seen.gradient
@@ -96,7 +96,7 @@ def cancelling_gradient(probe: Probe) -> Observed:
         return None
     exact = prepared.exact("gradient", probe.reduction).mid.reshape(-1)
     bound = prepared.tolerance("gradient", probe.reduction, probe.letter)
-    flat = widen(to_rows(gradient, resolution.problem.class_axis or 0)).reshape(-1)
+    flat = in_row_order(resolution.problem, gradient, "gradient")
     unseen = (np.abs(exact) <= bound) & (np.abs(exact) >= FORMATS[probe.problem.dtype].least_normal)
     if not unseen.any() or not (np.abs(flat - exact) <= bound)[unseen].all():
         return None
@@ -104,14 +104,13 @@ def cancelling_gradient(probe: Probe) -> Observed:
     return ("kept",) if near.all() else ("lost",)
 
 
-def intermediate_overflow(probe: Probe) -> Observed:
+def intermediate_overflow(probe: Probe) -> Values:
     """``inf`` where an intermediate overflowed. Not every call need show it: a finite one fits both."""
     resolution, prepared = probe.truth("value")
     value, largest = probe.seen.value, FORMATS[probe.problem.dtype].largest
     if prepared is None or value is None or not prepared.is_stressed(probe.reduction, largest):
         return None
-    by_rows, axis = not probe.problem.takes_targets, resolution.problem.class_axis or 0
-    flat = widen(to_rows(value, axis) if by_rows else value).reshape(-1)
+    flat = in_row_order(resolution.problem, value)
     if flat.shape != prepared.exact("value", probe.reduction).mid.shape:
         return ()
     forgiven = prepared.forgive_overflow("value", probe.reduction, flat, probe.letter)
@@ -120,12 +119,12 @@ def intermediate_overflow(probe: Probe) -> Observed:
     return ("value", "inf") if np.isfinite(flat).all() else ("inf",)
 
 
-def target_dtypes(probe: Probe) -> Observed:
+def target_dtypes(probe: Probe) -> Values:
     """Whether the type was taken; what came of it, other checks ask."""
     return ("refused" if probe.raised else "accepted",)
 
 
-def integer_logits(probe: Probe) -> Observed:
+def integer_logits(probe: Probe) -> Values:
     """By the type of what came back. A mean makes floating-point numbers of integers, too."""
     if not probe.raised and probe.reduction == "mean":
         return None
@@ -137,7 +136,7 @@ def integer_logits(probe: Probe) -> Observed:
     return ("kept" if kept else "promoted",)
 
 
-def gradient_of_bad_label(probe: Probe) -> Observed:
+def gradient_of_bad_label(probe: Probe) -> Values:
     """What the positions whose labels are out of range pass back."""
     seen, problem = probe.seen, probe.problem
     outside = problem.labels_out_of_range()
@@ -179,7 +178,7 @@ def _gradient_rivals(problem: Problem) -> Iterator[tuple[str, Problem]]:
             return
 
 
-OBSERVERS: Mapping[str, Callable[[Probe], Observed]] = {
+OBSERVERS: Mapping[str, Callable[[Probe], Values]] = {
     "default-ignore-index": default_ignored_label,
     "default-axis": default_axis,
     "all-minus-infinity": all_minus_infinity,

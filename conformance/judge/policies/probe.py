@@ -103,7 +103,7 @@ class Probe:
         resolution, prepared = self.truths.of(key, policies, self.problem)
         if resolution.undefined:
             return None
-        if prepared is None or _mean_raises(prepared, self.reduction):
+        if prepared is None or prepared.mean_raises(self.reduction):
             return self.raised
         if self.raised:
             return False
@@ -126,10 +126,3 @@ class Probe:
             for name in ("value", "gradient", "value_with_gradient")
         }
         return replace(self, problem=flat, seen=msgspec.structs.replace(self.seen, **arrays))
-
-
-def _mean_raises(prepared: Prepared, reduction: str) -> bool:
-    """Whether the mean has no value, and the policy is to raise."""
-    if prepared.named(reduction) != "mean" or not prepared.block.reduces:
-        return False
-    return any(mask.any() and policy == "raise" for mask, policy in prepared.truth.degenerate)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.bounds.classes import Letter
-from conformance.judge.comparison import Comparison, Segments, compare
+from conformance.judge.comparison import BlockComparison, Segments, compare
 from conformance.oracle.enclosure import Enclosure
 
 #: Absolute bounds of the classes, where a test does not say otherwise.
@@ -25,7 +25,7 @@ def compared(
     counts: list[int] | None = None,
     bounds: dict[str, float] = BOUNDS,
     **options: Any,
-) -> Comparison:
+) -> BlockComparison:
     sizes = np.array(counts or [1] * len(exact), dtype=np.intp)
     starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
     return compare(

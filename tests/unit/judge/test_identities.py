@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.judge.finding import Finding
-from conformance.judge.identities import Derived, derive
+from conformance.judge.identities import TransformedCall, transformed_calls
 from conformance.judge.identity import Side, judge_identity
 from conformance.judge.prepared import Prepared
 from conformance.model.checks import IDENTITIES
@@ -36,7 +36,7 @@ def exact(given: Problem, reduction: str) -> np.ndarray[Any, np.dtype[np.float64
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_exact_values_satisfy_every_identity(name: str) -> None:
     given = PROBLEMS[name]
-    derived = list(derive(given))
+    derived = list(transformed_calls(given))
     assert derived and {each.name for each in derived} <= {*IDENTITIES}
     for each in derived:
         here, there = exact(given, each.reduction)[each.source], exact(each.problem, each.reduction)[each.take]
@@ -44,11 +44,11 @@ def test_the_exact_values_satisfy_every_identity(name: str) -> None:
 
 
 def test_every_identity_is_derived_of_some_problem() -> None:
-    assert {each.name for given in PROBLEMS.values() for each in derive(given)} == {*IDENTITIES}
+    assert {each.name for given in PROBLEMS.values() for each in transformed_calls(given)} == {*IDENTITIES}
 
 
 def test_a_shift_is_another_for_each_position_and_changes_no_difference() -> None:
-    (shift,) = [each for each in derive(small()) if each.name == "shift"]
+    (shift,) = [each for each in transformed_calls(small()) if each.name == "shift"]
     moved = shift.problem.logits - small().logits
     assert len(np.unique(moved)) == 2 and (np.ptp(moved, axis=1) == 0).all()
 
@@ -58,7 +58,7 @@ def test_a_shift_is_another_for_each_position_and_changes_no_difference() -> Non
     [{"layout": "transposed"}, {"logits": np.zeros((2, 0), np.float32)}, {"logits": np.zeros((9000, 3), np.float32)}],
 )
 def test_large_empty_and_strided_problems_have_none(changes: dict[str, Any]) -> None:
-    assert list(derive(replace(small(), **changes))) == []
+    assert list(transformed_calls(replace(small(), **changes))) == []
 
 
 class TestJudged:
@@ -66,12 +66,12 @@ class TestJudged:
 
     def judge(self, there: Observation, base: str = "pass", name: str = "shift") -> Finding | None:
         given = small()
-        derived = next(each for each in derive(given) if each.name == name)
+        derived = next(each for each in transformed_calls(given) if each.name == name)
         sides = (Side(Prepared(Block((given,))), 0), Side(Prepared(Block((derived.problem,))), 0))
         of_base = Finding(given, "value", derived.reduction, base)  # type: ignore[arg-type]
         return judge_identity(derived, given, of_base, exact(given, derived.reduction), there, sides, "B")
 
-    def seen(self, factor: float = 1.0, derived: Derived | None = None, **changes: Any) -> Observation:
+    def seen(self, factor: float = 1.0, derived: TransformedCall | None = None, **changes: Any) -> Observation:
         value = (exact(small(), "none") * factor).astype(np.float32)
         return Observation(**{"key": 0, "value": value, **changes})
 
