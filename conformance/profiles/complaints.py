@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import Complaint, suggestion
+from conformance.cases.checks import FEATURES, Complaint, suggestion
 from conformance.cases.complaints import complaints_of
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import OPERATIONS
@@ -16,8 +16,10 @@ from conformance.model.policies import POLICIES, Policies, declarable
 from conformance.places import PROFILES
 from conformance.profiles.profile import Declared, Feature, Profile
 
-__all__ = ["complaints_about_names", "complaints_about_profile"]
+__all__ = ["complaints_about_profile", "unknown_names"]
 
+#: What cases may require, as profiles write it.
+_FEATURES = tuple(name.replace("-", "_") for name in FEATURES)
 _DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
 
 
@@ -25,7 +27,7 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     """Everything wrong in the data of a profile whose file is named after ``backend``."""
     if not isinstance(data, dict):
         return list(complaints_of(data, Profile))
-    found = [*complaints_about_names(("policies",), _entries(data, "policies"), list(POLICIES), "policy")]
+    found = [*unknown_names(("policies",), _entries(data, "policies"), list(POLICIES), "policy")]
     found += [better for each in complaints_of(data, Profile) for better in _closer(each, data)]
     found += _undocumented(data)
     try:
@@ -37,15 +39,14 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
         hint = f"write `backend: {backend}`, or rename the file"
         found.append(Complaint(("backend",), f"the profile of '{profile.backend}' in the file of '{backend}'", hint))
     found += _parent(profile)
-    found += complaints_about_names(("operations",), profile.operations, OPERATIONS, "operation")
-    found += complaints_about_names(("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
+    found += unknown_names(("operations",), profile.operations, OPERATIONS, "operation")
+    found += unknown_names(("features",), profile.features, _FEATURES, "feature")
+    found += unknown_names(("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
     found += _links(profile)
     return found
 
 
-def complaints_about_names(
-    path: NodePath, given: Iterable[str], known: Sequence[str], what: str
-) -> Iterator[Complaint]:
+def unknown_names(path: NodePath, given: Iterable[str], known: Sequence[str], what: str) -> Iterator[Complaint]:
     """Words, or keys of a mapping, that are not ``known``."""
     for place, name in enumerate(given):
         if name not in known:
@@ -59,17 +60,16 @@ def _entries(data: dict[str, Any], group: str) -> dict[str, Any]:
     return entries if isinstance(entries, dict) else {}
 
 
-def _closer(complaint: Complaint, data: Any) -> Iterator[Complaint]:
+def _closer(complaint: Complaint, data: dict[str, Any]) -> Iterator[Complaint]:
     """A complaint about a whole group of entries as those about the single ones."""
     models: dict[NodePath, type[msgspec.Struct]] = {("operations",): Feature, ("policies",): Declared}
-    model = models.get(complaint.path)
-    found: list[Complaint] = []
-    if model is not None:
-        for name, entry in _entries(data, str(complaint.path[0])).items():
-            found += [
-                Complaint((*complaint.path, name, *each.path), each.problem, each.hint)
-                for each in complaints_of(entry, model)
-            ]
+    found = [
+        each._replace(path=(*complaint.path, name, *each.path))
+        for path, model in models.items()
+        if path == complaint.path
+        for name, entry in _entries(data, str(path[0])).items()
+        for each in complaints_of(entry, model)
+    ]
     yield from found or [complaint]
 
 
@@ -93,13 +93,12 @@ def _values(profile: Profile) -> Iterator[Complaint]:
             path = ("policies", name, *key)
             aspect = POLICIES[name].aspect
             if value != "unsupported" and not _fits(name, value):
-                bad = [value]
-                if isinstance(value, dict):
-                    bad = [item for kind, item in value.items() if not _fits(name, {kind: item})] or bad
+                entries = value.items() if isinstance(value, dict) else ()
+                bad = [item for kind, item in entries if not _fits(name, {kind: item})] or [value]
                 shown = ", ".join(map(str, bad))
                 yield Complaint(path, f"not a value of this policy: {shown}", _hint(name, str(bad[0])))
             elif isinstance(value, dict) and aspect is not None:
-                yield from complaints_about_names(path, value, aspect.names, aspect.kind)
+                yield from unknown_names(path, value, aspect.names, aspect.kind)
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from conformance.cases.checks import Complaint
 from conformance.cases.lint import LintFinding
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import read
 from conformance.model.case import Case
 from conformance.model.errors import Place, UsageError
-from conformance.profiles.complaints import complaints_about_names, complaints_about_profile
+from conformance.profiles.complaints import complaints_about_profile, unknown_names
 from conformance.profiles.profile import Profile
 from conformance.profiles.register_lint import complaints_of_register
 
@@ -52,15 +54,19 @@ def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | Non
     except UsageError as error:
         yield LintFinding(error.place or Place(file), error.problem, error.hint or "")
         return
-    for each in complaints_about_profile(data, _name(file)):
+    for each in _complaints(data, _name(file), cases, variants):
         yield LintFinding(place_of(file, each.path), each.problem, each.hint)
+
+
+def _complaints(
+    data: Any, backend: str, cases: Sequence[Case], variants: Collection[str] | None
+) -> Iterator[Complaint]:
+    yield from complaints_about_profile(data, backend)
     try:
         profile = msgspec.convert(data, Profile)
     except msgspec.ValidationError:
         return
-    if variants is not None:
-        for name, declared in profile.policies.items():
-            path = ("policies", name, "variants")
-            for each in complaints_about_names(path, declared.variants, sorted(variants), "device or mode"):
-                yield LintFinding(place_of(file, each.path), each.problem, each.hint)
-    yield from complaints_of_register(file, profile, cases, variants)
+    known = sorted(variants) if variants is not None else None
+    for name, declared in profile.policies.items() if known is not None else ():
+        yield from unknown_names(("policies", name, "variants"), declared.variants, known or (), "device or mode")
+    yield from complaints_of_register(profile, cases, known)

@@ -6,17 +6,15 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from conformance.cases.checks import NORMALISERS, suggestion
-from conformance.cases.lint import LintFinding
-from conformance.cases.places import place_of
+from conformance.cases.checks import NORMALISERS, Complaint, suggestion
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS
+from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import Defect, Profile
 
 __all__ = ["complaints_of_register"]
@@ -27,48 +25,41 @@ _ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not report
 
 
 def complaints_of_register(
-    file: Path, profile: Profile, cases: Sequence[Case], variants: Collection[str] | None
-) -> Iterator[LintFinding]:
+    profile: Profile, cases: Sequence[Case], variants: Sequence[str] | None
+) -> Iterator[Complaint]:
     """Every problem in the register of ``profile``; ``variants`` are the backend's devices and modes, if known."""
     seen: dict[str, int] = {}
     for index, entry in enumerate(profile.known):
         path: NodePath = ("known", index)
         if entry.id in seen:
             hint = f"an id names one entry; the other is known[{seen[entry.id]}]"
-            yield LintFinding(place_of(file, (*path, "id")), f"id '{entry.id}' is taken", hint)
+            yield Complaint((*path, "id"), f"id '{entry.id}' is taken", hint)
         seen.setdefault(entry.id, index)
-        yield from _names(file, (*path, "checks"), entry.checks, _CHECKS, "check")
-        yield from _names(file, (*path, "ops"), entry.ops, OPERATIONS, "operation")
-        yield from _names(file, (*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
+        yield from unknown_names((*path, "checks"), entry.checks, _CHECKS, "check")
+        yield from unknown_names((*path, "ops"), entry.ops, OPERATIONS, "operation")
+        yield from unknown_names((*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
         if variants is not None:
-            yield from _names(file, (*path, "modes"), entry.modes, sorted(variants), "device or mode")
-        yield from _matches(file, path, entry, cases)
-        yield from _narrow(file, path, entry)
-        yield from _evidence(file, path, entry)
+            yield from unknown_names((*path, "modes"), entry.modes, variants, "device or mode")
+        yield from _matches(path, entry, cases)
+        yield from _narrow(path, entry)
+        yield from _evidence(path, entry)
     if profile.known and not profile.tested and not all(entry.seen_on for entry in profile.known):
         hint = "write `tested: [torch 2.13.0]` at the top, or `seen_on` in each entry"
-        yield LintFinding(place_of(file, ("known",)), "it is not said on which versions the defects were seen", hint)
+        yield Complaint(("known",), "it is not said on which versions the defects were seen", hint)
 
 
-def _names(file: Path, path: NodePath, given: Sequence[str], known: Sequence[str], what: str) -> Iterator[LintFinding]:
-    for place, name in enumerate(given):
-        if name not in known:
-            hint = f"{suggestion(name, known)}one of {', '.join(known)}"
-            yield LintFinding(place_of(file, (*path, place)), f"there is no {what} '{name}'", hint)
-
-
-def _matches(file: Path, path: NodePath, entry: Defect, cases: Sequence[Case]) -> Iterator[LintFinding]:
+def _matches(path: NodePath, entry: Defect, cases: Sequence[Case]) -> Iterator[Complaint]:
     """Patterns that no case meets, by its id or by what the entry says of operation, dtype, reduction and check."""
     ids = [case.id for case in cases]
     for place, pattern in enumerate(entry.cases):
-        where = place_of(file, (*path, "cases", place))
+        where = (*path, "cases", place)
         named = [case for case in cases if fnmatchcase(case.id, pattern)]
         if not named:
             hint = f"{suggestion(pattern, ids)}`conformance list cases` shows the ids"
-            yield LintFinding(where, f"no case matches '{pattern}'", hint)
+            yield Complaint(where, f"no case matches '{pattern}'", hint)
         elif _is_spelt(entry) and not any(_can_show(entry, case) for case in named):
             hint = "compare its `ops`, `dtypes`, `reductions` and `checks` with the case's; remove what cannot show"
-            yield LintFinding(where, f"'{pattern}' cannot show entry '{entry.id}'", hint)
+            yield Complaint(where, f"'{pattern}' cannot show entry '{entry.id}'", hint)
 
 
 def _is_spelt(entry: Defect) -> bool:
@@ -89,32 +80,30 @@ def _can_show(entry: Defect, case: Case) -> bool:
     )
 
 
-def _narrow(file: Path, path: NodePath, entry: Defect) -> Iterator[LintFinding]:
+def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
     if not (entry.observed or entry.reached or entry.at_most or entry.message.strip()):
         hint = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
-        yield LintFinding(place_of(file, path), f"entry '{entry.id}' does not say what is seen", hint)
+        yield Complaint(path, f"entry '{entry.id}' does not say what is seen", hint)
     elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):
         hint = "class F is every wrong result: add `observed` or `message`"
-        yield LintFinding(place_of(file, (*path, "reached")), f"entry '{entry.id}' describes any wrong result", hint)
+        yield Complaint((*path, "reached"), f"entry '{entry.id}' describes any wrong result", hint)
     for key in ("cases", "checks"):
         if not getattr(entry, key):
-            yield LintFinding(place_of(file, (*path, key)), f"entry '{entry.id}' names no {key}", "name at least one")
+            yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")
 
 
-def _evidence(file: Path, path: NodePath, entry: Defect) -> Iterator[LintFinding]:
+def _evidence(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     if not _ISSUE.fullmatch(entry.issue):
         hint = "write a link (https://...), repository#number, or `not reported`"
-        yield LintFinding(
-            place_of(file, (*path, "issue")), f"'{entry.issue}' is not an issue that can be followed", hint
-        )
+        yield Complaint((*path, "issue"), f"'{entry.issue}' is not an issue that can be followed", hint)
     try:
         SpecifierSet(entry.versions)
     except InvalidSpecifier:
         hint = "write a specifier such as '>=2.10,<2.14'"
-        yield LintFinding(place_of(file, (*path, "versions")), f"'{entry.versions}' is not a range of versions", hint)
+        yield Complaint((*path, "versions"), f"'{entry.versions}' is not a range of versions", hint)
     try:
         date.fromisoformat(entry.date)
     except ValueError:
         hint = "write the day on which it was confirmed, such as 2026-01-31"
-        yield LintFinding(place_of(file, (*path, "date")), f"'{entry.date}' is not a date", hint)
+        yield Complaint((*path, "date"), f"'{entry.date}' is not a date", hint)

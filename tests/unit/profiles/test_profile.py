@@ -56,6 +56,8 @@ def test_a_policy_that_is_not_offered_is_declared_and_resolved_as_the_normative_
         ("backend: it\npolicies:\n  mean-of-all-ignored: {value: zero}",
          r":3: policies.mean-of-all-ignored: key 'documentation' is missing"),
         ("backend: it\nclasses: {all: {float32: Q}}", r":2: classes"),
+        ("backend: it\nfeatures: {ignore-index: native}",
+         r":2: features.ignore-index: there is no feature 'ignore-index'\n  hint: did you mean 'ignore_index'\?"),
         ("backend: it\nclasess: {}", r":2: clasess: unknown key 'clasess'\n  hint: did you mean 'classes'"),
         ("title: it", "key 'backend' is missing"),
         ("title: it\nbackend: at", r":2: backend: the profile of 'at'"),
