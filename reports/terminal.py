@@ -18,7 +18,7 @@ from conformance.reports.merge import Merged
 from conformance.reports.relations import Relations
 from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
-from conformance.reports.worst import worst
+from conformance.reports.worst import first_findings
 from conformance.results.store import read_run
 
 if TYPE_CHECKING:
@@ -95,9 +95,9 @@ def _print(relations: Relations, counted: Matrix, details: int) -> None:
     console = Console(soft_wrap=False)
     print_matrix(counted, console)
     hidden: Counter[str] = Counter({verdict: counted.count([verdict]) for verdict in _PRINTED})
-    for column, outcome in worst(relations, _PRINTED, details):
-        console.print(_detail(column, outcome))
-        hidden[outcome.verdict] -= 1
+    for column, outcome, alike in first_findings(relations, _PRINTED, details):
+        console.print(_detail(column, outcome, alike))
+        hidden[outcome.verdict] -= alike
     more = hidden.total()
     if more > 0:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
@@ -109,7 +109,7 @@ def _print_unavailable(name: str, error: str | None) -> None:
     sys.stdout.write(f"\n{on_terminal(name)} did not run: {lines_on_terminal(error or '')}\n")
 
 
-def _detail(column: Column, outcome: Outcome) -> Text:
+def _detail(column: Column, outcome: Outcome, alike: int) -> Text:
     from rich.text import Text
 
     line = Text()
@@ -120,12 +120,10 @@ def _detail(column: Column, outcome: Outcome) -> Text:
     line.append(f" {named}\n", style="bold")
     said = lines_on_terminal(message(outcome)).replace("\n", "\n    ")
     line.append(f"    {said}\n")
-    if outcome.expected is not None:
-        ulp = f", {float(outcome.ulp):.3g} ulp" if outcome.ulp is not None else ""
-        reached = f", class {on_terminal(outcome.class_)}" if outcome.class_ else ""
-        seen = f"observed {on_terminal(outcome.observed)}, expected {on_terminal(outcome.expected)}"
-        line.append(f"    {seen}{ulp}{reached}\n")
+    if outcome.reason == "no-error":
+        line.append(f"    observed {on_terminal(outcome.observed)}\n")
     source = column.record.source(outcome.op) if column.record else None
-    if source:
-        line.append(f"    called at {on_terminal(source)}", style="dim")
+    called = [f"called at {on_terminal(source)}"] if source else []
+    others = [f"{alike - 1} more check{'s' * (alike > 2)} like it"] if alike > 1 else []
+    line.append("    " + "; ".join(called + others), style="dim")
     return line

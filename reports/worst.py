@@ -10,7 +10,7 @@ from conformance.model.verdicts import ALARMING, NOTABLE
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
-__all__ = ["BAD", "WorstOutcome", "findings", "worst"]
+__all__ = ["BAD", "WorstOutcome", "findings", "first_findings", "worst"]
 
 #: Verdicts that somebody has to act on, worst first.
 BAD = tuple(verdict for verdict in NOTABLE if verdict in ALARMING)
@@ -20,6 +20,24 @@ def worst(relations: Relations, verdicts: Sequence[str], limit: int) -> list[tup
     """The first ``limit`` outcomes with one of these verdicts, in the verdicts' order."""
     order = 'list_position(?, verdict), col, "case", dtype, "check", reduction, seq'
     return [*relations.outcomes("list_contains(?, verdict)", [[*verdicts], [*verdicts]], order=order, limit=limit)]
+
+
+def first_findings(relations: Relations, verdicts: Sequence[str], limit: int) -> list[tuple[Column, Outcome, int]]:
+    """The first ``limit`` findings with one of these verdicts, each with the number of checks that are alike.
+
+    Checks of a case that differ in dtype, layout or reduction alone are one finding, and so is a policy in whatever
+    case it is observed. First, within a verdict, come the policies, as one declaration settles many fails, then the
+    worked examples, which are the smallest.
+    """
+    rows = relations.query(
+        """select min(seq), count(*), col from outcomes where list_contains(?, verdict)
+        group by verdict, col, "check", if("check" = 'policy', policy, "case")
+        order by list_position(?, verdict), "check" <> 'policy', any_value(theme) <> 'worked-examples', min(seq)
+        limit ?""",
+        [[*verdicts], [*verdicts], limit],
+    )
+    firsts = relations.at(seq for seq, _, _ in rows)
+    return [(relations.columns[col], firsts[seq], count) for seq, count, col in rows]
 
 
 @dataclass(frozen=True)

@@ -109,4 +109,18 @@ def test_where_no_class_was_reached_none_is_named(tmp_path: Path, capsys) -> Non
     )
     print_run(run(tmp_path / "r", [due]))
     out = capsys.readouterr().out
-    assert "expected an error\n" in out and ", class" not in out
+    assert "    observed [1]\n" in out and ", class" not in out
+
+
+def test_policies_and_worked_examples_come_first_and_checks_that_are_alike_once(tmp_path: Path, capsys) -> None:
+    found = [
+        *(outcome("a", verdict="fail", reduction=each) for each in ("none", "sum", "mean")),
+        outcome("z", verdict="fail", theme="worked-examples"),
+        *(outcome(case, verdict="fail", check="policy", policy="p") for case in ("b", "c")),
+        outcome("d", verdict="crash"),
+    ]
+    print_run(run(tmp_path / "r", found), details=4)
+    shown = capsys.readouterr().out
+    lines = [line.split(" · ")[1] for line in shown.splitlines() if line.startswith(("FAIL", "CRASH"))]
+    assert lines == ["d", "b", "z", "a"]
+    assert "1 more check like it\n" in shown and "2 more checks like it\n" in shown and "more finding" not in shown
