@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from conformance.cli.options import backend_option, cases_option, format_option, schema_option
+from conformance.cli.options import cases_option, format_option, named_backends_option, schema_option
 from conformance.model.errors import UsageError
 from conformance.places import CASES
 from conformance.plain import json_text
@@ -31,7 +31,7 @@ MOST_MEMORY = 1 << 30
     "`conformance explain the-logarithm-is-natural -b torch -b my_kernel.py --dtype float32 --reduction mean`.",
 )
 @click.argument("case")
-@backend_option
+@named_backends_option("none by default")
 @cases_option
 @click.option("--dtype", metavar="DTYPE", help="The dtype to derive it in; the widest one of the case by default.")
 @click.option(

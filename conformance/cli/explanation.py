@@ -11,7 +11,7 @@ import click
 from conformance.cli.tables import aligned, cell
 from conformance.explain.observed import BackendAnswers
 from conformance.model.verdicts import NONCONFORMING
-from conformance.model.wording import message
+from conformance.model.wording import check_name, message
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, DerivedResult, Position, Step
 from conformance.places import PROFILES
@@ -215,7 +215,7 @@ def _backend(seen: BackendAnswers) -> None:
             continue
         gave = seen.gave.get(f"{each.reduction} {each.check}", "")
         ulp = "" if each.ulp is None else f"{float(each.ulp):.3g}"
-        rows.append([each.reduction, each.check, gave, ulp, each.class_ or "", each.verdict])
+        rows.append([each.reduction, check_name(each.check, each.policy), gave, ulp, each.class_ or "", each.verdict])
         verdicts.append(each.verdict)
         said = message(each)
         messages.append(said if said != gave else "")

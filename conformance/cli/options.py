@@ -17,6 +17,7 @@ __all__ = [
     "device_option",
     "folder_option",
     "format_option",
+    "named_backends_option",
     "quiet_option",
     "runs_argument",
     "schema_option",
@@ -27,15 +28,16 @@ __all__ = [
 PATH: click.Path = click.Path(path_type=Path)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
-backend_option = click.option(
-    "-b",
-    "--backend",
-    "backends",
-    multiple=True,
-    metavar="SPEC",
-    help="A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. "
-    "Repeat for several; every installed one by default.",
-)
+
+def named_backends_option(otherwise: str) -> Callable[[FC], FC]:
+    """``--backend``, repeatable; ``otherwise`` says what holds without it."""
+    text = "A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. Repeat for"
+    return click.option(
+        "-b", "--backend", "backends", multiple=True, metavar="SPEC", help=f"{text} several; {otherwise}."
+    )
+
+
+backend_option = named_backends_option("every installed one by default")
 cases_option = click.option(
     "--cases",
     "paths",

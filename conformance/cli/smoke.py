@@ -3,11 +3,12 @@
 A kernel of one's own is a file such as this, run by ``conformance smoke -b my_kernel.py``::
 
     import numpy as np
-    from conformance.backends.numpy import Numpy
+    from conformance.backends.adapters.numpy import Numpy
 
 
     class MyKernel(Numpy):
         def softmax(self, logits, *, axis):
+            axis = min(1, logits.ndim - 1) if axis is None else axis  # None: the caller names none
             x = logits.astype(np.promote_types(logits.dtype, np.float32))
             powers = np.exp(x - x.max(axis, keepdims=True))
             return (powers / powers.sum(axis, keepdims=True)).astype(logits.dtype)
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from conformance.cli.options import backend_option, format_option, schema_option, seconds_option
+from conformance.cli.options import format_option, named_backends_option, schema_option, seconds_option
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
@@ -43,7 +44,7 @@ _COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red",
     epilog="Examples: `conformance smoke -b my_kernel.py`; `conformance smoke -b torch:compile`. "
     "Exit codes: 0 sound; 1 a wrong result; 2 no such backend; 3 the adapter fails.",
 )
-@backend_option
+@named_backends_option("at least one")
 @seconds_option("--timeout", 60.0, "Limit for one call.")
 @format_option("Lines for people, or one JSON array.")
 @schema_option("smoke")

@@ -272,6 +272,18 @@ def test_what_a_backend_raised(explain: Run) -> None:
     assert ran.code == 0 and re.search(r"  mean +error +raised TypeError +pass\n +TypeError: ", ran.out)
 
 
+def test_a_policy_that_is_observed_has_its_name(explain: Run, tmp_path: Path) -> None:
+    clamping = write(
+        tmp_path / "clamping.py",
+        "from conformance.backends.adapters.numpy import Numpy\n"
+        "class Clamping(Numpy):\n"
+        "    def cross_entropy(self, logits, targets, **options):\n"
+        "        return super().cross_entropy(logits, targets.clip(0, logits.shape[1] - 1), **options)\n",
+    )
+    ran = explain("beyond", "-b", clamping, "--reduction", "sum")
+    assert ran.code == 1 and re.search(r"  sum +policy label-out-of-range/above +fail\n +observed clamps", ran.out)
+
+
 def test_a_backend_that_cannot_start(explain: Run, tmp_path: Path) -> None:
     broken = write(tmp_path / "broken.py", "import nothing_of_that_name\n")
     ran = explain("plain", "-b", broken)
