@@ -15,7 +15,7 @@ from conformance.reports.benchmarks.cells import BenchmarkCell, cells_of, flagsh
 from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
-from conformance.reports.benchmarks.tables import page_html, report_markdown
+from conformance.reports.benchmarks.tables import NOTES, about_lines, not_timed_lines, report_markdown, tables_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,9 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
         PAGE: page(
             [(each.name, each.chart) for each in drawn],
             f"Benchmarks on {benchmarks.machine}",
-            *page_html(benchmarks, cells),
+            about=about_lines(benchmarks),
+            tables=tables_of(cells),
+            lists=[("Not timed", not_timed_lines(benchmarks)), ("How to read this", NOTES)],
         ),
     }
     for name, text in texts.items():

@@ -7,16 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-from markupsafe import Markup
 
 from conformance.bench.record import Head, Record
-from conformance.plain import blanked, on_terminal
+from conformance.plain import on_terminal
 from conformance.reports.benchmarks.cells import IMPOSSIBLE, BenchmarkCell, groups_of, places
 from conformance.reports.benchmarks.charts.style import distinct
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.units import bytes_, percent, seconds
 from conformance.reports.escape import escape
-from conformance.reports.render import html, markdown, rich_table
+from conformance.reports.render import markdown, rich_table
 from conformance.reports.table import AnyCell, Cell, Table
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ __all__ = [
     "NOTES",
     "about_lines",
     "not_timed_lines",
-    "page_html",
     "print_table",
     "report_markdown",
     "tables_of",
@@ -112,17 +110,6 @@ def report_markdown(run: Benchmarks, cells: Sequence[BenchmarkCell], pictures: S
     return "\n".join(lines) + "\n"
 
 
-def page_html(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> tuple[Markup, Markup]:
-    """For a page, what stands before the pictures (on what was measured) and after them (the tables)."""
-    scroller = Markup('<h2>{0}</h2>\n<div class="scroll" tabindex="0" role="region" aria-label="{0}">{1}</div>')
-    blocks = [scroller.format(blanked(table.title), html(table)) for table in tables_of(cells)]
-    for title, lines in (("Not timed", not_timed_lines(run)), ("How to read this", NOTES)):
-        if lines:
-            items = _each("<li>{}</li>", lines)
-            blocks.append(Markup("<h2>{}</h2>\n<ul>\n{}\n</ul>").format(title, items))
-    return _each("<p>{}</p>", about_lines(run)), Markup("\n").join(blocks)
-
-
 def print_table(run: Benchmarks, cells: Sequence[BenchmarkCell], console: Console | None = None) -> None:
     """Print a table for each workload, contract and cache to standard output."""
     from rich.console import Console
@@ -188,10 +175,6 @@ def _table(group: Sequence[BenchmarkCell], columns: Sequence[str], *, short: boo
     title = f"{one.workload}, {one.contract}, {one.cache} cache ({one.dtype})"
     numbers = frozenset(place for place, name in enumerate(columns) if name not in WORDS)
     return Table(columns, rows, title, numbers=numbers, kind="times")
-
-
-def _each(form: str, texts: Sequence[str]) -> Markup:
-    return Markup("\n").join(Markup(form).format(blanked(text)) for text in texts)
 
 
 def _class(cell: BenchmarkCell) -> str:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
 from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import blanked
+from conformance.reports.render import html
+from conformance.reports.table import Table
 
 __all__ = ["page", "render", "spec_of", "svg_of"]
 
 SCALE = 2.0
-#: Pictures and tables that are wider than a telephone scroll by themselves; on paper they shrink.
-STYLE = (
-    "body{font:1rem/1.5 sans-serif;color:#1a1a1a;background:#fff;margin:2rem 1rem}"
-    "main{max-width:88rem;margin:auto}h2{font-size:1.1rem;margin:2rem 0 .5rem}p{margin:.25rem 0}"
-    "figure{margin:1.5rem 0 2.5rem}figure,.scroll{overflow-x:auto}"
-    "table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.25rem .5rem;border-bottom:1px solid #e4e4e4;text-align:left;white-space:nowrap;font-weight:400}"
-    "thead th{color:#5a5a5a}th.r,td.r{text-align:right}.v-fail{color:#b00020}.hidden{display:none}"
-    "@media print{body{margin:0}figure,tr{break-inside:avoid}h2{break-after:avoid}figure,.scroll{overflow:visible}"
-    "figure svg{max-width:100%;height:auto}table{font-size:6pt}th,td{padding:1pt 2pt;white-space:normal}}"
-)
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def spec_of(chart: Any) -> dict[str, Any]:
@@ -53,35 +50,47 @@ def svg_of(chart: Any) -> str:
     return text
 
 
-def page(charts: list[tuple[str, Any]], title: str, before: str = "", after: str = "") -> str:
+def page(
+    charts: Sequence[tuple[str, Any]],
+    title: str,
+    *,
+    about: Sequence[str] = (),
+    tables: Sequence[Table] = (),
+    lists: Sequence[tuple[str, Sequence[str]]] = (),
+) -> str:
     """One HTML page with all charts, Vega inside: it asks nothing of the network.
 
-    ``charts`` are (name, chart); ``before`` and ``after`` are HTML around them.
+    ``charts`` are (name, chart). ``about`` are lines before them; ``tables``, and ``lists`` of lines below a heading,
+    stand after them.
     """
-    import json
-
-    from markupsafe import escape
-
-    bundle = _converter().javascript_bundle(
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: blanked(value) if type(value) is str else value,
+    )
+    environment.filters["table"] = html
+    vega = _converter().javascript_bundle(
         "window.showChart = (where, spec) => vegaEmbed(where, spec, {actions: false, renderer: 'svg'});"
     )
-    blocks = []
-    for number, (_, chart) in enumerate(charts):
-        spec = spec_of(chart)
-        # A picture for who cannot see it: what its title says, in place of a hundred marks without a name.
-        spec["config"] |= {"aria": False, "mark": {"aria": False}}
-        label = escape(" ".join([f"{spec['title']['text']}.", *spec["title"].get("subtitle", [])]))
-        text = json.dumps(spec).replace("<", "\\u003c")
-        blocks.append(
-            f'<figure tabindex="0"><div id="chart-{number}" role="img" aria-label="{label}"></div></figure>'
-            f'<script>showChart("#chart-{number}", {text});</script>'
-        )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n<script>{bundle}</script></head>\n"
-        f"<body><main><h1>{escape(title)}</h1>\n{before}\n" + "\n".join(blocks) + f"\n{after}\n</main></body></html>\n"
+    text: str = environment.get_template("page.html").render(
+        title=title,
+        vega=Markup(vega),
+        charts=[_labelled(spec_of(chart)) for _, chart in charts],
+        about=about,
+        tables=tables,
+        lists=lists,
     )
+    return text
+
+
+def _labelled(spec: dict[str, Any]) -> tuple[str, Markup]:
+    """What a picture says to who cannot see it, its title in place of a hundred marks without a name; and its JSON."""
+    spec["config"] |= {"aria": False, "mark": {"aria": False}}
+    label = " ".join([f"{spec['title']['text']}.", *spec["title"].get("subtitle", [])])
+    return label, Markup(json.dumps(spec).replace("<", "\\u003c"))
 
 
 def _cleaned(value: Any) -> Any:
