@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,8 +27,11 @@ Cache = Literal["warm", "cold"]
 BYTES: dict[DtypeName, int] = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
-Extents = Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1, max_length=5)]
-Share = Annotated[float, msgspec.Meta(ge=0.0, le=0.99)]
+
+
+def _described(description: str, **limits: Any) -> msgspec.Meta:
+    """What an editor shows for a key, and its limits."""
+    return msgspec.Meta(description=description, **limits)
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,21 +41,38 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     positions has label −100, stated as ``ignore_index``; ``weight`` gives every class a weight in [0.5, 1.5).
     """
 
-    id: Identifier
-    why: Text
-    shape: Extents
-    axis: int = 1
-    dtype: DtypeName = "float32"
-    targets: Literal["indices", "probabilities"] = "indices"
-    weight: bool = False
-    ignored: Share = 0.0
-    label_smoothing: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
-    reduction: Literal["none", "sum", "mean"] = "mean"
-    scale: Annotated[float, msgspec.Meta(gt=0.0, le=1e4)] = 3.0
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    contracts: tuple[Contract, ...] = ("forward", "forward+grad")
-    caches: tuple[Cache, ...] = ("warm",)
-    quick: bool = False
+    id: Annotated[
+        Identifier, _described("Unique over all files and permanent: results and histories refer to it for years.")
+    ]
+    why: Annotated[Text, _described("Where such a call occurs, or what its time shows.")]
+    shape: Annotated[tuple[Positive, ...], _described("Extents of the logits.", min_length=1, max_length=5)]
+    axis: Annotated[int, _described("The class axis, stated to the framework.")] = 1
+    dtype: Annotated[DtypeName, _described("The dtype of logits, weights and class probabilities.")] = "float32"
+    targets: Annotated[
+        Literal["indices", "probabilities"],
+        _described("Class indices (int64), or class probabilities of the logits' shape."),
+    ] = "indices"
+    weight: Annotated[bool, _described("Whether every class has a weight, drawn from [0.5, 1.5).")] = False
+    ignored: Annotated[
+        float, _described("The share of positions whose label is ignore_index, −100.", ge=0.0, le=0.99)
+    ] = 0.0
+    label_smoothing: Annotated[
+        float, _described("The share, from 0 to 1, that is spread evenly over all classes.", ge=0.0, le=1.0)
+    ] = 0.0
+    reduction: Annotated[Literal["none", "sum", "mean"], _described("The reduction, stated to the framework.")] = "mean"
+    scale: Annotated[float, _described("The standard deviation of the logits.", gt=0.0, le=1e4)] = 3.0
+    seed: Annotated[int, _described("The same seed gives the same bytes on every machine.", ge=0, le=2**63 - 1)] = 0
+    contracts: Annotated[
+        tuple[Contract, ...],
+        _described("The value; value and gradient; or the value, keeping what a later gradient needs."),
+    ] = ("forward", "forward+grad")
+    caches: Annotated[
+        tuple[Cache, ...],
+        _described(
+            "`warm`: the tensors are where the last call left them; `cold`: caches are emptied before each call."
+        ),
+    ] = ("warm",)
+    quick: Annotated[bool, _described("Whether `conformance bench --quick` times it.")] = False
 
 
 class Workload(Written, frozen=True, kw_only=True):
@@ -107,15 +127,22 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Over ``classes`` the product N·C stays ``elements``; over ``positions`` the number of classes stays ``classes``.
     """
 
-    id: Identifier
-    why: Text
-    over: Literal["classes", "positions"]
-    extents: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=2, max_length=20)]
-    elements: Positive | None = None
-    classes: Positive | None = None
-    dtype: DtypeName = "float32"
-    contracts: tuple[Contract, ...] = ("forward+grad",)
-    quick: bool = False
+    id: Annotated[Identifier, _described("The curve's name, and the start of its points' ids.")]
+    why: Annotated[Text, _described("What the curve shows.")]
+    over: Annotated[
+        Literal["classes", "positions"],
+        _described(
+            "The extent that varies: `classes` with as many logits throughout, or `positions` of as many classes."
+        ),
+    ]
+    extents: Annotated[tuple[Positive, ...], _described("The values of that extent.", min_length=2, max_length=20)]
+    elements: Annotated[
+        Positive | None, _described("Over classes: the number of logits, a multiple of every extent.")
+    ] = None
+    classes: Annotated[Positive | None, _described("Over positions: the number of classes.")] = None
+    dtype: Annotated[DtypeName, _described("The dtype of the logits.")] = "float32"
+    contracts: Annotated[tuple[Contract, ...], _described("What is asked of each call.")] = ("forward+grad",)
+    quick: Annotated[bool, _described("Whether `conformance bench --quick` times it.")] = False
 
     def workloads(self) -> list[Workload]:
         """The points; their ids end in their shapes."""
@@ -140,9 +167,9 @@ class Series(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class WorkloadFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of workloads, of series, or of both."""
 
-    why: Text | None = None
-    workloads: tuple[Written, ...] = ()
-    series: tuple[Series, ...] = ()
+    why: Annotated[Text | None, _described("What the workloads of this file are about.")] = None
+    workloads: Annotated[tuple[Written, ...], _described("Single workloads, each a mapping.")] = ()
+    series: Annotated[tuple[Series, ...], _described("Curves: workloads that differ in one extent.")] = ()
 
 
 def expanded(content: WorkloadFile) -> list[Workload]:
