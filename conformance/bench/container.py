@@ -14,6 +14,7 @@ import msgspec
 
 from conformance.bench.bandwidth import nearest, spread, typical
 from conformance.bench.driver import EntryResult, Results
+from conformance.bench.orders import Probed, Timed
 from conformance.bench.record import Accuracy, Bandwidth, Head, Key, Record
 from conformance.bench.workload import Workload
 from conformance.model.errors import HarnessError
@@ -74,44 +75,38 @@ class Container:
         return {device: typical(self.results.bandwidths, device) for device in ("cpu", *devices)}
 
     def _record(self, result: EntryResult) -> Record:
-        entry, job, started = result.entry, result.job, result.started
+        entry, job = result.entry, result.job
         workload = self.workloads[entry.workload]
-        known: dict[str, Any] = {}
-        if started is not None:
-            names = ("framework", "versions", "device", "mode", "settings", "pid", "import_seconds", "allocator")
-            known |= {name: getattr(started, name) for name in (*names, "wrapper_seconds")}
-            known["version"] = next(iter(started.versions.values()), "")
+        of_entry = {
+            "backend": job.backend,
+            "replicate": job.replicate,
+            "seed": self.head.seed,
+            "threads": self.head.threads,
+            "classes": workload.classes,
+            "positions": workload.positions,
+            "logits_bytes": workload.logits_bytes,
+            "floor_bytes": workload.floor_bytes(entry.contract),
+        }
+        known = msgspec.structs.asdict(workload) | msgspec.structs.asdict(entry) | of_entry
+        if result.started is not None:
+            version = next(iter(result.started.versions.values()), "")
+            known |= msgspec.structs.asdict(result.started) | {"version": version}
         if result.timed is not None:
-            known |= self._speed(result, workload)
+            known |= self._speed(result.timed, result, workload)
         if result.refused is not None:
-            known |= {"status": result.refused.status, "message": result.refused.message}
-        of_workload = ("dtype", "shape", "axis", "classes", "positions", "targets", "ignored", "reduction", "series")
-        return Record(
-            workload=workload.id,
-            backend=job.backend,
-            contract=entry.contract,
-            cache=entry.cache,
-            replicate=job.replicate,
-            order=entry.order,
-            seed=self.head.seed,
-            threads=self.head.threads,
-            logits_bytes=workload.logits_bytes,
-            floor_bytes=workload.floor_bytes(entry.contract),
-            **{name: getattr(workload, name) for name in (*of_workload, "over")},
-            **known,
-        )
+            known |= msgspec.structs.asdict(result.refused)
+        return Record(**{name: value for name, value in known.items() if name in Record.__struct_fields__})
 
-    def _speed(self, result: EntryResult, workload: Workload) -> dict[str, Any]:
+    def _speed(self, timed: Timed, result: EntryResult, workload: Workload) -> dict[str, Any]:
         """What follows from the times, the peak bandwidth, and the probe (which one replicate makes for all)."""
-        assert result.timed is not None
-        benchmark, entry = result.timed.benchmark, result.entry
+        benchmark, entry, backend = timed.benchmark, result.entry, result.job.backend
         floor = workload.floor_bytes(entry.contract)
         rate = floor / benchmark["stats"]["median"]
         sizes = self._bandwidths.get(result.started.device, {}) if result.started is not None else {}
         peak = sizes[str(nearest(map(int, sizes), floor))] if sizes else None
         fitting = peak and (peak.copy if entry.contract == "forward+grad" else peak.read)
-        probe = self._probes.get((result.job.backend, entry.workload, entry.contract), {})
-        memory, accessed = self._memory(result.job.backend, probe), probe.get("bytes_accessed")
+        probe = self._probes.get((backend, entry.workload, entry.contract), Probed(-1))
+        memory, accessed = self._memory(backend, probe), probe.bytes_accessed
         if memory is not None and entry.contract == "forward+grad":
             memory = max(memory, workload.logits_bytes)  # the gradient is there at the end, whatever was seen of it
         relative = None if memory is None or workload.logits_bytes < _SMALL else memory / workload.logits_bytes
@@ -124,38 +119,34 @@ class Container:
             "peak_multiple": relative,
             "bytes_accessed": accessed,
             "amplification": None if accessed is None else accessed / floor,
-            "accuracy": self.accuracy.get(Key(entry.workload, result.job.backend, entry.contract, entry.cache)),
+            "accuracy": self.accuracy.get(Key(entry.workload, backend, entry.contract, entry.cache)),
         }
 
-    def _memory(self, backend: str, probe: dict[str, Any]) -> int | None:
+    def _memory(self, backend: str, probe: Probed) -> int | None:
         """Growth, or what was touched beyond what a tiny call touches: each misses what the other sees.
 
         A process does not grow by memory that its allocator kept, and does not touch what it has given back.
         """
-        touched, grown = probe.get("touched_bytes"), probe.get("peak_bytes")
-        seen = [grown, None if touched is None else touched - self._idle.get(backend, 0)]
-        return max((each for each in seen if each is not None), default=None)
+        touched = None if probe.touched_bytes is None else probe.touched_bytes - self._idle.get(backend, 0)
+        return max((each for each in (probe.peak_bytes, touched) if each is not None), default=None)
 
     @cached_property
     def _idle(self) -> dict[str, int]:
         """What the interpreter and the framework touch in a call whose tensors hardly count, for each backend."""
         found: dict[str, int] = {}
         for (backend, workload, _), probe in self._probes.items():
-            touched = probe.get("touched_bytes")
-            if touched is not None and self.workloads[workload].logits_bytes <= _TINY:
-                found[backend] = min(touched, found.get(backend, touched))
+            if probe.touched_bytes is not None and self.workloads[workload].logits_bytes <= _TINY:
+                found[backend] = min(probe.touched_bytes, found.get(backend, probe.touched_bytes))
         return found
 
     @cached_property
-    def _probes(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        found: dict[tuple[str, str, str], dict[str, Any]] = {}
-        for each in self.results.results:
-            if each.probed is not None:
-                here = found.setdefault((each.job.backend, each.entry.workload, each.entry.contract), {})
-                for name in ("peak_bytes", "touched_bytes", "bytes_accessed"):
-                    if getattr(each.probed, name) is not None:
-                        here[name] = getattr(each.probed, name)
-        return found
+    def _probes(self) -> dict[tuple[str, str, str], Probed]:
+        """Of each backend, workload and contract with a warm cache, where alone memory is looked at."""
+        return {
+            (each.job.backend, each.entry.workload, each.entry.contract): each.probed
+            for each in self.results.results
+            if each.probed is not None and each.entry.cache == "warm"
+        }
 
 
 def write(folder: Path, document: Mapping[str, Any]) -> Path:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Protocol
 
 import msgspec
 
 from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, Refused, Started, Timed
-from conformance.bench.process import Ended, Process
+from conformance.bench.process import Ended, events_of
 from conformance.bench.record import Bandwidths
+from conformance.bench.show import BenchProgress
 
-__all__ = ["BenchDriver", "BenchListener", "EntryResult", "Results"]
+__all__ = ["BenchDriver", "EntryResult", "Results"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class EntryResult:
     """An entry with all that is known of it: without times ``timed`` is None, and ``refused`` gives the reason."""
 
     job: Job
     entry: Entry
-    started: Started | None
+    started: Started | None = None
     timed: Timed | None = None
     probed: Probed | None = None
     refused: Refused | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it needs no other try."""
+        return self.timed is not None or self.refused is not None
 
 
 @dataclass(eq=False)
@@ -39,19 +45,6 @@ class Results:
     seconds: dict[str, list[float]] = field(default_factory=dict)
 
 
-class BenchListener(Protocol):
-    """Called when something has happened, to show it."""
-
-    def entry(self, job: Job, entry: Entry, refused: Refused | None) -> None:
-        """An entry has its times, or is refused."""
-
-    def skipped(self, job: Job, entries: int) -> None:
-        """So many entries are not tried, since the backend could not do them before."""
-
-    def process(self, job: Job, left: Sequence[Job]) -> None:
-        """A process has ended; ``left`` are those to come."""
-
-
 @dataclass(eq=False)
 class BenchDriver:
     """Carries out ``jobs`` one after the other; ``orders`` makes the orders of a job."""
@@ -62,11 +55,11 @@ class BenchDriver:
     scratch: Path
     limit: float
     start_limit: float
-    listener: BenchListener
+    progress: BenchProgress
     #: Called when a process has ended: the place to save what there is.
     checkpoint: Callable[[], object]
     results: Results = field(default_factory=Results)
-    #: Backends that do not start, and groups that a backend cannot do: not tried again in later replicates.
+    #: Backends that do not start (with the group ""), and groups that a backend cannot do: not tried again.
     _hopeless: set[tuple[str, str]] = field(default_factory=set)
 
     def run(self) -> Results:
@@ -75,124 +68,105 @@ class BenchDriver:
             begin = monotonic()
             self._job(place, job)
             self.results.seconds.setdefault(job.backend, []).append(monotonic() - begin)
-            self.listener.process(job, self.jobs[place + 1 :])
+            self.progress.process(job, self.jobs[place + 1 :])
             self.checkpoint()
         return self.results
 
     def _job(self, place: int, job: Job) -> None:
         """One job, in as many processes as its crashes ask for: each goes on where the one before it ended."""
-        entries = [each for each in job.entries if not {(job.backend, ""), (job.backend, each.group)} & self._hopeless]
-        self.listener.skipped(job, len(job.entries) - len(entries))
+        hopeless = {group for backend, group in self._hopeless if backend == job.backend}
+        left = [EntryResult(job, each) for each in job.entries if not {"", each.group} & hopeless]
+        self.progress.skipped(job, len(job.entries) - len(left))
         attempt = 0
-        while entries or not job.spec:
-            part = msgspec.structs.replace(job, entries=tuple(entries))
-            orders = self.orders(part, self.scratch / "caches" / str(self._number(job)))
-            process = Process(orders, self.scratch / f"{place:03d}-{attempt}")
-            seen = _Seen(part, self.listener)
+        while left or not job.spec:
+            orders = self.orders(
+                msgspec.structs.replace(job, entries=tuple(each.entry for each in left)),
+                self.scratch / "caches" / str(self._number(job)),
+            )
+            process = _Process(left, self.progress, probing=orders.probe)
+            folder = self.scratch / f"{place:03d}-{attempt}"
             try:
-                for event in process.events(self.limit, self.start_limit):
-                    seen.event(event)
-                seen.ended(process.ended, probing=orders.probe)
+                with closing(events_of(orders, folder, self.limit, self.start_limit)) as events:
+                    for event in events:
+                        process.take(event)
             finally:
-                process.close()
-                self.results.results += seen.results()
-            self.results.bandwidths += seen.bandwidths
+                self.results.results += [each for each in left if each.done]
+                self.results.bandwidths += process.bandwidths
             if not job.spec:
-                if not seen.bandwidths:
-                    why = process.ended.tail.rpartition("\n")[2] or process.ended.reason
-                    self.results.bandwidths.append(Bandwidths({}, message=why or "nothing was measured"))
                 return
-            self._hopeless |= {(job.backend, group) for group in seen.hopeless}
-            entries = [each for each in entries if not seen.done(each.order)]
+            refused = {(job.backend, each.entry.group) for each in left if each.refused}
+            self._hopeless |= {(job.backend, "")} if process.lost else refused
+            left = [each for each in left if not each.done]
             attempt += 1
 
     def _number(self, job: Job) -> int:
         return sorted({each.backend for each in self.jobs}).index(job.backend)
 
 
-class _Seen:
-    """What one process has reported, by the order of the entries."""
+class _Process:
+    """Fills in ``results`` by what one process reports; ``lost`` is set where its backend cannot be had at all."""
 
-    def __init__(self, job: Job, listener: BenchListener) -> None:
-        self.job = job
+    def __init__(self, results: Sequence[EntryResult], progress: BenchProgress, *, probing: bool) -> None:
         self.bandwidths: list[Bandwidths] = []
-        self._listener = listener
-        self._entries = {each.order: each for each in job.entries}
-        self._started: Started | None = None
-        self._current: int | None = None
-        self._timed: dict[int, Timed] = {}
-        self._probed: dict[int, Probed] = {}
-        self._refused: dict[int, Refused] = {}
-        self._lost = False
+        self.lost = False
+        self._by_order = {each.entry.order: each for each in results}
+        self._progress = progress
+        self._probing = probing
+        self._current: EntryResult | None = None
 
-    @property
-    def hopeless(self) -> set[str]:
-        """The groups that the backend cannot do; the empty one where it cannot be had at all."""
-        return {""} if self._lost else {self._entries[order].group for order in self._refused}
-
-    def done(self, order: int) -> bool:
-        """Whether the entry needs no other try."""
-        return order in self._timed or order in self._refused
-
-    def event(self, event: Event) -> None:
+    def take(self, event: Event | Ended) -> None:
         """Take in one event; those of entries that the process was not to do, or had done, do not count."""
         if isinstance(event, Bandwidths):
             self.bandwidths.append(event)
         elif isinstance(event, Started):
-            self._started = event
+            for each in self._by_order.values():
+                each.started = event
+        elif isinstance(event, Ended):
+            self._ended(event)
         elif isinstance(event, Refused) and event.order == -1:
             self._refuse_all(event.status, event.message)
-        elif event.order not in self._entries:
+        elif (result := self._by_order.get(event.order)) is None:
             return
         elif isinstance(event, Probed):
-            self._probed.setdefault(event.order, event)
-        elif not self.done(event.order):
-            if isinstance(event, Began):
-                self._current = event.order
-            elif isinstance(event, Timed):
-                self._timed[event.order] = event
-                self._listener.entry(self.job, self._entries[event.order], None)
-            else:
-                self._refuse(event)
+            result.probed = result.probed or (event if result.timed else None)
+        elif result.done:
+            return
+        elif isinstance(event, Began):
+            self._current = result
+        elif isinstance(event, Timed):
+            result.timed = event
+            self._progress.entry(result.job, result.entry, None)
+        else:
+            self._refuse(result, event)
 
-    def ended(self, end: Ended, *, probing: bool) -> None:
+    def _ended(self, end: Ended) -> None:
         """Refuse what the process's end leaves undone: the entry under way, or all if it never got to one."""
-        order = self._current
-        unprobed = probing and order in self._timed and order not in self._probed
-        if not unprobed and all(map(self.done, self._entries)):
+        if not self._by_order:
+            if not self.bandwidths:
+                why = end.tail.rpartition("\n")[2] or end.reason
+                self.bandwidths.append(Bandwidths({}, message=why or "nothing was measured"))
+            return
+        current = self._current
+        unprobed = self._probing and current is not None and current.timed and not current.probed
+        if not unprobed and all(each.done for each in self._by_order.values()):
             return
         status = "timeout" if end.timeout else "crash" if end.reason else "error"
         text = f"the backend's process: {end.reason or 'it ended before its work was done'}"
         text += f"; its last output:\n{end.tail}" if end.tail else ""
-        if order is None:
+        if current is None:
             self._refuse_all(status, text)
         elif unprobed:
             # Timed, and not judged: a result that cannot be looked at must not pass for one that was not asked for.
-            self._probed[order] = Probed(order, message=text)
-        elif not self.done(order):
-            self._refuse(Refused(order, status, text))
-
-    def results(self) -> list[EntryResult]:
-        """The entries that are done."""
-        return [
-            EntryResult(
-                self.job,
-                entry,
-                self._started,
-                self._timed.get(order),
-                self._probed.get(order) if order in self._timed else None,
-                self._refused.get(order),
-            )
-            for order, entry in self._entries.items()
-            if self.done(order)
-        ]
+            current.probed = Probed(current.entry.order, message=text)
+        elif not current.done:
+            self._refuse(current, Refused(current.entry.order, status, text))
 
     def _refuse_all(self, status: str, message: str) -> None:
-        self._lost = True
-        for order in self._entries:
-            if not self.done(order):
-                self._refuse(Refused(order, status, message))
+        self.lost = True
+        for order, each in self._by_order.items():
+            if not each.done:
+                self._refuse(each, Refused(order, status, message))
 
-    def _refuse(self, event: Refused) -> None:
-        self._refused[event.order] = event
-        self._listener.entry(self.job, self._entries[event.order], event)
+    def _refuse(self, result: EntryResult, event: Refused) -> None:
+        result.refused = event
+        self._progress.entry(result.job, result.entry, event)

@@ -32,7 +32,7 @@ from conformance.bench.machine import (
 from conformance.bench.orders import Job, Orders
 from conformance.bench.record import Accuracy, Head, Key
 from conformance.bench.schedule import entry_kinds, schedule
-from conformance.bench.show import Shown
+from conformance.bench.show import BenchProgress
 from conformance.bench.stop import signals_as_interrupts
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
@@ -141,21 +141,21 @@ class _Run:
     def run(self) -> BenchFinished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
         results, interrupted = Results(), False
-        with Shown(self.jobs, quiet=self.settings.quiet) as shown:
+        with BenchProgress(self.jobs, quiet=self.settings.quiet) as progress:
             limits = (self.settings.timeout, self.settings.start_timeout)
             save_so_far = partial(self._save, results, interrupted=True)
-            driver = BenchDriver(self.jobs, self._orders, self.scratch, *limits, shown, save_so_far, results)
+            driver = BenchDriver(self.jobs, self._orders, self.scratch, *limits, progress, save_so_far, results)
             try:
                 self._make_inputs()
                 driver.run()
                 if self.settings.accuracy:
-                    shown.note("judging the results")
+                    progress.note("judging the results")
                     self.accuracy |= _accuracy(results.results, self.workloads, self._inputs, self.head.seed)
             except KeyboardInterrupt:
                 interrupted = True
             finished = self._save(results, interrupted)
             if interrupted:
-                shown.note(f"interrupted: what is done is in {finished.path}")
+                progress.note(f"interrupted: what is done is in {finished.path}")
         return finished
 
     def _make_inputs(self) -> None:

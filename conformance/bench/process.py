@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from conformance.bench.machine import OVERRULED, allocator_variables, pool_varia
 from conformance.bench.orders import Event, Orders, decode
 from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of, search_path
 
-__all__ = ["Ended", "Process"]
+__all__ = ["Ended", "events_of"]
 
 
 @dataclass(frozen=True)
@@ -27,42 +27,34 @@ class Ended:
     tail: str
 
 
-class Process:
-    """One process with its pipe. ``events`` yields what it reports; ``ended`` is how it went, after that.
+def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -> Generator[Event | Ended, None, None]:
+    """Start a process; what it reports until it ends or is silent for ``limit`` seconds, and last how it ended.
 
-    ``scratch`` is for its orders, its log, and its temporary files: a compiler's cache that a framework keeps there is
-    that of ``orders.cache``, shared by the processes of one backend in one run and by nothing else. Raises HarnessError
-    where no process can be had.
+    At first it may be silent for ``start_limit`` seconds. ``scratch`` is for its orders, its log, and its temporary
+    files: a compiler's cache that a framework keeps there is that of ``orders.cache``, shared by the processes of one
+    backend in one run and by nothing else. The process ends when the iterator is closed. Raises HarnessError where no
+    process can be had.
     """
-
-    def __init__(self, orders: Orders, scratch: Path) -> None:
-        self.ended = Ended("", False, "")
-        for folder in (scratch, Path(orders.cache)):
-            folder.mkdir(parents=True, exist_ok=True)
-        file = scratch / "orders.json"
-        file.write_bytes(msgspec.json.encode(orders))
-        kept = {name: value for name, value in os.environ.items() if name not in OVERRULED}
-        variables = pool_variables(orders.threads) | allocator_variables() | search_path() | {"TMPDIR": orders.cache}
-        command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file)]
-        self._process = Supervised(command, environment=kept | variables, folder=scratch)
-
-    def events(self, limit: float, start_limit: float) -> Iterator[Event]:
-        """What the process reports until it ends, or is silent for ``limit`` seconds (at first ``start_limit``)."""
-        rest, allowed = b"", start_limit
-        try:
-            while True:
-                *lines, rest = (rest + self._process.receive(allowed)).split(b"\n")
-                for line in lines:
-                    with contextlib.suppress(msgspec.DecodeError):  # an adapter that writes to the pipe is ignored
-                        yield decode(line)
-                    allowed = limit
-        except Silent:
-            reason, timeout = f"no answer within {allowed:g} s", True
-        except Gone as gone:
-            reason, timeout = "" if gone.code == 0 else reason_of(gone.code), False
-        self.close()
-        self.ended = Ended(reason, timeout, self._process.tail(lines=12, size=4000))
-
-    def close(self) -> None:
-        """End the process and its children, if they are still there."""
-        self._process.close()
+    for folder in (scratch, Path(orders.cache)):
+        folder.mkdir(parents=True, exist_ok=True)
+    file = scratch / "orders.json"
+    file.write_bytes(msgspec.json.encode(orders))
+    kept = {name: value for name, value in os.environ.items() if name not in OVERRULED}
+    variables = pool_variables(orders.threads) | allocator_variables() | search_path() | {"TMPDIR": orders.cache}
+    command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file)]
+    process = Supervised(command, environment=kept | variables, folder=scratch)
+    rest, allowed = b"", start_limit
+    try:
+        while True:
+            *lines, rest = (rest + process.receive(allowed)).split(b"\n")
+            for line in lines:
+                with contextlib.suppress(msgspec.DecodeError):  # an adapter that writes to the pipe is ignored
+                    yield decode(line)
+                allowed = limit
+    except Silent:
+        reason, timeout = f"no answer within {allowed:g} s", True
+    except Gone as gone:
+        reason, timeout = "" if gone.code == 0 else reason_of(gone.code), False
+    finally:
+        process.close()
+    yield Ended(reason, timeout, process.tail(lines=12, size=4000))

@@ -12,7 +12,7 @@ from conformance.bench.orders import Entry, Job, Refused
 from conformance.plain import on_terminal
 from conformance.run.progress import Progress
 
-__all__ = ["Shown", "estimate"]
+__all__ = ["BenchProgress", "estimate"]
 
 EVERY = 15.0  # seconds between two estimates
 
@@ -26,7 +26,7 @@ def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | No
     return sum(last.get(job.backend, mean) for job in left)
 
 
-class Shown:
+class BenchProgress:
     """Shows what the driver reports; ``quiet`` shows nothing. Use it as a context manager."""
 
     def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
@@ -42,7 +42,7 @@ class Shown:
         self._noted = 0.0
         self._failed: set[tuple[str, str, str]] = set()
 
-    def __enter__(self) -> Shown:
+    def __enter__(self) -> BenchProgress:
         self._progress.__enter__()
         return self
 
