@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance.bench.inputs import Inputs, read_arrays
 from conformance.bench.outputs import sampled_positions
-from conformance.bench.record import Accuracy
+from conformance.bench.record import ResultAccuracy
 from conformance.bench.workload import Workload
 from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic, letters
 from conformance.bounds.tolerance import Tolerance
@@ -49,7 +49,7 @@ class Yardstick:
         self._inputs = inputs
         self._positions = sampled_positions(workload, seed)
 
-    def judge(self, outputs: Path, declared: Letter) -> Accuracy:
+    def judge(self, outputs: Path, declared: Letter) -> ResultAccuracy:
         """The record of the worse of value and gradient."""
         arrays = read_arrays(outputs)
         if self.workload.elements > MOST_JUDGED:
@@ -59,10 +59,10 @@ class Yardstick:
             raise LookupError(f"the value of more than {MOST_JUDGED} logits is not judged")
         return max(found, key=_badness)
 
-    def _judged(self, quantity: str, observed: Array, declared: Letter) -> Accuracy:
+    def _judged(self, quantity: str, observed: Array, declared: Letter) -> ResultAccuracy:
         reduction = self.workload.reduction
         positions = self.workload.positions if quantity == "value" else len(self._positions)
-        record = partial(Accuracy, quantity=quantity, positions=positions, declared=declared)
+        record = partial(ResultAccuracy, quantity=quantity, positions=positions, declared=declared)
         prepared = self._whole if quantity == "value" else self._sample
         exact = prepared.exact(quantity, reduction)
         wanted = numpy_dtype(self.workload.dtype)
@@ -160,7 +160,7 @@ def _limits(prepared: Prepared, quantity: str, reduction: str, declared: Letter,
     return {letter: limit for letter, limit in found.items() if np.isfinite(limit)}
 
 
-def _badness(record: Accuracy) -> tuple[bool, int, float]:
+def _badness(record: ResultAccuracy) -> tuple[bool, int, float]:
     assert record.class_ is not None
     ratio = np.inf if record.error is None else record.error
     return (record.verdict == "fail", "".join(CLASS_LETTERS).index(record.class_), ratio)

@@ -56,7 +56,7 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | 
     """The backend with its orders; None where it cannot be had, which is reported."""
     import platform  # noqa: F401 (here, so that what the clock sees is the backend alone)
 
-    from conformance.bench.orders import Refused, Started
+    from conformance.bench.orders import NotTimed, Started
 
     begin = perf_counter()
     step = ""
@@ -86,7 +86,7 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | 
         )
     except (Exception, SystemExit) as error:
         problem = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
-        report(Refused(-1, "error", f"{step}{problem}"[:500]))
+        report(NotTimed(-1, "error", f"{step}{problem}"[:500]))
         return None
     report(started)
     return BenchSession(orders, backend, report)

@@ -15,7 +15,7 @@ import msgspec
 from conformance.bench.bandwidth import nearest, spread, typical
 from conformance.bench.driver import EntryResult, Results
 from conformance.bench.orders import Probed, Timed
-from conformance.bench.record import Accuracy, Bandwidth, Head, Key, Record
+from conformance.bench.record import Bandwidth, Head, Key, Record, ResultAccuracy
 from conformance.bench.workload import Workload
 from conformance.model.errors import HarnessError
 
@@ -33,7 +33,7 @@ class Container:
     results: Results
     workloads: Mapping[str, Workload]
     head: Head
-    accuracy: Mapping[Key, Accuracy]
+    accuracy: Mapping[Key, ResultAccuracy]
 
     def document(self) -> dict[str, Any]:
         """The file's content: what was timed in ``benchmarks``, what could not be in ``not_timed``."""

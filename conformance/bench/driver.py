@@ -10,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from conformance.bench.orders import Began, Entry, Event, Job, Orders, Probed, Refused, Started, Timed
+from conformance.bench.orders import Began, BenchEntry, Event, Job, NotTimed, Orders, Probed, Started, Timed
 from conformance.bench.process import Ended, events_of
 from conformance.bench.record import Bandwidths
 from conformance.bench.show import BenchProgress
@@ -23,11 +23,11 @@ class EntryResult:
     """An entry with all that is known of it: without times ``timed`` is None, and ``refused`` gives the reason."""
 
     job: Job
-    entry: Entry
+    entry: BenchEntry
     started: Started | None = None
     timed: Timed | None = None
     probed: Probed | None = None
-    refused: Refused | None = None
+    refused: NotTimed | None = None
 
     @property
     def done(self) -> bool:
@@ -123,7 +123,7 @@ class _Process:
                 each.started = event
         elif isinstance(event, Ended):
             self._ended(event)
-        elif isinstance(event, Refused) and event.order == -1:
+        elif isinstance(event, NotTimed) and event.order == -1:
             self._refuse_all(event.status, event.message)
         elif (result := self._by_order.get(event.order)) is None:
             return
@@ -159,14 +159,14 @@ class _Process:
             # Timed, and not judged: a result that cannot be looked at must not pass for one that was not asked for.
             current.probed = Probed(current.entry.order, message=text)
         elif not current.done:
-            self._refuse(current, Refused(current.entry.order, status, text))
+            self._refuse(current, NotTimed(current.entry.order, status, text))
 
     def _refuse_all(self, status: str, message: str) -> None:
         self.lost = True
         for order, each in self._by_order.items():
             if not each.done:
-                self._refuse(each, Refused(order, status, message))
+                self._refuse(each, NotTimed(order, status, message))
 
-    def _refuse(self, result: EntryResult, event: Refused) -> None:
+    def _refuse(self, result: EntryResult, event: NotTimed) -> None:
         result.refused = event
         self._progress.entry(result.job, result.entry, event)

@@ -30,7 +30,7 @@ from conformance.bench.machine import (
     usable_cores,
 )
 from conformance.bench.orders import Job, Orders
-from conformance.bench.record import Accuracy, Head, Key
+from conformance.bench.record import Head, Key, ResultAccuracy
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import BenchProgress
 from conformance.bench.stop import signals_as_interrupts
@@ -123,11 +123,11 @@ def launch(settings: BenchSettings) -> BenchFinished:
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     scratch_folder = tempfile.TemporaryDirectory(prefix="conformance-bench-", ignore_cleanup_errors=True)
     with signals_as_interrupts(), scratch_folder as scratch:
-        return _Run(settings, {each.id: each for each in workloads}, jobs, head, Path(scratch), folder).run()
+        return _BenchRun(settings, {each.id: each for each in workloads}, jobs, head, Path(scratch), folder).run()
 
 
 @dataclass(eq=False)
-class _Run:
+class _BenchRun:
     """A run under way: ``head`` is what the file says of it as a whole."""
 
     settings: BenchSettings
@@ -136,7 +136,7 @@ class _Run:
     head: Head
     scratch: Path
     folder: Path
-    accuracy: dict[Key, Accuracy] = field(default_factory=dict)
+    accuracy: dict[Key, ResultAccuracy] = field(default_factory=dict)
 
     def run(self) -> BenchFinished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
@@ -204,9 +204,9 @@ class _Run:
 
 def _accuracy(
     records: Sequence[EntryResult], workloads: dict[str, Workload], inputs: Path, seed: int
-) -> dict[Key, Accuracy]:
+) -> dict[Key, ResultAccuracy]:
     """One record for each backend, workload, contract and cache that was probed; a workload's truth is made once."""
-    found: dict[Key, Accuracy] = {}
+    found: dict[Key, ResultAccuracy] = {}
     for workload in workloads.values():
         kept = [each for each in records if each.entry.workload == workload.id and each.probed is not None]
         if not kept:
@@ -225,7 +225,7 @@ def _accuracy(
                     judged = msgspec.structs.replace(judged, verdict="fail", message=message)
                 found[key] = judged
             except Exception as error:  # what an adapter returns may be anything
-                found[key] = Accuracy(verdict="error", message=f"not judged: {error}"[:500])
+                found[key] = ResultAccuracy(verdict="error", message=f"not judged: {error}"[:500])
     return found
 
 

@@ -11,12 +11,12 @@ from conformance.bench.workload import Cache, Contract, Workload
 
 __all__ = [
     "Began",
-    "Entry",
+    "BenchEntry",
     "Event",
     "Job",
+    "NotTimed",
     "Orders",
     "Probed",
-    "Refused",
     "Started",
     "Timed",
     "decode",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Entry(msgspec.Struct, frozen=True):
+class BenchEntry(msgspec.Struct, frozen=True):
     """One thing to time. ``order`` is its place in the whole schedule."""
 
     workload: str
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     spec: str
     backend: str
     replicate: int
-    entries: tuple[Entry, ...]
+    entries: tuple[BenchEntry, ...]
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
     message: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class NotTimed(msgspec.Struct, frozen=True, tag="not_timed"):
     """An entry, or with ``order`` −1 the whole backend, that could not be timed."""
 
     order: int
@@ -122,7 +122,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-Event = Started | Began | Timed | Probed | Refused | Bandwidths
+Event = Started | Began | Timed | Probed | NotTimed | Bandwidths
 _decoder = msgspec.json.Decoder(Event)
 
 

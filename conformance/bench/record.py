@@ -13,7 +13,7 @@ import msgspec
 from conformance.bench.workload import Cache, Contract
 from conformance.model.dtypes import DtypeName
 
-__all__ = ["SCHEMA", "Accuracy", "Bandwidth", "Bandwidths", "Head", "Key", "Record", "Status"]
+__all__ = ["SCHEMA", "Bandwidth", "Bandwidths", "Head", "Key", "Keyed", "Record", "ResultAccuracy", "Status"]
 
 #: The version of the fields below; raised whenever an older reader would misread a newer file.
 SCHEMA = 2
@@ -30,6 +30,20 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.workload} [{self.backend}, {self.contract}, {self.cache}]"
+
+
+class Keyed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one :class:`Key`."""
+
+    workload: str
+    backend: str
+    contract: Contract
+    cache: Cache
+
+    @property
+    def key(self) -> Key:
+        """What this is a replicate of, or compares."""
+        return Key(self.workload, self.backend, self.contract, self.cache)
 
 
 class Bandwidth(msgspec.Struct, frozen=True):
@@ -51,7 +65,7 @@ class Bandwidths(msgspec.Struct, frozen=True, tag="bandwidths"):
     message: str = ""
 
 
-class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
+class ResultAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     """The error of the timed result: the worse of value and gradient. ``ratio`` is error over tolerance.
 
     ``verdict`` is ``pass``, ``fail``, ``not run`` (the declared class promises nothing here) or ``error``: it could not
@@ -86,7 +100,7 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
         return _float(self.ulp)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(Keyed, frozen=True, kw_only=True):
     """One entry: a workload on a backend under a contract, in one process.
 
     Times are seconds, sizes bytes. ``floor_bytes`` is the least traffic; ``bytes_per_second`` that over the median;
@@ -97,17 +111,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     a framework has kept on disk. ``wrapper_seconds`` is the contract's own share of every call.
     """
 
-    workload: str
-    backend: str
     framework: str = ""
     versions: dict[str, str] = {}
     version: str = ""
     device: str = ""
     mode: str = ""
     settings: dict[str, str] = {}
-    contract: Contract
     dtype: DtypeName
-    cache: Cache
     replicate: int
     order: int
     seed: int
@@ -140,15 +150,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth_fraction: float | None = None
     bytes_accessed: float | None = None
     amplification: float | None = None
-    accuracy: Accuracy | None = None
+    accuracy: ResultAccuracy | None = None
     cuda_seconds: list[float] | None = None
     status: Status = "ok"
     message: str = ""
-
-    @property
-    def key(self) -> Key:
-        """What this is a replicate of."""
-        return Key(self.workload, self.backend, self.contract, self.cache)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from conformance.bench.orders import Entry, Job
+from conformance.bench.orders import BenchEntry, Job
 from conformance.bench.workload import Cache, Contract, Workload
 
 __all__ = ["BANDWIDTH", "entry_kinds", "schedule"]
@@ -52,7 +52,7 @@ def schedule(
         jobs.append(Job("", BANDWIDTH, replicate, ()))
         for spec, name in draw.sample(list(backends), len(backends)):
             drawn = draw.sample(list(kinds), len(kinds))
-            entries = tuple(Entry(*kind, order + place) for place, kind in enumerate(drawn))
+            entries = tuple(BenchEntry(*kind, order + place) for place, kind in enumerate(drawn))
             order += len(entries)
             jobs.append(Job(spec, name, replicate, entries))
     jobs.append(Job("", BANDWIDTH, replicates, ()))

@@ -16,7 +16,7 @@ from conformance.bench.bandwidth import measure_device
 from conformance.bench.bound import Bound, bind
 from conformance.bench.device import Accelerator, device_of
 from conformance.bench.inputs import load
-from conformance.bench.orders import Began, Entry, Event, Orders, Probed, Refused, Timed
+from conformance.bench.orders import Began, BenchEntry, Event, NotTimed, Orders, Probed, Timed
 from conformance.bench.outputs import keep
 from conformance.bench.record import Bandwidths
 from conformance.bench.timing import run_rounds
@@ -69,7 +69,7 @@ class BenchSession:
             plugins=[Plugin()],
         )
 
-    def time(self, entry: Entry, benchmark: Any) -> None:
+    def time(self, entry: BenchEntry, benchmark: Any) -> None:
         """Time one entry; whatever goes wrong ends in an event, and the next entry is not touched."""
         self.report(Began(entry.order))
         try:
@@ -91,7 +91,7 @@ class BenchSession:
         if self.orders.probe:
             self._probe(entry, bound)
 
-    def bound(self, entry: Entry) -> Bound:
+    def bound(self, entry: BenchEntry) -> Bound:
         """The entry's call with its tensors."""
         workload = self.orders.workloads[entry.workload]
         return bind(self.backend, workload, load(workload, Path(self.orders.inputs, workload.id)), entry.contract)
@@ -106,14 +106,14 @@ class BenchSession:
             found = Bandwidths({}, str(self.backend.device), f"{type(error).__name__}: {brief(error)}")
         self.report(found)
 
-    def _refused(self, entry: Entry, error: BaseException) -> Refused:
+    def _refused(self, entry: BenchEntry, error: BaseException) -> NotTimed:
         fault = self._blame.failure(error)
         if fault.kind == "unsupported":
-            return Refused(entry.order, "unsupported", fault.message)
+            return NotTimed(entry.order, "unsupported", fault.message)
         place = display_place(fault.file, fault.line)
-        return Refused(entry.order, "error", f"{fault.type}: {fault.message}" + (f" (at {place})" if place else ""))
+        return NotTimed(entry.order, "error", f"{fault.type}: {fault.message}" + (f" (at {place})" if place else ""))
 
-    def _probe(self, entry: Entry, bound: Bound) -> None:
+    def _probe(self, entry: BenchEntry, bound: Bound) -> None:
         """Peak memory, bytes accessed, and the result itself: after the rounds, so that none of it is timed."""
         seen: dict[str, Any] = {}
         try:
@@ -128,14 +128,14 @@ class BenchSession:
             seen["message"] = f"{type(error).__name__}: {brief(error)}"
         self.report(Probed(entry.order, **seen))
 
-    def _keep(self, entry: Entry, bound: Bound) -> str:
+    def _keep(self, entry: BenchEntry, bound: Bound) -> str:
         """Write the result to be judged: the value, and the sampled positions of the gradient."""
         folder = Path(self.orders.outputs, str(entry.order))
         arrays = [self.backend.array(each) for each in bound.results()]
         keep(folder, self.orders.workloads[entry.workload], arrays, self.orders.seed)
         return str(folder)
 
-    def _changed(self, entry: Entry, bound: Bound) -> tuple[str, ...]:
+    def _changed(self, entry: BenchEntry, bound: Bound) -> tuple[str, ...]:
         """The inputs that the calls wrote to. Such a kernel may be right each time, and cannot be trained with."""
         workload = self.orders.workloads[entry.workload]
         given = load(workload, Path(self.orders.inputs, workload.id))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 
-from conformance.bench.orders import Entry, Job, Refused
+from conformance.bench.orders import BenchEntry, Job, NotTimed
 from conformance.plain import on_terminal
 from conformance.run.progress import Progress
 
@@ -55,7 +55,7 @@ class BenchProgress:
         """A line beside the progress."""
         self._progress.note(text)
 
-    def entry(self, job: Job, entry: Entry, refused: Refused | None) -> None:
+    def entry(self, job: Job, entry: BenchEntry, refused: NotTimed | None) -> None:
         """Advance the backend's count; a failure is shown once."""
         failed = refused is not None and refused.status != "unsupported"
         self._progress.advance(job.backend, 1, int(failed))

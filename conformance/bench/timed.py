@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.bench.orders import Entry
+from conformance.bench.orders import BenchEntry
 
 
-def test_entry(entry: Entry, timed_session: Any, benchmark: Any) -> None:
+def test_entry(entry: BenchEntry, timed_session: Any, benchmark: Any) -> None:
     """Time ``entry`` with pytest-benchmark's fixture."""
     timed_session.time(entry, benchmark)

@@ -11,7 +11,7 @@ from typing import Any
 from conformance.bench.bound import Bound
 from conformance.bench.device import Accelerator, Host
 from conformance.bench.machine import minor_faults
-from conformance.bench.orders import Entry
+from conformance.bench.orders import BenchEntry
 
 __all__ = ["run_rounds", "wrapper_seconds"]
 
@@ -22,7 +22,9 @@ MOST_ITERATIONS = 10_000
 SETTLING = 0.01  # seconds of calls before the rounds, where calls are short
 
 
-def run_rounds(benchmark: Any, entry: Entry, bound: Bound, budget: float, device: Host | Accelerator) -> dict[str, Any]:
+def run_rounds(
+    benchmark: Any, entry: BenchEntry, bound: Bound, budget: float, device: Host | Accelerator
+) -> dict[str, Any]:
     """Time ``bound`` by pytest-benchmark's fixture; what was seen besides, under its names in ``extra_info``."""
     begin = perf_counter()
     bound.once()

@@ -4,36 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from conformance.bench.workload import BYTES, Series, Workload, WorkloadFile, Written, expanded
+from conformance.bench.workload_schema import check
 from conformance.cases.checks import Complaint
 from conformance.cases.complaints import complaints_of
+from conformance.cases.lint import LintFinding, finding_of, schema_findings
 from conformance.cases.places import place_of
 from conformance.cases.select import predicate
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.places import CASES
 
-__all__ = ["WORKLOADS", "load_workloads", "read_workloads", "select_workloads", "workload_files"]
+__all__ = ["WORKLOADS", "lint_workloads", "load_workloads", "read_workloads", "select_workloads", "workload_files"]
 
 #: The folder of the suite's own workloads.
 WORKLOADS = CASES / "benchmarks"
 _SUFFIXES = (".yaml", ".yml")
 _MOST_BYTES = 64 << 30
 _MOST_LISTED = 12
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """Where an id was first met."""
-
-    file: Path
-    path: NodePath
 
 
 def workload_files(paths: Sequence[Path]) -> list[Path]:
@@ -66,7 +59,7 @@ def read_workloads(files: Sequence[Path]) -> tuple[list[Workload], list[CaseErro
     """The workloads of the files that are sound, and what is wrong with the others."""
     workloads: list[Workload] = []
     errors: list[CaseError] = []
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, tuple[Path, NodePath]] = {}
     for file in files:
         try:
             data = read(file)
@@ -82,6 +75,17 @@ def read_workloads(files: Sequence[Path]) -> tuple[list[Workload], list[CaseErro
         if not wrong:
             workloads += expanded(content)
     return workloads, errors
+
+
+def lint_workloads(paths: Sequence[Path]) -> list[LintFinding]:
+    """Every problem in the workload files of ``paths``, and in their schema, in the order of files and lines."""
+    if not paths:
+        return []
+    files = workload_files(paths)
+    _, errors = read_workloads(files)
+    findings = [finding_of(error) for error in errors] + list(schema_findings(files, check))
+    rank = {str(file): number for number, file in enumerate(files)}
+    return sorted(findings, key=lambda each: (rank.get(str(each.place.file), len(rank)), each.place.line or 0))
 
 
 def select_workloads(workloads: Sequence[Workload], expression: str | None, quick: bool) -> list[Workload]:
@@ -115,16 +119,16 @@ def _malformed(data: Any) -> Iterator[Complaint]:
                 yield complaint._replace(path=(name, index, *complaint.path))
 
 
-def _repeated(content: WorkloadFile, file: Path, seen: dict[str, _Seen]) -> Iterator[Complaint]:
+def _repeated(content: WorkloadFile, file: Path, seen: dict[str, tuple[Path, NodePath]]) -> Iterator[Complaint]:
     """Ids that occur twice, in this file or another; those of the points of a series count, too."""
     taken: list[tuple[str, NodePath]] = [(each.id, ("workloads", i, "id")) for i, each in enumerate(content.workloads)]
     for index, series in enumerate(content.series):
         points = [] if any(_about_series(series)) else [point.id for point in series.workloads()]
         taken += [(name, ("series", index, "id")) for name in (series.id, *points)]
     for name, path in taken:
-        first = seen.setdefault(name, _Seen(file, path))
-        if first.file != file or first.path != path:
-            where = place_of(first.file, first.path)
+        first = seen.setdefault(name, (file, path))
+        if first != (file, path):
+            where = place_of(*first)
             yield Complaint(path, f"id '{name}' is taken", f"ids are unique over all files; the other is {where}")
 
 

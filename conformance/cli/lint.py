@@ -48,7 +48,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
 
     Every finding names file, line and key, and what to write. Exit code 2 if there is one.
     """
-    from conformance.bench.lint import lint_workloads
+    from conformance.bench.workloads import lint_workloads
     from conformance.cases.lint import lint
     from conformance.cases.load import holds_workloads, read_suite, workload_folders
     from conformance.oracle.text import expected_text

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.bench.record import Accuracy, Record
+from conformance.bench.record import Record, ResultAccuracy
 from conformance.reports.benchmarks.bootstrap import location_interval
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
@@ -51,9 +51,9 @@ class BenchmarkCell(Record, frozen=True, kw_only=True):
     faults: float | None = None
 
     @property
-    def judged(self) -> Accuracy:
+    def judged(self) -> ResultAccuracy:
         """The accuracy, empty where there is none."""
-        return self.accuracy or Accuracy()
+        return self.accuracy or ResultAccuracy()
 
     @property
     def error(self) -> float | None:

@@ -20,14 +20,7 @@ def rows(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> list[TimedRow]:
     """A row for each cell, the fastest that conforms first within a workload; then what could not be timed."""
     found = [_row(cell) for group in groups_of(cells) for cell in ranked(group)]
     return found + [
-        TimedRow(
-            workload=key.workload,
-            contract=key.contract,
-            cache=key.cache,
-            backend=key.backend,
-            status=status,
-            message=message or "",
-        )
+        TimedRow(**key._asdict(), status=status, message=message or "")
         for key, status, message in dict.fromkeys((each.key, each.status, each.message) for each in run.not_timed)
     ]
 
@@ -38,19 +31,11 @@ def listing_json(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> str:
 
 
 def _row(cell: BenchmarkCell) -> TimedRow:
-    facts: dict[str, Any] = {
-        name: getattr(cell, name) for name in ("workload", "contract", "cache", "backend", "seconds", "low", "high")
-    }
-    return TimedRow(
-        **facts,
-        bytes_per_second=cell.bytes_per_second,
-        bandwidth_fraction=cell.bandwidth_fraction,
-        class_=cell.judged.class_,
-        ratio=_number(cell.error),
-        verdict=cell.judged.verdict,
-        processes=cell.processes,
-        message=cell.explanation or "",
-    )
+    names = ("seconds", "low", "high", "bytes_per_second", "bandwidth_fraction", "processes")
+    facts: dict[str, Any] = cell.key._asdict() | {name: getattr(cell, name) for name in names}
+    judged = cell.judged
+    facts |= {"class_": judged.class_, "ratio": _number(cell.error), "verdict": judged.verdict}
+    return TimedRow(**facts, message=cell.explanation or "")
 
 
 def _number(value: float | None) -> float | str | None:

@@ -27,13 +27,13 @@ class _Stats(msgspec.Struct):
     data: tuple[float, ...]
 
 
-class _Entry(msgspec.Struct):
+class _FileEntry(msgspec.Struct):
     extra_info: Timing
     stats: _Stats
 
 
 class _File(msgspec.Struct):
-    benchmarks: list[_Entry]
+    benchmarks: list[_FileEntry]
     conformance: Head
     not_timed: tuple[Record, ...] = ()
     machine_info: dict[str, Any] = {}
@@ -111,7 +111,7 @@ def _check_schema(schema: int, path: Path | str) -> None:
     raise UsageError(problem, place=Place(path, key="conformance.schema"), hint=hint)
 
 
-def _timing(entry: _Entry, number: int, path: Path | str) -> Timing:
+def _timing(entry: _FileEntry, number: int, path: Path | str) -> Timing:
     data, key = entry.stats.data, f"benchmarks[{number}].stats.data"
     if not data:
         hint = "an entry without times belongs in not_timed"

@@ -19,7 +19,7 @@ from conformance.reports.relations import Relations
 from conformance.results.store import Run, read_run
 
 if TYPE_CHECKING:
-    from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
+    from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 
 __all__ = ["DiffSettings", "compare_runs"]
 
@@ -53,7 +53,7 @@ def compare_runs(
     old: Path,
     new: Path,
     settings: DiffSettings = DiffSettings(),
-    speed: Speed | None = None,
+    speed: SpeedComparison | None = None,
     incomparable: Sequence[str] = (),
 ) -> Diff:
     """What changed from the run in ``old`` to that in ``new``; ``speed`` and ``incomparable`` are taken as they are.

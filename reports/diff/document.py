@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from conformance.model.records import Number
-from conformance.reports.benchmarks.comparison.rows import Comparison as Speed
+from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 
 __all__ = ["KEY", "ChangedAccuracy", "ChangedVerdict", "Check", "Counts", "Diff", "Setting", "SpeedAlone", "json_text"]
 
@@ -84,14 +84,14 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     gone_cases: dict[str, list[str]]
     environment: list[Setting]
     incomparable: list[str]
-    speed: Speed | None
+    speed: SpeedComparison | None
 
 
 class SpeedAlone(msgspec.Struct, frozen=True, kw_only=True):
     """Two runs that hold times and no verdicts; ``regressed`` is what the exit code says."""
 
     regressed: bool
-    speed: Speed
+    speed: SpeedComparison
 
 
 def json_text(found: Diff) -> str:

@@ -11,7 +11,7 @@ from conformance.reports.benchmarks.read import FILE, find_benchmarks
 from conformance.results.store import FILE as OUTCOMES
 
 if TYPE_CHECKING:
-    from conformance.reports.benchmarks.comparison.rows import Comparison
+    from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 
 __all__ = ["compare_only_speed", "compare_speed", "only_timed", "speed_text", "timed_once"]
 
@@ -42,7 +42,7 @@ def _held(run: Path) -> set[str]:
     return {name for name, there in ((FILE, timed is not None), (OUTCOMES, (run / OUTCOMES).is_file())) if there}
 
 
-def compare_speed(old: Path, new: Path, band: Path | None = None) -> Comparison | None:
+def compare_speed(old: Path, new: Path, band: Path | None = None) -> SpeedComparison | None:
     """The comparison of two runs' times; None where one of them was not timed.
 
     ``band`` is a file with a dead band; by default the stored one of the machine. Raises UsageError for a file that
@@ -65,7 +65,7 @@ def timed_once(old: Path, new: Path) -> list[str]:
     return [f"times are only in the {'old' if timed[0] else 'new'} run"] if timed[0] != timed[1] else []
 
 
-def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Comparison:
+def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> SpeedComparison:
     """The comparison of two runs that hold times and no verdicts.
 
     Raises UsageError for a file that cannot be read, and where nothing is in both: a check of nothing is not a success.
@@ -83,7 +83,7 @@ def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> Compar
     return found
 
 
-def speed_text(found: Comparison, style: str) -> str:
+def speed_text(found: SpeedComparison, style: str) -> str:
     """A comparison of times alone as ``text``, ``markdown`` or ``json``."""
     if style == "json":
         import msgspec

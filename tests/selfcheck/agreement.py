@@ -95,14 +95,16 @@ def compare(framework: str) -> list[float]:
 def _orders(framework: str, kinds: Sequence[tuple[str, str]], cores: tuple[int, ...], folder: str) -> Orders:
     """Every kind in so many turns; the arrays are put into ``folder``."""
     from conformance.bench.inputs import make, save
-    from conformance.bench.orders import Entry, Job, Orders
+    from conformance.bench.orders import BenchEntry, Job, Orders
     from conformance.bench.workloads import WORKLOADS as FOLDER
     from conformance.bench.workloads import load_workloads
 
     chosen = {each.id: each for each in load_workloads([FOLDER]) if each.id in WORKLOADS}
     for workload in chosen.values():
         save(make(workload), Path(folder, workload.id))
-    entries = [Entry(*kind, "warm", turn + place * TURNS) for place, kind in enumerate(kinds) for turn in range(TURNS)]
+    entries = [
+        BenchEntry(*kind, "warm", turn + place * TURNS) for place, kind in enumerate(kinds) for turn in range(TURNS)
+    ]
     return Orders(
         job=Job(framework, framework, 0, tuple(entries)), threads=max(1, len(cores)), cores=cores, workloads=chosen,
         inputs=folder, outputs="", cache="", budget=SECONDS, evict_bytes=0, probe=False, seed=0,

@@ -17,6 +17,7 @@ is marked *family-wise*: then the chance of even one such call in the whole tabl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Literal
 
 from conformance.bench.record import Key
@@ -28,22 +29,22 @@ from conformance.reports.benchmarks.comparison.rows import (
     ALPHA,
     FEWEST,
     OTHER_WORK,
-    Call,
+    ChangeCall,
     ChangeRow,
-    Comparison,
     Missing,
+    SpeedComparison,
 )
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
 __all__ = ["compare", "compare_runs"]
 
 
-def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> Comparison:
+def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> SpeedComparison:
     """Compare two runs; ``band`` is looked up for the new run's machine if it is not given."""
     band = band or find_band(new.machine)
     before, after = old.by_key(), new.by_key()
     rows = tuple(compare(old, new, band))
-    return Comparison(
+    return SpeedComparison(
         old=old.path,
         new=new.path,
         rows=rows,
@@ -68,12 +69,8 @@ def compare(old: Benchmarks, new: Benchmarks, band: DeadBand) -> list[ChangeRow]
 def _row(old: Sequence[Timing], new: Sequence[Timing], band: DeadBand, p: float, p_holm: float) -> ChangeRow:
     ratio, low, high = _interval([each.data for each in old], [each.data for each in new])
     call = _call(ratio, low, high, band, min(len(old), len(new)))
-    workload, backend, contract, cache = new[0].key
     return ChangeRow(
-        workload=workload,
-        backend=backend,
-        contract=contract,
-        cache=cache,
+        **new[0].key._asdict(),
         ratio=ratio,
         low=low,
         high=high,
@@ -92,7 +89,7 @@ def _row(old: Sequence[Timing], new: Sequence[Timing], band: DeadBand, p: float,
     )
 
 
-def _call(ratio: float, low: float, high: float, band: DeadBand, processes: int) -> Call:
+def _call(ratio: float, low: float, high: float, band: DeadBand, processes: int) -> ChangeCall:
     if processes < FEWEST:
         return "too few"
     if not low <= 1 <= high and not band.contains(ratio):
@@ -114,8 +111,6 @@ def _medians(timings: Sequence[Timing]) -> list[float]:
 
 
 def _middle(timings: Sequence[Timing]) -> float:
-    from statistics import median
-
     return median(_medians(timings))
 
 
@@ -141,17 +136,7 @@ def _missing(
             if message is None:
                 continue
             status = OTHER_WORK
-        rows.append(
-            Missing(
-                workload=key.workload,
-                backend=key.backend,
-                contract=key.contract,
-                cache=key.cache,
-                only=only,
-                status=status,
-                message=message,
-            )
-        )
+        rows.append(Missing(**key._asdict(), only=only, status=status, message=message))
     return rows
 
 

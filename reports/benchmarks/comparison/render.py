@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from conformance.plain import on_terminal
-from conformance.reports.benchmarks.comparison.rows import ChangeRow, Comparison, Missing
+from conformance.reports.benchmarks.comparison.rows import ChangeRow, Missing, SpeedComparison
 from conformance.reports.benchmarks.units import percent_changes, seconds
 from conformance.reports.escape import escape
 from conformance.reports.render import markdown, rich_table
@@ -23,7 +23,7 @@ HEAD = ("workload", "backend", "contract", "cache", "old", "new", "change", "95 
 _MARKS = {"slower": "fail", "faster": "pass", "unclear": "", "too few": "", "same": ""}
 
 
-def print_changes(comparison: Comparison, console: Console | None = None, *, everything: bool = False) -> None:
+def print_changes(comparison: SpeedComparison, console: Console | None = None, *, everything: bool = False) -> None:
     """Print what changed or lost its accuracy (``everything``: all rows), what is missing, how far to believe it."""
     from rich.console import Console
     from rich.text import Text
@@ -49,7 +49,7 @@ def print_changes(comparison: Comparison, console: Console | None = None, *, eve
         console.print(Text(on_terminal(line)), style="dim")
 
 
-def change_lines(comparison: Comparison) -> list[str]:
+def change_lines(comparison: SpeedComparison) -> list[str]:
     """The changes in plain lines, the largest first, with what a reader needs to believe them; not escaped."""
     lines = [_tally(comparison)]
     for row in _notable(comparison):
@@ -58,7 +58,7 @@ def change_lines(comparison: Comparison) -> list[str]:
     return [*lines, *map(_missing, comparison.missing), comparison.band.summary(), *comparison.notes]
 
 
-def changes_markdown(comparison: Comparison) -> str:
+def changes_markdown(comparison: SpeedComparison) -> str:
     """The whole comparison as Markdown; hostile names change nothing in it."""
     lines = [escape(_tally(comparison)), "", escape(comparison.band.summary()), ""]
     lines += [f"{escape(note)}\n" for note in comparison.notes]
@@ -71,7 +71,7 @@ def changes_markdown(comparison: Comparison) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _notable(comparison: Comparison) -> tuple[ChangeRow, ...]:
+def _notable(comparison: SpeedComparison) -> tuple[ChangeRow, ...]:
     """What lost its accuracy, whatever its time did, and then the changes, the largest first."""
     lost = tuple(row for row in comparison.rows if row.lost_accuracy)
     return (*lost, *(row for row in comparison.changes if not row.lost_accuracy))
@@ -103,7 +103,7 @@ def _call(row: ChangeRow) -> str:
     return text + (f"; accuracy {row.old_accuracy} → {row.new_accuracy}" if row.lost_accuracy else "")
 
 
-def _tally(comparison: Comparison) -> str:
+def _tally(comparison: SpeedComparison) -> str:
     counts = {call: sum(row.call == call for row in comparison.rows) for call in _MARKS}
     calls = ", ".join(f"{count} {call}" for call, count in counts.items() if count)
     text = (
@@ -120,7 +120,6 @@ def _overall(rows: Sequence[ChangeRow]) -> str:
 
 
 def _missing(missing: Missing) -> str:
-    where = f"{missing.workload} [{missing.backend}, {missing.contract}, {missing.cache}]"
     why = f": {missing.status}" + (f", {missing.message}" if missing.message else "")
     why += " (a regression)" if missing.lost else ""
-    return f"only in the {missing.only} run: {where}; in the other one{why}"
+    return f"only in the {missing.only} run: {missing.key}; in the other one{why}"

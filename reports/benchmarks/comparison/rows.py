@@ -7,22 +7,21 @@ from typing import Any, Literal
 
 import msgspec
 
-from conformance.bench.record import Key
-from conformance.bench.workload import Cache, Contract
+from conformance.bench.record import Keyed
 from conformance.reports.benchmarks.comparison.band import DeadBand
 
-__all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "Call", "ChangeRow", "Comparison", "Missing"]
+__all__ = ["ALPHA", "FEWEST", "OTHER_WORK", "ChangeCall", "ChangeRow", "Missing", "SpeedComparison"]
 
 ALPHA = 0.05
 #: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
 FEWEST = 4
-Call = Literal["slower", "faster", "same", "unclear", "too few"]
+ChangeCall = Literal["slower", "faster", "same", "unclear", "too few"]
 #: Why there is no time although one was tried for. What a backend does not offer, or nobody asked for, is no failure.
 FAILED = frozenset({"crash", "timeout", "error"})
 OTHER_WORK = "other work"
 
 
-class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
+class ChangeRow(Keyed, frozen=True, kw_only=True):
     """One workload × backend × contract × cache in both runs.
 
     ``ratio`` is new over old, with ``low`` and ``high`` its 95 % interval; ``old_seconds`` and ``new_seconds`` are
@@ -31,16 +30,12 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     few`` when there are not enough processes to say. ``family_wise``: the call holds after Holm's correction too.
     """
 
-    workload: str
-    backend: str
-    contract: Contract
-    cache: Cache
     ratio: float
     low: float
     high: float
     p: float
     p_holm: float
-    call: Call
+    call: ChangeCall
     family_wise: bool
     old_seconds: float
     new_seconds: float
@@ -50,11 +45,6 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     new_version: str = ""
     old_accuracy: str | None = None
     new_accuracy: str | None = None
-
-    @property
-    def key(self) -> Key:
-        """What was compared."""
-        return Key(self.workload, self.backend, self.contract, self.cache)
 
     @property
     def apart(self) -> bool:
@@ -75,16 +65,12 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
         return self.old_accuracy == "pass" and self.new_accuracy not in ("pass", "not run", None)
 
 
-class Missing(msgspec.Struct, frozen=True, kw_only=True):
+class Missing(Keyed, frozen=True, kw_only=True):
     """What only one run has a time for; ``status`` and ``message`` are the other run's word on it, if it has one.
 
     ``other work``: the other run timed something else under the same name, so that no ratio means anything.
     """
 
-    workload: str
-    backend: str
-    contract: Contract
-    cache: Cache
     only: Literal["old", "new"]
     status: str = "not run"
     message: str | None = None
@@ -95,7 +81,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
         return self.only == "old" and self.status in FAILED
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class SpeedComparison(msgspec.Struct, frozen=True, kw_only=True):
     """All rows of two runs, the dead band that was used, and notes on what makes the two hard to compare."""
 
     old: str

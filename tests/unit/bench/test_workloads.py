@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.bench.inputs import IGNORED_LABEL, load, make, save
-from conformance.bench.lint import lint_workloads
 from conformance.bench.outputs import sampled_positions
 from conformance.bench.workload import Workload
-from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
+from conformance.bench.workloads import WORKLOADS, lint_workloads, load_workloads, select_workloads
 from conformance.cases.load import case_files, load_suite
 from conformance.cases.yaml12 import read
 from conformance.model.errors import CaseError, CaseErrors

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from conformance.bench.record import Accuracy
+from conformance.bench.record import ResultAccuracy
 from conformance.cli import diff
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.cells import cells_of, flagship, places, ranked
@@ -162,7 +162,8 @@ def test_a_duration_is_never_a_thousand_of_its_unit():
 
 def test_what_does_not_differ_for_certain_shares_a_rank():
     whole = small()
-    cell, verdicts = cells_of(parsed(whole))[0], {True: Accuracy(verdict="pass"), False: Accuracy(verdict="fail")}
+    cell = cells_of(parsed(whole))[0]
+    verdicts = {True: ResultAccuracy(verdict="pass"), False: ResultAccuracy(verdict="fail")}
     cells = [
         msgspec.structs.replace(cell, backend=name, seconds=mid, low=low, high=high, accuracy=verdicts[fit])
         for name, low, mid, high, fit in [

@@ -17,7 +17,7 @@ from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.comparison.band import DeadBand, Rate
 from conformance.reports.benchmarks.comparison.compare import compare_runs
 from conformance.reports.benchmarks.comparison.render import change_lines, changes_markdown, print_changes
-from conformance.reports.benchmarks.comparison.rows import Comparison
+from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks, Machine
 from conformance.reports.benchmarks.units import percent_changes
@@ -42,7 +42,7 @@ def run(change: Change = dict, seed: int = 2, **options: Any) -> Benchmarks:
     return parse_benchmarks(json.dumps(document(change, seed, **options)).encode(), "x.json")
 
 
-def compared(change: Change = dict, band: DeadBand = BAND, **options: Any) -> Comparison:
+def compared(change: Change = dict, band: DeadBand = BAND, **options: Any) -> SpeedComparison:
     return compare_runs(run(seed=1, **options), run(change, **options), band)
 
 
@@ -64,7 +64,7 @@ def without_jax(status: str | None) -> Change:
     return change
 
 
-def printed(comparison: Comparison) -> str:
+def printed(comparison: SpeedComparison) -> str:
     file = io.StringIO()
     print_changes(comparison, Console(file=file, width=200))
     return file.getvalue()
