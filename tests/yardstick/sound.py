@@ -114,15 +114,14 @@ class FromLogarithms(Kernel):
         return self.total(losses) * (losses.dtype.type(1) / self.divisor(ask))
 
 
-class Halves(Kernel):
-    """Each half by itself, then both, down to runs of eight terms in order."""
+class Halves(Pairwise):
+    """Runs of eight terms in order, then each half by itself, and both."""
 
     def total(self, terms: Any) -> Any:
-        count = terms.shape[-1]
-        if count <= 8:
-            return np.add.accumulate(terms, axis=-1, dtype=terms.dtype)[..., -1] if count else super().total(terms)
-        half = count // 2
-        return self.total(terms[..., :half]) + self.total(terms[..., half:])
+        runs = 1 << max(-(-terms.shape[-1] // 8) - 1, 0).bit_length()
+        padding = np.zeros((*terms.shape[:-1], 8 * runs - terms.shape[-1]), terms.dtype)
+        rows = np.concatenate([terms, padding], axis=-1).reshape(*terms.shape[:-1], runs, 8)
+        return super().total(np.add.accumulate(rows, axis=-1, dtype=terms.dtype)[..., -1])
 
 
 class Reversed(Sequential):
