@@ -14,13 +14,13 @@ import numpy as np
 from conformance.bounds.classes import Arithmetic, gamma
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
-from conformance.oracle.fast import FastTruth
+from conformance.oracle.directions import FastTruth
 
-__all__ = ["Coefficients"]
+__all__ = ["CoefficientBounds"]
 
 
 @dataclass(frozen=True, eq=False)
-class Coefficients:
+class CoefficientBounds:
     """Exact coefficients, magnitudes and error bounds of every row and class, (P, C) each."""
 
     truth: FastTruth

@@ -13,11 +13,11 @@ from functools import cached_property
 import numpy as np
 
 from conformance.bounds.classes import gamma
-from conformance.bounds.slopes import Bound, Slopes
+from conformance.bounds.slopes import Bound, SlopeBounds
 from conformance.numerics.formats import Float64Array
 from conformance.numerics.sized import Sized
 
-__all__ = ["Directions"]
+__all__ = ["DirectionBounds"]
 
 #: Roundings of one monomial beside those of p, of the coefficients, of the sums and of the scale: products, one
 #: difference, and what the derivative of a quotient adds. A second derivative has twice as many.
@@ -27,10 +27,10 @@ UNDERFLOWS = 6.0
 
 
 @dataclass(frozen=True, eq=False)
-class Directions:
-    """Each method gives the error and the magnitude of the exact result, as :class:`Slopes` does."""
+class DirectionBounds:
+    """Each method gives the error and the magnitude of the exact result, as :class:`SlopeBounds` does."""
 
-    slopes: Slopes
+    slopes: SlopeBounds
 
     @cached_property
     def t(self) -> Sized:

@@ -8,23 +8,23 @@ from functools import cached_property
 import numpy as np
 
 from conformance.bounds.classes import gamma
-from conformance.bounds.coefficients import Coefficients
-from conformance.bounds.terms import Terms
+from conformance.bounds.coefficients import CoefficientBounds
+from conformance.bounds.terms import TermBounds
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 
-__all__ = ["Bound", "Slopes"]
+__all__ = ["Bound", "SlopeBounds"]
 
 Bound = tuple[Float64Array, Float64Array]
 
 
 @dataclass(frozen=True, eq=False)
-class Slopes:
+class SlopeBounds:
     """Each method gives the error, (P, C), and the magnitude of the exact gradient, (P, C)."""
 
     block: Block
-    terms: Terms
-    coefficients: Coefficients
+    terms: TermBounds
+    coefficients: CoefficientBounds
 
     @property
     def u(self) -> float:

@@ -15,7 +15,7 @@ from conformance.bounds.classes import Arithmetic
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.positions import Positions
 
-__all__ = ["Terms", "finite"]
+__all__ = ["TermBounds", "finite"]
 
 #: d·u ≤ 745·2^-24 wherever exp(−d) is not lost to underflow in float32 or wider, so expm1(d·u) ≤ d·u·WEIGHT there.
 WEIGHT = 1.0 + 2.0**-14
@@ -24,7 +24,7 @@ DEEPEST = 760.0
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class TermBounds:
     """Bounds by position (P,) and by class (P, C), for rows of logits in ``arithmetic``.
 
     Infinity means that nothing is promised. Special rows (NaN, +inf, nothing above −inf) get bounds of no meaning.

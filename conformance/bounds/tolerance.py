@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 
 from conformance.bounds.classes import Arithmetic, gamma
-from conformance.bounds.coefficients import Coefficients
-from conformance.bounds.directions import Directions
-from conformance.bounds.slopes import Slopes
-from conformance.bounds.terms import Terms, finite
+from conformance.bounds.coefficients import CoefficientBounds
+from conformance.bounds.directions import DirectionBounds
+from conformance.bounds.slopes import SlopeBounds
+from conformance.bounds.terms import TermBounds, finite
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
@@ -48,22 +48,22 @@ class Tolerance:
         return self.arithmetic.u
 
     @cached_property
-    def terms(self) -> Terms:
+    def terms(self) -> TermBounds:
         """Bounds on log-probabilities and probabilities."""
-        return Terms(self.truth.fast.positions, self.arithmetic, self.flushed)
+        return TermBounds(self.truth.fast.positions, self.arithmetic, self.flushed)
 
     @cached_property
-    def coefficients(self) -> Coefficients:
+    def coefficients(self) -> CoefficientBounds:
         """Bounds on the coefficients a_c of a loss."""
-        return Coefficients(self.truth.fast, self.arithmetic, self.flushed)
+        return CoefficientBounds(self.truth.fast, self.arithmetic, self.flushed)
 
     @cached_property
-    def _slopes(self) -> Slopes:
-        return Slopes(self.block, self.terms, self.coefficients)
+    def _slopes(self) -> SlopeBounds:
+        return SlopeBounds(self.block, self.terms, self.coefficients)
 
     @cached_property
-    def _directions(self) -> Directions:
-        return Directions(self._slopes)
+    def _directions(self) -> DirectionBounds:
+        return DirectionBounds(self._slopes)
 
     @cached_property
     def eta(self) -> float:

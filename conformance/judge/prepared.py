@@ -19,6 +19,7 @@ from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
 
 __all__ = ["OF_LOGITS", "Prepared", "Quantity", "in_row_order"]
@@ -246,8 +247,6 @@ class Prepared:
 
     def _refine(self, quantity: Quantity, reduction: str, index: npt.NDArray[np.intp]) -> Enclosure:
         """Chosen elements anew in Arb at 200 bits, problem by problem."""
-        from conformance.oracle.exact import ExactTruth
-
         reduction = self.named(reduction)
         segments = self.segments(quantity, reduction)
         owner = np.searchsorted(segments.starts + segments.counts, index, side="right")

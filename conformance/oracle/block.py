@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,13 +27,7 @@ def to_rows(array: Array, axis: int) -> Array:
         return array.reshape(1, 1)
     if axis != array.ndim - 1:
         array = np.moveaxis(array, axis, -1)
-    return (
-        array.reshape(-1, array.shape[-1]) if array.shape[-1] else np.empty((_positions(array.shape), 0), array.dtype)
-    )
-
-
-def _positions(shape: tuple[int, ...]) -> int:
-    return int(np.prod(shape[:-1], dtype=np.int64))
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
@@ -97,37 +92,31 @@ class Block:
         """Logits, (P, C); log-probabilities for nll_loss. A class that takes no part is impossible."""
         return self._of_those_that_take_part(self.rows([problem.logits for problem in self.problems]), -np.inf)
 
+    @cached_property
+    def _hidden(self) -> Booleans | None:
+        """The classes that take no part, (P, C); None where all do."""
+        if all(problem.where is None for problem in self.problems):
+            return None
+        masks = [np.ones(p.logits.shape, np.bool_) if p.where is None else p.where for p in self.problems]
+        return self.rows(masks) == 0.0
+
     def _of_those_that_take_part(self, rows: Float64Array, otherwise: float) -> Float64Array:
-        masks = [p.where for p in self.problems]
-        if all(mask is None for mask in masks):
-            return rows
-        shapes = [problem.logits.shape for problem in self.problems]
-        whole = [np.ones(s, np.bool_) if m is None else m for m, s in zip(masks, shapes, strict=True)]
-        return np.where(self.rows(whole) != 0.0, rows, otherwise)
+        return rows if self._hidden is None else np.where(self._hidden, otherwise, rows)
 
     @cached_property
     def masked_target(self) -> Booleans:
         """Rows with a target that takes no part: an infinite loss that no logit moves, (P,)."""
-        masks = [p.where for p in self.problems]
-        if not self.reduces or all(mask is None for mask in masks):
+        if not self.reduces or self._hidden is None:
             return np.zeros(len(self.x), dtype=np.bool_)
-        shapes = [problem.logits.shape for problem in self.problems]
-        whole = [np.ones(s, np.bool_) if m is None else m for m, s in zip(masks, shapes, strict=True)]
-        hidden = self.rows(whole) == 0.0
         if self.by_index:
-            return hidden[np.arange(len(hidden)), self.targets] & ~self.ignored
-        return np.asarray((hidden & (self.probabilities != 0.0)).any(axis=1))
+            return self._hidden[np.arange(len(self._hidden)), self.targets] & ~self.ignored
+        return np.asarray((self._hidden & (self.probabilities != 0.0)).any(axis=1))
 
     @cached_property
     def counts(self) -> Integers:
         """Positions of each problem, (n,)."""
-        return np.array(
-            [
-                p.logits.size // max(p.logits.shape[a] if p.logits.ndim else 1, 1) if p.logits.size else _extent(p, a)
-                for p, a in zip(self.problems, self.axes, strict=True)
-            ],
-            dtype=np.int64,
-        )
+        shapes = [(problem.logits.shape, axis) for problem, axis in zip(self.problems, self.axes, strict=True)]
+        return np.array([math.prod(shape[:axis] + shape[axis + 1 :]) for shape, axis in shapes], dtype=np.int64)
 
     @cached_property
     def starts(self) -> Integers:
@@ -140,26 +129,22 @@ class Block:
         return np.repeat(np.arange(len(self.problems)), self.counts)
 
     @cached_property
+    def _labels(self) -> Integers:
+        return np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems])
+
+    @cached_property
     def targets(self) -> Integers:
         """Class of each row, (P,); 0 where the row is ignored."""
-        y = np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems])
-        return np.where(self._ignored(y), 0, y)
+        return np.where(self.ignored, 0, self._labels)
 
     @cached_property
     def ignored(self) -> Booleans:
         """Rows whose label is the ignored one, (P,)."""
-        if not self.by_index:
+        if not self.by_index or all(problem.ignore_index is None for problem in self.problems):
             return np.zeros(len(self.x), dtype=np.bool_)
-        return self._ignored(
-            np.concatenate([np.asarray(p.targets).reshape(-1).astype(np.int64) for p in self.problems])
-        )
-
-    def _ignored(self, y: Integers) -> Booleans:
-        if all(problem.ignore_index is None for problem in self.problems):
-            return np.zeros(y.shape, dtype=np.bool_)
         stated = np.array([p.ignore_index is not None for p in self.problems])
         index = np.array([0 if p.ignore_index is None else p.ignore_index for p in self.problems], dtype=np.int64)
-        return stated[self.problem_of_row] & (y == index[self.problem_of_row])
+        return stated[self.problem_of_row] & (self._labels == index[self.problem_of_row])
 
     @cached_property
     def probabilities(self) -> Float64Array:
@@ -238,11 +223,6 @@ class Block:
         if filled.any():
             result[filled] = reduce.reduceat(rows, self.starts[filled])
         return result
-
-
-def _extent(problem: Problem, axis: int) -> int:
-    shape = problem.logits.shape
-    return int(np.prod([extent for place, extent in enumerate(shape) if place != axis], dtype=np.int64))
 
 
 def blocks(problems: Iterable[Problem]) -> Iterator[Block]:

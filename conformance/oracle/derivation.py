@@ -18,7 +18,7 @@ from conformance.model.policies import NORMATIVE, DefaultAxis, Policies, default
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen
 from conformance.oracle.block import Block, from_rows, to_rows
-from conformance.oracle.exact import ExactTruth
+from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.rows import CLASSES, row_steps
 from conformance.oracle.steps import (
     PRECISION,

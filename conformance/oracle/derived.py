@@ -14,14 +14,14 @@ from conformance.oracle.derivation import derive
 from conformance.oracle.mistakes import Mistake, mistakes
 from conformance.oracle.steps import Derivation
 
-__all__ = ["Derived", "derived"]
+__all__ = ["CaseDerivation", "derived"]
 
 #: Logits that a reader can follow.
 _MOST = 512
 
 
 @dataclass(frozen=True)
-class Derived:
+class CaseDerivation:
     """A derivation, and what common mistakes give for the same numbers in ``reduction``."""
 
     derivation: Derivation
@@ -29,7 +29,7 @@ class Derived:
     reduction: str
 
 
-def derived(entry: Entry) -> Derived | None:
+def derived(entry: Entry) -> CaseDerivation | None:
     """The derivation in the case's first dtype, for literal logits of a number that can be read; else None."""
     if not _readable(entry):
         return None
@@ -40,7 +40,7 @@ def derived(entry: Entry) -> Derived | None:
             return None
         reductions = problems[0].reductions
         of = "mean" if "mean" in reductions else reductions[-1]
-        return Derived(derive(problems[0], reductions), mistakes(problems[0], of), of)
+        return CaseDerivation(derive(problems[0], reductions), mistakes(problems[0], of), of)
     except UsageError:
         return None
 

@@ -13,45 +13,25 @@ Radii are those of the monomials: a few roundings of 2^-53, and the proven error
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from conformance.numerics.formats import Float64Array
 from conformance.numerics.sized import Sized
-from conformance.oracle.block import Block
-from conformance.oracle.coefficients import Coefficients
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.positions import Positions
+from conformance.oracle.fast import FastGradients
+from conformance.oracle.infinities import zero_times_infinity
 
-__all__ = ["curvature", "slope_of_targets", "tangent_rows"]
+__all__ = ["FastTruth"]
 
 #: Roundings of one monomial beside those of the sums over the classes.
 FEW = 16
 
 
-class Evaluated(Protocol):
-    """What the derivatives are made of: the tier's own results for a block."""
-
-    @property
-    def block(self) -> Block: ...
-
-    @property
-    def positions(self) -> Positions: ...
-
-    @property
-    def a(self) -> Coefficients: ...
-
-    def scale(self, reduction: str) -> Enclosure: ...
-
-    def product(self, a: Float64Array, n: Float64Array) -> Float64Array: ...
-
-
 class _Position:
     """p, the direction and its mean, each with the magnitudes of its monomials and their errors."""
 
-    def __init__(self, truth: Evaluated) -> None:
+    def __init__(self, truth: FastGradients) -> None:
         at, self.t = truth.positions, truth.block.tangent
         self.p = at.p
         self.growth = (truth.block.classes + FEW) * U
@@ -69,7 +49,7 @@ def _enclosed(mid: Float64Array, sized: Sized, growth: float) -> Enclosure:
     return Enclosure.of(mid, sized.rounded(growth).error * (1.0 + 2.0**-20) + TINY)
 
 
-def tangent_rows(truth: Evaluated) -> Enclosure:
+def _tangent_rows(truth: FastGradients) -> Enclosure:
     """The derivative of every row's own result in the direction of its problem: (P, C), or (P,) for a loss."""
     at, operation = _Position(truth), truth.block.operation
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -100,7 +80,7 @@ def tangent_rows(truth: Evaluated) -> Enclosure:
     return result.where(truth.block.ignored, 0.0).where(special, np.nan)
 
 
-def curvature(truth: Evaluated, reduction: str) -> Enclosure:
+def _curvature(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient's derivative in the direction, (P, C), for the problems' own upstream gradients."""
     at, block = _Position(truth), truth.block
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -129,19 +109,19 @@ def curvature(truth: Evaluated, reduction: str) -> Enclosure:
     return _special(truth, result).where(ignored, 0.0)
 
 
-def slope_of_targets(truth: Evaluated, reduction: str) -> Enclosure:
+def _slope_of_targets(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
     at, scale = truth.positions, truth.scale(reduction)
     with np.errstate(invalid="ignore", over="ignore"):
         factor = scale.mid[:, None] * truth.a.target_factor
-        mid = truth.product(factor, at.n)
+        mid = zero_times_infinity(factor, at.n, truth.policies)
         finite = np.where(np.isfinite(mid), np.abs(mid), 0.0)
         reach = np.where(np.isfinite(at.n), at.n, 0.0)
         rad = (at.n_error + FEW * U) * finite + scale.rad[:, None] * np.abs(truth.a.target_factor) * reach
     return _special(truth, Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes))
 
 
-def _mass(truth: Evaluated) -> tuple[Float64Array, Sized]:
+def _mass(truth: FastGradients) -> tuple[Float64Array, Sized]:
     """A of every row, (P, 1)."""
     mass = truth.a.spike[:, None] if truth.block.by_index else np.zeros((len(truth.block.x), 1))
     sized = Sized(np.abs(mass), 2 * U * np.abs(mass))
@@ -155,6 +135,23 @@ def _mass(truth: Evaluated) -> tuple[Float64Array, Sized]:
     return mass, sized
 
 
-def _special(truth: Evaluated, result: Enclosure) -> Enclosure:
+def _special(truth: FastGradients, result: Enclosure) -> Enclosure:
     special = truth.positions.special
     return result.where(np.broadcast_to(special[:, None], result.mid.shape), np.nan)
+
+
+class FastTruth(FastGradients):
+    """With the derivatives in a direction, and those by the targets."""
+
+    def tangent(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`value` in the problems' directions, in its shape."""
+        rows = _tangent_rows(self)
+        return self.reduced(rows, reduction) if self.block.reduces else rows
+
+    def curvature(self, reduction: str) -> Enclosure:
+        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
+        return _curvature(self, reduction)
+
+    def slope_of_targets(self, reduction: str) -> Enclosure:
+        """The gradient with respect to the class probabilities, (P, C)."""
+        return _slope_of_targets(self, reduction)

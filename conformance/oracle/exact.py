@@ -18,10 +18,9 @@ from flint import arb, ctx
 from conformance.model.policies import Policies
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.exact_directions import curvature_balls, tangent_row_balls, target_slope_balls
 from conformance.oracle.infinities import plus_infinity_terms
 
-__all__ = ["ExactTruth", "enclose"]
+__all__ = ["ExactGradients", "enclose", "matrix"]
 
 #: Bits that suffice for float64 almost always: 27 beyond its significand.
 PRECISION = 80
@@ -79,19 +78,8 @@ class _Row:
         return (self.total - self.powers[c]) / self.total
 
 
-def _product(a: arb, n: arb, policies: Policies) -> arb:
-    """a·n; Arb itself makes [±inf] of a finite factor times infinity, so signs are taken here."""
-    if n.is_finite():
-        return a * n
-    if n.is_nan():
-        return arb.nan()
-    if a.is_zero():
-        return arb(0) if policies.zero_coefficient_at_minus_infinity == "zero" else arb.nan()
-    return n if a > 0 else -n
-
-
 @dataclass(frozen=True, eq=False)
-class ExactTruth:
+class ExactGradients:
     """Value and gradient of every problem of a block; the same interface as the first tier, and balls."""
 
     block: Block
@@ -102,17 +90,17 @@ class ExactTruth:
         """Shapes as in the first tier: (P,) or (P, C) for ``none``, (n,) for ``sum`` and ``mean``."""
         with ctx.workprec(self.precision):
             result = enclose(self.value_balls(reduction))
-        return result if self.block.reduces else _matrix(result, self.block.x.shape)
+        return result if self.block.reduces else matrix(result, self.block.x.shape)
 
     def gradient(self, reduction: str) -> Enclosure:
         """(P, C)."""
         with ctx.workprec(self.precision):
-            return _matrix(enclose(self.gradient_balls(reduction)), self.block.x.shape)
+            return matrix(enclose(self.gradient_balls(reduction)), self.block.x.shape)
 
     # -- positions ----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _rows(self) -> list[_Row | None]:
+    def rows(self) -> list[_Row | None]:
         """None for a row that holds NaN or +inf, or nothing above −inf."""
         top = np.max(self.block.x, axis=1, initial=-np.inf)
         rows: list[_Row | None] = []
@@ -126,9 +114,9 @@ class ExactTruth:
                     rows.append(_Row(x, [(arb(v) - high).exp() for v in x]))
         return rows
 
-    def _terms(self, row: int) -> list[arb]:
-        """−log p of every class."""
-        at = self._rows[row]
+    def terms(self, row: int) -> list[arb]:
+        """−ln p of every class."""
+        at = self.rows[row]
         if at is None:
             x = self.block.x[row]
             has_limit = x.max(initial=-np.inf) == np.inf  # False where there is NaN
@@ -136,13 +124,14 @@ class ExactTruth:
         return [at.n(c) for c in range(self.block.classes)]
 
     def _term(self, row: int, c: int) -> arb:
-        at = self._rows[row]
-        return self._terms(row)[c] if at is None else at.n(c)
+        at = self.rows[row]
+        return self.terms(row)[c] if at is None else at.n(c)
 
     # -- coefficients -------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _spikes(self) -> list[arb]:
+    def spikes(self) -> list[arb]:
+        """The part of a_c at the target, of every row."""
         with ctx.workprec(self.precision):
             return [self._spike(row) for row in range(len(self.block.x))]
 
@@ -151,7 +140,8 @@ class ExactTruth:
         smoothing = self.block.smoothing
         return weight if smoothing is None else (1 - arb(smoothing[self.block.problem_of_row[row]])) * weight
 
-    def _dense(self, row: int) -> list[arb] | None:
+    def dense(self, row: int) -> list[arb] | None:
+        """The part of a_c on every class; None where there is none."""
         block, problem = self.block, int(self.block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
         weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
@@ -179,6 +169,21 @@ class ExactTruth:
             return share
         return [each * weight for each, weight in zip(share, weights, strict=True)]
 
+    def mass(self, dense: list[arb]) -> arb:
+        """The sum of a row's dense part; 1 for probabilities where a policy says so."""
+        normalised = not self.block.by_index and self.policies.unnormalised_probabilities == "normalised"
+        return arb(1) if normalised else sum(dense, ZERO)
+
+    def product(self, a: arb, n: arb) -> arb:
+        """a·n, by the policy where a is 0 and n infinite; signs are taken here, for Arb makes [±inf] of a·∞."""
+        if n.is_finite():
+            return a * n
+        if n.is_nan():
+            return arb.nan()
+        if a.is_zero():
+            return arb(0) if self.policies.zero_coefficient_at_minus_infinity == "zero" else arb.nan()
+        return n if a > 0 else -n
+
     # -- values -------------------------------------------------------------------------------------------------------
 
     def value_balls(self, reduction: str) -> list[arb]:
@@ -186,11 +191,12 @@ class ExactTruth:
         if not self.block.reduces:
             rows = range(len(self.block.x))
             if self.block.operation == "log_softmax":
-                return [-n for row in rows for n in self._terms(row)]
-            return [p for row in rows for p in self._softmax(row)]
-        return self._reduced(self._losses, reduction)
+                return [-n for row in rows for n in self.terms(row)]
+            return [p for row in rows for p in self.probabilities(row)]
+        return self.reduced(self._losses, reduction)
 
-    def _reduced(self, rows: list[arb], reduction: str) -> list[arb]:
+    def reduced(self, rows: list[arb], reduction: str) -> list[arb]:
+        """The sums or means of what is given of every row."""
         if reduction == "none":
             return rows
         sums = [sum(rows[a:b], ZERO) for a, b in self._spans()]
@@ -201,10 +207,11 @@ class ExactTruth:
     def _spans(self) -> list[tuple[int, int]]:
         return [(int(a), int(a + n)) for a, n in zip(self.block.starts, self.block.counts, strict=True)]
 
-    def _softmax(self, row: int) -> list[arb]:
-        at = self._rows[row]
+    def probabilities(self, row: int) -> list[arb]:
+        """p of every class."""
+        at = self.rows[row]
         if at is None:
-            return [(-n).exp() for n in self._terms(row)]
+            return [(-n).exp() for n in self.terms(row)]
         inverse = 1 / at.total
         return [power * inverse for power in at.powers]
 
@@ -219,13 +226,12 @@ class ExactTruth:
             return ZERO
         y = int(block.targets[row]) if block.by_index else 0
         if block.operation == "nll_loss":
-            return _product(self._spikes[row], -arb(float(block.x[row, y])), self.policies)
-        total = _product(self._spikes[row], self._term(row, y), self.policies) if block.by_index else ZERO
-        dense = self._dense(row)
+            return self.product(self.spikes[row], -arb(float(block.x[row, y])))
+        total = self.product(self.spikes[row], self._term(row, y)) if block.by_index else ZERO
+        dense = self.dense(row)
         if dense is None:
             return total
-        terms = (_product(a, n, self.policies) for a, n in zip(dense, self._terms(row), strict=True))
-        return sum(terms, total)
+        return sum(map(self.product, dense, self.terms(row)), total)
 
     @cached_property
     def _denominators(self) -> list[arb]:
@@ -237,7 +243,7 @@ class ExactTruth:
                 and block.weight is not None
                 and self.policies.weighted_probability_mean == "by-weight"
             ):
-                return [sum((a for r in range(*span) for a in self._dense(r) or []), ZERO) for span in self._spans()]
+                return [sum((a for r in range(*span) for a in self.dense(r) or []), ZERO) for span in self._spans()]
             if policy == "all-count":
                 return [arb(int(n)) for n in block.counts]
             if policy == "valid-count":
@@ -257,55 +263,6 @@ class ExactTruth:
             result += [ZERO] * block.classes if skip else self._loss_gradient(row, scale)
         return result
 
-    # -- transforms ---------------------------------------------------------------------------------------------------
-
-    def tangent(self, reduction: str) -> Enclosure:
-        """The derivative of :meth:`value` in the problems' directions, in its shape."""
-        with ctx.workprec(self.precision):
-            rows = tangent_row_balls(self)
-            if self.block.reduces:
-                return enclose(self._reduced(rows, reduction))
-            return _matrix(enclose(rows), self.block.x.shape)
-
-    def curvature(self, reduction: str) -> Enclosure:
-        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
-        with ctx.workprec(self.precision):
-            return _matrix(enclose(curvature_balls(self, reduction)), self.block.x.shape)
-
-    def slope_of_targets(self, reduction: str) -> Enclosure:
-        """The gradient with respect to the class probabilities, (P, C)."""
-        with ctx.workprec(self.precision):
-            return _matrix(enclose(target_slope_balls(self, reduction)), self.block.x.shape)
-
-    def is_special(self, row: int) -> bool:
-        """Whether a row holds NaN or +inf, or nothing above −inf."""
-        return self._rows[row] is None
-
-    def probabilities(self, row: int) -> list[arb]:
-        """p of every class."""
-        return self._softmax(row)
-
-    def terms(self, row: int) -> list[arb]:
-        """−ln p of every class."""
-        return self._terms(row)
-
-    def product(self, a: arb, n: arb) -> arb:
-        """a·n, by the policy where a is exactly 0 and n infinite."""
-        return _product(a, n, self.policies)
-
-    def spike(self, row: int) -> arb:
-        """The part of a_c at the target."""
-        return self._spikes[row]
-
-    def dense(self, row: int) -> list[arb] | None:
-        """The part of a_c on every class."""
-        return self._dense(row)
-
-    def mass(self, row: int) -> arb:
-        """The sum of the dense part; 1 for probabilities where a policy says so."""
-        normalised = not self.block.by_index and self.policies.unnormalised_probabilities == "normalised"
-        return arb(1) if normalised else sum(self._dense(row) or [], ZERO)
-
     def scales(self, reduction: str) -> list[arb]:
         """s of every row."""
         v = list(map(arb, self.block.upstream(reduction).tolist()))
@@ -316,33 +273,33 @@ class ExactTruth:
         return [v[owner] for owner in self.block.problem_of_row.tolist()]
 
     def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
-        block, at = self.block, self._rows[row]
+        block, at = self.block, self.rows[row]
         y = int(block.targets[row]) if block.by_index else 0
-        spike = self._spikes[row] if block.by_index else ZERO
+        spike = self.spikes[row] if block.by_index else ZERO
         if block.operation == "nll_loss":
             gradient = [arb(0)] * block.classes
             gradient[y] = -scale * spike
             return gradient
         if at is None:
             return [arb.nan()] * block.classes
-        dense = self._dense(row)
+        dense = self.dense(row)
         scaled = scale * spike
         factor = scaled / at.total
         gradient = [power * factor for power in at.powers]
         if block.by_index:
             gradient[y] = -scaled * at.others(y)
         if dense is not None:
-            factor = scale * self.mass(row) / at.total
+            factor = scale * self.mass(dense) / at.total
             gradient = [
                 g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)
             ]
         return gradient
 
     def _softmax_gradient(self, row: int, v: list[float]) -> list[arb]:
-        at = self._rows[row]
+        at = self.rows[row]
         if at is None:
             return [arb.nan()] * self.block.classes
-        p = self._softmax(row)
+        p = self.probabilities(row)
         if self.block.operation == "log_softmax":
             total = sum(map(arb, v), ZERO)
             return [u - q * total for u, q in zip(v, p, strict=True)]
@@ -358,6 +315,7 @@ def _quotient(a: arb, b: arb) -> arb:
     return a / b
 
 
-def _matrix(flat: Enclosure, shape: tuple[int, ...]) -> Enclosure:
+def matrix(flat: Enclosure, shape: tuple[int, ...]) -> Enclosure:
+    """A flat enclosure in ``shape``."""
     tail = None if flat.tail is None else flat.tail.reshape(shape)
     return Enclosure(flat.mid.reshape(shape), flat.rad.reshape(shape), tail)

@@ -18,13 +18,12 @@ from conformance.model.policies import Policies
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.coefficients import Coefficients
-from conformance.oracle.directions import curvature, slope_of_targets, tangent_rows
 from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.infinities import plus_infinity_terms, times, zero_times_infinity
 from conformance.oracle.positions import Positions
 
-__all__ = ["FastTruth"]
+__all__ = ["FastGradients"]
 
 SLACK = 1.0 + 2.0**-20
 INF = np.inf
@@ -33,7 +32,7 @@ PIECE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
-class FastTruth:
+class FastGradients:
     """Value and gradient of every problem of a block, as enclosures without tails."""
 
     block: Block
@@ -44,7 +43,7 @@ class FastTruth:
         """Shifted logits, exponentials and their sums."""
         return Positions(self.block.x)
 
-    def _by_piece(self, compute: Callable[[FastTruth, slice], Enclosure]) -> Enclosure:
+    def _by_piece(self, compute: Callable[[FastGradients, slice], Enclosure]) -> Enclosure:
         """``compute`` on as many rows at a time as the cache holds, put together again."""
         count, step = len(self.block.x), max(1, PIECE // max(self.block.classes, 1))
         if count <= step:
@@ -52,7 +51,7 @@ class FastTruth:
         parts = []
         for first in range(0, count, step):
             rows = slice(first, min(first + step, count))
-            parts.append(compute(FastTruth(self.block.slice(rows.start, rows.stop), self.policies), rows))
+            parts.append(compute(FastGradients(self.block.slice(rows.start, rows.stop), self.policies), rows))
         return Enclosure(np.concatenate([p.mid for p in parts]), np.concatenate([p.rad for p in parts]))
 
     @cached_property
@@ -116,9 +115,10 @@ class FastTruth:
         if not block.reduces:
             softmax = block.operation == "softmax"
             return self._by_piece(lambda piece, _: piece._softmax() if softmax else piece._log_softmax())
-        return self._reduced(self.loss, reduction)
+        return self.reduced(self.loss, reduction)
 
-    def _reduced(self, rows: Enclosure, reduction: str) -> Enclosure:
+    def reduced(self, rows: Enclosure, reduction: str) -> Enclosure:
+        """The sums or means of what is given of every row, (P,) to (n,)."""
         if reduction == "none":
             return rows
         return self._sum(rows) if reduction == "sum" else self._mean(rows)
@@ -219,25 +219,6 @@ class FastTruth:
             return self._by_piece(lambda piece, _: piece._log_softmax_gradient())
         scale = self.scale(reduction)
         return self._by_piece(lambda piece, rows: piece._scaled_slope(scale[rows]))
-
-    # -- transforms ---------------------------------------------------------------------------------------------------
-
-    def tangent(self, reduction: str) -> Enclosure:
-        """The derivative of :meth:`value` in the problems' directions, in its shape."""
-        rows = tangent_rows(self)
-        return self._reduced(rows, reduction) if self.block.reduces else rows
-
-    def curvature(self, reduction: str) -> Enclosure:
-        """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
-        return curvature(self, reduction)
-
-    def slope_of_targets(self, reduction: str) -> Enclosure:
-        """The gradient with respect to the class probabilities, (P, C)."""
-        return slope_of_targets(self, reduction)
-
-    def product(self, a: Float64Array, n: Float64Array) -> Float64Array:
-        """a·n, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
-        return zero_times_infinity(a, n, self.policies)
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
         unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope

@@ -16,7 +16,7 @@ from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen
 from conformance.oracle.block import Block, from_rows, to_rows
-from conformance.oracle.fast import FastTruth
+from conformance.oracle.directions import FastTruth
 from conformance.oracle.steps import plain
 
 __all__ = ["Mistake", "mistakes"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from flint import arb
 
 from conformance.oracle.block import Block
-from conformance.oracle.exact import ExactTruth
+from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.steps import Step, number, plain
 
 __all__ = ["CLASSES", "row_steps"]
@@ -52,23 +50,13 @@ def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list
     return steps + _weighted_sum(block, parts, classes, truth)
 
 
-@dataclass(eq=False)
 class _Parts:
     """Everything between the logits of one position and their log_softmax, as balls."""
 
-    x: list[float]
-    high: float = field(init=False)
-    differences: list[arb] = field(init=False)
-    powers: list[arb] = field(init=False)
-    total: arb = field(init=False)
-    log_total: arb = field(init=False)
-    softmax: list[arb] = field(init=False)
-    log_softmax: list[arb] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.high = max(self.x)
-        top = self.x.index(self.high)
-        self.differences = [arb(value) - arb(self.high) for value in self.x]
+    def __init__(self, x: list[float]) -> None:
+        self.high = max(x)
+        top = x.index(self.high)
+        self.differences = [arb(value) - arb(self.high) for value in x]
         self.powers = [each.exp() for each in self.differences]
         rest = sum(self.powers[:top] + self.powers[top + 1 :], arb(0))
         self.total = 1 + rest
@@ -114,42 +102,27 @@ def _pick(block: Block, term: arb, truth: ExactTruth) -> list[Step]:
 
 def _weighted_sum(block: Block, parts: _Parts, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
     """The terms of smoothing or of probability targets: every class enters with its coefficient."""
-    problem = block.problems[0]
-    epsilon = arb(problem.label_smoothing)
-    share = epsilon / block.classes
-    y = int(block.targets[0]) if block.by_index else -1
-    targets = [arb(int(c == y)) for c in range(block.classes)]
-    if not block.by_index:
-        targets = [arb(float(q)) for q in block.probabilities[0]]
-    weights = [arb(1)] * block.classes if block.weight is None else [arb(float(w)) for w in block.weight[0]]
-    coefficients = [w * ((1 - epsilon) * q + share) for w, q in zip(weights, targets, strict=True)]
+    coefficients = list(truth.dense(0) or [])
     steps = []
-    if not block.by_index:
+    if block.by_index:
+        coefficients[int(block.targets[0])] += truth.spikes[0]
+    else:
         given = tuple(plain(float(block.probabilities[0, c])) for c in classes)
-        steps.append(Step("targets", f"q (in {problem.dtype})", given))
-    formula = _coefficient_formula(block, y)
-    steps.append(Step("coefficients", formula, parts.shown(coefficients, classes)))
-    terms = [_term(a, logp) for a, logp in zip(coefficients, parts.log_softmax, strict=True)]
+        steps.append(Step("targets", f"q (in {block.dtype})", given))
+    steps.append(Step("coefficients", _coefficient_formula(block), parts.shown(coefficients, classes)))
+    terms = [truth.product(a, -logp) for a, logp in zip(coefficients, parts.log_softmax, strict=True)]
     steps.append(Step("terms", "a × (−ln p)", parts.shown(terms, classes), _silence(coefficients, parts)))
     steps.append(Step("loss", "ℓ = Σ a × (−ln p)", (number(truth.value_balls("none")[0]),), "every class enters"))
     return steps
 
 
-def _coefficient_formula(block: Block, y: int) -> str:
+def _coefficient_formula(block: Block) -> str:
     epsilon = plain(block.problems[0].label_smoothing)
-    q = f"[c = {y}]" if block.by_index else "q"
+    q = f"[c = {int(block.targets[0])}]" if block.by_index else "q"
     inner = q if block.smoothing is None else f"(1 − {epsilon}) {q} + {epsilon}/{block.classes}"
     if block.weight is None:
         return f"a = {inner}"
     return f"a = w ({inner})" if block.smoothing is not None else f"a = w {inner}"
-
-
-def _term(a: arb, logp: arb) -> arb:
-    if a.is_zero():
-        return arb(0)
-    if logp.is_finite():
-        return -a * logp
-    return arb.nan() if logp.is_nan() else arb.pos_inf() if a > 0 else arb.neg_inf()
 
 
 def _silence(coefficients: list[arb], parts: _Parts) -> str:

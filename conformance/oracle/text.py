@@ -6,6 +6,7 @@ below the range of float64, such as 4.57e-434, keep their digits.
 
 from __future__ import annotations
 
+from decimal import MAX_EMAX, ROUND_HALF_EVEN, Decimal, Inexact, localcontext
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from conformance.model.errors import HarnessError
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block, from_rows
-from conformance.oracle.exact import ExactTruth
+from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
 
 __all__ = ["DIGITS", "Undecided", "decimal_text", "expected_text"]
@@ -114,27 +115,12 @@ def _rounded(number: arb, *, exact: bool) -> str:
         return "0"
     if abs(exponent) > _MOST_PLACES * 4:
         raise Undecided(f"{number} has too many places")
-    size = abs(mantissa)
-    numerator, denominator = (size << exponent, 1) if exponent >= 0 else (size, 1 << -exponent)
-    power = _leading_power(numerator, denominator)
-    shift = DIGITS - 1 - power
-    scaled, unit = (numerator * 10**shift, denominator) if shift >= 0 else (numerator, denominator * 10**-shift)
-    digits, rest = divmod(scaled, unit)
-    digits += 2 * rest > unit or (2 * rest == unit and digits % 2 == 1)
-    if digits == 10**DIGITS:
-        digits, power = digits // 10, power + 1
-    text = str(digits).rstrip("0") if exact and rest == 0 else str(digits)
-    return ("-" if mantissa < 0 else "") + _placed(text, power)
-
-
-def _leading_power(numerator: int, denominator: int) -> int:
-    """The decimal exponent of the first digit of numerator/denominator."""
-    guess = (numerator.bit_length() - denominator.bit_length()) * 30103 // 100000
-    while numerator * 10 ** max(-guess, 0) < denominator * 10 ** max(guess, 0):
-        guess -= 1
-    while numerator * 10 ** max(-guess - 1, 0) >= denominator * 10 ** max(guess + 1, 0):
-        guess += 1
-    return guess
+    with localcontext(prec=DIGITS, rounding=ROUND_HALF_EVEN, Emin=-MAX_EMAX, Emax=MAX_EMAX) as context:
+        # A quotient of whole numbers, of any size, is rounded once.
+        decimal = Decimal(abs(mantissa) << max(exponent, 0)) / Decimal(1 << max(-exponent, 0))
+        digits = "".join(map(str, decimal.as_tuple().digits))
+        digits = digits.rstrip("0") if exact and not context.flags[Inexact] else digits.ljust(DIGITS, "0")
+    return ("-" if mantissa < 0 else "") + _placed(digits, decimal.adjusted())
 
 
 def _placed(digits: str, power: int) -> str:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.model.policies import NORMATIVE, Policies
-from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
+from conformance.oracle.directions import FastTruth
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.fast import FastTruth
+from conformance.oracle.exact_directions import ExactTruth
 
 __all__ = ["Tier", "Truth"]
 
@@ -40,16 +40,13 @@ class Truth:
         return FastTruth(self.block, self.policies)
 
     @cached_property
-    def _source(self) -> object:
-        if (self.tier or ("exact" if self.block.dtype == "float64" else "fast")) == "fast":
-            return self.fast
-        from conformance.oracle.exact import ExactTruth
-
-        return ExactTruth(self.block, self.policies)
+    def _source(self) -> FastTruth | ExactTruth:
+        tier = self.tier or ("exact" if self.block.dtype == "float64" else "fast")
+        return self.fast if tier == "fast" else ExactTruth(self.block, self.policies)
 
     def value(self, reduction: str) -> Enclosure:
         """(P,) or (P, C) for ``none``, (n,) for ``sum`` and ``mean``."""
-        result: Enclosure = self._source.value(reduction)  # type: ignore[attr-defined]
+        result = self._source.value(reduction)
         if reduction != "mean":
             return result
         for mask, policy in self.degenerate:
@@ -60,7 +57,7 @@ class Truth:
     def gradient(self, reduction: str) -> Enclosure:
         """(P, C); rows that :meth:`judged` excludes are NaN."""
         with np.errstate(all="ignore"):
-            result: Enclosure = self._source.gradient(reduction)  # type: ignore[attr-defined]
+            result = self._source.gradient(reduction)
         if reduction == "mean" and self.policies.gradient_of_all_ignored == "nan" and self.all_ignored.any():
             rows = self.all_ignored[self.block.problem_of_row]
             result = result.where(np.broadcast_to(rows[:, None], result.mid.shape), np.nan)
@@ -69,20 +66,17 @@ class Truth:
     def tangent(self, reduction: str) -> Enclosure:
         """In the value's shape: its derivative in the problems' directions; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            result: Enclosure = self._source.tangent(reduction)  # type: ignore[attr-defined]
-        return result
+            return self._source.tangent(reduction)
 
     def curvature(self, reduction: str) -> Enclosure:
         """(P, C): the gradient's derivative in the problems' directions; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            result: Enclosure = self._source.curvature(reduction)  # type: ignore[attr-defined]
-        return result
+            return self._source.curvature(reduction)
 
     def slope_of_targets(self, reduction: str) -> Enclosure:
         """(P, C): the gradient with respect to the class probabilities; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            result: Enclosure = self._source.slope_of_targets(reduction)  # type: ignore[attr-defined]
-        return result
+            return self._source.slope_of_targets(reduction)
 
     def judged(self, reduction: str) -> Booleans:
         """Rows whose gradient is defined, (P,): not those with a NaN loss, nor those of a mean without denominator."""
@@ -109,8 +103,3 @@ class Truth:
             (self.all_ignored, policies.mean_of_all_ignored),
             (weightless, policies.mean_of_zero_weight),
         ]
-
-
-def special(values: Float64Array) -> Booleans:
-    """NaN and infinities."""
-    return ~np.isfinite(values)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from conformance.bounds.classes import Arithmetic, gamma
-from conformance.bounds.coefficients import Coefficients
+from conformance.bounds.coefficients import CoefficientBounds
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.positions import Positions
 from conformance.oracle.truth import Truth
@@ -40,7 +40,7 @@ class Earlier:
 
     @cached_property
     def a(self) -> Float64Array:
-        return np.abs(Coefficients(self.truth.fast, self.arithmetic, self.flushed).exact)
+        return np.abs(CoefficientBounds(self.truth.fast, self.arithmetic, self.flushed).exact)
 
     @cached_property
     def k(self) -> float:
@@ -97,7 +97,7 @@ class Earlier:
         rho = u if reduction != "mean" else self.gamma(len(p)) * self._denominator[1] + 2.0 * u
         if self.truth.block.operation == "nll_loss":
             return (rho + self.k * u) * exact + self._stored(exact)
-        mass = np.abs(Coefficients(self.truth.fast, self.arithmetic, self.flushed).mass)[:, None]
+        mass = np.abs(CoefficientBounds(self.truth.fast, self.arithmetic, self.flushed).mass)[:, None]
         size = self.a.sum(axis=1)[:, None]
         error = mass * self.probability
         error = error + (self.gamma(self.truth.block.classes) + self.k * u) * p * size

@@ -19,7 +19,7 @@ from conformance.numerics.formats import DTYPES, DtypeName
 from conformance.oracle.block import Block, blocks
 from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, TINY, exp_negative, log1p_sum
 from conformance.oracle.enclosure import Enclosure
-from conformance.oracle.exact import ExactTruth
+from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
 from tests.support import mpmath_truth
 from tests.support.problems import problem, truth
