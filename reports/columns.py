@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from conformance.model.records import BackendId, BackendRecord, Header
-from conformance.places import PROFILES
-from conformance.profiles.load import load_profile
+from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
@@ -57,10 +56,13 @@ class Column:
 
     @cached_property
     def profile(self) -> Profile:
-        """What the record says that the backend declares; undeclared where that names no profile of the suite."""
-        named = self.record.profile if self.record else ""
-        files: dict[str, Path] = {file.stem: file for file in PROFILES.glob("*.yaml")}
-        return load_profile(files[named]) if named in files else UNDECLARED
+        """What the record says that the backend declares."""
+        return recorded_profile(self.record) if self.record else UNDECLARED
+
+    @property
+    def declared_in(self) -> str:
+        """The profile by which it was judged: a user's own, by its file, or one of the suite, by its name."""
+        return self.record.declared_in if self.record else ""
 
 
 def machine(header: Header) -> str:

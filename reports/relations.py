@@ -218,13 +218,15 @@ class Relations:
         """The relations ``runs`` and ``columns``: what identifies them, by place."""
         identity = msgspec.structs.fields(BackendId)
         names = ", ".join(f"{field.name} varchar" for field in identity)
-        self._database.execute(f"create table columns (place integer, label varchar, machine varchar, {names})")
+        self._database.execute(
+            f"create table columns (place integer, label varchar, machine varchar, profile varchar, {names})"
+        )
         self._database.execute(
             'create table runs (place integer, name varchar, started varchar, suite varchar, "commit" varchar, '
             "machine varchar)"
         )
         for column in columns:
-            row = [column.place, column.label, column.machine, *msgspec.structs.astuple(column.id)]
+            row = [column.place, column.label, column.machine, column.declared_in, *msgspec.structs.astuple(column.id)]
             self._database.execute(f"insert into columns values ({', '.join('?' * len(row))})", row)
         for place, run in enumerate(self.runs):
             header, name = run.header, run.path.resolve().parent.name

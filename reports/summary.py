@@ -63,6 +63,8 @@ def _about(run: Run) -> list[str]:
     if run.truncated:
         lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]
     for name, record in run.backends.items():
+        if record.own_profile:
+            lines += ["", f"{escape(name)} was judged by what {escape(record.own_profile.file)} declares."]
         if record.error:
             lines += ["", f"**{escape(name)} did not run**: {escape(record.error)}"]
     return lines

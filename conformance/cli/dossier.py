@@ -38,10 +38,8 @@ def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> dict[str
     They are named by framework.
     """
     from conformance.cases.load import load_suite
-    from conformance.places import CASES, PROFILES
-    from conformance.profiles.load import load_profile
+    from conformance.places import CASES
     from conformance.reports.dossier.dossier import write_dossiers
 
     entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}
-    profiles = {file.stem: load_profile(file) for file in sorted(PROFILES.glob("*.yaml"))}
-    return write_dossiers(merged, entries, profiles, output)
+    return write_dossiers(merged, entries, output)

@@ -14,8 +14,7 @@ from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import HarnessError, UsageError
 
 if TYPE_CHECKING:
-    from conformance.reports.dossier.issue import IssueSubject
-    from conformance.repro.findings import CaseOutcomes
+    pass
 
 __all__ = ["command"]
 
@@ -80,23 +79,12 @@ def command(
         from conformance.reports.dossier.issue import issue_text
 
         printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
-        draft = issue_text(entry, outcome, _subject(findings), script, printed)
+        draft = issue_text(entry, outcome, findings.record, script, printed)
     if output:
         _write(output, f"{case}-{_word(findings.record.name)}", script, draft)
     else:
         sys.stdout.write(draft if issue else script)
     return 0
-
-
-def _subject(findings: CaseOutcomes) -> IssueSubject:
-    from conformance.places import PROFILES
-    from conformance.profiles.load import load_profile
-    from conformance.reports.dossier.issue import IssueSubject
-
-    record = findings.record
-    file = PROFILES / f"{record.profile}.yaml"
-    profile = load_profile(file) if record.profile and file.is_file() else None
-    return IssueSubject(record.name, record.id.framework, record.versions, profile, record.id)
 
 
 def _run(script: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["BackendId", "BackendRecord", "Declaration", "SourceRecord"]
+__all__ = ["BackendId", "BackendRecord", "Declaration", "OwnProfile", "SourceRecord"]
 
 
 class BackendId(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,11 +57,22 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class OwnProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The profile that a user's backend brings along: the name of its ``file``, and what it ``declares`` in the end.
+
+    That is its content laid over the profile of the suite that it extends, so that a report needs neither.
+    """
+
+    file: str
+    declares: dict[str, Any]
+
+
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
     """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
 
-    ``name`` is the one that its outcomes carry. ``profile`` names the file that declares its policies, and ``policies``
-    holds what that declares for this device and mode. ``versions`` maps distributions to versions. ``sources`` maps
+    ``name`` is the one that its outcomes carry. ``profile`` names the profile of its adapter, ``own_profile`` is a
+    user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
+    and mode. ``versions`` maps distributions to versions. ``sources`` maps
     each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's classes, most
     derived first, with the text of its module. ``error`` says why it did not run.
     """
@@ -74,12 +85,18 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     sources: dict[str, SourceRecord] = {}
     error: str | None = None
     policies: dict[str, Declaration] = {}
+    own_profile: OwnProfile | None = None
 
     def __post_init__(self) -> None:
         if not self.id.name:
             version = self.id.version or next(iter(self.versions.values()), "")
             named = msgspec.structs.replace(self.id, name=self.name, version=version)
             msgspec.structs.force_setattr(self, "id", named)
+
+    @property
+    def declared_in(self) -> str:
+        """The profile by which it was judged: a user's own, by its file, or one of the suite, by its name."""
+        return self.own_profile.file if self.own_profile else self.profile
 
     def source(self, operation: str) -> str | None:
         """``file:line`` of the adapter's code of an operation, None where it is not known."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.model.backend import BackendId, BackendRecord, Declaration, SourceRecord
+from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
 from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, number
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Header",
     "Number",
     "Outcome",
+    "OwnProfile",
     "Reason",
     "Record",
     "SourceRecord",

@@ -10,11 +10,12 @@ import msgspec
 from conformance.cases.places import place_of
 from conformance.cases.yaml12 import read
 from conformance.model.errors import UsageError
+from conformance.model.records import BackendRecord
 from conformance.places import PROFILES
 from conformance.profiles.complaints import complaints_about_profile
-from conformance.profiles.profile import Profile
+from conformance.profiles.profile import UNDECLARED, Profile
 
-__all__ = ["load_profile"]
+__all__ = ["load_profile", "profile_named", "recorded_profile"]
 
 
 @cache
@@ -32,6 +33,25 @@ def load_profile(file: Path) -> Profile:
         raise UsageError(first.problem, place=place, hint=first.hint)
     profile = msgspec.convert(data, Profile)
     return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
+
+
+def profile_named(name: str) -> Profile:
+    """The suite's profile of that name; for a name that is none, one that declares nothing."""
+    files = {file.stem: file for file in PROFILES.glob("*.yaml")}
+    return load_profile(files[name]) if name in files else UNDECLARED
+
+
+def recorded_profile(record: BackendRecord) -> Profile:
+    """What a backend was judged by, as the record of a run says: a user's own profile, or one of the suite.
+
+    One that declares nothing where the record names or holds none that this version knows.
+    """
+    if record.own_profile is None:
+        return profile_named(record.profile)
+    try:
+        return msgspec.convert(record.own_profile.declares, Profile)
+    except msgspec.ValidationError:
+        return UNDECLARED
 
 
 def _over(parent: Profile, profile: Profile) -> Profile:

@@ -13,10 +13,9 @@ import msgspec
 from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.case import OPERATIONS
-from conformance.model.records import BackendId, BackendRecord, Outcome, SourceRecord
-from conformance.places import PROFILES
-from conformance.profiles.load import load_profile
-from conformance.profiles.profile import UNDECLARED, Profile
+from conformance.model.records import BackendId, BackendRecord, Outcome, OwnProfile, SourceRecord
+from conformance.profiles.load import load_profile, profile_named
+from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from conformance.backends.contract import Backend
     from conformance.cases.load import Entry
 
-__all__ = ["Judged", "OpenBackend", "judged", "open_backend", "profile_of", "subject_of"]
+__all__ = ["Judged", "OpenBackend", "judged", "open_backend", "subject_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,7 @@ class OpenBackend:
     @property
     def record(self) -> BackendRecord:
         """What a run's file says of it. Raises BackendUnavailable."""
-        subject, description = self.subject, self.description
+        subject, description, own = self.subject, self.description, self._profile
         return BackendRecord(
             name=subject.name,
             id=subject.id,
@@ -106,6 +105,7 @@ class OpenBackend:
                 for name, each in description.sources.items()
             },
             policies=subject.profile.declarations(*subject.id.words),
+            own_profile=OwnProfile(file=own.name, declares=msgspec.to_builtins(subject.profile)) if own else None,
         )
 
     def judge(self, chunk: Chunk) -> Judged:
@@ -197,7 +197,7 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
     )
     if own is not None:
         return Subject(name, identity, _with_register(load_profile(own), description), sources)
-    return Subject(name, identity, profile_of(description.profile), sources, frozenset(description.foreign))
+    return Subject(name, identity, profile_named(description.profile), sources, frozenset(description.foreign))
 
 
 def _with_register(profile: Profile, description: Description) -> Profile:
@@ -206,16 +206,10 @@ def _with_register(profile: Profile, description: Description) -> Profile:
         return profile
     inherited = [
         msgspec.structs.replace(entry, ops=ops)
-        for entry in profile_of(profile.extends).known
+        for entry in profile_named(profile.extends).known
         if (ops := [op for op in entry.ops or OPERATIONS if op not in description.foreign])
     ]
     return msgspec.structs.replace(profile, known=[*profile.known, *inherited])
-
-
-def profile_of(name: str) -> Profile:
-    """The profile of that name; for a name that is none, one that declares nothing."""
-    file = PROFILES / f"{name}.yaml"
-    return load_profile(file) if name and file.is_file() else UNDECLARED
 
 
 def _left_out(skip: Skip, subject: Subject) -> Outcome:

@@ -10,10 +10,11 @@ from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import message
-from conformance.profiles.profile import Defect, Profile
+from conformance.profiles.load import recorded_profile
+from conformance.profiles.profile import Defect
 from conformance.reports.columns import slugs
 from conformance.reports.dossier.groups import SHOWN, DefectGroup, by_framework, grouped
-from conformance.reports.dossier.issue import IssueSubject, expectation, needed, observation, search_link, title
+from conformance.reports.dossier.issue import expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
 from conformance.reports.files import write
 from conformance.reports.merge import Merged
@@ -29,18 +30,16 @@ CASES_SHOWN = 12
 PLAIN = frozenset({"value", "gradient", "error"})
 
 
-def write_dossiers(
-    merged: Merged, entries: Mapping[str, Entry], profiles: Mapping[str, Profile], output: Path
-) -> dict[str, Path]:
+def write_dossiers(merged: Merged, entries: Mapping[str, Entry], output: Path) -> dict[str, Path]:
     """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written."""
-    texts = dossier_texts(merged, entries, profiles)
+    texts = dossier_texts(merged, entries)
     return {
         framework: write(output / f"{name}.md", text)
         for name, (framework, text) in zip(slugs([*texts]), texts.items(), strict=True)
     }
 
 
-def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mapping[str, Profile]) -> dict[str, str]:
+def dossier_texts(merged: Merged, entries: Mapping[str, Entry]) -> dict[str, str]:
     """Framework to its dossier, for every framework that ran; the same text for the same results, in any order."""
     records: dict[str, BackendRecord] = {}
     ran: dict[str, list[tuple[Run, BackendRecord]]] = {}
@@ -54,17 +53,16 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry], profiles: Mappin
     frameworks = {name: record.id.framework for name, record in records.items()}
     shown = (each for each in merged.outcomes if each.verdict in SHOWN)
     found = by_framework(shown, frameworks)
-    writer = _Writer(records, entries, profiles)
+    writer = _Writer(records, entries)
     return {framework: writer.text(framework, found.get(framework, []), ran[framework]) for framework in sorted(ran)}
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes dossiers from the backends' records, the cases, and the profiles by name."""
+    """Writes dossiers from the backends' records and the cases."""
 
     records: Mapping[str, BackendRecord]
     entries: Mapping[str, Entry]
-    profiles: Mapping[str, Profile]
 
     def text(self, framework: str, outcomes: Sequence[Outcome], ran: Sequence[tuple[Run, BackendRecord]]) -> str:
         """The whole dossier of a framework."""
@@ -89,9 +87,8 @@ class _Writer:
 
     def _group(self, number: int, group: DefectGroup, best: Outcome, script: str) -> list[str]:
         record = self.records.get(best.backend, BackendRecord(name=best.backend))
-        profile = self.profiles.get(record.profile)
-        subject = IssueSubject(best.backend, record.id.framework, record.versions, profile, record.id)
-        defect = next((each for each in profile.known if each.id == group.defect), None) if profile else None
+        profile = recorded_profile(record)
+        defect = next((each for each in profile.known if each.id == group.defect), None)
         entry = self.entries.get(best.case)
         why = defect.why if defect else entry.case.why if entry else message(best)
         lines = [
@@ -105,9 +102,9 @@ class _Writer:
             f"- Expected: {expectation(best)}",
             f"- Observed: {observation(best)}",
             f"- Affected: {self._affected(group)}",
-            f"- Versions: {self._versions(group, subject, defect)}",
+            f"- Versions: {self._versions(group, record, defect)}",
         ]
-        if profile and best.op in profile.operations:
+        if best.op in profile.operations:
             feature = profile.operations[best.op]
             note = f" {escape(_sentence(feature.note))}" if feature.note else ""
             lines += [f"- Documentation: {address(feature.documentation)}{note}"]
@@ -116,14 +113,14 @@ class _Writer:
             lines += [f"- Register: {escape(group.defect)}{confirmed}; reported: {_reported(group.issue)}"]
         else:
             lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
-        return [*lines, f"- {search_link(best, subject, group.defect)}", f"- From case {escape(best.case)}"]
+        return [*lines, f"- {search_link(best, record, group.defect)}", f"- From case {escape(best.case)}"]
 
-    def _versions(self, group: DefectGroup, subject: IssueSubject, defect: Defect | None) -> str:
+    def _versions(self, group: DefectGroup, record: BackendRecord, defect: Defect | None) -> str:
         """Where it was seen here, by the results, and where else, by the register."""
         ids = {self.records[each.backend].id for each in group.outcomes if each.backend in self.records}
         seen = sorted({each.version for each in ids if each.version})
-        name = next(iter(subject.versions), subject.framework or subject.backend)
-        others = [f"{other} {version}" for other, version in subject.versions.items() if other != name]
+        name = next(iter(record.versions), record.id.framework or record.name)
+        others = [f"{other} {version}" for other, version in record.versions.items() if other != name]
         where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in ids} or {"cpu, eager"})
         text = f"{name} {', '.join(seen)}"
         text += f" (with {', '.join(others)})" if others else ""

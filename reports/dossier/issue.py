@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
-from conformance.model.records import BackendId, Outcome
+from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import apart, statement
-from conformance.profiles.profile import Profile
+from conformance.profiles.load import recorded_profile
 from conformance.reports.escape import address, code, escape, fenced
 from conformance.repro.script import imports_suite
 
-__all__ = ["IssueSubject", "expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
+__all__ = ["expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
 
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
@@ -31,50 +29,13 @@ _SEARCHED = {
     "target-gradient": "gradient labels",
 }
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
-_FILLING = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "as",
-        "at",
-        "before",
-        "beside",
-        "by",
-        "from",
-        "has",
-        "in",
-        "is",
-        "no",
-        "not",
-        "of",
-        "on",
-        "or",
-        "that",
-        "the",
-        "to",
-        "with",
-    ]
-)
+_FILLING = frozenset([
+    "a", "an", "and", "as", "at", "before", "beside", "by", "from", "has", "in", "is", "no", "not", "of", "on", "or",
+    "that", "the", "to", "with",
+])  # fmt: skip
 MOST_WORDS = 3
 #: Checks whose expected number is the truth itself; those of the identities compare two results.
 _EXACT = frozenset({"value", "gradient", *_NAMES})
-
-
-@dataclass(frozen=True)
-class IssueSubject:
-    """Whose finding it is: the backend's name in the results, its framework, versions and profile."""
-
-    backend: str
-    framework: str
-    versions: Mapping[str, str]
-    profile: Profile | None = None
-    id: BackendId = field(default_factory=lambda: BackendId(name=""))
-
-    @property
-    def called(self) -> str:
-        """The framework's name for people."""
-        return (self.profile.title if self.profile else "") or self.framework or self.backend
 
 
 def registered(outcome: Outcome) -> tuple[str, str] | None:
@@ -153,19 +114,19 @@ def expectation(outcome: Outcome) -> str:
     return "A result, as for inputs of other shapes or dtypes."
 
 
-def issue_text(entry: Entry, outcome: Outcome, subject: IssueSubject, script: str, output: str | None = None) -> str:
+def issue_text(entry: Entry, outcome: Outcome, record: BackendRecord, script: str, output: str | None = None) -> str:
     """The draft; ``output`` is what the script printed, where it was run."""
     lines = [f"# {escape(title(outcome))}", "", "## What happens", ""]
     lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {observation(outcome)}.", ""]
     lines += ["## What is expected", "", expectation(outcome), ""]
-    lines += _documentation(outcome, subject)
+    lines += _documentation(outcome, record)
     lines += ["## To see it", "", *needed(script), fenced(script, "python"), ""]
     if output is not None:
         lines += ["Its output:", "", fenced(output, "text"), ""]
-    lines += ["## Versions", "", *_versions(subject), ""]
+    lines += ["## Versions", "", *_versions(record), ""]
     entry_of = registered(outcome)
     known = f"register entry {escape(entry_of[0])}, {address(entry_of[1])}" if entry_of else "not reported"
-    lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, subject)}"]
+    lines += ["## Before sending", "", f"- Known here as: {known}", f"- {search_link(outcome, record)}"]
     lines += [f"- From case {escape(outcome.case)} of the conformance suite"]
     return "\n".join(lines) + "\n"
 
@@ -175,25 +136,25 @@ def needed(script: str) -> list[str]:
     return ["It runs the adapter through the conformance suite, which must be installed.", ""] * imports_suite(script)
 
 
-def search_link(outcome: Outcome, subject: IssueSubject, topic: str = "") -> str:
+def search_link(outcome: Outcome, record: BackendRecord, topic: str = "") -> str:
     """A link that searches GitHub's issues for the finding; ``topic`` is the name that a register gives it."""
     known = _FILLING | {*outcome.op.split("_")}
     named = [each for each in topic.split("-") if each not in known][:MOST_WORDS]
-    words = [subject.framework or subject.backend, outcome.op, *(named or [outcome.dtype, _symptom(outcome)])]
+    words = [record.id.framework or record.name, outcome.op, *(named or [outcome.dtype, _symptom(outcome)])]
     phrase = " ".join(each for each in words if each)
     return f"Search for: [{escape(phrase)}](https://github.com/search?type=issues&q={quote_plus(phrase)})"
 
 
-def _documentation(outcome: Outcome, subject: IssueSubject) -> list[str]:
-    profile = subject.profile
-    feature = profile.operations.get(outcome.op) if profile is not None else None
-    page = feature.documentation if feature is not None else profile.documentation if profile is not None else ""
+def _documentation(outcome: Outcome, record: BackendRecord) -> list[str]:
+    profile = recorded_profile(record)
+    feature = profile.operations.get(outcome.op)
+    page = feature.documentation if feature else profile.documentation
     return [f"Documentation: {address(page)}", ""] if page else []
 
 
-def _versions(subject: IssueSubject) -> list[str]:
-    shown = [f"- {escape(name)} {escape(version)}" for name, version in subject.versions.items()]
-    return [*shown, f"- {escape(subject.id.device or 'cpu')}, {escape(subject.id.mode or 'eager')}"]
+def _versions(record: BackendRecord) -> list[str]:
+    shown = [f"- {escape(name)} {escape(version)}" for name, version in record.versions.items()]
+    return [*shown, f"- {escape(record.id.device or 'cpu')}, {escape(record.id.mode or 'eager')}"]
 
 
 def _message(outcome: Outcome) -> str:

@@ -59,3 +59,24 @@ def test_what_a_stranger_wrote_commands_neither_terminal_nor_runner(tmp_path: Pa
     ran = conformance("report", "run", "--output", "site")
     assert ran.code == 0 and "FAIL" in ran.out and "\x1b" not in ran.out
     assert not [line for line in ran.out.splitlines() if line.lstrip().startswith(("::", "##["))]
+
+
+def test_a_report_says_by_whose_declarations_a_users_kernel_was_judged(tmp_path: Path, conformance: Run) -> None:
+    write(tmp_path / "small.yaml")
+    adapter(tmp_path)
+    declared = write(
+        tmp_path / "mine.profile.yaml",
+        "backend: mine\nextends: numpy\ntitle: My own kernel\nclasses: {softmax: {float32: C}}\n",
+    )
+    ran = conformance("run", "-b", "mine.py", "--cases", "small.yaml", "--output", "out", "-q")
+    assert ran.code == 0
+    declared.unlink()  # the results hold what it declared
+    conformance("report", "out", "--output", "site", "--cases", "small.yaml", "--csv", "all.csv")
+    (page,) = (tmp_path / "site" / "backends").glob("mine*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "what mine.profile.yaml declares, over the profile numpy" in text and "My own kernel" in text
+    accuracy = text.partition('id="a-softmax-float32"')[2].partition("</tr>")[0]
+    assert "<td>C<td>" in accuracy  # the class that it is held to
+    assert "mine was judged by what mine.profile.yaml declares" in (tmp_path / "out" / "summary.md").read_text()
+    assert "mine.profile.yaml" in (tmp_path / "site" / "runs.html").read_text(encoding="utf-8")
+    assert ",mine.profile.yaml," in (tmp_path / "all.csv").read_text(encoding="utf-8")
