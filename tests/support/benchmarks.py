@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import zlib
@@ -9,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
+from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.read import parse_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
+from conformance.reports.benchmarks.tables import HEAD, tables_of
 
 #: spec: (framework, mode, ns per logit, seconds of a first call, error/tolerance, peak multiple)
 BACKENDS = {
@@ -174,3 +178,29 @@ def _entry(workload, shape, backend, facts, contract, replicate, order, times) -
             "status": "ok",
         },
     }
+
+
+def printed(function, *arguments, **options) -> str:
+    """What a function prints to a console of 80 columns."""
+    out = io.StringIO()
+    function(*arguments, console=Console(file=out, width=80, force_terminal=False), **options)
+    return out.getvalue()
+
+
+def small(**facts):
+    """A run of one process a backend on one small workload, with ``facts`` in every record."""
+    whole = document(workloads={"w": (4, 8)}, contracts={"forward": 1.0}, rounds=3, replicates=1)
+    for entry in whole["benchmarks"]:
+        entry["extra_info"] |= facts
+    return whole
+
+
+def parsed(whole):
+    """The run that a document holds."""
+    return parse_benchmarks(json.dumps(whole).encode(), "x.json")
+
+
+def columns(run, backend):
+    """A backend's row of the first table, by the name of the column."""
+    (table, *_) = tables_of(cells_of(run))
+    return next(dict(zip(HEAD, (backend, *row[1:]), strict=True)) for row in table.rows if row[0].content == backend)
