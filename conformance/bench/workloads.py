@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from conformance.bench.workload import BYTES, Series, Workload, WorkloadFile, Written, expanded
-from conformance.bench.workload_schema import check
-from conformance.cases.checks import Complaint
-from conformance.cases.complaints import complaints_of
-from conformance.cases.lint import LintFinding, finding_of, schema_findings
-from conformance.cases.places import place_of
+from conformance.bench.workload_schema import schema_text
+from conformance.cases.complaints import Complaint, complaints_of
+from conformance.cases.lint import in_order, schema_findings
 from conformance.cases.select import predicate
-from conformance.cases.yaml12 import NodePath, read
+from conformance.cases.yaml12 import NodePath, place_of, read
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.places import CASES
 
@@ -68,24 +65,23 @@ def read_workloads(files: Sequence[Path]) -> tuple[list[Workload], list[CaseErro
             errors.append(error)
             continue
         except msgspec.ValidationError:
-            errors += [_error(file, each) for each in _malformed(data)]
+            errors += [each.at(file) for each in complaints_of(data, WorkloadFile)]
             continue
-        wrong = [_error(file, each) for each in (*_complaints(content), *_repeated(content, file, seen))]
+        wrong = [each.at(file) for each in (*_complaints(content), *_repeated(content, file, seen))]
         errors += wrong
         if not wrong:
             workloads += expanded(content)
     return workloads, errors
 
 
-def lint_workloads(paths: Sequence[Path]) -> list[LintFinding]:
+def lint_workloads(paths: Sequence[Path]) -> list[CaseError]:
     """Every problem in the workload files of ``paths``, and in their schema, in the order of files and lines."""
     if not paths:
         return []
     files = workload_files(paths)
     _, errors = read_workloads(files)
-    findings = [finding_of(error) for error in errors] + list(schema_findings(files, check))
-    rank = {str(file): number for number, file in enumerate(files)}
-    return sorted(findings, key=lambda each: (rank.get(str(each.place.file), len(rank)), each.place.line or 0))
+    module = "conformance.bench.workload_schema"
+    return in_order([*errors, *schema_findings(files, schema_text(), module)], files)
 
 
 def select_workloads(workloads: Sequence[Workload], expression: str | None, quick: bool) -> list[Workload]:
@@ -102,21 +98,6 @@ def select_workloads(workloads: Sequence[Workload], expression: str | None, quic
         more = ", …" if len(workloads) > _MOST_LISTED else ""
         raise UsageError("no workload is selected", hint=f"loosen -k, or leave out --quick; there are {names}{more}")
     return chosen
-
-
-def _error(file: Path, complaint: Complaint) -> CaseError:
-    return CaseError(complaint.problem, place=place_of(file, complaint.path), hint=complaint.hint)
-
-
-def _malformed(data: Any) -> Iterator[Complaint]:
-    """Every complaint about data that does not fit the model: the file's own, then those of each item of its lists."""
-    lists: dict[str, type[msgspec.Struct]] = {"workloads": Written, "series": Series}
-    inner = {name: data[name] for name in lists if isinstance(data.get(name), list)} if isinstance(data, dict) else {}
-    yield from complaints_of({**data, **{name: [] for name in inner}} if inner else data, WorkloadFile)
-    for name, items in inner.items():
-        for index, item in enumerate(items):
-            for complaint in complaints_of(item, lists[name]):
-                yield complaint._replace(path=(name, index, *complaint.path))
 
 
 def _repeated(content: WorkloadFile, file: Path, seen: dict[str, tuple[Path, NodePath]]) -> Iterator[Complaint]:

@@ -5,27 +5,17 @@ Shapes against each other are checked where tensors are made, in ``expand``; her
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
+from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
-from conformance.model.case import NO_REDUCTIONS, Case, Generator
+from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Generator, generator_keys
 from conformance.model.policies import POLICIES
 
-__all__ = [
-    "FEATURES",
-    "GENERATOR_KEYS",
-    "MOST_ELEMENTS",
-    "NORMALISERS",
-    "Complaint",
-    "complaints_about",
-    "generator_keys",
-    "suggestion",
-]
+__all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "complaints_about"]
 
 MOST_ELEMENTS = 2**31
 #: Operations that take neither targets nor a reduction.
@@ -38,37 +28,7 @@ _TARGET_DTYPES = (
 )
 #: What a case may require, and a profile declare as native, composed or unsupported.
 FEATURES = ("weight", "ignore-index", "label-smoothing", "probability-targets", "reductions", "gradient")
-#: The keys that each distribution takes beside ``shape``, and what they are to it.
-GENERATOR_KEYS: dict[str, dict[str, str]] = {
-    "uniform": {"scale": "half the width", "offset": "the middle", "seed": "", "masked": ""},
-    "normal": {"scale": "the standard deviation", "offset": "the mean", "seed": "", "masked": ""},
-    "constant": {"offset": "the number itself", "masked": ""},
-    "ramp": {"scale": "half the rise", "offset": "the middle", "masked": ""},
-    "one-hot": {"scale": "the height", "offset": "the others", "seed": "", "masked": ""},
-    "simplex": {"seed": "", "masked": ""},
-    "labels": {"classes": "how many there are", "seed": ""},
-}
 _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
-
-
-class Complaint(NamedTuple):
-    """What is wrong at ``path`` within a case, and what to write instead."""
-
-    path: NodePath
-    problem: str
-    hint: str
-
-
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'axis'?`` with a trailing space, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean '{near[0]}'? " if near else ""
-
-
-def generator_keys(distribution: str) -> str:
-    """What a generator of ``distribution`` takes, in words: ``constant takes shape, offset (the number itself)``."""
-    keys = {"shape": "", **GENERATOR_KEYS[distribution]}
-    return f"{distribution} takes " + ", ".join(f"{key} ({what})" if what else key for key, what in keys.items())
 
 
 def complaints_about(case: Case) -> Iterator[Complaint]:
@@ -122,8 +82,9 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is not a tensor.
             if not (name == "targets" and case.targets_as == "python"):
-                hint = "write 1 where a class takes part, else 0" if name == "where" else error.hint
-                yield Complaint((name, *error.path), error.problem, hint)
+                path, problem, hint = error.complaint
+                where_hint = "write 1 where a class takes part, else 0"
+                yield Complaint((name, *path), problem, where_hint if name == "where" else hint)
 
 
 def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:

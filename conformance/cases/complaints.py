@@ -1,156 +1,198 @@
-"""Data that does not fit the model, in words: which key, what is known there, and the nearest known word."""
+"""Data that does not fit a model, in words: which key, what is expected there, and the nearest known word."""
 
 from __future__ import annotations
 
+import difflib
+import operator
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import inspect
 
-from conformance.cases.checks import GENERATOR_KEYS, Complaint, generator_keys, suggestion
-from conformance.cases.yaml12 import NodePath
-from conformance.model.case import Generator
+from conformance.cases.yaml12 import NodePath, place_of, read
+from conformance.model.case import GENERATOR_KEYS, Generator, generator_keys
+from conformance.model.errors import CaseError, CaseErrors
 
-__all__ = ["complaints_of"]
+__all__ = ["Complaint", "complaints_of", "read_as", "suggestion"]
 
-_ABOUT_KEYS = re.compile("unknown field|missing required field")
-_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
-_LIMIT = re.compile(r"([<>]=?) -?[0-9.]+$")
-_WORDING = (
-    ("`", ""),
-    ("Expected object", "expected mapping"),
-    ("Expected", "expected"),
-    ("array", "list"),
-    ("Invalid enum value", "unknown word"),
-)
-_LONGEST_LIST = 40
+S = TypeVar("S", bound=msgspec.Struct)
+
+_LONGEST = 40
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
+_INFINITIES = (float("inf"), float("-inf"))
+#: The types of YAML data that each kind of annotation takes, and what people call it.
+_TAKES: dict[type[inspect.Type], tuple[tuple[type, ...], str]] = {
+    inspect.StrType: ((str,), "text"),
+    inspect.LiteralType: ((str,), "a word"),
+    inspect.FloatType: ((int, float), "a number"),
+    inspect.IntType: ((int,), "an integer"),
+    inspect.BoolType: ((bool,), "true or false"),
+    inspect.NoneType: ((type(None),), ""),
+    inspect.ListType: ((list,), "a list"),
+    inspect.VarTupleType: ((list,), "a list"),
+    inspect.TupleType: ((list,), "a list"),
+    inspect.DictType: ((dict,), "a mapping"),
+    inspect.StructType: ((dict,), "a mapping"),
+}
+
+
+class Complaint(NamedTuple):
+    """What is wrong at ``path`` within some data, and what to write instead."""
+
+    path: NodePath
+    problem: str
+    hint: str
+
+    def at(self, file: Path, *base: str | int) -> CaseError:
+        """The same as an error in ``file``, where the data stands at ``base``."""
+        return CaseError(self.problem, place=place_of(file, (*base, *self.path)), hint=self.hint)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'axis'?`` with a trailing space, or nothing where no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean '{near[0]}'? " if near else ""
+
+
+def read_as(file: Path, model: type[S]) -> S:
+    """A YAML file as ``model``; raises CaseErrors with everything that does not fit it, CaseError for no YAML."""
+    data = read(file)
+    try:
+        return msgspec.convert(data, model, strict=True)
+    except msgspec.ValidationError:
+        raise CaseErrors([complaint.at(file) for complaint in complaints_of(data, model)]) from None
 
 
 def complaints_of(data: Any, model: type[msgspec.Struct]) -> Iterator[Complaint]:
-    """Why ``data`` cannot become ``model``: all unknown and missing keys, and the first wrong value of each key."""
-    if not isinstance(data, dict):
-        yield Complaint((), f"expected a mapping, got {_kind(data)}", f"write keys: {', '.join(_keys(model))}")
+    """Why ``data`` cannot become ``model``: every unknown and missing key, and every wrong value."""
+    found = False
+    for complaint in _of_value(data, _type_of(model), ()):
+        found = True
+        yield complaint
+    if found:
         return
-    found = list(_key_complaints(data, model, ()))
-    yield from found
-    known = {complaint.path for complaint in found}
-    for name, annotation in _annotations(model).items():
-        if name not in data:
-            continue
-        try:
-            msgspec.convert(data[name], annotation, strict=True)
-        except msgspec.ValidationError as error:
-            complaint = _from_message(str(error), data[name], annotation, (name,))
-            # An unknown or missing key further down is reported already.
-            if not (_ABOUT_KEYS.search(str(error)) and any(path[:1] == (name,) for path in known)):
-                yield complaint
-
-
-def _key_complaints(data: dict[str, Any], model: type[msgspec.Struct], path: NodePath) -> Iterator[Complaint]:
-    known = _keys(model)
-    for key in data:
-        if key not in known:
-            yield Complaint((*path, key), f"unknown key '{key}'", _known_keys(key, data, model))
-    for field in msgspec.structs.fields(model):
-        if field.required and field.name not in data:
-            yield Complaint(path, f"key '{field.name}' is missing", f"write `{field.name}: ...`")
-    for name, annotation in _annotations(model).items():
-        for nested, below in _nested(annotation, data.get(name), (*path, name)):
-            yield from _key_complaints(nested[0], nested[1], below)
-
-
-def _known_keys(key: str, data: dict[str, Any], model: type[msgspec.Struct]) -> str:
-    """The hint for an unknown key; of a generator, only the keys that its distribution takes."""
-    distribution = data.get("distribution")
-    if model is Generator and isinstance(distribution, str) and distribution in GENERATOR_KEYS:
-        return suggestion(key, GENERATOR_KEYS[distribution]) + generator_keys(distribution)
-    known = _keys(model)
-    return f"{suggestion(key, known)}known keys: {', '.join(known)}"
-
-
-def _nested(annotation: Any, value: Any, path: NodePath) -> Iterator[tuple[tuple[dict[str, Any], Any], NodePath]]:
-    """The mappings at or below ``value`` that must be structs, each with its struct and path."""
-    for kind in _members(annotation):
-        if isinstance(value, dict) and _is_struct(kind):
-            yield (value, kind), path
-        elif isinstance(value, dict) and get_origin(kind) is dict and _is_struct(get_args(kind)[1]):
-            for key, item in value.items():
-                if isinstance(item, dict):
-                    yield (item, get_args(kind)[1]), (*path, key)
-
-
-def _from_message(message: str, data: Any, annotation: Any, base: NodePath) -> Complaint:
-    problem, _, where = message.partition(" - at `")
-    # A wildcard stands for a key that the message does not name: the path ends before it.
-    steps = _STEP.findall(where.split("[...]")[0].split("`")[0] if where.startswith("$") else "")
-    path: NodePath = tuple(int(index) if index else name for name, index in steps)
-    value, annotation = _follow(data, annotation, path)
-    for old, new in _WORDING:
-        problem = problem.replace(old, new)
-    if "matching regex" in problem:
-        hint = "lower-case words of letters and digits, joined by '-' or '.'"
-        return Complaint(base + path, f"{_kind(value)} is not an identifier", hint)
-    if limit := _LIMIT.search(problem):
-        what = "as many characters or fewer" if "length" in problem and limit[1] == "<=" else f"a number {limit[0]}"
-        hint = f"write {what}"
-        return Complaint(base + path, f"{problem}: {_kind(value)}", hint)
-    allowed = [item for kind in _members(annotation) if get_origin(kind) is Literal for item in get_args(kind)]
-    hint = "write " + " or ".join(_words(annotation)) if _words(annotation) else "write what is expected"
-    if allowed:
-        choices = f"{suggestion(str(value), allowed)}one of {', '.join(allowed)}"
-        hint = f"{hint}, or {choices}" if _words(annotation) else choices
-    return Complaint(base + path, problem if allowed and not _words(annotation) else f"{problem}: {_kind(value)}", hint)
-
-
-def _words(annotation: Any) -> list[str]:
-    """What people call the types of an annotation."""
-    words = {"str": "text", "float": "a number", "int": "an integer", "list": "a list", "dict": "a mapping"}
-    kinds = [get_origin(kind) or kind for kind in _members(annotation)]
-    names = [kind.__name__ for kind in kinds if isinstance(kind, type) and kind is not type(None)]
-    return [words.get(name, f"a mapping ({name})" if name[0].isupper() else "a list") for name in names]
-
-
-def _follow(data: Any, annotation: Any, path: NodePath) -> tuple[Any, Any]:
-    """The value at ``path`` and the annotation that it must satisfy (Any where that is unknown)."""
-    for step in path:
-        data = data[cast(Any, step)] if isinstance(data, (dict, list)) else data
-        members = _members(annotation)
-        if isinstance(step, int):
-            annotation = next((get_args(kind)[0] for kind in members if get_origin(kind) in (tuple, list)), Any)
-        else:
-            struct = next((kind for kind in members if _is_struct(kind)), None)
-            annotation = _annotations(struct).get(step, Any) if struct else Any
-    return data, annotation
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, or the annotation itself."""
-    if get_origin(annotation) is Annotated:
-        annotation = get_args(annotation)[0]
-    if get_origin(annotation) in (None, Literal, tuple, list, dict):
-        return (annotation,)
-    return get_args(annotation)
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    try:
+        msgspec.convert(data, model, strict=True)
+    except msgspec.ValidationError as error:
+        yield Complaint((), str(error).replace("`", ""), "write what is expected")
 
 
 @cache
-def _annotations(model: Any) -> dict[str, Any]:
-    return get_type_hints(model, include_extras=True)
+def _type_of(model: type[msgspec.Struct]) -> inspect.Type:
+    return inspect.type_info(model)
 
 
-def _keys(model: type[msgspec.Struct]) -> list[str]:
-    return [field.name for field in msgspec.structs.fields(model)]
+def _of_value(value: Any, expected: inspect.Type, path: NodePath) -> Iterator[Complaint]:
+    expected = _bare(expected)
+    members = [_bare(each) for each in expected.types] if isinstance(expected, inspect.UnionType) else [expected]
+    member = next((each for each in members if _takes(each, value)), None)
+    if member is None:
+        problem = f"expected {_words(members)}, got {_shown(value)}"
+        yield Complaint(path, problem, f"write {_words(members, exactly=True)}")
+    elif isinstance(member, inspect.StructType):
+        yield from _of_keys(value, member, path)
+    elif isinstance(member, inspect.DictType):
+        for key, item in value.items():
+            yield from _of_value(key, member.key_type, (*path, key))
+            yield from _of_value(item, member.value_type, (*path, key))
+    elif isinstance(member, inspect.TupleType):
+        if len(value) != len(member.item_types):
+            yield Complaint(path, f"a list of {len(value)}", f"write a list of {len(member.item_types)}")
+        for index, (item, kind) in enumerate(zip(value, member.item_types, strict=False)):
+            yield from _of_value(item, kind, (*path, index))
+    elif isinstance(member, inspect.ListType | inspect.VarTupleType):
+        yield from _of_length(value, member, path)
+        if not isinstance(member.item_type, inspect.AnyType):
+            for index, item in enumerate(value):
+                yield from _of_value(item, member.item_type, (*path, index))
+    elif isinstance(member, inspect.LiteralType):
+        if value not in member.values:
+            hint = f"{suggestion(value, map(str, member.values))}{_words([member], exactly=True)}"
+            yield Complaint(path, f"unknown word {_shown(value)}", hint)
+    elif isinstance(member, inspect.StrType):
+        yield from _of_length(value, member, path)
+        if member.pattern is not None and re.search(member.pattern, value) is None:
+            hint = "lower-case words of letters and digits, joined by '-' or '.'"
+            yield Complaint(path, f"{_shown(value)} is not an identifier", hint)
+    elif isinstance(member, inspect.IntType | inspect.FloatType):
+        yield from _of_number(value, member, path)
 
 
-def _kind(value: Any) -> str:
+def _bare(expected: inspect.Type) -> inspect.Type:
+    """The type without what its annotation says for a schema alone."""
+    return expected.type if isinstance(expected, inspect.Metadata) else expected
+
+
+def _takes(expected: inspect.Type, value: Any) -> bool:
+    return isinstance(expected, inspect.AnyType) or type(value) in _TAKES[type(expected)][0]
+
+
+def _of_keys(data: dict[str, Any], struct: inspect.StructType, path: NodePath) -> Iterator[Complaint]:
+    known = [field.name for field in struct.fields]
+    for key in data:
+        if key not in known and struct.forbid_unknown_fields:
+            hint = f"{suggestion(key, known)}known keys: {', '.join(known)}"
+            distribution = data.get("distribution")
+            if struct.cls is Generator and isinstance(distribution, str) and distribution in GENERATOR_KEYS:
+                hint = suggestion(key, GENERATOR_KEYS[distribution]) + generator_keys(distribution)
+            yield Complaint((*path, key), f"unknown key '{key}'", hint)
+    for field in struct.fields:
+        if field.name in data:
+            yield from _of_value(data[field.name], field.type, (*path, field.name))
+        elif field.required:
+            yield Complaint(path, f"key '{field.name}' is missing", f"write `{field.name}: ...`")
+
+
+def _of_length(
+    value: str | list[Any], expected: inspect.StrType | inspect.ListType | inspect.VarTupleType, path: NodePath
+) -> Iterator[Complaint]:
+    what = "characters" if isinstance(value, str) else "entries"
+    if expected.min_length is not None and len(value) < expected.min_length:
+        yield Complaint(path, f"{len(value)} {what}", f"write {expected.min_length} or more")
+    if expected.max_length is not None and len(value) > expected.max_length:
+        yield Complaint(path, f"{len(value)} {what}", f"write {expected.max_length} or fewer")
+
+
+def _of_number(value: float, expected: inspect.IntType | inspect.FloatType, path: NodePath) -> Iterator[Complaint]:
+    limits = ((">=", expected.ge), (">", expected.gt), ("<=", expected.le), ("<", expected.lt))
+    for sign, limit in limits:
+        if limit is not None and not _HOLDS[sign](value, limit):
+            problem = f"expected {_words([expected])} {sign} {limit}, got {_shown(value)}"
+            yield Complaint(path, problem, f"write a number {sign} {limit}")
+            return
+    if isinstance(expected, inspect.FloatType) and abs(value) > sys.float_info.max and value not in _INFINITIES:
+        yield Complaint(path, f"an integer of {len(str(value))} digits", "write a number within the range of float64")
+
+
+def _words(members: Iterable[inspect.Type], *, exactly: bool = False) -> str:
+    """What people call the types: ``an integer, or one of default``; ``exactly``: which keys or words."""
+    words = []
+    for member in members:
+        word = _TAKES[type(member)][1]
+        if exactly and isinstance(member, inspect.StructType):
+            word = f"a mapping of {', '.join(field.name for field in member.fields)}"
+        elif exactly and isinstance(member, inspect.LiteralType):
+            word = f"one of {', '.join(map(str, member.values))}"
+        words.append(word)
+    if "a number" in words and "an integer" in words:
+        words.remove("an integer")
+    return ", or ".join(dict.fromkeys(word for word in words if word))
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
     text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= _LONGEST_LIST else text[: _LONGEST_LIST - 3] + "..."
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

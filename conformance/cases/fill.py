@@ -11,8 +11,8 @@ import yaml
 
 from conformance.cases.checks import NORMALISERS
 from conformance.cases.expand import reference_problem
-from conformance.cases.lint import ExpectedText
 from conformance.cases.load import Entry, load_suite
+from conformance.cases.stated import ExpectedText
 from conformance.cases.yaml12 import parse, read_text
 from conformance.model.errors import CaseError, HarnessError, Place
 

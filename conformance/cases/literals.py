@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from conformance.cases.complaints import Complaint
 from conformance.cases.yaml12 import NodePath
 
 __all__ = ["HEX_FLOAT", "MOST_RANK", "NUMBER_FIELDS", "LiteralProblem", "leaves", "read_hex_floats", "shape_of"]
@@ -17,24 +19,26 @@ _HEX_FLOAT = re.compile(HEX_FLOAT)
 
 
 class LiteralProblem(Exception):
-    """``path`` leads from the literal to the offender; ``problem`` and ``hint`` are for people."""
+    """A literal that is no tensor; the path of ``complaint`` leads from the literal to the offender."""
 
     def __init__(self, path: NodePath, problem: str, hint: str) -> None:
         super().__init__(problem)
-        self.path = path
-        self.problem = problem
-        self.hint = hint
+        self.complaint = Complaint(path, problem, hint)
 
 
-def read_hex_floats(case: Any) -> None:
-    """Replace, in place, every hexadecimal float below a numeric key of a raw case by its value.
+def read_hex_floats(data: Any) -> Iterator[Complaint]:
+    """Replace, in place, every hexadecimal float below a numeric key of a case file's data by its value.
 
-    Raises LiteralProblem for one beyond the range of float64.
+    Complains of those beyond the range of float64.
     """
-    if isinstance(case, dict):
-        for key in NUMBER_FIELDS:
-            if key in case:
-                case[key] = _without_hex(case[key], (key,))
+    cases = data.get("cases") if isinstance(data, dict) else None
+    for index, case in enumerate(cases if isinstance(cases, list) else []):
+        for key in NUMBER_FIELDS if isinstance(case, dict) else ():
+            try:
+                if key in case:
+                    case[key] = _without_hex(case[key], ("cases", index, key))
+            except LiteralProblem as error:
+                yield error.complaint
 
 
 def _without_hex(value: Any, path: NodePath) -> Any:

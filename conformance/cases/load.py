@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import Complaint, complaints_about, suggestion
-from conformance.cases.complaints import complaints_of
-from conformance.cases.literals import LiteralProblem, read_hex_floats
-from conformance.cases.places import place_of
-from conformance.cases.yaml12 import NodePath, parse, read, read_text
+from conformance.cases.checks import complaints_about
+from conformance.cases.complaints import Complaint, complaints_of, read_as, suggestion
+from conformance.cases.literals import read_hex_floats
+from conformance.cases.yaml12 import NodePath, parse, place_of, read_text
 from conformance.model.case import Case, CaseFile, Notes
 from conformance.model.errors import CaseError, CaseErrors
+from conformance.places import CASES
 
 __all__ = [
     "NOTES_NAME",
@@ -48,7 +48,7 @@ class Entry:
 
     def error(self, path: NodePath, problem: str, hint: str) -> CaseError:
         """An error at ``path`` within this case, such as ``("weight",)``."""
-        return CaseError(problem, place=place_of(self.file, ("cases", self.index, *path)), hint=hint)
+        return Complaint(path, problem, hint).at(self.file, "cases", self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,19 @@ def read_suite(paths: Sequence[Path]) -> tuple[Suite, list[CaseError]]:
     """The cases that are sound, and the errors of the others; raises CaseError for a path that is not there."""
     entries: list[Entry] = []
     errors: list[CaseError] = []
-    notes_of = _NotesFinder(errors)
+    files = case_files(paths)
+    notes = _NotesOf(files, errors)
     seen: dict[str, Entry] = {}
-    for file in case_files(paths):
+    for file in files:
         before = len(errors)
-        notes = notes_of(file)
+        flags = notes.flags(file)
         for entry in _entries(file, errors):
-            wrong = [entry.error(*complaint) for complaint in _complaints(entry, seen, notes)]
+            wrong = [each.at(file, "cases", entry.index) for each in _complaints(entry, seen, flags)]
             errors.extend(wrong)
             if not wrong:
                 entries.append(entry)
         errors[before:] = sorted(errors[before:], key=_line)
-    return Suite(tuple(entries), notes_of.merged()), errors
+    return Suite(tuple(entries), notes.merged), errors
 
 
 def _line(error: CaseError) -> int:
@@ -154,54 +155,37 @@ def _entries(file: Path, errors: list[CaseError]) -> Iterator[Entry]:
         errors.append(error)
         return
     # Looking for the two letters first keeps files without hexadecimal floats, nearly all, on the fast path.
-    refused = _read_hex_floats(file, data, errors) if "0x" in text or "0X" in text else set()
+    wrong = list(read_hex_floats(data)) if "0x" in text or "0X" in text else []
+    refused = {complaint.path[1] for complaint in wrong}
+    errors.extend(complaint.at(file) for complaint in wrong)
     try:
         content = msgspec.convert(data, CaseFile, strict=True)
     except msgspec.ValidationError:
         yield from _entries_one_by_one(file, data, refused, errors)
         return
     if not content.cases:
-        errors.append(CaseError("no cases", place=place_of(file, ("cases",)), hint="write at least one case"))
+        errors.append(Complaint(("cases",), "no cases", "write at least one case").at(file))
     for index, case in enumerate(content.cases):
         if index not in refused:
             yield Entry(case, content.theme, file, index)
 
 
-def _entries_one_by_one(file: Path, data: Any, refused: set[int], errors: list[CaseError]) -> Iterator[Entry]:
+def _entries_one_by_one(file: Path, data: Any, refused: Container[object], errors: list[CaseError]) -> Iterator[Entry]:
     """The slow path: every complaint about the file, and the cases that are sound nevertheless."""
     cases = data.get("cases") if isinstance(data, dict) else None
     frame = {**data, "cases": []} if isinstance(cases, list) else data
-    errors.extend(_error(file, (), complaint) for complaint in complaints_of(frame, CaseFile))
+    errors.extend(complaint.at(file) for complaint in complaints_of(frame, CaseFile))
     theme = str(data.get("theme")) if isinstance(data, dict) else ""
     for index, raw in enumerate(cases if isinstance(cases, list) else []):
         if index in refused:
             continue
         complaints = list(complaints_of(raw, Case))
-        if complaints:
-            errors.extend(_error(file, ("cases", index), complaint) for complaint in complaints)
-        else:
+        errors.extend(complaint.at(file, "cases", index) for complaint in complaints)
+        if not complaints:
             yield Entry(msgspec.convert(raw, Case, strict=True), theme, file, index)
 
 
-def _read_hex_floats(file: Path, data: Any, errors: list[CaseError]) -> set[int]:
-    """Put numbers in place of hexadecimal floats; the indices of the cases where that fails."""
-    refused = set()
-    cases = data.get("cases") if isinstance(data, dict) else None
-    for index, raw in enumerate(cases if isinstance(cases, list) else []):
-        try:
-            read_hex_floats(raw)
-        except LiteralProblem as error:
-            refused.add(index)
-            errors.append(_error(file, ("cases", index), Complaint(error.path, error.problem, error.hint)))
-    return refused
-
-
-def _error(file: Path, base: NodePath, complaint: Complaint) -> CaseError:
-    place = place_of(file, (*base, *complaint.path))
-    return CaseError(complaint.problem, place=place, hint=complaint.hint)
-
-
-def _complaints(entry: Entry, seen: dict[str, Entry], notes: Notes | None) -> Iterator[Complaint]:
+def _complaints(entry: Entry, seen: dict[str, Entry], flags: Collection[str]) -> Iterator[Complaint]:
     """What is wrong with the case by itself, its id among all, and its flags."""
     case = entry.case
     first = seen.setdefault(case.id, entry)
@@ -209,11 +193,9 @@ def _complaints(entry: Entry, seen: dict[str, Entry], notes: Notes | None) -> It
         where = place_of(first.file, ("cases", first.index))
         yield Complaint(("id",), f"id '{case.id}' is taken", f"ids are unique over all files; the other is {where}")
     yield from complaints_about(case)
-    if notes is None:
-        return
     for index, flag in enumerate(case.flags):
-        if flag not in notes.flags:
-            hint = f"{suggestion(flag, notes.flags)}or define it in {NOTES_NAME}"
+        if flag not in flags:
+            hint = f"{suggestion(flag, flags)}or define it in {NOTES_NAME}"
             yield Complaint(("flags", index), f"flag '{flag}' is not defined", hint)
 
 
@@ -223,35 +205,27 @@ def find_upwards(folder: Path, name: str) -> Path | None:
     return next((parent / name for parent in (folder, *folder.parents) if (parent / name).is_file()), None)
 
 
-class _NotesFinder:
-    """The notes that hold for a file, each notes.yaml read once."""
+class _NotesOf:
+    """The notes that hold for each of some files, each notes.yaml read once."""
 
-    def __init__(self, errors: list[CaseError]) -> None:
-        self.errors = errors
-        self.by_folder: dict[Path, Path | None] = {}
-        self.known: dict[Path, Notes | None] = {}
+    def __init__(self, files: Sequence[Path], errors: list[CaseError]) -> None:
+        self._found = {folder: find_upwards(folder, NOTES_NAME) for folder in {file.parent for file in files}}
+        self._own = (CASES / NOTES_NAME).resolve()
+        self._notes: dict[Path, Notes] = {}
+        for path in dict.fromkeys([*self._found.values(), self._own]):
+            try:
+                if path is not None:
+                    self._notes[path] = read_as(path, Notes)
+            except CaseError as error:
+                errors.extend(error.errors)
 
-    def __call__(self, file: Path) -> Notes | None:
-        folder = file.parent
-        if folder not in self.by_folder:
-            self.by_folder[folder] = find_upwards(folder, NOTES_NAME)
-        path = self.by_folder[folder]
-        if path is None:
-            return None
-        if path not in self.known:
-            self.known[path] = self._read(path)
-        return self.known[path]
+    def flags(self, file: Path) -> Collection[str]:
+        """What cases in ``file`` may carry: the flags that the nearest notes define, and those of the suite."""
+        found = self._found[file.parent]
+        return {name: None for path in (found, self._own) if path in self._notes for name in self._notes[path].flags}
 
+    @property
     def merged(self) -> Notes | None:
-        flags = {name: flag for notes in self.known.values() if notes for name, flag in notes.flags.items()}
-        return Notes(flags=flags) if any(self.known.values()) else None
-
-    def _read(self, path: Path) -> Notes | None:
-        try:
-            data = read(path)
-            return msgspec.convert(data, Notes, strict=True)
-        except CaseError as error:
-            self.errors.append(error)
-        except msgspec.ValidationError:
-            self.errors.extend(_error(path, (), complaint) for complaint in complaints_of(data, Notes))
-        return None
+        """All notes that were found beside the files; None where there are none."""
+        found = [self._notes[path] for path in dict.fromkeys(self._found.values()) if path in self._notes]
+        return Notes(flags={name: flag for notes in found for name, flag in notes.flags.items()}) if found else None

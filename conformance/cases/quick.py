@@ -12,12 +12,10 @@ from typing import Annotated
 
 import msgspec
 
-from conformance.cases.complaints import complaints_of
+from conformance.cases.complaints import read_as
 from conformance.cases.load import Entry
-from conformance.cases.places import place_of
-from conformance.cases.yaml12 import read
 from conformance.model.dtypes import DtypeName
-from conformance.model.errors import CaseError, CaseErrors
+from conformance.model.errors import CaseError
 
 __all__ = ["Quick", "load_quick", "narrowed"]
 
@@ -32,15 +30,7 @@ class Quick(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def load_quick(file: Path) -> Quick:
     """Read the selection; raises CaseErrors with everything that is wrong with it."""
-    data = read(file)
-    try:
-        return msgspec.convert(data, Quick, strict=True)
-    except msgspec.ValidationError:
-        errors = [
-            CaseError(each.problem, place=place_of(file, each.path), hint=each.hint)
-            for each in complaints_of(data, Quick)
-        ]
-        raise CaseErrors(errors) from None
+    return read_as(file, Quick)
 
 
 def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> list[Entry]:

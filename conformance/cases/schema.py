@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from conformance.cases.checks import MOST_ELEMENTS, NORMALISERS
 from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
 from conformance.model.case import CaseFile
 from conformance.model.errors import CaseError, HarnessError, Place
+from conformance.places import CASES
 
-__all__ = ["SCHEMA_NAME", "check_schema", "schema_text", "write_schema"]
+__all__ = ["DRAFT", "SCHEMA_NAME", "as_text", "check_schema", "described", "schema_text", "write_schema"]
 
 SCHEMA_NAME = "schema.json"
-_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 #: What an editor shows for each key.
 _DESCRIPTIONS: dict[str, dict[str, str]] = {
     "CaseFile": {
@@ -76,12 +78,8 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
 
 def schema_text() -> str:
     """The schema as JSON text, with a newline at its end."""
-    raw = msgspec.json.schema(CaseFile)
-    definitions = raw["$defs"]
-    for name, definition in definitions.items():
-        definition["description"] = inspect.cleandoc(definition.get("description", ""))
-        for key, field in definition["properties"].items():
-            _describe(field, key, _DESCRIPTIONS[name][key])
+    schema = described(CaseFile, "Case file", _DESCRIPTIONS)
+    definitions = schema["$defs"]
     _refine_case(definitions["Case"])
     _refine_generator(definitions["Generator"])
     definitions["Expect"]["minProperties"] = 1
@@ -92,16 +90,29 @@ def schema_text() -> str:
         "anyOf": [{"type": "number"}, {"type": "string", "pattern": HEX_FLOAT}],
     }
     definitions |= _numbers()
-    schema = {"$schema": _DRAFT, "title": "Case file of the cross-entropy conformance suite", **raw}
+    return as_text(schema)
+
+
+def described(
+    model: type[msgspec.Struct], what: str, descriptions: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    """The JSON Schema of ``model``, each key with a title and, where ``descriptions`` has one, what an editor shows."""
+    raw = msgspec.json.schema(model)
+    for name, definition in raw["$defs"].items():
+        definition["description"] = inspect.cleandoc(definition.get("description", ""))
+        for key, field in definition["properties"].items():
+            field["title"] = key
+            if descriptions is not None:
+                field["description"] = descriptions[name][key]
+            # Left out and null mean the same; saying so in every completion would only be noise.
+            if field.get("default", 0) is None:
+                del field["default"]
+    return {"$schema": DRAFT, "title": f"{what} of the cross-entropy conformance suite", **raw}
+
+
+def as_text(schema: Mapping[str, Any]) -> str:
+    """A schema as the text of its file, with a newline at its end."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _describe(field: dict[str, Any], key: str, description: str) -> None:
-    field["title"] = key
-    field["description"] = description
-    # Left out and null mean the same; saying so in every completion would only be noise.
-    if field.get("default", 0) is None:
-        del field["default"]
 
 
 def _numbers() -> dict[str, Any]:
@@ -151,27 +162,22 @@ def _refine_case(case: dict[str, Any]) -> None:
 
 def _refine_generator(generator: dict[str, Any]) -> None:
     for key in ("scale", "offset"):
-        _number(generator["properties"][key])
+        del generator["properties"][key]["type"]
+        generator["properties"][key]["$ref"] = "#/$defs/Number"
     generator["properties"]["shape"]["anyOf"][0] |= {"maxItems": MOST_RANK}
     generator["properties"]["shape"]["description"] += f" At most {MOST_ELEMENTS} elements."
 
 
-def _number(field: dict[str, Any]) -> None:
-    """A single number: also a hexadecimal float in quotes."""
-    del field["type"]
-    field["$ref"] = "#/$defs/Number"
-
-
-def write_schema(path: Path, text: str | None = None) -> None:
-    """Write ``text``, or the case files' schema, to ``path``; raises HarnessError where that cannot be done."""
+def write_schema(path: Path, text: str) -> None:
+    """Write a schema's text to ``path``; raises HarnessError where that cannot be done."""
     try:
-        path.write_text(schema_text() if text is None else text, encoding="utf-8", newline="\n")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def check_schema(path: Path, wanted: str | None = None, module: str = "conformance.cases.schema") -> None:
-    """Raise CaseError unless the file at ``path`` holds ``wanted``, or the case files' schema as the model now has it.
+def check_schema(path: Path, wanted: str, module: str) -> None:
+    """Raise CaseError unless the file at ``path`` holds ``wanted``, the schema as the model now has it.
 
     ``module`` is what writes it.
     """
@@ -180,9 +186,9 @@ def check_schema(path: Path, wanted: str | None = None, module: str = "conforman
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CaseError(f"the schema cannot be read: {error}", place=Place(path), hint=hint) from None
-    if text != (schema_text() if wanted is None else wanted):
+    if text != wanted:
         raise CaseError("the schema is older than the model", place=Place(path), hint=hint)
 
 
 if __name__ == "__main__":
-    write_schema(Path(__file__).parents[2] / "cases" / SCHEMA_NAME)
+    write_schema(CASES / SCHEMA_NAME, schema_text())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from conformance.cases.checks import suggestion
+from conformance.cases.complaints import suggestion
 from conformance.cases.load import Entry
 from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.errors import UsageError

@@ -1,4 +1,4 @@
-"""Expected values of a user's own cases, held against the oracle before a run.
+"""Expected values held against the oracle: every digit by the linter, and to rounding before a run of one's own cases.
 
 The oracle judges, and never a case's ``expected``: one that says something else would be passed over in silence, and
 its author would take the verdict for one about the numbers that the file holds.
@@ -6,18 +6,22 @@ its author would take the verdict for one about the numbers that the file holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from conformance.cases.expand import reference_problem
-from conformance.cases.lint import ExpectedText, decimal_of
 from conformance.cases.load import Entry
+from conformance.cases.yaml12 import NodePath
 from conformance.model.errors import CaseError, CaseErrors
+from conformance.model.problem import Problem
 
-__all__ = ["require_true_values"]
+__all__ = ["ExpectedText", "require_true_values", "same_number", "untrue"]
 
+#: The oracle: of a problem and a key of ``expected``, decimal text of 17 significant digits, in nested lists for
+#: arrays; None where the definition gives no value.
+ExpectedText = Callable[[Problem, str], str | list[Any] | None]
 #: Of the true value, or of 1 where that is smaller: the error of a number that was computed in float32.
 _OF_FLOAT32 = Decimal("1e-6")
 #: Of the true value: however few digits are written, a difference beyond this is not rounding.
@@ -31,50 +35,74 @@ def require_true_values(entries: Sequence[Entry], expected_text: ExpectedText, *
     there is the linter's question, as are the suite's own cases.
     """
     own = except_below.resolve()
-    errors = [
-        error
-        for entry in entries
-        if entry.case.expected and own not in entry.file.resolve().parents
-        for error in _untrue(entry, expected_text)
-    ]
+    errors: list[CaseError] = []
+    for entry in entries:
+        if entry.case.expected and own not in entry.file.resolve().parents:
+            try:
+                errors += untrue(entry, expected_text, _is_rounded)
+            except CaseError as error:
+                errors.append(error)
     if errors:
         raise CaseErrors(errors)
 
 
-def _untrue(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
-    try:
-        problem = reference_problem(entry)
-    except CaseError as error:
-        yield error
-        return
+def untrue(entry: Entry, expected_text: ExpectedText, same: Callable[[str, str], bool]) -> Iterator[CaseError]:
+    """The expected values of a case that are not ``same`` as the oracle's; raises CaseError for shapes that do not fit.
+
+    ``same`` is asked of the written and the true number, as text.
+    """
+    problem = reference_problem(entry)
     for key, written in (entry.case.expected or {}).items():
-        truth = None if problem is None else expected_text(problem, key)
-        if truth is None:
-            yield entry.error(("expected", key), "the definition gives no value here", "remove this key")
+        path: NodePath = ("expected", key)
+        if problem is None:
+            hint = "remove `expected`, or choose smaller numbers or other dtypes"
+            yield entry.error(path, "the case fits no dtype, so that no value can be expected", hint)
+        elif (truth := expected_text(problem, key)) is None:
+            yield entry.error(path, "the definition gives no value here", "remove this key")
         else:
-            yield from _differences(entry, key, written, truth, "")
+            yield from _differences(entry, path, written, truth, same)
 
 
-def _differences(entry: Entry, key: str, written: Any, truth: Any, index: str) -> Iterator[CaseError]:
+def _differences(
+    entry: Entry, path: NodePath, written: Any, truth: Any, same: Callable[[str, str], bool]
+) -> Iterator[CaseError]:
+    """Every number that differs, or one error for a shape that does."""
     if isinstance(written, list) and isinstance(truth, list) and len(written) == len(truth):
         for number, (ours, theirs) in enumerate(zip(written, truth, strict=True)):
-            yield from _differences(entry, key, ours, theirs, f"{index}[{number}]")
+            yield from _differences(entry, (*path, number), ours, theirs, same)
     elif isinstance(written, list) or isinstance(truth, list):
-        problem = f"value{index} of another shape than the true one"
-        yield entry.error(("expected", key), problem, "remove `expected`, or let `conformance fill` write it anew")
-    elif not _is_rounded(str(written), truth):
-        hint = f"write {truth}; where the number is published elsewhere, its definition is another one"
-        yield entry.error(("expected", key), f"{written}{' at ' + index if index else ''} is not the true value", hint)
+        hint = "remove `expected`, and let `conformance fill` write it anew"
+        yield entry.error(path, "expected value of another shape than the true one", hint)
+    elif not same(written, truth):
+        elsewhere = "; where the number is published elsewhere, its definition is another one"
+        hint = f"write {truth}{'' if _is_rounded(written, truth) else elsewhere}"
+        yield entry.error(path, f"{written} is not the true value", hint)
+
+
+def same_number(one: str, other: str) -> bool:
+    """Whether two decimal texts are the same number, digit for digit; infinities and NaN go by their names."""
+    first, second = _decimal(one), _decimal(other)
+    if first is None or second is None:
+        return False
+    return (first.is_nan() and second.is_nan()) or first == second
 
 
 def _is_rounded(written: str, truth: str) -> bool:
     """Whether ``written`` is ``truth`` to within one in its last place, or to what float32 resolves."""
-    first, second = decimal_of(written), decimal_of(truth)
+    first, second = _decimal(written), _decimal(truth)
     if first is None or second is None:
         return False
     if not (first.is_finite() and second.is_finite()):
-        return first.is_nan() == second.is_nan() and (first.is_nan() or first == second)
+        return same_number(written, truth)
     exponent = first.as_tuple().exponent
     last_place = Decimal(1).scaleb(exponent if isinstance(exponent, int) else 0)
     rounding = min(last_place, _COARSEST * abs(second))
     return abs(first - second) <= max(rounding, _OF_FLOAT32 * max(abs(second), Decimal(1)))
+
+
+def _decimal(text: str) -> Decimal | None:
+    """The number that decimal text, an infinity or NaN is; None for other text."""
+    try:
+        return Decimal(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    except InvalidOperation:
+        return None

@@ -17,7 +17,7 @@ import yaml
 
 from conformance.model.errors import CaseError, Place
 
-__all__ = ["MOST_BYTES", "MOST_LEVELS", "NodePath", "dotted", "lines", "parse", "read", "read_text"]
+__all__ = ["MOST_BYTES", "MOST_LEVELS", "NodePath", "dotted", "lines", "parse", "place_of", "read", "read_text"]
 
 MOST_BYTES = 16 * 2**20
 MOST_LEVELS = 64
@@ -100,6 +100,23 @@ def lines(text: str, file: Path | str) -> dict[NodePath, int]:
     reader = _Reader(text, file, keep_lines=True)
     reader.run()
     return reader.lines
+
+
+def place_of(file: Path, path: NodePath) -> Place:
+    """File, line and dotted key of the node at ``path``; of a missing node, the line of its nearest parent."""
+    try:
+        status = file.stat()
+        known = _lines_of(file, status.st_mtime_ns, status.st_size)
+    except (OSError, CaseError):
+        return Place(file, None, dotted(path) or None)
+    line = next((known[path[:end]] for end in range(len(path), 0, -1) if path[:end] in known), 1)
+    return Place(file, line, dotted(path) or None)
+
+
+@lru_cache(maxsize=8)
+def _lines_of(file: Path, modified: int, size: int) -> dict[NodePath, int]:
+    """Keyed by time and size too, so that an edited file is read again; looked up only when an error needs it."""
+    return lines(read_text(file), file)
 
 
 class _Reader:

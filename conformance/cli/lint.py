@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 from conformance.cli.options import PATH, cases_option, format_option, schema_option
+from conformance.model.errors import Place
 from conformance.places import CASES, PROFILES
 from conformance.plain import json_text, lines_on_terminal
+from conformance.schemas.documents import LintProblem
 
 __all__ = ["command"]
 
@@ -71,12 +74,12 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         count = len(profile_files(profiles))
         counts.append(f"{count} profile{'s' * (count != 1)}")
     if style == "json":
+        places = [each.place or Place("") for each in findings]
         rows = [
-            {"file": str(each.place.file), "line": each.place.line, "key": each.place.key,
-             "problem": each.problem, "hint": each.hint}
-            for each in findings
-        ]  # fmt: skip
-        sys.stdout.write(json_text(rows))
+            LintProblem(file=str(place.file), line=place.line, key=place.key, problem=each.problem, hint=each.hint)
+            for each, place in zip(findings, places, strict=True)
+        ]
+        sys.stdout.write(json_text(msgspec.to_builtins(rows)))
     else:
         sys.stdout.writelines(lines_on_terminal(f"{each}\n") for each in findings)
         of_what = " and ".join(counts) or "the workloads"

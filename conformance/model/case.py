@@ -9,6 +9,7 @@ import msgspec
 from conformance.model.dtypes import DTYPES, DtypeName
 
 __all__ = [
+    "GENERATOR_KEYS",
     "LAYOUTS",
     "NO_REDUCTIONS",
     "OPERATIONS",
@@ -25,6 +26,7 @@ __all__ = [
     "OperationName",
     "ReductionName",
     "TransformName",
+    "generator_keys",
 ]
 
 OperationName = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
@@ -79,6 +81,24 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     classes: Extent | None = None
     masked: tuple[Extent, Extent] | None = None
+
+
+#: The keys that each distribution takes beside ``shape``, and what they are to it.
+GENERATOR_KEYS: dict[str, dict[str, str]] = {
+    "uniform": {"scale": "half the width", "offset": "the middle", "seed": "", "masked": ""},
+    "normal": {"scale": "the standard deviation", "offset": "the mean", "seed": "", "masked": ""},
+    "constant": {"offset": "the number itself", "masked": ""},
+    "ramp": {"scale": "half the rise", "offset": "the middle", "masked": ""},
+    "one-hot": {"scale": "the height", "offset": "the others", "seed": "", "masked": ""},
+    "simplex": {"seed": "", "masked": ""},
+    "labels": {"classes": "how many there are", "seed": ""},
+}
+
+
+def generator_keys(distribution: str) -> str:
+    """What a generator of ``distribution`` takes, in words: ``constant takes shape, offset (the number itself)``."""
+    keys = {"shape": "", **GENERATOR_KEYS[distribution]}
+    return f"{distribution} takes " + ", ".join(f"{key} ({what})" if what else key for key, what in keys.items())
 
 
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

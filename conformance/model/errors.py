@@ -53,17 +53,27 @@ def _rebuild(kind: type[UsageError], problem: str, place: Place | None, hint: st
 class CaseError(UsageError):
     """A case file that cannot be used: exit code 2."""
 
+    @property
+    def errors(self) -> tuple[CaseError, ...]:
+        """The single errors, in the order of the files."""
+        return (self,)
+
 
 class CaseErrors(CaseError):
     """Everything that is wrong in a set of case files, so that it can be corrected in one go.
 
-    ``errors`` keeps the single ones in the order of the files; ``place`` and ``hint`` are those of the first.
+    ``place`` and ``hint`` are those of the first of ``errors``.
     """
 
     def __init__(self, errors: Sequence[CaseError]) -> None:
-        self.errors = tuple(errors)
+        self._errors = tuple(errors)
         first = self.errors[0]
         super().__init__(first.problem, place=first.place, hint=first.hint)
+
+    @property
+    def errors(self) -> tuple[CaseError, ...]:
+        """The single errors, in the order of the files."""
+        return self._errors
 
     def __str__(self) -> str:
         text = "\n".join(str(error) for error in self.errors)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from conformance.cases.load import NOTES_NAME, Entry, read_suite
-from conformance.cases.places import place_of
 from conformance.cases.select import parse_dtypes
+from conformance.cases.yaml12 import place_of
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.model.records import Outcome

@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import FEATURES, Complaint, suggestion
-from conformance.cases.complaints import complaints_of
+from conformance.cases.checks import FEATURES
+from conformance.cases.complaints import Complaint, complaints_of, suggestion
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import OPERATIONS
 from conformance.model.policies import POLICIES, Policies, declarable
 from conformance.places import PROFILES
-from conformance.profiles.profile import Declared, Feature, Profile
+from conformance.profiles.profile import Profile
 
 __all__ = ["complaints_about_profile", "unknown_names"]
 
@@ -28,7 +28,7 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     if not isinstance(data, dict):
         return list(complaints_of(data, Profile))
     found = [*unknown_names(("policies",), _entries(data, "policies"), list(POLICIES), "policy")]
-    found += [better for each in complaints_of(data, Profile) for better in _closer(each, data)]
+    found += complaints_of(data, Profile)
     found += _undocumented(data)
     try:
         profile = msgspec.convert(data, Profile)
@@ -58,19 +58,6 @@ def unknown_names(path: NodePath, given: Iterable[str], known: Sequence[str], wh
 def _entries(data: dict[str, Any], group: str) -> dict[str, Any]:
     entries = data.get(group)
     return entries if isinstance(entries, dict) else {}
-
-
-def _closer(complaint: Complaint, data: dict[str, Any]) -> Iterator[Complaint]:
-    """A complaint about a whole group of entries as those about the single ones."""
-    models: dict[NodePath, type[msgspec.Struct]] = {("operations",): Feature, ("policies",): Declared}
-    found = [
-        each._replace(path=(*complaint.path, name, *each.path))
-        for path, model in models.items()
-        if path == complaint.path
-        for name, entry in _entries(data, str(path[0])).items()
-        for each in complaints_of(entry, model)
-    ]
-    yield from found or [complaint]
 
 
 def _undocumented(data: dict[str, Any]) -> Iterator[Complaint]:

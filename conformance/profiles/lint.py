@@ -8,12 +8,11 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import Complaint
-from conformance.cases.lint import LintFinding
-from conformance.cases.places import place_of
+from conformance.cases.complaints import Complaint
+from conformance.cases.lint import in_order
 from conformance.cases.yaml12 import read
 from conformance.model.case import Case
-from conformance.model.errors import Place, UsageError
+from conformance.model.errors import CaseError, UsageError
 from conformance.profiles.complaints import complaints_about_profile, unknown_names
 from conformance.profiles.profile import Profile
 from conformance.profiles.register_lint import complaints_of_register
@@ -23,17 +22,15 @@ __all__ = ["lint_profiles", "profile_files"]
 
 def lint_profiles(
     folder: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]] | None = None
-) -> list[LintFinding]:
+) -> list[CaseError]:
     """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
     ``cases`` are those that the registers may name, ``variants`` the devices and modes of each backend, as far as they
     are known. Raises UsageError for a folder that is not there.
     """
-    findings: list[LintFinding] = []
-    for file in profile_files(folder):
-        known = (variants or {}).get(_name(file))
-        findings += sorted(_findings(file, cases, known), key=lambda found: found.place.line or 0)
-    return findings
+    files = profile_files(folder)
+    known = variants or {}
+    return in_order([each for file in files for each in _findings(file, cases, known.get(_name(file)))], files)
 
 
 def profile_files(folder: Path) -> list[Path]:
@@ -48,14 +45,14 @@ def _name(file: Path) -> str:
     return file.stem.removesuffix(".profile")
 
 
-def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[LintFinding]:
+def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[CaseError]:
     try:
         data = read(file)
-    except UsageError as error:
-        yield LintFinding(error.place or Place(file), error.problem, error.hint or "")
+    except CaseError as error:
+        yield error
         return
     for each in _complaints(data, _name(file), cases, variants):
-        yield LintFinding(place_of(file, each.path), each.problem, each.hint)
+        yield each.at(file)
 
 
 def _complaints(

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.cases.places import place_of
-from conformance.cases.yaml12 import read
+from conformance.cases.yaml12 import place_of, read
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord
 from conformance.places import PROFILES

@@ -10,7 +10,8 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from conformance.cases.checks import NORMALISERS, Complaint, suggestion
+from conformance.cases.checks import NORMALISERS
+from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
+from conformance.cases.schema import DRAFT, as_text
 from conformance.model.errors import UsageError
 
 __all__ = ["DOCUMENTS", "Document", "schema", "schema_text"]
 
-_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _HERE = "conformance.schemas.documents"
 
 
@@ -107,7 +107,7 @@ def schema(name: str) -> dict[str, Any]:
             definition["description"] = inspect.cleandoc(definition["description"])
     if document.many:
         body = {"type": "array", "items": body}
-    made = {"$schema": _DRAFT, "title": document.title, **body, "$defs": definitions}
+    made = {"$schema": DRAFT, "title": document.title, **body, "$defs": definitions}
     if document.refine:
         refine: Callable[[dict[str, Any]], None] = _load(document.refine)
         refine(made)
@@ -116,7 +116,7 @@ def schema(name: str) -> dict[str, Any]:
 
 def schema_text(name: str) -> str:
     """The schema as JSON text, with a newline at its end."""
-    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+    return as_text(schema(name))
 
 
 def _load(path: str) -> Any:

@@ -61,7 +61,7 @@ def test_floors() -> None:
 
 
 FAULTS = [
-    ("[{id: a, why: b, shape: [2, 0]}]", 2, "workloads[0].shape[1]", "expected int >= 1"),
+    ("[{id: a, why: b, shape: [2, 0]}]", 2, "workloads[0].shape[1]", "expected an integer >= 1"),
     ("[{id: a, why: b, shape: [2, 3], axis: 2}]", 2, "workloads[0].axis", "write one from -2 to 1"),
     ("[{id: a, why: b, shape: [2, 3], contract: [forward]}]", 2, "workloads[0].contract", "did you mean 'contracts'?"),
     (
@@ -71,7 +71,12 @@ FAULTS = [
         "did you mean 'forward'?",
     ),
     ("[{id: a, why: b, shape: [2, 3], contracts: []}]", 2, "workloads[0].contracts", "name at least one"),
-    ("[{id: a, why: b, shape: [2, 3], dtype: fp32}]", 2, "workloads[0].dtype", "one of float64, float32"),
+    (
+        "[{id: a, why: b, shape: [2, 3], dtype: fp32}]",
+        2,
+        "workloads[0].dtype",
+        "one of bfloat16, float16, float32, float64",
+    ),
     (
         "[{id: a, why: b, shape: [2, 3], ignored: 0.5, targets: probabilities}]",
         2,

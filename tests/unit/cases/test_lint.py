@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from conformance.cases.lint import LintFinding, lint, same_number, schema_line
-from conformance.cases.schema import SCHEMA_NAME, write_schema
+from conformance.cases.lint import lint, schema_line
+from conformance.cases.schema import SCHEMA_NAME, schema_text, write_schema
+from conformance.cases.stated import same_number
 from conformance.model.errors import CaseError
 from conformance.model.problem import Problem
 from tests.support.case_files import EXAMPLE, write
@@ -22,8 +23,8 @@ def oracle(problem: Problem, key: str) -> str | list[Any] | None:
     return truth.get(key)
 
 
-def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[LintFinding]:
-    write_schema(folder / SCHEMA_NAME)
+def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[CaseError]:
+    write_schema(folder / SCHEMA_NAME, schema_text())
     write(folder, text + addition)
     return lint([folder], oracle)
 
@@ -45,8 +46,8 @@ def test_nothing_to_correct(tmp_path: Path, expected: str) -> None:
         ("{mean: .nan}", "mean", "write 0.76794954890362488"),
         ("{sum: -.inf}", "sum", "write inf"),
         ("{none: [0.25]}", "none[0]", "write 0.5"),
-        ("{none: [[0.5]]}", "none", "fill it anew"),
-        ("{none: 0.5}", "none", "fill it anew"),
+        ("{none: [[0.5]]}", "none[0]", "write it anew"),
+        ("{none: 0.5}", "none", "write it anew"),
         ("{gradient: [[1, 2, 3]]}", "gradient", "remove this key"),
     ],
 )

@@ -59,7 +59,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
         ("logits: [[1]]\ntargets: [0]\naxs: 1", 8, "axs", "unknown key", "did you mean 'axis'"),
         ("logits: [[1]]\ntargets: {distribution: lables}", 7, "targets.distribution", "unknown word", "'labels'"),
         ("logits: [[1]]\ntargets: [0]\ndtypes: [float23]", 8, "dtypes[0]", "unknown word", "'float32'"),
-        ("logits: [[1]]\ntargets: [0]\naxis: 1.5", 8, "axis", "expected int", "an integer, or one of default"),
+        ("logits: [[1]]\ntargets: [0]\naxis: 1.5", 8, "axis", "expected an integer", "or one of default"),
         ("logits: [[1, 2], [3]]\ntargets: [0]", 6, "logits[1]", "shape", "same length"),
         ("logits: [[1, yes]]\ntargets: [0]", 6, "logits[0][1]", "'yes' is not a number", "1e4"),
         ("logits: [[1, true]]\ntargets: [0]", 6, "logits[0][1]", "true is not a number", "1 or 0"),
@@ -111,7 +111,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "logits: {distribution: uniform, shape: [3000000000]}\ntargets: [0]",
             6,
             "logits.shape[0]",
-            "expected int <=",
+            "expected an integer <=",
             "a number <= 2147483648",
         ),
         (
@@ -168,7 +168,7 @@ def test_everything_wrong_in_all_files_is_reported_at_once(tmp_path: Path) -> No
         ("theme: x\ncases: []", "no cases"),
         ("[1]", "a list"),
         ("theme: x", "'cases' is missing"),
-        ("theme: x\ncases: 5", "expected list"),
+        ("theme: x\ncases: 5", "expected a list"),
     ],
 )
 def test_files_without_cases(tmp_path: Path, text: str, problem: str) -> None:
@@ -186,6 +186,22 @@ def test_flags_are_those_of_the_nearest_notes(tmp_path: Path) -> None:
     notes = load_suite([file]).notes
     assert notes is not None
     assert notes.flags["double-softmax"].effect == "e"
+
+
+def test_flags_of_a_folder_without_notes_are_those_of_the_suite(tmp_path: Path) -> None:
+    flagged = EXAMPLE + "    flags: [double-softmax]\n"
+    suite = load_suite([write(tmp_path, flagged)])
+    assert suite.entries[0].case.flags == ("double-softmax",) and suite.notes is None
+    with pytest.raises(CaseErrors, match="(?s)flag 'my-bug' is not defined.*or define it in notes.yaml"):
+        load_suite([write(tmp_path, flagged.replace("double-softmax", "my-bug"))])
+
+
+def test_every_wrong_entry_of_a_list_is_named(tmp_path: Path) -> None:
+    body = "logits: [[1]]\ntargets: [0]\ndtypes: [float23, 1]\nexpected: {mean: {a: 1}, sum: {b: 2}}"
+    with pytest.raises(CaseErrors) as caught:
+        entry(tmp_path, body)
+    keys = [error.place.key for error in caught.value.errors if error.place]
+    assert keys == ["cases[0].dtypes[0]", "cases[0].dtypes[1]", "cases[0].expected.mean", "cases[0].expected.sum"]
 
 
 def test_a_mistake_in_the_notes_names_the_flag(tmp_path: Path) -> None:

@@ -16,20 +16,20 @@ from tests.support.case_files import EXAMPLE
 
 
 def test_the_checked_in_schema_is_current() -> None:
-    check_schema(ROOT / "cases" / SCHEMA_NAME)
+    check_schema(ROOT / "cases" / SCHEMA_NAME, schema_text(), "m")
 
 
 def test_an_old_or_missing_schema(tmp_path: Path) -> None:
     file = tmp_path / SCHEMA_NAME
     with pytest.raises(CaseError, match="cannot be read"):
-        check_schema(file)
-    write_schema(file)
-    check_schema(file)
+        check_schema(file, schema_text(), "m")
+    write_schema(file, schema_text())
+    check_schema(file, schema_text(), "m")
     file.write_text(schema_text().replace("ramp", "rump"), encoding="utf-8")
     with pytest.raises(CaseError, match="older than the model"):
-        check_schema(file)
+        check_schema(file, schema_text(), "m")
     with pytest.raises(HarnessError, match="cannot be written"):
-        write_schema(tmp_path)
+        write_schema(tmp_path, schema_text())
 
 
 def test_every_object_is_closed_and_every_key_described() -> None:

@@ -44,7 +44,7 @@ def test_true_to_the_last_place_written(tmp_path: Path, expected: str) -> None:
         ("{mean: .nan}", ".nan is not"),
         ("{sum: 1e300}", "1e300 is not"),
         ("{sum: -.inf}", "-.inf is not"),
-        ("{none: [0.25]}", "0.25 at [0] is not"),
+        ("{none: [0.25]}", "expected.none[0]: 0.25 is not"),
         ("{none: [0.5, 0.5]}", "value of another shape"),
         ("{none: 0.5}", "value of another shape"),
         ("{gradient: [[0.5]]}", "the definition gives no value here"),
