@@ -75,9 +75,18 @@ class Evidence:
             if outcome.verdict == "known" and outcome.defect is not None and outcome.defect.id == entry.id:
                 self._shown.add(key)
                 return
-            first = self._covered.get(key)
-            if first is None or _place(outcome) < _place(first):
-                self._covered[key] = outcome
+            self._cover(key, outcome)
+
+    def merge(self, other: Evidence) -> None:
+        """Take note of what ``other``, of the same entries, has noted."""
+        self._shown |= other._shown
+        for key, outcome in other._covered.items():
+            self._cover(key, outcome)
+
+    def _cover(self, key: tuple[str, str], outcome: Outcome) -> None:
+        first = self._covered.get(key)
+        if first is None or _place(outcome) < _place(first):
+            self._covered[key] = outcome
 
     def stale(self) -> list[Outcome]:
         """One outcome for every entry that was covered and did not show.

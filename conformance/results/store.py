@@ -72,7 +72,11 @@ class Writer:
 
     def write(self, unit: Iterable[Outcome]) -> None:
         """Write the outcomes of one unit as one block: a run that is cut off loses the last block at most."""
-        self._write(b"".join(encode_record(each) for each in unit))
+        self.append(b"".join(encode_record(each) for each in unit))
+
+    def append(self, block: bytes) -> None:
+        """Write encoded outcomes, as :meth:`write` does."""
+        self._write(block)
 
     def finish(self, footer: Footer) -> None:
         """Write the footer and close, with everything on the disk."""

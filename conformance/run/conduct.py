@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome, UnitKey
+from conformance.model.records import BackendRecord, Outcome, UnitKey, encode_record
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.executors import Executor
@@ -24,8 +24,8 @@ class Listener:
     def started(self, spec: str, record: BackendRecord) -> None:
         """A backend is up."""
 
-    def judged(self, spec: str, outcomes: list[Outcome], cases: int) -> None:
-        """Outcomes of some cases are in."""
+    def judged(self, spec: str, cases: int, failed: int) -> None:
+        """Some cases are through, ``failed`` of them with a non-conformity."""
 
     def ended(self, spec: str, error: UsageError | None) -> None:
         """A backend is through, or could not start."""
@@ -33,7 +33,7 @@ class Listener:
 
 @dataclass(eq=False)
 class Conductor:
-    """Runs ``backends``, as discovery found them, over ``plan``; ``record`` takes the outcomes of units as one block.
+    """Runs ``backends``, as discovery found them, over ``plan``; ``record`` takes the lines of units as one block.
 
     ``done`` are units of a resumed run that need not be recorded again, ``recorded`` gives the outcomes that are on
     record; ``whole`` says that nothing was selected away.
@@ -42,7 +42,7 @@ class Conductor:
     plan: Plan
     backends: Sequence[Any]
     executor: Executor
-    record: Callable[[list[Outcome]], None]
+    record: Callable[[bytes], None]
     describe: Callable[[BackendRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
@@ -61,7 +61,7 @@ class Conductor:
             waiting = {task.portion.number for task in todo if task.backend.name == backend.name}
             before = sum(len(each.entries) for each in self.plan.portions if each.number not in waiting)
             if before:
-                self.listener.judged(backend.name, [], before)
+                self.listener.judged(backend.name, before, 0)
         for result in self.executor.run(todo):
             if isinstance(result, Done):
                 self._put(result)
@@ -69,34 +69,33 @@ class Conductor:
                 self._fail(result)
 
     def _put(self, result: Done) -> None:
-        name = result.task.backend.name
+        name = result.backend
         if name not in self._evidence:
             self._start(name, result.record, result.subject)
-        fresh = [each for unit in result.units for each in unit]
-        self._weigh(name, result.subject, fresh)
+        self._evidence[name].merge(result.evidence)
+        self.counts[name] += result.verdicts
+        lines = result.lines
         self._left[name] -= 1
         if self.whole and not self._left[name]:
             # In one block with the last unit, which is redone where a run is cut off here: so are these, then.
-            fresh += self._evidence[name].stale()
-        if fresh:
-            self.record(fresh)
-        self.counts[name].update(each.verdict for each in fresh)
-        self.listener.judged(name, fresh, len(result.task.portion.entries))
+            stale = self._evidence[name].stale()
+            self.counts[name].update(each.verdict for each in stale)
+            lines += b"".join(map(encode_record, stale))
+        if lines:
+            self.record(lines)
+        self.listener.judged(name, result.cases, result.failed)
         if not self._left[name]:
             self.listener.ended(name, None)
-
-    def _weigh(self, name: str, subject: Subject, outcomes: Iterable[Outcome]) -> None:
-        for each in outcomes:
-            if each.op not in subject.overridden:
-                self._evidence[name].add(each)
 
     def _start(self, name: str, record: BackendRecord, subject: Subject) -> None:
         self.describe(record)
         self.listener.started(name, record)
         self.counts[name] = Counter()
-        self._evidence[name] = Evidence(entries_for(subject))
+        evidence = self._evidence[name] = Evidence(entries_for(subject))
         if self.whole and self.done:
-            self._weigh(name, subject, (each for each in self.recorded() if each.backend == name))
+            for each in self.recorded():
+                if each.backend == name and each.op not in subject.overridden:
+                    evidence.add(each)
 
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name

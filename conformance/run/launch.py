@@ -18,7 +18,7 @@ from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, parse_shard, select
 from conformance.cases.stated import require_true_values
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.records import BackendRecord, Footer, Header
 from conformance.model.verdicts import NONCONFORMING
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
@@ -121,7 +121,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             plan,
             found,
             executor_for(jobs, Terms(threads, limits, Path(cache))),
-            writer.write,
+            writer.append,
             writer.describe,
             _Shown(progress),
             done=writer.done,
@@ -213,8 +213,7 @@ class _Shown(Listener):
         versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
         self.progress.note(on_terminal(f"{spec}: {versions} on {record.id.device}, {record.id.mode}"))
 
-    def judged(self, spec: str, outcomes: list[Outcome], cases: int) -> None:
-        failed = len({each.case for each in outcomes if each.verdict in NONCONFORMING})
+    def judged(self, spec: str, cases: int, failed: int) -> None:
         self.progress.advance(spec, cases, failed)
 
     def ended(self, spec: str, error: UsageError | None) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conformance.model.errors import BackendUnavailable
-from conformance.model.records import BackendRecord, Outcome, UnitKey
+from conformance.model.records import BackendRecord, UnitKey, encode_record
+from conformance.model.verdicts import NONCONFORMING
+from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion
@@ -37,12 +40,20 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What came of a task: the outcomes of each unit that was not done before; and what the backend is judged as."""
+    """What came of a task, ready to be put on record: whoever conducts the run need not look into the outcomes.
 
-    task: Task
+    ``lines`` holds the outcomes of all units that were not done before, unit by unit; ``verdicts`` counts them, and
+    ``failed`` the cases with a non-conformity. ``evidence`` is what they say of the register that ``subject`` has.
+    """
+
+    backend: str
+    cases: int
     record: BackendRecord
     subject: Subject
-    units: list[list[Outcome]]
+    lines: bytes
+    verdicts: Counter[str]
+    failed: int
+    evidence: Evidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +81,22 @@ class TaskRunner:
         except BackendUnavailable as error:
             self.close()
             return Unavailable(task, error)
-        units = [*judged.units, *([each] for each in judged.left_out)]
-        units = [unit for unit in units if unit[0].unit not in task.done]
-        return Done(task, backend.record, backend.subject, units)
+        outcomes = [each for each in judged.outcomes if each.unit not in task.done]
+        subject = backend.subject
+        evidence = Evidence(entries_for(subject))
+        for each in outcomes:
+            if each.op not in subject.overridden:
+                evidence.add(each)
+        return Done(
+            backend=task.backend.name,
+            cases=len(task.portion.entries),
+            record=backend.record,
+            subject=subject,
+            lines=b"".join(map(encode_record, outcomes)),
+            verdicts=Counter(each.verdict for each in outcomes),
+            failed=len({each.case for each in outcomes if each.verdict in NONCONFORMING}),
+            evidence=evidence,
+        )
 
     def close(self) -> None:
         """End the backend's process."""
