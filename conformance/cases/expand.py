@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from conformance.cases.checks import NORMALISERS
-from conformance.cases.fit import check_fit
 from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
-from conformance.cases.targets import Targets, read_targets
+from conformance.cases.targets import Targets, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
 from conformance.model.case import Generator, ReductionName
 from conformance.model.problem import Array, Problem, TargetKind

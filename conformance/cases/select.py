@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from conformance.cases.complaints import suggestion
 from conformance.cases.load import Entry
@@ -14,10 +15,9 @@ from conformance.model.errors import UsageError
 __all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "predicate", "select"]
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
-_OPERATORS = ("and", "or", "not")
 _MOST_LEVELS = 64
 _SHORT = {"f": "float", "fp": "float", "bf": "bfloat", "half": "float16", "double": "float64"}
-_MEND = "write words joined by and, or, not and parentheses, such as -k 'softmax and not (float16 or axis)'"
+_HINT = "write words joined by and, or, not and parentheses, such as -k 'softmax and not (float16 or axis)'"
 
 Predicate = Callable[[str], bool]
 
@@ -57,68 +57,64 @@ class _Parser:
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
-        self.tokens = [(match[1], match.start(1)) for match in _TOKEN.finditer(expression)]
+        self.tokens = [(match[1].lower(), *match.span(1)) for match in _TOKEN.finditer(expression)]
         self.next = 0
-        self.level = 0
 
     def parse(self) -> Predicate:
         if not self.tokens:
-            raise UsageError("-k: empty expression", hint=_MEND)
-        predicate = self._either()
+            raise UsageError("-k: empty expression", hint=_HINT)
+        holds = self._either(0)
         if self.next < len(self.tokens):
             self._refuse("unmatched ')'" if self._peek() == ")" else "'and' or 'or' is missing")
-        return predicate
+        return holds
 
     def _peek(self) -> str:
         return self.tokens[self.next][0] if self.next < len(self.tokens) else ""
 
     def _take(self, token: str) -> bool:
-        found = self._peek().lower() == token
+        found = self._peek() == token
         self.next += found
         return found
 
-    def _either(self) -> Predicate:
-        parts = [self._both()]
+    def _either(self, level: int) -> Predicate:
+        parts = [self._both(level)]
         while self._take("or"):
-            parts.append(self._both())
-        return parts[0] if len(parts) == 1 else lambda text: any(part(text) for part in parts)
+            parts.append(self._both(level))
+        return lambda text: any(part(text) for part in parts)
 
-    def _both(self) -> Predicate:
-        parts = [self._negated()]
+    def _both(self, level: int) -> Predicate:
+        parts = [self._negated(level)]
         while self._take("and"):
-            parts.append(self._negated())
-        return parts[0] if len(parts) == 1 else lambda text: all(part(text) for part in parts)
+            parts.append(self._negated(level))
+        return lambda text: all(part(text) for part in parts)
 
-    def _negated(self) -> Predicate:
+    def _negated(self, level: int) -> Predicate:
         negated = False
         while self._take("not"):
             negated = not negated
-        inner = self._primary()
+        inner = self._primary(level)
         return (lambda text: not inner(text)) if negated else inner
 
-    def _primary(self) -> Predicate:
+    def _primary(self, level: int) -> Predicate:
         if self._take("("):
-            self.level += 1
-            if self.level > _MOST_LEVELS:
+            if level == _MOST_LEVELS:
                 self._refuse(f"more than {_MOST_LEVELS} levels of parentheses")
-            inner = self._either()
+            inner = self._either(level + 1)
             if not self._take(")"):
                 self._refuse("')' is missing")
-            self.level -= 1
             return inner
-        word = self._peek().lower()
-        if not word or word == ")" or word in _OPERATORS:
+        word = self._peek()
+        if word in ("", ")", "and", "or", "not"):
             self._refuse("a word is missing")
         self.next += 1
         return lambda text: word in text
 
-    def _refuse(self, problem: str) -> None:
+    def _refuse(self, problem: str) -> NoReturn:
+        where = " at the end"
         if self.next < len(self.tokens):
-            token, start = self.tokens[self.next]
-            problem += f" before '{token}' (column {start + 1})"
-        else:
-            problem += " at the end"
-        raise UsageError(f"-k '{self.expression}': {problem}", hint=_MEND)
+            _, start, end = self.tokens[self.next]
+            where = f" before '{self.expression[start:end]}' (column {start + 1})"
+        raise UsageError(f"-k '{self.expression}': {problem}{where}", hint=_HINT)
 
 
 def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:

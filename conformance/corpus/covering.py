@@ -10,10 +10,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 
-__all__ = ["Row", "combinations_of", "covering_array"]
+__all__ = ["Levels", "combinations_of", "covering_array"]
 
 #: Factor to level.
-Row = dict[str, str]
+Levels = dict[str, str]
 _Tuple = tuple[tuple[str, str], ...]
 CANDIDATES = 12
 
@@ -25,7 +25,7 @@ def combinations_of(row: Mapping[str, str], strength: int) -> Iterator[_Tuple]:
 
 def covering_array(
     factors: Mapping[str, Sequence[str]], strength: int, seed: int, allowed: Callable[[Mapping[str, str]], bool]
-) -> list[Row]:
+) -> list[Levels]:
     """Rows that together hold every allowed combination of ``strength`` levels; the same for the same ``seed``.
 
     ``allowed`` is asked of partial rows, too, and must not allow more when a factor is added. A combination that no
@@ -33,7 +33,7 @@ def covering_array(
     """
     draw = random.Random(seed)
     missing = dict.fromkeys(_possible(factors, strength, allowed))
-    rows: list[Row] = []
+    rows: list[Levels] = []
     while missing:
         first = next(iter(missing))
         grown = [_grow(first, factors, strength, missing, allowed, draw) for _ in range(CANDIDATES)]
@@ -65,7 +65,7 @@ def _grow(
     missing: Mapping[_Tuple, None],
     allowed: Callable[[Mapping[str, str]], bool],
     draw: random.Random,
-) -> Row | None:
+) -> Levels | None:
     """A whole row around ``first``, each further level chosen for what it covers; None where none is allowed."""
     row = dict(first)
     rest = [name for name in factors if name not in row]
@@ -84,7 +84,12 @@ def _grow(
 
 
 def _gain(
-    row: Row, name: str, level: str, factors: Mapping[str, Sequence[str]], strength: int, missing: Mapping[_Tuple, None]
+    row: Levels,
+    name: str,
+    level: str,
+    factors: Mapping[str, Sequence[str]],
+    strength: int,
+    missing: Mapping[_Tuple, None],
 ) -> int:
     """How many missing combinations the level would complete with what the row holds already."""
     held = {**row, name: level}

@@ -26,7 +26,7 @@ _HERE = "conformance.schemas.documents"
 class Document:
     """A JSON document: ``types`` are ``module:name``; ``many`` says that it is an array of such objects.
 
-    ``written_by`` is the command that writes it; ``refine`` (``module:name``) may sharpen what a type cannot say.
+    ``written_by`` is the command that writes it; ``refine`` may sharpen what a type cannot say.
     ``text`` (``module:name``) makes the whole schema as text, in place of ``types``.
     """
 
@@ -34,8 +34,15 @@ class Document:
     types: tuple[str, ...]
     written_by: str
     many: bool = False
-    refine: str = ""
+    refine: Callable[[dict[str, Any]], None] | None = None
     text: str = ""
+
+
+def _words_for_numbers(schema: dict[str, Any]) -> None:
+    """A number that JSON lacks is one of three words."""
+    fields = schema["$defs"]["Outcome"]["properties"]
+    for name in ("ulp", "ratio", "bound"):
+        fields[name]["anyOf"] = [{"type": "number"}, {"enum": ["inf", "-inf", "nan"]}, {"type": "null"}]
 
 
 def _listed(topic: str, name: str) -> Document:
@@ -47,7 +54,7 @@ DOCUMENTS: dict[str, Document] = {
         "A line of outcomes.jsonl",
         ("conformance.model.records:Record",),
         "conformance run --output DIR",
-        refine="conformance.schemas.refine:outcomes",
+        refine=_words_for_numbers,
     ),
     "run": Document("Counts of a run", (f"{_HERE}:RunSummary",), "conformance run --format json"),
     "list-cases": _listed("cases", "ListedCase"),
@@ -108,9 +115,8 @@ def schema(name: str) -> dict[str, Any]:
     if document.many:
         body = {"type": "array", "items": body}
     made = {"$schema": DRAFT, "title": document.title, **body, "$defs": definitions}
-    if document.refine:
-        refine: Callable[[dict[str, Any]], None] = _load(document.refine)
-        refine(made)
+    if document.refine is not None:
+        document.refine(made)
     return made
 
 
