@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.records import Outcome
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.read import find_benchmarks
 from conformance.results.store import FILE, Run, read_run
@@ -47,9 +47,14 @@ class Merged:
         return (outcome for _, outcome in self.relations.outcomes())
 
     @property
-    def unavailable(self) -> dict[str, BackendRecord]:
-        """Backends that did not run."""
-        return {name: record for run in self.runs for name, record in run.backends.items() if record.error}
+    def unavailable(self) -> dict[str, str]:
+        """Why backends did not run, each with its run where there are several: another version of it may have run."""
+        return {
+            f"{name} ({run.path.resolve().parent.name})" if len(self.runs) > 1 else name: record.error
+            for run in self.runs
+            for name, record in run.backends.items()
+            if record.error
+        }
 
 
 def merge(paths: Sequence[Path]) -> Merged:

@@ -23,7 +23,7 @@ __all__ = [
     "NOT_OFFERED",
     "Observed",
     "PolicyCell",
-    "Row",
+    "PolicyRow",
     "SemanticsMatrix",
     "in_words",
     "normative_first",
@@ -95,7 +95,7 @@ class PolicyCell:
 
 
 @dataclass(frozen=True)
-class Row:
+class PolicyRow:
     """One policy over all backends. ``modes_differ`` names frameworks whose modes were observed to differ.
 
     ``normative`` is the normative choice, empty where there is none; ``unusual`` are the columns that declare another.
@@ -118,7 +118,7 @@ class SemanticsMatrix:
     """All policies, by name, and the columns that have a cell in each."""
 
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PolicyRow, ...]
 
     @property
     def differing(self) -> tuple[tuple[str, Column, str], ...]:
@@ -163,7 +163,7 @@ def semantics(relations: Relations) -> SemanticsMatrix:
             column: _cell(policy, found.get(policy), evidence.get((policy, column), {}))
             for column, found in declared.items()
         }
-        made.append(Row(policy, cells, _modes_differ(cells), *_normative(policy, cells)))
+        made.append(PolicyRow(policy, cells, _modes_differ(cells), *_normative(policy, cells)))
     return SemanticsMatrix(relations.columns, tuple(made))
 
 
@@ -192,7 +192,7 @@ def _normative(policy: str, cells: Mapping[Column, PolicyCell]) -> tuple[str, fr
     return in_words(values[policy]), unusual
 
 
-def normative_first(matrix: SemanticsMatrix) -> list[Row]:
+def normative_first(matrix: SemanticsMatrix) -> list[PolicyRow]:
     """The rows, those of policies with a normative choice first, in their order there."""
     order = {name: place for place, name in enumerate(NORMATIVE.__struct_encode_fields__)}
     return sorted(matrix.rows, key=lambda row: order.get(row.policy, len(order)))

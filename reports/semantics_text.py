@@ -7,7 +7,7 @@ from typing import Any
 from conformance.reports.columns import Column
 from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.render import markdown
-from conformance.reports.semantics import NOT_OFFERED, PolicyCell, Row, SemanticsMatrix
+from conformance.reports.semantics import NOT_OFFERED, PolicyCell, PolicyRow, SemanticsMatrix
 from conformance.reports.table import Cell, Content, Table
 
 __all__ = ["DIFFERS", "LEGEND", "MODES", "semantics_lines", "semantics_rows"]
@@ -36,7 +36,7 @@ def semantics_rows(matrix: SemanticsMatrix) -> list[dict[str, Any]]:
     return [_row(row, column, row.cells[column]) for row in matrix.rows for column in matrix.columns]
 
 
-def _row(row: Row, column: Column, cell: PolicyCell) -> dict[str, Any]:
+def _row(row: PolicyRow, column: Column, cell: PolicyCell) -> dict[str, Any]:
     return {
         "policy": row.policy,
         "backend": column.label,
@@ -49,7 +49,7 @@ def _row(row: Row, column: Column, cell: PolicyCell) -> dict[str, Any]:
     }
 
 
-def _head(row: Row) -> str:
+def _head(row: PolicyRow) -> str:
     return row.policy + (f" {MODES} {', '.join(row.modes_differ)}" if row.modes_differ else "")
 
 

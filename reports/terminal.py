@@ -15,11 +15,9 @@ from conformance.plain import lines_on_terminal, on_terminal
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, matrix
 from conformance.reports.merge import Merged
-from conformance.reports.relations import Relations
 from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
 from conformance.reports.worst import first_findings
-from conformance.results.store import read_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,31 +29,28 @@ __all__ = ["print_matrix", "print_merged", "print_run"]
 _PRINTED = tuple(verdict for verdict in NOTABLE if verdict != "deviation")
 
 
-def print_run(folder: Path, *, style: str = "table", details: int = 20, site: Path | None = None) -> None:
-    """Print a run's matrix to standard output (``table``), or its counts as JSON, and write its summary.md.
+def print_run(
+    merged: Merged, folder: Path, *, style: str = "table", details: int = 20, site: Path | None = None
+) -> None:
+    """Print the matrix of the run in ``folder``, or its counts as JSON (``style``), and write its summary.md.
 
     ``site`` is the first page of the run's site, where one was written: the last line names it.
     """
-    run = read_run(folder)
-    relations = Relations([run])
-    counted = matrix(relations)
-    summary = write_summary(folder, relations, counted)
+    (run,) = merged.runs
     if style == "json":
+        counted = matrix(merged.relations)
         document = {
             "folder": str(folder),
             "outcomes": str(run.path),
-            "summary": str(summary),
+            "summary": str(write_summary(folder, merged.relations, counted)),
             "site": str(site) if site else None,
             "backends": {column.label: dict(counted.total(column)) for column in counted.columns},
-            "unavailable": {name: record.error for name, record in run.backends.items() if record.error},
+            "unavailable": merged.unavailable,
             "truncated": run.truncated,
         }
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
         return
-    _print(relations, counted, details)
-    for name, record in run.backends.items():
-        if record.error:
-            _print_unavailable(name, record.error)
+    summary = _print(merged, folder, details)
     pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
     sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}\n")
 
@@ -65,18 +60,13 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
 
     Of runs that were timed and nothing else, print the times.
     """
-    if not merged.runs:
-        from conformance.reports.benchmarks.report import print_benchmarks
-
-        for path in merged.benchmarks:
-            print_benchmarks(path)
+    if merged.runs:
+        sys.stdout.write(f"\nsummary: {_print(merged, output, details)}\n")
         return
-    counted = matrix(merged.relations)
-    summary = write_summary(output, merged.relations, counted)
-    _print(merged.relations, counted, details)
-    for name, record in merged.unavailable.items():
-        _print_unavailable(name, record.error)
-    sys.stdout.write(f"\nsummary: {summary}\n")
+    from conformance.reports.benchmarks.report import print_benchmarks
+
+    for path in merged.benchmarks:
+        print_benchmarks(path)
 
 
 def print_matrix(counted: Matrix, console: Console) -> None:
@@ -89,24 +79,25 @@ def print_matrix(counted: Matrix, console: Console) -> None:
     console.print("this terminal is too narrow for the themes: they are in the summary", style="dim")
 
 
-def _print(relations: Relations, counted: Matrix, details: int) -> None:
+def _print(merged: Merged, folder: Path, details: int) -> Path:
+    """Print the matrix, findings, and why backends did not run; write the summary into ``folder``, and return it."""
     from rich.console import Console
 
+    counted = matrix(merged.relations)
+    summary = write_summary(folder, merged.relations, counted)
     console = Console(soft_wrap=False)
     print_matrix(counted, console)
     hidden: Counter[str] = Counter({verdict: counted.count([verdict]) for verdict in _PRINTED})
-    for column, outcome, alike in first_findings(relations, _PRINTED, details):
+    for column, outcome, alike in first_findings(merged.relations, _PRINTED, details):
         console.print(_detail(column, outcome, alike))
         hidden[outcome.verdict] -= alike
     more = hidden.total()
     if more > 0:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
-
-
-def _print_unavailable(name: str, error: str | None) -> None:
-    """The reason, and the hint below it."""
-    sys.stdout.write(f"\n{on_terminal(name)} did not run: {lines_on_terminal(error or '')}\n")
+    for name, error in merged.unavailable.items():  # the reason, and the hint below it
+        sys.stdout.write(f"\n{on_terminal(name)} did not run: {lines_on_terminal(error)}\n")
+    return summary
 
 
 def _detail(column: Column, outcome: Outcome, alike: int) -> Text:

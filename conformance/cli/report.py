@@ -39,13 +39,11 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     write_exports(merged, paths, **exports)
     dossiers = write_all(merged, paths, output / "dossier")
     site = write_site(
-        merged.runs,
+        merged,
         output,
         cases=paths,
         reproduce=reproducer,
         derive=derived,
-        relations=merged.relations if merged.runs else None,
-        benchmarks=merged.benchmarks,
         dossiers={framework: path.relative_to(output).as_posix() for framework, path in dossiers.items()},
     )
     click.echo(f"site: {site}")

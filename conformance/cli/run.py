@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -100,18 +99,17 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
 
     options["identities"] = options["identities"] and not options["quick"]
     run = launch(RunSettings(**options))
+    from conformance.reports.merge import merge
     from conformance.reports.terminal import print_run
 
+    merged = merge([run.folder])
     narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
-    pages = _write_site(run.folder, options["paths"]) if site or (site is None and not narrowed) else None
-    print_run(run.folder, style=style, details=details, site=pages)
+    pages = None
+    if site or (site is None and not narrowed):
+        from conformance.oracle.derived import derived
+        from conformance.reports.site.build import write_site
+        from conformance.repro.script import reproducer
+
+        pages = write_site(merged, run.folder / "site", cases=options["paths"], reproduce=reproducer, derive=derived)
+    print_run(merged, run.folder, style=style, details=details, site=pages)
     return run.exit_code
-
-
-def _write_site(folder: Path, cases: tuple[Path, ...]) -> Path:
-    from conformance.oracle.derived import derived
-    from conformance.reports.site.build import write_site
-    from conformance.repro.script import reproducer
-    from conformance.results.store import read_run
-
-    return write_site([read_run(folder)], folder / "site", cases=cases, reproduce=reproducer, derive=derived)

@@ -14,7 +14,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import Number
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import check_name, message
-from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Counts, Diff, Setting
+from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, CountsInBoth, Diff, Setting
 from conformance.reports.relations import Relations
 from conformance.results.store import Run, read_run
 
@@ -174,14 +174,14 @@ class _Comparison:
             )
         return [("regressions", change) for change in lost]
 
-    def counts(self) -> dict[str, Counts]:
+    def counts(self) -> dict[str, CountsInBoth]:
         """Verdicts of every backend in both runs."""
         found: defaultdict[str, tuple[Counter[str], Counter[str]]] = defaultdict(lambda: (Counter(), Counter()))
         for run, backend, verdict, count in self.relations.query(
             "select run, backend, verdict, count(*) from outcomes group by all order by backend, min(seq)"
         ):
             found[backend][run][verdict] = count
-        return {name: Counts(old=dict(before), new=dict(after)) for name, (before, after) in found.items()}
+        return {name: CountsInBoth(old=dict(before), new=dict(after)) for name, (before, after) in found.items()}
 
     def only_in_one(self, what: str) -> dict[str, tuple[list[str], list[str]]]:
         """Cases (or dtypes) that only the old and only the new run holds, for each backend that is in both."""

@@ -7,7 +7,17 @@ import msgspec
 from conformance.model.records import Number
 from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 
-__all__ = ["KEY", "ChangedAccuracy", "ChangedVerdict", "Check", "Counts", "Diff", "Setting", "SpeedAlone", "json_text"]
+__all__ = [
+    "KEY",
+    "ChangedAccuracy",
+    "ChangedVerdict",
+    "Check",
+    "CountsInBoth",
+    "Diff",
+    "Setting",
+    "SpeedAlone",
+    "json_text",
+]
 
 #: What names a check in any run. That of a policy names it, too.
 KEY = ("backend", "case", "dtype", "layout", "op", "reduction", "check")
@@ -48,7 +58,7 @@ class ChangedAccuracy(Check, frozen=True, kw_only=True):
     worse: bool
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class CountsInBoth(msgspec.Struct, frozen=True, kw_only=True):
     """Verdicts of a backend and their numbers in both runs."""
 
     old: dict[str, int]
@@ -73,7 +83,7 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     new: str
     regressed: bool
     compared: int
-    counts: dict[str, Counts]
+    counts: dict[str, CountsInBoth]
     regressions: list[ChangedVerdict]
     fresh_failures: list[ChangedVerdict]
     improvements: list[ChangedVerdict]

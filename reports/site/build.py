@@ -13,13 +13,13 @@ from conformance.cases.load import Entry
 from conformance.model.case import Flag
 from conformance.model.checks import CHECKS
 from conformance.model.verdicts import VERDICTS
-from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.tables import NOTES
 from conformance.reports.columns import Column, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
 from conformance.reports.matrix import headline, matrix
-from conformance.reports.relations import CaseResults, Relations
+from conformance.reports.merge import Merged
+from conformance.reports.relations import CaseResults
 from conformance.reports.semantics import normative_first, semantics
 from conformance.reports.site.backend_page import BackendPages, cases_of
 from conformance.reports.site.benchmarks_page import timed_runs
@@ -32,7 +32,6 @@ from conformance.reports.site.reproducer import Reproduce, Scripts
 from conformance.reports.site.spread_page import agreement_table, spread_tables
 from conformance.reports.site.stability_page import stability_tables
 from conformance.reports.text import duration
-from conformance.results.store import Run
 
 __all__ = ["Derive", "write_site"]
 
@@ -46,36 +45,23 @@ def _not_derived(_: Entry) -> None:
 
 
 def write_site(
-    runs: Sequence[Run],
+    merged: Merged,
     folder: Path,
     *,
     cases: Sequence[Path] = (),
     reproduce: Reproduce | None = None,
     derive: Derive = _not_derived,
-    benchmarks: Sequence[Path] | None = None,
     dossiers: Mapping[str, str] | None = None,
-    relations: Relations | None = None,
 ) -> Path:
-    """Write the site of ``runs`` into ``folder``; returns the path of its first page.
+    """Write the site of some runs into ``folder``; returns the path of its first page.
 
     ``cases`` are the case files that the results are from, the suite's own by default. ``reproduce`` makes stand-alone
-    scripts, ``derive`` the derivation of a case that can be followed by hand. ``benchmarks`` are files of times, by
-    default those beside the runs. ``dossiers`` gives the file below ``folder`` that reports a framework's findings to
-    its maintainers. ``relations`` are the runs', if they are read already. Raises UsageError for damaged results,
+    scripts, ``derive`` the derivation of a case that can be followed by hand. ``dossiers`` gives the file below
+    ``folder`` that reports a framework's findings to its maintainers. Raises UsageError for damaged results,
     HarnessError where files cannot be written.
     """
-    if benchmarks is None:
-        benchmarks = [path for path in dict.fromkeys(run.path.parent / TIMES for run in runs) if path.is_file()]
     pages = Pages(folder)
-    builder = _Builder(
-        relations or Relations(runs),
-        Catalogue(cases),
-        pages,
-        Scripts(reproduce),
-        derive,
-        benchmarks,
-        dossiers or {},
-    )
+    builder = _Builder(merged, Catalogue(cases), pages, Scripts(reproduce), derive, dossiers or {})
     builder.cases()
     builder.backends()
     builder.overview()
@@ -88,18 +74,18 @@ def write_site(
 class _Builder:
     """Writes the cases' pages as they go by, and the others from queries."""
 
-    relations: Relations
+    merged: Merged
     catalogue: Catalogue
     pages: Pages
     scripts: Scripts
     derive: Derive
-    benchmarks: Sequence[Path]
     dossiers: Mapping[str, str]
     findings: Findings = field(default_factory=Findings)
     flags: set[str] = field(default_factory=set)
     listed: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.relations = self.merged.relations
         self.columns = self.relations.columns
         self.counted = matrix(self.relations)
         self.backend_pages = BackendPages(self.relations, self.counted, self.catalogue)
@@ -175,8 +161,8 @@ class _Builder:
             outcomes=sum(counts.total() for _, counts, _ in self.heads),
             cases=len(self.listed),
             runs=self._runs,
-            unavailable=self._unavailable,
-            timed=len(self.benchmarks),
+            unavailable=self.merged.unavailable,
+            timed=len(self.merged.benchmarks),
         )
         self.pages.write("assets/findings.js", self.findings.script(self.columns))
         themes = [(theme, [row for row in self.listed if row["theme"] == theme]) for theme in sorted(sizes)]
@@ -206,7 +192,7 @@ class _Builder:
         page("agreement.html", "agreement.html", table=agreement_table(self.relations), all=len(columns))
         page("accuracy.html", "accuracy.html", tables=spread_tables(self.relations))
         page("stability.html", "stability.html", tables=stability_tables(self.relations, self.catalogue))
-        timed = timed_runs(self.benchmarks, self.pages.write)
+        timed = timed_runs(self.merged.benchmarks, self.pages.write)
         page("benchmarks.html", "benchmarks.html", timed=timed, notes=NOTES)
         page(
             "runs.html",
@@ -214,7 +200,7 @@ class _Builder:
             runs=self._runs,
             columns=columns,
             superseded=self.relations.superseded,
-            unavailable=self._unavailable,
+            unavailable=self.merged.unavailable,
         )
 
     @cached_property
@@ -233,17 +219,6 @@ class _Builder:
             }
             for run in self.relations.runs
         ]
-
-    @cached_property
-    def _unavailable(self) -> list[tuple[str, str]]:
-        there = {column.backend for column in self.columns}
-        found = {
-            name: record.error
-            for run in self.relations.runs
-            for name, record in run.backends.items()
-            if record.error and name not in there
-        }
-        return list(found.items())
 
 
 def _plain(value: Any) -> str:

@@ -14,7 +14,7 @@ from conformance.model.wording import statement
 from conformance.reports.columns import Column
 from conformance.reports.relations import CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
-from conformance.reports.site.results_table import Row, alike, other_rows, result_rows
+from conformance.reports.site.results_table import ResultRow, alike, other_rows, result_rows
 from conformance.reports.text import figure, number, visible
 from conformance.repro.script import imports_suite
 
@@ -62,8 +62,8 @@ class CasePage:
     columns: list[Column]
     counts: list[tuple[Column, Counter[str]]]
     findings: list[BackendFindings]
-    rows: list[Row]
-    others: list[Row]
+    rows: list[ResultRow]
+    others: list[ResultRow]
     #: The other checks in words, where every backend gave the same.
     alike: str
     #: Columns of which nothing was judged, and why each was not, with how often.

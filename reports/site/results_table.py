@@ -20,14 +20,14 @@ from conformance.reports.matrix import SIGNS
 from conformance.reports.relations import CaseResults
 from conformance.reports.text import figure, number, visible
 
-__all__ = ["Row", "alike", "other_rows", "result_rows"]
+__all__ = ["ResultRow", "alike", "other_rows", "result_rows"]
 
 _IN_TABLE = ("value", "gradient", "error", "warning")
 _REDUCTIONS = {name: place for place, name in enumerate(("none", "sum", "mean", "default", ""))}
 _NOTHING = Markup('<td class="no">')
 
 
-class Asked(NamedTuple):
+class ResultsKey(NamedTuple):
     """What a row is about; without a dtype where it is about all of them."""
 
     dtype: str
@@ -37,26 +37,26 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """A line of a table of results: what was asked, and a cell for each backend."""
 
     heads: tuple[str, ...]
     cells: Markup
 
 
-def result_rows(results: CaseResults, columns: Sequence[Column], *, compact: bool = False) -> list[Row]:
+def result_rows(results: CaseResults, columns: Sequence[Column], *, compact: bool = False) -> list[ResultRow]:
     """A row for each dtype, layout, reduction and check against the truth; ``compact``: one for all dtypes together."""
-    table: dict[Asked, dict[Column, list[Outcome]]] = {}
-    dtypes: dict[Asked, dict[str, None]] = {}
+    table: dict[ResultsKey, dict[Column, list[Outcome]]] = {}
+    dtypes: dict[ResultsKey, dict[str, None]] = {}
     place = {name: at for at, name in enumerate(DTYPES)}
     wanted = frozenset(columns)
     for column, outcome in sorted(results.outcomes, key=lambda each: place.get(each[1].dtype, 9)):
         if column in wanted and outcome.check in _IN_TABLE:
-            asked = Asked("" if compact else outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
+            asked = ResultsKey("" if compact else outcome.dtype, outcome.layout, outcome.reduction, outcome.check)
             table.setdefault(asked, {}).setdefault(column, []).append(outcome)
             dtypes.setdefault(asked, {})[outcome.dtype] = None
 
-    def order(asked: Asked) -> tuple[object, ...]:
+    def order(asked: ResultsKey) -> tuple[object, ...]:
         known = _IN_TABLE.index(asked.check)
         at = place.get(asked.dtype, 9)  # type: ignore[call-overload]
         laid = (asked.layout != "contiguous", asked.layout)
@@ -69,7 +69,7 @@ def result_rows(results: CaseResults, columns: Sequence[Column], *, compact: boo
         cells = _spanned([_cell(found[c]) if c in found else _NOTHING for c in columns])
         check = asked.check if asked.layout == "contiguous" else f"{asked.check}, {asked.layout}"
         merged.setdefault((", ".join(dtypes[asked]), check, cells), []).append(asked.reduction)
-    return [Row((dtype, ", ".join(found), check), cells) for (dtype, check, cells), found in merged.items()]
+    return [ResultRow((dtype, ", ".join(found), check), cells) for (dtype, check, cells), found in merged.items()]
 
 
 def _spanned(cells: Sequence[Markup]) -> Markup:
@@ -106,7 +106,7 @@ def _cell(outcomes: Sequence[Outcome]) -> Markup:
     return _MARKED.format(kind, sign, visible(outcome.verdict), said, details)
 
 
-def other_rows(results: CaseResults, columns: Sequence[Column]) -> list[Row]:
+def other_rows(results: CaseResults, columns: Sequence[Column]) -> list[ResultRow]:
     """The other checks, counted, with the worst error over bound of those that passed; equal rows are one."""
     table: dict[str, dict[Column, tuple[Counter[str], list[float]]]] = {}
     wanted = frozenset(columns)
@@ -121,10 +121,10 @@ def other_rows(results: CaseResults, columns: Sequence[Column]) -> list[Row]:
     for check in sorted(table, key=lambda name: (list(CHECKS).index(name) if name in CHECKS else 99, name)):
         cells = _spanned([_counted(*table[check][c]) if c in table[check] else _NOTHING for c in columns])
         merged.setdefault(cells, []).append(check)
-    return [Row((", ".join(checks),), cells) for cells, checks in merged.items()]
+    return [ResultRow((", ".join(checks),), cells) for cells, checks in merged.items()]
 
 
-def alike(rows: Sequence[Row], columns: int) -> str:
+def alike(rows: Sequence[ResultRow], columns: int) -> str:
     """The rows of :func:`other_rows` as words, where all backends have the same cell in each; else nothing."""
     whole = f'<td colspan="{columns}">' if columns > 1 else "<td>"
     cells = [(row.heads[0], str(row.cells).removeprefix(whole)) for row in rows]

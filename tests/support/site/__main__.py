@@ -37,7 +37,7 @@ def main() -> None:
         site = Path(folder, "site")
         begin = time.perf_counter()
         merged = merge(runs)
-        first = write_site(merged.runs, site, reproduce=reproducer, derive=derived, benchmarks=merged.benchmarks)
+        first = write_site(merged, site, reproduce=reproducer, derive=derived)
         took, busy = time.perf_counter() - begin, time.process_time()
         outcomes = sum(sum(run.footer.counts.values()) if run.footer else 0 for run in merged.runs)
         files = [each for each in site.rglob("*") if each.is_file()]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from conformance.oracle.derived import derived
+from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
-from conformance.results.store import read_run
 
 
 class Page(HTMLParser):
@@ -30,7 +30,7 @@ class Page(HTMLParser):
 
 
 def site(folder: Path, *runs: Path, **options: Any) -> Path:
-    return write_site([read_run(each) for each in runs], folder / "site", derive=derived, **options).parent
+    return write_site(merge(runs), folder / "site", derive=derived, **options).parent
 
 
 def page(folder: Path, name: str) -> Page:

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.model.records import BackendId, BackendRecord, Declaration, Header, Outcome
 from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
-from conformance.reports.semantics import PolicyCell, Row, SemanticsMatrix, semantics
+from conformance.reports.semantics import PolicyCell, PolicyRow, SemanticsMatrix, semantics
 from conformance.reports.semantics_text import semantics_lines, semantics_rows
 from conformance.results.store import Writer, read_run
 
@@ -40,11 +40,11 @@ def matrix_of(outcomes: list[Outcome], *records: BackendRecord) -> SemanticsMatr
         return found
 
 
-def cells(row: Row) -> dict[str, PolicyCell]:
+def cells(row: PolicyRow) -> dict[str, PolicyCell]:
     return {column.label.removesuffix(" 1.0"): cell for column, cell in row.cells.items()}
 
 
-def only(outcomes: list[Outcome], *records: BackendRecord) -> Row:
+def only(outcomes: list[Outcome], *records: BackendRecord) -> PolicyRow:
     (found,) = matrix_of(outcomes, *records).rows
     return found
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance.reports.matrix import matrix
+from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
 from conformance.reports.render import html, markdown, rich_table
 from conformance.reports.table import Cell, Counts, Links, Table
@@ -80,7 +81,7 @@ def test_a_matrix_that_does_not_fit_has_a_row_for_each_backend(tmp_path: Path) -
 
 def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) -> None:
     folder = run(tmp_path / "r", [outcome("c", verdict="error", **saying("first line\n  second \x1b[31mline"))])
-    print_run(folder)
+    print_run(merge([folder]), folder)
     out = capsys.readouterr().out
     assert "    first line\n      second \\x1b" in out and "\\n" not in out
 
@@ -88,11 +89,11 @@ def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) 
 def test_the_findings_that_are_not_printed_are_counted_by_verdict(tmp_path: Path, capsys) -> None:
     found = [outcome(f"c{n}", verdict=verdict) for n, verdict in enumerate(["known", "fail", "pass", "known", "fail"])]
     folder = run(tmp_path / "r", found)
-    print_run(folder, details=1)
+    print_run(merge([folder]), folder, details=1)
     assert "… and 3 more findings in the summary: 1 fail, 2 known\n" in capsys.readouterr().out
-    print_run(folder, details=3)
+    print_run(merge([folder]), folder, details=3)
     assert "… and 1 more finding in the summary: 1 known\n" in capsys.readouterr().out
-    print_run(folder, details=4)
+    print_run(merge([folder]), folder, details=4)
     assert " more finding" not in capsys.readouterr().out
 
 
@@ -107,7 +108,8 @@ def test_where_no_class_was_reached_none_is_named(tmp_path: Path, capsys) -> Non
         observed="[1]",
         expected="an error",
     )
-    print_run(run(tmp_path / "r", [due]))
+    folder = run(tmp_path / "r", [due])
+    print_run(merge([folder]), folder)
     out = capsys.readouterr().out
     assert "    observed [1]\n" in out and ", class" not in out
 
@@ -119,7 +121,8 @@ def test_policies_and_worked_examples_come_first_and_checks_that_are_alike_once(
         *(outcome(case, verdict="fail", check="policy", policy="p") for case in ("b", "c")),
         outcome("d", verdict="crash"),
     ]
-    print_run(run(tmp_path / "r", found), details=4)
+    folder = run(tmp_path / "r", found)
+    print_run(merge([folder]), folder, details=4)
     shown = capsys.readouterr().out
     lines = [line.split(" · ")[1] for line in shown.splitlines() if line.startswith(("FAIL", "CRASH"))]
     assert lines == ["d", "b", "z", "a"]

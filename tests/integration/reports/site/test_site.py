@@ -18,7 +18,6 @@ from conformance.reports.matrix import matrix
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
 from conformance.reports.worst import BAD, worst
-from conformance.results.store import read_run
 from tests.support import benchmarks as synthetic
 from tests.support.outcomes import HOSTILE, outcome, record, run, saying
 from tests.support.site.pages import Page, cell, findings, page, site
@@ -166,7 +165,7 @@ def test_times_are_shown_and_a_wrong_file_is_refused(tmp_path: Path) -> None:
 def test_times_alone_make_a_site(tmp_path: Path) -> None:
     merged = merge([synthetic.write(tmp_path / "b", workloads={"w": (4, 9)}, rounds=2)])
     assert merged.runs == () and len(merged.benchmarks) == 1
-    first = write_site(merged.runs, tmp_path / "site", benchmarks=merged.benchmarks)
+    first = write_site(merged, tmp_path / "site")
     assert "hold times and no checks" in page(first.parent, "index.html").text
     assert "numpy" in page(first.parent, "benchmarks.html").text
 
@@ -209,10 +208,10 @@ def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> No
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 300)) for k in range(20) for _ in range(20)]
-        runs = [read_run(run(tmp_path / f"{count}-{i}", rows, started=f"2026-{i:03}")) for i in range(count)]
+        runs = [run(tmp_path / f"{count}-{i}", rows, started=f"2026-{i:03}") for i in range(count)]
         tracemalloc.start()
         try:
-            write_site(runs, tmp_path / f"site-{count}")
+            write_site(merge(runs), tmp_path / f"site-{count}")
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
