@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -27,7 +28,7 @@ from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard, read_run
 from conformance.run.conduct import Conductor, Listener
-from conformance.run.executors import executor_for
+from conformance.run.executors import Executor, executor_for
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
 from conformance.run.tasks import Terms
@@ -77,6 +78,18 @@ def launch(settings: RunSettings) -> Finished:
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
     """
     settings = _resumed(settings)
+    jobs = settings.jobs or available_cores()
+    threads = settings.threads or max(1, available_cores() // jobs)
+    limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    with (
+        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
+        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(cache)))) as executor,
+    ):
+        executor.prepare()
+        return _launched(settings, executor)
+
+
+def _launched(settings: RunSettings, executor: Executor) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     shard = parse_shard(settings.shard) if settings.shard else None
     suite = load_suite(settings.paths or (CASES,))
@@ -103,24 +116,18 @@ def launch(settings: RunSettings) -> Finished:
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
-        return _conduct(plan, found, writer, settings)
+        return _conduct(plan, found, writer, settings, executor)
 
 
-def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings) -> Finished:
+def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings, executor: Executor) -> Finished:
     begin = time.perf_counter()
-    jobs = settings.jobs or available_cores()
-    threads = settings.threads or max(1, available_cores() // jobs)
-    limits = Limits(start=settings.start_timeout, call=settings.timeout)
     counts = _recorded(writer)
     totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
-    with (
-        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
-        Progress(totals, quiet=settings.quiet) as progress,
-    ):
+    with Progress(totals, quiet=settings.quiet) as progress:
         conductor = Conductor(
             plan,
             found,
-            executor_for(jobs, Terms(threads, limits, Path(cache))),
+            executor,
             writer.append,
             writer.describe,
             _Shown(progress),

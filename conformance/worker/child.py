@@ -15,6 +15,7 @@ from time import perf_counter_ns
 
 from conformance.worker import wire
 from conformance.worker.faults import brief, innermost_place
+from conformance.worker.parent import leave_with
 from conformance.worker.shim import Shim, describe
 from conformance.worker.wire import Refused, Start, clean
 
@@ -82,27 +83,6 @@ def _exactly(descriptor: int, count: int) -> bytes:
     return b"".join(pieces)
 
 
-def _leave_with(parent: int) -> None:
-    """End when the driver does, even within a call that holds the interpreter."""
-    import threading
-    import time
-
-    if sys.platform == "linux":
-        import ctypes
-
-        set_death_signal, kill = 1, 9
-        ctypes.CDLL(None).prctl(set_death_signal, kill)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    if os.getppid() != parent:
-        os._exit(1)
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
 def main(arguments: list[str]) -> None:
     """Become the backend that the first order names, and make calls until the driver is gone."""
     import faulthandler
@@ -110,7 +90,7 @@ def main(arguments: list[str]) -> None:
     orders, answers, parent, *regions = map(int, arguments)
     for each in (orders, answers, *regions):
         os.set_inheritable(each, False)
-    _leave_with(parent)
+    leave_with(parent)
     faulthandler.enable(file=2, all_threads=False)
     order = wire.decode_order(_frame(orders))
     assert isinstance(order, Start)

@@ -13,10 +13,18 @@ __all__ = ["Executor", "InlineExecutor", "LocalExecutor", "executor_for"]
 
 
 class Executor(Protocol):
-    """Does tasks, somewhere."""
+    """Does tasks, somewhere. ``prepare`` may be called once it is known that there will be some."""
+
+    def prepare(self) -> None:
+        """Get ready in the background."""
+        ...
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
         """What comes of each task, as it comes. Closing the iterator, or an exception in it, ends all work."""
+        ...
+
+    def close(self) -> None:
+        """End what was prepared; also without a run."""
         ...
 
 

@@ -15,6 +15,12 @@ class InlineExecutor:
     def __init__(self, terms: Terms) -> None:
         self._terms = terms
 
+    def prepare(self) -> None:
+        """Nothing: tasks need no process but the backend's."""
+
+    def close(self) -> None:
+        """Nothing is open between runs."""
+
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
         """What comes of each task. A backend that does not start has one answer for all its tasks."""
         runner = TaskRunner(self._terms)

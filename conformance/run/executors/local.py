@@ -7,24 +7,20 @@ with its backend while that has tasks, then begins with one that nobody works on
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
-import pickle
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import tempfile
-import threading
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
 
 from conformance.model.errors import HarnessError
-from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
-from conformance.worker.supervisor import reason_of
+from conformance.run.tasks import Done, Task, Terms, Unavailable
+from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, search_path
 
 __all__ = ["LocalExecutor"]
 
@@ -35,17 +31,22 @@ class LocalExecutor:
     def __init__(self, jobs: int, terms: Terms) -> None:
         self._jobs = jobs
         self._terms = terms
+        self._processes: _Processes | None = None
+
+    def prepare(self) -> None:
+        """Start the processes without waiting for them: they import while this one reads the cases."""
+        if self._processes is None:
+            self._processes = _Processes(self._jobs, self._terms)
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
         """What comes of each task, as it comes; nothing is left when the iterator ends or is closed."""
         todo: dict[str, deque[Task]] = {}
         for task in tasks:
             todo.setdefault(task.backend.name, deque()).append(task)
-        workers: list[_Worker] = []
-        folder = tempfile.mkdtemp(prefix="conformance-")  # of the workers: it goes whatever becomes of them
         try:
-            for _ in range(min(self._jobs, len(tasks))):
-                workers.append(_Worker(self._terms, folder))
+            self.prepare()
+            assert self._processes is not None
+            workers = [_Worker(each, self._processes) for each in self._processes.connections]
             while True:
                 for worker in workers:
                     if worker.task is None:
@@ -60,11 +61,13 @@ class LocalExecutor:
                         if isinstance(result, Done) or _given_up(result, worker, workers, todo):
                             yield result
         finally:
-            for worker in workers:
-                worker.kill()
-            for worker in workers:
-                worker.join()
-            shutil.rmtree(folder, ignore_errors=True)
+            self.close()
+
+    def close(self) -> None:
+        """End the processes; nothing of them is left."""
+        if self._processes is not None:
+            self._processes.close()
+            self._processes = None
 
 
 def _given_up(failed: Unavailable, worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Task]]) -> bool:
@@ -77,62 +80,6 @@ def _given_up(failed: Unavailable, worker: _Worker, workers: Sequence[_Worker], 
         return False
     todo[name].clear()
     return True
-
-
-class _Worker:
-    """One process, the task that it is at, and the backends that have started there, or do not start."""
-
-    def __init__(self, terms: Terms, folder: str) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.task: Task | None = None
-        self.backend = ""
-        self.started: set[str] = set()
-        self.without: set[str] = set()
-        self._process: BaseProcess = context.Process(target=_work, args=(theirs, terms, folder), daemon=False)
-        with _without_interrupts():
-            self._process.start()
-        theirs.close()
-
-    def give(self, task: Task | None) -> None:
-        """Send a task, if there is one."""
-        self.task = task
-        if task is not None:
-            self.backend = task.backend.name
-            try:
-                self.connection.send(task)
-            except OSError:
-                raise self._ended() from None
-
-    def result(self) -> Done | Unavailable:
-        """What came of the task; raises what went wrong."""
-        try:
-            result: Done | Unavailable | Exception = self.connection.recv()
-        except (EOFError, OSError):
-            raise self._ended() from None
-        self.task = None
-        if isinstance(result, Exception):
-            raise result
-        if isinstance(result, Done):
-            self.started.add(self.backend)
-        return result
-
-    def kill(self) -> None:
-        """Make it end: at once, and with the backend's process, which ends with it."""
-        self.task = None
-        self._process.terminate()
-
-    def join(self) -> None:
-        """Wait until it is gone."""
-        self._process.join(5.0)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self.connection.close()
-
-    def _ended(self) -> HarnessError:
-        self._process.join(5.0)
-        return HarnessError(f"a process that judges has ended: {reason_of(self._process.exitcode or 0)}")
 
 
 def _next(worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Task]]) -> Task | None:
@@ -148,56 +95,88 @@ def _next(worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Tas
     return left[name].popleft()
 
 
-def _work(connection: Connection, terms: Terms, folder: str) -> None:
-    """What a worker does, until its connection is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to answer
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    tempfile.tempdir = folder
-    runner = TaskRunner(terms)
-    try:
-        while True:
-            result = _done(runner, connection.recv())
+class _Processes:
+    """The group of the processes, a connection to each, and the folder of their temporary files."""
+
+    def __init__(self, jobs: int, terms: Terms) -> None:
+        self.folder = tempfile.mkdtemp(prefix="conformance-")
+        ours, theirs = zip(*(socket.socketpair() for _ in range(jobs)), strict=True)
+        command = [sys.executable, "-P", "-m", "conformance.run.executors.workers", str(os.getpid())]
+        try:
+            self._group = subprocess.Popen(
+                [*command, *(str(each.fileno()) for each in theirs)],
+                stdin=subprocess.DEVNULL,
+                # No threads where processes are forked: nothing here needs them, and each backend sets its own.
+                env=os.environ | search_path() | dict.fromkeys(THREAD_VARIABLES, "1"),
+                pass_fds=[each.fileno() for each in theirs],
+                start_new_session=True,  # Ctrl-C is the run's to answer
+            )
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise HarnessError(f"no process to work in: {error.strerror or error}") from None
+        finally:
+            for each in theirs:
+                each.close()
+        self.connections = [Connection(each.detach()) for each in ours]
+        for connection in self.connections:
+            with contextlib.suppress(OSError):  # what has ended by now is found out when it is given a task
+                connection.send((terms, self.folder))
+
+    def ended(self) -> HarnessError:
+        """What is to be raised where a connection has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._group.wait(5.0)
+        return HarnessError(f"a process that judges has ended: {reason_of(self._group.returncode or 0)}")
+
+    def close(self) -> None:
+        """Make them end, at once, and the backends' processes with them; wait until they are gone."""
+        for connection in self.connections:
+            connection.close()
+        self._signal(signal.SIGTERM)
+        try:
+            self._group.wait(5.0)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self._signal(signal.SIGKILL)
+            self._group.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group.pid, number)
+
+
+class _Worker:
+    """One process, the task that it is at, and the backends that have started there, or do not start."""
+
+    def __init__(self, connection: Connection, processes: _Processes) -> None:
+        self.connection = connection
+        self._processes = processes
+        self.task: Task | None = None
+        self.backend = ""
+        self.started: set[str] = set()
+        self.without: set[str] = set()
+
+    def give(self, task: Task | None) -> None:
+        """Send a task, if there is one."""
+        self.task = task
+        if task is not None:
+            self.backend = task.backend.name
             try:
-                connection.send(result)
-            except (TypeError, ValueError, AttributeError, pickle.PicklingError):  # an error that does not travel
-                connection.send(HarnessError(f"{type(result).__name__}: {result}"))
-    except (EOFError, OSError):
-        pass
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        runner.close()
+                self.connection.send(task)
+            except OSError:
+                raise self._processes.ended() from None
 
-
-def _done(runner: TaskRunner, task: Task) -> Any:
-    try:
-        return runner.run(task)
-    except Exception as error:
-        error.add_note("".join(traceback.format_exception(error)))
-        return error
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _leave(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
-    raise SystemExit(0)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Block Ctrl-C in this thread, and so in what it starts: a process that still imports would print a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # with the first process it would start, and unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def result(self) -> Done | Unavailable:
+        """What came of the task; raises what went wrong."""
+        try:
+            result: Done | Unavailable | Exception = self.connection.recv()
+        except (EOFError, OSError):
+            raise self._processes.ended() from None
+        self.task = None
+        if isinstance(result, Exception):
+            raise result
+        if isinstance(result, Done):
+            self.started.add(self.backend)
+        return result

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,14 @@ class Wrong(Numpy):
 """
 
 
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def command_of(pid: int) -> bytes:
+    return Path("/proc", str(pid), "cmdline").read_bytes()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder = tmp_path / "temporary"
@@ -48,8 +58,7 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("TMPDIR", str(folder))
     yield
     assert not list(folder.glob("conformance-*"))
-    children = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
-    assert not [pid for pid in children if b"conformance.worker" in Path("/proc", pid, "cmdline").read_bytes()]
+    assert not [pid for pid in children_of(os.getpid()) if b"conformance." in command_of(pid)]
 
 
 @pytest.fixture
@@ -122,9 +131,8 @@ def test_a_worker_that_is_killed_is_an_error_of_the_harness(tmp_path: Path, entr
     tasks = [Task(backend, each) for each in Plan(entries).portions]
     results = LocalExecutor(2, TERMS).run(tasks)
     next(results)
-    for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
-        if b"spawn_main" in Path("/proc", pid, "cmdline").read_bytes():
-            os.kill(int(pid), signal.SIGKILL)
+    (group,) = (pid for pid in children_of(os.getpid()) if b"executors.workers" in command_of(pid))
+    os.kill(children_of(group)[0], signal.SIGKILL)
     with pytest.raises(HarnessError, match="has ended: SIGKILL"):
         list(results)
 
@@ -139,25 +147,31 @@ def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[E
     assert conductor.counts["numpy"].total() == len(found)
 
 
-STARTED_FIRST = """
-import tempfile
-from pathlib import Path
-from conformance.run.executors.local import _Worker
-from conformance.run.tasks import Terms
-from conformance.worker.session import Limits
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        worker = _Worker(Terms(limits=Limits(start=60, call=2)), folder)
-        print(Path("/proc", str(worker._process.pid), "status").read_text())
-        worker.kill()
-        worker.join()
-"""
+def test_ctrl_c_is_not_for_the_processes_that_work(entries: Sequence[Entry]) -> None:
+    executor = LocalExecutor(2, TERMS)
+    executor.prepare()
+    (group,) = (pid for pid in children_of(os.getpid()) if b"executors.workers" in command_of(pid))
+    assert os.getsid(group) == group != os.getsid(0)
+    executor.close()
 
 
-def test_a_worker_that_still_imports_is_deaf_to_ctrl_c(tmp_path: Path) -> None:
-    script = tmp_path / "start.py"
-    script.write_text(STARTED_FIRST)
-    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    (blocked,) = [line.split()[1] for line in ran.stdout.splitlines() if line.startswith("SigBlk:")]
-    assert int(blocked, 16) & 1 << signal.SIGINT - 1
+def test_processes_end_with_the_one_that_conducts(tmp_path: Path) -> None:
+    script = tmp_path / "conduct.py"
+    script.write_text(
+        "import os, signal\n"
+        "from conformance.run.executors import LocalExecutor\n"
+        "from conformance.run.tasks import Terms\n"
+        "executor = LocalExecutor(2, Terms())\n"
+        "executor.prepare()\n"
+        "print(executor._processes._group.pid, executor._processes.folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert ran.returncode == -signal.SIGKILL
+    pid, folder = ran.stdout.split()
+    for _ in range(1000):
+        if not Path("/proc", pid).exists():
+            break
+        time.sleep(0.02)
+    assert not Path("/proc", pid).exists()
+    shutil.rmtree(folder)

@@ -1,0 +1,92 @@
+"""The processes that do tasks: ``python -P -m conformance.run.executors.workers CONNECTION...``, one for each.
+
+What they need is imported once; then they are forked, so that a second one costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from conformance.model.errors import HarnessError
+from conformance.run.tasks import Task, TaskRunner, Terms
+from conformance.worker.parent import leave_with
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str]) -> int:
+    """Become the processes, and wait for their end; the exit code is that of the first which does not end well."""
+    parent, *connections = map(int, arguments)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it is for those that are forked
+    leave_with(parent)
+    here = os.getpid()
+    for connection in connections:
+        if os.fork() == 0:
+            for other in connections:
+                if other != connection:
+                    os.close(other)
+            leave_with(here)
+            _work(Connection(connection))
+            os._exit(0)
+    for connection in connections:
+        os.close(connection)
+    for _ in connections:
+        code = os.waitstatus_to_exitcode(os.wait()[1])
+        if code < 0:  # end in the same way: who started this process sees how
+            with contextlib.suppress(OSError):  # of SIGKILL
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(here, -code)
+        if code:
+            return code
+    return 0
+
+
+def _work(connection: Connection) -> None:
+    """Do what comes, after the terms and the folder for temporary files, until the connection is closed."""
+    signal.signal(signal.SIGTERM, _leave)
+    try:
+        terms, tempfile.tempdir = connection.recv()
+        assert isinstance(terms, Terms)
+        runner = TaskRunner(terms)
+        try:
+            while True:
+                _send(connection, _done(runner, connection.recv()))
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            runner.close()
+    except (EOFError, OSError, SystemExit):
+        pass
+
+
+def _done(runner: TaskRunner, task: Task) -> Any:
+    try:
+        return runner.run(task)
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))
+        return error
+
+
+def _send(connection: Connection, result: Any) -> None:
+    try:
+        connection.send(result)
+    except (TypeError, ValueError, AttributeError, pickle.PicklingError):  # an error that does not travel
+        connection.send(HarnessError(f"{type(result).__name__}: {result}"))
+
+
+def _leave(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    # By its own name: what is forked here unpickles what it is sent.
+    sys.exit(importlib.import_module("conformance.run.executors.workers").main(sys.argv[1:]))
