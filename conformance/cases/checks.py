@@ -8,16 +8,33 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
-from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Generator, generator_keys
+from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Generator, TargetKind, generator_keys
 from conformance.model.policies import POLICIES
 
-__all__ = ["FEATURES", "MOST_ELEMENTS", "NORMALISERS", "complaints_about"]
+__all__ = [
+    "FEATURES",
+    "MOST_ELEMENTS",
+    "MOST_EXPECTED",
+    "MOST_OF_FILE",
+    "NORMALISERS",
+    "complaints_about",
+    "elements_of",
+    "is_large",
+    "target_kind",
+]
 
+#: Numbers in all tensors of one case.
 MOST_ELEMENTS = 2**31
+#: Numbers in the tensors of one case, or of all cases of a file, that are made without a stated budget of memory.
+MOST_UNSTATED = 2**24
+MOST_OF_FILE = 2**27
+#: Numbers in the tensors of a case whose expected values are computed when it is linted or filled.
+MOST_EXPECTED = 2**20
 #: Operations that take neither targets nor a reduction.
 NORMALISERS = ("softmax", "log_softmax")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?")
@@ -31,10 +48,51 @@ FEATURES = ("weight", "ignore-index", "label-smoothing", "probability-targets", 
 _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
 
 
+def elements_of(case: Case) -> int:
+    """At most so many numbers are in the tensors of the case; a shape that is left out counts as that of the logits."""
+    main = _extents(case.logits if case.logits is not None else case.log_probabilities) or ()
+    logits = math.prod(max(extent, 1) for extent in main)
+    others = (case.targets, case.where, case.weight, case.upstream, case.tangent)
+    stated = [_extents(each) for each in others if each is not None]
+    # Without a class, the positions may still be many.
+    return logits + sum(logits if each is None else math.prod(max(extent, 1) for extent in each) for each in stated)
+
+
+def _extents(value: Any) -> tuple[int, ...] | None:
+    """The shape that is stated; None for a generator without one, nothing for what is no tensor."""
+    if isinstance(value, Generator):
+        return None if value.shape is None else tuple(value.shape)
+    try:
+        return shape_of(value)
+    except LiteralProblem:
+        return ()
+
+
+def is_large(case: Case) -> bool:
+    """Whether the case states a budget of memory, as one must that is too large to be made in passing."""
+    return case.budget.memory > 0 and elements_of(case) > MOST_UNSTATED
+
+
+def target_kind(case: Case, logits_shape: tuple[int, ...]) -> TargetKind | None:
+    """What the case's targets are, where it does not say so itself.
+
+    Literal integers are indices, but for those of the logits' shape; other numbers are probabilities; of the
+    generators only ``labels`` makes indices.
+    """
+    given = case.targets
+    if given is None or case.targets_as is not None:
+        return case.targets_as
+    if isinstance(given, Generator):
+        return "indices" if given.distribution == "labels" else "probabilities"
+    integers = all(type(value) is int for value in leaves(given))
+    return "indices" if integers and (shape_of(given) != logits_shape or not logits_shape) else "probabilities"
+
+
 def complaints_about(case: Case) -> Iterator[Complaint]:
     """Everything wrong with a well-typed case that its own text shows."""
     yield from _operands(case)
-    yield from _numbers(case)
+    wrong = list(_numbers(case))
+    yield from wrong or _sizes(case)
     yield from _options(case)
     yield from _choices(case)
     yield from _transforms(case)
@@ -87,14 +145,33 @@ def _numbers(case: Case) -> Iterator[Complaint]:
                 yield Complaint((name, *path), problem, where_hint if name == "where" else hint)
 
 
+def _sizes(case: Case) -> Iterator[Complaint]:
+    """Tensors that are too large to be made, or to be made without saying so; targets that nll_loss does not take."""
+    elements = elements_of(case)
+    main = "logits" if case.logits is not None else "log_probabilities"
+    path: NodePath = (main, "shape") if isinstance(getattr(case, main), Generator) else (main,)
+    refused = case.expect is not None and case.expect.error is not None
+    if elements > MOST_ELEMENTS:
+        yield Complaint(path, f"{elements} elements in all tensors", f"at most 2**31 = {MOST_ELEMENTS}")
+    elif elements > MOST_UNSTATED and case.budget.memory < 8 * elements:
+        hint = f"write `budget: {{memory: {8 * elements}}}` or more: the case is then run only where that is allowed"
+        yield Complaint(path, f"{elements} elements in all tensors, and no budget of that size", hint)
+    if elements > MOST_EXPECTED and case.expected:
+        problem = f"expected values of a case of {elements} elements"
+        yield Complaint(("expected",), problem, f"remove them: only up to {MOST_EXPECTED} are computed in passing")
+    if case.op in ("nll_loss", "nll_loss_of_log_softmax") and not refused:
+        given = case.logits if case.logits is not None else case.log_probabilities
+        if target_kind(case, _extents(given) or ()) == "probabilities":
+            hint = "write integers, or `op: cross_entropy`; if refusing it is the point, `expect: {error: ...}`"
+            yield Complaint(("targets",), f"class probabilities, which {case.op} does not take", hint)
+
+
 def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
     main = name in ("logits", "log_probabilities")
     if given.shape is None and main:
         yield Complaint((name,), "key 'shape' is missing", f"write the shape of the {name}, such as `shape: [4, 10]`")
     if given.shape is not None and len(given.shape) > MOST_RANK:
         yield Complaint((name, "shape"), f"rank {len(given.shape)}", f"at most {MOST_RANK} extents")
-    if given.shape is not None and math.prod(given.shape) > MOST_ELEMENTS:
-        yield Complaint((name, "shape"), f"{math.prod(given.shape)} elements", f"at most 2**31 = {MOST_ELEMENTS}")
     if given.distribution == "labels" and given.classes is None and name != "targets":
         yield Complaint((name,), "key 'classes' is missing", "labels are drawn from [0, classes): write `classes: 10`")
     if given.classes == 0:
@@ -190,15 +267,15 @@ def _choices(case: Case) -> Iterator[Complaint]:
         elif policy in _NEEDED and not _NEEDED[policy][1](case):
             needed = _NEEDED[policy][0]
             yield Complaint(path, f"'{policy}' in a case without `{needed}`", "add that, or remove the policy")
-        elif policy in case.policies[:index]:
-            yield Complaint(path, f"'{policy}' twice", "keep one of the two")
-    for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms"):
-        values = getattr(case, name)
-        if not values and name not in ("flags", "requires", "transforms"):
+    for name in ("reductions", "dtypes", "layouts", "flags", "requires", "transforms", "policy"):
+        values = case.policies if name == "policy" else getattr(case, name)
+        if not values and name in ("reductions", "dtypes", "layouts"):
             yield Complaint((name,), "an empty list", "name at least one, or remove the key for the default")
+        seen: set[str] = set()
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if value in seen:
                 yield Complaint((name, index), f"'{value}' twice", "keep one of the two")
+            seen.add(value)
 
 
 def _transforms(case: Case) -> Iterator[Complaint]:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,11 +19,14 @@ from conformance.cases.yaml12 import NodePath, place_of, read
 from conformance.model.case import GENERATOR_KEYS, Generator, generator_keys
 from conformance.model.errors import CaseError, CaseErrors
 
-__all__ = ["Complaint", "complaints_of", "read_as", "suggestion"]
+__all__ = ["MOST", "Complaint", "complaints_of", "read_as", "suggestion"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+#: Complaints about one file: whoever meets as many corrects those first.
+MOST = 200
 _LONGEST = 40
+_LONGEST_WORD = 120
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     ">": operator.gt,
@@ -60,7 +64,7 @@ class Complaint(NamedTuple):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``did you mean 'axis'?`` with a trailing space, or nothing where no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = difflib.get_close_matches(word, list(known), n=1) if len(word) <= _LONGEST_WORD else []
     return f"did you mean '{near[0]}'? " if near else ""
 
 
@@ -73,18 +77,15 @@ def read_as(file: Path, model: type[S]) -> S:
         raise CaseErrors([complaint.at(file) for complaint in complaints_of(data, model)]) from None
 
 
-def complaints_of(data: Any, model: type[msgspec.Struct]) -> Iterator[Complaint]:
-    """Why ``data`` cannot become ``model``: every unknown and missing key, and every wrong value."""
-    found = False
-    for complaint in _of_value(data, _type_of(model), ()):
-        found = True
-        yield complaint
-    if found:
-        return
-    try:
-        msgspec.convert(data, model, strict=True)
-    except msgspec.ValidationError as error:
-        yield Complaint((), str(error).replace("`", ""), "write what is expected")
+def complaints_of(data: Any, model: type[msgspec.Struct]) -> list[Complaint]:
+    """Why ``data`` cannot become ``model``: every unknown and missing key, and every wrong value, up to ``MOST``."""
+    found = list(islice(_of_value(data, _type_of(model), ()), MOST))
+    if not found:
+        try:
+            msgspec.convert(data, model, strict=True)
+        except msgspec.ValidationError as error:
+            found = [Complaint((), str(error).replace("`", ""), "write what is expected")]
+    return found
 
 
 @cache

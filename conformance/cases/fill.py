@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from conformance.cases.checks import NORMALISERS
+from conformance.cases.checks import MOST_EXPECTED, NORMALISERS, elements_of
 from conformance.cases.expand import reference_problem
 from conformance.cases.load import Entry, load_suite
 from conformance.cases.stated import ExpectedText
@@ -37,9 +37,9 @@ class Filled:
 def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = True) -> list[Filled]:
     """Add ``expected`` to every case of ``paths`` that has none and whose definition gives one.
 
-    Without ``write`` nothing is written: the result says what would be. Cases that expect an error, and arrays of more
-    than 64 numbers, are left alone. Raises CaseError for files that cannot be used, before any is written, and
-    HarnessError for one that cannot be written.
+    Without ``write`` nothing is written: the result says what would be. Left alone are cases that expect an error,
+    those of more than 2**20 elements, and arrays of more than 64 numbers. Raises CaseError for files that cannot be
+    used, before any is written, and HarnessError for one that cannot be written.
     """
     wanted: dict[Path, dict[int, dict[str, Value]]] = {}
     ids: dict[Path, list[str]] = {}
@@ -57,6 +57,8 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = Tr
 def _values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value]:
     case = entry.case
     if case.expected is not None or (case.expect is not None and case.expect.error is not None):
+        return {}
+    if elements_of(case) > MOST_EXPECTED:
         return {}
     problem = reference_problem(entry)
     if problem is None or problem.class_axis is None:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from conformance.cases.checks import is_large
 from conformance.cases.complaints import Complaint
 from conformance.cases.expand import expand
 from conformance.cases.load import NOTES_NAME, Entry, Suite, case_files, find_upwards, read_suite
 from conformance.cases.schema import SCHEMA_NAME, check_schema, schema_text
 from conformance.cases.stated import ExpectedText, same_number, untrue
 from conformance.cases.yaml12 import NodePath, read_text
-from conformance.model.case import Generator
 from conformance.model.errors import CaseError, Place
 
 __all__ = ["in_order", "lint", "schema_findings", "schema_line"]
 
-_MOST_ELEMENTS = 2**24
-_REFERENCE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
+_REFERENCE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
 
 
 def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[CaseError]:
@@ -52,7 +50,7 @@ def in_order(findings: Iterable[CaseError], files: Sequence[Path]) -> list[CaseE
 
 def schema_line(file: Path, schema: Path) -> str:
     """The first line of a case file: it says to an editor where the schema is."""
-    relative = os.path.relpath(schema.resolve(), file.resolve().parent).replace(os.sep, "/")
+    relative = os.path.relpath(os.path.realpath(schema), Path(os.path.realpath(file)).parent).replace(os.sep, "/")
     return f"# yaml-language-server: $schema={relative}"
 
 
@@ -91,15 +89,10 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
     """Shapes that do not fit, and expected values that are not the oracle's to the last digit."""
     try:
         yield from untrue(entry, expected_text, same_number)
-        if not entry.case.expected and not _is_large(entry.case.logits):
+        if not entry.case.expected and not is_large(entry.case):
             expand(entry, dtypes=entry.case.dtypes[:1])
     except CaseError as error:
         yield error
-
-
-def _is_large(logits: object) -> bool:
-    """Whether making the tensors, only to see whether their shapes fit, would take long."""
-    return isinstance(logits, Generator) and math.prod(logits.shape or ()) > _MOST_ELEMENTS
 
 
 def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[CaseError]:

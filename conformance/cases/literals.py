@@ -12,7 +12,7 @@ from conformance.cases.yaml12 import NodePath
 __all__ = ["HEX_FLOAT", "MOST_RANK", "NUMBER_FIELDS", "LiteralProblem", "leaves", "read_hex_floats", "shape_of"]
 
 MOST_RANK = 5
-HEX_FLOAT = r"^[-+]?0[xX](?:[0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)(?:[pP][-+]?[0-9]{1,5})?$"
+HEX_FLOAT = r"^[-+]?0[xX](?:[0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)(?:[pP][-+]?[0-9]{1,5})?$(?!\n)"
 #: The keys of a case that hold numbers: only there is text such as ``0x1.8p+1`` a number.
 NUMBER_FIELDS = ("logits", "log_probabilities", "targets", "weight", "upstream", "tangent", "label_smoothing")
 _HEX_FLOAT = re.compile(HEX_FLOAT)
@@ -47,7 +47,7 @@ def _without_hex(value: Any, path: NodePath) -> Any:
     if isinstance(value, dict):
         scalars = {key: _without_hex(value[key], (*path, key)) for key in ("scale", "offset") if key in value}
         return {**value, **scalars}
-    if isinstance(value, str) and _HEX_FLOAT.match(value):
+    if isinstance(value, str) and _HEX_FLOAT.fullmatch(value):
         return _from_hex(value, path)
     return value
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import complaints_about
-from conformance.cases.complaints import Complaint, complaints_of, read_as, suggestion
+from conformance.cases.checks import MOST_OF_FILE, complaints_about, elements_of, is_large
+from conformance.cases.complaints import MOST, Complaint, complaints_of, read_as, suggestion
 from conformance.cases.literals import read_hex_floats
 from conformance.cases.yaml12 import NodePath, parse, place_of, read_text
 from conformance.model.case import Case, CaseFile, Notes
-from conformance.model.errors import CaseError, CaseErrors
+from conformance.model.errors import CaseError, CaseErrors, Place
 from conformance.places import CASES
 
 __all__ = [
@@ -82,15 +83,30 @@ def read_suite(paths: Sequence[Path]) -> tuple[Suite, list[CaseError]]:
     notes = _NotesOf(files, errors)
     seen: dict[str, Entry] = {}
     for file in files:
-        before = len(errors)
+        wrong: list[CaseError] = []
         flags = notes.flags(file)
-        for entry in _entries(file, errors):
-            wrong = [each.at(file, "cases", entry.index) for each in _complaints(entry, seen, flags)]
-            errors.extend(wrong)
-            if not wrong:
+        elements = 0
+        for entry in _entries(file, wrong):
+            of_case = [each.at(file, "cases", entry.index) for each in islice(_complaints(entry, seen, flags), MOST)]
+            elements += 0 if is_large(entry.case) else elements_of(entry.case)
+            if not of_case and elements > MOST_OF_FILE:
+                hint = "split the file, or state the `budget` of its largest cases"
+                wrong.append(entry.error((), f"more than {MOST_OF_FILE} numbers in the tensors of one file", hint))
+                break
+            wrong += of_case
+            if len(wrong) >= MOST:
+                break
+            if not of_case:
                 entries.append(entry)
-        errors[before:] = sorted(errors[before:], key=_line)
+        errors += _first(sorted(wrong, key=_line), file)
     return Suite(tuple(entries), notes.merged), errors
+
+
+def _first(errors: list[CaseError], file: Path) -> list[CaseError]:
+    if len(errors) < MOST:
+        return errors
+    problem = f"{MOST} problems or more: the rest of the file was not looked at"
+    return [*errors[:MOST], CaseError(problem, place=Place(file), hint="correct these first")]
 
 
 def _line(error: CaseError) -> int:
@@ -109,18 +125,32 @@ def case_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if holds_workloads(path):
             raise CaseError(f"{path}: holds workloads, not cases", hint="name it to `conformance bench --workloads`")
-        found = sorted(_below(path)) if path.is_dir() else [_single(path)]
+        found = sorted(_below(path)) if _is_folder(path) else [_single(path)]
         if not found:
             raise CaseError(f"{path}: no case file in this folder", hint="case files end in .yaml")
         for file in found:
-            files.setdefault(file.resolve(), file)
+            files.setdefault(_real(file), file)
     return list(files.values())
 
 
 def holds_workloads(path: Path) -> bool:
     """Whether ``path`` is a folder called ``benchmarks``, or a file in one: those are not of cases."""
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    folder = _real(path) if _is_folder(path) else _real(path).parent
     return folder.name == _NOT_CASES
+
+
+# Unlike the methods of Path, these are false where a folder may not be entered.
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _real(path: Path) -> Path:
+    """The path without symbolic links, as far as they lead: those in a circle are no error here."""
+    return Path(os.path.realpath(path))
 
 
 def workload_folders(paths: Sequence[Path]) -> list[Path]:
@@ -139,48 +169,50 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _single(path: Path) -> Path:
-    if not path.exists():
+    if not os.path.lexists(path):
         raise CaseError(f"{path}: no such file or folder", hint="check the path, relative to where you are")
-    if not path.is_file() or path.suffix not in _SUFFIXES or path.name in _OTHERS:
+    if not _is_file(path) or path.suffix not in _SUFFIXES or path.name in _OTHERS:
         raise CaseError(f"{path}: not a case file", hint="name a .yaml file of cases, or a folder of them")
     return path
 
 
-def _entries(file: Path, errors: list[CaseError]) -> Iterator[Entry]:
-    """The well-typed cases of one file; errors of the others are appended."""
+def _entries(file: Path, wrong: list[CaseError]) -> Iterator[Entry]:
+    """The well-typed cases of one file; what is wrong with the others is appended, up to some number."""
     try:
         text = read_text(file)
         data = parse(text, file)
     except CaseError as error:
-        errors.append(error)
+        wrong.append(error)
         return
     # Looking for the two letters first keeps files without hexadecimal floats, nearly all, on the fast path.
-    wrong = list(read_hex_floats(data)) if "0x" in text or "0X" in text else []
-    refused = {complaint.path[1] for complaint in wrong}
-    errors.extend(complaint.at(file) for complaint in wrong)
+    complaints = list(islice(read_hex_floats(data), MOST)) if "0x" in text or "0X" in text else []
+    refused = {complaint.path[1] for complaint in complaints}
+    wrong.extend(complaint.at(file) for complaint in complaints)
     try:
         content = msgspec.convert(data, CaseFile, strict=True)
     except msgspec.ValidationError:
-        yield from _entries_one_by_one(file, data, refused, errors)
+        yield from _entries_one_by_one(file, data, refused, wrong)
         return
     if not content.cases:
-        errors.append(Complaint(("cases",), "no cases", "write at least one case").at(file))
+        wrong.append(Complaint(("cases",), "no cases", "write at least one case").at(file))
     for index, case in enumerate(content.cases):
         if index not in refused:
             yield Entry(case, content.theme, file, index)
 
 
-def _entries_one_by_one(file: Path, data: Any, refused: Container[object], errors: list[CaseError]) -> Iterator[Entry]:
-    """The slow path: every complaint about the file, and the cases that are sound nevertheless."""
+def _entries_one_by_one(file: Path, data: Any, refused: Container[object], wrong: list[CaseError]) -> Iterator[Entry]:
+    """The slow path: complaints about the file, and the cases that are sound nevertheless."""
     cases = data.get("cases") if isinstance(data, dict) else None
     frame = {**data, "cases": []} if isinstance(cases, list) else data
-    errors.extend(complaint.at(file) for complaint in complaints_of(frame, CaseFile))
+    wrong.extend(complaint.at(file) for complaint in complaints_of(frame, CaseFile))
     theme = str(data.get("theme")) if isinstance(data, dict) else ""
     for index, raw in enumerate(cases if isinstance(cases, list) else []):
         if index in refused:
             continue
-        complaints = list(complaints_of(raw, Case))
-        errors.extend(complaint.at(file, "cases", index) for complaint in complaints)
+        complaints = complaints_of(raw, Case)
+        wrong.extend(complaint.at(file, "cases", index) for complaint in complaints)
+        if len(wrong) >= MOST:
+            return
         if not complaints:
             yield Entry(msgspec.convert(raw, Case, strict=True), theme, file, index)
 
@@ -201,8 +233,8 @@ def _complaints(entry: Entry, seen: dict[str, Entry], flags: Collection[str]) ->
 
 def find_upwards(folder: Path, name: str) -> Path | None:
     """The file ``name`` in ``folder`` or the nearest of its parents that has one."""
-    folder = folder.resolve()
-    return next((parent / name for parent in (folder, *folder.parents) if (parent / name).is_file()), None)
+    folder = _real(folder)
+    return next((parent / name for parent in (folder, *folder.parents) if _is_file(parent / name)), None)
 
 
 class _NotesOf:
@@ -210,7 +242,7 @@ class _NotesOf:
 
     def __init__(self, files: Sequence[Path], errors: list[CaseError]) -> None:
         self._found = {folder: find_upwards(folder, NOTES_NAME) for folder in {file.parent for file in files}}
-        self._own = (CASES / NOTES_NAME).resolve()
+        self._own = _real(CASES / NOTES_NAME)
         self._notes: dict[Path, Notes] = {}
         for path in dict.fromkeys([*self._found.values(), self._own]):
             try:

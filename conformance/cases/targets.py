@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.cases.literals import leaves, shape_of
+from conformance.cases.checks import target_kind
+from conformance.cases.literals import leaves
 from conformance.cases.tensors import materialise
-from conformance.model.case import Generator
-from conformance.model.problem import Array, TargetKind
+from conformance.model.case import Generator, TargetKind
+from conformance.model.problem import Array
 from conformance.numerics.formats import numpy_dtype
 
 if TYPE_CHECKING:
@@ -34,31 +35,25 @@ class Targets:
 def read_targets(entry: Entry, logits_shape: tuple[int, ...], class_axis: int | None) -> Targets:
     """The targets of a case whose logits have ``logits_shape``, with classes along ``class_axis``.
 
-    Unless the case says what they are: literal integers are indices, but for those of the logits' shape; other
-    numbers are probabilities; of the generators only ``labels`` makes indices. Indices are int64 unless
-    ``target_dtype`` says otherwise. Raises CaseError for a number that this dtype cannot hold.
+    Indices are int64 unless ``target_dtype`` says otherwise. Raises CaseError for a number that this dtype cannot hold.
     """
     given = entry.case.targets
-    if given is None:
-        return Targets(None, None)
-    if entry.case.targets_as == "python":
-        return Targets("python", given)
+    kind = target_kind(entry.case, logits_shape)
+    if given is None or kind is None or kind == "python":
+        return Targets(kind, given)
     if isinstance(given, Generator):
-        return _generated(entry, given, logits_shape, class_axis)
-    integers = all(type(value) is int for value in leaves(given))
-    kind: TargetKind = entry.case.targets_as or (
-        "indices" if integers and (shape_of(given) != logits_shape or not logits_shape) else "probabilities"
-    )
+        return _generated(entry, given, kind, logits_shape, class_axis)
     if entry.case.target_dtype is not None:
         return Targets(kind, _cast(entry, given))
-    if kind == "indices" and integers:
+    if kind == "indices" and all(type(value) is int for value in leaves(given)):
         return Targets(kind, _integers(entry, given, np.dtype(np.int64)))
     return Targets(kind, np.array(given, dtype=np.float64), is_rounded=True)
 
 
-def _generated(entry: Entry, given: Generator, logits_shape: tuple[int, ...], class_axis: int | None) -> Targets:
+def _generated(
+    entry: Entry, given: Generator, kind: TargetKind, logits_shape: tuple[int, ...], class_axis: int | None
+) -> Targets:
     labels = given.distribution == "labels"
-    kind: TargetKind = entry.case.targets_as or ("indices" if labels else "probabilities")
     shape, extent = logits_shape, 1
     if class_axis is not None:
         extent = logits_shape[class_axis]

@@ -25,6 +25,7 @@ __all__ = [
     "Notes",
     "OperationName",
     "ReductionName",
+    "TargetKind",
     "TransformName",
     "generator_keys",
 ]
@@ -45,14 +46,17 @@ NO_REDUCTIONS: tuple[ReductionName, ...] = ("unknown", "MEAN", "batchmean")
 IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
 Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
 LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
+#: What targets are; ``python``: a plain Python object, passed on as it is.
+TargetKind = Literal["indices", "probabilities", "python"]
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
 TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient"]
 TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map", "target-gradient")
 
+# `$` alone matches before a last line end, too, and a JSON Schema knows no `\\Z`.
 Identifier = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z0-9]+(?:[-.][a-z0-9]+)*$",
+        pattern=r"^[a-z0-9]+(?:[-.][a-z0-9]+)*$(?!\n)",
         max_length=120,
         description="lower-case words joined by '-' or '.'; permanent once published",
     ),
@@ -139,7 +143,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     logits: Generator | Numbers | None = None
     log_probabilities: Generator | Numbers | None = None
     targets: Generator | Numbers | None = None
-    targets_as: Literal["indices", "probabilities", "python"] | None = None
+    targets_as: TargetKind | None = None
     target_dtype: str | None = None
     axis: int | Literal["default"] | None = None
     logits_dtype: IntegerName | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 __all__ = ["BackendUnavailable", "CaseError", "CaseErrors", "HarnessError", "Place", "UsageError"]
+
+_LONGEST = 1000  # characters of a problem, a hint or a key
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,12 @@ def _rebuild(kind: type[UsageError], problem: str, place: Place | None, hint: st
 
 
 class CaseError(UsageError):
-    """A case file that cannot be used: exit code 2."""
+    """A case file that cannot be used: exit code 2. What it quotes of the file is cut to a line that can be read."""
+
+    def __init__(self, problem: str, *, place: Place | None = None, hint: str | None = None) -> None:
+        if place is not None and place.key is not None:
+            place = replace(place, key=_cut(place.key))
+        super().__init__(_cut(problem), place=place, hint=None if hint is None else _cut(hint))
 
     @property
     def errors(self) -> tuple[CaseError, ...]:
@@ -81,6 +88,10 @@ class CaseErrors(CaseError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (CaseErrors, (self.errors,))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class BackendUnavailable(UsageError):

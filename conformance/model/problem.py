@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.case import Case, Layout, OperationName, ReductionName
+from conformance.model.case import Case, Layout, OperationName, ReductionName, TargetKind
 from conformance.model.dtypes import DtypeName
 
 __all__ = ["Array", "Problem", "TargetKind"]
 
 Array = npt.NDArray[np.generic]
-TargetKind = Literal["indices", "probabilities", "python"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,13 +20,13 @@ __all__ = ["complaints_about_profile", "unknown_names"]
 
 #: What cases may require, as profiles write it.
 _FEATURES = tuple(name.replace("-", "_") for name in FEATURES)
-_DOCUMENTATION = re.compile(r"https?://[^\s/]+\S*|undocumented")
+_DOCUMENTATION = re.compile(r"https?://[^\s/]\S*|undocumented")
 
 
 def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     """Everything wrong in the data of a profile whose file is named after ``backend``."""
     if not isinstance(data, dict):
-        return list(complaints_of(data, Profile))
+        return complaints_of(data, Profile)
     found = [*unknown_names(("policies",), _entries(data, "policies"), list(POLICIES), "policy")]
     found += complaints_of(data, Profile)
     found += _undocumented(data)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.cases.yaml12 import place_of, read
-from conformance.model.errors import UsageError
+from conformance.cases.lint import in_order
+from conformance.cases.yaml12 import read
 from conformance.model.records import BackendRecord
 from conformance.places import PROFILES
 from conformance.profiles.complaints import complaints_about_profile
@@ -19,17 +19,14 @@ __all__ = ["load_profile", "profile_named", "recorded_profile"]
 
 @cache
 def load_profile(file: Path) -> Profile:
-    """Read a profile, laid over the one that it extends; UsageError names file, line and key where it is wrong.
+    """Read a profile, laid over the one that it extends; CaseError names file, line and key where it is wrong.
 
     ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
     """
     data = read(file)
-    found = [
-        (place_of(file, each.path), each) for each in complaints_about_profile(data, file.stem.removesuffix(".profile"))
-    ]
-    if found:
-        place, first = min(found, key=lambda each: each[0].line or 0)
-        raise UsageError(first.problem, place=place, hint=first.hint)
+    complaints = complaints_about_profile(data, file.stem.removesuffix(".profile"))
+    if complaints:
+        raise in_order([each.at(file) for each in complaints], [file])[0]
     profile = msgspec.convert(data, Profile)
     return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
 

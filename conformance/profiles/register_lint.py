@@ -22,7 +22,7 @@ __all__ = ["complaints_of_register"]
 
 #: What an entry of the register may be about.
 _CHECKS = tuple(check for check in CHECKS if check != "register")
-_ISSUE = re.compile(r"https?://[^\s/]+\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
+_ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
 def complaints_of_register(

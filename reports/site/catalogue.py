@@ -85,11 +85,7 @@ class Catalogue:
 
     def _starts(self, file: Path) -> list[int]:
         if file not in self._lines:
-            places = lines("\n".join(self._text(file)), file)
-            numbers: list[int] = []
-            while ("cases", len(numbers)) in places:
-                numbers.append(places[("cases", len(numbers))])
-            self._lines[file] = numbers
+            self._lines[file] = lines("\n".join(self._text(file)), file).below(("cases",))
         return self._lines[file]
 
     @cached_property

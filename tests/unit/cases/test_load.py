@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from pathlib import Path
@@ -78,6 +79,34 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "logits.shape",
             "elements",
             "2**31",
+        ),
+        (
+            "logits: [[1]]\ntargets: [0]\nweight: {distribution: uniform, shape: [46341, 46341]}",
+            6,
+            "logits",
+            "elements in all tensors",
+            "2**31",
+        ),
+        (
+            "logits: {distribution: uniform, shape: [0, 2147483648]}\ntargets: {distribution: labels}",
+            6,
+            "logits.shape",
+            "4294967296 elements",
+            "2**31",
+        ),
+        (
+            "logits: {distribution: uniform, shape: [4096, 4096]}\ntargets: {distribution: labels}",
+            6,
+            "logits.shape",
+            "no budget of that size",
+            "budget: {memory: 268435456}",
+        ),
+        (
+            "logits: {distribution: ramp, shape: [1024, 1024]}\ntargets: {distribution: labels}\nexpected: {mean: 1}",
+            8,
+            "expected",
+            "expected values of a case of 2097152 elements",
+            "1048576",
         ),
         ("logits: [[1]]\ntargets: [0]\nexpected: {means: 1}", 8, "expected.means", "unknown key", "'mean'"),
         ("logits: [[1]]\ntargets: [0]\nexpected: {mean: abc}", 8, "expected.mean", "not a number", "decimal"),
@@ -194,6 +223,82 @@ def test_flags_of_a_folder_without_notes_are_those_of_the_suite(tmp_path: Path) 
     assert suite.entries[0].case.flags == ("double-softmax",) and suite.notes is None
     with pytest.raises(CaseErrors, match="(?s)flag 'my-bug' is not defined.*or define it in notes.yaml"):
         load_suite([write(tmp_path, flagged.replace("double-softmax", "my-bug"))])
+
+
+@pytest.mark.parametrize("op", ["nll_loss", "nll_loss_of_log_softmax"])
+@pytest.mark.parametrize(
+    "targets",
+    [
+        "targets: [0.5, 0.5]",
+        "targets: [[0.5, 0.5], [1, 0]]",
+        "targets: [[0, 1], [1, 0]]",
+        "targets: {distribution: simplex}",
+        "targets: [0.5, 0.5]\nweight: [1, 2]",
+        "targets: [0, 1]\ntargets_as: probabilities",
+    ],
+)
+def test_nll_loss_takes_no_class_probabilities(tmp_path: Path, op: str, targets: str) -> None:
+    body = f"logits: [[-1, -2], [-1, -2]]\n{targets}"
+    with pytest.raises(CaseErrors, match=f"targets: class probabilities, which {op} does not take"):
+        entry(tmp_path, body, op=op)
+    assert entry(tmp_path, body + "\nexpect: {error: class probabilities}", op=op).case.op == op
+
+
+def test_names_end_with_their_line(tmp_path: Path) -> None:
+    with pytest.raises(CaseErrors, match="id: 'a\\\\n' is not an identifier"):
+        load_suite([write(tmp_path, EXAMPLE.replace("probabilities-are-logits", '"a\\n"'))])
+    with pytest.raises(CaseErrors, match="theme: 'worked\\\\n' is not an identifier"):
+        load_suite([write(tmp_path, EXAMPLE.replace("worked", '"worked\\n"'))])
+    with pytest.raises(CaseErrors, match="is not a number"):
+        entry(tmp_path, 'logits: [["0x1p+1\\n"]]\ntargets: [0]')
+
+
+def test_the_tensors_of_a_file_are_limited(tmp_path: Path) -> None:
+    body = EXAMPLE.split("cases:\n")[1].replace("[[0.2, 0.7, 0.1]]", "{distribution: ramp, shape: [2047, 4096]}")
+    body = body.replace("[1]", "{distribution: labels}")
+    cases = "".join(body.replace("probabilities-are", f"case-{number}-are") for number in range(10))
+    with pytest.raises(CaseErrors, match=r"cases\[8\]: more than 134217728 numbers in the tensors of one file"):
+        load_suite([write(tmp_path, "theme: worked\ncases:\n" + cases)])
+
+
+def test_many_problems_are_cut_short(tmp_path: Path) -> None:
+    wrong = "  - {id: a, why: w, op: softmax, logits: [[1, 2]], axs: 1}\n"
+    for text in (wrong * 2_000, f"  - {{id: a, why: w, op: softmax, logits: [[1]], flags: [{'ab, ' * 20_000}]}}\n"):
+        with pytest.raises(CaseErrors, match="200 problems or more: the rest of the file was not looked at") as raised:
+            load_suite([write(tmp_path, "theme: worked\ncases:\n" + text)])
+        assert len(raised.value.errors) == 201
+
+
+def test_what_is_quoted_of_a_file_is_cut(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    with pytest.raises(CaseErrors) as raised:
+        load_suite(
+            [write(tmp_path, EXAMPLE + f"    {long}: 1\n    op: '{long}'\n    flags: [{long}]\n".replace("op:", "oq:"))]
+        )
+    assert len(str(raised.value)) < 20_000
+
+
+def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "round.yaml").symlink_to("round.yaml")
+    write(tmp_path, EXAMPLE, "folder.yaml/inner.yaml")
+    with pytest.raises(CaseErrors) as raised:
+        load_suite([tmp_path])
+    assert sorted(error.problem for error in raised.value.errors) == [
+        "cannot be read: Too many levels of symbolic links",
+        "not a regular file",
+    ]
+    for name, problem in (("pipe.yaml", "not a case file"), ("round.yaml", "not a case file")):
+        with pytest.raises(CaseError, match=problem):
+            load_suite([tmp_path / name])
+    assert len(load_suite([tmp_path / "folder.yaml"]).entries) == 1
+
+
+def test_a_file_that_grows_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.cases.yaml12.MOST_BYTES", 20)
+    with pytest.raises(CaseErrors, match="larger than"):
+        load_suite([write(tmp_path, EXAMPLE)])
 
 
 def test_every_wrong_entry_of_a_list_is_named(tmp_path: Path) -> None:

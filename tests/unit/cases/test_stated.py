@@ -43,6 +43,8 @@ def test_true_to_the_last_place_written(tmp_path: Path, expected: str) -> None:
         ("{mean: 0.7681}", "0.7681 is not"),
         ("{mean: .nan}", ".nan is not"),
         ("{sum: 1e300}", "1e300 is not"),
+        ("{mean: 99e999999}", "99e999999 is not"),
+        ("{mean: -99e-999999}", "-99e-999999 is not"),
         ("{sum: -.inf}", "-.inf is not"),
         ("{none: [0.25]}", "expected.none[0]: 0.25 is not"),
         ("{none: [0.5, 0.5]}", "value of another shape"),

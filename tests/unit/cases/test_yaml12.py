@@ -132,10 +132,9 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 def test_lines_of_all_nodes() -> None:
     found = lines("a: 1\nb:\n  - x: [1,\n      2]\n  - 5\n", "f")
-    assert found[("a",)] == 1
-    assert found[("b", 0, "x")] == 3
-    assert found[("b", 0, "x", 1)] == 4
-    assert found[("b", 1)] == 5
+    assert [found.at(path) for path in (("a",), ("b", 0, "x"), ("b", 0, "x", 1), ("b", 1))] == [1, 3, 4, 5]
+    assert found.at(("b", 0, "y", 2)) == 3 and found.at(("b", "c")) == 2 and found.at(("c",)) == 1
+    assert found.below(("b",)) == [3, 5]
 
 
 def test_the_python_parser_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,3 +146,10 @@ def test_the_python_parser_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     assert parse(text, "f") == wanted
     with pytest.raises(CaseError, match="f:1: a: anchor"):
         parse("a: &x 1", "f")
+
+
+def test_the_values_of_a_file_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.cases.yaml12.MOST_NODES", 4)
+    assert parse("a: [1, 2]", "f") == {"a": [1, 2]}
+    with pytest.raises(CaseError, match=r"f:1: a\[2\]: more than 4 values in one file"):
+        parse("a: [1, 2, 3]", "f")
