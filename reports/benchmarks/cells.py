@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
@@ -183,40 +182,22 @@ def flagship(cells: Sequence[BenchmarkCell]) -> tuple[BenchmarkCell, ...]:
 
 
 def series_of(cells: Sequence[BenchmarkCell]) -> tuple[ScalingSeries, ...]:
-    """Series of at least three extents: workloads that name one, or whose names differ in their last number only.
-
-    Over classes either the positions or the number of logits stays the same; over positions, the classes.
-    """
-    groups: dict[tuple[str, str, str], list[BenchmarkCell]] = {}
+    """The series of at least three extents: workloads that name one, and the dimension that varies in it."""
+    groups: dict[tuple[str, str, str, str], list[BenchmarkCell]] = {}
     for cell in cells:
-        stem = re.fullmatch(r"(.*\D)\d+", cell.workload)
-        name = cell.series or (stem[1].rstrip("-_") if stem else "")
-        if name:
-            groups.setdefault((name, cell.contract, cell.cache), []).append(cell)
-    found = []
-    for (name, contract, cache), group in groups.items():
-        axis = _axis(group, group[0].over if group[0].series else None)
-        if axis is not None:
-            over, fixed = axis
-            text = contract if cache == "warm" else f"{contract}, {cache}"
-            found.append(ScalingSeries(name=name, over=over, fixed=fixed, contract=text, cells=tuple(group)))
-    return tuple(found)
-
-
-def _axis(group: Sequence[BenchmarkCell], over: str | None) -> tuple[str, str] | None:
-    """What the series is over, and what stays the same; ``over`` is what the workloads say themselves."""
-    classes, positions, logits = (
-        {getattr(cell, name) for cell in group} for name in ("classes", "positions", "logits")
+        if cell.series and cell.over in ("classes", "positions"):
+            groups.setdefault((cell.series, cell.over, cell.contract, cell.cache), []).append(cell)
+    return tuple(
+        ScalingSeries(
+            name=name,
+            over=over,
+            fixed=f"{group[0].logits:,} logits in all" if over == "classes" else f"{group[0].classes:,} classes",
+            contract=contract if cache == "warm" else f"{contract}, {cache}",
+            cells=tuple(group),
+        )
+        for (name, over, contract, cache), group in groups.items()
+        if len({getattr(cell, over) for cell in group}) >= 3
     )
-    if over == "classes" and len(classes) >= 3 and len(logits) > 1 and max(logits) <= 1.1 * min(logits):
-        return "classes", f"about {max(logits):,} logits in all"
-    if len(classes) >= 3 and len(positions) == 1:
-        return "classes", f"{positions.pop():,} positions"
-    if len(classes) >= 3 and len(logits) == 1:
-        return "classes", f"{logits.pop():,} logits in all"
-    if len(positions) >= 3 and len(classes) == 1:
-        return "positions", f"{classes.pop():,} classes"
-    return None
 
 
 def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> BenchmarkCell:

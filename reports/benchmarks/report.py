@@ -16,6 +16,7 @@ from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import NOTES, about_lines, not_timed_lines, report_markdown, tables_of
+from conformance.reports.columns import slug
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,7 +112,7 @@ def pictures(benchmarks: Benchmarks) -> list[Picture]:
     for number, workload in enumerate((each for each in workloads_of(cells) if each not in apart), 1):
         chart = time_chart([cell for cell in cells if cell.workload == workload], look)
         gone = [each for each in benchmarks.not_timed if each.workload == workload]
-        add(f"time-{number:02}-{_file_name(workload)}", f"{workload}: time of a call", chart, gone)
+        add(f"time-{number:02}-{slug(workload)}", f"{workload}: time of a call", chart, gone)
     return found
 
 
@@ -147,8 +148,3 @@ def print_benchmarks(run: Path, console: Console | None = None, style: str = "ta
         sys.stdout.write(listing_json(benchmarks, cells))
     else:
         print_table(benchmarks, cells, console)
-
-
-def _file_name(workload: str) -> str:
-    """Letters, digits and hyphens, so that no name of a workload leads out of the folder."""
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in workload)[:60].strip("-") or "workload"

@@ -129,6 +129,8 @@ def _entry(workload, shape, backend, facts, contract, replicate, order, times) -
     logits = 4 * shape[0] * shape[1]
     floor = logits * (2 if "grad" in contract else 1)
     speed = floor / float(np.median(times))
+    series = workload.rpartition("-")[0] if workload.startswith("scaling-") else None
+    over = series and series.removeprefix("scaling-")
     wobble = 1 + 0.2 * math.sin(zlib.crc32(workload.encode()))
     return {
         "name": f"{workload}[{backend}|{contract}|warm|r{replicate}]",
@@ -157,6 +159,8 @@ def _entry(workload, shape, backend, facts, contract, replicate, order, times) -
             "axis": 1,
             "classes": shape[1],
             "positions": shape[0],
+            "series": series,
+            "over": over,
             "logits_bytes": logits,
             "floor_bytes": floor,
             "import_seconds": 0.9,
