@@ -12,6 +12,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.read import find_benchmarks
+from conformance.reports.shards import join
 from conformance.results.store import FILE, Run, read_run
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ __all__ = ["Merged", "find_results", "holds_times", "merge", "results_in"]
 
 @dataclass(frozen=True)
 class Merged:
-    """Some runs, in the order given, and the files of those that were timed."""
+    """Some runs, in the order given, and the files of those that were timed; ``notes`` are on what shards lack."""
 
     runs: tuple[Run, ...]
     benchmarks: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def relations(self) -> Relations:
@@ -60,11 +62,13 @@ class Merged:
 def merge(paths: Sequence[Path]) -> Merged:
     """Read runs: each path is a run's folder, its file, or a folder of runs' folders; a run may hold times alone.
 
-    Raises UsageError where there is no run.
+    Runs that are all the shards of a whole are joined to it. Raises UsageError where there is no run.
     """
     found = find_results(paths)
     timed = tuple(path for path in found if holds_times(path))
-    return Merged(tuple(read_run(path) for path in found if path not in timed), timed)
+    runs = tuple(read_run(path) for path in found if path not in timed)
+    joined = join(runs)
+    return Merged(joined.runs, timed, joined.notes)
 
 
 def find_results(paths: Iterable[Path]) -> list[Path]:

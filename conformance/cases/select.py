@@ -1,10 +1,9 @@
-"""Which cases to run: ``-k`` expressions, dtypes, and shards for several machines."""
+"""Which cases to run: ``-k`` expressions and dtypes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
 from conformance.cases.complaints import suggestion
@@ -12,7 +11,7 @@ from conformance.cases.load import Entry
 from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.errors import UsageError
 
-__all__ = ["Shard", "matcher", "parse_dtypes", "parse_shard", "predicate", "select"]
+__all__ = ["matcher", "parse_dtypes", "predicate", "select"]
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 _MOST_LEVELS = 64
@@ -20,14 +19,6 @@ _SHORT = {"f": "float", "fp": "float", "bf": "bfloat", "half": "float16", "doubl
 _HINT = "write words joined by and, or, not and parentheses, such as -k 'softmax and not (float16 or axis)'"
 
 Predicate = Callable[[str], bool]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The ``index``-th of ``count`` parts of a selection, counted from 1."""
-
-    index: int
-    count: int
 
 
 def matcher(expression: str) -> Callable[[Entry], bool]:
@@ -130,29 +121,17 @@ def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:
     return tuple(dtype for dtype in DTYPES if dtype in words)
 
 
-def parse_shard(text: str) -> Shard:
-    """``I/N`` with 1 ≤ I ≤ N; raises UsageError."""
-    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
-    if match and 1 <= int(match[1]) <= int(match[2]):
-        return Shard(int(match[1]), int(match[2]))
-    raise UsageError(f"--shard '{text}' is not a part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
-
-
 def select(
     entries: Sequence[Entry],
     *,
     expression: str | None = None,
     dtypes: Sequence[DtypeName] | None = None,
-    shard: Shard | None = None,
 ) -> list[Entry]:
-    """The entries that match, that have one of ``dtypes``, and that fall into ``shard``, in their order.
-
-    Shards of the same selection have no case in common, together hold every case, and differ in size by at most 1.
-    """
+    """The entries that match and that have one of ``dtypes``, in their order."""
     chosen = list(entries)
     if expression is not None:
         matches = matcher(expression)
         chosen = [entry for entry in chosen if matches(entry)]
     if dtypes is not None:
         chosen = [entry for entry in chosen if any(dtype in dtypes for dtype in entry.case.dtypes)]
-    return chosen if shard is None else chosen[shard.index - 1 :: shard.count]
+    return chosen

@@ -9,6 +9,7 @@ import click
 
 from conformance.cli.exports import export_options, write_exports
 from conformance.cli.options import cases_option, details_option, folder_option, runs_argument, schema_option
+from conformance.plain import lines_on_terminal
 
 __all__ = ["command"]
 
@@ -24,8 +25,9 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     """Merge runs, from any number of machines, and report on all of them.
 
     A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
-    folders. Writes a site into DIR (open DIR/index.html: it needs no server), DIR/summary.md, a dossier of each
-    framework into DIR/dossier, and prints the matrix. The cases come from --cases.
+    folders; all the shards of a whole count as that whole. Writes a site into DIR (open DIR/index.html: it needs no
+    server), DIR/summary.md, a dossier of each framework into DIR/dossier, and prints the matrix. The cases come from
+    --cases.
     """
     from conformance.cli.dossier import write_all
     from conformance.oracle.derived import derived
@@ -35,6 +37,8 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     from conformance.repro.script import reproducer
 
     merged = merge(runs)
+    for note in merged.notes:
+        click.echo(lines_on_terminal(f"note: {note}"), err=True)
     print_merged(merged, output, details=details)
     write_exports(merged, paths, **exports)
     dossiers = write_all(merged, paths, output / "dossier")

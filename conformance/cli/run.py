@@ -70,7 +70,19 @@ __all__ = ["command"]
     help="A short run: the cases and dtypes of cases/quick.yaml, which together find out every deliberately wrong "
     "backend of the suite's own tests; no identities.",
 )
-@click.option("--shard", metavar="I/N", help="Only the I-th of N equal parts of the cases.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Only the I-th of N parts of the cases that cost the same; `conformance report` joins all N to a whole.",
+)
+@click.option(
+    "--costs",
+    multiple=True,
+    type=PATH,
+    metavar="RUN",
+    help="Divide into shards by the seconds that RUN took for each case with each backend; by the cases' shapes "
+    "without it. Every shard needs the same. Repeat for several.",
+)
 @click.option(
     "--identities/--no-identities",
     default=True,

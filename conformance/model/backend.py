@@ -74,7 +74,9 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
     and mode. ``versions`` maps distributions to versions. ``sources`` maps
     each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's classes, most
-    derived first, with the text of its module. ``error`` says why it did not run.
+    derived first, with the text of its module. ``error`` says why it did not run. In a shard ``register`` holds the
+    entries of known defects that apply, but not to the operations ``overridden``: whether they are stale shows only
+    when all shards are there.
     """
 
     name: str
@@ -86,6 +88,8 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     error: str | None = None
     policies: dict[str, Declaration] = {}
     own_profile: OwnProfile | None = None
+    register: list[dict[str, Any]] = []
+    overridden: list[str] = []
 
     def __post_init__(self) -> None:
         if not self.id.name:

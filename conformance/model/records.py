@@ -1,4 +1,4 @@
-"""The records of a run: a header, backends, outcomes and a footer, one JSON object a line.
+"""The records of a run: a header, backends, outcomes, what they cost, and a footer, one JSON object a line.
 
 Every line names its kind in ``record``. JSON has no infinities and no NaN: such numbers are the strings ``inf``,
 ``-inf`` and ``nan``; all others are written in the shortest form that reads back as the same double. Fields of an
@@ -18,6 +18,7 @@ __all__ = [
     "SCHEMA",
     "BackendId",
     "BackendRecord",
+    "Costs",
     "Declaration",
     "DefectRef",
     "ErrorFact",
@@ -54,6 +55,16 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     backends: list[BackendRecord] = []
 
 
+class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="costs"):
+    """What cases cost with a backend: ``seconds`` of asking and judging by case, start-up left out.
+
+    Of a case that stands in several, the last one counts.
+    """
+
+    backend: str
+    seconds: dict[str, float]
+
+
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="footer"):
     """The end of a run. ``counts`` maps each verdict to its number; ``complete`` is false for an interrupted run."""
 
@@ -62,7 +73,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     complete: bool
 
 
-Record = Header | BackendRecord | Outcome | Footer
+Record = Header | BackendRecord | Outcome | Costs | Footer
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 

@@ -17,6 +17,7 @@ from conformance.model.records import (
     SCHEMA,
     BackendId,
     BackendRecord,
+    Costs,
     Footer,
     Header,
     Outcome,
@@ -66,9 +67,9 @@ class Writer:
     ) -> None:
         self.close()
 
-    def describe(self, backend: BackendRecord) -> None:
-        """Record a backend that has come up, or why it has not."""
-        self._write(encode_record(backend))
+    def describe(self, record: BackendRecord | Costs) -> None:
+        """Record a backend that has come up, or why it has not; or what cases have cost."""
+        self._write(encode_record(record))
 
     def write(self, unit: Iterable[Outcome]) -> None:
         """Write the outcomes of one unit as one block: a run that is cut off loses the last block at most."""
@@ -140,6 +141,15 @@ class Run:
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes in file order, read as they are asked for."""
         return (record for _, record in _records(self.path) if isinstance(record, Outcome))
+
+    @property
+    def costs(self) -> dict[str, dict[str, float]]:
+        """Seconds of each case, by backend; empty for a run that did not record them."""
+        found: dict[str, dict[str, float]] = {}
+        for _, record in _records(self.path, skip_outcomes=True):
+            if isinstance(record, Costs):
+                found.setdefault(record.backend, {}).update(record.seconds)
+        return found
 
     def identity(self, backend: str) -> BackendId:
         """The identity of a backend of this run, by the name that its outcomes carry."""

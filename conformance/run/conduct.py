@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome, UnitKey, encode_record
 from conformance.profiles.register import Evidence, entries_for
@@ -36,7 +38,7 @@ class Conductor:
     """Runs ``backends``, as discovery found them, over ``plan``; ``record`` takes the lines of units as one block.
 
     ``done`` are units of a resumed run that need not be recorded again, ``recorded`` gives the outcomes that are on
-    record; ``whole`` says that nothing was selected away.
+    record; ``whole`` says that nothing was selected away, ``shard`` that nothing was but for other shards.
     """
 
     plan: Plan
@@ -48,6 +50,7 @@ class Conductor:
     done: frozenset[UnitKey] = frozenset()
     recorded: Callable[[], Iterable[Outcome]] = tuple
     whole: bool = False
+    shard: bool = False
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _evidence: dict[str, Evidence] = field(default_factory=dict)
@@ -88,10 +91,14 @@ class Conductor:
             self.listener.ended(name, None)
 
     def _start(self, name: str, record: BackendRecord, subject: Subject) -> None:
+        entries = entries_for(subject)
+        if self.shard:
+            register, overridden = [msgspec.to_builtins(each) for each in entries], sorted(subject.overridden)
+            record = msgspec.structs.replace(record, register=register, overridden=overridden)
         self.describe(record)
         self.listener.started(name, record)
         self.counts[name] = Counter()
-        evidence = self._evidence[name] = Evidence(entries_for(subject))
+        evidence = self._evidence[name] = Evidence(entries)
         if self.whole and self.done:
             for each in self.recorded():
                 if each.backend == name and each.op not in subject.overridden:

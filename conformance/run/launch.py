@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.cases.load import load_suite
+from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
-from conformance.cases.select import parse_dtypes, parse_shard, select
+from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Footer, Header
@@ -28,9 +28,11 @@ from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard, read_run
 from conformance.run.conduct import Conductor, Listener
+from conformance.run.costs import costs_of, read_costs
 from conformance.run.executors import Executor, executor_for
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
+from conformance.run.shards import parse_shard, partition
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
@@ -54,6 +56,7 @@ class RunSettings:
     start_timeout: float = 180.0
     max_memory: int = 2 << 30
     shard: str | None = None
+    costs: tuple[Path, ...] = ()
     quick: bool = False
     identities: bool = True
     resume: Path | None = None
@@ -91,31 +94,37 @@ def launch(settings: RunSettings) -> Finished:
 
 def _launched(settings: RunSettings, executor: Executor) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
-    shard = parse_shard(settings.shard) if settings.shard else None
     suite = load_suite(settings.paths or (CASES,))
-    entries = narrowed(suite.entries, load_quick(QUICK), strict=not settings.paths) if settings.quick else suite.entries
-    entries = select(entries, expression=settings.expression, dtypes=dtypes, shard=shard)
+    entries: Sequence[Entry] = suite.entries
+    if settings.quick:
+        entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
+    entries = select(entries, expression=settings.expression, dtypes=dtypes)
+    found = find_backends(settings.backends, settings.device, settings.mode)
+    budget = RunBudget(settings.max_memory, settings.timeout)
+    entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
     if not entries:
         raise UsageError(
             "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
         )
     require_true_values(entries, expected_text, except_below=CASES)
-    found = find_backends(settings.backends, settings.device, settings.mode)
     folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
     header = Header(
         suite=__version__,
         commit=suite_commit(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_environment(),
-        selection=_selection(settings, [each.spec for each in found]),
+        selection=_selection(settings, [each.spec for each in found]) | {"partition": digest},
     )
     for each in found:
         if each.own_profile is not None:
             load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
-    plan = Plan(entries, dtypes, settings.identities, RunBudget(settings.max_memory, settings.timeout))
+    plan = Plan(entries, dtypes, settings.identities, budget)
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
+        if writer.header.selection.get("partition", digest) != digest:
+            hint = "restore the cases and the costs as they were, or run the shard again"
+            raise UsageError(f"{folder} holds another shard than {settings.shard} of these cases is now", hint=hint)
         return _conduct(plan, found, writer, settings, executor)
 
 
@@ -134,6 +143,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             done=writer.done,
             recorded=lambda: read_run(writer.folder).outcomes,
             whole=not _narrowed(settings),
+            shard=settings.shard is not None and not _narrowed(replace(settings, shard=None)),
         )
         try:
             conductor.run()
@@ -146,6 +156,21 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
     writer.finish(footer)
     code = exit_code(counts, conductor.failed, len(found))
     return Finished(writer.folder, dict(counts), conductor.failed, code)
+
+
+def _shard(
+    entries: Sequence[Entry], settings: RunSettings, backends: Sequence[str], budget: RunBudget
+) -> tuple[Sequence[Entry], str]:
+    """The entries of the shard that is asked for, and the digest of all; without one, the entries and nothing."""
+    if settings.shard is None:
+        if settings.costs:
+            raise UsageError("--costs without --shard", hint="costs say how a selection is divided: add --shard I/N")
+        return entries, ""
+    shard = parse_shard(settings.shard)
+    expected = costs_of([entry.case for entry in entries], read_costs(settings.costs), backends)
+    costs = [0.0 if budget.excess(entry.case) else cost for entry, cost in zip(entries, expected, strict=True)]
+    parts = partition(entries, costs, shard.count)
+    return parts.parts[shard.index - 1], parts.digest
 
 
 def available_cores() -> int:
@@ -191,6 +216,7 @@ def _resumed(settings: RunSettings) -> RunSettings:
         expression=chosen.get("expression"),
         dtypes=tuple(chosen.get("dtypes", ())),
         shard=chosen.get("shard"),
+        costs=tuple(Path(path) for path in chosen.get("costs", ())),
         quick=chosen.get("quick", False),
         identities=chosen.get("identities", True),
         device=None,
@@ -205,6 +231,7 @@ def _selection(settings: RunSettings, specs: list[str]) -> dict[str, Any]:
         "expression": settings.expression,
         "dtypes": list(settings.dtypes),
         "shard": settings.shard,
+        "costs": [str(path) for path in settings.costs],
         "quick": settings.quick,
         "identities": settings.identities,
     }

@@ -28,6 +28,7 @@ from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
 from conformance.model.records import UnitKey
 from conformance.oracle.block import Block, blocks
+from conformance.run.costs import elements
 from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip", "request_of", "transform_request"]
@@ -255,7 +256,7 @@ def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     size = 0
     most = min(max(-(-len(entries) // CHUNKS), FEWEST), MOST)
     for entry in entries:
-        weight = _elements(entry.case)
+        weight = elements(entry.case)
         if portion and (len(portion) >= most or size + weight > ELEMENTS):
             yield portion
             portion, size = [], 0
@@ -300,14 +301,3 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
 
 def _reductions(units: Sequence[Unit]) -> tuple[str, ...]:
     return units[0].problem.reductions
-
-
-def _elements(case: Case) -> int:
-    logits = case.logits if case.logits is not None else case.log_probabilities
-    shape = getattr(logits, "shape", None)
-    if shape is None:
-        return 64
-    count = 1
-    for extent in shape:
-        count *= int(extent)
-    return count * len(case.dtypes) * len(case.layouts)

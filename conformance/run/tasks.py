@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from conformance.model.errors import BackendUnavailable
-from conformance.model.records import BackendRecord, UnitKey, encode_record
+from conformance.model.records import BackendRecord, Costs, Record, UnitKey, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
+from conformance.run.costs import shared_out
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion
 from conformance.worker.session import Limits
@@ -42,8 +44,9 @@ class Task:
 class Done:
     """What came of a task, ready to be put on record: whoever conducts the run need not look into the outcomes.
 
-    ``lines`` holds the outcomes of all units that were not done before, unit by unit; ``verdicts`` counts them, and
-    ``failed`` the cases with a non-conformity. ``evidence`` is what they say of the register that ``subject`` has.
+    ``lines`` holds what the cases cost, and the outcomes of all units that were not done before, unit by unit;
+    ``verdicts`` counts these, and ``failed`` the cases with a non-conformity. ``evidence`` is what they say of the
+    register that ``subject`` has.
     """
 
     backend: str
@@ -75,14 +78,20 @@ class TaskRunner:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
         backend.launch()
+        begin = perf_counter()
         chunk = task.portion.build()  # while the backend starts
+        seconds = perf_counter() - begin
         try:
+            subject = backend.subject
+            begin = perf_counter()
             judged = backend.judge(chunk)
         except BackendUnavailable as error:
             self.close()
             return Unavailable(task, error)
+        seconds += perf_counter() - begin
+        costs = shared_out(seconds, [entry.case for entry in task.portion.entries], judged.outcomes)
         outcomes = [each for each in judged.outcomes if each.unit not in task.done]
-        subject = backend.subject
+        records: list[Record] = [Costs(backend=task.backend.name, seconds=costs), *outcomes] if outcomes else []
         evidence = Evidence(entries_for(subject))
         for each in outcomes:
             if each.op not in subject.overridden:
@@ -92,7 +101,7 @@ class TaskRunner:
             cases=len(task.portion.entries),
             record=backend.record,
             subject=subject,
-            lines=b"".join(map(encode_record, outcomes)),
+            lines=b"".join(map(encode_record, records)),
             verdicts=Counter(each.verdict for each in outcomes),
             failed=len({each.case for each in outcomes if each.verdict in NONCONFORMING}),
             evidence=evidence,

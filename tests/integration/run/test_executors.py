@@ -19,7 +19,7 @@ import pytest
 
 from conformance.cases.load import Entry, load_suite
 from conformance.model.errors import HarnessError
-from conformance.model.records import BackendRecord, decode_record
+from conformance.model.records import BackendRecord, Outcome, decode_record
 from conformance.run.conduct import Conductor
 from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
 from conformance.run.plan import FEWEST, Plan
@@ -92,7 +92,8 @@ def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, 
     records: list[BackendRecord] = []
     conductor = Conductor(Plan(entries), find_backends(tuple(specs)), executor, lines.append, records.append, **options)
     conductor.run()
-    outcomes = [decode_record(line) for line in b"".join(lines).splitlines()]
+    every = [decode_record(line) for line in b"".join(lines).splitlines()]
+    outcomes = [each for each in every if isinstance(each, Outcome)]
     found = sorted(msgspec.json.encode(msgspec.structs.replace(each, seconds=0.0)) for each in outcomes)
     return found, records, conductor
 

@@ -1,4 +1,4 @@
-"""Selections: the language of ``-k``, dtypes, and shards that share nothing and lose nothing."""
+"""Selections: the language of ``-k``, and dtypes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.cases.load import Entry
-from conformance.cases.select import Shard, matcher, parse_dtypes, parse_shard, select
+from conformance.cases.select import matcher, parse_dtypes, select
 from conformance.model.case import Case, OperationName
 from conformance.model.errors import UsageError
 
@@ -92,23 +92,11 @@ def test_no_expression_fails_otherwise(text: str) -> None:
         assert error.hint
 
 
-@given(st.integers(0, 40), st.integers(1, 12))
-def test_shards_share_nothing_and_lose_nothing(size: int, count: int) -> None:
-    entries = [named(f"case-{number}") for number in range(size)]
-    shards = [select(entries, shard=Shard(index, count)) for index in range(1, count + 1)]
-    assert sorted(found.case.id for shard in shards for found in shard) == sorted(found.case.id for found in entries)
-    assert max(map(len, shards)) - min(map(len, shards)) <= 1
-
-
-def test_dtypes_and_shards_from_text() -> None:
+def test_dtypes_from_text() -> None:
     assert parse_dtypes(["float16,float64", "float64"]) == ("float64", "float16")
-    assert parse_shard("2/3") == Shard(2, 3)
     with pytest.raises(UsageError, match="unknown dtype 'fp32'") as raised:
         parse_dtypes(["fp32"])
     assert "'float32'" in str(raised.value.hint)
-    for wrong in ("0/3", "4/3", "1", "a/b", "1/0", "-1/2"):
-        with pytest.raises(UsageError, match="not a part of a whole"):
-            parse_shard(wrong)
 
 
 def test_selection_keeps_the_order_and_the_dtypes() -> None:

@@ -1,0 +1,69 @@
+"""Shards: a selection of cases in parts that cost the same, for as many machines.
+
+Every machine works out all parts from the same cases and the same costs, so that none of them need speak to another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.cases.load import Entry
+from conformance.model.errors import UsageError
+
+__all__ = ["Partition", "Shard", "parse_shard", "partition"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The ``index``-th of ``count`` parts of a selection, counted from 1."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """All parts of a selection, and the expected seconds of each."""
+
+    parts: tuple[tuple[Entry, ...], ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same cases in the same parts: by it shards know each other."""
+        text = "\n\n".join("\n".join(entry.case.id for entry in part) for part in self.parts)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_shard(text: str) -> Shard:
+    """``I/N`` with 1 ≤ I ≤ N; raises UsageError."""
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return Shard(int(match[1]), int(match[2]))
+    raise UsageError(f"--shard '{text}' is not a part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
+
+
+def partition(entries: Sequence[Entry], costs: Sequence[float], count: int) -> Partition:
+    """``entries`` in ``count`` parts that have none in common, each in the order given; ``costs`` are their seconds.
+
+    The dearest case comes first, each to the part that has cost least so far: no part is dearer than the average by
+    more than one case (Graham, *Bounds on multiprocessing timing anomalies*, SIAM J. Appl. Math. 17, 1969).
+    """
+    places: list[list[int]] = [[] for _ in range(count)]
+    parts = [(0.0, 0, number) for number in range(count)]  # seconds, cases, and which: the least of these is next
+    for place in sorted(range(len(entries)), key=lambda place: (-costs[place], entries[place].case.id)):
+        seconds, cases, number = parts[0]
+        places[number].append(place)
+        heapq.heapreplace(parts, (seconds + costs[place], cases + 1, number))
+    taken = {number: seconds for seconds, _, number in parts}
+    return Partition(
+        tuple(tuple(entries[place] for place in sorted(part)) for part in places),
+        tuple(taken[number] for number in range(count)),
+    )

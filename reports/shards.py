@@ -1,0 +1,168 @@
+"""Shards of one run, joined: a whole with its counts, and with what only a whole can say of the register."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from conformance.model.records import BackendRecord, Costs, Footer, Outcome
+from conformance.profiles.profile import Defect
+from conformance.profiles.register import Evidence
+from conformance.reports.columns import machine
+from conformance.results.store import Run, Writer, read_run
+
+__all__ = ["Joined", "join"]
+
+_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Some runs, where those that are all the shards of a whole stand as that whole; ``notes`` say what is missing."""
+
+    runs: tuple[Run, ...]
+    notes: tuple[str, ...] = ()
+
+
+def join(runs: Sequence[Run]) -> Joined:
+    """``runs``, with a whole in place of the first of its shards; its file is temporary, and lives as long as it does.
+
+    Shards belong together where suite, selection and partition are the same; of several that are the same part, the
+    newest counts. Raises HarnessError where nothing can be written.
+    """
+    families: dict[bytes, dict[int, Run]] = {}
+    for run in runs:
+        index = _index(run)
+        if index:
+            parts = families.setdefault(_family(run), {})
+            parts[index] = max(run, parts.get(index, run), key=lambda each: each.header.started)
+    wholes: dict[bytes, Run] = {}
+    notes = []
+    for family, parts in families.items():
+        missing = _missing(parts)
+        if missing:
+            notes.append(f"{missing}: shards are shown one by one, and nothing is said of stale register entries")
+        else:
+            wholes[family] = _whole([parts[index] for index in sorted(parts)])
+    found: dict[Path, Run] = {}
+    for run in runs:
+        shown = wholes.get(_family(run), run) if _index(run) else run
+        found.setdefault(shown.path, shown)
+    return Joined(tuple(found.values()), tuple(notes))
+
+
+def _index(run: Run) -> int:
+    """Which part of a whole a run is, from 1; 0 for none."""
+    selection = run.header.selection
+    found = _SHARD.fullmatch(str(selection.get("shard")))
+    return int(found[1]) if found and selection.get("partition") else 0
+
+
+def _family(run: Run) -> bytes:
+    """The same for all shards of a whole, and for no other run."""
+    selection = {name: value for name, value in run.header.selection.items() if name not in ("shard", "costs")}
+    count = str(run.header.selection.get("shard")).partition("/")[2]
+    return msgspec.json.encode([run.header.suite, run.header.commit, count, selection], order="sorted")
+
+
+def _missing(parts: dict[int, Run]) -> str:
+    """What the shards lack to be a whole; empty if nothing."""
+    one = next(iter(parts.values()))
+    count = int(str(one.header.selection["shard"]).partition("/")[2])
+    gone = [f"{index}/{count}" for index in range(1, count + 1) if index not in parts]
+    if gone:
+        more = ", …" if len(gone) > 10 else ""
+        return f"beside {one.path.parent} the shards {', '.join(gone[:10])}{more} are missing"
+    broken = [str(run.path.parent) for run in parts.values() if run.truncated]
+    if broken:
+        return f"{', '.join(broken)} is not complete: conformance run --resume DIR"
+    versions: dict[str, set[str]] = {}
+    for run in parts.values():
+        for name, record in run.backends.items():
+            if not record.error:
+                versions.setdefault(name, set()).add(record.id.version)
+    mixed = [f"{name} ({' and '.join(sorted(each))})" for name, each in versions.items() if len(each) > 1]
+    return f"the shards beside {one.path.parent} are of several versions of {', '.join(mixed)}" if mixed else ""
+
+
+def _whole(parts: Sequence[Run]) -> Run:
+    folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+    try:
+        run = read_run(_write_whole(parts, folder))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    return run
+
+
+def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
+    """Write the run that the parts make up below ``folder``; where it is."""
+    first, name = parts[0].header, parts[0].path.parent.name.rstrip("0123456789-_. ") or "shards"
+    shards = [
+        {"shard": run.header.selection["shard"], "started": run.header.started, "machine": machine(run.header)}
+        for run in parts
+    ]
+    header = msgspec.structs.replace(
+        first,
+        started=max(run.header.started for run in parts),
+        selection=first.selection | {"shard": None, "partition": "", "shards": shards},
+        backends=[],
+    )
+    records = _records(parts)
+    counts: Counter[str] = Counter()
+    with Writer(folder / name, header) as writer:
+        for record in records.values():
+            writer.describe(record)
+        for run in parts:
+            for backend, costs in run.costs.items():
+                writer.describe(Costs(backend=backend, seconds=costs))
+        evidence = {backend: Evidence(_register(record)) for backend, record in records.items()}
+        for run in parts:
+            for unit in _units(run.outcomes):
+                writer.write(unit)
+                counts.update(each.verdict for each in unit)
+                backend = unit[0].backend
+                if backend in evidence and unit[0].op not in records[backend].overridden:
+                    for each in unit:
+                        evidence[backend].add(each)
+        ran = [{backend for backend, record in run.backends.items() if not record.error} for run in parts]
+        stale = [each for backend in records if backend in set.intersection(*ran) for each in evidence[backend].stale()]
+        writer.write(stale)
+        counts.update(each.verdict for each in stale)
+        seconds = sum(run.footer.seconds for run in parts if run.footer)
+        writer.finish(Footer(counts=dict(counts), seconds=seconds, complete=True))
+    return writer.folder
+
+
+def _records(parts: Sequence[Run]) -> dict[str, BackendRecord]:
+    """The backends of all parts; one that ran somewhere is shown as it ran."""
+    found: dict[str, BackendRecord] = {}
+    for run in parts:
+        for name, record in run.backends.items():
+            if name not in found or found[name].error:
+                found[name] = record
+    return found
+
+
+def _register(record: BackendRecord) -> list[Defect]:
+    return [msgspec.convert(each, Defect) for each in record.register]
+
+
+def _units(outcomes: Iterable[Outcome]) -> Iterable[list[Outcome]]:
+    unit: list[Outcome] = []
+    for each in outcomes:
+        if unit and each.unit != unit[0].unit:
+            yield unit
+            unit = []
+        unit.append(each)
+    if unit:
+        yield unit

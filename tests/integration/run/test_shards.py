@@ -1,0 +1,121 @@
+"""Shards that are run apart and joined are the whole: its outcomes, its counts, and its stale register entries."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import conformance
+from conformance.cli import main
+from conformance.model.errors import UsageError
+from conformance.reports.merge import merge
+from conformance.results.store import FILE, Run, read_run
+from conformance.run import launch as launching
+from conformance.run.launch import Finished, RunSettings, launch
+
+CASES = "theme: numbered\ncases:\n" + "".join(
+    f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n" for n in range(40)
+)
+PROFILE = """
+backend: mine
+extends: numpy
+known:
+  - {id: no-longer-wrong, cases: [case-1, case-39], checks: [value], ops: [softmax], why: w, issue: not reported,
+     date: "2026-01-01"}
+  - {id: one-of-them, cases: ["case-3*"], checks: [gradient], ops: [softmax], why: w, issue: not reported,
+     date: "2026-01-01"}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What all runs have in common: forty cases, and a backend whose register has two stale entries."""
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "numbered.yaml").write_text(CASES)
+    monkeypatch.setattr(launching, "CASES", tmp_path / "cases")
+    (tmp_path / "mine.py").write_text("from conformance.backends.numpy import Numpy\n\n\nclass Mine(Numpy): pass\n")
+    (tmp_path / "mine.profile.yaml").write_text(PROFILE)
+    return {"backends": (str(tmp_path / "mine.py"),), "jobs": 1, "quiet": True, "identities": False}
+
+
+def run(settings: dict[str, object], output: Path, **more: object) -> Finished:
+    return launch(RunSettings(**settings, output=output, **more))  # type: ignore[arg-type]
+
+
+def judged(run: Run) -> list[bytes]:
+    return sorted(msgspec.json.encode(msgspec.structs.replace(each, seconds=0.0)) for each in run.outcomes)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object], measured: bool) -> None:
+    whole = run(settings, tmp_path / "whole")
+    assert whole.counts["stale"] == 3
+    costs = (tmp_path / "whole",) if measured else ()
+    parts = [run(settings, tmp_path / "parts" / f"{i}", shard=f"{i}/3", costs=costs) for i in (1, 2, 3)]
+    assert all("stale" not in part.counts and part.exit_code == 0 for part in parts)
+    merged = merge([tmp_path / "parts"])
+    (found,) = merged.runs
+    assert judged(found) == judged(read_run(tmp_path / "whole")) and not merged.notes
+    assert found.footer is not None and found.footer.counts == whole.counts and not found.truncated
+    seconds = found.costs
+    assert seconds.keys() == {"mine"} and len(seconds["mine"]) == 40
+    frame = conformance.load(tmp_path / "parts")
+    assert len(frame) == sum(whole.counts.values()) and (frame["verdict"] == "stale").sum() == 3
+
+
+def test_shards_that_lack_one_claim_nothing(tmp_path: Path, settings: dict[str, object]) -> None:
+    for i in (1, 3):
+        run(settings, tmp_path / f"part-{i}", shard=f"{i}/3")
+    run(settings, tmp_path / "other", shard="2/3", dtypes=("float32",))  # the same cases, and another selection
+    merged = merge([tmp_path / "part-1", tmp_path / "part-3", tmp_path / "other"])
+    assert len(merged.runs) == 3 and "the shards 2/3 are missing" in merged.notes[0] and "stale" in merged.notes[0]
+    assert not any(each.verdict == "stale" for run in merged.runs for each in run.outcomes)
+
+
+def test_of_a_shard_that_was_run_twice_the_newer_run_counts(tmp_path: Path, settings: dict[str, object]) -> None:
+    for i in (1, 2):
+        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
+    shutil.copytree(tmp_path / "part-1", tmp_path / "again")
+    text = (tmp_path / "again" / FILE).read_text(encoding="utf-8")
+    (tmp_path / "again" / FILE).write_text(text.replace('"started":"20', '"started":"30', 1), encoding="utf-8")
+    (found,) = merge([tmp_path / "part-1", tmp_path / "part-2", tmp_path / "again"]).runs
+    assert found.header.started.startswith("30") and len({each.case for each in found.outcomes}) == 40
+    assert found.footer is not None and found.footer.counts["stale"] == 3
+
+
+def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dict[str, object]) -> None:
+    whole = run(settings, tmp_path / "whole")
+    for i in (1, 2):
+        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2", costs=(tmp_path / "whole",))
+    file = tmp_path / "part-2" / FILE
+    before = judged(read_run(file))
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:12]))
+    del settings["backends"]
+    launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+    assert judged(read_run(file)) == before
+    (found,) = merge([tmp_path / "part-1", tmp_path / "part-2"]).runs
+    assert found.footer is not None and found.footer.counts == whole.counts
+    file.write_bytes(b"".join(lines[:12]))
+    with (tmp_path / "cases" / "numbered.yaml").open("a") as cases:
+        cases.write("- {id: another, why: w, op: softmax, logits: [[1.0, 1.5]], dtypes: [float32]}\n")
+    with pytest.raises(UsageError, match="holds another shard than 2/2"):
+        launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+
+
+def test_costs_that_help_nothing_are_refused(
+    tmp_path: Path, settings: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(settings, tmp_path / "whole")
+    with pytest.raises(UsageError, match="--costs without --shard"):
+        run(settings, tmp_path / "part", costs=(tmp_path / "whole",))
+    file = tmp_path / "whole" / FILE
+    kept = [line for line in file.read_bytes().splitlines(keepends=True) if b'"record":"costs"' not in line]
+    file.write_bytes(b"".join(kept))
+    with pytest.raises(UsageError, match="has recorded no costs"):
+        run(settings, tmp_path / "part", shard="1/2", costs=(tmp_path / "whole",))
+    assert main(["run", "-b", "numpy", "--shard", "1/2", "--costs", str(tmp_path / "none")]) == 2
+    assert "no run in" in capsys.readouterr().err
