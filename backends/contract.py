@@ -10,21 +10,52 @@ a feature, it raises :class:`Unsupported`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Backend", "Call", "Device", "Operation", "Reduction", "Tensor", "Unsupported", "given"]
+__all__ = [
+    "Array",
+    "Backend",
+    "Call",
+    "CrossEntropyOptions",
+    "Device",
+    "NllLossOptions",
+    "Operation",
+    "Reduction",
+    "Tensor",
+    "Unsupported",
+    "given",
+]
 
 Tensor = Any
 Array = npt.NDArray[np.generic]
 #: Any other word is not a reduction: a framework must refuse it; an adapter that reduces by itself raises Unsupported.
 Reduction = Literal["none", "sum", "mean"]
 Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+
+
+class NllLossOptions(TypedDict, total=False):
+    """What nll_loss is called with beside its tensors. All but ``weight`` are always passed; ``None`` is not stated.
+
+    ``axis`` is that of the classes; ``weight`` has one number for each; ``ignore_index`` is the label that takes no
+    part.
+    """
+
+    axis: int | None
+    weight: Tensor | None
+    ignore_index: int | None
+    reduction: Reduction | None
+
+
+class CrossEntropyOptions(NllLossOptions, total=False):
+    """The same for cross_entropy; ``label_smoothing`` lies in [0, 1]."""
+
+    label_smoothing: float | None
 
 
 class Unsupported(Exception):
@@ -95,37 +126,44 @@ class Backend(ABC):
     #: Other documented functions that an operation may call, and other arithmetic than the framework's default.
     compositions: ClassVar[tuple[str, ...]] = ()
     precisions: ClassVar[tuple[str, ...]] = ()
-    #: The former name: what a subclass lists here are its executions, and it has no compositions and precisions.
-    modes: ClassVar[tuple[str, ...]] = ()
+    #: The operations that have these compositions; where it is empty, all.
+    composed: ClassVar[tuple[Operation, ...]] = ()
     #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,
     #: so that one compiled function serves value and gradient.
-    compiled_modes: ClassVar[tuple[str, ...]] = ()
+    compiled: ClassVar[Collection[str]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for former, name in (("modes", "executions"), ("compiled_modes", "compiled")):
+            if former in vars(cls):
+                raise TypeError(f"{cls.__name__}.{former} is not read; it is called {name} now")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""
         options, words = self.options(), mode.split(":")
-        self.device = device or options["device"][0]
-        self.execution = _chosen(words, options["execution"], options["execution"][0])
-        self.composition = _chosen(words, options["composition"])
-        self.precision = _chosen(words, options["precision"])
+        self.device = device or self.devices[0]
+        self.execution, self.composition, self.precision = (
+            next((word for word in words if word in options[each]), "")
+            for each in ("execution", "composition", "precision")
+        )
+        self.execution = self.execution or self.executions[0]
         self.mode = mode or self.execution
         self.threads = threads
 
     @classmethod
     def options(cls) -> dict[str, tuple[str, ...]]:
         """The words of each option: ``device``, ``execution``, ``composition``, ``precision``."""
-        kinds = (cls.compositions, cls.precisions) if not cls.modes else ((), ())
         return {
             "device": cls.devices,
-            "execution": cls.modes or cls.executions,
-            "composition": kinds[0],
-            "precision": kinds[1],
+            "execution": cls.executions,
+            "composition": cls.compositions,
+            "precision": cls.precisions,
         }
 
     @property
     def compiles(self) -> bool:
         """Whether a call on a new shape compiles."""
-        return self.mode in self.compiled_modes
+        return self.execution in self.compiled
 
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
@@ -165,51 +203,16 @@ class Backend(ABC):
         """ln p_c, in the logits' shape and dtype."""
 
     @abstractmethod
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
         """−w_y · logp_y, reduced."""
 
     @abstractmethod
-    def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
         """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
 
-    def nll_loss_of_log_softmax(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def nll_loss_of_log_softmax(self, logits: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
         """The identity ``cross_entropy(x, y) = nll_loss(log_softmax(x), y)``, by the framework's own two functions."""
-        return self.nll_loss(
-            self.log_softmax(logits, axis=axis),
-            targets,
-            weight=weight,
-            axis=axis,
-            ignore_index=ignore_index,
-            reduction=reduction,
-        )
+        return self.nll_loss(self.log_softmax(logits, axis=options["axis"]), targets, **options)
 
     def evaluate(self, call: Call, logits: Tensor) -> Tensor:
         """The value of ``call`` on ``logits``."""
@@ -274,8 +277,3 @@ class Backend(ABC):
         It stands in on a device whose allocator cannot be asked. With ``upstream`` the call has a gradient, too.
         """
         return None
-
-
-def _chosen(words: Sequence[str], known: Sequence[str], default: str = "") -> str:
-    """The one of the words that is known."""
-    return next((word for word in words if word in known), default)

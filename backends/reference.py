@@ -28,35 +28,21 @@ def log_softmax(logits: Tensor, axis: int | None, where: Tensor | None) -> Tenso
         return _restored(_log_softmax(_class_axis_last(_possible(logits, where), axis)), logits, axis)
 
 
-def nll_loss(
-    log_probabilities: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    axis: int | None,
-    ignore_index: int | None,
-    reduction: Reduction | None,
-) -> Tensor:
+def nll_loss(log_probabilities: Tensor, targets: Tensor, *, reduction: Reduction | None, **options: Any) -> Tensor:
     """-w_y · logp_y, reduced; by default to the mean over the sum of the weights."""
     with np.errstate(all="ignore"):
-        x = _class_axis_last(log_probabilities, axis)
-        y = _indices(log_probabilities, targets, weight, axis, ignore_index)
+        x = _class_axis_last(log_probabilities, options["axis"])
+        y = _indices(log_probabilities, targets, **options)
         return _reduced(_weighted(y.coefficients, y.labelled(x)), y, reduction, log_probabilities.dtype)
 
 
 def cross_entropy(
-    logits: Tensor,
-    targets: Tensor,
-    weight: Tensor | None,
-    axis: int | None,
-    ignore_index: int | None,
-    label_smoothing: float | None,
-    reduction: Reduction | None,
-    where: Tensor | None,
+    logits: Tensor, targets: Tensor, *, where: Tensor | None, reduction: Reduction | None, **options: Any
 ) -> Tensor:
     """Σ a_c · (-ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
     with np.errstate(all="ignore"):
-        x = _class_axis_last(_possible(logits, where), axis)
-        y = _targets(logits, targets, weight, axis, ignore_index, label_smoothing)
+        x = _class_axis_last(_possible(logits, where), options["axis"])
+        y = _targets(logits, targets, **options)
         return _reduced(_weighted(y.coefficients, _log_softmax(y.masked(x))), y, reduction, logits.dtype)
 
 
@@ -185,8 +171,9 @@ def _is_floating(array: Any) -> bool:
 def _targets(
     logits: Any,
     targets: Any,
+    *,
+    axis: int | None,
     weight: Any = None,
-    axis: int | None = None,
     ignore_index: int | None = None,
     label_smoothing: float | None = None,
 ) -> _Targets:
@@ -196,14 +183,8 @@ def _targets(
         raise ValueError(f"label_smoothing must lie in [0, 1], not {smoothing}")
     if not isinstance(targets, np.ndarray):
         raise TypeError(f"targets must be an array, not {type(targets).__name__}")
-    if _is_floating(targets) and targets.shape == logits.shape:
-        return _probabilities(logits, targets, weight, axis, ignore_index, smoothing)
-    return _indices(logits, targets, weight, axis, ignore_index, smoothing)
-
-
-def _probabilities(
-    logits: Any, targets: Any, weight: Any, axis: int | None, ignore_index: int | None, smoothing: float
-) -> _Targets:
+    if not (_is_floating(targets) and targets.shape == logits.shape):
+        return _indices(logits, targets, axis=axis, weight=weight, ignore_index=ignore_index, label_smoothing=smoothing)
     if ignore_index is not None:
         raise ValueError("ignore_index applies to class indices, not to class probabilities")
     x = _class_axis_last(logits, axis)
@@ -214,7 +195,13 @@ def _probabilities(
 
 
 def _indices(
-    logits: Any, targets: Any, weight: Any, axis: int | None, ignore_index: int | None, smoothing: float = 0.0
+    logits: Any,
+    targets: Any,
+    *,
+    axis: int | None,
+    weight: Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
 ) -> _Targets:
     x = _class_axis_last(logits, axis)
     classes, positions = x.shape[-1], x.shape[:-1]
@@ -229,6 +216,7 @@ def _indices(
         raise IndexError(f"a class index is neither in [0, {classes}) nor the ignored one")
     w = _weights(weight, x)
     labels = np.where(valid, targets, 0).astype(np.intp)
+    smoothing = label_smoothing
     coefficients = np.zeros(x.shape, x.dtype)
     if classes:
         picked = np.where(valid, w[labels], 0)[..., np.newaxis].astype(x.dtype)

@@ -8,9 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
-from conformance.backends.contract import Array, Backend, Call, Operation, Reduction, Tensor, Unsupported, given
+from conformance.backends.contract import (
+    Array,
+    Backend,
+    Call,
+    CrossEntropyOptions,
+    NllLossOptions,
+    Operation,
+    Reduction,
+    Tensor,
+    Unsupported,
+    given,
+)
 from conformance.backends.runtimes.base import Function, Runtime, version
 
 __all__ = ["Adapter", "Offers", "Support"]
@@ -96,35 +107,33 @@ class Adapter(Backend):
         for name in given(**arguments):
             raise Unsupported(f"{self.library or self.framework} has no {name}")
 
+    def only(self, options: NllLossOptions, *names: str) -> tuple[Any, ...]:
+        """The options of these names; raises :class:`Unsupported` where the caller states another.
+
+        A label smoothing of 0 states nothing here.
+        """
+        others = {name: each for name, each in options.items() if name not in names}
+        self.refuse(**others | {"label_smoothing": others.get("label_smoothing") or None})
+        return tuple(options.get(name) for name in names)
+
+    def reduced(self, losses: Tensor, reduction: Reduction | None, mean: Function, total: Function) -> Tensor:
+        """The losses of all positions, as users reduce them where the library has no word for that: by default, not."""
+        if reduction in (None, "none"):
+            return losses
+        if reduction not in ("mean", "sum"):
+            raise Unsupported(f"{self.library or self.framework} has no reductions to name: its users call mean or sum")
+        return mean(losses) if reduction == "mean" else total(losses)
+
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         raise Unsupported(f"{self.library or self.framework} has no softmax")
 
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         raise Unsupported(f"{self.library or self.framework} has no log_softmax")
 
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
         raise Unsupported(f"{self.library or self.framework} has no nll_loss")
 
-    def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
         raise Unsupported(f"{self.library or self.framework} has no cross_entropy")
 
     # -- what follows from the runtime --------------------------------------------------------------------------------

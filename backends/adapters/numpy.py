@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Unpack
 
 import numpy as np
 
 from conformance.backends import reference
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import Call, Reduction, Tensor
-from conformance.backends.runtimes.base import Runtime
+from conformance.backends.contract import Call, CrossEntropyOptions, NllLossOptions, Tensor
 from conformance.backends.runtimes.numpy import NumpyRuntime
 
 __all__ = ["Numpy"]
@@ -18,10 +17,10 @@ __all__ = ["Numpy"]
 class Numpy(Adapter):
     """The reference: every operation and feature; invalid input raises TypeError, ValueError or IndexError."""
 
-    framework: ClassVar[str] = "numpy"
-    profile: ClassVar[str] = "numpy"
-    runs_on: ClassVar[type[Runtime]] = NumpyRuntime
-    offers: ClassVar[Offers] = Offers(
+    framework = "numpy"
+    profile = "numpy"
+    runs_on = NumpyRuntime
+    offers = Offers(
         operations=dict.fromkeys(("softmax", "log_softmax", "nll_loss", "cross_entropy"), "composed"),
         weight="composed",
         ignore_index="composed",
@@ -37,31 +36,13 @@ class Numpy(Adapter):
     def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         return reference.log_softmax(logits, axis, where)
 
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
-        return reference.nll_loss(log_probabilities, targets, weight, axis, ignore_index, reduction)
+    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
+        return reference.nll_loss(log_probabilities, targets, **options)
 
     def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-        where: Tensor | None = None,
+        self, logits: Tensor, targets: Tensor, *, where: Tensor | None = None, **options: Unpack[CrossEntropyOptions]
     ) -> Tensor:
-        return reference.cross_entropy(logits, targets, weight, axis, ignore_index, label_smoothing, reduction, where)
+        return reference.cross_entropy(logits, targets, where=where, **options)
 
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         value = self.evaluate(call, logits)

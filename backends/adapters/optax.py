@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import Reduction, Tensor, Unsupported, given
-from conformance.backends.runtimes.base import Runtime
+from conformance.backends.contract import CrossEntropyOptions, Tensor, Unsupported, given
 from conformance.backends.runtimes.jax import JaxRuntime
 
 if TYPE_CHECKING:
@@ -23,11 +22,11 @@ class Optax(Adapter):
     Composition ``safe`` is ``optax.losses.safe_softmax_cross_entropy``, for class probabilities, and nothing else.
     """
 
-    framework: ClassVar[str] = "optax"
-    profile: ClassVar[str] = "optax"
-    runs_on: ClassVar[type[Runtime]] = JaxRuntime
-    compositions: ClassVar[tuple[str, ...]] = ("safe",)
-    offers: ClassVar[Offers] = Offers(
+    framework = "optax"
+    profile = "optax"
+    runs_on = JaxRuntime
+    compositions = ("safe",)
+    offers = Offers(
         operations={"cross_entropy": "native"},
         label_smoothing="composed",
         probability_targets="native",
@@ -42,37 +41,22 @@ class Optax(Adapter):
         import optax
 
     def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-        where: Tensor | None = None,
+        self, logits: Tensor, targets: Tensor, *, where: Tensor | None = None, **options: Unpack[CrossEntropyOptions]
     ) -> Tensor:
-        self.refuse(weight=weight, ignore_index=ignore_index)
-        options, masked = given(axis=axis), given(where=where)
+        axis, label_smoothing, reduction = self.only(options, "axis", "label_smoothing", "reduction")
         by_index = not (jnp.ndim(targets) == jnp.ndim(logits) and jnp.issubdtype(targets.dtype, jnp.floating))
         if self.composition == "safe":
-            if masked:
-                raise Unsupported("safe_softmax_cross_entropy has no mask of classes")
-            if by_index or label_smoothing or options.get("axis", -1) not in (-1, logits.ndim - 1):
-                raise Unsupported("safe_softmax_cross_entropy takes class probabilities along the last axis only")
+            if where is not None or by_index or label_smoothing or axis not in (None, -1, logits.ndim - 1):
+                raise Unsupported("safe_softmax_cross_entropy takes class probabilities along the last axis, unmasked")
             losses = optax.losses.safe_softmax_cross_entropy(logits, targets)
         elif by_index and not label_smoothing:
-            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **options, **masked)
+            stated = given(axis=axis, where=where)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets, **stated)
         else:
             if by_index:
-                class_axis = options.get("axis", -1)
+                class_axis = -1 if axis is None else axis
                 targets = jax.nn.one_hot(targets, logits.shape[class_axis], dtype=logits.dtype, axis=class_axis)
             if label_smoothing:
-                targets = optax.smooth_labels(targets, label_smoothing, **options)
-            losses = optax.softmax_cross_entropy(logits, targets, **options, **masked)
-        if reduction in (None, "none"):
-            return losses
-        if reduction not in ("mean", "sum"):
-            raise Unsupported("optax has no reductions to name: its users call mean or sum")
-        return losses.mean() if reduction == "mean" else losses.sum()
+                targets = optax.smooth_labels(targets, label_smoothing, **given(axis=axis))
+            losses = optax.softmax_cross_entropy(logits, targets, **given(axis=axis, where=where))
+        return self.reduced(losses, reduction, jnp.mean, jnp.sum)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import Reduction, Tensor, Unsupported, given
-from conformance.backends.runtimes.base import Runtime
+from conformance.backends.contract import CrossEntropyOptions, Tensor, given
 from conformance.backends.runtimes.tensorflow import TensorFlowRuntime
 
 if TYPE_CHECKING:
@@ -18,11 +17,11 @@ __all__ = ["TensorFlow"]
 class TensorFlow(Adapter):
     """``tf.nn``, whose documentation shows neither an nll_loss nor a composition of one."""
 
-    framework: ClassVar[str] = "tensorflow"
-    profile: ClassVar[str] = "tensorflow"
-    library: ClassVar[str] = "tf.nn"
-    runs_on: ClassVar[type[Runtime]] = TensorFlowRuntime
-    offers: ClassVar[Offers] = Offers(
+    framework = "tensorflow"
+    profile = "tensorflow"
+    library = "tf.nn"
+    runs_on = TensorFlowRuntime
+    offers = Offers(
         operations={"softmax": "native", "log_softmax": "native", "cross_entropy": "native"},
         probability_targets="native",
         reductions="composed",
@@ -39,26 +38,12 @@ class TensorFlow(Adapter):
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         return tf.nn.log_softmax(logits, **given(axis=axis))
 
-    def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
-        self.refuse(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing or None)
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        axis, reduction = self.only(options, "axis", "reduction")
         if tf.is_tensor(targets) and targets.dtype.is_floating and len(targets.shape) == len(logits.shape):
             losses = tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits, **given(axis=axis))
         else:
             if axis is not None and axis not in (-1, len(logits.shape) - 1):  # the sparse loss takes the last axis only
                 logits = tf.experimental.numpy.moveaxis(logits, axis, -1)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-        if reduction in (None, "none"):
-            return losses
-        if reduction not in ("mean", "sum"):
-            raise Unsupported("tf.nn's losses have no reductions to name: their users call reduce_mean or reduce_sum")
-        return tf.reduce_mean(losses) if reduction == "mean" else tf.reduce_sum(losses)
+        return self.reduced(losses, reduction, tf.reduce_mean, tf.reduce_sum)

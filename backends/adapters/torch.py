@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import Reduction, Tensor, given
-from conformance.backends.runtimes.base import Runtime
+from conformance.backends.contract import CrossEntropyOptions, NllLossOptions, Tensor, given
 from conformance.backends.runtimes.torch import TorchRuntime
 
 if TYPE_CHECKING:
     import torch
     import torch.nn.functional as F
-    from torch import nn
 
 __all__ = ["Torch"]
 
@@ -20,11 +18,11 @@ __all__ = ["Torch"]
 class Torch(Adapter):
     """``torch.nn.functional``; composition ``module`` is the classes of ``torch.nn``."""
 
-    framework: ClassVar[str] = "torch"
-    profile: ClassVar[str] = "torch"
-    runs_on: ClassVar[type[Runtime]] = TorchRuntime
-    compositions: ClassVar[tuple[str, ...]] = ("module",)
-    offers: ClassVar[Offers] = Offers(
+    framework = "torch"
+    profile = "torch"
+    runs_on = TorchRuntime
+    compositions = ("module",)
+    offers = Offers(
         operations=dict.fromkeys(("softmax", "log_softmax", "nll_loss", "cross_entropy"), "native"),
         weight="native",
         ignore_index="native",
@@ -35,55 +33,34 @@ class Torch(Adapter):
 
     @classmethod
     def imports(cls) -> None:
-        global torch, F, nn
+        global torch, F
         import torch
         import torch.nn.functional as F
-        from torch import nn
 
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         if self.composition == "module":
-            return nn.Softmax(**given(dim=axis))(logits)
+            return torch.nn.Softmax(**given(dim=axis))(logits)
         return F.softmax(logits, **given(dim=axis))
 
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         if self.composition == "module":
-            return nn.LogSoftmax(**given(dim=axis))(logits)
+            return torch.nn.LogSoftmax(**given(dim=axis))(logits)
         return F.log_softmax(logits, **given(dim=axis))
 
-    def nll_loss(
-        self,
-        log_probabilities: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
-        log_probabilities = _class_axis_second(log_probabilities, axis)
-        options = given(weight=weight, ignore_index=ignore_index, reduction=reduction)
+    def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
+        log_probabilities = _class_axis_second(log_probabilities, options.pop("axis"))
         if self.composition == "module":
-            return nn.NLLLoss(**options)(log_probabilities, targets)
-        return F.nll_loss(log_probabilities, targets, **options)
+            return torch.nn.NLLLoss(**given(**options))(log_probabilities, targets)
+        return F.nll_loss(log_probabilities, targets, **given(**options))
 
-    def cross_entropy(
-        self,
-        logits: Tensor,
-        targets: Tensor,
-        *,
-        weight: Tensor | None = None,
-        axis: int | None,
-        ignore_index: int | None,
-        label_smoothing: float | None,
-        reduction: Reduction | None,
-    ) -> Tensor:
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        axis = options.pop("axis")
         if torch.is_tensor(targets) and targets.dim() == logits.dim():  # class probabilities have a class axis, too
             targets = _class_axis_second(targets, axis)
         logits = _class_axis_second(logits, axis)
-        options = given(weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction)
         if self.composition == "module":
-            return nn.CrossEntropyLoss(**options)(logits, targets)
-        return F.cross_entropy(logits, targets, **options)
+            return torch.nn.CrossEntropyLoss(**given(**options))(logits, targets)
+        return F.cross_entropy(logits, targets, **given(**options))
 
 
 def _class_axis_second(tensor: Tensor, axis: int | None) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from conformance.backends.contract import Array, Device, Tensor, Unsupported
 
-__all__ = ["TRANSFORMS", "Device", "Function", "Runtime", "version"]
+__all__ = ["TRANSFORMS", "Function", "Runtime", "version"]
 
 Function = Callable[..., Any]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Tensor, Unsupported
-from conformance.backends.runtimes.base import BEYOND_CACHES, Device, Function, Runtime
+from conformance.backends.contract import Array, Device, Tensor, Unsupported
+from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path

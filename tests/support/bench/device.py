@@ -7,7 +7,7 @@ from time import perf_counter
 from conformance.backends.adapters.jax import Jax
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.adapters.torch import Torch
-from conformance.backends.runtimes.base import Device
+from conformance.backends.contract import Device
 from conformance.backends.runtimes.torch import TorchDevice
 
 

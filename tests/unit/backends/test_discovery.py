@@ -33,7 +33,7 @@ ONE = """
     from conformance.backends.adapters.numpy import Numpy
 
     class Mine(Numpy):
-        modes = ("eager", "fast")
+        executions = ("eager", "fast")
 
         def softmax(self, logits, *, axis):
             return np.ones_like(logits)

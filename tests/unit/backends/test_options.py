@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from conformance.backends.discovery import create, find, installed
+from conformance.backends.contract import Backend, Call
+from conformance.backends.discovery import BrokenBackend, create, find, installed
 from conformance.model.errors import UsageError
 from conformance.worker.find import find_backends
 
@@ -19,13 +21,13 @@ OWN = """
         compositions = ("fused",)
         precisions = ("half",)
 """
-#: As files were written when a backend had modes.
-FORMER = """
+#: A class that takes the options as one text, as a constructor may.
+TEXT = """
     from conformance.backends.adapters.numpy import Numpy
 
     class Mine(Numpy):
-        modes = ("eager", "fast")
-        compiled_modes = ("fast",)
+        executions = ("eager", "fast")
+        compiled = ("fast",)
 
         def __init__(self, *, device="", mode="", threads=1):
             super().__init__(device=device, mode=mode, threads=threads)
@@ -53,12 +55,76 @@ def test_each_word_reaches_its_option(words: str, mode: str, options: tuple[str,
     assert (made.mode, (made.execution, made.composition, made.precision)) == (mode, options)
 
 
-def test_a_class_with_the_former_modes_is_run_as_before(tmp_path: Path) -> None:
-    file = write(tmp_path, FORMER)
+def test_a_class_sees_its_options_as_one_text(tmp_path: Path) -> None:
+    file = write(tmp_path, TEXT)
     plain, fast = create(file), create(file + ":fast")
     assert (plain.mode, plain.execution, plain.compiles) == ("eager", "eager", False)
     assert (fast.mode, fast.execution, fast.compiles) == ("fast", "fast", True)
     assert fast.is_fast  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("former", "name"), [("modes", "executions"), ("compiled_modes", "compiled")])
+def test_a_former_name_is_refused_with_the_present_one(former: str, name: str, tmp_path: Path) -> None:
+    file = write(tmp_path, OWN.replace("precisions", former))
+    with pytest.raises(BrokenBackend, match=f"Mine.{former} is not read; it is called {name} now") as caught:
+        create(file)
+    assert caught.value.hint == f"correct {file}:4"
+
+
+#: How files wrote their operations, each calling its parent or a sibling.
+WRITTEN = {
+    "named": """
+        def cross_entropy(self, logits, targets, *, axis, weight=None, ignore_index, label_smoothing, reduction):
+            return super().cross_entropy(logits, targets, axis=axis, weight=weight, ignore_index=ignore_index,
+                                         label_smoothing=label_smoothing, reduction=reduction)
+    """,
+    "the rest": """
+        def cross_entropy(self, logits, targets, *, reduction, **options):
+            return super().cross_entropy(logits, targets, reduction=reduction, **options)
+    """,
+    "everything": """
+        def cross_entropy(self, logits, targets, **options):
+            return super().cross_entropy(logits, targets, **options)
+    """,
+    "composed": """
+        def softmax(self, logits, *, axis):
+            return super().softmax(logits, axis=axis)
+
+        def cross_entropy(self, logits, targets, *, axis, weight=None, ignore_index, label_smoothing, reduction):
+            if label_smoothing:
+                raise Unsupported("no label smoothing")
+            logp = self.log_softmax(logits, axis=axis)
+            return self.nll_loss(
+                logp, targets, weight=weight, axis=axis, ignore_index=ignore_index, reduction=reduction
+            )
+    """,
+}
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("parent", ["Numpy", "Torch", "Jax", "TensorFlow"])
+@pytest.mark.parametrize("written", WRITTEN)
+def test_a_file_overrides_an_operation_in_every_way_of_writing_it(parent: str, written: str, tmp_path: Path) -> None:
+    if written == "composed" and parent == "TensorFlow":
+        pytest.skip("it has no nll_loss to call")
+    pytest.importorskip(parent.lower())
+    body = textwrap.dedent(WRITTEN[written])
+    head = f"from conformance.backends.contract import Unsupported\nfrom conformance.backends.{parent.lower()} import "
+    file = write(tmp_path, f"{head}{parent}\n\n\nclass Mine({parent}):\n{textwrap.indent(body, '    ')}")
+    made, plain = create(file), create(parent.lower())
+    logits, targets = np.array([[1.0, 2.0, 4.0], [0.0, 0.5, -1.0]]), np.array([2, 0])
+    options = (("axis", 1), ("ignore_index", None), ("label_smoothing", None), ("reduction", "sum"))
+    values = []
+    for backend in (made, plain):
+        call = Call("cross_entropy", {"targets": backend.tensor(targets)}, options)
+        values.append([backend.array(each) for each in _value_and_gradient(backend, call, logits)])
+    for own, suite in zip(*values, strict=True):
+        np.testing.assert_allclose(own, suite, rtol=1e-15)
+
+
+def _value_and_gradient(backend: Backend, call: Call, logits: np.ndarray) -> tuple[object, ...]:
+    tensor, upstream = backend.tensor(logits), backend.tensor(np.array(1.0))
+    return backend.evaluate(call, tensor), *backend.differentiate(call, tensor, upstream)
 
 
 def test_backends_without_the_device_are_left_out_aloud(capsys: pytest.CaptureFixture[str]) -> None:
