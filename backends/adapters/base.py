@@ -31,15 +31,18 @@ Support = Literal["native", "composed", "unsupported"]
 
 @dataclass(frozen=True)
 class Offers:
-    """What a library has: by one function of its own, composed of several as its users do, or not at all."""
+    """What a library has: by one function of its own, composed of several as its users do, or not at all.
+
+    A case about a feature that is said to be unsupported is not judged; of a feature that is left out it is seen.
+    """
 
     operations: Mapping[Operation, Support] = field(default_factory=dict)
-    weight: Support = "unsupported"
-    ignore_index: Support = "unsupported"
-    label_smoothing: Support = "unsupported"
-    probability_targets: Support = "unsupported"
-    reductions: Support = "unsupported"
-    gradient: Support = "native"
+    weight: Support | None = None
+    ignore_index: Support | None = None
+    label_smoothing: Support | None = None
+    probability_targets: Support | None = None
+    reductions: Support | None = None
+    gradient: Support | None = None
 
 
 class Adapter(Backend):

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conformance.judge.finding import Finding
-from conformance.model.case import Case
+from conformance.model.problem import Problem
 from conformance.profiles.profile import Profile
 
 __all__ = ["as_unsupported", "lacking"]
 
 
-def lacking(case: Case, profile: Profile) -> str | None:
-    """The first feature that the case requires and the profile declares ``unsupported``."""
-    for name in case.requires:
+def lacking(problem: Problem, profile: Profile) -> str | None:
+    """The first feature that the problem requires and the profile declares ``unsupported``.
+
+    Besides those that its case names, class probabilities: a library without them may well take them for something.
+    """
+    stated = ("probability-targets",) if problem.target_kind == "probabilities" else ()
+    for name in (*problem.case.requires, *stated):
         if profile.features.get(name.replace("-", "_")) == "unsupported":
             return name
     return None

@@ -195,9 +195,13 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
         composition=description.composition,
         precision=description.precision,
     )
+    foreign: frozenset[str] = frozenset()
     if own is not None:
-        return Subject(name, identity, _with_register(load_profile(own), description), sources)
-    return Subject(name, identity, profile_named(description.profile), sources, frozenset(description.foreign))
+        profile = _with_register(load_profile(own), description)
+    else:
+        profile, foreign = profile_named(description.profile), frozenset(description.foreign)
+    features = profile.features | dict.fromkeys(description.lacks, "unsupported")
+    return Subject(name, identity, msgspec.structs.replace(profile, features=features), sources, foreign)
 
 
 def _with_register(profile: Profile, description: Description) -> Profile:

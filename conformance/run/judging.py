@@ -41,7 +41,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         others += judge_transform(judge, asked, answers[place], others)
     for unit in chunk.units:
         findings = by_problem[id(unit.problem)]
-        feature = lacking(unit.problem.case, judge.subject.profile)
+        feature = lacking(unit.problem, judge.subject.profile)
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     return list(by_problem.values())

@@ -41,7 +41,7 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         composition=composition,
         precision=precision,
         settings={wire.clean(name): wire.clean(value) for name, value in said.settings.items()},
-        sources={name: _source(said.methods.get(name)) for name in OPERATIONS} | _class_sources(said.classes),
+        sources={name: _source(_place(said, name)) for name in OPERATIONS} | _class_sources(said.classes),
         overridden=tuple(
             name for name in foreign if any(name in each.defines for each in ours) or name == "nll_loss_of_log_softmax"
         )
@@ -49,6 +49,7 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         else (),
         foreign=foreign,
         profile=said.profile,
+        lacks=tuple(map(wire.clean, said.lacks)),
         pid=pid,
     )
 
@@ -62,9 +63,19 @@ def _foreign(said: wire.Described) -> Iterable[str]:
 
     shared = all(map(_is_ours, said.shared))
     for name in OPERATIONS:
-        parts = (name, "nll_loss", "log_softmax") if name == "nll_loss_of_log_softmax" else (name,)
-        if not (shared and all(map(is_ours, parts))):
+        if not (shared and all(map(is_ours, _parts(name)))):
             yield name
+
+
+def _parts(operation: str) -> tuple[str, ...]:
+    """The methods that an operation runs: the inherited composition calls two others."""
+    return (operation, "nll_loss", "log_softmax") if operation == "nll_loss_of_log_softmax" else (operation,)
+
+
+def _place(said: wire.Described, operation: str) -> wire.CodePlace | None:
+    """Where the code of an operation lies: of a composition, the part that is not the suite's, if there is one."""
+    places = [said.methods.get(name) for name in _parts(operation)]
+    return next((place for place in places if place is not None and not _is_ours(place.file)), places[0])
 
 
 def _is_ours(file: str) -> bool:

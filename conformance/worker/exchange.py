@@ -106,7 +106,7 @@ class Description:
 
     ``foreign`` names the operations whose code is not the suite's own: no register entry applies to them; those of them
     that replace what an adapter of the suite defines are ``overridden``. ``profile`` names the file that declares its
-    policies. ``pid`` is that of the process.
+    policies; ``lacks`` are features that it says itself are unsupported. ``pid`` is that of the process.
     """
 
     name: str
@@ -122,4 +122,5 @@ class Description:
     overridden: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     profile: str = ""
+    lacks: tuple[str, ...] = ()
     pid: int = 0

