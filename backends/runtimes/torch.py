@@ -79,9 +79,9 @@ class TorchRuntime(Runtime):
         """Shares the array's memory and strides on the processor; targets that are not an array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array
-        if any(stride < 0 for stride in array.strides):
+        if min(array.strides, default=0) < 0:
             raise Unsupported("torch.from_numpy takes no negative strides")
-        if array.dtype.name == "bfloat16":
+        if array.dtype.type.__name__ == "bfloat16":
             return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
         return _shared(array).to(self.device.name)
 

@@ -113,11 +113,11 @@ def place(region: Region, request: Request, nonce: int, earlier: int) -> Placed:
             region.memory[start : start + size] = item.tobytes()
             spans[name] = (start, start + size)
             strides = item.strides if item.flags.c_contiguous else _c_strides(item)
-            return wire.Operand(start, item.shape, strides, _name(item.dtype))
+            return wire.Operand(start, item.shape, strides, item.dtype.type.__name__)
         begin = -(-region.used // BOUNDARY) * BOUNDARY
         view = arrange(item, layout, allocate)
         spans[name] = (begin, region.used - APART)
-        return wire.Operand(region.offset(view), view.shape, view.strides, _name(view.dtype))
+        return wire.Operand(region.offset(view), view.shape, view.strides, view.dtype.type.__name__)
 
     call = wire.Call(
         nonce,
@@ -131,17 +131,6 @@ def place(region: Region, request: Request, nonce: int, earlier: int) -> Placed:
         earlier,
     )
     return Placed(call, spans, plain)
-
-
-_names: dict[np.dtype[Any], str] = {}
-
-
-def _name(dtype: np.dtype[Any]) -> str:
-    """``dtype.name``, which NumPy makes up anew each time."""
-    name = _names.get(dtype)
-    if name is None:
-        name = _names[dtype] = dtype.name
-    return name
 
 
 def _c_strides(array: Array) -> tuple[int, ...]:

@@ -55,7 +55,7 @@ class BackendProcess:
             raise HarnessError(f"no temporary folder for the log of backend {spec!r}: {error.strerror}") from error
         self._cache = cache or self._folder / "cache"
         self._process: Supervised | None = None
-        self._rest = b""
+        self._rest, self._read = b"", 0  # what has come, and how far it is used up
         self._files: frozenset[str] = frozenset()
 
     @property
@@ -68,6 +68,10 @@ class BackendProcess:
         """Its id, 0 where there is none."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def _unread(self) -> bool:
+        return self._read < len(self._rest)
+
     def launch(self) -> None:
         """Start the process without waiting for it: ``start`` does."""
         if self._process is not None:
@@ -78,7 +82,7 @@ class BackendProcess:
         (self._folder / "log.txt").unlink(missing_ok=True)
         handed = [each.descriptor for each in self._regions]
         self._process = Supervised(command, variables=variables, folder=self._folder, handed=handed)
-        self._rest = b""
+        self._rest, self._read = b"", 0
         with contextlib.suppress(Gone, Silent):  # what has ended by now is found out by who waits for the answer
             order = wire.Start(NONCE, self.spec, self._threads, str(self._cache), self._creator)
             self._process.send(wire.framed(order), SPAWN_LIMIT)
@@ -113,12 +117,12 @@ class BackendProcess:
         """An answer to each call, each within ``limit`` seconds. Raises Died."""
         assert self._process is not None
         try:
-            if self._rest or self._process.pending():
+            if self._unread or self._process.pending():
                 raise self._forged("before it was asked")
             self._process.send(wire.framed(batch), limit)
             for _ in batch.calls:
                 yield wire.decode_answer(self._frame(limit))
-            if self._rest:
+            if self._unread:
                 raise self._forged("more than once")
         except Gone as end:
             why = reason_of(end.code)
@@ -139,27 +143,28 @@ class BackendProcess:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _frame(self, limit: float) -> bytes:
+    def _frame(self, limit: float) -> memoryview:
         """The next frame within ``limit`` seconds from now."""
         assert self._process is not None
         last = monotonic() + limit
         head = wire.LENGTH.size
-        pieces, have = [self._rest], len(self._rest)
         need = head
         while True:
+            have = len(self._rest) - self._read
             if have >= need:
-                whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-                length = wire.LENGTH.unpack_from(whole)[0]
+                length = wire.LENGTH.unpack_from(self._rest, self._read)[0]
                 if length > FRAME_LIMIT:
                     raise msgspec.DecodeError("a frame of no possible length")
                 need = head + length
                 if have >= need:
-                    self._rest = whole[need:]
-                    return whole[head:need]
-                pieces = [whole]
-            piece = self._process.receive(max(last - monotonic(), 0.001))
-            pieces.append(piece)
-            have += len(piece)
+                    begin, self._read = self._read + head, self._read + need
+                    return memoryview(self._rest)[begin : self._read]
+            pieces = [self._rest[self._read :]]
+            while have < need:
+                piece = self._process.receive(max(last - monotonic(), 0.001))
+                pieces.append(piece)
+                have += len(piece)
+            self._rest, self._read = b"".join(pieces), 0
 
     def _tail(self) -> str:
         return _readable(self._process.tail()) if self._process is not None else ""

@@ -28,6 +28,7 @@ __all__ = ["SMALL", "Shim", "describe"]
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
 MOST_WARNINGS = 20
+CACHE_LINE = 64  # bytes: what a framework may ask of the address of an array that it shares
 
 
 class _Failed(Exception):
@@ -38,12 +39,15 @@ class _Failed(Exception):
 
 
 class _Input:
-    """One input: its view of the driver's memory (``None`` for a Python object) and the framework's tensor."""
+    """One input: its view of the driver's memory (``None`` for a Python object) and the framework's tensor.
 
-    __slots__ = ("name", "tensor", "view")
+    ``kind`` is what a framework goes by when it decides whether to make a copy.
+    """
 
-    def __init__(self, name: str, view: Any, tensor: Any) -> None:
-        self.name, self.view, self.tensor = name, view, tensor
+    __slots__ = ("kind", "name", "tensor", "view")
+
+    def __init__(self, name: str, view: Any, tensor: Any, kind: Any = None) -> None:
+        self.name, self.view, self.tensor, self.kind = name, view, tensor, kind
 
 
 class Shim:
@@ -62,6 +66,7 @@ class Shim:
         self._types = frozenset(backend.tensor_types)
         self._composed = backend.composed if getattr(backend, "composition", "") else ()
         self._dtypes: dict[str, Any] = {}
+        self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
 
     def perform(self, call: Call, memory: Any) -> Answer:
@@ -122,7 +127,6 @@ class Shim:
                 if caught:
                     seen["warnings"] = _texts(caught)
             if upstream is not None and not call.transform and not self.backend.compiles:
-                warnings.simplefilter("ignore")
                 self._differentiate(made, logits, upstream, clock, results, seen)
 
     def _inputs(self, call: Call, memory: Any) -> list[_Input]:
@@ -144,7 +148,8 @@ class Shim:
                 import ml_dtypes  # noqa: F401  # NumPy knows the name from then on
             dtype = self._dtypes[operand.dtype] = self._numpy.dtype(operand.dtype)
         view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
-        return _Input(name, view, self.backend.tensor(view))
+        kind = (operand.dtype, operand.shape, operand.strides, operand.offset % CACHE_LINE)
+        return _Input(name, view, self.backend.tensor(view), kind)
 
     def _value(self, call: Call, made: contract.Call, logits: Any, clock: _Clock) -> Result:
         """The value; its tensor is kept, to see whether the next call spares it."""
@@ -254,14 +259,17 @@ class Shim:
             except Exception:
                 after[each.name] = None
             return
-        if each.view.size > SMALL:
+        view = each.view
+        if view.size > SMALL or each.kind in self._shared:
             return
         try:
             now = self.backend.array(each.tensor)
             # Where the framework converts (64-bit labels to 32-bit), its copy is not comparable with what was sent.
-            comparable = isinstance(now, self._numpy.ndarray) and (now.dtype, now.shape) == _kind(each.view)
-            if comparable and not self._numpy.may_share_memory(now, each.view):
-                after[each.name] = _result(now)
+            if isinstance(now, self._numpy.ndarray) and (now.dtype, now.shape) == (view.dtype, view.shape):
+                if self._numpy.may_share_memory(now, view):
+                    self._shared.add(each.kind)
+                else:
+                    after[each.name] = _result(now)
         except BaseException as error:  # a buffer that was given away, for one
             self._fault(error)
             after[each.name] = None
@@ -310,19 +318,9 @@ def _is_scalar(kind: type, numpy: Any) -> bool:
     return issubclass(kind, numpy.generic) and numpy.dtype(kind).type is kind
 
 
-def _kind(array: Any) -> tuple[Any, tuple[int, ...]]:
-    return array.dtype, array.shape
-
-
-_names: dict[Any, str] = {}
-
-
 def _result(array: Any) -> Result:
     dtype = array.dtype
-    name = _names.get(dtype)
-    if name is None:  # NumPy makes it up anew each time
-        name = _names[dtype] = dtype.name if dtype.isnative else dtype.str
-    return Result(name, array.shape, array.tobytes())
+    return Result(dtype.type.__name__ if dtype.isnative else dtype.str, array.shape, array.tobytes())
 
 
 def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:

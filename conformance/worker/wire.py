@@ -45,7 +45,7 @@ FaultKind = Literal["raised", "unsupported", "adapter"]
 
 
 class Operand(msgspec.Struct, array_like=True, frozen=True, tag=True):
-    """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` by its name."""
+    """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` by its scalar type's name."""
 
     offset: int
     shape: tuple[int, ...]
@@ -100,7 +100,7 @@ class Batch(msgspec.Struct, array_like=True, frozen=True, tag=True):
 
 
 class Result(msgspec.Struct, array_like=True, frozen=True):
-    """An array's bytes in C order; ``dtype`` by its name, or as ``numpy.dtype.str`` where the byte order is foreign."""
+    """An array's bytes in C order; ``dtype`` as in Operand, or as ``numpy.dtype.str`` where the byte order is foreign."""
 
     dtype: str
     shape: tuple[int, ...]
