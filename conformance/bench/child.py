@@ -68,10 +68,10 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | 
         from conformance.bench.machine import allocator
         from conformance.bench.session import BenchSession
         from conformance.bench.timing import wrapper_seconds
-        from conformance.worker.facts import facts_of
+        from conformance.worker.facts import describe
 
         step = "the backend cannot describe itself: "
-        facts = facts_of(backend)
+        facts = describe(backend)
         started = Started(
             pid=os.getpid(),
             import_seconds=seconds,

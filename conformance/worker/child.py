@@ -14,10 +14,11 @@ from pathlib import Path
 from time import perf_counter_ns
 
 from conformance.worker import wire
+from conformance.worker.facts import describe
 from conformance.worker.faults import brief, innermost_place
 from conformance.worker.parent import leave_with
-from conformance.worker.shim import Shim, describe
-from conformance.worker.wire import Refused, Start, clean
+from conformance.worker.shim import Shim
+from conformance.worker.wire import Start, StartFailure, clean
 
 __all__ = ["main"]
 
@@ -34,10 +35,10 @@ def _started(order: Start) -> tuple[Shim | None, bytes]:
         hint = getattr(error, "hint", None)  # what discovery raises explains itself
         if isinstance(hint, str):
             problem = getattr(error, "problem", None)
-            return None, wire.framed(Refused(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000)))
+            return None, wire.framed(StartFailure(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000)))
         file, line = innermost_place(error)
         reason = f"{clean(type(error).__name__)}: {brief(error)} (at {Path(clean(file)).name}:{line})"
-        return None, wire.framed(Refused(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}"))
+        return None, wire.framed(StartFailure(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}"))
 
 
 def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:

@@ -19,7 +19,7 @@ from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.paths import display_place
 
-__all__ = ["EARLIER", "Asked", "Died", "Driver", "Seen", "failure_of"]
+__all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
 
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
@@ -39,7 +39,7 @@ class Died(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SentRequest:
     """A request in the form in which it is sent; ``place`` is that of its observation."""
 
     place: int
@@ -47,10 +47,10 @@ class Asked:
 
 
 @dataclass(eq=False)
-class Seen:
+class Reply:
     """What came of a call: its answer, or why there is none, and what it changed that is not its own."""
 
-    asked: Asked
+    asked: SentRequest
     answer: wire.Answer | None = None
     failure: Failure | None = None
     modified: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Driver:
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
-    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+    def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         """An answer to each call, in order. Raises Died."""
         raise NotImplementedError
 
@@ -89,8 +89,8 @@ class Driver:
 
     def run(self, requests: Iterable[Request]) -> list[Observation]:
         """One observation for each request, in their order."""
-        asked = [Asked(place, self._first(request)) for place, request in enumerate(requests)]
-        found: list[Seen] = []
+        asked = [SentRequest(place, self._first(request)) for place, request in enumerate(requests)]
+        found: list[Reply] = []
         for each in self._answered(asked):
             found.append(each)
         found.sort(key=lambda each: each.asked.place)
@@ -112,50 +112,50 @@ class Driver:
             return msgspec.structs.replace(request, upstream=None)
         return request
 
-    def _again(self, seen: Seen) -> Asked | None:
+    def _again(self, seen: Reply) -> SentRequest | None:
         """The call once more, on inputs of its own: of value and gradient only where one function gives both."""
         request, answer = seen.asked.request, seen.answer
         if not request.repeat or answer is None or answer.failure is not None or not answer.results:
             return None
         if not request.transform and not (self.compiles and "gradient" in answer.results):
             request = msgspec.structs.replace(request, upstream=None)
-        return Asked(seen.asked.place, request)
+        return SentRequest(seen.asked.place, request)
 
-    def _answered(self, asked: Sequence[Asked]) -> Iterator[Seen]:
+    def _answered(self, asked: Sequence[SentRequest]) -> Iterator[Reply]:
         for batch in _batches(asked):
             if (gone := self._ensure()) is not None:
-                yield from (Seen(each, failure=gone) for each in batch)
+                yield from (Reply(each, failure=gone) for each in batch)
                 continue
             try:
                 answered = self._sent(batch, alone=len(batch) == 1)
             except Died as death:
                 self._lost()
                 if len(batch) == 1:
-                    answered = [Seen(batch[0], failure=death.failure)]
+                    answered = [Reply(batch[0], failure=death.failure)]
                 else:
                     answered = [self._alone(each) for each in batch]
             yield from answered
 
-    def _alone(self, asked: Asked) -> Seen:
+    def _alone(self, asked: SentRequest) -> Reply:
         if (gone := self._ensure()) is not None:
-            return Seen(asked, failure=gone)
+            return Reply(asked, failure=gone)
         try:
             (seen,) = self._sent([asked], alone=True)
         except Died as death:
             self._lost()
-            return Seen(asked, failure=death.failure)
+            return Reply(asked, failure=death.failure)
         return seen
 
     def _lost(self) -> None:
         self._kept = None
         self._replace()
 
-    def _sent(self, batch: Sequence[Asked], *, alone: bool) -> list[Seen]:
+    def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
         self._turn = (self._turn + 1) % REGIONS
         region = self.regions[self._turn]
         region.begin(sum(room_for(each.request) for each in batch))
-        found = [Seen(each) for each in batch]
-        placed: list[tuple[Seen, Placed]] = []
+        found = [Reply(each) for each in batch]
+        placed: list[tuple[Reply, Placed]] = []
         earlier = self._kept[0] if self._kept else 0
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
             try:
@@ -168,7 +168,7 @@ class Driver:
             return found
         before = region.memory[: region.used]
         size = len(region.memory)
-        order = wire.Batch(self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone))
+        order = wire.BatchOrder(self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone))
         answers = self._perform(order, region)
         for seen, each in placed:
             seen.answer = answer = next(answers)
@@ -185,7 +185,7 @@ class Driver:
             seen.modified.sort(key=lambda name: (*each.spans, *each.plain, EARLIER).index(name))
         return found
 
-    def _look(self, seen: Seen, placed: Placed) -> None:
+    def _look(self, seen: Reply, placed: Placed) -> None:
         """What the backend's copies of the inputs and its earlier value show."""
         answer = seen.answer
         assert answer is not None
@@ -206,7 +206,7 @@ class Driver:
         else:
             self._kept = None
 
-    def _observation(self, seen: Seen, repeatable: bool | None) -> Observation:
+    def _observation(self, seen: Reply, repeatable: bool | None) -> Observation:
         request, answer = seen.asked.request, seen.answer
         if seen.failure is not None or answer is None:
             return Observation(request.key, failure=seen.failure, modified=tuple(seen.modified))
@@ -246,8 +246,8 @@ def _nonces(count: int) -> list[int]:
     return nonces
 
 
-def _batches(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
-    batch: list[Asked] = []
+def _batches(asked: Sequence[SentRequest]) -> Iterator[Sequence[SentRequest]]:
+    batch: list[SentRequest] = []
     size = 0
     for each in asked:
         batch.append(each)
@@ -259,7 +259,7 @@ def _batches(asked: Sequence[Asked]) -> Iterator[Sequence[Asked]]:
         yield batch
 
 
-def _agrees(first: Seen, again: Seen) -> bool:
+def _agrees(first: Reply, again: Reply) -> bool:
     """Whether the second call gave the bits of the first, in all that it was to give again."""
     if first.answer is None or again.answer is None or again.answer.failure is not None:
         return False
@@ -269,13 +269,13 @@ def _agrees(first: Seen, again: Seen) -> bool:
     return all(again.answer.results.get(name) == first.answer.results[name] for name in names)
 
 
-def _add_time(first: Seen, again: Seen) -> None:
+def _add_time(first: Reply, again: Reply) -> None:
     if first.answer is not None and again.answer is not None:
         together = first.answer.nanoseconds + again.answer.nanoseconds
         first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
 
 
-def _differs(copy: wire.Result, seen: Seen, name: str) -> bool:
+def _differs(copy: wire.Result, seen: Reply, name: str) -> bool:
     """Whether the framework's copy of an input holds other bits than were sent."""
     request = seen.asked.request
     sent = {"logits": request.logits, "upstream": request.upstream, "tangent": request.tangent}.get(name)
@@ -319,9 +319,7 @@ def _check(answer: wire.Answer, nonce: int) -> None:
     """
     if answer.nonce != nonce:
         raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that nobody asked for"))
-    if answer.nanoseconds < 0 or not all(
-        name in RESULTS and _is_array(each) for name, each in answer.results.items()
-    ):
+    if answer.nanoseconds < 0 or not all(name in RESULTS and _is_array(each) for name, each in answer.results.items()):
         raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that does not hold together"))
 
 

@@ -79,7 +79,7 @@ def _descriptor() -> int:
 class Placed:
     """A call whose operands lie in a region: from where to where each of them does, gaps included."""
 
-    call: wire.Call
+    call: wire.CallOrder
     spans: dict[str, tuple[int, int]]
     plain: dict[str, bytes]
 
@@ -119,7 +119,7 @@ def place(region: Region, request: Request, nonce: int, earlier: int) -> Placed:
         spans[name] = (begin, region.used - APART)
         return wire.Operand(region.offset(view), view.shape, view.strides, view.dtype.type.__name__)
 
-    call = wire.Call(
+    call = wire.CallOrder(
         nonce,
         request.operation,
         put("logits", request.logits),

@@ -107,13 +107,13 @@ class BackendProcess:
                 f"backend {self.spec!r} wrote to the pipe of the harness while it was starting",
                 "an adapter prints to standard output, and to no other descriptor",
             ) from None
-        if isinstance(reply, wire.Refused):
+        if isinstance(reply, wire.StartFailure):
             hint = reply.hint or "install the framework, or correct the adapter: a Python shell shows the same error"
             raise self._unavailable(reply.problem, hint)
         self._files = frozenset(display_path(file) for file in reply.files)
         return reply
 
-    def perform(self, batch: wire.Batch, limit: float) -> Iterator[wire.Answer]:
+    def perform(self, batch: wire.BatchOrder, limit: float) -> Iterator[wire.Answer]:
         """An answer to each call, each within ``limit`` seconds. Raises Died."""
         assert self._process is not None
         try:

@@ -13,9 +13,10 @@ from conformance.worker import wire
 from conformance.worker.description import description_of
 from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure
+from conformance.worker.facts import describe
 from conformance.worker.memory import Region
 from conformance.worker.process import CREATOR, BackendProcess
-from conformance.worker.shim import Shim, describe
+from conformance.worker.shim import Shim
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
@@ -87,7 +88,7 @@ class Session(Driver):
         self._process.close()
         super().close()
 
-    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+    def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         return self._process.perform(batch, self.limits.call)
 
     def _watchdog(self, *, alone: bool) -> float:
@@ -126,6 +127,6 @@ class InlineSession(Driver):
         """The backend."""
         return description_of(self._spec, describe(self._shim.backend), 0)
 
-    def _perform(self, batch: wire.Batch, region: Region) -> Iterator[wire.Answer]:
+    def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         for call in batch.calls:
             yield self._shim.perform(call, region.memory)

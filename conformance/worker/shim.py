@@ -6,26 +6,20 @@ Importing this module imports no NumPy: thread pools read their environment vari
 from __future__ import annotations
 
 import inspect
-import sys
 import warnings
-from abc import ABC, ABCMeta
 from time import perf_counter_ns
-from types import GetSetDescriptorType
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance.worker import wire
-from conformance.worker.faults import Blame, adapter_classes, adapter_files
-from conformance.worker.wire import Answer, Call, Described, Fault, Operand, Plain, Result, clean
+from conformance.worker.faults import Blame
+from conformance.worker.wire import Answer, CallOrder, Fault, Operand, Plain, Result, clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["SMALL", "Shim", "describe"]
+__all__ = ["SMALL", "Shim"]
 
-OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
 MOST_WARNINGS = 20
 CACHE_LINE = 64  # bytes: what a framework may ask of the address of an array that it shares
@@ -69,7 +63,7 @@ class Shim:
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
 
-    def perform(self, call: Call, memory: Any) -> Answer:
+    def perform(self, call: CallOrder, memory: Any) -> Answer:
         """The answer to ``call``, whose operands lie in the buffer ``memory``."""
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         inputs: list[_Input] = []
@@ -104,7 +98,7 @@ class Shim:
     # -- the steps of a call ------------------------------------------------------------------------------------------
 
     def _perform(
-        self, call: Call, inputs: list[_Input], clock: _Clock, results: dict[str, Result], seen: dict[str, Any]
+        self, call: CallOrder, inputs: list[_Input], clock: _Clock, results: dict[str, Result], seen: dict[str, Any]
     ) -> None:
         tensors = {each.name: each.tensor for each in inputs}
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
@@ -129,7 +123,7 @@ class Shim:
             if upstream is not None and not call.transform and not self.backend.compiles:
                 self._differentiate(made, logits, upstream, clock, results, seen)
 
-    def _inputs(self, call: Call, memory: Any) -> list[_Input]:
+    def _inputs(self, call: CallOrder, memory: Any) -> list[_Input]:
         inputs = [self._input("logits", call.logits, memory)]
         for name, operand in call.operands.items():
             inputs.append(self._input(name, operand, memory))
@@ -151,7 +145,7 @@ class Shim:
         kind = (operand.dtype, operand.shape, operand.strides, operand.offset % CACHE_LINE)
         return _Input(name, view, self.backend.tensor(view), kind)
 
-    def _value(self, call: Call, made: contract.Call, logits: Any, clock: _Clock) -> Result:
+    def _value(self, call: CallOrder, made: contract.Call, logits: Any, clock: _Clock) -> Result:
         """The value; its tensor is kept, to see whether the next call spares it."""
         clock.start()
         try:
@@ -166,7 +160,7 @@ class Shim:
 
     def _compiled(
         self,
-        call: Call,
+        call: CallOrder,
         made: contract.Call,
         logits: Any,
         upstream: Any,
@@ -326,88 +320,3 @@ def _result(array: Any) -> Result:
 def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:
     texts = dict.fromkeys(clean(f"{each.category.__name__}: {each.message}") for each in caught)
     return tuple(texts)[:MOST_WARNINGS]
-
-
-# -- what a backend is -------------------------------------------------------------------------------------------------
-
-
-def describe(backend: Backend, nonce: int = 0) -> Described:
-    """What a backend says of itself, and where its code lies. Raises ``BrokenBackend`` for an answer of no use."""
-    from conformance.worker.facts import facts_of
-
-    facts = facts_of(backend)
-    kind = type(backend)
-    return Described(
-        nonce,
-        facts.framework,
-        facts.versions,
-        facts.device,
-        facts.mode,
-        (facts.execution, facts.composition, facts.precision),
-        facts.settings,
-        facts.profile,
-        bool(backend.compiles),
-        tuple(_class_place(each) for each in adapter_classes(kind)),
-        {name: place for name in OPERATIONS if (place := _code_place(backend, name)) is not None},
-        tuple(map(clean, adapter_files(kind))),
-        tuple(dict.fromkeys(map(clean, _shared_files(backend)))),
-        tuple(clean(name) for name, said in _offers(backend).items() if said == "unsupported"),
-    )
-
-
-def _offers(backend: Backend) -> dict[str, Any]:
-    return dict(getattr(getattr(backend, "offers", None), "__dict__", {}))
-
-
-def _class_place(kind: type) -> wire.ClassPlace:
-    defines = tuple(name for name in OPERATIONS if name in vars(kind))
-    return wire.ClassPlace(clean(kind.__module__), clean(kind.__qualname__), clean(_file(kind)), defines)
-
-
-def _file(kind: type) -> str:
-    return getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-
-
-def _shared_files(backend: Backend) -> Iterator[str]:
-    """The files of whatever may have a part in every result: all code of the backend and its runtime but operations.
-
-    A file is empty where it is not known, as that of a function set on an instance.
-    """
-    kind, runtime = type(backend), vars(backend).get("runtime")
-    makes: list[type] = [kind, type(kind), getattr(kind, "runs_on", object)]
-    classes = [each for one in makes for each in one.__mro__]
-    for owner in (backend, *(() if runtime is None else (runtime,))):
-        for value in getattr(owner, "__dict__", {}).values():
-            if not _is_plain(value):
-                classes += type(value).__mro__
-    for each in dict.fromkeys(classes):
-        if each in (object, type, ABC, ABCMeta):
-            continue
-        for name, member in vars(each).items():
-            if name in OPERATIONS or name in UNREAD or _is_plain(member):
-                continue
-            yield _file(each)
-            code = getattr(getattr(member, "__func__", getattr(member, "fget", member)), "__code__", None)
-            if code is not None:
-                yield code.co_filename
-
-
-#: What Python itself puts into a class; what is documentation; and what it runs on, which is looked at by itself.
-UNREAD = frozenset({"__annotations__", "_abc_impl", "offers", "runs_on"})
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is data alone, of Python's own types: no code of anybody's runs where it is used."""
-    kind = type(value)
-    if kind is dict:
-        return all(_is_plain(each) for pair in value.items() for each in pair)
-    if kind in (tuple, list, set, frozenset):
-        return all(map(_is_plain, value))
-    return kind in (str, bytes, bool, int, float, type(None), GetSetDescriptorType)
-
-
-def _code_place(backend: Backend, name: str) -> wire.CodePlace | None:
-    function: Any = getattr(backend, name, None)
-    # Not what functools.wraps says that it wraps: the wrapper is what runs.
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    return None if code is None else wire.CodePlace(clean(code.co_filename), code.co_firstlineno)

@@ -16,8 +16,8 @@ import msgspec
 __all__ = [
     "LENGTH",
     "Answer",
-    "Batch",
-    "Call",
+    "BatchOrder",
+    "CallOrder",
     "ClassPlace",
     "CodePlace",
     "Described",
@@ -25,9 +25,9 @@ __all__ = [
     "FaultKind",
     "Operand",
     "Plain",
-    "Refused",
     "Result",
     "Start",
+    "StartFailure",
     "clean",
     "decode_answer",
     "decode_order",
@@ -59,7 +59,7 @@ class Plain(msgspec.Struct, array_like=True, frozen=True, tag=True):
     packed: bytes
 
 
-class Call(msgspec.Struct, array_like=True, frozen=True):
+class CallOrder(msgspec.Struct, array_like=True, frozen=True):
     """One call to make, named by ``nonce``, a number that nobody can guess.
 
     ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
@@ -87,7 +87,7 @@ class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):
     creator: str
 
 
-class Batch(msgspec.Struct, array_like=True, frozen=True, tag=True):
+class BatchOrder(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """Calls to make in this order, each answered by a frame; their operands lie in ``region``, of ``size`` bytes.
 
     After ``watchdog`` seconds, if not 0, the log receives the stack: a hanging call shows where it hangs.
@@ -95,12 +95,12 @@ class Batch(msgspec.Struct, array_like=True, frozen=True, tag=True):
 
     region: int
     size: int
-    calls: list[Call]
+    calls: list[CallOrder]
     watchdog: float = 0.0
 
 
 class Result(msgspec.Struct, array_like=True, frozen=True):
-    """An array's bytes in C order; ``dtype`` as in Operand, or as ``numpy.dtype.str`` where the byte order is foreign."""
+    """An array's bytes in C order; ``dtype`` as Operand's, or ``numpy.dtype.str`` where the byte order is foreign."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -176,7 +176,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     lacks: tuple[str, ...] = ()
 
 
-class Refused(msgspec.Struct, array_like=True, frozen=True, tag=True):
+class StartFailure(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """Why the backend cannot be started, and what to do about it where that is known."""
 
     nonce: int
@@ -189,8 +189,8 @@ encode = _encoder.encode
 #: A Python object that is handed over as it is, such as a list of labels.
 pack = _encoder.encode
 unpack = msgspec.msgpack.Decoder().decode
-decode_order = msgspec.msgpack.Decoder(Start | Batch).decode
-decode_start = msgspec.msgpack.Decoder(Described | Refused).decode
+decode_order = msgspec.msgpack.Decoder(Start | BatchOrder).decode
+decode_start = msgspec.msgpack.Decoder(Described | StartFailure).decode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
