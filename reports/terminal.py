@@ -71,6 +71,8 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
 
 def print_matrix(counted: Matrix, console: Console) -> None:
     """Print themes by backends; where the console is too narrow for that, a row for each backend over all themes."""
+    if not counted.columns:
+        return
     table = rich_table(counted.table())
     if fits(table, console) or len(counted.columns) < 2:
         console.print(table)

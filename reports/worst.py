@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conformance.model.records import Outcome
 from conformance.model.verdicts import ALARMING, NOTABLE
+from conformance.model.wording import explain_command
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
@@ -47,6 +48,12 @@ class WorstOutcome:
     first: Outcome
     checks: int
     columns: tuple[Column, ...]
+
+    @property
+    def explained(self) -> str:
+        """The command that derives the case, and shows what the backend of the first check gave."""
+        column = next((each for each in self.columns if each.backend == self.first.backend), self.columns[0])
+        return explain_command(self.first, column.spec)
 
 
 def findings(relations: Relations, limit: int) -> tuple[list[WorstOutcome], int]:

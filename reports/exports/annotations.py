@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.model.wording import explain_command, message
+from conformance.model.wording import message
 from conformance.plain import plain, plain_lines
 from conformance.reports.merge import Merged
 from conformance.reports.worst import WorstOutcome, findings
@@ -67,7 +67,7 @@ def _error(finding: WorstOutcome, place: tuple[Path, int] | None, base: Path) ->
     properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
     checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"
     said = f"{plain(message(first), MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
-    text = f"{said}\n{explain_command(first)}"
+    text = f"{said}\n{finding.explained}"
     return f"::error {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
-from conformance.model.wording import explain_command, message
+from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
 from conformance.reports.matrix import matrix
@@ -61,10 +61,10 @@ def _lines(merged: Merged) -> Iterator[str]:
         yield "Every backend that ran conforms, but for the defects that its register knows."
     yield ""
     for backend in backends:
-        if backend.error:
-            yield f"- **{escape(_cut(backend.label))} did not run**: {escape(_cut(backend.error))}"
-        elif backend.incomplete:
+        if backend.incomplete:
             yield f"- **{escape(_cut(backend.label))}**: the run was cut off"
+    for name, error in merged.unavailable.items():
+        yield f"- **{escape(_cut(name))} did not run**: {escape(_cut(error))}"
     found, total = findings(merged.relations, SHOWN)
     if found:
         yield ""
@@ -79,7 +79,14 @@ def _lines(merged: Merged) -> Iterator[str]:
 def _row(finding: WorstOutcome) -> list[str]:
     first = finding.first
     backends = ", ".join(column.label for column in finding.columns)
-    cells = (first.verdict, first.case, backends, str(finding.checks), message(first), explain_command(first))
+    cells = (
+        first.verdict,
+        first.case,
+        backends,
+        str(finding.checks),
+        message(first),
+        finding.explained,
+    )
     return [*map(_cut, cells)]
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,26 +17,25 @@ __all__ = ["main"]
 DEFAULT = Path("results/nightly")
 
 
-def _folder(function: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--folder", type=click.Path(path_type=Path), default=DEFAULT, show_default=True, metavar="DIR",
-        help="Where runs, reports and history are kept.",
-    )(function)  # fmt: skip
-
-
-def _backends(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUN OPTIONS]")(function)
-    return click.option(
-        "-b", "--backend", "backends", multiple=True, metavar="SPEC", help="Repeat for several; all installed ones by "
-        "default.",
-    )(function)  # fmt: skip
-
-
-def _summary(function: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option("--annotate", is_flag=True, help="Print GitHub annotations.")(function)
-    return click.option(
-        "--summary", type=click.Path(path_type=Path), metavar="FILE", help="Append the job summary to this file."
-    )(function)
+_folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=DEFAULT,
+    show_default=True,
+    metavar="DIR",
+    help="Where runs, reports and history are kept.",
+)
+_backends = click.option(
+    "-b", "--backend", "backends", multiple=True, metavar="SPEC", help="Repeat for several; all installed by default."
+)
+_label = click.option(
+    "--label", default="", metavar="NAME", help="What distinguishes a backend's runs, such as its version."
+)
+_run_options = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- RUN OPTIONS]")
+_summary = click.option(
+    "--summary", type=click.Path(path_type=Path), metavar="FILE", help="Append the job summary to this file."
+)
+_annotate = click.option("--annotate", is_flag=True, help="Print GitHub annotations.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,10 +51,21 @@ def turn(folder: Path) -> int:
     return 0
 
 
+@cli.command("install")
+@_folder
+@_backends
+@_label
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- PIP OPTIONS")
+def install(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], label: str) -> int:
+    """Install into this environment. Where that fails, the backends' runs say so, and the exit code is 1."""
+    return steps.install(Folder(folder), backends, arguments, label)
+
+
 @cli.command("run")
 @_folder
 @_backends
-@click.option("--label", default="", metavar="NAME", help="What distinguishes a backend's runs, such as its version.")
+@_run_options
+@_label
 def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], label: str) -> int:
     """Run the cases, each backend as a run of its own in DIR/runs."""
     return steps.run(Folder(folder), backends, arguments, label)
@@ -65,6 +74,7 @@ def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], lab
 @cli.command("export")
 @_folder
 @_summary
+@_annotate
 def export(folder: Path, summary: Path | None, annotate: bool) -> int:
     """Merge the runs: DIR/site, and JUnit and tables in DIR/exports."""
     return steps.export(Folder(folder), summary, annotate=annotate)
@@ -89,7 +99,9 @@ def history(folder: Path) -> int:
 @cli.command("all")
 @_folder
 @_backends
+@_run_options
 @_summary
+@_annotate
 def whole(
     folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], summary: Path | None, annotate: bool
 ) -> int:

@@ -1,20 +1,30 @@
-"""The steps: each calls verbs of the command line and says, on standard error, what it does."""
+"""The steps: each says, on standard error, what it does."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
-from conformance.model.errors import HarnessError
-from conformance.reports.escape import escape
-from conformance.reports.nightly.folder import Folder
-from conformance.results.store import FILE
+import msgspec
 
-__all__ = ["compare", "export", "keep", "run", "write_issue"]
+import conformance
+from conformance.model.records import BackendRecord, Footer, Header
+from conformance.plain import plain
+from conformance.reports.diff.compare import DiffSettings, compare_runs
+from conformance.reports.diff.render import markdown_text
+from conformance.reports.diff.speed import compare_speed, timed_once
+from conformance.reports.escape import escape
+from conformance.reports.files import write
+from conformance.reports.nightly.folder import Folder
+from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.store import FILE, Writer, discard
+
+__all__ = ["compare", "export", "install", "keep", "run", "write_issue"]
 
 #: What a folder's name had better not hold.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -24,19 +34,47 @@ ISSUE = 60_000
 INVISIBLE = "\u200b"
 
 
+def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label: str = "") -> int:
+    """Install with pip, into this environment, what backends need; 0, or 1 where that fails.
+
+    Then the run of each backend says that it could not be installed, and why.
+    """
+    _say(f"pip install {' '.join(arguments)}")
+    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = done.stdout.decode("utf-8", "replace")
+    sys.stderr.write(said)
+    if done.returncode == 0:
+        return 0
+    why = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines() or ["no reason given"]
+    for backend in backends:
+        header = Header(
+            suite=conformance.__version__,
+            commit=suite_commit(),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            environment=describe_environment(),
+            selection={"backends": [backend]},
+        )
+        name = Path(backend).stem if backend.endswith(".py") else backend
+        discard(folder.runs / _name(backend, label))
+        with Writer(folder.runs / _name(backend, label), header) as writer:
+            writer.describe(BackendRecord(name=name, error=f"it could not be installed: {plain(why[0], 400)}"))
+            writer.finish(Footer(counts={}, seconds=0.0, complete=True))
+    return 1
+
+
 def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label: str = "") -> int:
     """Run the cases on each backend as a run of its own, or on all that are installed as one; the gravest exit code.
 
-    ``label`` names the runs of a matrix job; ``arguments`` are passed on to ``conformance run``.
+    ``label`` names the runs of a matrix job; ``arguments`` are passed on to ``conformance run``. A backend that does
+    not start is a finding of the night (1), not its end: its run says so.
     """
     code = 0
     for backend in backends or [""]:
-        words = (Path(backend).name or "all", label)
-        name = "-".join(UNSAFE.sub("-", word).strip("-.") for word in words if word)
+        made = folder.runs / _name(backend, label)
         chosen = ("-b", backend) if backend else ()
-        code = max(
-            code, _verb("run", *chosen, "--output", folder.runs / name, "--replace", "--details", "0", *arguments)
-        )
+        ended = _verb("run", *chosen, "--output", made, "--replace", "--details", "0", *arguments)
+        code = max(code, 1 if ended == 3 and (made / FILE).is_file() else ended)
     return code
 
 
@@ -46,7 +84,7 @@ def export(folder: Folder, summary: Path | None = None, *, annotate: bool = Fals
     arguments: list[object] = [
         "--junit", exports / "junit.xml", "--csv", exports / "outcomes.csv", "--badge", folder.site / "badges",
     ]  # fmt: skip
-    if _has("pyarrow"):
+    if find_spec("pyarrow"):
         arguments += ["--parquet", exports / "outcomes.parquet"]
     if summary:
         arguments += ["--summary", summary]
@@ -65,31 +103,31 @@ def compare(folder: Folder) -> int:
         _say("diff: there is no night before to compare with")
         return 0
     before, now = ({path.parent.name for path in where.glob(f"*/{FILE}")} for where in (folder.previous, folder.runs))
-    code, parts, documents = 0, [], {}
-    for name in sorted(before & now):
-        pair = (folder.previous / name, folder.runs / name)
-        found, text = _captured("diff", *pair, "--format", "markdown")
-        if found > 1:
-            return found
-        code = max(code, found)
-        parts.append(f"## {escape(name)}\n\n{text}")
-        documents[name] = json.loads(_captured("diff", *pair, "--format", "json")[1])
-    for word, names in (("new since then", now - before), ("did not come back", before - now)):
-        parts += [f"## {escape(name)}: {word}\n" for name in sorted(names)]
-    code = max(code, int(bool(before - now)))
-    _write(folder.difference, "\n".join(parts))
-    _write(folder.difference.with_suffix(".json"), json.dumps(documents, indent=1, ensure_ascii=False) + "\n")
-    sys.stdout.write("\n".join(parts))
-    return code
+    regressed, parts, found = False, [], {}
+    for name in sorted(before | now):
+        title, missed = f"## {escape(name)}", folder.missed(name)
+        if name not in now:
+            parts.append(f"{title}: did not come back{', as in the night before' if missed else ''}\n")
+            regressed |= not missed
+        elif name not in before:
+            parts.append(f"{title}: new since then\n")
+        else:
+            pair = (folder.previous / name, folder.runs / name)
+            diff = found[name] = compare_runs(*pair, DiffSettings(), compare_speed(*pair), timed_once(*pair))
+            again = missed and all(change.check == "start" for change in diff.regressions)
+            note = "Compared with an earlier night: in the last one nothing started.\n\n" if missed else ""
+            parts.append(f"{title}\n\n{note}{markdown_text(diff)}")
+            regressed |= diff.regressed and not again
+    text = "\n".join(parts)
+    write(folder.difference, text)
+    write(folder.difference.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    sys.stdout.write(text)
+    return int(regressed)
 
 
 def keep(folder: Folder) -> int:
     """Add this night to the history."""
     database = ("--db", folder.history / "history.duckdb")
-    try:
-        folder.history.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HarnessError(f"{folder.history} cannot be written: {error.strerror or error}") from None
     timed = any(folder.runs.glob("*/benchmarks.json"))  # only times are drawn
     drawn = ("--output", folder.site / "history") if timed else ()
     return _verb("history", "add", folder.runs, *database) or _verb("history", "show", *database, *drawn)
@@ -103,39 +141,21 @@ def write_issue(folder: Folder, code: int) -> None:
     text = folder.difference.read_text(encoding="utf-8")
     text = text if len(text) <= ISSUE else text[:ISSUE] + "\n\n… cut here: the rest is in the job's summary.\n"
     text = re.sub(r"[@#](?=\w)", lambda match: match[0] + INVISIBLE, text)
-    _write(folder.issue, f"Since the night before, something newly fails.\n\n{text}")
+    write(folder.issue, f"Since the night before, something newly fails.\n\n{text}")
 
 
-def _has(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
-
-
-def _command(arguments: Sequence[object]) -> list[str]:
-    return [sys.executable, "-m", "conformance", *map(str, arguments)]
+def _name(backend: str, label: str) -> str:
+    """The folder of a backend's run."""
+    return "-".join(UNSAFE.sub("-", word).strip("-.") for word in (Path(backend).name or "all", label) if word)
 
 
 def _verb(*arguments: object) -> int:
-    _say(f"conformance {' '.join(map(str, arguments))}")
+    words = [str(each) for each in arguments]
+    _say(f"conformance {' '.join(words)}")
     sys.stdout.flush()
-    return subprocess.run(_command(arguments), check=False).returncode
-
-
-def _captured(*arguments: object) -> tuple[int, str]:
-    _say(f"conformance {' '.join(map(str, arguments))}")
-    done = subprocess.run(_command(arguments), check=False, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-    return done.returncode, done.stdout
+    return subprocess.run([sys.executable, "-m", "conformance", *words], check=False).returncode
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"nightly: {text}\n")
     sys.stderr.flush()
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -39,8 +39,13 @@ class Mine(Numpy):
 
 
 def run_of(folder: Path, verdict: str) -> None:
+    """A run of one outcome; ``error`` is one whose backend did not start."""
     header = Header(suite="0.1.0", started=f"2026-01-0{1 + (verdict == 'fail')}T00:00:00+00:00")
     with Writer(folder, header) as writer:
+        if verdict == "error":
+            writer.describe(BackendRecord(name="b", error="it is not installed"))
+            writer.finish(Footer(counts={}, seconds=1.0, complete=True))
+            return
         writer.describe(BackendRecord(name="b"))
         writer.write(
             [Outcome(case="a", backend="b", dtype="float32", layout="contiguous", op="softmax", check="value",
@@ -75,6 +80,22 @@ def test_a_night_without_results_leaves_the_night_before(tmp_path: Path) -> None
     assert main(["turn", "--folder", str(tmp_path)]) == 0
     assert folder.has_previous() and not folder.runs.exists()
     assert (folder.previous / "b" / "outcomes.jsonl").stat().st_size > 0
+
+
+def test_what_is_missing_is_said_once_and_compared_when_it_is_back(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+
+    def night(verdict: str | None) -> int:
+        assert main(["turn", "--folder", str(tmp_path)]) == 0
+        if verdict:
+            run_of(folder.runs / "b", verdict)
+        run_of(folder.runs / "other", "pass")
+        return main(["diff", "--folder", str(tmp_path)])
+
+    verdicts = ["pass", "error", "error", None, "fail", "fail", None, None]
+    assert [night(each) for each in verdicts] == [0, 1, 0, 0, 1, 0, 1, 0]
+    assert not folder.issue.exists() and "did not come back, as in the night before" in folder.difference.read_text()
+    assert night("fail") == 0 and "new since then" in folder.difference.read_text()  # it was not expected any more
 
 
 def test_an_issue_calls_nobody(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Nights in environments that are really built: one cannot be installed, one crashes at import, one newly fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.environments import CRASHING, RIGHT, WRONG, Environment, wheel
+
+ADAPTER = """\
+import numpy as np
+import tinyframe
+
+from conformance.backends.adapters.numpy import Numpy
+
+
+class Tiny(Numpy):
+    framework = "tinyframe"
+
+    def versions(self):
+        return {"tinyframe": "by its distribution"}
+
+    def softmax(self, logits, *, axis, where=None):
+        powers = np.exp(logits - logits.max(axis, keepdims=True))
+        return tinyframe.softmax(powers, powers.sum(axis, keepdims=True))
+"""
+CASES = """\
+theme: small
+cases:
+  - {id: rows, why: softmax by rows, op: softmax, logits: [[0.5, 0.5], [2.0, -1.0]], dtypes: [float32]}
+"""
+#: As the workflow installs them: the version that is pinned, the latest, and the coming one.
+VERSIONS = {"pinned": ["tinyframe==1.0"], "latest": ["--upgrade", "tinyframe"], "pre-release": ["--pre", "tinyframe"]}
+
+
+def night(folder: Path, name: str, *labels: str) -> int:
+    """Install and run each version in its own environment, and compare, as the workflow does; the last one's code."""
+    for label in labels or VERSIONS:
+        made = Environment(folder / name / label)
+        about = ("-b", "tiny.py", "--label", label)
+        if made.nightly("install", *about, "--", "--find-links", "index", *VERSIONS[label], folder=folder) == 0:
+            assert made.nightly("run", *about, "--", "--cases", "small.yaml", "--quiet", folder=folder) <= 1
+    return made.nightly("diff", folder=folder)
+
+
+def part(root: Path, label: str) -> str:
+    """What the drafted issue says of a run."""
+    return (
+        (root / "issue.md").read_text(encoding="utf-8").partition(f"## tiny.py-{label}\n")[2].partition("\n## tiny")[0]
+    )
+
+
+@pytest.mark.slow
+def test_three_nights(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(ADAPTER, encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
+    root, index, made = tmp_path / "results" / "nightly", tmp_path / "index", Environment(tmp_path / "merging")
+    for version in ("1.0", "1.1", "2.0rc1"):
+        wheel(index, version, RIGHT)
+    assert night(tmp_path, "first") == 0 and not (root / "issue.md").exists()
+
+    wheel(index, "1.0", RIGHT).unlink()
+    wheel(index, "1.2", WRONG)
+    wheel(index, "2.0rc2", CRASHING)
+    assert made.nightly("turn", folder=tmp_path) == 0
+    assert night(tmp_path, "second") == 1
+    assert made.nightly("export", "--summary", "summary.md", "--annotate", folder=tmp_path) == 0
+    assert made.nightly("history", folder=tmp_path) == 0
+    assert "could not be installed" in part(root, "pinned") and "tinyframe==1.0" in part(root, "pinned")
+    assert "| rows |" in part(root, "latest") and "| pass | fail |" in part(root, "latest")
+    assert "died while it was starting" in part(root, "pre-release") and "SIGSEGV" in part(root, "pre-release")
+    page = (root / "site" / "index.html").read_text(encoding="utf-8")
+    assert "tiny 1.2</b>" in page and "does not conform" in page
+    assert "tiny (tiny.py-pinned) did not run" in page and "tiny (tiny.py-pre-release) did not run" in page
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "**Not conforming**: tiny 1.2." in summary and "could not be installed" in summary
+    badge = json.loads((root / "site" / "badges" / "tiny.json").read_text(encoding="utf-8"))
+    assert badge["isError"] is True and badge["label"].endswith("tiny 1.2")
+    assert (root / "exports" / "junit.xml").read_text(encoding="utf-8").count("the backend did not run") == 2
+
+    wheel(index, "1.0", WRONG)
+    assert made.nightly("turn", folder=tmp_path) == 0
+    assert night(tmp_path, "third", "pinned") == 1
+    assert "Compared with an earlier night" in part(root, "pinned") and "| pass | fail |" in part(root, "pinned")
