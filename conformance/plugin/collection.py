@@ -17,7 +17,7 @@ from conformance.model.dtypes import DTYPES
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.model.records import Outcome
 from conformance.plugin.report import conclude
-from conformance.plugin.subjects import Batch, UnderTest
+from conformance.plugin.subjects import FileBatch, UnderTest
 from conformance.worker.find import find_backends
 
 __all__ = ["CaseItem", "CaseModule", "Collection"]
@@ -110,7 +110,7 @@ class CaseModule(pytest.File):
                 raise CaseErrors(errors)
         except UsageError as error:
             raise self.CollectError(str(error)) from None
-        self._batches: dict[str, Batch] = {}
+        self._batches: dict[str, FileBatch] = {}
         for entry in suite.entries:
             marks = list(self.collection.marks(entry, self.config))  # also where no dtype is wanted: -m may name them
             for under_test in self.collection.subjects:
@@ -119,7 +119,7 @@ class CaseModule(pytest.File):
                         name = f"{entry.case.id}[{under_test.name}-{dtype}]"
                         yield CaseItem.make(self, name, entry, dtype, under_test, marks)
 
-    def batch(self, item: CaseItem) -> Batch:
+    def batch(self, item: CaseItem) -> FileBatch:
         """The batch of the item's backend: all the tests of this file that were selected, not only collected."""
         name = item.under_test.name
         if name not in self._batches:
@@ -130,7 +130,7 @@ class CaseModule(pytest.File):
             ]
             entries = list({each.entry.case.id: each.entry for each in [*chosen, item]}.values())
             dtypes = [dtype for dtype in DTYPES if any(each.dtype == dtype for each in [*chosen, item])]
-            self._batches[name] = Batch(item.under_test, entries, dtypes)
+            self._batches[name] = FileBatch(item.under_test, entries, dtypes)
         return self._batches[name]
 
     def renew(self, item: CaseItem) -> None:

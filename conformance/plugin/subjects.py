@@ -16,7 +16,7 @@ from conformance.run.launch import available_cores
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.worker.session import Limits
 
-__all__ = ["Batch", "UnderTest", "Want"]
+__all__ = ["FileBatch", "UnderTest", "Want"]
 
 #: What a test asks for: case and dtype.
 Want = tuple[str, str]
@@ -71,7 +71,7 @@ class UnderTest:
 
 
 @dataclass(eq=False)
-class Batch:
+class FileBatch:
     """The cases of one file that are to be tested on one backend: run a chunk at a time, as tests ask for them."""
 
     under_test: UnderTest
