@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,8 @@ workloads:
 class Bench:
     """Runs ``conformance bench`` from a folder of its own; ``document`` is what the last run wrote."""
 
-    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.capfd = capfd
         self.out = self.err = ""
 
     def workloads(self, text: str = TWO_WORKLOADS) -> Path:
@@ -35,10 +37,11 @@ class Bench:
     def __call__(self, *arguments: object) -> int:
         from conformance.cli import main
 
-        self.capfd.readouterr()
+        out, err = io.StringIO(), io.StringIO()
         usual = ("--budget", 0.002, "--output", self.folder / "out", "--quiet", "--no-report")
-        code = main([str(each) for each in ("bench", *usual, *arguments)])
-        self.out, self.err = self.capfd.readouterr()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(each) for each in ("bench", *usual, *arguments)])
+        self.out, self.err = out.getvalue(), err.getvalue()
         return code
 
     @property
@@ -50,8 +53,22 @@ class Bench:
         return json.loads(self.path.read_text(encoding="utf-8"))
 
 
+@contextlib.contextmanager
+def bench_in(folder: Path) -> Iterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])
+        yield Bench(folder)
+
+
 @pytest.fixture
-def bench(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return Bench(tmp_path, capfd)
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with bench_in(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shared_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """For one run that many tests look at, as each backend's start takes seconds."""
+    with bench_in(tmp_path_factory.mktemp("bench")) as found:
+        yield found

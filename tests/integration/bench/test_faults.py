@@ -55,18 +55,39 @@ def test_no_time_at_all_is_exit_code_3(bench: Any) -> None:
     assert bench("-b", bench.faulty("Unstartable"), "--workloads", bench.workloads(), "--replicates", 1) == 3
 
 
-def test_an_unsupported_contract(bench: Any) -> None:
-    document = run(bench, "Refuses")
-    assert [(each["contract"], each["status"]) for each in document["not_timed"]] == [("forward+grad", "unsupported")]
-    assert "there is no gradient here" in bench.out
+class Shared:
+    """One run of several faulty backends, none of which stops it."""
+
+    def __init__(self, bench: Any, *names: str) -> None:
+        backends = [part for name in names for part in ("-b", bench.faulty(name))]
+        assert bench(*backends, "--workloads", bench.workloads(), "--replicates", 1, "--seed", 3) == 0
+        self.out, self.document = bench.out, bench.document
+
+    def timed(self, name: str) -> list[dict[str, Any]]:
+        infos = [each["extra_info"] for each in self.document["benchmarks"]]
+        return [each for each in infos if each["backend"] == f"faulty:{name}"]
+
+    def refused(self, name: str) -> list[dict[str, Any]]:
+        return [each for each in self.document["not_timed"] if each["backend"] == f"faulty:{name}"]
 
 
-def test_a_wrong_result_is_timed_and_marked(bench: Any) -> None:
-    document = run(bench, "Wrong")
-    found = {each["extra_info"]["accuracy"]["verdict"] for each in document["benchmarks"]}
-    assert found == {"fail"} and "Wrong: class F: fail (declares B)" in bench.out
-    assert not re.search(r"^ *\S+ +1 ", bench.out, re.MULTILINE)  # no rank
-    assert all(each["extra_info"]["accuracy"]["class"] == "F" for each in document["benchmarks"])
+@pytest.fixture(scope="module")
+def shared(shared_bench: Any) -> Shared:
+    return Shared(shared_bench, "Refuses", "Wrong", "Overwrites", "Nothing", "Numbers", "DiesUnread")
+
+
+def test_an_unsupported_contract(shared: Shared) -> None:
+    assert [(each["contract"], each["status"]) for each in shared.refused("Refuses")] == [
+        ("forward+grad", "unsupported")
+    ]
+    assert "there is no gradient here" in shared.out
+
+
+def test_a_wrong_result_is_timed_and_marked(shared: Shared) -> None:
+    judged = [each["accuracy"] for each in shared.timed("Wrong")]
+    assert len(judged) == 3 and {(each["verdict"], each["class"]) for each in judged} == {("fail", "F")}
+    assert "Wrong: class F: fail (declares B)" in shared.out
+    assert not re.search(r"^ *faulty:(Wrong|Overwrites) +\d+ ", shared.out, re.MULTILINE)  # no rank
 
 
 def test_a_result_that_is_kept_from_an_earlier_call_has_no_rank(bench: Any) -> None:
@@ -77,21 +98,19 @@ def test_a_result_that_is_kept_from_an_earlier_call_has_no_rank(bench: Any) -> N
     assert "not ranked: faulty:Keeps: " in bench.out and "the result was kept from an earlier call" in bench.out
 
 
-def test_a_failure_without_a_rank_says_why(bench: Any) -> None:
-    run(bench, "Overwrites")
-    assert "not ranked: faulty:Overwrites: class A: fail (declares B), the calls change the logits" in bench.out
+def test_a_failure_without_a_rank_says_why(shared: Shared) -> None:
+    assert "not ranked: faulty:Overwrites: class A: fail (declares B), the calls change the logits" in shared.out
 
 
-def test_no_result_is_no_accuracy(bench: Any) -> None:
-    document = run(bench, "Nothing")
-    judged = [each["extra_info"]["accuracy"] for each in document["benchmarks"]]
+def test_no_result_is_no_accuracy(shared: Shared) -> None:
+    judged = [each["accuracy"] for each in shared.timed("Nothing")]
     assert judged and all(
         each["verdict"] == "error" and "as an array of numbers: object" in each["message"] for each in judged
     )
 
 
-def test_a_backend_may_describe_itself_in_numbers(bench: Any) -> None:
-    infos = [each["extra_info"] for each in run(bench, "Numbers")["benchmarks"]]
+def test_a_backend_may_describe_itself_in_numbers(shared: Shared) -> None:
+    infos = shared.timed("Numbers")
     assert len(infos) == 3 and all(
         each["settings"] == {"threads": str(each["threads"]), "fast": "True"} for each in infos
     )
@@ -99,16 +118,14 @@ def test_a_backend_may_describe_itself_in_numbers(bench: Any) -> None:
     assert {each["accuracy"]["verdict"] for each in infos} == {"pass"}
 
 
-def test_a_result_that_cannot_be_looked_at_is_no_result_that_was_not_asked_for(bench: Any) -> None:
-    document = run(bench, "DiesUnread")
-    judged = [each["extra_info"]["accuracy"] for each in document["benchmarks"]]
-    assert len(judged) == 3 and document["not_timed"] == []
+def test_a_result_that_cannot_be_looked_at_is_no_result_that_was_not_asked_for(shared: Shared) -> None:
+    judged = [each["accuracy"] for each in shared.timed("DiesUnread")]
+    assert len(judged) == 3 and shared.refused("DiesUnread") == []
     assert all(each["verdict"] == "error" and "SIGKILL" in each["message"] for each in judged)
 
 
-def test_a_kernel_that_writes_to_its_inputs_fails(bench: Any) -> None:
-    judged = [each["extra_info"]["accuracy"] for each in run(bench, "Overwrites")["benchmarks"]]
-    found = [each for each in judged if each["quantity"] == "value"]
+def test_a_kernel_that_writes_to_its_inputs_fails(shared: Shared) -> None:
+    found = [each["accuracy"] for each in shared.timed("Overwrites") if each["accuracy"]["quantity"] == "value"]
     assert found and all(
         (each["class"], each["verdict"], each["message"]) == ("A", "fail", "the calls change the logits")
         for each in found

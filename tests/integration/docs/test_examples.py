@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance.places import ROOT
+from tests.support.cli import Run
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,27 +38,41 @@ def _parameter(document: Path) -> Any:
     return pytest.param(document, marks=[pytest.mark.framework] if needed else [], id=document.name)
 
 
-WITH_EXAMPLES = [_parameter(document) for document in DOCUMENTS if any(_examples(document))]
+#: docs/data.md has a test of its own, which runs its commands too.
+WITH_EXAMPLES = [_parameter(each) for each in DOCUMENTS if any(_examples(each)) and each.name != "data.md"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", WITH_EXAMPLES)
-def test_examples_run_as_shown(document: Path, tmp_path: Path) -> None:
+def test_examples_run_as_shown(
+    document: Path, conformance: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The suite's own verbs in this process, which has imported already what each of them would import anew."""
+    monkeypatch.setenv("COLUMNS", "120")
     files, commands = _examples(document)
     for name, body in files.items():
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(body, encoding="utf-8")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
     for command in commands:
-        words = shlex.split(command)
-        assert words[0] in ("conformance", "pytest"), f"{document.name} shows a command that is not ours: {command}"
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode in CODES, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        assert done.stdout or done.stderr
+        program, *arguments = shlex.split(command)
+        if program == "conformance":
+            code, out, err = conformance(*arguments)
+        else:
+            assert program == "pytest", f"{document.name} shows a command that is not ours: {command}"
+            code, out, err = _pytest(*arguments, folder=tmp_path)
+        assert code in CODES, f"{command}\n{out}\n{err}"
+        assert "Traceback" not in err
+        assert out or err
+
+
+def _pytest(*arguments: str, folder: Path) -> tuple[int, str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *arguments], cwd=folder, env=environment, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_links_between_documents_lead_somewhere() -> None:
