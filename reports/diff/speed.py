@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from conformance.model.errors import UsageError
 from conformance.plain import on_terminal
 from conformance.reports.benchmarks.read import FILE, find_benchmarks
+from conformance.reports.merge import holds_times, results_in
 from conformance.results.store import FILE as OUTCOMES
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ def only_timed(old: Path, new: Path) -> bool:
 
 def _held(run: Path) -> set[str]:
     """Which of the two results files a run has."""
-    timed = find_benchmarks(run)
-    if run.is_file():
-        return {OUTCOMES if run.name == OUTCOMES else FILE}
-    return {name for name, there in ((FILE, timed is not None), (OUTCOMES, (run / OUTCOMES).is_file())) if there}
+    return {FILE if holds_times(file) else OUTCOMES for file in results_in(run)}
 
 
 def compare_speed(old: Path, new: Path, band: Path | None = None) -> SpeedComparison | None:

@@ -52,20 +52,12 @@ class History:
             raise UsageError(
                 f"there is no history {file}", hint=f"`conformance history add RUN --db {file}` begins one"
             )
-        try:
+        with self._errors():
             if writing:
                 file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connected(writing)
-        except OSError as error:
-            raise HarnessError(f"{file} cannot be written: {error.strerror}") from None
-        except self._duckdb.Error as error:
-            raise self._complaint(error) from None
         try:
-            if writing:
-                self._begin()
-            self._check()
-            if writing:
-                self._upgrade()
+            self._prepare(writing)
         except BaseException:
             self._connection.close()
             raise
@@ -125,50 +117,37 @@ class History:
                     raise
             time.sleep(0.1)
 
-    def _begin(self) -> None:
-        """Make the tables in a file without any: a new one, or one whose first writer was stopped before it did."""
-        with self.transaction():
-            (tables,) = self._connection.execute("select count(*) from duckdb_tables()").fetchone()
-            if not tables:
-                self._connection.execute(TABLES)
-
-    def _upgrade(self) -> None:
-        """Bring an older form up to date; its runs stay."""
-        schema = self._schema() or SCHEMA
-        if schema < SCHEMA:
+    def _prepare(self, writing: bool) -> None:
+        """Make the tables in a file without any, or bring those of an older form up to date; its runs stay."""
+        with self._errors():
+            tables = {name for (name,) in self._connection.execute("select table_name from duckdb_tables()").fetchall()}
+            if writing and not tables:  # a new file, or one whose first writer was stopped before it made them
+                with self.transaction():
+                    self._connection.execute(TABLES)
+                return
+            found = []
+            if tables >= {"runs", "times", "verdicts", "meta"}:
+                with contextlib.suppress(self._duckdb.BinderException):  # no such column
+                    found = self._connection.execute("select schema from meta").fetchall()
+        if len(found) != 1 or not isinstance(found[0][0], int):
+            raise UsageError("a DuckDB file, but no history", place=Place(self.file), hint="name another file")
+        ((schema,),) = found
+        if schema > SCHEMA:
+            problem = f"written by a newer suite (schema {schema}, this one reads {SCHEMA})"
+            raise UsageError(problem, place=Place(self.file), hint="update the suite")
+        if writing and schema < SCHEMA:
             with self.transaction():
                 if schema < 2:  # which did not record the tensors
                     self._connection.execute("alter table times add column if not exists work varchar")
                 self._connection.execute("alter table times rename column roof to bandwidth_fraction")
                 self._connection.execute(f"update meta set schema = {SCHEMA}")
 
-    def _schema(self) -> int | None:
-        """What the file says of itself; None where it says nothing of the kind."""
-        try:
-            found = self._connection.execute("select schema from meta").fetchall()
-        except (self._duckdb.CatalogException, self._duckdb.BinderException):  # no such table, or no such column
-            return None
-        return found[0][0] if len(found) == 1 and isinstance(found[0][0], int) else None
-
-    def _check(self) -> None:
-        try:
-            schema = self._schema()
-            for table in ("runs", "times", "verdicts"):
-                self._connection.execute(f"select run from {table} limit 0")
-        except (self._duckdb.CatalogException, self._duckdb.BinderException):
-            schema = None
-        except self._duckdb.Error as error:
-            raise self._complaint(error) from None
-        if schema is None:
-            raise UsageError("a DuckDB file, but no history", place=Place(self.file), hint="name another file")
-        if schema > SCHEMA:
-            problem = f"written by a newer suite (schema {schema}, this one reads {SCHEMA})"
-            raise UsageError(problem, place=Place(self.file), hint="update the suite")
-
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
+        except OSError as error:
+            raise HarnessError(f"{self.file} cannot be written: {error.strerror}") from None
         except self._duckdb.Error as error:
             raise self._complaint(error) from None
 

@@ -20,9 +20,8 @@ from conformance.model.policies import POLICIES
 from conformance.places import ROOT
 from conformance.profiles.load import load_profile
 from conformance.profiles.profile import Profile
+from conformance.reports.documents import findings_text, read_reports, reported_text
 from conformance.reports.escape import escape
-from conformance.reports.findings import findings_text
-from conformance.reports.reported import read_reports, reported_text
 
 BACKENDS = ("jax", "numpy", "optax", "tensorflow", "torch")
 MODES = ("jax", "jax:eager", "numpy", "optax", "optax:eager", *("tensorflow", "tensorflow:graph", "tensorflow:xla"))

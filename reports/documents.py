@@ -1,0 +1,157 @@
+"""The pages of docs that are made from data: ``python -m conformance.reports.documents PAGE > docs/PAGE.md``.
+
+``findings`` are the registers of known defects, ``reported`` is docs/reported.yaml beside the cases, and ``policies``
+is the semantics matrix of the runs named after it. The data are the record, the pages are their reading copy.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import msgspec
+
+from conformance.answer import answer
+from conformance.cases.yaml12 import read
+from conformance.model.errors import Place, UsageError
+from conformance.places import DOCS
+from conformance.reports.escape import address, escape, wrapped
+from conformance.reports.merge import Merged, merge
+from conformance.reports.semantics import semantics
+from conformance.reports.semantics_text import semantics_lines
+
+__all__ = ["SOURCE", "Report", "findings_text", "policies_text", "read_reports", "reported_text"]
+
+_FINDINGS = """# What was found
+
+Every entry is in the register of known defects of its backend's profile (`backends/profiles/`). A
+run fails as soon as one of them no longer shows, unless the entry depends on the machine. Each was
+confirmed with the framework alone, outside the suite. The versions are those on which it was
+observed. The command derives the exact result and shows what the framework gives.
+"""
+SOURCE = DOCS / "reported.yaml"
+_REPORTED = """# Reported defects and the cases that show them
+
+Each line is a defect or a difference that was reported for one of the frameworks, or found without
+a report, and that shows on the tested versions. The cases observe it; the profile of each backend
+(`backends/profiles/`) has it as a policy or as an entry of its register of known defects. *within
+the bound* means that the declared class allows the result, whose error in ulp is recorded; *as the
+definition has it*, that the result is the normative one. `conformance explain CASE -b BACKEND`
+shows any of them.
+
+| report | about | cases | stands in |
+|---|---|---|---|
+"""
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+_POLICIES = """# The semantics matrix
+
+Where implementations legitimately differ, each choice has a name, a *policy*. A backend's profile
+declares its choices. The cases observe them: of the values that a policy may take, those that
+describe what was seen. Neither is derived from the other. `conformance list policies` prints what
+is declared, `--observed RUN` adds what a run observed, and the summary of every run has this table.
+How a policy is observed, and what follows where the two differ, is in [verdicts and
+policies](semantics.md).
+
+"""
+
+
+def findings_text(defects: list[dict[str, Any]]) -> str:
+    """Markdown of the rows that ``conformance list defects --format json`` gives."""
+    lines = [_FINDINGS]
+    for backend, rows in groupby(defects, key=lambda row: row["backend"]):
+        found = list(rows)
+        lines.append(f"## {escape(backend)} ({len(found)})\n")
+        for row in found:
+            lines.append(f"### {escape(row['defect'])}\n")
+            lines.append(wrapped(escape(row["why"])) + "\n")
+            where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
+            unraised = f"no error where one is due ({row['message']})" if row["checks"] == ["error"] else row["message"]
+            seen = ", ".join(row["seen"]) or unraised
+            lines.append(wrapped(f"- where: {escape(where)}; observed: {escape(seen) or 'see the command'}", "  "))
+            on = f"{escape('; '.join(row['seen_on']))}{_range(row['versions'])}"
+            lines.append(wrapped(f"- on: {on}; confirmed {row['date']}", "  "))
+            if row["machine"]:
+                lines.append(wrapped(f"- depends on the machine: {escape(row['machine'])}", "  "))
+            lines.append(f"- upstream: {address(row['issue'])}")
+            lines.append(f"- `{row['shown_by']}`\n")
+    return "\n".join(lines)
+
+
+def _range(versions: str) -> str:
+    return f" (entry for {escape(versions)})" if versions else ""
+
+
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``stands`` maps a backend to ``policy:NAME``, ``register:ID``, ``bound`` or ``normative``.
+
+    ``outside`` says why there is no case.
+    """
+
+    report: Text
+    about: Text
+    cases: list[Text]
+    stands: dict[str, list[Text]]
+    outside: str = ""
+
+
+def read_reports(file: Path = SOURCE) -> list[Report]:
+    """The reports of a file; raises UsageError where it is not as it should be."""
+    try:
+        return msgspec.convert(read(file), list[Report])
+    except msgspec.ValidationError as error:
+        raise UsageError(f"not a list of reports: {error}", place=Place(file), hint="see its first entries") from None
+
+
+def reported_text(reports: Sequence[Report]) -> str:
+    """The page in Markdown."""
+    return _REPORTED + "\n".join(_line(each) for each in reports) + "\n"
+
+
+def _line(each: Report) -> str:
+    repository, _, number = each.report.partition("#")
+    report = f"[{escape(each.report)}](https://github.com/{repository}/issues/{number})" if number else each.report
+    cases = ", ".join(f"`{case}`" for case in each.cases)
+    places = [f"{escape(backend)}: {', '.join(map(_place, places))}" for backend, places in each.stands.items()]
+    stands = "<br>".join([*places, *([escape(each.outside)] if each.outside else [])])
+    return f"| {report} | {escape(each.about)} | {cases or '–'} | {stands} |"
+
+
+_WITHOUT_ENTRY = {"bound": "*within the bound*", "normative": "*as the definition has it*"}
+
+
+def _place(place: str) -> str:
+    kind, _, name = place.partition(":")
+    return f"{kind} `{name}`" if name else _WITHOUT_ENTRY[kind]
+
+
+def policies_text(merged: Merged) -> str:
+    """The page in Markdown."""
+    return _POLICIES + "\n".join(semantics_lines(semantics(merged.relations))) + "\n"
+
+
+@click.command()
+@click.argument("page", type=click.Choice(["findings", "policies", "reported"]))
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]")
+def command(page: str, runs: tuple[Path, ...]) -> int:
+    """Print a page of docs, in Markdown; the policies are those that the runs observed."""
+    if page == "policies":
+        if not runs:
+            raise click.UsageError("name the runs that observed them")
+        sys.stdout.write(policies_text(merge(runs)))
+    elif page == "reported":
+        sys.stdout.write(reported_text(read_reports()))
+    else:
+        listed = [sys.executable, "-m", "conformance", "list", "defects", "--format", "json"]
+        done = subprocess.run(listed, check=True, capture_output=True, text=True, encoding="utf-8")
+        sys.stdout.write(findings_text(json.loads(done.stdout)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(answer(command, name="python -m conformance.reports.documents"))
