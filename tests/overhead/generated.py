@@ -62,9 +62,12 @@ def test_cross_entropy(seed):
 """
 
 
-def write_cases(path: Path, count: int) -> Path:
-    """A case file of ``count`` seeded cross-entropy cases of shape (4, 5) in float32, reduction mean."""
-    path.write_text("theme: generated\ncases:\n" + "".join(_CASE.format(i=i) for i in range(count)))
+def write_cases(path: Path, count: int, first: int = 0) -> Path:
+    """A case file of ``count`` seeded cross-entropy cases of shape (4, 5) in float32, reduction mean.
+
+    Their numbers, by which ids are unique over several files, begin at ``first``.
+    """
+    path.write_text("theme: generated\ncases:\n" + "".join(_CASE.format(i=first + i) for i in range(count)))
     return path
 
 

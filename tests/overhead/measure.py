@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,9 @@ from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
 from tests.overhead.generated import FIXED_COST, pytest_file, write_cases
+from tests.support.figures import Figure
 
-__all__ = ["Figure", "check_time", "default_run", "oracle_speed", "scaling", "startup", "workers"]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the report: what, the value with its unit, and what was asked of it."""
-
-    what: str
-    value: str
-    asked: str = ""
+__all__ = ["check_time", "default_run", "fixed_cost", "oracle_speed", "scaling", "startup", "timed_run", "workers"]
 
 
 def _seconds(command: list[str]) -> float:
@@ -84,13 +75,13 @@ def check_time(folder: Path, count: int = 6000) -> list[Figure]:
 def _run_checks(folder: Path, count: int) -> tuple[float, float]:
     """Wall seconds of a run over ``count`` cases, start-up excluded, and the framework's own part."""
     folder.mkdir()
-    alone, _ = _run("torch", ["--cases", str(write_cases(folder / "one.yaml", 1))], folder / "alone")
-    wall, outcomes = _run("torch", ["--cases", str(write_cases(folder / "cases.yaml", count))], folder / "run")
+    alone, _ = timed_run("torch", ["--cases", str(write_cases(folder / "one.yaml", 1))], folder / "alone")
+    wall, outcomes = timed_run("torch", ["--cases", str(write_cases(folder / "cases.yaml", count))], folder / "run")
     assert all(each["verdict"] == "pass" for each in outcomes), "every generated check passes"
     return wall - alone, sum(each["seconds"] for each in outcomes if each["check"] == "value")
 
 
-def _run(backend: str, arguments: Sequence[str], output: Path) -> tuple[float, list[dict[str, Any]]]:
+def timed_run(backend: str, arguments: Sequence[str], output: Path) -> tuple[float, list[dict[str, Any]]]:
     """Wall seconds of ``conformance run`` as a whole process, and the outcomes that it recorded."""
     command = [sys.executable, "-m", "conformance", "run", "-b", backend, "--no-identities", "--no-site", "-q"]
     begin = time.perf_counter()
@@ -109,26 +100,29 @@ def _run(backend: str, arguments: Sequence[str], output: Path) -> tuple[float, l
 
 def workers(folder: Path, rounds: int = 3) -> list[Figure]:
     """One backend with one worker and with two, in turn; medians: all cases on NumPy, and calls of a fixed cost."""
-    return [*_speed_up("NumPy, all cases", "numpy", [], folder, rounds), *_fixed_cost(folder, rounds)]
+    return [*_speed_up("NumPy, all cases", "numpy", [], folder, rounds, 1.7), *fixed_cost(folder, rounds)]
 
 
-def _fixed_cost(folder: Path, rounds: int) -> list[Figure]:
+def fixed_cost(folder: Path, rounds: int = 3, executor: Sequence[str] = (), asked: float = 1.8) -> list[Figure]:
+    """The same for a backend whose calls all take as long, with the options ``executor``."""
     file = folder / "fixed_cost.py"
     file.write_text(FIXED_COST, encoding="utf-8")
-    cases = ["--cases", str(write_cases(folder / "fixed.yaml", 500))]
-    return _speed_up("a backend of 5 ms a call, 500 cases", str(file), cases, folder, rounds)
+    arguments = ["--cases", str(write_cases(folder / "fixed.yaml", 500)), *executor]
+    name = " ".join(["a backend of 5 ms a call, 500 cases", *executor])
+    return _speed_up(name, str(file), arguments, folder, rounds, asked)
 
 
-def _speed_up(name: str, backend: str, arguments: Sequence[str], folder: Path, rounds: int) -> list[Figure]:
-    asked = "at least 1.8" if arguments else "at least 1.7"
+def _speed_up(
+    name: str, backend: str, arguments: Sequence[str], folder: Path, rounds: int, asked: float
+) -> list[Figure]:
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for count, found in times.items():
-            found.append(_run(backend, [*arguments, "--jobs", str(count)], folder / f"workers-{count}")[0])
+            found.append(timed_run(backend, [*arguments, "--jobs", str(count)], folder / f"workers-{count}")[0])
     one, two = (statistics.median(found) for found in times.values())
     return [
         Figure(f"{name}: one worker, two workers", f"{one:.1f} s, {two:.1f} s"),
-        Figure("speed-up by the second worker", f"{one / two:.2f}", asked),
+        Figure("speed-up by the second worker", f"{one / two:.2f}", f"at least {asked}"),
     ]
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, encode_record
 from conformance.results.store import FILE, Run, read_run
-from tests.overhead.measure import Figure
+from tests.support.figures import Figure
 
 __all__ = ["merged_memory"]
 

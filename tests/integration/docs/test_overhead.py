@@ -6,7 +6,7 @@ import re
 
 from conformance.places import ROOT
 from conformance.results.environment import describe_environment
-from tests.overhead.__main__ import machine
+from tests.support.figures import machine
 
 
 def test_the_machine_is_described_in_words() -> None:

@@ -1,0 +1,109 @@
+"""The measurements of one machine: each returns figures, none judges them."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from conformance.cases.load import load_suite
+from conformance.model.records import Costs, decode_record
+from conformance.places import CASES
+from conformance.results.store import read_run
+from conformance.run.costs import costs_of
+from conformance.run.executors import Executor, LocalExecutor
+from conformance.run.plan import Portion
+from conformance.run.shards import partition
+from conformance.run.tasks import Done, Task, Terms
+from conformance.worker.find import find_backends
+from tests.overhead.generated import write_cases
+from tests.overhead.measure import timed_run
+from tests.support.figures import Figure
+
+__all__ = ["dispatch", "many_cases", "seconds_inside", "shards"]
+
+#: Cases of a generated file, which may not be larger than 16 MiB.
+IN_A_FILE = 5000
+
+
+def generated(folder: Path, count: int) -> Path:
+    """A folder of files with ``count`` cases in all."""
+    folder.mkdir()
+    for first in range(0, count, IN_A_FILE):
+        write_cases(folder / f"{first}.yaml", min(IN_A_FILE, count - first), first)
+    return folder
+
+
+def many_cases(folder: Path, counts: Sequence[int] = (10_000, 100_000)) -> list[Figure]:
+    """Whole runs on NumPy, case files to summary: time, and the peak memory of the process that conducts."""
+    found = {}
+    for count in counts:
+        cases = generated(folder / f"cases-{count}", count)
+        script = (
+            "import resource, sys, time; from conformance.cli import main; begin = time.perf_counter(); "
+            f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, "
+            f"'--output', {str(folder / f'many-{count}')!r}, '--no-identities', '-q', '--format', 'json']); "
+            "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); "
+            "sys.exit(code)"
+        )
+        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+        seconds, peak = done.stderr.split()[-2:]
+        found[count] = (float(seconds), float(peak) / 1024)
+    few, many = counts
+    figures = [
+        Figure(f"run of {count:,} generated cases on NumPy", f"{seconds:.0f} s, driver's peak {peak:.0f} MiB")
+        for count, (seconds, peak) in found.items()
+    ]
+    figures.append(Figure("ratio of times", f"{found[many][0] / found[few][0]:.1f}", f"at most {many / few:g}: linear"))
+    figures.append(Figure("driver's peak", f"{found[many][1]:.0f} MiB", "at most 500 MiB"))
+    return figures
+
+
+def seconds_inside(result: Done) -> float:
+    """The seconds that a task spent on asking and judging, as it has measured them itself."""
+    first = decode_record(result.lines.partition(b"\n")[0])
+    assert isinstance(first, Costs)
+    return sum(first.seconds.values())
+
+
+def dispatch(folder: Path, count: int = 400) -> list[Figure]:
+    """What a task costs beside asking and judging: to be sent, to be put in words, and to come back."""
+    entries = load_suite([write_cases(folder / "dispatch.yaml", count)]).entries
+    (backend,) = find_backends(("numpy",))
+    work = [Task(backend, Portion(number, (entry,), None, False)) for number, entry in enumerate(entries)]
+    executors: dict[str, tuple[Callable[[], Executor], str]] = {
+        "locally": (lambda: LocalExecutor(1, Terms()), "at most 1 ms"),
+    }
+    figures = []
+    for where, (made, asked) in executors.items():
+        with contextlib.closing(made()) as executor:
+            results = executor.run(work)
+            next(results)  # the worker and its backend are up
+            begin, inside = time.perf_counter(), 0.0
+            for result in results:
+                assert isinstance(result, Done)
+                inside += seconds_inside(result)
+            each = (time.perf_counter() - begin - inside) / (count - 1)
+        figures.append(Figure(f"dispatch of a task {where}", f"{each * 1e3:.2f} ms", asked))
+    return figures
+
+
+def shards(folder: Path, counts: Sequence[int] = (2, 4, 8)) -> list[Figure]:
+    """How far shards lie apart: divided by the costs of one run, and by none, and measured by those of another."""
+    runs = [folder / f"shards-{number}" for number in (1, 2)]
+    for run in runs:
+        timed_run("numpy", ["--jobs", "1"], run)
+    entries = load_suite([CASES]).entries
+    cases = [entry.case for entry in entries]
+    costs = [read_run(run).costs["numpy"] for run in runs]
+    figures = []
+    for by, table, asked in (("a former run", {"numpy": costs[0]}, "at most 10 %"), ("the cases' shapes", {}, "")):
+        for count in counts:
+            parts = partition(entries, costs_of(cases, table), count).parts
+            seconds = [sum(costs[1].get(entry.case.id, 0.0) for entry in part) for part in parts]
+            apart = max(abs(each / (sum(seconds) / count) - 1) for each in seconds)
+            figures.append(Figure(f"{count} shards by {by}: farthest from the mean", f"{apart:.1%}", asked))
+    return figures
