@@ -31,8 +31,8 @@ __all__ = [
 #: Numbers in all tensors of one case.
 MOST_ELEMENTS = 2**31
 #: Numbers in the tensors of one case, or of all cases of a file, that are made without a stated budget of memory.
-MOST_UNSTATED = 2**24
-MOST_OF_FILE = 2**27
+MOST_UNSTATED = 2**22
+MOST_OF_FILE = 2**26
 #: Numbers in the tensors of a case whose expected values are computed when it is linted or filled.
 MOST_EXPECTED = 2**20
 #: Operations that take neither targets nor a reduction.

@@ -254,10 +254,10 @@ def test_names_end_with_their_line(tmp_path: Path) -> None:
 
 
 def test_the_tensors_of_a_file_are_limited(tmp_path: Path) -> None:
-    body = EXAMPLE.split("cases:\n")[1].replace("[[0.2, 0.7, 0.1]]", "{distribution: ramp, shape: [2047, 4096]}")
+    body = EXAMPLE.split("cases:\n")[1].replace("[[0.2, 0.7, 0.1]]", "{distribution: ramp, shape: [511, 4096]}")
     body = body.replace("[1]", "{distribution: labels}")
-    cases = "".join(body.replace("probabilities-are", f"case-{number}-are") for number in range(10))
-    with pytest.raises(CaseErrors, match=r"cases\[8\]: more than 134217728 numbers in the tensors of one file"):
+    cases = "".join(body.replace("probabilities-are", f"case-{number}-are") for number in range(17))
+    with pytest.raises(CaseErrors, match=r"cases\[16\]: more than 67108864 numbers in the tensors of one file"):
         load_suite([write(tmp_path, "theme: worked\ncases:\n" + cases)])
 
 
