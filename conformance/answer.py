@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from conformance.model.errors import HarnessError, UsageError
+from conformance.plain import say
 
-__all__ = ["answer"]
+__all__ = ["answer", "signals_as_interrupts"]
+
+#: What the system says of an output that takes nothing more: full, not writable, gone.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG)
 
 
 def answer(command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None) -> int:
     """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong."""
+    _use_streams()
+    try:
+        with signals_as_interrupts():
+            return _ended(command, arguments, name)
+    except KeyboardInterrupt:  # while the end was being reported
+        return 130
+
+
+def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | None) -> int:
     try:
         result: Any = command.main(
             args=None if arguments is None else [*arguments], prog_name=name, standalone_mode=False
@@ -25,24 +43,90 @@ def answer(command: click.Command, arguments: Sequence[str] | None = None, name:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
-        return 2
+        shown = io.StringIO()
+        error.show(shown)
+        return _wrong(shown.getvalue().rstrip("\n"), 2)
     except UsageError as error:
-        click.echo(f"error: {error}", err=True)
-        return 2
+        return _wrong(f"error: {error}", 2)
     except HarnessError as error:
-        click.echo(f"error: {error}", err=True)
-        return 3
+        return _wrong(f"error: {error}", 3)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return 130
-    except BrokenPipeError:
-        # The reader has gone, as `head` does: what is still buffered goes nowhere, also when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _wrong("interrupted", 130)
+    except BrokenPipeError:  # the reader has gone, as `head` does
+        _let_go(sys.stdout)
         return 141
-    except Exception as error:  # the harness's own fault: said in words, with the way to the details
-        if os.environ.get("CONFORMANCE_TRACEBACK"):
-            raise
-        message = f"internal error: {type(error).__name__}: {error}\n  hint: this is a fault of the suite; "
-        click.echo(f"{message}set CONFORMANCE_TRACEBACK=1 to see where, and report it", err=True)
-        return 3
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            return _internal(error)
+        _let_go(sys.stdout)
+        return _wrong(f"error: standard output or a file cannot be written: {error.strerror}", 3)
+    except Exception as error:
+        return _internal(error)
+
+
+def _internal(error: Exception) -> int:
+    """The harness's own fault: said in words, with the way to the details."""
+    if os.environ.get("CONFORMANCE_TRACEBACK"):
+        raise error
+    message = f"internal error: {type(error).__name__}: {error}\n  hint: this is a fault of the suite; "
+    return _wrong(f"{message}set CONFORMANCE_TRACEBACK=1 to see where, and report it", 3)
+
+
+def _wrong(text: str, code: int) -> int:
+    """Say it, after what standard output still holds; where neither can be written, the code must do."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is sys.stderr:
+                say(text, err=True)
+            stream.flush()
+        except OSError:
+            _let_go(stream)
+    return code
+
+
+def _let_go(stream: Any) -> None:
+    """What is still buffered goes nowhere, also when the interpreter ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _use_streams() -> None:
+    """Have all three streams, and write any text to them, whatever they can encode.
+
+    A stream that the caller closed leaves its number free, and the next file that is opened would be written to.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does.
+
+    By default they end the driver on the spot: its processes, which are in sessions of their own, would go on, and
+    temporary files would stay. A signal that is ignored or caught by somebody else is left so.
+    """
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
+        numbers = []
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-__all__ = ["LONGEST", "blanked", "json_text", "lines_on_terminal", "on_terminal", "plain", "plain_lines"]
+__all__ = ["LONGEST", "blanked", "json_text", "lines_on_terminal", "on_terminal", "plain", "plain_lines", "say"]
 
 LONGEST = 4000  # characters of one fact
 #: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
@@ -45,6 +45,16 @@ def on_terminal(text: object, longest: int = LONGEST) -> str:
 def lines_on_terminal(text: str) -> str:
     """``on_terminal`` of each line: for a text whose line ends are ours."""
     return "\n".join(map(on_terminal, text.split("\n")))
+
+
+def say(text: object = "", *, err: bool = False, **style: Any) -> None:
+    """Print lines whose ends are ours and whose words may be anybody's; coloured on a terminal, as click styles them.
+
+    ``err`` is for standard error.
+    """
+    import click
+
+    click.secho(lines_on_terminal(str(text)), err=err, **style)
 
 
 def json_text(value: Any) -> str:

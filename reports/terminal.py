@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import json_text, lines_on_terminal, on_terminal, say
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, matrix
 from conformance.reports.merge import Merged
@@ -48,11 +47,11 @@ def print_run(
             "unavailable": merged.unavailable,
             "truncated": run.truncated,
         }
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        sys.stdout.write(json_text(document))
         return
     summary = _print(merged, folder, details)
     pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
-    sys.stdout.write(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}\n")
+    say(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}")
 
 
 def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
@@ -61,7 +60,7 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
     Of runs that were timed and nothing else, print the times.
     """
     if merged.runs:
-        sys.stdout.write(f"\nsummary: {_print(merged, output, details)}\n")
+        say(f"\nsummary: {_print(merged, output, details)}")
         return
     from conformance.reports.benchmarks.report import print_benchmarks
 
@@ -98,7 +97,7 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
     for name, error in merged.unavailable.items():  # the reason, and the hint below it
-        sys.stdout.write(f"\n{on_terminal(name)} did not run: {lines_on_terminal(error)}\n")
+        say(f"\n{on_terminal(name)} did not run: {error}")
     return summary
 
 

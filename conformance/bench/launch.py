@@ -33,7 +33,6 @@ from conformance.bench.orders import Job, Orders
 from conformance.bench.record import Head, Key, ResultAccuracy
 from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import BenchProgress
-from conformance.bench.stop import signals_as_interrupts
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
 from conformance.model.errors import HarnessError, UsageError
@@ -122,7 +121,7 @@ def launch(settings: BenchSettings) -> BenchFinished:
     )
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     scratch_folder = tempfile.TemporaryDirectory(prefix="conformance-bench-", ignore_cleanup_errors=True)
-    with signals_as_interrupts(), scratch_folder as scratch:
+    with scratch_folder as scratch:
         return _BenchRun(settings, {each.id: each for each in workloads}, jobs, head, Path(scratch), folder).run()
 
 

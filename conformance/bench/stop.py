@@ -1,4 +1,4 @@
-"""A run that is stopped: what ends its processes, and leaves a file of what was done."""
+"""What ends a timed process with its driver."""
 
 from __future__ import annotations
 
@@ -6,38 +6,10 @@ import ctypes
 import os
 import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-__all__ = ["end_with", "signals_as_interrupts"]
+__all__ = ["end_with"]
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
-
-
-@contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does.
-
-    By default they end the driver on the spot: its timed process, which is in a session of its own, would go on, and
-    the inputs would stay on the disk. A signal that is ignored or caught by somebody else is left so.
-    """
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
-        numbers = []
-    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def end_with(parent: int) -> None:

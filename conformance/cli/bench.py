@@ -18,6 +18,7 @@ from conformance.cli.options import (
     schema_option,
     seconds_option,
 )
+from conformance.plain import say
 
 __all__ = ["command"]
 
@@ -110,10 +111,10 @@ def command(style: str, report: bool, **options: Any) -> int:
     from conformance.reports.benchmarks.report import print_benchmarks
 
     print_benchmarks(finished.path, style=style)
-    click.echo(f"times: {finished.path}", err=style == "json")
+    say(f"times: {finished.path}", err=style == "json")
     if report and finished.document["benchmarks"]:
         for line in _write_report(finished.path):
-            click.echo(line, err=style == "json")
+            say(line, err=style == "json")
     if finished.interrupted:
         return _INTERRUPTED
     return 0 if finished.document["benchmarks"] else 3

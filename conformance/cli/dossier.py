@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from conformance.cli.options import cases_option, folder_option, runs_argument
+from conformance.plain import say
 
 if TYPE_CHECKING:
     from conformance.reports.merge import Merged
@@ -28,7 +28,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
     from conformance.reports.merge import merge
 
     for path in write_all(merge(runs), paths, output).values():
-        sys.stdout.write(f"{path}\n")
+        say(path)
     return 0
 
 

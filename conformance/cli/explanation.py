@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
-
-import click
 
 from conformance.cli.tables import aligned, cell
 from conformance.explain.observed import BackendAnswers
@@ -15,7 +12,7 @@ from conformance.model.wording import check_name, message
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, DerivedResult, Position, Step
 from conformance.places import PROFILES
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import on_terminal, say
 from conformance.profiles.load import load_profile
 from conformance.profiles.profile import Profile
 
@@ -47,7 +44,7 @@ def write_explanation(
         _position(derivation, position, notes=number == 0)
     hidden = derivation.count - len(derivation.positions)
     if hidden > 0:
-        _line(f"\n… and {hidden} more position{'s' * (hidden != 1)}, derived in the same way", dim=True)
+        say(f"\n… and {hidden} more position{'s' * (hidden != 1)}, derived in the same way", dim=True)
     if derivation.results:
         _title("the exact result")
         for result in derivation.results:
@@ -64,17 +61,13 @@ def _who(mistake: Mistake, seen: Sequence[BackendAnswers]) -> str:
     return f"← what {' and '.join(names)} gave" if names else ""
 
 
-def _line(text: str, **style: Any) -> None:
-    click.secho(text, **style)
-
-
 def _title(text: str) -> None:
-    _line(f"\n{text}", bold=True)
+    say(f"\n{text}", bold=True)
 
 
 def _columns(rows: list[list[str]], indent: str = INDENT) -> None:
     for line in aligned(rows):
-        _line(indent + line)
+        say(indent + line)
 
 
 def _reduced(derivation: Derivation, reduction: str) -> str:
@@ -90,9 +83,9 @@ def _listed(values: Sequence[str], more: int) -> str:
 
 
 def _heading(derivation: Derivation) -> None:
-    _line(derivation.case, bold=True)
+    say(derivation.case, bold=True)
     for line in textwrap.wrap(derivation.why, 100):
-        _line(INDENT + line)
+        say(INDENT + line)
     what = "log-probabilities" if derivation.operation == "nll_loss" else "logits"
     shape = "×".join(map(str, derivation.shape)) or "no axes (one number)"
     facts = [f"{derivation.operation} of {derivation.dtype} {what} of shape {shape}"]
@@ -101,9 +94,9 @@ def _heading(derivation: Derivation) -> None:
         facts.append(f"classes along axis {derivation.class_axis} ({how})")
     if derivation.count:
         facts.append(f"{derivation.count} position{'s' * (derivation.count != 1)} of {derivation.extent or 1} classes")
-    _line(INDENT + "; ".join(facts))
+    say(INDENT + "; ".join(facts))
     if derivation.warning:
-        _line(f"{INDENT}expected: a warning that mentions {derivation.warning!r}")
+        say(f"{INDENT}expected: a warning that mentions {derivation.warning!r}")
 
 
 def _axes(derivation: Derivation) -> None:
@@ -144,8 +137,8 @@ def _profiles() -> list[Profile]:
 
 def _refusal(why: str) -> None:
     _title("the call must raise")
-    _line(f"{INDENT}{why}")
-    _line(f"{INDENT}There is no right value: an error of any type is right, and whatever is returned is wrong.")
+    say(f"{INDENT}{why}")
+    say(f"{INDENT}There is no right value: an error of any type is right, and whatever is returned is wrong.")
 
 
 # -- the derivation --------------------------------------------------------------------------------------------------
@@ -165,7 +158,7 @@ def _position(derivation: Derivation, position: Position, *, notes: bool) -> Non
     offset = 1 if per_class else 0
     for number, line in enumerate(aligned(rows)):
         shown_step = position.steps[number - offset] if number >= offset else None
-        _line(INDENT + line + _note(shown_step, notes=notes), dim=shown_step is None)
+        say(INDENT + line + _note(shown_step, notes=notes), dim=shown_step is None)
 
 
 def _heads(derivation: Derivation) -> list[str]:
@@ -190,12 +183,12 @@ def _result(derivation: Derivation, result: DerivedResult) -> None:
     how = [f"{step.formula} = {', '.join(step.values)}" + _note(step, notes=True) for step in result.steps]
     text = _listed(result.exact, result.more) if result.exact else "no value by the definition"
     lead = f"{INDENT}{name:<{max(8, len(name) + 2)}}"
-    _line(f"{lead}{text}", bold=len(result.exact) == 1)
+    say(f"{lead}{text}", bold=len(result.exact) == 1)
     pad = " " * len(lead)
     if result.exact and derivation.dtype != "float64":
-        _line(f"{pad}rounded to {derivation.dtype}: {_listed(result.nearest, result.more)}", dim=True)
+        say(f"{pad}rounded to {derivation.dtype}: {_listed(result.nearest, result.more)}", dim=True)
     for line in [*how, *([result.note] if result.note else [])]:
-        _line(f"{pad}{line}", dim=True)
+        say(f"{pad}{line}", dim=True)
 
 
 # -- what backends gave ----------------------------------------------------------------------------------------------
@@ -207,7 +200,7 @@ def _backend(seen: BackendAnswers) -> None:
     gave = on_terminal(gave)
     _title(gave if seen.versions else f"{seen.name} did not run")
     if seen.error:
-        _line(textwrap.indent(lines_on_terminal(seen.error), INDENT))
+        say(textwrap.indent(seen.error, INDENT))
         return
     rows, verdicts, messages = [["reduction", "check", "gave", "ulp", "class", "verdict"]], [""], [""]
     for each in seen.outcomes:
@@ -221,6 +214,6 @@ def _backend(seen: BackendAnswers) -> None:
         messages.append(said if said != gave else "")
     for line, verdict, said in zip(aligned(rows), verdicts, messages, strict=True):
         colour = "red" if verdict in NONCONFORMING and verdict != "stale" else _COLOURS.get(verdict)
-        _line(INDENT + line, fg=colour, dim=not verdict)
+        say(INDENT + line, fg=colour, dim=not verdict)
         for part in said.split("\n") if said else ():
-            _line(f"{INDENT * 2}{on_terminal(part)}", dim=True)
+            say(f"{INDENT * 2}{part}", dim=True)

@@ -10,7 +10,7 @@ import click
 from click.decorators import FC
 
 from conformance.cli.options import PATH
-from conformance.plain import on_terminal
+from conformance.plain import say
 
 if TYPE_CHECKING:
     from conformance.reports.merge import Merged
@@ -85,4 +85,4 @@ def write_exports(
 
 
 def _name(what: str, path: Path | str) -> None:
-    sys.stdout.write(f"{what}: {on_terminal(path)}\n")
+    say(f"{what}: {path}")

@@ -8,6 +8,7 @@ import click
 
 from conformance.cli.options import PATH, cases_option
 from conformance.places import CASES
+from conformance.plain import say
 
 __all__ = ["command"]
 
@@ -26,8 +27,8 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> in
 
     filled = fill((*files, *paths) or (CASES,), expected_text, write=not check)
     for each in filled:
-        click.echo(f"{each.file}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
+        say(f"{each.file}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
     count = sum(len(each.ids) for each in filled)
     done = "would be filled" if check else "filled"
-    click.echo(f"{count} case{'s' * (count != 1)} {done} in {len(filled)} file{'s' * (len(filled) != 1)}", err=True)
+    say(f"{count} case{'s' * (count != 1)} {done} in {len(filled)} file{'s' * (len(filled) != 1)}", err=True)
     return 0

@@ -9,6 +9,7 @@ import click
 
 from conformance.cli.options import format_option, runs_argument, schema_option
 from conformance.model.errors import UsageError
+from conformance.plain import say
 
 __all__ = ["command"]
 
@@ -53,7 +54,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
     words = {"new": "added", "known": "already there", "updated": "updated: it has grown since"}
     words["smaller"] = "left out: the history holds more of this run"
     for each in added:
-        click.echo(f"{each.file}: {words[each.change]} ({each.kind}, run {each.run})")
+        say(f"{each.file}: {words[each.change]} ({each.kind}, run {each.run})")
     return 0
 
 
@@ -82,7 +83,7 @@ def show(database: Path, workload: str | None, backend: str | None, output: Path
         if not times:
             raise UsageError("no times to draw", hint="loosen --workload and --backend, or add a benchmark run first")
         for path in write_trends(times, output):
-            click.echo(f"wrote {path}", err=True)
+            say(f"wrote {path}", err=True)
     if style == "json":
         sys.stdout.write(history_json(times, verdicts))
     else:

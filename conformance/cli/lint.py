@@ -11,7 +11,7 @@ import msgspec
 from conformance.cli.options import PATH, cases_option, format_option, schema_option
 from conformance.model.errors import Place
 from conformance.places import CASES, PROFILES
-from conformance.plain import json_text, lines_on_terminal
+from conformance.plain import json_text, say
 from conformance.schemas.documents import LintProblem
 
 __all__ = ["command"]
@@ -81,8 +81,9 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
         ]
         sys.stdout.write(json_text(msgspec.to_builtins(rows)))
     else:
-        sys.stdout.writelines(lines_on_terminal(f"{each}\n") for each in findings)
+        for each in findings:
+            say(each)
         of_what = " and ".join(counts) or "the workloads"
         said = f"{len(findings)} to correct" if findings else f"no problem found in {of_what}"
-        click.echo(said, err=True)
+        say(said, err=True)
     return 2 if findings else 0

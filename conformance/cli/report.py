@@ -9,7 +9,7 @@ import click
 
 from conformance.cli.exports import export_options, write_exports
 from conformance.cli.options import cases_option, details_option, folder_option, runs_argument, schema_option
-from conformance.plain import lines_on_terminal
+from conformance.plain import say
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
 
     merged = merge(runs)
     for note in merged.notes:
-        click.echo(lines_on_terminal(f"note: {note}"), err=True)
+        say(f"note: {note}", err=True)
     print_merged(merged, output, details=details)
     write_exports(merged, paths, **exports)
     dossiers = write_all(merged, paths, output / "dossier")
@@ -50,5 +50,5 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
         derive=derived,
         dossiers={framework: path.relative_to(output).as_posix() for framework, path in dossiers.items()},
     )
-    click.echo(f"site: {site}")
+    say(f"site: {site}")
     return 0

@@ -12,6 +12,7 @@ import click
 
 from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import HarnessError, UsageError
+from conformance.plain import say
 
 if TYPE_CHECKING:
     pass
@@ -73,7 +74,7 @@ def command(
     script = reproducer(entry, outcome, findings.record)
     if outcome.verdict in ("pass", "deviation"):
         what = "what is right" if outcome.verdict == "pass" else "what the profile declares"
-        click.echo(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
+        say(f"{outcome.check} is a {outcome.verdict} here: the script shows {what}", err=True)
     draft = ""
     if issue or output:
         from conformance.reports.dossier.issue import issue_text
@@ -113,7 +114,7 @@ def _write(folder: Path, name: str, script: str, draft: str) -> None:
         for suffix, text in ((".py", script), (".md", draft)):
             path = folder / f"{name}{suffix}"
             path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{path}\n")
+            say(path)
     except OSError as error:
         raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
 

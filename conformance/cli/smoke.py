@@ -27,7 +27,7 @@ from conformance.cli.options import format_option, named_backends_option, schema
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
-from conformance.plain import json_text, lines_on_terminal, on_terminal
+from conformance.plain import json_text, on_terminal, say
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
         except BackendUnavailable as error:
             codes.append(3)
             rows.append({"backend": found.name, "error": str(error)})
-            click.echo(lines_on_terminal(f"{found.name}: {error}"), err=True)
+            say(f"{found.name}: {error}", err=True)
             continue
         codes.append(result.exit_code)
         rows += [_row(result, each) for each in result.checked]
@@ -97,17 +97,17 @@ def _write(result: Smoke) -> None:
     description = result.description
     versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
     title = f"{result.name}: {versions} on {description.device}, {description.mode}"
-    click.secho(on_terminal(title), bold=True)
+    say(on_terminal(title), bold=True)
     rows = [[each.operation, each.state, _counted(each), each.source] for each in result.checked]
     for line, each in zip(aligned(rows), result.checked, strict=True):
-        click.secho(f"  {line}", fg=_COLOURS.get(each.state))
+        say(f"  {line}", fg=_COLOURS.get(each.state))
         if each.first is not None:
             hint = "" if each.first.verdict == "unsupported" else f"\nhint: {_hint(each.first, each)}"
-            click.echo(textwrap.indent(lines_on_terminal(_fault(each.first) + hint), "      "))
+            say(textwrap.indent(_fault(each.first) + hint, "      "))
         elif each.lacking is not None:
-            click.echo(textwrap.indent(lines_on_terminal(f"note: {_fault(each.lacking)}"), "      "))
+            say(textwrap.indent(f"note: {_fault(each.lacking)}", "      "))
     verdict = {0: "sound", 1: "a result is wrong", 3: "not usable"}[result.exit_code]
-    click.secho(f"  {verdict}\n", bold=True)
+    say(f"  {verdict}\n", bold=True)
 
 
 def _counted(checked: Checked) -> str:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.plain import json_text, on_terminal
+from conformance.plain import json_text, on_terminal, say
 
 __all__ = ["Row", "aligned", "cell", "write_rows"]
 
@@ -32,7 +32,7 @@ def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str) -> No
         body = [[cell(row[key]) for key in columns] for row in rows]
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         sys.stdout.write("\n".join(aligned([[key.replace("_", " ") for key in columns], *body], width)) + "\n\n")
-    sys.stdout.write(f"{len(rows)} {one if len(rows) == 1 else several}\n")
+    say(f"{len(rows)} {one if len(rows) == 1 else several}")
 
 
 def cell(value: Any) -> str:

@@ -72,11 +72,10 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
 
     ``name`` is the one that its outcomes carry. ``profile`` names the profile of its adapter, ``own_profile`` is a
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
-    and mode. ``versions`` maps distributions to versions. ``sources`` maps
-    each operation to its place and text in the adapter, and ``class NAME`` to each of the adapter's classes, most
-    derived first, with the text of its module. ``error`` says why it did not run. In a shard ``register`` holds the
-    entries of known defects that apply, but not to the operations ``overridden``: whether they are stale shows only
-    when all shards are there.
+    and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
+    adapter, and ``class NAME`` to each of the adapter's classes, most derived first, with the text of its module.
+    ``error`` says why it did not run. In a shard ``register`` holds the entries of known defects that apply, but not to
+    the operations ``overridden``: whether they are stale shows only when all shards are there.
     """
 
     name: str

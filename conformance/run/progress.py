@@ -9,6 +9,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from conformance.plain import lines_on_terminal, on_terminal
+
 __all__ = ["Display", "Progress"]
 
 EVERY_SECONDS = 10.0
@@ -104,7 +106,7 @@ class _Lines:
             self._show(backend, count)
 
     def note(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        print(lines_on_terminal(text), file=self._stream, flush=True)
 
     def close(self) -> None:
         for name, count in self._counts.items():
@@ -135,17 +137,19 @@ class _Bars:
             console=Console(file=stream),
         )
         self._failed = dict.fromkeys(totals, 0)
-        self._tasks = {name: self._bars.add_task(name, total=total, failures="") for name, total in totals.items()}
+        self._tasks = {
+            name: self._bars.add_task(on_terminal(name), total=total, failures="") for name, total in totals.items()
+        }
         self._bars.start()
 
     def advance(self, backend: str, done: int, failed: int) -> None:
         if backend not in self._tasks:
-            self._tasks[backend] = self._bars.add_task(backend, total=None, failures="")
+            self._tasks[backend] = self._bars.add_task(on_terminal(backend), total=None, failures="")
         total = self._failed[backend] = self._failed.get(backend, 0) + failed
         self._bars.update(self._tasks[backend], advance=done, failures=_failed(total) if total else "")
 
     def note(self, text: str) -> None:
-        self._bars.console.print(text, markup=False, highlight=False)
+        self._bars.console.print(lines_on_terminal(text), markup=False, highlight=False)
 
     def close(self) -> None:
         self._bars.stop()

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.plain import say
 
 __all__ = ["find_backends"]
 
@@ -59,5 +58,5 @@ def _with_options(discovery: Any, base: str, added: list[str]) -> Any:
     try:
         return discovery.find(":".join([base, *added]))
     except discovery.UnknownOption as error:
-        click.echo(f"{base} is left out: {error.problem}", err=True)
+        say(f"{base} is left out: {error.problem}", err=True)
         return None
