@@ -15,7 +15,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -149,17 +149,24 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PROFILES.glob("*.yaml")))
 
 
-def installed() -> list[Found]:
-    """Every backend whose framework is installed, in the variants that its profile shows by default."""
+def installed(elsewhere: Collection[str] = ()) -> list[Found]:
+    """Every backend whose framework is installed, in the variants that its profile shows by default.
+
+    ``elsewhere`` names backends that are installed on another machine, and then only those are meant.
+    """
     found = []
     for name in names():
-        if importlib.util.find_spec(profile(name)["framework"]) is not None:
-            found += [find(name if variant == "default" else f"{name}:{variant}") for variant in _shown(name)]
-    return found + [find(point.name) for point in _entry_points() if point.name not in names()]
+        if name in elsewhere if elsewhere else importlib.util.find_spec(profile(name)["framework"]) is not None:
+            specs = [name if variant == "default" else f"{name}:{variant}" for variant in _shown(name)]
+            found += [find(spec, elsewhere=bool(elsewhere)) for spec in specs]
+    points = [point.name for point in _entry_points() if point.name not in names()]
+    return found + [find(name) for name in points if not elsewhere or name in elsewhere]
 
 
-def find(spec: str) -> Found:
-    """What ``spec`` names. Imports no framework, and nothing of the user's.
+def find(spec: str, *, elsewhere: bool = False) -> Found:
+    """What ``spec`` names; with ``elsewhere`` its framework need not be installed here.
+
+    Imports no framework, and nothing of the user's.
 
     Raises:
         UnknownBackend: nothing has that name.
@@ -171,7 +178,7 @@ def find(spec: str) -> Found:
         return _in_file(spec, Path(path + separator), rest[1:].split(":") if rest else [])
     name, *words = spec.split(":")
     if name in names():
-        return _in_package(spec, name, words)
+        return _in_package(spec, name, words, elsewhere)
     for point in _entry_points():
         if point.name == name:
             return Found(spec, spec, name, "entry point", point.module, point.attr or None, words=tuple(words))
@@ -212,10 +219,10 @@ def _entry_points() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
 
 
-def _in_package(spec: str, name: str, words: list[str]) -> Found:
+def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Found:
     declared = profile(name)
     framework, distribution = declared["framework"], declared["distribution"]
-    if importlib.util.find_spec(framework) is None:
+    if not elsewhere and importlib.util.find_spec(framework) is None:
         raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
     place = f"conformance.backends.adapters.{name}"
     kind = _only_backend(spec, importlib.import_module(place))  # these modules import their framework when they start

@@ -27,6 +27,7 @@ VERBS = {
     "list": "List cases, backends, flags, policies or verdicts.",
     "lint": "Check case files, expected values and profiles.",
     "fill": "Compute missing expected values into case files.",
+    "worker": "Do the work of runs on other machines.",
     "smoke": "Check that an adapter is sound before a full run.",
 }
 

@@ -20,9 +20,11 @@ __all__ = [
     "named_backends_option",
     "quiet_option",
     "runs_argument",
+    "scheduler_option",
     "schema_option",
     "seconds_option",
     "select_option",
+    "tls_options",
 ]
 
 PATH: click.Path = click.Path(path_type=Path)
@@ -78,6 +80,19 @@ def details_option(default: int, text: str) -> Callable[[FC], FC]:
     return click.option(
         "--details", type=click.IntRange(min=0), default=default, show_default=True, metavar="N", help=text
     )
+
+
+def scheduler_option(text: str, *, required: bool = False) -> Callable[[FC], FC]:
+    """``--scheduler ADDRESS``."""
+    return click.option("--scheduler", metavar="ADDRESS", required=required, help=text)
+
+
+def tls_options(function: FC) -> FC:
+    """``--tls-ca-file``, ``--tls-cert``, ``--tls-key``."""
+    for name, what in (("key", "Key of --tls-cert"), ("cert", "Certificate of this side"), ("ca-file", "Authority")):
+        text = f"{what}, a PEM file, for a scheduler at tls://…; Dask's configuration by default."
+        function = click.option(f"--tls-{name}", metavar="FILE", help=text)(function)
+    return function
 
 
 def schema_option(*names: str) -> Callable[[FC], FC]:

@@ -16,9 +16,11 @@ from conformance.cli.options import (
     folder_option,
     format_option,
     quiet_option,
+    scheduler_option,
     schema_option,
     seconds_option,
     select_option,
+    tls_options,
 )
 
 __all__ = ["command"]
@@ -99,6 +101,16 @@ __all__ = ["command"]
     default=None,
     help="Write DIR/site, the pages of this run; by default where no -k, --cases, --dtype or --shard narrows it.",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="What does the work: processes of this machine, or the workers of a Dask cluster, of which --jobs are started "
+    "unless --scheduler names a running one.",
+)
+@scheduler_option("Address of a Dask scheduler, such as tcp://127.0.0.1:8786, whose workers do the work.")
+@tls_options
 @quiet_option
 @schema_option("run", "outcomes")
 def command(style: str, details: int, site: bool | None, **options: Any) -> int:

@@ -116,7 +116,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     real over the spacing there, ``bound`` the absolute tolerance at the worst element, ``ratio`` error over tolerance.
     ``position`` counts the problem's rows (its logits without the class axis) from 0; ``worst_input`` holds the row's
     logits as hexadecimal floats, its target, and the class. ``quantity`` is which of a transform's results is
-    meant. ``seconds`` is the framework's own time. Where the check is ``policy``, ``policy`` names it, with what it is
+    meant. ``seconds`` is the framework's own time, and ``worker`` names the record of the worker that took it, where
+    there are several machines. Where the check is ``policy``, ``policy`` names it, with what it is
     asked of (``label-out-of-range/above``); ``observed`` lists the values that describe what was seen, ``expected`` is
     the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is the register's
     entry that describes a known defect, and ``resembles`` one that would describe the fail of another case. ``reason``
@@ -150,6 +151,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     reason: Reason = ""
     detail: str = ""
     seconds: float = 0.0
+    worker: str = ""
 
     def __post_init__(self) -> None:
         for name in ("ulp", "ratio", "bound", "observed", "expected", "worst_input"):

@@ -31,6 +31,7 @@ __all__ = [
     "Record",
     "SourceRecord",
     "UnitKey",
+    "WorkerRecord",
     "decode_record",
     "encode_record",
     "number",
@@ -65,6 +66,21 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     seconds: dict[str, float]
 
 
+class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):
+    """A worker of a run on several machines, by the ``name`` that its outcomes carry.
+
+    ``environment`` is that of its machine, as the header's is of the machine that conducts; ``versions`` maps the
+    frameworks' distributions that are installed there to their versions, ``resources`` are what it offers.
+    """
+
+    name: str
+    suite: str
+    commit: str | None = None
+    environment: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    resources: list[str] = []
+
+
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="footer"):
     """The end of a run. ``counts`` maps each verdict to its number; ``complete`` is false for an interrupted run."""
 
@@ -73,7 +89,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     complete: bool
 
 
-Record = Header | BackendRecord | Outcome | Costs | Footer
+Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | Footer
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -23,6 +23,7 @@ from conformance.model.records import (
     Outcome,
     Record,
     UnitKey,
+    WorkerRecord,
     decode_record,
     encode_record,
 )
@@ -67,8 +68,8 @@ class Writer:
     ) -> None:
         self.close()
 
-    def describe(self, record: BackendRecord | Costs) -> None:
-        """Record a backend that has come up, or why it has not; or what cases have cost."""
+    def describe(self, record: BackendRecord | WorkerRecord | Costs) -> None:
+        """Record a backend that has come up, or why it has not; a worker; or what cases have cost."""
         self._write(encode_record(record))
 
     def write(self, unit: Iterable[Outcome]) -> None:
@@ -136,6 +137,7 @@ class Run:
     backends: dict[str, BackendRecord]
     footer: Footer | None
     truncated: bool
+    workers: dict[str, WorkerRecord] = field(default_factory=dict)
 
     @property
     def outcomes(self) -> Iterator[Outcome]:
@@ -181,6 +183,7 @@ def read_run(folder: Path | str) -> Run:
     header: Header | None = None
     footer: Footer | None = None
     backends: dict[str, BackendRecord] = {}
+    workers: dict[str, WorkerRecord] = {}
     for number, record in _records(path, skip_outcomes=True):
         if isinstance(record, Header) and header is None:
             _check_schema(record, path, number)
@@ -188,12 +191,14 @@ def read_run(folder: Path | str) -> Run:
             backends = {each.name: each for each in record.backends}
         elif isinstance(record, BackendRecord):
             backends[record.name] = record
+        elif isinstance(record, WorkerRecord):
+            workers[record.name] = record
         elif isinstance(record, Footer):
             footer = record
     if header is None:
         raise UsageError("no header", place=Place(path, 1), hint="not a results file, or an empty one: run again")
     truncated = footer is None or not _ends_with_newline(path)
-    return Run(path, header, backends, footer, truncated)
+    return Run(path, header, backends, footer, truncated, workers)
 
 
 def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:

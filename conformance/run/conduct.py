@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome, UnitKey, encode_record
+from conformance.model.records import BackendRecord, Outcome, UnitKey, WorkerRecord, encode_record
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.executors import Executor
 from conformance.run.plan import Plan
-from conformance.run.tasks import Done, Unavailable, tasks
+from conformance.run.tasks import Done, Note, Unavailable, tasks
 
 __all__ = ["Conductor", "Listener"]
 
@@ -28,6 +28,9 @@ class Listener:
 
     def judged(self, spec: str, cases: int, failed: int) -> None:
         """Some cases are through, ``failed`` of them with a non-conformity."""
+
+    def noted(self, text: str) -> None:
+        """Something has become of a worker."""
 
     def ended(self, spec: str, error: UsageError | None) -> None:
         """A backend is through, or could not start."""
@@ -45,7 +48,7 @@ class Conductor:
     backends: Sequence[Any]
     executor: Executor
     record: Callable[[bytes], None]
-    describe: Callable[[BackendRecord], None]
+    describe: Callable[[BackendRecord | WorkerRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
     recorded: Callable[[], Iterable[Outcome]] = tuple
@@ -55,6 +58,7 @@ class Conductor:
     failed: dict[str, str] = field(default_factory=dict)
     _evidence: dict[str, Evidence] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
+    _workers: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """To the end; the caller writes the footer."""
@@ -68,6 +72,8 @@ class Conductor:
         for result in self.executor.run(todo):
             if isinstance(result, Done):
                 self._put(result)
+            elif isinstance(result, Note):
+                self.listener.noted(result.text)
             else:
                 self._fail(result)
 
@@ -75,6 +81,9 @@ class Conductor:
         name = result.backend
         if name not in self._evidence:
             self._start(name, result.record, result.subject)
+        if result.worker is not None and result.worker.name not in self._workers:
+            self._workers.add(result.worker.name)
+            self.describe(result.worker)
         self._evidence[name].merge(result.evidence)
         self.counts[name] += result.verdicts
         lines = result.lines

@@ -7,11 +7,11 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conformance import __version__
 from conformance.cases.load import Entry, load_suite
@@ -36,6 +36,9 @@ from conformance.run.shards import parse_shard, partition
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
+
+if TYPE_CHECKING:
+    from conformance.run.executors.dask import Fleet
 
 __all__ = ["Finished", "RunSettings", "available_cores", "exit_code", "launch"]
 
@@ -63,6 +66,11 @@ class RunSettings:
     output: Path | None = None
     replace: bool = False
     quiet: bool = False
+    executor: str = "local"
+    scheduler: str | None = None
+    tls_ca_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,24 +90,25 @@ def launch(settings: RunSettings) -> Finished:
     """
     settings = _resumed(settings)
     jobs = settings.jobs or available_cores()
-    threads = settings.threads or max(1, available_cores() // jobs)
+    threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
     limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    fleet = _fleet(settings)
     with (
         tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
-        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(cache)))) as executor,
+        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(cache)), fleet)) as executor,
     ):
         executor.prepare()
-        return _launched(settings, executor)
+        return _launched(settings, executor, fleet.backends() if fleet is not None and fleet.scheduler else ())
 
 
-def _launched(settings: RunSettings, executor: Executor) -> Finished:
+def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str]) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     suite = load_suite(settings.paths or (CASES,))
     entries: Sequence[Entry] = suite.entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
     entries = select(entries, expression=settings.expression, dtypes=dtypes)
-    found = find_backends(settings.backends, settings.device, settings.mode)
+    found = find_backends(settings.backends, settings.device, settings.mode, elsewhere)
     budget = RunBudget(settings.max_memory, settings.timeout)
     entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
     if not entries:
@@ -171,6 +180,21 @@ def _shard(
     costs = [0.0 if budget.excess(entry.case) else cost for entry, cost in zip(entries, expected, strict=True)]
     parts = partition(entries, costs, shard.count)
     return parts.parts[shard.index - 1], parts.digest
+
+
+def _fleet(settings: RunSettings) -> Fleet | None:
+    """The workers that do the tasks, where these are not the local ones."""
+    if settings.executor != "dask" and settings.scheduler is None:
+        return None
+    from conformance.run.executors.dask import Fleet
+
+    return Fleet(
+        scheduler=settings.scheduler or "",
+        tls_ca_file=settings.tls_ca_file,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+        patience=settings.start_timeout,
+    )
 
 
 def available_cores() -> int:
@@ -249,6 +273,9 @@ class _Shown(Listener):
 
     def judged(self, spec: str, cases: int, failed: int) -> None:
         self.progress.advance(spec, cases, failed)
+
+    def noted(self, text: str) -> None:
+        self.progress.note(on_terminal(text))
 
     def ended(self, spec: str, error: UsageError | None) -> None:
         if error is not None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import msgspec
+
 from conformance.model.errors import BackendUnavailable
-from conformance.model.records import BackendRecord, Costs, Record, UnitKey, encode_record
+from conformance.model.records import BackendRecord, Costs, Record, UnitKey, WorkerRecord, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
@@ -19,16 +21,20 @@ from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion
 from conformance.worker.session import Limits
 
-__all__ = ["Done", "Task", "TaskRunner", "Terms", "Unavailable", "tasks"]
+__all__ = ["Done", "Note", "Task", "TaskRunner", "Terms", "Unavailable", "tasks"]
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How backends are run: threads of each one's pools, time limits, a folder for what their compilers keep."""
+    """How backends are run: threads of each one's pools, time limits, a folder for what their compilers keep.
+
+    0 threads are as many as the machine has cores. ``worker`` is named in the outcomes, where there are several.
+    """
 
     threads: int = 1
     limits: Limits = field(default_factory=Limits)
     cache: Path | None = None
+    worker: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +52,7 @@ class Done:
 
     ``lines`` holds what the cases cost, and the outcomes of all units that were not done before, unit by unit;
     ``verdicts`` counts these, and ``failed`` the cases with a non-conformity. ``evidence`` is what they say of the
-    register that ``subject`` has.
+    register that ``subject`` has. ``worker`` did it, where there are several machines.
     """
 
     backend: str
@@ -57,6 +63,14 @@ class Done:
     verdicts: Counter[str]
     failed: int
     evidence: Evidence
+    worker: WorkerRecord | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something of the workers that whoever started the run should know, in words."""
+
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +105,8 @@ class TaskRunner:
         seconds += perf_counter() - begin
         costs = shared_out(seconds, [entry.case for entry in task.portion.entries], judged.outcomes)
         outcomes = [each for each in judged.outcomes if each.unit not in task.done]
+        if self._terms.worker:
+            outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]
         records: list[Record] = [Costs(backend=task.backend.name, seconds=costs), *outcomes] if outcomes else []
         evidence = Evidence(entries_for(subject))
         for each in outcomes:

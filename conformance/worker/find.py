@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ from conformance.plain import say
 __all__ = ["find_backends"]
 
 
-def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str | None = None) -> list[Any]:
+def find_backends(
+    specs: tuple[str, ...],
+    device: str | None = None,
+    mode: str | None = None,
+    elsewhere: Collection[str] = (),
+) -> list[Any]:
     """What the specs name, or every installed backend; none of them is imported.
+
+    ``elsewhere`` names the backends that workers on other machines have, where those are meant.
 
     Raises BackendUnavailable, whose hint says what to write or install.
     """
@@ -21,17 +29,19 @@ def find_backends(specs: tuple[str, ...], device: str | None = None, mode: str |
     added = [word for word in (device, mode) if word]
     try:
         if not specs:
-            found = discovery.installed()
+            found = discovery.installed(elsewhere)
             if added:
                 bases = dict.fromkeys(each.base for each in found)
-                found = [each for base in bases if (each := _with_options(discovery, base, added)) is not None]
+                found = [
+                    each for base in bases if (each := _with_options(discovery, base, added, elsewhere)) is not None
+                ]
                 if not found:
                     raise UsageError(f"no installed backend has {' and '.join(added)}", hint="name a backend with -b")
             if not found:
                 packages = ", ".join(str(discovery.profile(name)["distribution"]) for name in discovery.names())
                 raise UsageError("no backend's framework is installed", hint=f"pip install one of {packages}")
             return found
-        return _told_apart([discovery.find(":".join([spec, *added])) for spec in specs])
+        return _told_apart([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])
     except discovery.BackendLookupError as error:
         raise BackendUnavailable(error.problem, hint=error.hint) from None
 
@@ -53,10 +63,10 @@ def _place(found: Any) -> str:
     return str(Path(found.place).resolve()) if found.source == "file" else str(found.place)
 
 
-def _with_options(discovery: Any, base: str, added: list[str]) -> Any:
+def _with_options(discovery: Any, base: str, added: list[str], elsewhere: Collection[str]) -> Any:
     """The backend with these options; one that lacks them is left out, and that is said."""
     try:
-        return discovery.find(":".join([base, *added]))
+        return discovery.find(":".join([base, *added]), elsewhere=bool(elsewhere))
     except discovery.UnknownOption as error:
         say(f"{base} is left out: {error.problem}", err=True)
         return None

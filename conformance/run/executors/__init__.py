@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from conformance.run.executors.inline import InlineExecutor
 from conformance.run.executors.local import LocalExecutor
-from conformance.run.tasks import Done, Task, Terms, Unavailable
+from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
+
+if TYPE_CHECKING:
+    from conformance.run.executors.dask import Fleet
 
 __all__ = ["Executor", "InlineExecutor", "LocalExecutor", "executor_for"]
 
@@ -19,7 +22,7 @@ class Executor(Protocol):
         """Get ready in the background."""
         ...
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable | Note]:
         """What comes of each task, as it comes. Closing the iterator, or an exception in it, ends all work."""
         ...
 
@@ -28,6 +31,10 @@ class Executor(Protocol):
         ...
 
 
-def executor_for(jobs: int, terms: Terms) -> Executor:
-    """One that does ``jobs`` tasks at a time on this machine."""
+def executor_for(jobs: int, terms: Terms, fleet: Fleet | None = None) -> Executor:
+    """One that does ``jobs`` tasks at a time on this machine, or as many as ``fleet`` has workers."""
+    if fleet is not None:
+        from conformance.run.executors.dask import DaskExecutor
+
+        return DaskExecutor(terms, fleet, workers=jobs)
     return InlineExecutor(terms) if jobs == 1 else LocalExecutor(jobs, terms)

@@ -1,0 +1,366 @@
+"""Tasks done by the workers of a Dask cluster: an embedded one, or a fleet of machines behind a scheduler.
+
+Workers carry resources that are named after backends and devices, and a task goes to those that have what it needs.
+Few tasks are out at a time, so that a slow worker holds few, and one that joins late gets its share. Tasks of a worker
+that is lost are done by the others. A worker with another version of the suite, or of a backend that others have run,
+is not used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+
+from conformance import __version__
+from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
+from conformance.model.records import WorkerRecord
+from conformance.results.environment import suite_commit
+from conformance.run.executors.dask_worker import CONNECT, close, describe, perform, scratch, without_interrupts
+from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
+
+__all__ = ["DaskExecutor", "Fleet", "needs", "security"]
+
+#: Tasks that are out for each worker: the next one is there when one is done.
+AHEAD = 2
+#: Seconds between two looks at which workers there are.
+LOOK = 1.0
+#: Workers that may be lost at one task before it is taken for the reason.
+LOSSES = 5
+
+
+def security(ca_file: str | None, certificate: str | None, key: str | None) -> Any:
+    """Dask's own object for files in PEM form; what is left out is taken from Dask's configuration."""
+    distributed = _distributed()
+    given = {
+        "tls_ca_file": ca_file,
+        "tls_client_cert": certificate,
+        "tls_client_key": key,
+        "tls_worker_cert": certificate,
+        "tls_worker_key": key,
+    }
+    return distributed.Security(**{name: value for name, value in given.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Which workers do the tasks: those behind the ``scheduler``, or those of an embedded cluster where it is empty.
+
+    The ``tls_…`` are for ``tls://`` addresses, as for :func:`security`. ``patience`` is how many seconds a task waits
+    for a worker that can do it.
+    """
+
+    scheduler: str = ""
+    tls_ca_file: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    patience: float = 180.0
+
+    def backends(self) -> list[str]:
+        """The names of the backends that the workers have. Raises UsageError where no worker is there."""
+        with _connected(self) as client:
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        names = sorted({name for worker in workers for name in worker["resources"]})
+        if not names:
+            raise UsageError(
+                f"no worker with a backend is connected to {self.scheduler}",
+                hint="start one by `conformance worker --scheduler ADDRESS`, or name backends with -b",
+            )
+        return names
+
+
+def needs(found: Any) -> dict[str, float]:
+    """The resources that a backend takes of a worker: its name, unless it is the user's own, and its device."""
+    resources = {} if found.source in ("file", "module") else {found.base: 1.0}
+    devices = ("cuda",) if found.devices is None else found.devices[1:]  # the first is the default, which all have
+    return resources | {word: 1.0 for word in found.words if word in devices}
+
+
+@contextlib.contextmanager
+def _connected(fleet: Fleet) -> Iterator[Any]:
+    """A client of the fleet's scheduler. Raises UsageError where none answers."""
+    distributed = _distributed()
+    tls = security(fleet.tls_ca_file, fleet.tls_cert, fleet.tls_key)
+    try:
+        client = distributed.Client(fleet.scheduler, security=tls, timeout=CONNECT)
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"no scheduler answers at {fleet.scheduler}: {error}",
+            hint="start one with `dask scheduler`, and give the address that it prints",
+        ) from None
+    with client:
+        yield client
+
+
+@contextlib.contextmanager
+def _embedded(workers: int, resources: dict[str, float]) -> Iterator[Any]:
+    """A client of a cluster of processes of this machine, which listen on loopback only and end with it."""
+    distributed = _distributed()
+    with scratch():
+        with without_interrupts():  # Ctrl-C is the run's to answer, not the workers'
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address=None,
+                memory_limit=None,
+                resources=resources,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, distributed.Client(cluster) as client:
+            yield client
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise UsageError(
+            "Dask is not installed", hint="pip install 'cross-entropy-conformance[dask]', or leave out --executor"
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is noted, or raised
+    return distributed
+
+
+class DaskExecutor:
+    """Does tasks on the workers of ``fleet``, of which an embedded one has ``workers``."""
+
+    def __init__(self, terms: Terms, fleet: Fleet, workers: int = 1) -> None:
+        self._terms = terms
+        self._fleet = fleet
+        self._workers = workers
+
+    def prepare(self) -> None:
+        """Nothing: a cluster is started, or connected to, where there are tasks."""
+
+    def close(self) -> None:
+        """Nothing: what a run has started ends with it."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable | Note]:
+        """What comes of each task, as it comes; an embedded cluster is gone when the iterator ends or is closed."""
+        if not tasks:
+            return
+        wanted = {name: amount for task in tasks for name, amount in needs(task.backend).items()}
+        embedded = not self._fleet.scheduler
+        made = _embedded(min(self._workers, len(tasks)), wanted) if embedded else _connected(self._fleet)
+        with made as client:
+            work = _Work(client, tasks, self._terms, self._fleet)
+            try:
+                yield from work.results()
+            except _lost_scheduler() as error:
+                raise HarnessError(f"the scheduler is lost; complete the run with --resume: {error}") from error
+            finally:
+                work.abandon()
+
+
+def _lost_scheduler() -> tuple[type[BaseException], ...]:
+    from distributed.client import ClosedClientError
+    from distributed.comm import CommClosedError
+
+    return (ClosedClientError, CommClosedError)
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker that is used: what it has, and the backends that do not run there."""
+
+    record: WorkerRecord
+    resources: frozenset[str]
+    without: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Out:
+    """A task that is out, and the workers that it may be done on."""
+
+    task: Task
+    workers: tuple[str, ...]
+
+
+class _Work:
+    """One run's tasks on a cluster."""
+
+    def __init__(self, client: Any, tasks: Sequence[Task], terms: Terms, fleet: Fleet) -> None:
+        self._client = client
+        self._terms = terms
+        self._patience = fleet.patience
+        self._notes: deque[Note] = deque()
+        self._todo: dict[str, deque[Task]] = {}
+        for task in tasks:
+            self._todo.setdefault(task.backend.name, deque()).append(task)
+        self._order = {name: place for place, name in enumerate(self._todo)}
+        self._members: dict[str, _Member] = {}
+        self._refused: set[str] = set()
+        self._out: dict[Any, _Out] = {}
+        self._losses: Counter[int] = Counter()
+        self._versions: dict[str, dict[str, str]] = {}
+        self._errors: dict[str, BackendUnavailable] = {}
+        self._looked = -LOOK
+        self._idle_since = time.monotonic()
+
+    def results(self) -> Iterator[Done | Unavailable | Note]:
+        from distributed import wait
+
+        while self._out or any(self._todo.values()):
+            self._look()
+            while self._notes:
+                yield self._notes.popleft()
+            self._submit()
+            yield from self._given_up()
+            if not self._out:
+                time.sleep(0.1)
+                continue
+            with contextlib.suppress(TimeoutError):
+                for future in wait(list(self._out), timeout=LOOK, return_when="FIRST_COMPLETED").done:
+                    result = self._result(future)
+                    if result is not None:
+                        yield result
+
+    def abandon(self) -> None:
+        """Call back what is out, and end the backends' processes on the workers."""
+        with contextlib.suppress(Exception):  # a scheduler that is lost needs nothing of this
+            self._client.cancel(list(self._out), force=True)
+            self._client.run(close, workers=list(self._members), on_error="ignore")
+
+    # -- workers ------------------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Which workers there are: new ones are asked what they are, and tasks of lost ones are taken back."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        fresh = [address for address in there if address not in self._members and address not in self._refused]
+        if fresh:
+            said = self._client.run(describe, workers=fresh, on_error="return")
+            for address in fresh:
+                self._join(address, there[address], said.get(address))
+        for address in [address for address in self._members if address not in there]:
+            self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
+        for future, out in list(self._out.items()):
+            if not any(address in self._members for address in out.workers):
+                self._again(future)
+
+    def _join(self, address: str, known: Any, said: Any) -> None:
+        refusal = _refusal(said)
+        if refusal:
+            self._refused.add(address)
+            self._notes.append(Note(f"worker {known['name']} is not used: {refusal}"))
+            return
+        record = msgspec.structs.replace(said, resources=sorted(known["resources"]))
+        self._members[address] = _Member(record, frozenset(known["resources"]))
+
+    def _able(self, task: Task) -> set[str]:
+        wanted = needs(task.backend).keys()
+        name = task.backend.name
+        return {at for at, each in self._members.items() if wanted <= each.resources and name not in each.without}
+
+    # -- tasks --------------------------------------------------------------------------------------------------------
+
+    def _submit(self) -> None:
+        """Send out tasks, backend by backend, as long as the workers that can do them have too few."""
+        for queue in self._todo.values():
+            if not queue:
+                continue
+            able = self._able(queue[0])
+            taken = sum(not able.isdisjoint(out.workers) for out in self._out.values())
+            for _ in range(AHEAD * len(able) - taken):
+                if not queue:
+                    break
+                task = queue.popleft()
+                future = self._client.submit(
+                    perform,
+                    task,
+                    self._terms,
+                    key=f"conformance-{os.urandom(8).hex()}",
+                    pure=False,
+                    workers=sorted(able),
+                    resources=needs(task.backend),
+                    priority=-self._order[task.backend.name],
+                )
+                self._out[future] = _Out(task, tuple(sorted(able)))
+
+    def _given_up(self) -> Iterator[Unavailable]:
+        """Backends that no worker can run, where none has come for long, or where each that could has failed."""
+        if self._out:
+            self._idle_since = time.monotonic()
+            return
+        late = time.monotonic() - self._idle_since > self._patience
+        for name, queue in self._todo.items():
+            if queue and not self._able(queue[0]) and (late or name in self._errors):
+                wanted = " and ".join(needs(queue[0].backend)) or "anything"
+                error = self._errors.get(name) or BackendUnavailable(
+                    f"{name}: no worker with {wanted} has come within {self._patience:g} s",
+                    hint="start one by `conformance worker --scheduler ADDRESS` where the framework is installed",
+                )
+                yield Unavailable(queue[0], error)
+                queue.clear()
+
+    def _again(self, future: Any) -> None:
+        """Do a task anew, before all others."""
+        task = self._out.pop(future).task
+        future.cancel(force=True)
+        self._todo[task.backend.name].appendleft(task)
+
+    def _result(self, future: Any) -> Done | Unavailable | None:
+        """What came of a task that is back; None where it has to be done again."""
+        from distributed import KilledWorker
+
+        out = self._out[future]
+        name = out.task.backend.name
+        if future.status in ("cancelled", "lost"):
+            self._again(future)
+            return None
+        try:
+            worker, answer = future.result()
+        except KilledWorker:
+            self._losses[id(out.task)] += 1
+            if self._losses[id(out.task)] > LOSSES:
+                cases = ", ".join(entry.case.id for entry in out.task.portion.entries[:3])
+                raise HarnessError(
+                    f"{name}: workers are lost again and again at {cases}, …: give them more memory, or use -k"
+                ) from None
+            self._again(future)
+            return None
+        del self._out[future]
+        member = self._members.get(worker)
+        problem = None if isinstance(answer, Unavailable) else self._differs(name, answer)
+        if isinstance(answer, Done) and problem is None:
+            return answer if member is None else replace(answer, worker=member.record)
+        if member is not None:
+            member.without.add(name)
+        if isinstance(answer, Unavailable):
+            self._errors.setdefault(name, answer.error)
+        else:
+            self._notes.append(
+                Note(f"worker {member.record.name if member else worker} is not used for {name}: {problem}")
+            )
+        self._todo[name].appendleft(out.task)
+        return None
+
+    def _differs(self, name: str, answer: Done) -> str | None:
+        """What is another version here than where the backend ran first."""
+        mine, first = answer.record.versions, self._versions.setdefault(name, answer.record.versions)
+        differing = [f"{key} {mine.get(key)}, not {value}" for key, value in first.items() if mine.get(key) != value]
+        return ", ".join(differing) or None
+
+
+def _refusal(said: Any) -> str:
+    """Why a worker is not used; empty where it is."""
+    if not isinstance(said, WorkerRecord):
+        return f"it does not answer as this version of the suite does ({type(said).__name__}: {said})"
+    if said.suite != __version__:
+        return f"it has version {said.suite} of the suite, and this run has {__version__}"
+    own = suite_commit()
+    if own and said.commit and said.commit != own:
+        return f"it runs the suite's commit {said.commit}, and this run {own}"
+    return ""

@@ -1,0 +1,296 @@
+"""The executor Dask: the outcomes of the inline one, whatever becomes of workers; nothing heard beyond this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from conformance.cases.load import Entry, load_suite
+from conformance.model.errors import UsageError
+from conformance.model.records import Outcome, WorkerRecord, decode_record
+from conformance.places import ROOT
+from conformance.results.store import read_run
+from conformance.run.conduct import Conductor, Listener
+from conformance.run.executors import Executor, InlineExecutor
+from conformance.run.executors.dask import DaskExecutor, Fleet, needs
+from conformance.run.plan import FEWEST, Plan
+from conformance.run.tasks import Done, Task, Terms
+from conformance.worker.find import find_backends
+from conformance.worker.session import Limits
+
+pytestmark = pytest.mark.slow
+TERMS = Terms(limits=Limits(start=60, call=2))
+WRONG = """
+import os
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+
+class Wrong(Numpy):
+    def softmax(self, logits, *, axis):
+        if logits.size and logits.flat[0] == 7:
+            os._exit(3)
+        return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
+"""
+#: A worker as `conformance worker` makes it, whose resources need not be found.
+WORKER = """
+import sys
+import conformance
+from conformance.run.executors.dask import security
+from conformance.run.executors.dask_worker import serve
+
+if __name__ == "__main__":
+    address, name, *backends = sys.argv[1:]
+    serve(address, dict.fromkeys(backends, 1.0), host="127.0.0.1", name=name, security=security(None, None, None))
+"""
+#: Imported by a worker's process before all else: it takes itself for another version.
+OTHER_VERSION = "import conformance\nconformance.__version__ = '0.0.1'\n"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a scheduler on loopback."""
+    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+               "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment())
+    until(lambda: file.is_file() and file.stat().st_size > 0)
+    yield json.loads(file.read_text())["address"]
+    process.terminate()
+    process.wait()
+
+
+class Workers:
+    """Starts workers, and ends them."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.address = address
+        self.folder = folder
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        (folder / "worker.py").write_text(WORKER)
+
+    def start(self, name: str, *backends: str, **extra: str) -> None:
+        command = [sys.executable, str(self.folder / "worker.py"), self.address, name, *backends]
+        self.processes[name] = subprocess.Popen(command, env=environment(**extra), cwd=self.folder)
+
+    def works(self, name: str) -> int:
+        """The process that works, below the one that watches it."""
+        (child,) = [
+            each
+            for each in psutil.Process(self.processes[name].pid).children()
+            if "resource_tracker" not in " ".join(each.cmdline())
+        ]
+        return int(child.pid)
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            process.wait(30)
+
+
+@pytest.fixture
+def workers(address: str, tmp_path: Path) -> Iterator[Workers]:
+    made = Workers(address, tmp_path)
+    yield made
+    made.end()
+
+
+def environment(**extra: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **extra}
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Entry]:
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
+    file = tmp_path_factory.mktemp("cases") / "cases.yaml"
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(6 * FEWEST)))
+    return load_suite([file]).entries
+
+
+class Conducted(Listener):
+    """What came of a run; ``noted`` is called with what becomes of workers."""
+
+    def __init__(
+        self,
+        specs: Sequence[str],
+        entries: Sequence[Entry],
+        executor: Executor,
+        noted: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.noted = noted  # type: ignore[method-assign]
+        lines: list[bytes] = []
+        self.records: list[object] = []
+        found = find_backends(tuple(specs), elsewhere=specs)
+        self.conductor = Conductor(Plan(entries), found, executor, lines.append, self.records.append, self)
+        self.conductor.run()
+        self.outcomes = [decode_record(line) for block in lines for line in block.splitlines()]
+
+    @property
+    def compared(self) -> list[bytes]:
+        """The outcomes without what differs from run to run."""
+        found = [each for each in self.outcomes if isinstance(each, Outcome)]
+        return sorted(msgspec.json.encode(msgspec.structs.replace(each, seconds=0.0, worker="")) for each in found)
+
+    @property
+    def workers(self) -> set[str]:
+        return {each.worker for each in self.outcomes if isinstance(each, Outcome)}
+
+
+@pytest.fixture(scope="module")
+def inline(entries: Sequence[Entry]) -> list[bytes]:
+    return Conducted(["numpy"], entries, InlineExecutor(TERMS)).compared
+
+
+def after_first(executor: Executor, do: Callable[[], None]) -> Executor:
+    """The executor, with something that happens after its first result."""
+
+    class Watched:
+        def run(self, tasks: Sequence[Task]) -> Iterator[object]:
+            results = executor.run(tasks)
+            for result in results:
+                yield result
+                if isinstance(result, Done):
+                    break
+            do()
+            yield from results
+
+    return Watched()  # type: ignore[return-value]
+
+
+def test_an_embedded_cluster_gives_the_same_and_listens_on_loopback_alone(
+    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "wrong.py").write_text(WRONG)
+    specs = ("numpy", str(tmp_path / "wrong.py"))
+    heard: set[str] = set()
+    before = set(psutil.Process().children(recursive=True))
+
+    def listen() -> None:
+        for each in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+            heard.update(at.laddr.ip for at in each.net_connections() if at.status == psutil.CONN_LISTEN)
+
+    found = Conducted(specs, entries, after_first(DaskExecutor(TERMS, Fleet(), workers=2), listen))
+    expected = Conducted(specs, entries, InlineExecutor(TERMS))
+    assert found.compared == expected.compared
+    assert found.conductor.counts == expected.conductor.counts
+    assert found.conductor.counts["wrong"]["crash"] and found.conductor.counts["wrong"]["fail"]
+    assert heard == {"127.0.0.1"}
+    recorded = {each.name: each for each in found.records if isinstance(each, WorkerRecord)}
+    assert recorded.keys() == found.workers <= {"0", "1"}
+    assert all(each.environment["cores"] and each.versions["numpy"] for each in recorded.values())
+    left = set(psutil.Process().children(recursive=True)) - before
+    assert not [each for each in left if "resource_tracker" not in " ".join(each.cmdline())]
+
+
+def test_a_task_takes_the_resources_of_its_backend_and_its_device(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WRONG)
+    specs = ("numpy", "torch", "torch:cuda:compile", str(tmp_path / "mine.py"), f"{tmp_path}/mine.py:cuda")
+    found = [needs(find_backends((spec,), elsewhere=("torch",))[0]) for spec in specs]
+    assert found == [{"numpy": 1}, {"torch": 1}, {"torch": 1, "cuda": 1}, {}, {"cuda": 1}]
+
+
+def test_workers_that_are_killed_or_late_lose_nothing(
+    workers: Workers, entries: Sequence[Entry], inline: list[bytes]
+) -> None:
+    notes: list[str] = []
+    threading.Timer(1.0, workers.start, ("first", "numpy")).start()  # when the run has begun
+
+    def lose() -> None:
+        workers.start("second", "numpy")
+        os.kill(workers.works("first"), signal.SIGKILL)
+
+    executor = after_first(DaskExecutor(TERMS, Fleet(workers.address)), lose)
+    found = Conducted(["numpy"], entries, executor, notes.append)
+    assert found.compared == inline
+    assert any("first is lost" in each for each in notes)
+
+
+def test_a_worker_of_another_version_is_not_used(
+    tmp_path: Path, workers: Workers, entries: Sequence[Entry], inline: list[bytes]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(OTHER_VERSION)
+    workers.start("old", "numpy", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    until(lambda: "numpy" in offered(workers.address))
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        workers.start("new", "numpy")
+
+    found = Conducted(["numpy"], entries, DaskExecutor(TERMS, Fleet(workers.address)), note)
+    assert found.compared == inline and found.workers == {"new"}
+    assert ["old is not used: it has version 0.0.1 of the suite" in each for each in notes] == [True]
+
+
+def test_a_backend_that_no_worker_has_is_given_up(workers: Workers, entries: Sequence[Entry]) -> None:
+    workers.start("only", "numpy")
+    until(lambda: "numpy" in offered(workers.address))
+    found = Conducted(["numpy", "jax"], entries, DaskExecutor(TERMS, Fleet(workers.address, patience=1.0)))
+    assert "no worker with jax has come within 1 s" in found.conductor.failed["jax"]
+    assert found.conductor.counts["numpy"]["pass"]
+
+
+def offered(address: str) -> Sequence[str]:
+    try:
+        return Fleet(address).backends()
+    except UsageError:
+        return ()
+
+
+def test_a_scheduler_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 0.5)
+    with pytest.raises(UsageError, match="no scheduler answers at tcp://127.0.0.1:9"):
+        Fleet("tcp://127.0.0.1:9").backends()
+
+
+def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import time\nfrom conformance.backends.numpy import Numpy\n\n\nclass Slow(Numpy):\n"
+        "    def softmax(self, logits, *, axis):\n        time.sleep(0.01)\n"
+        "        return super().softmax(logits, axis=axis)\n"
+    )
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n"
+    (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(64)))
+    base = [sys.executable, "-m", "conformance", "run", "--executor", "dask", "--jobs", "1", "--format", "json"]
+    file = tmp_path / "out" / "outcomes.jsonl"
+    with subprocess.Popen(
+        [*base, "-b", "slow.py", "--cases", "cases.yaml", "--output", "out"],
+        cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        until(lambda: file.is_file() and b'"outcome"' in file.read_bytes())
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
+        said = process.communicate()[1]
+    assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
+    assert b'"footer"' not in file.read_bytes()
+    assert not [each for each in tmp_path.iterdir() if each.name.startswith(("conformance-", "dask-"))]
+    done = subprocess.run(
+        [*base, "--resume", "out"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    run = read_run(tmp_path / "out")
+    outcomes = list(run.outcomes)
+    assert {each.case for each in outcomes} == {f"case-{n}" for n in range(64)}
+    assert len({(each.case, each.reduction, each.check, each.quantity, each.detail) for each in outcomes}) == len(
+        outcomes
+    )
+    assert run.footer is not None and sum(run.footer.counts.values()) == len(outcomes) and run.workers.keys() == {"0"}
