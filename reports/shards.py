@@ -9,10 +9,12 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from conformance.model.errors import Place, UsageError
 from conformance.model.records import BackendRecord, Costs, Footer, Outcome
 from conformance.profiles.profile import Defect
 from conformance.profiles.register import Evidence
@@ -77,10 +79,10 @@ def _missing(parts: dict[int, Run]) -> str:
     """What the shards lack to be a whole; empty if nothing."""
     one = next(iter(parts.values()))
     count = int(str(one.header.selection["shard"]).partition("/")[2])
-    gone = [f"{index}/{count}" for index in range(1, count + 1) if index not in parts]
-    if gone:
-        more = ", …" if len(gone) > 10 else ""
-        return f"beside {one.path.parent} the shards {', '.join(gone[:10])}{more} are missing"
+    if count > len(parts):
+        gone = islice((f"{index}/{count}" for index in range(1, count + 1) if index not in parts), 10)
+        more = ", …" if count > len(parts) + 10 else ""
+        return f"beside {one.path.parent} the shards {', '.join(gone)}{more} are missing"
     broken = [str(run.path.parent) for run in parts.values() if run.truncated]
     if broken:
         return f"{', '.join(broken)} is not complete: conformance run --resume DIR"
@@ -125,7 +127,7 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
         for run in parts:
             for backend, costs in run.costs.items():
                 writer.describe(Costs(backend=backend, seconds=costs))
-        evidence = {backend: Evidence(_register(record)) for backend, record in records.items()}
+        evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
         for run in parts:
             for unit in _units(run.outcomes):
                 writer.write(unit)
@@ -153,8 +155,13 @@ def _records(parts: Sequence[Run]) -> dict[str, BackendRecord]:
     return found
 
 
-def _register(record: BackendRecord) -> list[Defect]:
-    return [msgspec.convert(each, Defect) for each in record.register]
+def _register(record: BackendRecord, parts: Sequence[Run]) -> list[Defect]:
+    try:
+        return [msgspec.convert(each, Defect) for each in record.register]
+    except msgspec.ValidationError as error:
+        place = Place(parts[0].path, key=f"register of {record.name}")
+        hint = "this file was not written by `conformance run`, or has been edited: run the shard again"
+        raise UsageError(f"not an entry of a register: {error}", place=place, hint=hint) from None
 
 
 def _units(outcomes: Iterable[Outcome]) -> Iterable[list[Outcome]]:

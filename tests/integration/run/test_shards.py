@@ -86,6 +86,16 @@ def test_of_a_shard_that_was_run_twice_the_newer_run_counts(tmp_path: Path, sett
     assert found.footer is not None and found.footer.counts["stale"] == 3
 
 
+def test_a_register_that_is_none_is_refused_by_file_and_backend(tmp_path: Path, settings: dict[str, object]) -> None:
+    for i in (1, 2):
+        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
+    file = tmp_path / "part-1" / FILE
+    file.write_text(file.read_text(encoding="utf-8").replace('"register":[{', '"register":[{"id":1},{', 1))
+    with pytest.raises(UsageError, match="not an entry of a register") as raised:
+        merge([tmp_path / "part-1", tmp_path / "part-2"])
+    assert "part-1" in str(raised.value.place) and "register of mine" in str(raised.value.place)
+
+
 def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dict[str, object]) -> None:
     whole = run(settings, tmp_path / "whole")
     for i in (1, 2):
