@@ -18,7 +18,7 @@ from conformance.results.store import FILE, Run, read_run
 if TYPE_CHECKING:
     from conformance.reports.relations import Relations
 
-__all__ = ["Merged", "find_results", "holds_times", "merge", "results_in"]
+__all__ = ["Merged", "find_results", "holds_times", "merge", "results_in", "whole_run"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ def merge(paths: Sequence[Path]) -> Merged:
     runs = tuple(read_run(path) for path in found if path not in timed)
     joined = join(runs)
     return Merged(joined.runs, timed, joined.notes)
+
+
+def whole_run(path: Path) -> Run:
+    """The run in ``path``, or the whole whose shards its folders hold; raises UsageError for none, or for several."""
+    if not results_in(path):
+        found = merge([path]).runs
+        if len(found) == 1:
+            return found[0]
+    return read_run(path)
 
 
 def find_results(paths: Iterable[Path]) -> list[Path]:

@@ -15,8 +15,9 @@ from conformance.model.records import Number
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import check_name, message
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, CountsInBoth, Diff, Setting
+from conformance.reports.merge import whole_run
 from conformance.reports.relations import Relations
-from conformance.results.store import Run, read_run
+from conformance.results.store import Run
 
 if TYPE_CHECKING:
     from conformance.reports.benchmarks.comparison.rows import SpeedComparison
@@ -62,7 +63,7 @@ def compare_runs(
     and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started; a run
     that is cut off. Raises ``UsageError`` where a run cannot be read, and where no check is in both.
     """
-    relations = Relations([read_run(old), read_run(new)], every=True)
+    relations = Relations([whole_run(old), whole_run(new)], every=True)
     relations.execute(_SIDES)
     comparison = _Comparison(relations, *relations.runs)
     ((compared,),) = relations.query("select count(*) from changes where old_seq is not null and new_seq is not null")

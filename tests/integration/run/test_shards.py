@@ -11,6 +11,7 @@ import pytest
 import conformance
 from conformance.cli import main
 from conformance.model.errors import UsageError
+from conformance.reports.diff.compare import compare_runs
 from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
 from conformance.run import launch as launching
@@ -62,6 +63,9 @@ def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object]
     assert found.footer is not None and found.footer.counts == whole.counts and not found.truncated
     seconds = found.costs
     assert seconds.keys() == {"mine"} and len(seconds["mine"]) == 40
+    difference = compare_runs(tmp_path / "whole", tmp_path / "parts")
+    assert not difference.regressed and difference.compared == sum(whole.counts.values())
+    assert not (difference.regressions or difference.other or difference.new_cases or difference.gone_cases)
     frame = conformance.load(tmp_path / "parts")
     assert len(frame) == sum(whole.counts.values()) and (frame["verdict"] == "stale").sum() == 3
 
