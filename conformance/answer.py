@@ -52,7 +52,7 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
         return _wrong(f"error: {error}", 3)
     except (KeyboardInterrupt, click.Abort):
         return _wrong("interrupted", 130)
-    except BrokenPipeError:  # the reader has gone, as `head` does
+    except (BrokenPipeError, SystemExit):  # the reader has gone, as `head` does; click makes an exit of it
         _let_go(sys.stdout)
         return 141
     except OSError as error:

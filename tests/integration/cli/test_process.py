@@ -199,11 +199,23 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     )
     write(tmp_path / "many.yaml", many)
     done = subprocess.run(
-        f"{sys.executable} -m conformance list --cases many.yaml | head -n 1",
-        shell=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ["bash", "-c", f"{sys.executable} -m conformance list --cases many.yaml | head -n 1; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert done.stdout.startswith("case ") and "Traceback" not in done.stderr and "Error" not in done.stderr
+    assert done.stdout.startswith("case ") and done.stderr == "" and done.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize(("output", "code"), [(">/dev/full", 3), (">&-", 0), (">&- 2>&- <&-", 0), ("2>/dev/full", 0)])
+def test_output_that_cannot_be_written(tmp_path: Path, output: str, code: int) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m conformance list verdicts {output}"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code and "Traceback" not in done.stderr and "internal error" not in done.stderr
+    assert ("cannot be written" in done.stderr) == (code == 3)
 
 
 #: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
