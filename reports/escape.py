@@ -9,15 +9,20 @@ from conformance.plain import blanked
 
 __all__ = ["address", "code", "escape", "fenced", "wrapped"]
 
+LONGEST = 2000  # characters
 _ADDRESS = re.compile(r"https?://[^\s<>|`]+")
 
 
 def escape(text: object) -> str:
-    """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character."""
+    """Text that changes nothing in a Markdown table: no markup, no cell border, no line break, no control character.
+
+    What is very long is cut: a cell is read by people.
+    """
     plain = blanked(text)
+    plain = plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
     for special in "\\`*_{}[]<>()#+!|~&$":
         plain = plain.replace(special, "\\" + special)
-    return plain
+    return plain.replace("::", "\\::")  # at the begin of a line, a CI runner would take it as a command
 
 
 def wrapped(text: str, indent: str = "") -> str:

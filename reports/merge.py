@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
+from conformance.plain import LONGEST
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.read import find_benchmarks
 from conformance.reports.shards import join
@@ -52,7 +53,7 @@ class Merged:
     def unavailable(self) -> dict[str, str]:
         """Why backends did not run, each with its run where there are several: another version of it may have run."""
         return {
-            f"{name} ({run.path.resolve().parent.name})" if len(self.runs) > 1 else name: record.error
+            f"{name} ({run.path.resolve().parent.name})" if len(self.runs) > 1 else name: record.error[:LONGEST]
             for run in self.runs
             for name, record in run.backends.items()
             if record.error

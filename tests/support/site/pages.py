@@ -12,6 +12,13 @@ from conformance.oracle.derived import derived
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
 
+#: What our templates write.
+SAFE_TAGS = frozenset(
+    """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path
+    circle section div table caption thead tbody tfoot tr th td details summary dl dt dd form label input select
+    option noscript code pre article sub sup i figure img""".split()  # noqa: SIM905
+)
+
 
 class Page(HTMLParser):
     """Collects what a browser would see: tags, attributes, visible text."""
