@@ -21,6 +21,7 @@ SIGNS = {
     "fail": "✗",
     "crash": "✗",
     "timeout": "✗",
+    "unreproduced": "✗",
     "error": "!",
     "stale": "!",
     "unsupported": "–",
@@ -30,6 +31,7 @@ _NAMES = {
     "fail": ("failure", "failures"),
     "crash": ("crash", "crashes"),
     "timeout": ("timeout", "timeouts"),
+    "unreproduced": ("unreproduced crash", "unreproduced crashes"),
     "stale": ("outdated register entry", "outdated register entries"),
 }
 

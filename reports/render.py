@@ -30,6 +30,7 @@ STYLES = {
     "fail": "bold red",
     "crash": "bold red",
     "timeout": "bold red",
+    "unreproduced": "bold red",
     "error": "magenta",
     "stale": "yellow",
     "known": "yellow",

@@ -36,7 +36,15 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_COLOURS = {"error": "magenta", "fail": "red", "crash": "red", "timeout": "red", "unsupported": "yellow"}
+_COLOURS = {
+    "error": "magenta",
+    "fail": "red",
+    "crash": "red",
+    "unreproduced": "red",
+    "timeout": "red",
+    "not run": "red",
+    "unsupported": "yellow",
+}
 
 
 @click.command(
@@ -139,6 +147,10 @@ def _hint(first: Outcome, checked: Checked) -> str:
                 f"add the keyword {lacking[1]!r} to {checked.operation}{at}; it is None where the caller states nothing"
             )
         return f"correct {place}" if place else f"correct the adapter{at}: it must return the framework's own tensor"
+    if first.verdict == "unreproduced":
+        return f"make the calls{at} several times: the backend's process ends at one of them, or behind it"
+    if first.verdict == "not run":
+        return "see why the backend's process ended: it is the first fault of another operation"
     if first.verdict in ("crash", "timeout"):
         return f"see what the call{at} does with such a small input"
     if first.check == "error":

@@ -45,9 +45,10 @@ class BackendAnswers:
 
     @property
     def exit_code(self) -> int:
-        """1 for a non-conformity, 3 for a fault of the harness or adapter, 0 otherwise."""
-        verdicts = {each.verdict for each in self.outcomes}
-        return 1 if verdicts & NONCONFORMING else 3 if "error" in verdicts else 0
+        """1 for a non-conformity, 3 for a fault of harness or adapter or a call that was not reached, 0 otherwise."""
+        if any(each.verdict in NONCONFORMING for each in self.outcomes):
+            return 1
+        return 3 if any(each.verdict == "error" or each.is_lost for each in self.outcomes) else 0
 
 
 def observe(

@@ -28,6 +28,7 @@ Check = Literal[
     "vectorised-map",
     "target-gradient",
     "register",
+    "process",
 ]
 
 #: What each asks, in a line.
@@ -53,6 +54,7 @@ CHECKS: dict[Check, str] = {
     "vectorised-map": "mapped over the batch: the same result",
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "register": "an entry of the register of known defects still shows",
+    "process": "the backend's process outlives the calls",
 }
 #: Identities that every implementation satisfies: two calls held against each other.
 IDENTITIES: tuple[Check, ...] = (

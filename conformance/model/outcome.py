@@ -50,6 +50,7 @@ Reason = Literal[
     "policy-unknown",
     "policy-spoilt",
     "stale",
+    "unreproduced",
     "recorded",
 ]
 
@@ -86,6 +87,7 @@ REASONS: dict[Reason, str] = {
     "policy-unknown": "no value of the policy describes the result",
     "policy-spoilt": "no value of the policy describes the result, which is wrong by another check",
     "stale": "the registered defect `defect` does not show",
+    "unreproduced": "the backend ended by `error` while this call, or those that were made with it, were under way",
     "recorded": "`detail` is the message of a file of an earlier schema, as it stood there",
 }
 
@@ -162,6 +164,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
                 writable = _writable(value)
                 if writable is not value:
                     msgspec.structs.force_setattr(self, name, writable)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nobody chose to leave it out: it was not reached, since the backend's process had died."""
+        return self.verdict == "not run" and self.reason == "failed"
 
     @property
     def unit(self) -> UnitKey:

@@ -16,7 +16,19 @@ __all__ = [
     "severity",
 ]
 
-Verdict = Literal["pass", "deviation", "known", "fail", "crash", "timeout", "error", "stale", "unsupported", "not run"]
+Verdict = Literal[
+    "pass",
+    "deviation",
+    "known",
+    "fail",
+    "crash",
+    "timeout",
+    "unreproduced",
+    "error",
+    "stale",
+    "unsupported",
+    "not run",
+]
 
 #: In the order of tables: what is right, then what a reader looks for, then what says nothing.
 VERDICTS: dict[Verdict, str] = {
@@ -26,6 +38,7 @@ VERDICTS: dict[Verdict, str] = {
     "fail": "wrong value, shape, dtype, missing error, missing warning, or modified input",
     "crash": "the backend's process died",
     "timeout": "the backend's process did not answer in time",
+    "unreproduced": "the backend's process died or did not answer, and not again when its calls were made one by one",
     "error": "the harness or the adapter is at fault, not the framework",
     "stale": "a registered defect that no longer shows: the register is out of date",
     "unsupported": "the framework has no such feature; neither a pass nor a fail",
@@ -33,11 +46,11 @@ VERDICTS: dict[Verdict, str] = {
 }
 
 #: Verdicts that a reader wants to see one by one, worst first.
-NOTABLE: tuple[Verdict, ...] = ("crash", "timeout", "fail", "error", "stale", "known", "deviation")
+NOTABLE: tuple[Verdict, ...] = ("crash", "timeout", "unreproduced", "fail", "error", "stale", "known", "deviation")
 #: Right results.
 CONFORMING: frozenset[str] = frozenset({"pass", "deviation"})
 #: Verdicts by which a run ends with exit code 1: the framework, or the register of its defects, is wrong.
-NONCONFORMING: frozenset[str] = frozenset({"fail", "stale", "crash", "timeout"})
+NONCONFORMING: frozenset[str] = frozenset({"fail", "stale", "crash", "timeout", "unreproduced"})
 #: Verdicts that somebody has to act on: those, and faults of the adapter or the harness.
 ALARMING: frozenset[str] = NONCONFORMING | {"error"}
 #: Verdicts that say nothing for or against a framework.

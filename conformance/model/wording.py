@@ -93,6 +93,8 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
         case "raised" | "failed" | "unsupported":
             excused = " (as its declared policies say)" if o.verdict == "deviation" else ""
             return _shown_error(o, where=where) + excused
+        case "unreproduced":
+            return f"not again when its calls were made one by one: {_shown_error(o, where=where)}"
         case "transformed-failed":
             return f"the transformed call failed: {_shown_error(o, where=where)}"
         case "no-error":

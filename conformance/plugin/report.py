@@ -51,14 +51,17 @@ def _first_line(text: str) -> str:
 def conclude(item: Ending, outcomes: Sequence[Outcome], *, calling: bool) -> None:
     """End the test as its verdicts say: first in set-up, where errors belong, then in the call.
 
-    A fail or an outdated register entry fails; else a crash, timeout or fault of the harness is an error; else a known
-    defect is an expected failure; else nothing that was supported is skipped; and all others pass.
+    A fail or an outdated register entry fails; else a crash, a timeout, a call that was not reached or a fault of the
+    harness is an error; else a known defect is an expected failure; else nothing that was supported is skipped; and all
+    others pass.
     """
     by_verdict: dict[str, list[Outcome]] = {}
     for each in outcomes:
         by_verdict.setdefault(each.verdict, []).append(each)
     failed = [*by_verdict.get("fail", ()), *by_verdict.get("stale", ())]
-    broken = [each for verdict in ("crash", "timeout", "error") for each in by_verdict.get(verdict, ())]
+    ended = ("crash", "timeout", "unreproduced", "error")
+    broken = [each for verdict in ended for each in by_verdict.get(verdict, ())]
+    broken += [each for each in by_verdict.get("not run", ()) if each.is_lost]
     if not calling:
         if not outcomes:
             pytest.fail("no outcome was given for this case", pytrace=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from conformance.judge.finding import Finding
+from conformance.judge.finding import Finding, error_fact
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
 from conformance.judge.requirements import as_unsupported, lacking
 from conformance.judge.transforms import judge_transform
+from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array
 from conformance.run.plan import Chunk, Group
 from conformance.worker.exchange import Observation
@@ -44,7 +45,25 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         feature = lacking(unit.problem, judge.subject.profile)
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
+    for problem, reduction, place in _calls(chunk):
+        end, findings = answers[place].died, by_problem[id(problem)]
+        if end is not None and not any(each.check == "process" and each.reduction == reduction for each in findings):
+            error = error_fact(end)
+            findings.append(Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error))
     return list(by_problem.values())
+
+
+def _calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
+    """The problem and the reduction that each call of a chunk is about, and its place."""
+    for unit, reduction, place in chunk.raising:
+        yield unit.problem, reduction, place
+    for group in chunk.groups:
+        for reduction, places in group.places.items():
+            yield from ((unit.problem, reduction, place) for unit, place in zip(group.units, places, strict=True))
+    for identity in chunk.identities:
+        yield identity.group.units[identity.index].problem, identity.derived.reduction, identity.place
+    for asked, place in chunk.transforms:
+        yield asked.unit.problem, asked.reduction, place
 
 
 def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:

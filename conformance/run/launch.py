@@ -7,11 +7,13 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from conformance import __version__
 from conformance.cases.load import Entry, load_suite
@@ -20,7 +22,7 @@ from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Footer, Header
-from conformance.model.verdicts import NONCONFORMING
+from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
 from conformance.plain import lines_on_terminal, on_terminal
@@ -163,7 +165,9 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
         counts.update(each)
     footer = Footer(counts=dict(counts), seconds=time.perf_counter() - begin, complete=True)
     writer.finish(footer)
-    code = exit_code(counts, conductor.failed, len(found))
+    code = exit_code(counts, conductor.failed)
+    if SILENT.issuperset(counts):
+        click.echo("nothing was checked: each check is unsupported or was not run", err=True)
     return Finished(writer.folder, dict(counts), conductor.failed, code)
 
 
@@ -202,13 +206,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def exit_code(counts: Counter[str], failed: dict[str, str], backends: int) -> int:
-    """1 for a non-conformity; 3 where every backend failed or the harness erred; 0 otherwise."""
-    if any(counts[verdict] for verdict in NONCONFORMING):
+def exit_code(counts: Mapping[str, int], failed: Collection[str]) -> int:
+    """1 for a non-conformity; 3 where a backend failed, the harness erred or nothing was checked; 0 otherwise."""
+    verdicts = {verdict for verdict, count in counts.items() if count}
+    if verdicts & NONCONFORMING:
         return 1
-    if (failed and len(failed) == backends) or counts["error"]:
-        return 3
-    return 0
+    return 3 if failed or "error" in verdicts or verdicts <= SILENT else 0
 
 
 def _recorded(writer: Writer) -> Counter[str]:

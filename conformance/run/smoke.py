@@ -81,11 +81,11 @@ class Smoke:
 
     @property
     def exit_code(self) -> int:
-        """1 for a wrong result, 3 for a fault of the adapter or when nothing could be checked, 0 otherwise."""
+        """1 for a wrong result, 3 for a fault of the adapter or where calls could not be checked, 0 otherwise."""
         verdicts = {each.first.verdict for each in self.checked if each.first}
         if verdicts & NONCONFORMING:
             return 1
-        return 3 if "error" in verdicts or not any(each.sound for each in self.checked) else 0
+        return 3 if verdicts & {"error", "not run"} or not any(each.sound for each in self.checked) else 0
 
 
 def smoke(found: Any, limits: Limits | None = None) -> Smoke:
@@ -110,14 +110,16 @@ def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, descript
     calls: dict[tuple[str, str, str], list[Outcome]] = {}
     for each in outcomes:
         calls.setdefault((each.case, each.dtype, each.reduction), []).append(each)
+    outcomes = [each for each in outcomes if each.verdict != "not run" or each.is_lost]
     bad = [each for each in outcomes if each.verdict == "error"]
     bad += [each for each in outcomes if each.verdict in NONCONFORMING]
+    bad += [each for each in outcomes if each.is_lost]
     unsupported = [each for each in outcomes if each.verdict == "unsupported" and each.check != "gradient"]
     lacking = None
     faulty = refused = values_only = 0
     for call in calls.values():
         missing = [each for each in call if each.verdict == "unsupported"]
-        if any(each.verdict in ALARMING for each in call):
+        if any(each.verdict in ALARMING or each.is_lost for each in call):
             faulty += 1
         elif any(each.check != "gradient" for each in missing):
             refused += 1

@@ -31,10 +31,14 @@ RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
 
 
 class Died(Exception):
-    """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way."""
+    """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way.
+
+    ``answered`` calls of the batch had been answered.
+    """
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
+        self.answered = 0
         super().__init__(failure.message)
 
 
@@ -48,12 +52,16 @@ class SentRequest:
 
 @dataclass(eq=False)
 class Reply:
-    """What came of a call: its answer, or why there is none, and what it changed that is not its own."""
+    """What came of a call: its answer, or why there is none, and what it changed that is not its own.
+
+    ``died`` as in Observation.
+    """
 
     asked: SentRequest
     answer: wire.Answer | None = None
     failure: Failure | None = None
     modified: list[str] = field(default_factory=list)
+    died: Failure | None = None
 
 
 class Driver:
@@ -82,6 +90,10 @@ class Driver:
         """Have a backend to send to, or say why there is none."""
         return None
 
+    def _settled(self) -> Failure | None:
+        """How the backend has ended since its last answer, if it has."""
+        return None
+
     def _watchdog(self, *, alone: bool) -> float:
         return 0.0
 
@@ -97,6 +109,7 @@ class Driver:
         again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
         repeats: dict[int, bool] = {}
         for each in self._answered(again):
+            found[each.asked.place].died = found[each.asked.place].died or each.died
             if each.failure is not None and each.failure.kind == "not run":
                 continue
             first = found[each.asked.place]
@@ -105,6 +118,8 @@ class Driver:
             _add_time(first, each)
             if each.failure is not None:  # it was killed by the very same call
                 first.failure = each.failure
+        if found and (end := self._settled()) is not None:
+            found[-1].died = found[-1].died or end
         return [self._observation(each, repeats.get(each.asked.place)) for each in found]
 
     def _first(self, request: Request) -> Request:
@@ -133,8 +148,20 @@ class Driver:
                 if len(batch) == 1:
                     answered = [Reply(batch[0], failure=death.failure)]
                 else:
-                    answered = [self._alone(each) for each in batch]
+                    answered = self._one_by_one(batch, death)
             yield from answered
+
+    def _one_by_one(self, batch: Sequence[SentRequest], death: Died) -> list[Reply]:
+        """Each call of a batch by itself; where none ends the process as before, the end is noted all the same."""
+        answered = [self._alone(each) for each in batch]
+        ends = {each.failure.type for each in answered if each.failure is not None}
+        if death.failure.type not in ends:
+            at = answered[min(death.answered, len(answered) - 1)]
+            if at.failure is not None and at.failure.kind == "not run":
+                at.failure = death.failure
+            else:
+                at.died = death.failure
+        return answered
 
     def _alone(self, asked: SentRequest) -> Reply:
         if (gone := self._ensure()) is not None:
@@ -170,12 +197,17 @@ class Driver:
         size = len(region.memory)
         order = wire.BatchOrder(self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone))
         answers = self._perform(order, region)
-        for seen, each in placed:
-            seen.answer = answer = next(answers)
-            _check(answer, each.call.nonce)
-            self._look(seen, each)
-        for _ in answers:  # nothing: whoever performs has then seen to it that nothing more comes
-            pass
+        try:
+            for seen, each in placed:
+                _check(answer := next(answers), each.call.nonce)
+                seen.answer = answer
+                self._look(seen, each)
+            for _ in answers:  # nothing: whoever performs has then seen to it that nothing more comes
+                pass
+        except Died as death:
+            unanswered = (seen for seen, _ in placed if seen.answer is None)
+            death.answered = found.index(next(unanswered, found[-1]))
+            raise
         if region.memory[: region.used] != before:
             for seen, each in placed:
                 for name, (start, end) in each.spans.items():
@@ -209,7 +241,7 @@ class Driver:
     def _observation(self, seen: Reply, repeatable: bool | None) -> Observation:
         request, answer = seen.asked.request, seen.answer
         if seen.failure is not None or answer is None:
-            return Observation(request.key, failure=seen.failure, modified=tuple(seen.modified))
+            return Observation(request.key, failure=seen.failure, modified=tuple(seen.modified), died=seen.died)
         arrays = {name: _array(result) for name, result in answer.results.items()}
         late = answer.gradient_failure
         if request.only_value:
@@ -224,6 +256,7 @@ class Driver:
             modified=tuple(seen.modified),
             repeatable=repeatable,
             seconds=answer.nanoseconds * 1e-9,
+            died=seen.died,
         )
 
     def close(self) -> None:

@@ -132,6 +132,26 @@ class BackendProcess:
         except (msgspec.DecodeError, UnicodeError):
             raise self._forged("in no form that it has") from None
 
+    @property
+    def threads(self) -> int:
+        """How many threads it has; 0 where the system does not say."""
+        try:
+            return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+        except OSError:
+            return 0
+
+    def ended_within(self, seconds: float) -> Failure | None:
+        """How the process ends within so many seconds, though nothing is asked of it; None where it does not."""
+        assert self._process is not None
+        try:
+            self._process.receive(seconds)
+            return self._forged("before it was asked").failure
+        except Silent:
+            return None
+        except Gone as end:
+            why = reason_of(end.code)
+            return self._death("crash", why, f"the backend's process ended after its last answer: {why}").failure
+
     def stop(self) -> None:
         """End the process and its children; nothing of it is left when this returns."""
         process, self._process = self._process, None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineSession", "Limits", "Session"]
 
+SETTLING = 0.25  # seconds that are given to threads which calls have left behind, to end the process
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -59,6 +61,7 @@ class Session(Driver):
         self.spec = spec
         self.limits = limits or Limits()
         self.restarts = 0
+        self._threads = 0  # the most that the process has had after its last answer
         self._process = BackendProcess(spec, threads=threads, creator=creator, regions=self.regions, cache=cache)
         self._description: Description | None = None
         self._gone: Failure | None = None
@@ -100,6 +103,16 @@ class Session(Driver):
         if self.restarts > self.limits.restarts:
             message = f"the backend's process died {self.restarts} times: the rest was not tried"
             self._gone = Failure("not run", "TooManyRestarts", message)
+
+    def _settled(self) -> Failure | None:
+        if self._gone is not None or not self._process.running:
+            return None
+        threads = self._process.threads
+        fresh, self._threads = threads > self._threads, max(threads, self._threads)
+        end = self._process.ended_within(SETTLING if fresh else 0.001)
+        if end is not None:
+            self._lost()
+        return end
 
     def _ensure(self) -> Failure | None:
         self.describe()

@@ -10,7 +10,7 @@ from conformance.reports.table import AnyCell, Cell, Counts, Table
 
 __all__ = ["overview_table"]
 
-_WRONG = ("fail", "crash", "timeout")
+_WRONG = ("fail", "crash", "timeout", "unreproduced")
 
 
 def overview_table(counted: Matrix, sizes: Mapping[str, int]) -> Table:

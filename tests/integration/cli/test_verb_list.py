@@ -72,7 +72,7 @@ def test_flags_and_themes_are_counted(conformance: Run, cases: Path) -> None:
 def test_verdicts(conformance: Run) -> None:
     rows = {each["verdict"]: each["fails_a_run"] for each in conformance("list", "verdicts", "--format", "json").json}
     assert rows["fail"] and rows["crash"] and rows["stale"] and not rows["pass"] and not rows["unsupported"]
-    assert len(rows) == 10
+    assert len(rows) == 11
 
 
 def test_backends_and_how_to_install_a_missing_one(conformance: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,10 +28,10 @@ def test_each_verdict_becomes_what_it_means(tmp_path: Path) -> None:
     meaning = dict(zip(VERDICTS, map(kind, suite), strict=True))
     assert meaning == {
         "pass": None, "deviation": None, "fail": Failure, "stale": Failure, "known": Skipped, "unsupported": Skipped,
-        "not run": Skipped, "crash": Error, "timeout": Error, "error": Error,
+        "not run": Skipped, "crash": Error, "timeout": Error, "unreproduced": Error, "error": Error,
     }  # fmt: skip
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (10, 2, 3, 3)
-    assert suite.name == "some 1.2" and suite.time == pytest.approx(2.5)
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (11, 2, 4, 3)
+    assert suite.name == "some 1.2" and suite.time == pytest.approx(0.25 * len(VERDICTS))
 
 
 def test_a_test_case_says_what_was_checked_and_why_it_ended_so(tmp_path: Path) -> None:

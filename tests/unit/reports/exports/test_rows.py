@@ -22,7 +22,7 @@ def test_csv_has_a_line_for_each_check(tmp_path: Path) -> None:
     write_run(tmp_path / "run", [*of_every_verdict(), *hostile()])
     assert report(tmp_path / "run", tmp_path, "--csv", tmp_path / "all.csv") == 0
     rows = rows_of(tmp_path / "all.csv")
-    assert len(rows) == 10 + len(HOSTILE) == len((tmp_path / "all.csv").read_text(encoding="utf-8").split("\n")) - 2
+    assert len(rows) == 11 + len(HOSTILE) == len((tmp_path / "all.csv").read_text(encoding="utf-8").split("\n")) - 2
     assert [each["verdict"] for each in rows[:3]] == ["pass", "deviation", "known"]
     assert {each["run"] for each in rows} == {"run"} and rows[0]["seconds"] == "0.25"
 

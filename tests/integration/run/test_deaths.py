@@ -1,0 +1,117 @@
+"""Backends that die: each death is on record, whether it comes back or not, and no run is then green."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import process
+
+CASES = "theme: numbered\ncases:\n" + "".join(
+    f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
+    for n in range(8)
+)
+#: What each does at the call of case 5 of its first process; `FIRST` says whether it is that.
+BACKEND = """
+import ctypes, os, sys, threading, time
+from pathlib import Path
+from conformance.backends.contract import Unsupported
+from conformance.backends.numpy import Numpy
+
+MARK = Path(__file__).with_suffix(".started")
+FIRST = not MARK.exists()
+MARK.touch()
+{at_import}
+
+
+class Dies(Numpy):
+    def softmax(self, logits, *, axis):
+        if FIRST and logits.flat[0] == 5:
+            {at_call}
+        return super().softmax(logits, axis=axis)
+"""
+SEGFAULT = "ctypes.string_at(1)"
+
+
+def backend(folder: Path, at_call: str, at_import: str = "") -> Path:
+    file = folder / "dies.py"
+    file.write_text(BACKEND.format(at_call=at_call, at_import=at_import))
+    return file
+
+
+def run(folder: Path, *backends: Path | str, options: tuple[str, ...] = ()) -> tuple[int, list[dict[str, Any]], str]:
+    (folder / "cases.yaml").write_text(CASES)
+    named = [word for each in backends for word in ("-b", str(each))]
+    ran = process("run", *named, "--cases", "cases.yaml", "--output", "run", *options, folder=folder)
+    lines = (folder / "run" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    return ran.code, [line for line in map(json.loads, lines) if line["record"] == "outcome"], ran.out + ran.err
+
+
+def verdicts(outcomes: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(each["verdict"] for each in outcomes)
+
+
+@pytest.mark.parametrize(
+    ("at_call", "end"),
+    [
+        (SEGFAULT, "SIGSEGV"),
+        ("os._exit(3)", "exit code 3"),
+        ("time.sleep(600)", "no answer within 3 s"),
+        ("threading.Timer(0.05, ctypes.string_at, [1]).start()", "SIGSEGV"),
+    ],
+    ids=["segfault", "exit", "hang", "later"],
+)
+def test_a_death_that_does_not_come_back_is_a_verdict(tmp_path: Path, at_call: str, end: str) -> None:
+    code, outcomes, shown = run(tmp_path, backend(tmp_path, at_call), options=("--timeout", "3", "--jobs", "1"))
+    (noted,) = [each for each in outcomes if each["check"] == "process"]
+    assert code == 1 and noted["verdict"] == "unreproduced" and end in str(noted["error"])
+    others = [each for each in outcomes if each is not noted]
+    assert verdicts(others).keys() == {"pass"} and {each["case"] for each in others} == {f"case-{n}" for n in range(8)}
+    assert "unreproduced" in shown
+
+
+def test_a_backend_that_dies_and_does_not_start_again_is_not_green(tmp_path: Path) -> None:
+    dying = backend(tmp_path, SEGFAULT, at_import="if not FIRST: sys.exit('no second start')")
+    code, outcomes, _ = run(tmp_path, dying, options=("--jobs", "1"))
+    found = verdicts(outcomes)
+    assert code == 1 and found["crash"] == 1 and found["not run"] and "SIGSEGV" in json.dumps(outcomes)
+    lost = [each for each in outcomes if each["verdict"] == "not run"]
+    assert all("did not start again" in each["error"]["text"] for each in lost)
+
+
+def test_smoke_does_not_count_what_was_not_reached(tmp_path: Path) -> None:
+    dying = backend(tmp_path, "pass", at_import="if not FIRST: sys.exit('no second start')")
+    dying.write_text(dying.read_text().replace("logits.flat[0] == 5", "os._exit(3)"))
+    ran = process("smoke", "-b", dying, "--format", "json", folder=tmp_path)
+    rows = json.loads(ran.out)
+    assert ran.code == 1 and sum(each["sound"] for each in rows) == 0
+    assert Counter(each["state"] for each in rows) == {"crash": 1, "not run": 4}
+
+
+def test_nothing_but_unsupported_is_not_green(tmp_path: Path) -> None:
+    lacking = backend(tmp_path, "pass")
+    lacking.write_text(lacking.read_text().replace("if FIRST and logits.flat[0] == 5:", "if True:").replace(
+        "            pass\n", "            raise Unsupported('nothing')\n"
+    ))  # fmt: skip
+    code, outcomes, shown = run(tmp_path, lacking)
+    assert code == 3 and verdicts(outcomes).keys() == {"unsupported"} and "nothing was checked" in shown
+
+
+def test_a_backend_that_does_not_start_is_not_green_beside_another(tmp_path: Path) -> None:
+    code, outcomes, _ = run(tmp_path, backend(tmp_path, "pass", at_import="import no_such_framework"), "numpy")
+    assert code == 3 and verdicts(outcomes).keys() == {"pass"}
+
+
+def test_a_test_of_the_plugin_is_not_skipped_where_its_backend_died(tmp_path: Path) -> None:
+    dying = backend(tmp_path, SEGFAULT, at_import="if not FIRST: sys.exit('no second start')")
+    (tmp_path / "cases.yaml").write_text(CASES)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "."]
+    command += ["--conformance-backend", str(dying), "cases.yaml"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 1 and "skipped" not in ran.stdout and "error" in ran.stdout
