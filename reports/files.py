@@ -10,15 +10,21 @@ from conformance.model.errors import HarnessError, UsageError
 
 __all__ = ["replacing", "write"]
 
+_DEVICES = (Path("/dev"), Path("/dev/fd"))
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, which takes its place at the end; nothing is left where that fails.
 
-    Makes the folder. Raises HarnessError where the disk refuses.
+    Makes the folder. A device or a pipe, such as /dev/stdout, is written to as it is. Raises HarnessError where the
+    disk refuses.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
+        if path.parent in _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
+            yield path
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.unlink(missing_ok=True)  # a link there would be written through
         yield partial

@@ -32,14 +32,14 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
     return 0
 
 
-def write_all(merged: Merged, paths: tuple[Path, ...], output: Path) -> dict[str, Path]:
+def write_all(merged: Merged, paths: tuple[Path, ...], output: Path, below: Path | None = None) -> dict[str, Path]:
     """Write the dossiers of all frameworks, with cases as ``paths`` have them (else the suite's own); their paths.
 
-    They are named by framework.
+    They are named by framework; ``below`` is the report's folder, out of which no link may lead.
     """
     from conformance.cases.load import load_suite
     from conformance.places import CASES
     from conformance.reports.dossier.dossier import write_dossiers
 
     entries = {each.case.id: each for each in load_suite(paths or (CASES,)).entries}
-    return write_dossiers(merged, entries, output)
+    return write_dossiers(merged, entries, output, below)

@@ -41,7 +41,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
         say(f"note: {note}", err=True)
     print_merged(merged, output, details=details)
     write_exports(merged, paths, **exports)
-    dossiers = write_all(merged, paths, output / "dossier")
+    dossiers = write_all(merged, paths, output / "dossier", output)
     site = write_site(
         merged,
         output,

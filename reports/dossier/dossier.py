@@ -30,11 +30,16 @@ CASES_SHOWN = 12
 PLAIN = frozenset({"value", "gradient", "error"})
 
 
-def write_dossiers(merged: Merged, entries: Mapping[str, Entry], output: Path) -> dict[str, Path]:
-    """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written."""
+def write_dossiers(
+    merged: Merged, entries: Mapping[str, Entry], output: Path, below: Path | None = None
+) -> dict[str, Path]:
+    """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written.
+
+    ``below`` is the folder that ``output`` is a part of, where it is one: no link may lead out of that.
+    """
     texts = dossier_texts(merged, entries)
     return {
-        framework: write(output / f"{name}.md", text)
+        framework: write(output / f"{name}.md", text, below=below)
         for name, (framework, text) in zip(slugs([*texts]), texts.items(), strict=True)
     }
 

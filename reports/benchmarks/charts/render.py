@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.model.errors import HarnessError, UsageError
+from conformance.model.errors import UsageError
 from conformance.plain import blanked
+from conformance.reports.files import write
 from conformance.reports.render import html
 from conformance.reports.table import Table
 
@@ -34,14 +35,10 @@ def render(chart: Any, folder: Path, name: str) -> list[Path]:
     """Write ``name.png`` (two pixels a point) and ``name.svg``. Raises HarnessError where that cannot be written."""
     vl_convert = _converter()
     spec = spec_of(chart)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        png.write_bytes(vl_convert.vegalite_to_png(spec, scale=SCALE))
-        svg.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-    except OSError as error:
-        raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
-    return [png, svg]
+    return [
+        write(folder / f"{name}.png", vl_convert.vegalite_to_png(spec, scale=SCALE)),
+        write(folder / f"{name}.svg", vl_convert.vegalite_to_svg(spec)),
+    ]
 
 
 def svg_of(chart: Any) -> str:
