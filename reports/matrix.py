@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.model.verdicts import NONCONFORMING, SILENT, VERDICTS, in_order
 from conformance.reports.columns import Column
-from conformance.reports.relations import Relations
+from conformance.reports.relations import LOST, Relations
 from conformance.reports.table import AnyCell, Counts, Table
 
 __all__ = ["SIGNS", "Matrix", "headline", "matrix"]
@@ -38,11 +38,15 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts of verdicts for each column and theme, and over all themes; no verdict is mixed into another."""
+    """Counts of verdicts for each column and theme, and over all themes; no verdict is mixed into another.
+
+    ``lost`` are those of a column's checks that were not run since its process had died.
+    """
 
     columns: tuple[Column, ...]
     themes: tuple[str, ...]
     cells: Mapping[tuple[Column, str], Counter[str]]
+    lost: Mapping[Column, int]
 
     def total(self, column: Column) -> Counter[str]:
         """The verdicts of a column over all themes."""
@@ -73,23 +77,35 @@ class Matrix:
 
 def matrix(relations: Relations) -> Matrix:
     """Count the outcomes that stand. Themes are in order of appearance."""
-    rows = relations.query("select col, theme, verdict, count(*) from outcomes group by all order by min(seq)")
+    rows = relations.query(
+        f"select col, theme, verdict, count(*), count(*) filter {LOST} from outcomes group by all order by min(seq)"
+    )
     cells: defaultdict[tuple[Column, str], Counter[str]] = defaultdict(Counter)
-    for col, theme, verdict, count in rows:
+    lost: Counter[Column] = Counter()
+    for col, theme, verdict, count, missing in rows:
         cells[(relations.columns[col], theme)][verdict] = count
-    return Matrix(relations.columns, tuple(dict.fromkeys(theme for _, theme, *_ in rows)), dict(cells))
+        lost[relations.columns[col]] += missing
+    return Matrix(relations.columns, tuple(dict.fromkeys(theme for _, theme, *_ in rows)), dict(cells), lost)
 
 
-def headline(counts: Counter[str], entries: int) -> tuple[str, str]:
-    """A word for how a backend stands, and a sentence that says why; ``entries`` of its register showed."""
+def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, str]:
+    """A word for how a backend stands, and a sentence that says why.
+
+    ``entries`` of its register showed, and ``lost`` of its checks were not reached.
+    """
     bad = [(verdict, number) for verdict, number in in_order(counts) if verdict in NONCONFORMING]
     made = sum(counts[verdict] for verdict in counts if verdict not in SILENT)
+    missing = f" {lost:,} more were not reached: its process had died." if lost else ""
+    if bad:
+        wrong = ", ".join(f"{n:,} {_NAMES[v][n != 1]}" for v, n in bad)
+        return "does not conform", f"{wrong} of {made:,} checks.{missing}"
+    if counts["error"]:
+        said = f"{counts['error']:,} of {made:,} checks ended in an error of the harness or the adapter."
+        return "not settled", said + missing
+    if lost:
+        return "not settled", f"{made:,} checks were made.{missing}"
     if not made:
         return "nothing run", "No check was made."
-    if bad:
-        return "does not conform", f"{', '.join(f'{n:,} {_NAMES[v][n != 1]}' for v, n in bad)} of {made:,} checks."
-    if counts["error"]:
-        return "not settled", f"{counts['error']:,} of {made:,} checks ended in an error of the harness or the adapter."
     if counts["known"]:
         named = f"{entries} known defect{'s' * (entries != 1)}"
         return "known defects only", f"{named}, seen in {counts['known']:,} of {made:,} checks; nothing else fails."

@@ -31,8 +31,10 @@ from conformance.results.store import Run
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["FIELDS", "NUMBERS", "CaseResults", "Relations"]
+__all__ = ["FIELDS", "LOST", "NUMBERS", "CaseResults", "Relations"]
 
+#: In SQL, whether a check was not reached, since the backend's process had died: ``Outcome.is_lost``.
+LOST = "(verdict = 'not run' and reason = 'failed')"
 #: Memory that DuckDB may take; what is beyond it waits in the temporary folder.
 MEMORY = "400MB"
 #: Bytes of results files that need no database on disk.

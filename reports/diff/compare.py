@@ -59,9 +59,10 @@ def compare_runs(
 ) -> Diff:
     """What changed from the run in ``old`` to that in ``new``; ``speed`` and ``incomparable`` are taken as they are.
 
-    A regression is a check that now fails, crashes, times out or errs and did none of these before; one that conformed
-    and is a known defect now; a register entry that is out of date; a backend that ran and cannot be started; a run
-    that is cut off. Raises ``UsageError`` where a run cannot be read, and where no check is in both.
+    A regression is a check that now fails, crashes, times out or errs and did none of these before, or is not reached
+    since the process had died; one that conformed and is a known defect now; a register entry that is out of date; a
+    process that dies now and then; a backend that ran and cannot be started; a run that is cut off. Raises
+    ``UsageError`` where a run cannot be read, and where no check is in both.
     """
     relations = Relations([whole_run(old), whole_run(new)], every=True)
     relations.execute(_SIDES)
@@ -125,6 +126,8 @@ class _Comparison:
             [sorted(ALARMING), self.ran(0), [*SILENT]],
         )
         said = self.relations.at({seq for row in rows for seq in row[-2:] if seq is not None})
+        deaths = "select distinct backend from outcomes where run = 0 and verdict = 'unreproduced'"
+        died = {name for (name,) in self.relations.query(deaths)}
         found = []
         for *names, policy, before, after, old_seq, new_seq in rows:
             key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
@@ -134,11 +137,13 @@ class _Comparison:
                 continue
             change = ChangedVerdict(**key, old=before, new=after, message=message(said[new_seq]))
             if before is None:
-                found.append(("regressions" if names[-1] == "register" else "fresh_failures", change))
+                # These two checks are recorded only where they fail; a death that comes and goes is no news.
+                new = names[-1] == "register" or (names[-1] == "process" and names[0] not in died)
+                found.append(("regressions" if new else "fresh_failures", change))
                 continue
             if names[-1] == "policy":
                 found.append(("policies", change))
-            found.append((_kind(before, after), change))
+            found.append((_kind(before, after, lost=said[new_seq].is_lost), change))
         return found
 
     def accuracy(self, settings: DiffSettings) -> list[ChangedAccuracy]:
@@ -217,9 +222,11 @@ class _Comparison:
         return said
 
 
-def _kind(before: str, after: str) -> str:
+def _kind(before: str, after: str, *, lost: bool) -> str:
     if after in ALARMING and before not in ALARMING:
         return "regressions"
+    if lost and before not in SILENT:
+        return "regressions"  # it was not reached, for the process had died
     if after == "known" and before in CONFORMING:
         return "regressions"  # what conformed is wrong now, registered or not
     if after in CONFORMING and (before in ALARMING or before == "known"):

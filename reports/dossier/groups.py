@@ -14,7 +14,7 @@ from conformance.reports.dossier.issue import registered
 __all__ = ["SHOWN", "DefectGroup", "grouped"]
 
 #: Verdicts that a dossier shows.
-SHOWN = frozenset({"fail", "crash", "timeout", "known"})
+SHOWN = frozenset({"fail", "crash", "timeout", "unreproduced", "known"})
 
 
 @dataclass(eq=False)

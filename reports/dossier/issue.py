@@ -50,8 +50,8 @@ def title(outcome: Outcome) -> str:
         return f"{outcome.op} in {outcome.dtype}: {_policy(outcome)} is {_seen(outcome)}, declared {outcome.expected}"
     what = _NAMES.get(outcome.check, f"the {outcome.check}")
     call = f"{outcome.op} in {outcome.dtype}"
-    if outcome.verdict in ("crash", "timeout"):
-        return f"{call}: {outcome.verdict}"
+    if outcome.verdict in ("crash", "timeout", "unreproduced"):
+        return f"{call}: {outcome.verdict if outcome.verdict != 'unreproduced' else 'the process died, once'}"
     if outcome.check == "error":
         return f"{call}: no error for an invalid call: {_reason(outcome)}"
     if outcome.observed is None or outcome.expected is None:

@@ -36,6 +36,8 @@ def _message(backend: Standing, counts: Counter[str]) -> tuple[str, str]:
         return ", ".join(bad), "red"
     if counts["error"]:
         return f"{counts['error']} errors of the harness", "lightgrey"
+    if backend.lost:
+        return f"{right} right, {backend.lost} not reached", "lightgrey"
     if backend.error:
         return "did not run", "lightgrey"
     if backend.incomplete:

@@ -2,8 +2,8 @@
 
 A pass is a test that passed, and a deviation too, with a property that says what is declared. Known defects,
 unsupported features and what was not run are skipped, each with its reason. A fail and an outdated register entry are
-failures; a crash, a timeout and a fault of the harness are errors, and so are a backend that did not start and a run
-that was cut off.
+failures; a crash, a timeout, a check that was not reached after one and a fault of the harness are errors, and so are a
+backend that did not start and a run that was cut off.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from conformance.plain import plain, plain_lines
 from conformance.reports.columns import Column
 from conformance.reports.files import replacing
 from conformance.reports.merge import Merged
-from conformance.reports.relations import Relations
+from conformance.reports.relations import LOST, Relations
 from conformance.results.store import Run
 
 __all__ = ["write_junit"]
@@ -45,13 +45,13 @@ def _suites(relations: Relations, place: int, run: Run) -> Iterator[str]:
     broken = {name: record.error for name, record in run.backends.items() if record.error}
     totals: dict[Column, Counter[str]] = {}
     seconds: Counter[Column] = Counter()
-    for col, verdict, count, took in relations.query(
-        "select col, verdict, count(*), sum(greatest(seconds, 0)) from outcomes where run = ? group by all "
+    for col, verdict, lost, count, took in relations.query(
+        f"select col, verdict, {LOST}, count(*), sum(greatest(seconds, 0)) from outcomes where run = ? group by all "
         "order by min(seq)",
         [place],
     ):
         column = relations.columns[col]
-        totals.setdefault(column, Counter())[_kind(verdict)] += count
+        totals.setdefault(column, Counter())[_kind(verdict, lost=lost)] += count
         seconds[column] += took
     for column, counts in totals.items():
         error = broken.pop(column.backend, "")
@@ -90,8 +90,10 @@ def _fault(name: str, message: str, text: str) -> str:
     return f'  <testcase classname="conformance" name={_attribute(name)} time="0.000000">{inside}</testcase>\n'
 
 
-def _kind(verdict: str) -> str:
-    """The attribute of a suite that counts a verdict."""
+def _kind(verdict: str, *, lost: bool) -> str:
+    """The attribute of a suite that counts a verdict; what was not reached was not skipped."""
+    if lost:
+        return "errors"
     if verdict in CONFORMING:
         return "passed"
     if verdict in SILENT or verdict == "known":
@@ -101,7 +103,7 @@ def _kind(verdict: str) -> str:
 
 def _inside(outcome: Outcome, source: str | None, spec: str) -> str:
     """What stands in the element of a test case."""
-    verdict, said, kind = outcome.verdict, message(outcome), _kind(outcome.verdict)
+    verdict, said, kind = outcome.verdict, message(outcome), _kind(outcome.verdict, lost=outcome.is_lost)
     if kind == "passed":
         return _properties([("deviation", said)]) if verdict == "deviation" else ""
     if kind == "skipped":

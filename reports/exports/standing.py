@@ -13,7 +13,10 @@ __all__ = ["Standing", "standings"]
 
 @dataclass(eq=False)
 class Standing:
-    """A backend in one version. ``started`` is the latest run's; ``incomplete`` says that one was cut off."""
+    """A backend in one version. ``started`` is the latest run's; ``incomplete`` says that one was cut off.
+
+    ``lost`` of its checks were not reached, since its process had died.
+    """
 
     name: str
     version: str
@@ -21,6 +24,7 @@ class Standing:
     incomplete: bool = False
     error: str = ""
     counts: Counter[str] = field(default_factory=Counter)
+    lost: int = 0
 
     @property
     def label(self) -> str:
@@ -35,6 +39,7 @@ def standings(merged: Merged, counted: Matrix) -> list[Standing]:
         key = (column.id.name, column.id.version)
         standing = found.setdefault(key, Standing(*key))
         standing.counts += counted.total(column)
+        standing.lost += counted.lost[column]
         standing.started = max(standing.started, *(run.header.started for run in column.runs))
         standing.incomplete |= any(run.truncated for run in column.runs)
     for run in merged.runs:

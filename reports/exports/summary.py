@@ -9,11 +9,11 @@ from conformance.model.errors import HarnessError
 from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
-from conformance.reports.matrix import matrix
+from conformance.reports.matrix import headline, matrix
 from conformance.reports.merge import Merged
 from conformance.reports.render import markdown
 from conformance.reports.table import Table
-from conformance.reports.worst import BAD, WorstOutcome, findings
+from conformance.reports.worst import WorstOutcome, findings
 
 __all__ = ["LIMIT", "append_summary", "job_summary"]
 
@@ -50,14 +50,18 @@ def job_summary(merged: Merged, limit: int = LIMIT) -> str:
 def _lines(merged: Merged) -> Iterator[str]:
     counted = matrix(merged.relations)
     backends = standings(merged, counted)
-    bad = [_cut(each.label) for each in backends if any(each.counts[verdict] for verdict in BAD)]
+    words = {each.label: headline(each.counts, 0, each.lost)[0] for each in backends if each.counts}
+    bad = [_cut(label) for label, word in words.items() if word == "does not conform"]
+    unsettled = [_cut(label) for label, word in words.items() if word in ("not settled", "nothing run")]
     yield "## Cross-entropy conformance"
     yield ""
-    if not backends:
+    if not words:
         yield "No backend ran."
-    elif bad:
-        yield f"**Not conforming**: {', '.join(map(escape, bad))}."
-    else:
+    if bad:
+        yield f"**Not conforming**: {', '.join(map(escape, bad))}.  "
+    if unsettled:
+        yield f"**Not settled**: {', '.join(map(escape, unsettled))}."
+    if words and not bad and not unsettled:
         yield "Every backend that ran conforms, but for the defects that its register knows."
     yield ""
     for backend in backends:

@@ -89,10 +89,10 @@ class _Builder:
         self.columns = self.relations.columns
         self.counted = matrix(self.relations)
         self.backend_pages = BackendPages(self.relations, self.counted, self.catalogue)
-        self.heads = [
-            (column, self.counted.total(column), headline(self.counted.total(column), len(self._register(column))))
-            for column in self.columns
-        ]
+        self.heads = []
+        for column in self.columns:
+            total, entries = self.counted.total(column), len(self._register(column))
+            self.heads.append((column, total, headline(total, entries, self.counted.lost[column])))
 
     def _register(self, column: Column) -> list[Registered]:
         return self.backend_pages.register.get(column, [])

@@ -1,0 +1,78 @@
+"""A backend that died: what came of it has its place in every report, and nothing that was not run counts as right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from conformance.model.records import ErrorFact, Outcome
+from tests.support.cli import Run
+from tests.support.outcomes import outcome, run
+
+DEATH = ErrorFact("SIGSEGV", "Stack: line 5")
+
+
+def unreproduced(case: str = "c") -> Outcome:
+    return dead(case, verdict="unreproduced", check="process", reason="unreproduced")
+
+
+def lost(case: str) -> Outcome:
+    return dead(case, verdict="not run", reason="failed")
+
+
+def dead(case: str, **fields: Any) -> Outcome:
+    nothing: dict[str, Any] = {"class_": None, "ulp": None, "ratio": None, "observed": None, "expected": None}
+    return outcome(case, **{**nothing, "error": DEATH, **fields})
+
+
+def report(conformance: Run, tmp_path: Path, *found: Outcome) -> tuple[str, str, dict[str, Any], Any]:
+    """The first page, the job summary, the badge, and the suite in JUnit of a run with these outcomes."""
+    run(tmp_path / "run", found)
+    exports = ("--badge", "badges", "--summary", "job.md", "--junit", "junit.xml", "--details", "9")
+    assert conformance("report", "run", "--output", "site", *exports).code == 0
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    badge = json.loads((tmp_path / "badges" / "one.json").read_text(encoding="utf-8"))
+    return page, (tmp_path / "job.md").read_text(encoding="utf-8"), badge, suite
+
+
+def test_a_death_that_does_not_come_back(tmp_path: Path, conformance: Run) -> None:
+    page, summary, badge, suite = report(conformance, tmp_path, outcome("c"), unreproduced())
+    assert "does not conform" in page and "1 unreproduced crash of 2 checks" in page
+    assert "**Not conforming**: one 1.0." in summary and "| unreproduced | c |" in summary and "SIGSEGV" in summary
+    assert badge["isError"] is True and badge["message"] == "1 unreproduced"
+    assert (suite.get("errors"), suite.get("skipped")) == ("1", "0")
+    assert "unreproduced" in (tmp_path / "site" / "cases" / "c.html").read_text(encoding="utf-8")
+    assert "SIGSEGV" in (tmp_path / "site" / "dossier" / "one.md").read_text(encoding="utf-8")
+
+
+def test_what_was_not_reached_is_neither_right_nor_skipped(tmp_path: Path, conformance: Run) -> None:
+    page, summary, badge, suite = report(conformance, tmp_path, outcome("c"), lost("d"), lost("e"))
+    assert "not settled" in page and "1 checks were made. 2 more were not reached: its process had died." in page
+    assert "**Not settled**: one 1.0." in summary and "conforms" not in summary
+    assert (badge["message"], badge["color"]) == ("1 right, 2 not reached", "lightgrey")
+    assert (suite.get("tests"), suite.get("errors"), suite.get("skipped")) == ("3", "2", "0")
+
+
+def test_a_run_in_which_nothing_was_checked_does_not_conform(tmp_path: Path, conformance: Run) -> None:
+    left_out = [dead(case, verdict="not run", reason="left-out", error=None) for case in ("c", "d")]
+    page, summary, badge, suite = report(conformance, tmp_path, *left_out)
+    assert "nothing run" in page and "**Not settled**: one 1.0." in summary and "conforms" not in summary
+    assert badge["color"] == "lightgrey" and suite.get("skipped") == "2"
+
+
+def test_a_diff_finds_new_deaths(tmp_path: Path, conformance: Run) -> None:
+    runs = {
+        "sound": [outcome("c"), outcome("d")],
+        "dying": [outcome("c"), outcome("d"), unreproduced()],
+        "dying elsewhere": [outcome("c"), outcome("d"), unreproduced("d")],
+        "not reached": [outcome("c"), lost("d")],
+    }
+    for name, found in runs.items():
+        run(tmp_path / name, found)
+    for old, new, code in (("sound", "dying", 1), ("sound", "not reached", 1), ("dying", "dying elsewhere", 0),
+                           ("not reached", "sound", 0), ("dying", "sound", 0)):  # fmt: skip
+        ran = conformance("diff", old, new, "--format", "json")
+        assert (ran.code, len(ran.json["regressions"])) == (code, code), (old, new)
