@@ -58,6 +58,9 @@ def say(text: object = "", *, err: bool = False, **style: Any) -> None:
 
 
 def json_text(value: Any) -> str:
-    """A JSON document for standard output, in which what does not print is escaped; lone surrogates too."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
+    """A JSON document for standard output: what does not print is escaped, lone surrogates too; NaN is null."""
+    import msgspec
+
+    whole = json.loads(json.dumps(msgspec.to_builtins(value)), parse_constant=lambda _: None)
+    text = json.dumps(whole, indent=1, ensure_ascii=False)
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text) + "\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from conformance.cli.options import PATH, details_option, format_option, schema_option
+from conformance.plain import json_text
 
 __all__ = ["command"]
 
@@ -67,8 +68,6 @@ def command(old: Path, new: Path, style: str, factor: float, floor: float, detai
 
     found = compare_runs(old, new, DiffSettings(factor, floor), compare_speed(old, new, band), timed_once(old, new))
     if style == "json":
-        from conformance.reports.diff.document import json_text
-
         sys.stdout.write(json_text(found))
     else:
         from conformance.reports.diff.render import markdown_text, terminal_text

@@ -67,10 +67,8 @@ def command(
     reductions = shown if problem.takes_targets else ("none",)
     seen = observe(entry, problem.dtype, backends, reductions, wrong, of_values) if backends else []
     if style == "json":
-        import msgspec
-
         whole = {"derivation": derivation, "mistakes": {"reduction": of, "results": wrong}, "backends": seen}
-        sys.stdout.write(json_text(msgspec.to_builtins(whole)))
+        sys.stdout.write(json_text(whole))
     else:
         from conformance.cli.explanation import write_explanation
 

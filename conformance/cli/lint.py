@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from conformance.cli.options import PATH, cases_option, format_option, schema_option
 from conformance.model.errors import Place
@@ -79,7 +78,7 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
             LintProblem(file=str(place.file), line=place.line, key=place.key, problem=each.problem, hint=each.hint)
             for each, place in zip(findings, places, strict=True)
         ]
-        sys.stdout.write(json_text(msgspec.to_builtins(rows)))
+        sys.stdout.write(json_text(rows))
     else:
         for each in findings:
             say(each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from conformance.cli.options import named_backends_option, scheduler_option, seconds_option, tls_options
+from conformance.plain import say
 
 __all__ = ["command"]
 
@@ -45,6 +46,6 @@ def command(
 
     tls = security(tls_ca_file, tls_cert, tls_key)
     resources = found_resources(backends, start_timeout)
-    click.echo(f"offers {', '.join(resources)} to {scheduler}", err=True)
+    say(f"offers {', '.join(resources)} to {scheduler}", err=True)
     serve(scheduler, resources, host=host, name=name, security=tls)
     return 0

@@ -47,7 +47,7 @@ class Conductor:
     plan: Plan
     backends: Sequence[Any]
     executor: Executor
-    record: Callable[[bytes, Counter[str]], None]
+    record: Callable[[bytes], None]
     describe: Callable[[BackendRecord | WorkerRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
@@ -85,15 +85,16 @@ class Conductor:
             self._workers.add(result.worker.name)
             self.describe(result.worker)
         self._evidence[name].merge(result.evidence)
-        lines, verdicts = result.lines, Counter(result.verdicts)
+        self.counts[name] += result.verdicts
+        lines = result.lines
         self._left[name] -= 1
         if self.whole and not self._left[name]:
             # In one block with the last unit, which is redone where a run is cut off here: so are these, then.
             stale = self._evidence[name].stale()
-            verdicts.update(each.verdict for each in stale)
+            self.counts[name].update(each.verdict for each in stale)
             lines += b"".join(map(encode_record, stale))
-        self.record(lines, verdicts)
-        self.counts[name] += verdicts
+        if lines:
+            self.record(lines)
         self.listener.judged(name, result.cases, result.failed)
         if not self._left[name]:
             self.listener.ended(name, None)

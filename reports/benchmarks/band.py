@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.model.errors import HarnessError, UsageError
-from conformance.plain import on_terminal
+from conformance.plain import say
 from conformance.reports.benchmarks.comparison.band import DeadBand, band_of, same_machine, write_band
 from conformance.reports.benchmarks.comparison.compare import compare
 from conformance.reports.benchmarks.comparison.notes import versions_moved
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         band = band_from(read_benchmarks(options.old), read_benchmarks(options.new))
         path = write_band(band, options.output)
     except (UsageError, HarnessError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        say(f"error: {error}", err=True)
         return 2 if isinstance(error, UsageError) else 3
-    sys.stdout.write(f"{on_terminal(band.summary())}\nstored: {path}\n")
+    say(f"{band.summary()}\nstored: {path}")
     return 0
 
 

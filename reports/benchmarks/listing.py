@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
+from conformance.plain import json_text
 from conformance.reports.benchmarks.cells import BenchmarkCell, groups_of, ranked
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.schemas.documents import TimedRow
@@ -27,7 +25,7 @@ def rows(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> list[TimedRow]:
 
 def listing_json(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> str:
     """The rows as a JSON array."""
-    return json.dumps(msgspec.to_builtins(rows(run, cells)), indent=1, ensure_ascii=False) + "\n"
+    return json_text(rows(run, cells))
 
 
 def _row(cell: BenchmarkCell) -> TimedRow:

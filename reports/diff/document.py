@@ -16,7 +16,6 @@ __all__ = [
     "Diff",
     "Setting",
     "SpeedAlone",
-    "json_text",
 ]
 
 #: What names a check in any run. That of a policy names it, too.
@@ -102,8 +101,3 @@ class SpeedAlone(msgspec.Struct, frozen=True, kw_only=True):
 
     regressed: bool
     speed: SpeedComparison
-
-
-def json_text(found: Diff) -> str:
-    """One JSON object, indented."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n"

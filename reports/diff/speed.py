@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.plain import on_terminal
+from conformance.plain import json_text, on_terminal
 from conformance.reports.benchmarks.read import FILE, find_benchmarks
 from conformance.reports.merge import holds_times, results_in
 from conformance.results.store import FILE as OUTCOMES
@@ -84,10 +84,8 @@ def compare_only_speed(old: Path, new: Path, band: Path | None = None) -> SpeedC
 def speed_text(found: SpeedComparison, style: str) -> str:
     """A comparison of times alone as ``text``, ``markdown`` or ``json``."""
     if style == "json":
-        import msgspec
-
         whole = {"regressed": found.regressed, "speed": found.document()}
-        return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
+        return json_text(whole)
     from conformance.reports.benchmarks.comparison.render import change_lines, changes_markdown
 
     if style == "markdown":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from conformance.model.verdicts import in_order
+from conformance.plain import json_text
 from conformance.reports.benchmarks.units import percent_change, seconds
 from conformance.reports.columns import slugs
 from conformance.reports.files import write
@@ -85,7 +86,7 @@ def _times_table(times: Sequence[TimeSeries]) -> Table:
 def history_json(times: Sequence[TimeSeries], verdicts: Sequence[VerdictRow]) -> str:
     """Everything as one JSON object."""
     whole = Shown(times=[*times], verdicts=[*verdicts])
-    return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
+    return json_text(whole)
 
 
 def write_trends(times: Sequence[TimeSeries], folder: Path) -> list[Path]:

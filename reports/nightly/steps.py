@@ -14,7 +14,7 @@ import msgspec
 
 import conformance
 from conformance.model.records import BackendRecord, Footer, Header
-from conformance.plain import plain
+from conformance.plain import plain, say
 from conformance.reports.diff.compare import DiffSettings, compare_runs
 from conformance.reports.diff.render import markdown_text
 from conformance.reports.diff.speed import compare_speed, timed_once
@@ -43,7 +43,7 @@ def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], l
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = done.stdout.decode("utf-8", "replace")
-    sys.stderr.write(said)
+    say(said, err=True)
     if done.returncode == 0:
         return 0
     why = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines() or ["no reason given"]
@@ -157,5 +157,5 @@ def _verb(*arguments: object) -> int:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"nightly: {text}\n")
+    say(f"nightly: {text}", err=True)
     sys.stderr.flush()

@@ -21,12 +21,10 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-import click
-
 from conformance import __version__
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.records import WorkerRecord
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import say
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.run.judged import open_backend
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
@@ -148,10 +146,10 @@ def _starts(spec: str, start: float) -> bool:
         try:
             record = backend.record
         except BackendUnavailable as error:
-            click.echo(lines_on_terminal(f"{spec} is not offered: {error.problem}"), err=True)
+            say(f"{spec} is not offered: {error.problem}", err=True)
             return False
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-    click.echo(on_terminal(f"{spec}: {versions} on {record.id.device}"), err=True)
+    say(f"{spec}: {versions} on {record.id.device}", err=True)
     return True
 
 
