@@ -32,9 +32,9 @@ __all__ = [
     "read_text",
 ]
 
-MOST_BYTES = 16 * 2**20
+MOST_BYTES = 32 * 2**20
 MOST_LEVELS = 64
-#: Scalars and collections of one file: parsing as many takes a few seconds.
+#: Keys, scalars, beginnings and ends of collections of one file: parsing as many takes two or three seconds.
 MOST_NODES = 3_000_000
 _MOST_DIGITS = 400
 #: Where a node is: keys and indices from the root, such as ``("cases", 2, "axis")``.
@@ -68,7 +68,7 @@ def dotted(path: NodePath) -> str:
 def read(file: Path) -> Any:
     """The data of a YAML file: dict, list, str, int, float, bool or None.
 
-    Raises CaseError, with line and key, for a file that cannot be read, is not UTF-8, is above 16 MiB, or is not the
+    Raises CaseError, with line and key, for a file that cannot be read, is not UTF-8, is above 32 MiB, or is not the
     plain YAML described above.
     """
     return parse(read_text(file), file)
@@ -150,11 +150,13 @@ class Lines:
 
 
 class _LinesOfMapping(dict[str, Any]):
-    line = 1
+    __slots__ = ("line",)
+    line: int
 
 
 class _LinesOfList(list[Any]):
-    line = 1
+    __slots__ = ("line",)
+    line: int
 
 
 def place_of(file: Path, path: NodePath) -> Place:
@@ -203,6 +205,10 @@ class _Reader:
 
     def _take(self, event: Any) -> None:
         kind = type(event)
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            hint = "split the file, or write large tensors as a generator (distribution, shape, seed)"
+            self._refuse(event, f"more than {MOST_NODES} keys and values in one file", hint)
         if kind is yaml.ScalarEvent:
             self._scalar(event)
         elif kind is yaml.MappingStartEvent:
@@ -270,10 +276,6 @@ class _Reader:
 
     def _add(self, event: Any, value: Any, *, advance: bool = True) -> None:
         """Put ``value`` where we are; a collection is put there when it opens, and advances when it closes."""
-        self.nodes += 1
-        if self.nodes > MOST_NODES:
-            hint = "split the file, or write large tensors as a generator (distribution, shape, seed)"
-            self._refuse(event, f"more than {MOST_NODES} values in one file", hint)
         container = self.containers[-1] if self.containers else None
         if self.keep_lines:
             line = self.key_line if type(container) is _LinesOfMapping else event.start_mark.line + 1
