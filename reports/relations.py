@@ -25,6 +25,7 @@ import msgspec
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.records import SCHEMA, BackendId, Outcome, encode_record
 from conformance.reports.columns import Column, ColumnIdentity, columns_of, machine
+from conformance.results.scan import Scan
 from conformance.results.store import Run
 
 if TYPE_CHECKING:
@@ -62,21 +63,14 @@ _KINDS = {name: "double" if name in NUMBERS else "json" if name in _JSON else "v
 
 
 def _read_as(name: str) -> str:
-    """A field of a line in SQL; what the reader of results refuses is an error here, too."""
-    if name in _JSON:
-        return f'"{name}"'
+    """A field of a line in SQL: the reader of results has checked it, and made sure that it is there if it must be."""
     if name in NUMBERS:
-        return f"""try_cast("{name}" ->> '$' as double) as "{name}\""""
-    default, parts = _OF_OUTCOME[name].default, _parts(_OF_OUTCOME[name].type)
-    missing = f"error('no {name}')" if default is msgspec.NODEFAULT else "null" if default is None else f"'{default}'"
-    text = f"""if(starts_with("{name}"::varchar, '"'), "{name}" ->> '$', error('{name} is not a text'))"""
-    if str not in parts:
-        words = ", ".join(f"'{word}'" for part in parts for word in get_args(part))
-        text = f"""if("{name}" ->> '$' in ({words}), "{name}" ->> '$', error('{name} is another word'))"""
-    return f'if("{name}" is null, {missing}, {text}) as "{name}"'
+        return f'try_cast("{name}" as double) as "{name}"'
+    default = _OF_OUTCOME[name].default
+    return f"""coalesce("{name}", '{default}') as "{name}\"""" if isinstance(default, str) else f'"{name}"'
 
 
-_STAGED = {"record": "varchar"} | dict.fromkeys(FIELDS, "json")
+_STAGED = {"record": "varchar"} | {name: "json" if name in _JSON else "varchar" for name in FIELDS}
 _NAMES = ", ".join(f'"{name}"' for name in FIELDS)
 _READ = "read_json(?, format = 'newline_delimited', columns = ?)"
 _INSERT = (
@@ -258,7 +252,7 @@ class Relations:
                 self._execute(run.path.resolve(), statement, values)
                 return
             except duckdb.Error:
-                pass
+                Scan(run.path, each=True)  # which names the line, if there is one that is damaged
         again = self._folder / "again.jsonl"
         with again.open("wb") as file:
             file.writelines(encode_record(outcome) for outcome in run.outcomes)

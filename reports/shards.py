@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -23,6 +22,8 @@ from conformance.results.store import Run, Writer, read_run
 
 __all__ = ["Joined", "join"]
 
+#: Outcomes that are written at once.
+BLOCK = 1000
 _SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
@@ -120,7 +121,6 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
         backends=[],
     )
     records = _records(parts)
-    counts: Counter[str] = Counter()
     with Writer(folder / name, header) as writer:
         for record in records.values():
             writer.describe(record)
@@ -128,20 +128,22 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
             for backend, costs in run.costs.items():
                 writer.describe(Costs(backend=backend, seconds=costs))
         evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
+        block: list[Outcome] = []
         for run in parts:
             for unit in _units(run.outcomes):
-                writer.write(unit)
-                counts.update(each.verdict for each in unit)
+                block += unit
+                if len(block) > BLOCK:
+                    writer.write(block)
+                    block = []
                 backend = unit[0].backend
                 if backend in evidence and unit[0].op not in records[backend].overridden:
                     for each in unit:
                         evidence[backend].add(each)
         ran = [{backend for backend, record in run.backends.items() if not record.error} for run in parts]
         stale = [each for backend in records if backend in set.intersection(*ran) for each in evidence[backend].stale()]
-        writer.write(stale)
-        counts.update(each.verdict for each in stale)
+        writer.write([*block, *stale])
         seconds = sum(run.footer.seconds for run in parts if run.footer)
-        writer.finish(Footer(counts=dict(counts), seconds=seconds, complete=True))
+        writer.finish(Footer(seconds=seconds, complete=True))
     return writer.folder
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from conformance.model.outcome import as_json
+
 __all__ = ["BackendId", "BackendRecord", "Declaration", "OwnProfile", "SourceRecord"]
 
 
@@ -56,6 +58,9 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     documentation: str = ""
     note: str = ""
 
+    def __post_init__(self) -> None:
+        as_json(self.value)  # which refuses what no reader could use
+
 
 class OwnProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The profile that a user's backend brings along: the name of its ``file``, and what it ``declares`` in the end.
@@ -65,6 +70,9 @@ class OwnProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     declares: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        as_json(self.declares)
 
 
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):

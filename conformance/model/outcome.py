@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -12,9 +12,12 @@ from conformance.model.checks import Check
 from conformance.model.dtypes import DtypeName
 from conformance.model.verdicts import Verdict
 
-__all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "number"]
+__all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "as_json", "number"]
 
-Number = float | str
+#: JSON has no infinities and no NaN.
+Number = float | Literal["inf", "-inf", "nan"]
+#: How deep lists and mappings may lie in each other in a field of any type, which come from strangers, too.
+DEEPEST = 16
 #: What is done as a whole and written as one block: backend, case, dtype, layout.
 UnitKey = tuple[str, str, str, str]
 
@@ -113,6 +116,8 @@ class ErrorFact(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="outcome", omit_defaults=True):
     """The verdict of one check. Non-finite floats become strings when the object is made.
 
+    Raises ValueError for what no reader could use: lists in lists without end, a policy's values that are not words.
+
     ``backend`` names the record of the same file that holds its identity. ``class_`` is ``class`` in JSON, the accuracy
     class that was reached; ``declared`` is the one that the backend is held to. ``ulp`` is the distance to the exact
     real over the spacing there, ``bound`` the absolute tolerance at the worst element, ``ratio`` error over tolerance.
@@ -144,7 +149,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     observed: Any = None
     expected: Any = None
     worst_input: Any = None
-    position: int | None = None
+    position: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     quantity: str = ""
     defect: DefectRef | None = None
     resembles: DefectRef | None = None
@@ -152,7 +157,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     error: ErrorFact | None = None
     reason: Reason = ""
     detail: str = ""
-    seconds: float = 0.0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     worker: str = ""
 
     def __post_init__(self) -> None:
@@ -161,9 +166,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
             if value is None or type(value) is str:
                 continue
             if type(value) is not float or not math.isfinite(value):
-                writable = _writable(value)
+                writable = as_json(value)
                 if writable is not value:
                     msgspec.structs.force_setattr(self, name, writable)
+        if self.check == "policy" and not (_are_words(self.observed) and isinstance(self.expected, str | None)):
+            raise ValueError("of a policy, `observed` lists its values as text, and `expected` is one")
 
     @property
     def is_lost(self) -> bool:
@@ -181,13 +188,31 @@ def number(value: Number) -> float:
     return float(value)
 
 
-def _writable(value: Any) -> Any:
-    """``value`` in terms that JSON has: lists, plain floats, and strings for non-finite numbers."""
+def as_json(value: Any, depth: int = 0) -> Any:
+    """``value`` in terms that JSON has: lists, mappings, plain numbers, and strings for all else.
+
+    Raises ValueError where it is nested deeper than any fact is, or holds an integer beyond 64 bits.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool or (kind is list and {*map(type, value)} <= {str}):
+        return value
     if isinstance(value, float):
-        plain = value if type(value) is float else float(value)
+        plain = value if kind is float else float(value)
         return plain if math.isfinite(plain) else str(plain)
+    if kind is int:
+        if not -(2**63) <= value < 2**64:
+            raise ValueError("an integer beyond 64 bits")
+        return value
+    if depth == DEEPEST:
+        raise ValueError(f"lists or mappings more than {DEEPEST} deep in each other")
     if isinstance(value, list | tuple):
-        return [_writable(each) for each in value]
+        return [as_json(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {str(name): as_json(each, depth + 1) for name, each in value.items()}
     if hasattr(value, "tolist"):  # a NumPy array or scalar
-        return _writable(value.tolist())
-    return value
+        return as_json(value.tolist(), depth + 1)
+    return str(value)
+
+
+def _are_words(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and {*map(type, value)} <= {str})

@@ -1,23 +1,25 @@
 """The records of a run: a header, backends, outcomes, what they cost, and a footer, one JSON object a line.
 
-Every line names its kind in ``record``. JSON has no infinities and no NaN: such numbers are the strings ``inf``,
-``-inf`` and ``nan``; all others are written in the shortest form that reads back as the same double. Fields of an
-outcome that have their default are left out.
+Every line names its kind in ``record``. Behind lines that were written at once stands a block, with their checksum.
+JSON has no infinities and no NaN: such numbers are the strings ``inf``, ``-inf`` and ``nan``; all others are written in
+the shortest form that reads back as the same double. Fields of an outcome that have their default are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
-from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, number
+from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
+from conformance.model.verdicts import Verdict
 
 __all__ = [
     "SCHEMA",
     "BackendId",
     "BackendRecord",
+    "Block",
     "Costs",
     "Declaration",
     "DefectRef",
@@ -29,6 +31,7 @@ __all__ = [
     "OwnProfile",
     "Reason",
     "Record",
+    "Selection",
     "SourceRecord",
     "UnitKey",
     "WorkerRecord",
@@ -41,10 +44,28 @@ __all__ = [
 SCHEMA = 2
 
 
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked for, by the specs of its backends and the options of the command line.
+
+    ``partition`` is the digest of all shards, empty where the run is none.
+    """
+
+    backends: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    expression: str | None = None
+    dtypes: tuple[str, ...] = ()
+    shard: str | None = None
+    costs: tuple[str, ...] = ()
+    partition: str = ""
+    quick: bool = False
+    identities: bool = True
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="header"):
     """What ran, where and when. ``started`` is UTC in ISO 8601; ``commit`` is the suite's, if it runs from a checkout.
 
-    ``backends`` lists those that are known from the start; others follow as lines of their own when they come up.
+    ``selection`` has the fields of :class:`Selection`. ``backends`` lists those that are known from the start; others
+    follow as lines of their own when they come up.
     """
 
     schema: int = SCHEMA
@@ -55,6 +76,25 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     selection: dict[str, Any] = {}
     backends: list[BackendRecord] = []
 
+    def __post_init__(self) -> None:
+        as_json(self.environment)
+        msgspec.convert(self.selection, Selection)
+
+    @property
+    def selected(self) -> Selection:
+        """The selection as an object."""
+        return msgspec.convert(self.selection, Selection)
+
+
+class Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="block"):
+    """Stands behind lines that were written at once, all since the block before: ``lines`` says how many.
+
+    ``crc32`` is the CRC-32 of their bytes, line ends included, as zlib has it.
+    """
+
+    lines: Annotated[int, msgspec.Meta(ge=1)]
+    crc32: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="costs"):
     """What cases cost with a backend: ``seconds`` of asking and judging by case, start-up left out.
@@ -63,7 +103,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     """
 
     backend: str
-    seconds: dict[str, float]
+    seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):
@@ -80,26 +120,43 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record"
     versions: dict[str, str] = {}
     resources: list[str] = []
 
+    def __post_init__(self) -> None:
+        as_json(self.environment)
+
 
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="footer"):
-    """The end of a run. ``counts`` maps each verdict to its number; ``complete`` is false for an interrupted run."""
+    """The end of a run. ``counts`` maps each verdict to the number of outcomes that have it in the file.
 
-    counts: dict[str, int]
-    seconds: float
+    ``complete`` is false for an interrupted run.
+    """
+
+    counts: dict[Verdict, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
     complete: bool
 
 
-Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | Footer
+Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | Block | Footer
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 
 
 def encode_record(record: Record) -> bytes:
-    """One line of JSON, with its line end."""
-    return _encoder.encode(record) + b"\n"
+    """One line of JSON, with its line end; a lone surrogate in a text, which UTF-8 has not, is spelled out."""
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:
+        return _encoder.encode(_encodable(msgspec.to_builtins(record))) + b"\n"
 
 
 def decode_record(line: bytes) -> Record:
     """The record of a line; raises ``msgspec.DecodeError`` (or its ``ValidationError``) for a line that holds none."""
     record: Record = _decoder.decode(line)
     return record
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(each) for name, each in value.items()}
+    return [_encodable(each) for each in value] if isinstance(value, list | tuple) else value

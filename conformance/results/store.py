@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import msgspec
 
@@ -17,31 +19,35 @@ from conformance.model.records import (
     SCHEMA,
     BackendId,
     BackendRecord,
+    Block,
     Costs,
     Footer,
     Header,
     Outcome,
-    Record,
     UnitKey,
     WorkerRecord,
     decode_record,
     encode_record,
 )
-from conformance.results.upgrade import FORMER, decode_former
+from conformance.results.scan import Scan, decoder_of, disk_errors, lines_of
 
-__all__ = ["FILE", "Run", "Writer", "decoder_of", "discard", "read_run"]
+__all__ = ["FILE", "Run", "Writer", "discard", "read_run"]
 
 FILE = "outcomes.jsonl"
 LOCK = ".lock"
-OUTCOME = b'{"record":"outcome"'
+#: A folder may be a stranger's: what is opened for writing must not be a link to another place.
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW
 
 
 class Writer:
-    """Writes a run into ``folder`` (made if need be), each block at once and flushed.
+    """Writes a run into ``folder`` (made if need be), each block at once, with its checksum behind it.
 
-    With ``resuming`` it goes on with the run that the folder holds: ``done`` are the units that need not be done
-    again, ``header`` is the first one's. Raises ``UsageError`` for a folder that holds a run (or, resuming, a
-    complete one), or in which another run is writing; ``HarnessError`` when the disk refuses.
+    What was handed over is in the file when a method returns, however the process ends after that. With ``resuming``
+    it goes on with the run that the folder holds: ``done`` are the units that need not be done again, ``header`` is the
+    first one's. ``counts`` are the verdicts in the file. Raises ``UsageError`` for a folder that holds a run (or,
+    resuming, a complete one), in which another run is writing, or whose file is a link to another place;
+    ``HarnessError`` when the disk refuses.
     """
 
     def __init__(self, folder: Path | str, header: Header, *, resuming: bool = False) -> None:
@@ -49,15 +55,17 @@ class Writer:
         self.path = self.folder / FILE
         self.done: frozenset[UnitKey] = frozenset()
         self.header = header
-        with self._disk():
+        self.counts: Counter[str] = Counter()
+        with disk_errors(self.path, "written"):
             self.folder.mkdir(parents=True, exist_ok=True)
+        self._file = -1
         self._lock: _Lock | None = _Lock(self.folder)
         try:
-            self._file: IO[bytes] | None = self._open(resuming)
+            self._open(resuming)
             if self.header is header:
-                self._write(encode_record(header))
+                self._append(encode_record(header))
         except BaseException:
-            self._lock.release()
+            self.close()
             raise
 
     def __enter__(self) -> Writer:
@@ -70,88 +78,115 @@ class Writer:
 
     def describe(self, record: BackendRecord | WorkerRecord | Costs) -> None:
         """Record a backend that has come up, or why it has not; a worker; or what cases have cost."""
-        self._write(encode_record(record))
+        self._append(encode_record(record))
 
-    def write(self, unit: Iterable[Outcome]) -> None:
-        """Write the outcomes of one unit as one block: a run that is cut off loses the last block at most."""
-        self.append(b"".join(encode_record(each) for each in unit))
+    def write(self, outcomes: Iterable[Outcome]) -> None:
+        """Write the outcomes of whole units as one block: a run that is cut off within loses no more than it."""
+        outcomes = tuple(outcomes)
+        self.append(b"".join(map(encode_record, outcomes)), Counter(each.verdict for each in outcomes))
 
-    def append(self, block: bytes) -> None:
-        """Write encoded outcomes, as :meth:`write` does."""
-        self._write(block)
+    def append(self, lines: bytes, verdicts: Counter[str]) -> None:
+        """Write encoded outcomes, as :meth:`write` does; ``verdicts`` counts them."""
+        if lines:
+            self._append(lines)
+            self.counts += verdicts
 
     def finish(self, footer: Footer) -> None:
-        """Write the footer and close, with everything on the disk."""
-        self._write(encode_record(footer))
-        with self._disk():
-            if self._file is not None:
-                os.fsync(self._file.fileno())
+        """Write the footer, whose counts are those of the file, and close, with everything on the disk."""
+        self._append(encode_record(msgspec.structs.replace(footer, counts=dict(self.counts))))
+        with disk_errors(self.path, "written"):
+            os.fsync(self._file)
         self.close()
 
     def close(self) -> None:
         """Close the file and give the folder free; a run without a footer is truncated and can be resumed."""
-        file, self._file = self._file, None
+        file, self._file = self._file, -1
         lock, self._lock = self._lock, None
         try:
-            if file is not None:
-                with self._disk():
-                    file.close()
+            if file >= 0:
+                with disk_errors(self.path, "written"):
+                    os.close(file)
         finally:
             if lock is not None:
                 lock.release()
 
-    def _open(self, resuming: bool) -> IO[bytes]:
-        held = self.path.exists() and self.path.stat().st_size > 0
-        if held and not resuming:
-            raise UsageError(
-                f"{self.folder} already holds a run", hint="resume it, or name another output folder for this run"
-            )
-        if held:
+    def _open(self, resuming: bool) -> None:
+        loose: Block | None = None
+        if self._holds_a_run():
+            if not resuming:
+                raise UsageError(
+                    f"{self.folder} already holds a run", hint="resume it, or name another output folder for this run"
+                )
             kept = _cut_back(self.path)
-            if kept is not None:
-                self.header, self.done = kept
-        with self._disk():
+            self.header, self.done, self.counts = kept.header or self.header, kept.done, kept.counts
+            loose = kept.loose
+        with disk_errors(self.path, "written"):
             # Unbuffered: a block is one write, and nothing is left to be lost.
-            return self.path.open("ab", buffering=0)
+            self._file = os.open(self.path, _APPEND, 0o644)
+        if loose is not None:
+            self._put(encode_record(loose))
 
-    def _write(self, block: bytes) -> None:
-        if self._file is None:
+    def _holds_a_run(self) -> bool:
+        """Whether there is a file that holds anything; UsageError for a link, a pipe or a folder in its place."""
+        with disk_errors(self.path, "written"):
+            try:
+                found = os.lstat(self.path)
+            except FileNotFoundError:
+                return False
+        if not stat.S_ISREG(found.st_mode):
+            what = "a link to another place" if stat.S_ISLNK(found.st_mode) else "not a file"
+            raise UsageError(f"{self.path} is {what}", hint="remove it, or name another output folder")
+        return found.st_size > 0
+
+    def _append(self, lines: bytes) -> None:
+        """Write lines, and the block behind them."""
+        self._put(lines + encode_record(_block(lines)))
+
+    def _put(self, block: bytes) -> None:
+        if self._file < 0:
             raise HarnessError(f"{self.path} has been closed")
         rest = memoryview(block)
-        with self._disk():
+        with disk_errors(self.path, "written"):
             while rest:
-                rest = rest[self._file.write(rest) :]
-
-    @contextlib.contextmanager
-    def _disk(self) -> Iterator[None]:
-        with _disk_errors(self.path, "written"):
-            yield
+                rest = rest[os.write(self._file, rest) :]
+            here, there = os.fstat(self._file), None
+            with contextlib.suppress(FileNotFoundError):
+                there = os.lstat(self.path)
+        if there is None or (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+            raise HarnessError(
+                f"{self.path} was removed or replaced while the run was writing it\n"
+                "  hint: what it held is lost; run again, with --output for a folder that nothing else clears"
+            )
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed."""
+    """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed.
+
+    ``counts`` are the verdicts of its outcomes; ``costs`` the seconds of each case, by backend, empty for a run that
+    did not record them; ``repeated`` the numbers of lines that say again what an earlier one says of the same unit:
+    they are left out of ``outcomes``.
+    """
 
     path: Path
     header: Header
     backends: dict[str, BackendRecord]
     footer: Footer | None
     truncated: bool
-    workers: dict[str, WorkerRecord] = field(default_factory=dict)
+    workers: dict[str, WorkerRecord]
+    counts: dict[str, int]
+    costs: dict[str, dict[str, float]]
+    repeated: frozenset[int] = frozenset()
 
     @property
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes in file order, read as they are asked for."""
-        return (record for _, record in _records(self.path) if isinstance(record, Outcome))
-
-    @property
-    def costs(self) -> dict[str, dict[str, float]]:
-        """Seconds of each case, by backend; empty for a run that did not record them."""
-        found: dict[str, dict[str, float]] = {}
-        for _, record in _records(self.path, skip_outcomes=True):
-            if isinstance(record, Costs):
-                found.setdefault(record.backend, {}).update(record.seconds)
-        return found
+        decode = decoder_of(self.path)
+        for number, line in enumerate(lines_of(self.path), 1):
+            if line.endswith(b"\n") and number not in self.repeated:
+                record = decode(line)
+                if isinstance(record, Outcome):
+                    yield record
 
     def identity(self, backend: str) -> BackendId:
         """The identity of a backend of this run, by the name that its outcomes carry."""
@@ -167,74 +202,101 @@ class Run:
 def discard(folder: Path | str) -> None:
     """Remove the run that ``folder`` holds, and nothing else in it. Raises ``UsageError`` while it is being written."""
     path = Path(folder) / FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     lock = _Lock(Path(folder))
     try:
-        with _disk_errors(path, "removed"):
+        with disk_errors(path, "removed"):
             path.unlink()
     finally:
         lock.release()
 
 
 def read_run(folder: Path | str) -> Run:
-    """The run in ``folder`` (or the file itself). Raises ``UsageError`` that names the file and line at fault."""
-    path = _file_of(folder)
-    header: Header | None = None
-    footer: Footer | None = None
-    backends: dict[str, BackendRecord] = {}
-    workers: dict[str, WorkerRecord] = {}
-    for number, record in _records(path, skip_outcomes=True):
-        if isinstance(record, Header) and header is None:
-            _check_schema(record, path, number)
-            header = record
-            backends = {each.name: each for each in record.backends}
-        elif isinstance(record, BackendRecord):
-            backends[record.name] = record
-        elif isinstance(record, WorkerRecord):
-            workers[record.name] = record
-        elif isinstance(record, Footer):
-            footer = record
-    if header is None:
-        raise UsageError("no header", place=Place(path, 1), hint="not a results file, or an empty one: run again")
-    truncated = footer is None or not _ends_with_newline(path)
-    return Run(path, header, backends, footer, truncated, workers)
+    """The run in ``folder`` (or the file itself), every line of it checked.
 
-
-def _cut_back(path: Path) -> tuple[Header, frozenset[UnitKey]] | None:
-    """Cut off what is incomplete; the header and the complete units, or ``None`` where not even a header is left.
-
-    Units are written contiguously, so only the last one of a file without a footer can be in part: it is redone.
+    Raises ``UsageError`` that names the file and line at fault, ``HarnessError`` where the disk refuses.
     """
-    header: Header | None = None
-    footer: Footer | None = None
-    done: set[UnitKey] = set()
-    last: UnitKey | None = None
-    position = end_of_units = 0  # bytes: the end of the line before, and of the last line that is not a part of `last`
-    for number, line in _lines(path):
-        record = _decode(path, number, line, decode_record)
-        if record is None:
-            break
-        if isinstance(record, Header) and header is None:
-            _check_schema(record, path, number, writing=True)
-            header = record
-        if isinstance(record, Footer):
-            footer = record
-            break
+    path = _file_of(folder)
+    scan = Scan(path)
+    if scan.header is None:
+        raise UsageError(
+            "no header",
+            place=Place(path, 1),
+            hint="not a results file, or one that was cut off before anything was recorded: run again with --replace",
+        )
+    return Run(
+        path,
+        scan.header,
+        scan.backends,
+        scan.footer,
+        scan.footer is None or scan.cut,
+        scan.workers,
+        dict(scan.counts),
+        scan.costs,
+        frozenset(scan.repeated),
+    )
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is left of a run that is resumed; ``loose`` is the block that its last lines lack, if any."""
+
+    header: Header | None
+    done: frozenset[UnitKey]
+    counts: Counter[str]
+    loose: Block | None
+
+
+def _cut_back(path: Path) -> _Kept:
+    """Cut off what is incomplete, which is all where not even a header is left.
+
+    Units are written contiguously, and whole before a block: only the last one behind it can be in part, and is redone.
+    """
+    scan = Scan(path)
+    if scan.header is None:
+        with disk_errors(path, "cut back"):
+            os.truncate(path, 0)
+        return _Kept(None, frozenset(), Counter(), None)
+    if scan.header.schema != SCHEMA:
+        raise UsageError(
+            f"results of schema {scan.header.schema}, and this version writes schema {SCHEMA}",
+            place=Place(path, 1, "schema"),
+            hint="use the version of the suite that wrote it, or run again into another folder",
+        )
+    if scan.footer is not None and scan.footer.complete:
+        raise UsageError(
+            f"the run in {path.parent} is complete",
+            hint=f"nothing is left to resume; `conformance report {path.parent}` writes its summary anew",
+        )
+    tail = [line for line in lines_of(path, scan.sealed, scan.end) if line.endswith(b"\n")]
+    kept, units, counts = len(tail), set(scan.units), Counter(scan.counts)
+    if scan.footer is None:  # otherwise the run was interrupted in order, between two units
+        kept, unit = _last_unit(tail)
+        units.discard(unit)
+        for number, line in enumerate(tail[kept:], scan.lines + kept + 1):
+            record = decode_record(line)
+            if isinstance(record, Outcome) and number not in scan.repeated:
+                counts[record.verdict] -= 1
+    lines = b"".join(tail[:kept])
+    with disk_errors(path, "cut back"):
+        os.truncate(path, scan.sealed + len(lines))
+    return _Kept(scan.header, frozenset(units), +counts, _block(lines) if lines else None)
+
+
+def _last_unit(tail: list[bytes]) -> tuple[int, UnitKey | None]:
+    """Where the last unit begins among some lines, and which it is; their number and None where there is none."""
+    begin, unit = len(tail), None
+    for place, record in enumerate(map(decode_record, tail)):
         # What the register says names a unit, and is not one: it goes with the unit that it stands behind.
-        if isinstance(record, Outcome) and record.check != "register" and record.unit != last:
-            if last is not None:
-                done.add(last)
-            last, end_of_units = record.unit, position
-        position += len(line)
-    if footer is not None and footer.complete:
-        raise UsageError(f"the run in {path.parent} is complete", hint="there is nothing to resume: start a new run")
-    if footer is not None and last is not None:  # an orderly interruption ends with a complete unit
-        done.add(last)
-        last = None
-    with _disk_errors(path, "cut back"):
-        os.truncate(path, (position if last is None else end_of_units) if header else 0)
-    return None if header is None else (header, frozenset(done))
+        if isinstance(record, Outcome) and record.check != "register" and record.unit != unit:
+            begin, unit = place, record.unit
+    return begin, unit
+
+
+def _block(lines: bytes) -> Block:
+    """The block that stands behind some lines."""
+    return Block(lines=lines.count(b"\n"), crc32=zlib.crc32(lines))
 
 
 def _file_of(folder: Path | str) -> Path:
@@ -243,80 +305,6 @@ def _file_of(folder: Path | str) -> Path:
     if not path.is_file():
         raise UsageError(f"no run in {folder}", hint=f"name a folder that holds {FILE}")
     return path
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with _disk_errors(path, "read"), path.open("rb") as file:
-        yield from enumerate(file, 1)
-
-
-class _Kind(msgspec.Struct):
-    record: str = ""
-    schema: int = SCHEMA
-
-
-_kind = msgspec.json.Decoder(_Kind)
-
-
-def decoder_of(path: Path) -> Callable[[bytes], Record]:
-    """What reads the lines of a results file, by the schema that its header names."""
-    for _, line in _lines(path):
-        try:
-            former = _kind.decode(line).schema == FORMER
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            former = False
-        return decode_former if former else decode_record
-    return decode_record
-
-
-def _records(path: Path, *, skip_outcomes: bool = False) -> Iterator[tuple[int, Record]]:
-    """Line numbers and records; a last line that is cut off is left out."""
-    decode = decoder_of(path)
-    for number, line in _lines(path):
-        if skip_outcomes and line.startswith(OUTCOME) and line.endswith(b"}\n"):
-            continue
-        record = _decode(path, number, line, decode)
-        if record is not None:
-            yield number, record
-
-
-def _decode(path: Path, number: int, line: bytes, decode: Callable[[bytes], Record]) -> Record | None:
-    """The record of a line; ``None`` for a line that is cut off."""
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        return decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"this line is damaged: {error}",
-            place=Place(path, number),
-            hint="restore the file, or delete the line: its outcomes are then missing from the report",
-        ) from None
-
-
-def _check_schema(header: Header, path: Path, number: int, *, writing: bool = False) -> None:
-    if header.schema == SCHEMA or (header.schema == FORMER and not writing):
-        return
-    able = f"writes schema {SCHEMA}" if writing else f"reads schemas {FORMER} and {SCHEMA}"
-    raise UsageError(
-        f"results of schema {header.schema}, and this version {able}",
-        place=Place(path, number, "schema"),
-        hint="use the version of the suite that wrote it, or run again into another folder",
-    )
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with _disk_errors(path, "read"), path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-@contextlib.contextmanager
-def _disk_errors(path: Path, done: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be {done}: {error.strerror or error}") from error
 
 
 class _Lock:
@@ -329,8 +317,8 @@ class _Lock:
             import fcntl
         except ImportError:  # no such locks on this system: two runs in one folder are the user's to avoid
             return
-        with _disk_errors(self._path, "written"):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        with disk_errors(self._path, "written"):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

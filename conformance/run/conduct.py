@@ -47,7 +47,7 @@ class Conductor:
     plan: Plan
     backends: Sequence[Any]
     executor: Executor
-    record: Callable[[bytes], None]
+    record: Callable[[bytes, Counter[str]], None]
     describe: Callable[[BackendRecord | WorkerRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
@@ -85,16 +85,15 @@ class Conductor:
             self._workers.add(result.worker.name)
             self.describe(result.worker)
         self._evidence[name].merge(result.evidence)
-        self.counts[name] += result.verdicts
-        lines = result.lines
+        lines, verdicts = result.lines, Counter(result.verdicts)
         self._left[name] -= 1
         if self.whole and not self._left[name]:
             # In one block with the last unit, which is redone where a run is cut off here: so are these, then.
             stale = self._evidence[name].stale()
-            self.counts[name].update(each.verdict for each in stale)
+            verdicts.update(each.verdict for each in stale)
             lines += b"".join(map(encode_record, stale))
-        if lines:
-            self.record(lines)
+        self.record(lines, verdicts)
+        self.counts[name] += verdicts
         self.listener.judged(name, result.cases, result.failed)
         if not self._left[name]:
             self.listener.ended(name, None)

@@ -6,12 +6,13 @@ import contextlib
 import os
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from conformance import __version__
 from conformance.cases.load import Entry, load_suite
@@ -19,7 +20,7 @@ from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Footer, Header
+from conformance.model.records import BackendRecord, Footer, Header, Selection
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
@@ -122,7 +123,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
         commit=suite_commit(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_environment(),
-        selection=_selection(settings, [each.spec for each in found]) | {"partition": digest},
+        selection=_selection(settings, [each.spec for each in found], digest),
     )
     for each in found:
         if each.own_profile is not None:
@@ -131,7 +132,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
-        if writer.header.selection.get("partition", digest) != digest:
+        if (writer.header.selected.partition or digest) != digest:
             hint = "restore the cases and the costs as they were, or run the shard again"
             raise UsageError(f"{folder} holds another shard than {settings.shard} of these cases is now", hint=hint)
         return _conduct(plan, found, writer, settings, executor)
@@ -139,7 +140,6 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
 
 def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings, executor: Executor) -> Finished:
     begin = time.perf_counter()
-    counts = _recorded(writer)
     totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
     with Progress(totals, quiet=settings.quiet) as progress:
         conductor = Conductor(
@@ -159,14 +159,11 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
         except KeyboardInterrupt:
             progress.note(f"interrupted: what is done is in {writer.path}; complete it with --resume {writer.folder}")
             raise
-    for each in conductor.counts.values():
-        counts.update(each)
-    footer = Footer(counts=dict(counts), seconds=time.perf_counter() - begin, complete=True)
-    writer.finish(footer)
-    code = exit_code(counts, conductor.failed)
-    if SILENT.issuperset(counts):
+    writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
+    code = exit_code(writer.counts, conductor.failed)
+    if SILENT.issuperset(writer.counts):
         say("nothing was checked: each check is unsupported or was not run", err=True)
-    return Finished(writer.folder, dict(counts), conductor.failed, code)
+    return Finished(writer.folder, dict(writer.counts), conductor.failed, code)
 
 
 def _shard(
@@ -212,11 +209,6 @@ def exit_code(counts: Mapping[str, int], failed: Collection[str]) -> int:
     return 3 if failed or "error" in verdicts or verdicts <= SILENT else 0
 
 
-def _recorded(writer: Writer) -> Counter[str]:
-    """Verdicts of a resumed run that are in the file before it goes on."""
-    return Counter(each.verdict for each in read_run(writer.folder).outcomes) if writer.done else Counter()
-
-
 def _narrowed(settings: RunSettings) -> bool:
     """Whether the caller asked for less than every case in every dtype."""
     return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
@@ -228,7 +220,7 @@ def _resumed(settings: RunSettings) -> RunSettings:
         return settings
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
-    chosen = read_run(settings.resume).header.selection
+    chosen = read_run(settings.resume).header.selected
     if settings.backends or _narrowed(settings):
         raise UsageError(
             "a resumed run keeps its own selection",
@@ -236,30 +228,32 @@ def _resumed(settings: RunSettings) -> RunSettings:
         )
     return replace(
         settings,
-        backends=tuple(chosen.get("backends", ())),
-        paths=tuple(Path(path) for path in chosen.get("cases", ())),
-        expression=chosen.get("expression"),
-        dtypes=tuple(chosen.get("dtypes", ())),
-        shard=chosen.get("shard"),
-        costs=tuple(Path(path) for path in chosen.get("costs", ())),
-        quick=chosen.get("quick", False),
-        identities=chosen.get("identities", True),
+        backends=chosen.backends,
+        paths=tuple(map(Path, chosen.cases)),
+        expression=chosen.expression,
+        dtypes=chosen.dtypes,
+        shard=chosen.shard,
+        costs=tuple(map(Path, chosen.costs)),
+        quick=chosen.quick,
+        identities=chosen.identities,
         device=None,
         mode=None,
     )
 
 
-def _selection(settings: RunSettings, specs: list[str]) -> dict[str, Any]:
-    return {
-        "backends": specs,
-        "cases": [str(path) for path in settings.paths],
-        "expression": settings.expression,
-        "dtypes": list(settings.dtypes),
-        "shard": settings.shard,
-        "costs": [str(path) for path in settings.costs],
-        "quick": settings.quick,
-        "identities": settings.identities,
-    }
+def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[str, Any]:
+    selection = Selection(
+        backends=tuple(specs),
+        cases=tuple(map(str, settings.paths)),
+        expression=settings.expression,
+        dtypes=settings.dtypes,
+        shard=settings.shard,
+        costs=tuple(map(str, settings.costs)),
+        partition=partition,
+        quick=settings.quick,
+        identities=settings.identities,
+    )
+    return dict(msgspec.to_builtins(selection))
 
 
 class _Shown(Listener):

@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from conformance.bounds.classes import CLASS_LETTERS
 from conformance.model.errors import UsageError
-from conformance.model.records import Number
+from conformance.model.outcome import Number, as_json
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import check_name, message
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, CountsInBoth, Diff, Setting
@@ -263,7 +263,7 @@ def _shown(value: Any) -> str:
 
 
 def _written(value: float | None) -> Number | None:
-    return str(value) if value is not None and not math.isfinite(value) else value
+    return cast(Number | None, as_json(value))
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -139,10 +139,10 @@ def test_the_other_verbs(runs: tuple[Path, Path], tmp_path: Path, conformance: R
 def test_what_is_damaged_is_named_by_every_verb(
     tmp_path: Path, conformance: Run, capfd: pytest.CaptureFixture[str], text: str, named: str
 ) -> None:
-    from tests.support.outcomes import outcome, run
+    from tests.support.outcomes import outcome, run, without_blocks
 
     file = run(tmp_path / "run", [outcome("c"), outcome("d")]) / "outcomes.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
+    lines = without_blocks(file).splitlines(keepends=True)
     place = next(place for place, line in enumerate(lines) if b'"case":"c"' in line)
     lines[place] = lines[place].replace(b'"case":"c"', b'"case":"c",' + text.encode("latin-1"))
     file.write_bytes(b"".join(lines))

@@ -25,7 +25,7 @@ def outcomes(folder: Path) -> list[dict[str, Any]]:
 
 def footer(folder: Path) -> dict[str, Any] | None:
     records = [json.loads(line) for line in (folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()]
-    return records[-1] if records[-1]["record"] == "footer" else None
+    return next((each for each in records if each["record"] == "footer"), None)
 
 
 def totals(ran: Ran, backend: str) -> dict[str, int]:

@@ -140,7 +140,8 @@ class Conducted(Listener):
         lines: list[bytes] = []
         self.records: list[object] = []
         found = find_backends(tuple(specs), elsewhere=specs)
-        self.conductor = Conductor(Plan(entries), found, executor, lines.append, self.records.append, self)
+        describe = self.records.append
+        self.conductor = Conductor(Plan(entries), found, executor, lambda block, _: lines.append(block), describe, self)
         self.conductor.run()
         self.outcomes = [decode_record(line) for block in lines for line in block.splitlines()]
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,12 @@ class ShufflingExecutor:
 def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, **options: Any) -> Any:
     lines: list[bytes] = []
     records: list[BackendRecord] = []
-    conductor = Conductor(Plan(entries), find_backends(tuple(specs)), executor, lines.append, records.append, **options)
+
+    def put(block: bytes, verdicts: Counter[str]) -> None:
+        assert block.count(b'"record":"outcome"') == verdicts.total()
+        lines.append(block)
+
+    conductor = Conductor(Plan(entries), find_backends(tuple(specs)), executor, put, records.append, **options)
     conductor.run()
     every = [decode_record(line) for line in b"".join(lines).splitlines()]
     outcomes = [each for each in every if isinstance(each, Outcome)]

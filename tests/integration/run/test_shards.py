@@ -16,6 +16,7 @@ from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
 from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
+from tests.support.outcomes import without_blocks
 
 CASES = "theme: numbered\ncases:\n" + "".join(
     f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n" for n in range(40)
@@ -83,8 +84,8 @@ def test_of_a_shard_that_was_run_twice_the_newer_run_counts(tmp_path: Path, sett
     for i in (1, 2):
         run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
     shutil.copytree(tmp_path / "part-1", tmp_path / "again")
-    text = (tmp_path / "again" / FILE).read_text(encoding="utf-8")
-    (tmp_path / "again" / FILE).write_text(text.replace('"started":"20', '"started":"30', 1), encoding="utf-8")
+    text = without_blocks(tmp_path / "again" / FILE)
+    (tmp_path / "again" / FILE).write_bytes(text.replace(b'"started":"20', b'"started":"30', 1))
     (found,) = merge([tmp_path / "part-1", tmp_path / "part-2", tmp_path / "again"]).runs
     assert found.header.started.startswith("30") and len({each.case for each in found.outcomes}) == 40
     assert found.footer is not None and found.footer.counts["stale"] == 3
@@ -94,7 +95,7 @@ def test_a_register_that_is_none_is_refused_by_file_and_backend(tmp_path: Path, 
     for i in (1, 2):
         run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
     file = tmp_path / "part-1" / FILE
-    file.write_text(file.read_text(encoding="utf-8").replace('"register":[{', '"register":[{"id":1},{', 1))
+    file.write_bytes(without_blocks(file).replace(b'"register":[{', b'"register":[{"id":1},{', 1))
     with pytest.raises(UsageError, match="not an entry of a register") as raised:
         merge([tmp_path / "part-1", tmp_path / "part-2"])
     assert "part-1" in str(raised.value.place) and "register of mine" in str(raised.value.place)
@@ -127,7 +128,7 @@ def test_costs_that_help_nothing_are_refused(
     with pytest.raises(UsageError, match="--costs without --shard"):
         run(settings, tmp_path / "part", costs=(tmp_path / "whole",))
     file = tmp_path / "whole" / FILE
-    kept = [line for line in file.read_bytes().splitlines(keepends=True) if b'"record":"costs"' not in line]
+    kept = [line for line in without_blocks(file).splitlines(keepends=True) if b'"record":"costs"' not in line]
     file.write_bytes(b"".join(kept))
     with pytest.raises(UsageError, match="has recorded no costs"):
         run(settings, tmp_path / "part", shard="1/2", costs=(tmp_path / "whole",))

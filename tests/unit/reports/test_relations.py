@@ -17,7 +17,7 @@ from conformance.model.records import BackendId, BackendRecord, DefectRef, Error
 from conformance.reports.load import COLUMNS
 from conformance.reports.relations import Relations
 from conformance.results.store import read_run
-from tests.support.outcomes import outcome, run
+from tests.support.outcomes import outcome, run, without_blocks
 
 ROOT = Path(__file__).parents[3]
 FULL = outcome(
@@ -68,7 +68,7 @@ def test_a_users_file_called_like_a_framework_has_the_profile_of_its_record(tmp_
 )
 def test_a_damaged_line_is_named(tmp_path: Path, broken: bytes) -> None:
     file = run(tmp_path / "r", [outcome("c"), outcome("d")]) / "outcomes.jsonl"
-    file.write_bytes(file.read_bytes().replace(b'"case":"d"', broken))
+    file.write_bytes(without_blocks(file).replace(b'"case":"d"', broken))
     with pytest.raises(UsageError, match=r"outcomes\.jsonl:4: this line is damaged"):
         relations(tmp_path / "r")
 

@@ -118,7 +118,10 @@ def test_policies_and_worked_examples_come_first_and_checks_that_are_alike_once(
     found = [
         *(outcome("a", verdict="fail", reduction=each) for each in ("none", "sum", "mean")),
         outcome("z", verdict="fail", theme="worked-examples"),
-        *(outcome(case, verdict="fail", check="policy", policy="p") for case in ("b", "c")),
+        *(
+            outcome(case, verdict="fail", check="policy", policy="p", observed=["x"], expected="y")
+            for case in ("b", "c")
+        ),
         outcome("d", verdict="crash"),
     ]
     folder = run(tmp_path / "r", found)

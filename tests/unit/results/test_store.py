@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +17,7 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.model.records import (
     BackendRecord,
     DefectRef,
+    ErrorFact,
     Footer,
     Header,
     Outcome,
@@ -20,10 +25,12 @@ from conformance.model.records import (
     encode_record,
     number,
 )
-from conformance.results.store import FILE, Writer, read_run
+from conformance.results.scan import LONGEST_LINE
+from conformance.results.store import FILE, Writer, discard, read_run
+from tests.support.outcomes import without_blocks
 
 HEADER = Header(suite="0.1.0", commit="abc", started="2025-01-01T00:00:00Z", environment={"python": "3.11"})
-FOOTER = Footer(counts={"pass": 6}, seconds=1.5, complete=True)
+FOOTER = Footer(seconds=1.5, complete=True)
 
 
 def outcome(case: str = "a", check: str = "value", **changes: Any) -> Outcome:
@@ -78,7 +85,8 @@ def test_a_run_is_written_and_read(tmp_path: Path) -> None:
         writer.describe(BackendRecord(name="late", error="not installed"))
         writer.finish(FOOTER)
     run = read_run(tmp_path / "results" / "one")
-    assert (run.header, run.footer, run.truncated) == (HEADER, FOOTER, False)
+    counted = msgspec.structs.replace(FOOTER, counts={"pass": 4})
+    assert (run.header, run.footer, run.truncated, run.counts) == (HEADER, counted, False, {"pass": 4})
     assert list(run.backends) == ["fake", "late"]
     assert [each.case for each in run.outcomes] == ["a", "a", "b", "b"]
     assert list(run.outcomes) == list(run.outcomes)
@@ -104,7 +112,7 @@ def test_a_folder_holds_one_run(tmp_path: Path) -> None:
 
 def test_a_truncated_line_is_tolerated(tmp_path: Path) -> None:
     path = interrupted(tmp_path, "a", "b")
-    path.write_bytes(path.read_bytes()[:-20])
+    path.write_bytes(without_blocks(path)[:-20])
     run = read_run(tmp_path)
     assert run.truncated and len(list(run.outcomes)) == 3
 
@@ -114,7 +122,7 @@ def test_a_truncated_line_is_tolerated(tmp_path: Path) -> None:
 )
 def test_a_damaged_line_is_named(tmp_path: Path, damage: bytes) -> None:
     path = interrupted(tmp_path, "a", "b")
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = without_blocks(path).splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], damage, *lines[3:]]))
     with pytest.raises(UsageError, match=r"outcomes\.jsonl:4: this line is damaged"):
         list(read_run(tmp_path).outcomes)
@@ -136,7 +144,7 @@ def test_no_run_is_said_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lost", [0, 1, 100, 300])
 def test_resuming_gives_what_an_uninterrupted_run_gives(tmp_path: Path, lost: int) -> None:
     path = interrupted(tmp_path, "a", "b", "c")
-    whole = path.read_bytes()
+    whole = without_blocks(path)
     path.write_bytes(whole[: len(whole) - lost])
     with Writer(tmp_path, Header(suite="other", started="later"), resuming=True) as writer:
         assert writer.header == HEADER
@@ -145,7 +153,8 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(tmp_path: Path, lost: in
             if ("fake", case, "float32", "contiguous") not in writer.done:
                 writer.write(unit(case))
         writer.finish(FOOTER)
-    assert path.read_bytes() == whole + encode_record(FOOTER)
+    assert without_blocks(path) == whole + encode_record(msgspec.structs.replace(FOOTER, counts={"pass": 6}))
+    assert not read_run(tmp_path).truncated
 
 
 def test_resuming_after_an_orderly_interruption_redoes_nothing(tmp_path: Path) -> None:
@@ -172,24 +181,19 @@ def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
         Writer(tmp_path, HEADER, resuming=True)
 
 
-def test_a_disk_that_refuses_is_said_so(tmp_path: Path) -> None:
+def test_a_disk_that_refuses_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HarnessError, match="cannot be written"):
         Writer(tmp_path / "file" / "run", HEADER)
 
-    class Full:
-        def write(self, block: bytes) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-        def close(self) -> None:
-            pass
+    def full(descriptor: int, block: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     writer = Writer(tmp_path / "run", HEADER)
-    real, writer._file = writer._file, Full()  # type: ignore[assignment]
-    with pytest.raises(HarnessError, match="No space left on device"):
-        writer.write(unit("a"))
-    assert real is not None
-    real.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(HarnessError, match="No space left on device"):
+            writer.write(unit("a"))
     writer.close()
     with pytest.raises(HarnessError, match="closed"):
         writer.write(unit("a"))
@@ -213,6 +217,168 @@ def test_a_run_of_the_former_schema_is_read_and_not_resumed(tmp_path: Path) -> N
 
 def test_a_word_that_is_not_a_verdict_is_damage(tmp_path: Path) -> None:
     path = interrupted(tmp_path, "a")
-    path.write_bytes(path.read_bytes().replace(b'"verdict":"pass"', b'"verdict":"great"'))
+    path.write_bytes(without_blocks(path).replace(b'"verdict":"pass"', b'"verdict":"great"'))
     with pytest.raises(UsageError, match="great"):
         list(read_run(tmp_path).outcomes)
+
+
+# -- files that a run did not end as they should ---------------------------------------------------------------------
+
+
+def finished(folder: Path, *cases: str) -> Path:
+    with Writer(folder, HEADER) as writer:
+        writer.describe(BackendRecord(name="fake", versions={"numpy": "2"}))
+        for case in cases:
+            writer.write(unit(case))
+        writer.finish(FOOTER)
+    return folder / FILE
+
+
+def test_no_bit_of_a_file_changes_unnoticed(tmp_path: Path) -> None:
+    path = finished(tmp_path, "a", "b")
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        with contextlib.suppress(UsageError):
+            assert read_run(tmp_path).truncated, place  # the last line has no end any more
+
+
+def test_a_checksum_names_the_lines_that_were_changed(tmp_path: Path) -> None:
+    path = finished(tmp_path, "a", "b")
+    path.write_bytes(path.read_bytes().replace(b'"case":"b"', b'"case":"c"', 1))
+    for read in (lambda: read_run(tmp_path), lambda: Writer(tmp_path, HEADER, resuming=True)):
+        with pytest.raises(UsageError, match=r":8: lines 8 to 10 are not as they were written") as refused:
+            read()
+        assert "delete lines 8 to 10" in str(refused.value) and "--resume" in str(refused.value)
+
+
+def test_lines_that_are_missing_are_noticed_and_done_again(tmp_path: Path) -> None:
+    path = finished(tmp_path, "a", "b")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:7] + lines[10:]))
+    with pytest.raises(UsageError, match="the file holds 2 outcomes, and its footer counts 4"):
+        read_run(tmp_path)
+    path.write_bytes(b"".join(lines[:7]))  # as the hint says: without the footer, too
+    with Writer(tmp_path, HEADER, resuming=True) as writer:
+        writer.write(unit("b"))
+        writer.finish(FOOTER)
+    assert read_run(tmp_path).counts == {"pass": 4}
+
+
+@pytest.mark.parametrize("lost", range(0, 700, 7))
+def test_counts_are_those_of_the_file_wherever_a_run_was_cut_off(tmp_path: Path, lost: int) -> None:
+    path = interrupted(tmp_path, "a", "b", "c")
+    path.write_bytes(path.read_bytes()[:-lost] if lost else path.read_bytes())
+    with Writer(tmp_path, HEADER, resuming=True) as writer:
+        for case in "abc":
+            if ("fake", case, "float32", "contiguous") not in writer.done:
+                writer.write(unit(case))
+        writer.finish(FOOTER)
+    run = read_run(tmp_path)
+    assert run.footer is not None and run.footer.counts == run.counts == {"pass": 6} and not run.truncated
+    assert [each.case for each in run.outcomes] == [*"aabbcc"]
+
+
+def test_a_unit_that_stands_there_twice_counts_once(tmp_path: Path) -> None:
+    path = interrupted(tmp_path, "a", "b")
+    path.write_bytes(without_blocks(path) + b"".join(map(encode_record, [*unit("a"), *unit("c")])))
+    run = read_run(tmp_path)
+    assert run.counts == {"pass": 6} and [each.case for each in run.outcomes] == [*"aabbcc"]
+
+
+@pytest.mark.parametrize(
+    "text", ["lone \ud800 surrogate", "nul \0", "line \u2028 separators \r\n", "\udcff\udcfe", "x" * 3_000_000]
+)
+def test_no_text_ends_a_run_or_its_reader(tmp_path: Path, text: str) -> None:
+    hostile = outcome(verdict="fail", reason="raised", error=ErrorFact(text, text, text), detail=text, observed=[text])
+    record = BackendRecord(name="fake", versions={text: text}, settings={"x": text}, error=text)
+    with Writer(tmp_path, msgspec.structs.replace(HEADER, environment={text: text})) as writer:
+        writer.describe(record)
+        writer.write([hostile])
+    with Writer(tmp_path, HEADER, resuming=True) as writer:
+        writer.write([msgspec.structs.replace(hostile, case="b")])
+        writer.finish(FOOTER)
+    (found, _) = read_run(tmp_path).outcomes
+    assert found.error is not None and found.error.text == text.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize("value", [1 + 2j, np.complex64(1), b"bytes", {"a": math.inf}, object, [[np.float32(1)]], {1}])
+def test_no_value_ends_a_run(tmp_path: Path, value: object) -> None:
+    assert isinstance(decode_record(encode_record(outcome(observed=value))), Outcome)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"ulp":0.5', b'"ulp":"x"'),
+        (b'"ulp":0.5', b'"ulp":NaN'),
+        (b'"ulp":0.5', b'"ulp":Infinity'),
+        (b'"ulp":0.5', b'"ulp":1e999'),
+        (b'"ulp":0.5', b'"ulp":' + b"9" * 400),
+        (b'"position":1', b'"position":-1'),
+        (b'"position":1', b'"position":' + b"9" * 400),
+        (b'"observed":["x"]', b'"observed":-1'),
+        (b'"observed":["x"]', b'"observed":[1]'),
+        (b'"observed":["x"]', b'"observed":' + b"[" * 400 + b"]" * 400),
+        (b'"observed":["x"]', b'"observed":' + b"[" * 100_000 + b"]" * 100_000),
+        (b'"case":"a"', b'"case":3'),
+        (b'"seconds":1.0', b'"seconds":-1'),
+    ],
+)
+def test_what_no_run_writes_is_damage(tmp_path: Path, old: bytes, new: bytes) -> None:
+    facts = {"check": "policy", "policy": "p", "ulp": 0.5, "position": 1, "observed": ["x"], "seconds": 1.0}
+    with Writer(tmp_path, HEADER) as writer:
+        writer.write([outcome(**facts)])
+    path = tmp_path / FILE
+    whole = without_blocks(path)
+    assert old in whole
+    path.write_bytes(whole.replace(old, new))
+    with pytest.raises(UsageError, match=r"outcomes\.jsonl:2: this line is damaged") as refused:
+        read_run(tmp_path)
+    assert refused.value.hint
+
+
+def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(encode_record(HEADER) + b" " * (LONGEST_LINE + (1 << 20)))
+    with pytest.raises(UsageError, match="longer than 16 MiB"):
+        read_run(tmp_path)
+
+
+# -- the folder ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [FILE, ".lock"])
+@pytest.mark.parametrize("resuming", [True, False])
+def test_nothing_is_written_where_a_link_leads(tmp_path: Path, name: str, resuming: bool) -> None:
+    (tmp_path / "other").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "other")
+    with pytest.raises((UsageError, HarnessError)):
+        Writer(tmp_path / "run", HEADER, resuming=resuming)
+    assert (tmp_path / "other").read_text() == "mine"
+    discard(tmp_path / "run") if name == FILE else (tmp_path / "run" / name).unlink()
+    Writer(tmp_path / "run", HEADER).close()
+    assert (tmp_path / "other").read_text() == "mine"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(UsageError, match="not a file"):
+        Writer(tmp_path, HEADER)
+
+
+def test_a_folder_that_is_removed_meanwhile_is_said_so(tmp_path: Path) -> None:
+    with Writer(tmp_path / "run", HEADER) as writer:
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(HarnessError, match="removed or replaced while the run was writing it\n  hint: "):
+            writer.write(unit("a"))
+
+
+def test_each_state_of_a_folder_has_a_way_on(tmp_path: Path) -> None:
+    finished(tmp_path / "done", "a")
+    with pytest.raises(UsageError, match="conformance report"):
+        Writer(tmp_path / "done", HEADER, resuming=True)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / FILE).write_bytes(encode_record(HEADER)[:10])
+    with pytest.raises(UsageError, match="run again with --replace"):
+        read_run(tmp_path / "begun")

@@ -53,7 +53,7 @@ def test_a_run_and_its_outcomes(verb: Run) -> None:
     held(run, verb("run", "--schema").json)
     of_a_line = verb("run", "--schema", "outcomes").json
     lines = [json.loads(line) for line in Path("out/outcomes.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {line["record"] for line in lines} == {"header", "backend", "outcome", "costs", "footer"}
+    assert {line["record"] for line in lines} == {"header", "backend", "outcome", "costs", "block", "footer"}
     for line in lines:
         held(line, of_a_line)
     wrong = {**next(line for line in lines if line["record"] == "outcome"), "verdict": "fine"}

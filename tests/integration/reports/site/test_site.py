@@ -19,7 +19,7 @@ from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
 from conformance.reports.worst import BAD, worst
 from tests.support import benchmarks as synthetic
-from tests.support.outcomes import HOSTILE, outcome, record, run, saying
+from tests.support.outcomes import HOSTILE, outcome, record, run, saying, without_blocks
 from tests.support.site.pages import Page, cell, findings, page, site
 
 
@@ -127,7 +127,7 @@ def test_a_truncated_run_and_one_that_could_not_start_are_said(tmp_path: Path) -
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     file = run(tmp_path / "r", [outcome("c"), outcome("d")]) / "outcomes.jsonl"
-    lines = file.read_bytes().splitlines(keepends=True)
+    lines = without_blocks(file).splitlines(keepends=True)
     lines[2] = lines[2].replace(b'"case":"c"', b'"case":7')
     file.write_bytes(b"".join(lines))
     with pytest.raises(UsageError, match=r"outcomes\.jsonl:3.*damaged"):

@@ -58,7 +58,7 @@ def test_parquet_is_written_in_groups_of_rows(tmp_path: Path, monkeypatch: pytes
 
 
 def test_numbers_that_are_none(tmp_path: Path) -> None:
-    write_run(tmp_path / "run", [outcome(ulp="many", ratio=None)])
+    write_run(tmp_path / "run", [outcome(ulp=None, ratio=None)])
     report(tmp_path / "run", tmp_path, "--parquet", tmp_path / "all.parquet", "--csv", tmp_path / "all.csv")
     (row,) = pq.read_table(tmp_path / "all.parquet").to_pylist()
     assert row["ulp"] is None and row["ratio"] is None and rows_of(tmp_path / "all.csv")[0]["ulp"] == ""
