@@ -91,7 +91,13 @@ __all__ = ["command"]
     show_default=True,
     help="Also make the transformed calls of the identities (shift, permutation, split, …).",
 )
-@click.option("--resume", type=PATH, metavar="DIR", help="Complete the run that DIR holds.")
+@click.option(
+    "--resume",
+    type=PATH,
+    metavar="DIR",
+    help="Complete the run that DIR holds. A backend of your own has to be named again: "
+    "no code runs because a results file names it.",
+)
 @folder_option("Folder for the results; results/<time> by default.")
 @click.option("--replace", is_flag=True, help="Replace the run that --output holds, if there is one.")
 @format_option("What goes to standard output; progress goes to standard error.")

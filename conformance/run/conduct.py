@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome, UnitKey, WorkerRecord, encode_record
+from conformance.plain import plain
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.executors import Executor
@@ -41,7 +42,8 @@ class Conductor:
     """Runs ``backends``, as discovery found them, over ``plan``; ``record`` takes the lines of units as one block.
 
     ``done`` are units of a resumed run that need not be recorded again, ``recorded`` gives the outcomes that are on
-    record; ``whole`` says that nothing was selected away, ``shard`` that nothing was but for other shards.
+    record, and ``former`` the backends as they were; ``whole`` says that nothing was selected away, ``shard`` that
+    nothing was but for other shards.
     """
 
     plan: Plan
@@ -51,6 +53,7 @@ class Conductor:
     describe: Callable[[BackendRecord | WorkerRecord], None]
     listener: Listener = field(default_factory=Listener)
     done: frozenset[UnitKey] = frozenset()
+    former: Mapping[str, BackendRecord] = field(default_factory=dict)
     recorded: Callable[[], Iterable[Outcome]] = tuple
     whole: bool = False
     shard: bool = False
@@ -99,6 +102,7 @@ class Conductor:
             self.listener.ended(name, None)
 
     def _start(self, name: str, record: BackendRecord, subject: Subject) -> None:
+        _require_unchanged(self.former.get(name), record)
         entries = entries_for(subject)
         if self.shard:
             register, overridden = [msgspec.to_builtins(each) for each in entries], sorted(subject.overridden)
@@ -117,3 +121,18 @@ class Conductor:
         self.failed[name] = str(result.error)
         self.describe(BackendRecord(name=name, error=str(result.error)))
         self.listener.ended(name, result.error)
+
+
+def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None:
+    """Raises UsageError where a run would be completed by another backend than the one that began it."""
+    if former is None or former.error is not None:
+        return
+    others = [f"{name} {former.versions.get(name, '(none)')}" for name in now.versions | former.versions
+              if former.versions.get(name) != now.versions.get(name)]  # fmt: skip
+    if others:
+        problem = f"the run was begun with {plain(', '.join(others))}"
+    elif {name: each.text for name, each in former.sources.items()} != {n: e.text for n, e in now.sources.items()}:
+        problem = "its code has changed since the run was begun"
+    else:
+        return
+    raise UsageError(f"{now.name}: {problem}", hint="start a new run, or resume it with what it was begun with")

@@ -24,7 +24,7 @@ from conformance.model.records import BackendRecord, Footer, Header, Selection
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK
-from conformance.plain import lines_on_terminal, on_terminal, say
+from conformance.plain import lines_on_terminal, on_terminal, plain, say
 from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import Writer, discard, read_run
@@ -35,7 +35,7 @@ from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
 from conformance.run.shards import parse_shard, partition
 from conformance.run.tasks import Terms
-from conformance.worker.find import find_backends
+from conformance.worker.find import find_backends, is_installed
 from conformance.worker.session import Limits
 
 if TYPE_CHECKING:
@@ -151,13 +151,15 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             _Shown(progress),
             done=writer.done,
             recorded=lambda: read_run(writer.folder).outcomes,
+            former=read_run(writer.folder).backends if settings.resume else {},
             whole=not _narrowed(settings),
             shard=settings.shard is not None and not _narrowed(replace(settings, shard=None)),
         )
         try:
             conductor.run()
         except KeyboardInterrupt:
-            progress.note(f"interrupted: what is done is in {writer.path}; complete it with --resume {writer.folder}")
+            command = _resuming(writer.folder, [each.spec for each in found])
+            progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
     code = exit_code(writer.counts, conductor.failed)
@@ -221,14 +223,13 @@ def _resumed(settings: RunSettings) -> RunSettings:
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
     chosen = read_run(settings.resume).header.selected
-    if settings.backends or _narrowed(settings):
+    if _narrowed(settings):
         raise UsageError(
-            "a resumed run keeps its own selection",
-            hint="leave out --backend, --cases, -k, --dtype, --shard and --quick",
+            "a resumed run keeps its own selection", hint="leave out --cases, -k, --dtype, --shard and --quick"
         )
     return replace(
         settings,
-        backends=chosen.backends,
+        backends=_named_again(chosen.backends, settings),
         paths=tuple(map(Path, chosen.cases)),
         expression=chosen.expression,
         dtypes=chosen.dtypes,
@@ -239,6 +240,27 @@ def _resumed(settings: RunSettings) -> RunSettings:
         device=None,
         mode=None,
     )
+
+
+def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:
+    """The backends of a run that is resumed. No code runs because a results file names it: the user must, too."""
+    named, command = settings.backends, f"conformance run {_resuming(settings.resume, recorded)}"
+    if not named:
+        if foreign := [spec for spec in recorded if not is_installed(spec)]:
+            raise UsageError(
+                f"the results name {plain(foreign[0])}, whose code would be run",
+                hint=f"if you trust it, name the backends again: {command}",
+            )
+        return recorded
+    if {*named} != {*recorded} and {e.name for e in find_backends(named)} != {e.name for e in find_backends(recorded)}:
+        raise UsageError("a resumed run keeps its own backends", hint=command)
+    return named
+
+
+def _resuming(folder: Path | None, specs: Sequence[str]) -> str:
+    """The options that resume a run: its backends are named again where one of them is the user's."""
+    named = specs if not all(map(is_installed, specs)) else ()
+    return " ".join([f"--resume {folder}", *(f"-b {plain(spec)}" for spec in named)])
 
 
 def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[str, Any]:

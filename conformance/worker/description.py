@@ -6,7 +6,6 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterable
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -94,7 +93,6 @@ def _version(distribution: str, said: str) -> str:
         return wire.clean(said)
 
 
-@cache
 def _lines(file: str) -> tuple[str, ...]:
     try:
         return tuple(Path(file).read_text(encoding="utf-8").splitlines(keepends=True))

@@ -9,7 +9,19 @@ from typing import Any
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.plain import say
 
-__all__ = ["find_backends"]
+__all__ = ["find_backends", "is_installed"]
+
+
+def is_installed(spec: str) -> bool:
+    """Whether a spec names a backend of the suite or of an installed package, and no file or module of anybody's."""
+    from conformance.backends import discovery
+
+    try:
+        return discovery.find(spec).source in ("package", "entry point")
+    except discovery.FrameworkMissing:
+        return True
+    except discovery.BackendLookupError:
+        return False
 
 
 def find_backends(

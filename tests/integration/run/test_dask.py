@@ -285,7 +285,12 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path) -> None:
     assert b'"footer"' not in file.read_bytes()
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(("conformance-", "dask-"))]
     done = subprocess.run(
-        [*base, "--resume", "out"], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+        [*base, "--resume", "out", "-b", "slow.py"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     run = read_run(tmp_path / "out")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from conformance.model.errors import UsageError
 from conformance.results.store import FILE, read_run
 from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
@@ -45,7 +48,8 @@ def test_stale_entries_survive_an_interruption(tmp_path: Path, monkeypatch: pyte
             "from conformance.backends.numpy import Numpy\n\n\nclass Mine(Numpy): pass\n"
         )
         (tmp_path / f"{name}.profile.yaml").write_text(PROFILE.format(name=name))
-    whole = finish(backends=(str(tmp_path / "first.py"), str(tmp_path / "second.py")), output=tmp_path / "whole")
+    mine = (str(tmp_path / "first.py"), str(tmp_path / "second.py"))
+    whole = finish(backends=mine, output=tmp_path / "whole")
     lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
     stale = [number for number, line in enumerate(lines, 1) if b'"verdict":"stale"' in line]
     assert (whole.exit_code, whole.counts["stale"], len(stale)) == (1, 4, 4)
@@ -54,6 +58,65 @@ def test_stale_entries_survive_an_interruption(tmp_path: Path, monkeypatch: pyte
         folder = tmp_path / f"cut-{kept}"
         folder.mkdir()
         (folder / FILE).write_bytes(b"".join(lines[:kept]) + lines[kept][:20])
-        resumed = finish(resume=folder)
+        resumed = finish(resume=folder, backends=mine)
         assert (resumed.exit_code, resumed.counts) == (whole.exit_code, whole.counts), kept
         assert judged(folder) == judged(tmp_path / "whole"), kept
+
+
+def interrupted(folder: Path, backend: str) -> Path:
+    """A run that stands in its middle."""
+    (folder / "cases.yaml").write_text(CASES)
+    finish(backends=(backend,), paths=(folder / "cases.yaml",), output=folder / "run")
+    file = folder / "run" / FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
+    return folder / "run"
+
+
+def rewrite(run: Path, what: str, by: str) -> None:
+    """Another text in a results file, with the checksums that belong to it."""
+    pieces: list[str] = []
+    for line in (run / FILE).read_text().replace(what, by).splitlines(keepends=True):
+        if line.startswith('{"record":"block"'):
+            count = json.loads(line)["lines"]
+            block = "".join(pieces[-count:]).encode()
+            line = json.dumps({"record": "block", "lines": count, "crc32": zlib.crc32(block)}) + "\n"
+        pieces.append(line)
+    (run / FILE).write_text("".join(pieces))
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    file = tmp_path / "kernel.py"
+    file.write_text("from conformance.backends.numpy import Numpy\n\n\nclass Mine(Numpy): pass\n")
+    return file
+
+
+def test_no_code_runs_because_a_results_file_names_it(tmp_path: Path, kernel: Path) -> None:
+    folder, named = interrupted(tmp_path, str(kernel)), str(kernel)
+    kernel.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" + kernel.read_text())
+    for spec in (str(kernel), "antigravity:Mine", "no_such_module:Mine"):
+        rewrite(folder, named, spec)
+        named = spec
+        with pytest.raises(UsageError, match=r"whose code would be run(?s:.*)-b ") as refused:
+            finish(resume=folder)
+        assert spec in str(refused.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_is_resumed_with_its_own_backends_alone(tmp_path: Path, kernel: Path) -> None:
+    folder = interrupted(tmp_path, str(kernel))
+    with pytest.raises(UsageError, match="its own backends"):
+        finish(resume=folder, backends=("numpy",))
+    assert finish(resume=folder, backends=(str(kernel),)).exit_code == 0
+
+
+def test_a_changed_backend_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:
+    folder = interrupted(tmp_path, str(kernel))
+    kernel.write_text(kernel.read_text() + "# another line\n")
+    with pytest.raises(UsageError, match="code has changed"):
+        finish(resume=folder, backends=(str(kernel),))
+    kernel.write_text(kernel.read_text().removesuffix("# another line\n"))
+    version = read_run(folder).backends["kernel"].versions["numpy"]
+    rewrite(folder, f'"numpy":"{version}"', '"numpy":"1.0"')
+    with pytest.raises(UsageError, match="begun with numpy 1.0"):
+        finish(resume=folder, backends=(str(kernel),))

@@ -109,7 +109,6 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     before = judged(read_run(file))
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:12]))
-    del settings["backends"]
     launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
     assert judged(read_run(file)) == before
     (found,) = merge([tmp_path / "part-1", tmp_path / "part-2"]).runs
