@@ -151,11 +151,12 @@ def _result_seeds() -> list[bytes]:
         outcomes.outcome("c", check="error", verdict="fail", error={"type": "ValueError", "text": "no", "where": ""}),
         outcomes.outcome("d", verdict="stale", check="register", defect={"id": "it", "issue": "a/b#1"}),
         outcomes.outcome("e", verdict="unsupported", ulp=None, ratio=None, class_=None),
+        outcomes.outcome("f", check="policy", policy="label-out-of-range/above", observed=["nan"], expected="raise"),
     ]
-    return [
-        _written(lambda folder: outcomes.run(folder, found), "outcomes.jsonl"),
-        _written(lambda folder: outcomes.run(folder, found, complete=False), "outcomes.jsonl"),
-    ]
+    whole = _written(lambda folder: outcomes.run(folder, found), "outcomes.jsonl")
+    cut = _written(lambda folder: outcomes.run(folder, found, complete=False), "outcomes.jsonl")
+    # An edit of a file with checksums is noticed by these; without them it gets as far as the reports.
+    return [whole, outcomes.unsealed(whole), outcomes.unsealed(cut)]
 
 
 def _check_results(data: bytes, folder: Path) -> None:

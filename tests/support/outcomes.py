@@ -37,10 +37,15 @@ def outcome(case: str, backend: str = "one", **changes: Any) -> Outcome:
     return Outcome(**{**fields, **changes})
 
 
-def without_blocks(file: Path) -> bytes:
-    """What a results file holds without its checksums, as earlier versions wrote it: to be changed by a test."""
-    lines = file.read_bytes().splitlines(keepends=True)
+def unsealed(content: bytes) -> bytes:
+    """The content of a results file without its checksums, as earlier versions wrote it: to be changed by a test."""
+    lines = content.splitlines(keepends=True)
     return b"".join(line for line in lines if not line.startswith(b'{"record":"block"'))
+
+
+def without_blocks(file: Path) -> bytes:
+    """The same of a file."""
+    return unsealed(file.read_bytes())
 
 
 def saying(text: str) -> dict[str, str]:
