@@ -267,7 +267,7 @@ def _cut_back(path: Path) -> _Kept:
     if scan.footer is not None and scan.footer.complete:
         raise UsageError(
             f"the run in {path.parent} is complete",
-            hint=f"nothing is left to resume; `conformance report {path.parent} --output {path.parent}` writes its summary",
+            hint=f"nothing is left to do; `conformance report {path.parent} --output DIR` writes its summary and pages",
         )
     tail = [line for line in lines_of(path, scan.sealed, scan.end) if line.endswith(b"\n")]
     kept, units, counts = len(tail), set(scan.units), Counter(scan.counts)

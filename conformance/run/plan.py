@@ -33,9 +33,9 @@ from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip", "request_of", "transform_request"]
 
-#: Cases in a chunk: many share the oracle's work, and few leave no worker with a long last one.
-FEWEST, MOST = 16, 48
-CHUNKS = 32  # of a run, where that leaves them large enough
+#: Cases in a chunk, of which a run that is killed loses those under way: about a second of work, two with a compiling
+#: backend. More share no more of the oracle's work that would be worth it.
+MOST = 16
 ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
 
 
@@ -254,10 +254,9 @@ class Plan:
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     portion: list[Entry] = []
     size = 0
-    most = min(max(-(-len(entries) // CHUNKS), FEWEST), MOST)
     for entry in entries:
         weight = elements(entry.case)
-        if portion and (len(portion) >= most or size + weight > ELEMENTS):
+        if portion and (len(portion) >= MOST or size + weight > ELEMENTS):
             yield portion
             portion, size = [], 0
         portion.append(entry)

@@ -24,7 +24,7 @@ from conformance.results.store import read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import Executor, InlineExecutor
 from conformance.run.executors.dask import DaskExecutor, Fleet, needs
-from conformance.run.plan import FEWEST, Plan
+from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
@@ -122,7 +122,7 @@ def until(true: Callable[[], bool]) -> None:
 def entries(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Entry]:
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
     file = tmp_path_factory.mktemp("cases") / "cases.yaml"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(6 * FEWEST)))
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(6 * MOST)))
     return load_suite([file]).entries
 
 

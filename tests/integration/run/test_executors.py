@@ -23,7 +23,7 @@ from conformance.model.errors import HarnessError
 from conformance.model.records import BackendRecord, Outcome, decode_record
 from conformance.run.conduct import Conductor
 from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
-from conformance.run.plan import FEWEST, Plan
+from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
@@ -66,7 +66,7 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def entries(tmp_path: Path) -> Sequence[Entry]:
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
     file = tmp_path / "cases.yaml"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(4 * FEWEST)))
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(4 * MOST)))
     return load_suite([file]).entries
 
 
@@ -146,11 +146,11 @@ def test_a_worker_that_is_killed_is_an_error_of_the_harness(tmp_path: Path, entr
 
 def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[Entry]) -> None:
     plan = Plan(entries)
-    done = plan.portions[0].units("numpy") | {("numpy", entries[FEWEST].case.id, "float32", "contiguous")}
+    done = plan.portions[0].units("numpy") | {("numpy", entries[MOST].case.id, "float32", "contiguous")}
     found, _, conductor = conduct(("numpy",), entries, InlineExecutor(TERMS), done=done)
     whole, _, _ = conduct(("numpy",), entries, InlineExecutor(TERMS))
     missing = {msgspec.json.decode(each)["case"] for each in set(whole) - set(found)}
-    assert missing == {each.case.id for each in entries[: FEWEST + 1]}
+    assert missing == {each.case.id for each in entries[: MOST + 1]}
     assert conductor.counts["numpy"].total() == len(found)
 
 
