@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -42,16 +45,31 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = Tr
     used, before any is written, and HarnessError for one that cannot be written.
     """
     wanted: dict[Path, dict[int, dict[str, Value]]] = {}
-    ids: dict[Path, list[str]] = {}
+    ids: dict[Path, dict[int, str]] = {}
     for entry in load_suite(paths).entries:
-        values = _values(entry, expected_text)
-        if values:
+        if values := _values(entry, expected_text):
             wanted.setdefault(entry.file, {})[entry.index] = values
-            ids.setdefault(entry.file, []).append(entry.case.id)
-    texts = {file: insert_expected(read_text(file), values, file) for file, values in wanted.items()}
-    for file, text in texts.items() if write else ():
-        _replace(file, text)
-    return [Filled(file, tuple(ids[file])) for file in texts]
+            ids.setdefault(entry.file, {})[entry.index] = entry.case.id
+    texts: dict[Path, tuple[str, str]] = {}
+    for file, of_file in wanted.items():
+        before = read_text(file)
+        if any(_ids(before, file).get(index) != name for index, name in ids[file].items()):
+            raise _changed(file)
+        texts[file] = before, insert_expected(before, of_file, file)
+    for file, (before, after) in texts.items() if write else ():
+        _replace(file, before, after)
+    return [Filled(file, tuple(ids[file].values())) for file in texts]
+
+
+def _ids(text: str, file: Path) -> dict[int, str]:
+    try:
+        return {index: case["id"] for index, case in enumerate(parse(text, file)["cases"])}
+    except (LookupError, TypeError):
+        return {}
+
+
+def _changed(file: Path) -> CaseError:
+    return CaseError("changed while it was read", place=Place(file), hint="fill it when nothing else writes it")
 
 
 def _values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value]:
@@ -174,14 +192,21 @@ def _spots(text: str) -> Iterator[_Spot]:
             spot.ends_in_block_scalar = getattr(event, "style", None) in ("|", ">")
 
 
-def _replace(file: Path, text: str) -> None:
+def _replace(file: Path, before: str, after: str) -> None:
     """Write by way of a second file, so that an interruption leaves either the old or the new one."""
-    mark = "\ufeff" if file.read_bytes().startswith(b"\xef\xbb\xbf") else ""
-    beside = file.with_name(f".{file.name}.filling")
+    file = Path(os.path.realpath(file))  # a link stays one
+    if read_text(file) != before:
+        raise _changed(file)
+    mark = b"\xef\xbb\xbf" if file.read_bytes().startswith(b"\xef\xbb\xbf") else b""
+    beside = None
     try:
-        beside.write_bytes((mark + text).encode("utf-8"))
-        beside.chmod(file.stat().st_mode)
+        # A new name: nothing is written through a link that somebody put there.
+        with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
+            beside = Path(stream.name)
+            stream.write(mark + after.encode("utf-8"))
+        beside.chmod(stat.S_IMODE(file.stat().st_mode))
         beside.replace(file)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
         raise HarnessError(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -182,11 +182,13 @@ def check_schema(path: Path, wanted: str, module: str) -> None:
     ``module`` is what writes it.
     """
     hint = f"generate it anew from the model: python -m {module}"
+    text = wanted.encode("utf-8")
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CaseError(f"the schema cannot be read: {error}", place=Place(path), hint=hint) from None
-    if text != wanted:
+        with path.open("rb") as stream:
+            found = stream.read(len(text) + 1)
+    except OSError as error:
+        raise CaseError(f"the schema cannot be read: {error.strerror}", place=Place(path), hint=hint) from None
+    if found != text:
         raise CaseError("the schema is older than the model", place=Place(path), hint=hint)
 
 

@@ -110,5 +110,27 @@ def test_wrong_files_are_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == EXAMPLE
 
 
+def test_a_file_that_changes_while_it_is_read_is_left_alone(tmp_path: Path) -> None:
+    file = write(tmp_path, EXAMPLE)
+    other = EXAMPLE.replace("probabilities-are-logits", "another-case")
+
+    def oracle_that_edits(problem: Problem, key: str) -> str | list[Any] | None:
+        file.write_text(other, encoding="utf-8")
+        return oracle(problem, key)
+
+    with pytest.raises(CaseError, match="changed while it was read"):
+        fill([file], oracle_that_edits)
+    assert file.read_text(encoding="utf-8") == other
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    file = write(tmp_path, EXAMPLE, "folder/real.yaml")
+    link = tmp_path / "link.yaml"
+    link.symlink_to(file)
+    fill([link], oracle)
+    assert link.is_symlink() and "expected:" in file.read_text(encoding="utf-8")
+    assert [*file.parent.iterdir()] == [file]
+
+
 def test_text_that_is_no_file() -> None:
     assert insert_expected(EXAMPLE, {0: {"mean": "1"}}) == EXAMPLE + "    expected: {mean: 1}\n"
