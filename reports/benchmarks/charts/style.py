@@ -144,7 +144,7 @@ def spread_over(cells: Iterable[BenchmarkCell]) -> str:
     counts = sorted({cell.processes for cell in cells})
     if counts == [1]:
         return "the rounds of one process"
-    return f"{'–'.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))} processes"
+    return f"{'–'.join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))}\u00a0processes"
 
 
 def _labels(cells: Iterable[BenchmarkCell]) -> dict[str, str]:
