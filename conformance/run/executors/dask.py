@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +23,15 @@ from conformance import __version__
 from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
 from conformance.model.records import WorkerRecord
 from conformance.results.environment import suite_commit
-from conformance.run.executors.dask_worker import CONNECT, close, describe, perform, scratch, without_interrupts
+from conformance.run.executors.dask_worker import (
+    CONNECT,
+    close,
+    describe,
+    perform,
+    scratch,
+    unpacked,
+    without_interrupts,
+)
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 __all__ = ["DaskExecutor", "Fleet", "needs", "security"]
@@ -203,6 +211,7 @@ class _Work:
         self._out: dict[Any, _Out] = {}
         self._losses: Counter[int] = Counter()
         self._versions: dict[str, dict[str, str]] = {}
+        self._commit = suite_commit()
         self._errors: dict[str, BackendUnavailable] = {}
         self._looked = -LOOK
         self._idle_since = time.monotonic()
@@ -220,8 +229,10 @@ class _Work:
                 time.sleep(0.1)
                 continue
             with contextlib.suppress(TimeoutError):
-                for future in wait(list(self._out), timeout=LOOK, return_when="FIRST_COMPLETED").done:
-                    result = self._result(future)
+                done = wait(list(self._out), timeout=LOOK, return_when="FIRST_COMPLETED").done
+                answers = self._answers(done)
+                for future in done:
+                    result = self._result(future, answers)
                     if result is not None:
                         yield result
 
@@ -251,7 +262,7 @@ class _Work:
                 self._again(future)
 
     def _join(self, address: str, known: Any, said: Any) -> None:
-        refusal = _refusal(said)
+        refusal = _refusal(said, self._commit)
         if refusal:
             self._refused.add(address)
             self._notes.append(Note(f"worker {known['name']} is not used: {refusal}"))
@@ -268,11 +279,14 @@ class _Work:
 
     def _submit(self) -> None:
         """Send out tasks, backend by backend, as long as the workers that can do them have too few."""
+        out = Counter(each.workers for each in self._out.values())
         for queue in self._todo.values():
+            if out.total() >= AHEAD * len(self._members):
+                return  # what is left to look through may be a thousand backends
             if not queue:
                 continue
             able = self._able(queue[0])
-            taken = sum(not able.isdisjoint(out.workers) for out in self._out.values())
+            taken = sum(count for workers, count in out.items() if not able.isdisjoint(workers))
             for _ in range(AHEAD * len(able) - taken):
                 if not queue:
                     break
@@ -288,6 +302,7 @@ class _Work:
                     priority=-self._order[task.backend.name],
                 )
                 self._out[future] = _Out(task, tuple(sorted(able)))
+                out[self._out[future].workers] += 1
 
     def _given_up(self) -> Iterator[Unavailable]:
         """Backends that no worker can run, where none has come for long, or where each that could has failed."""
@@ -311,7 +326,14 @@ class _Work:
         future.cancel(force=True)
         self._todo[task.backend.name].appendleft(task)
 
-    def _result(self, future: Any) -> Done | Unavailable | None:
+    def _answers(self, futures: Iterable[Any]) -> dict[Any, Any]:
+        """What came of those tasks that are done, fetched at once; one by one where that fails."""
+        done = [each for each in futures if each.status == "finished"]
+        with contextlib.suppress(Exception):
+            return dict(zip(done, self._client.gather(done), strict=True))
+        return {}
+
+    def _result(self, future: Any, answers: Mapping[Any, Any]) -> Done | Unavailable | None:
         """What came of a task that is back; None where it has to be done again."""
         from distributed import KilledWorker
 
@@ -321,7 +343,7 @@ class _Work:
             self._again(future)
             return None
         try:
-            worker, answer = future.result()
+            worker, answer = answers[future] if future in answers else future.result()
         except KilledWorker:
             self._losses[id(out.task)] += 1
             if self._losses[id(out.task)] > LOSSES:
@@ -335,7 +357,7 @@ class _Work:
         member = self._members.get(worker)
         problem = None if isinstance(answer, Unavailable) else self._differs(name, answer)
         if isinstance(answer, Done) and problem is None:
-            return answer if member is None else replace(answer, worker=member.record)
+            return unpacked(answer if member is None else replace(answer, worker=member.record))
         if member is not None:
             member.without.add(name)
         if isinstance(answer, Unavailable):
@@ -354,13 +376,12 @@ class _Work:
         return ", ".join(differing) or None
 
 
-def _refusal(said: Any) -> str:
+def _refusal(said: Any, own: str | None) -> str:
     """Why a worker is not used; empty where it is."""
     if not isinstance(said, WorkerRecord):
         return f"it does not answer as this version of the suite does ({type(said).__name__}: {said})"
     if said.suite != __version__:
         return f"it has version {said.suite} of the suite, and this run has {__version__}"
-    own = suite_commit()
     if own and said.commit and said.commit != own:
         return f"it runs the suite's commit {said.commit}, and this run {own}"
     return ""
