@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.overhead.measure import fixed_cost
-from tests.scale import measure
+from tests.scale import fleet, measure
 from tests.support.figures import print_figures
 
 
@@ -17,9 +17,12 @@ def main(arguments: list[str]) -> None:
         folder = Path(text)
         sections = {
             "workers": lambda: fixed_cost(folder),
+            "dask": lambda: fixed_cost(folder, executor=("--executor", "dask"), asked=1.7),
             "dispatch": lambda: measure.dispatch(folder),
             "cases": lambda: measure.many_cases(folder),
             "shards": lambda: measure.shards(folder),
+            "killed": lambda: measure.killed_workers(folder),
+            "fleet": fleet.figures,
         }
         print_figures("How runs grow", "tox run -e scale", sections, arguments)
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from conformance.cases.load import load_suite
 from conformance.model.records import Costs, decode_record
@@ -23,10 +28,24 @@ from tests.overhead.generated import write_cases
 from tests.overhead.measure import timed_run
 from tests.support.figures import Figure
 
-__all__ = ["dispatch", "many_cases", "seconds_inside", "shards"]
+__all__ = ["dispatch", "killed_workers", "many_cases", "seconds_inside", "shards"]
 
 #: Cases of a generated file, which may not be larger than 16 MiB.
 IN_A_FILE = 5000
+
+
+#: A backend that waits, as for a device: so a run lasts long, and takes little of the machine.
+WAITS = """\
+import time
+
+from conformance.backends.numpy import Numpy
+
+
+class Waits(Numpy):
+    def evaluate(self, call, logits):
+        time.sleep(0.03)
+        return super().evaluate(call, logits)
+"""
 
 
 def generated(folder: Path, count: int) -> Path:
@@ -76,6 +95,7 @@ def dispatch(folder: Path, count: int = 400) -> list[Figure]:
     work = [Task(backend, Portion(number, (entry,), None, False)) for number, entry in enumerate(entries)]
     executors: dict[str, tuple[Callable[[], Executor], str]] = {
         "locally": (lambda: LocalExecutor(1, Terms()), "at most 1 ms"),
+        "over Dask": (_dask, "at most 3 ms"),
     }
     figures = []
     for where, (made, asked) in executors.items():
@@ -89,6 +109,12 @@ def dispatch(folder: Path, count: int = 400) -> list[Figure]:
             each = (time.perf_counter() - begin - inside) / (count - 1)
         figures.append(Figure(f"dispatch of a task {where}", f"{each * 1e3:.2f} ms", asked))
     return figures
+
+
+def _dask() -> Executor:
+    from conformance.run.executors.dask import DaskExecutor, Fleet
+
+    return DaskExecutor(Terms(), Fleet(), 1)
 
 
 def shards(folder: Path, counts: Sequence[int] = (2, 4, 8)) -> list[Figure]:
@@ -107,3 +133,41 @@ def shards(folder: Path, counts: Sequence[int] = (2, 4, 8)) -> list[Figure]:
             apart = max(abs(each / (sum(seconds) / count) - 1) for each in seconds)
             figures.append(Figure(f"{count} shards by {by}: farthest from the mean", f"{apart:.1%}", asked))
     return figures
+
+
+def killed_workers(folder: Path, workers: int = 4, every: float = 10.0) -> list[Figure]:
+    """A run over Dask, one of whose workers is killed again and again, beside one that is left in peace."""
+    file = folder / "waits.py"
+    file.write_text(WAITS, encoding="utf-8")
+    arguments = ["-b", str(file), "--cases", str(write_cases(folder / "killed.yaml", 1500)), "--no-identities", "-q"]
+    command = [sys.executable, "-m", "conformance", "run", *arguments]
+    subprocess.run([*command, "--jobs", "8", "--output", str(folder / "peace")], check=True, stdout=subprocess.DEVNULL)
+    command += ["--output", str(folder / "killed"), "--executor", "dask", "--jobs", str(workers)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    killed = 0
+    while True:
+        try:
+            process.wait(every)
+            break
+        except subprocess.TimeoutExpired:
+            for pid in list(_workers(process.pid))[:1]:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+    same = _outcomes(folder / "peace") == _outcomes(folder / "killed")
+    what = f"one of {workers} Dask workers killed every {every:g} s, {killed} in all: exit code, outcomes"
+    return [Figure(what, f"{process.returncode}, {'the same' if same else 'others'}", "0, the same")]
+
+
+def _workers(parent: int) -> Iterator[int]:
+    """The processes below ``parent`` that work for Dask, the oldest first."""
+    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda each: int(each.name)):
+        with contextlib.suppress(OSError, ValueError):
+            ancestor = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_text()
+            if ancestor == parent and "spawn_main" in command:
+                yield int(entry.name)
+
+
+def _outcomes(run: Path) -> list[bytes]:
+    every: list[Any] = [msgspec.structs.replace(each, seconds=0.0) for each in read_run(run).outcomes]
+    return sorted(map(msgspec.json.encode, every))
