@@ -34,7 +34,7 @@ def brief(error: BaseException) -> str:
     """The first 500 characters of an exception's message, whatever its ``__str__`` does."""
     try:
         return clean(str(error))
-    except Exception:
+    except BaseException:
         return "(the message could not be read)"
 
 
@@ -50,10 +50,11 @@ class Blame:
 
     def failure(self, error: BaseException) -> Fault:
         """The fault that ``error`` stands for, by its type and by the frame that raised it."""
-        name, message = clean(type(error).__name__), brief(error)
+        # By the type itself: what a class or an instance says of its own name and class may be anything.
+        name, message = clean(type.__dict__["__name__"].__get__(type(error))), brief(error)
         places = [place for place in _frames(error.__traceback__) if place[0] in self._adapter]
         file, line = places[-1] if places else ("", 0)
-        if isinstance(error, self._unsupported):
+        if issubclass(type(error), self._unsupported):
             return Fault("unsupported", name, message, clean(file), line)
         innermost = _innermost_file(error.__traceback__, error)
         ours = Path(innermost).parent == HARNESS

@@ -1,0 +1,20 @@
+"""NumPy's reference, but for the cases that have a kind of fault of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.backends.adapters.numpy import Numpy
+from tests.faults import deaths, errors, hangs, pipes, results, state  # noqa: F401  # they fill the table
+from tests.faults.table import KINDS, number_of
+
+__all__ = ["Faulty"]
+
+
+class Faulty(Numpy):
+    """Goes wrong in a case's call as the table says."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        value = super().softmax(logits, axis=axis)
+        number = number_of(logits)
+        return KINDS[number - 1].act(value, logits) if number else value

@@ -1,0 +1,74 @@
+"""Kinds in which a call does not come back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from tests.faults.table import kind
+
+hang = partial(kind, "timeout", "TimeoutError", group="hangs", seconds=5.0)
+
+
+@hang()
+def sleeps(value: Any, logits: Any) -> Any:
+    """Waits without end."""
+    time.sleep(3600)
+
+
+@hang()
+def sleeps_below_python(value: Any, logits: Any) -> Any:
+    """Holds the interpreter's lock all the while: no handler of Python's runs."""
+    ctypes.PyDLL(None).sleep(3600)
+
+
+@hang()
+def loops(value: Any, logits: Any) -> Any:
+    """A loop in Python, which no signal that can be handled ends."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    while True:
+        pass
+
+
+@hang()
+def waits_for_itself(value: Any, logits: Any) -> Any:
+    """A lock that it holds already."""
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+@hang()
+def stops_itself(value: Any, logits: Any) -> Any:
+    """SIGSTOP: the process is there, and does not run."""
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return value
+
+
+@hang()
+def waits_for_input(value: Any, logits: Any) -> Any:
+    """Waits on a pipe into which nobody writes."""
+    select.select([os.pipe()[0]], [], [])
+
+
+@hang()
+def talks_without_end(value: Any, logits: Any) -> Any:
+    """Prints for ever."""
+    while True:
+        print("chatter" * 100)
+
+
+@hang()
+def swallows_interrupts(value: Any, logits: Any) -> Any:
+    """Catches whatever comes, and goes on."""
+    while True:
+        try:
+            time.sleep(3600)
+        except BaseException:
+            continue

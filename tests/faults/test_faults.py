@@ -1,0 +1,56 @@
+"""Every kind of fault shows as itself and touches nothing else; a run that is killed goes on as if it had not been."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults import backend  # noqa: F401  # it fills the table
+from tests.faults.kills import killed_runs
+from tests.faults.table import KINDS, Kind
+from tests.faults.trial import trial, trial_of_whole
+from tests.faults.whole import WHOLE, Whole
+
+pytestmark = pytest.mark.slow
+
+RESTARTS = 14  # kinds in a run that end the process: it is replaced twenty times, and for the whole batch, too
+
+
+def of(group: str) -> list[Kind]:
+    return [each for each in KINDS if each.group == group]
+
+
+@pytest.mark.parametrize("group", ["alive", "state"])
+def test_kinds_that_leave_the_process_alive(group: str, tmp_path: Path) -> None:
+    assert trial(of(group), tmp_path).problems == []
+
+
+@pytest.mark.parametrize("begin", range(0, len(of("deaths")), RESTARTS))
+def test_kinds_that_end_the_process(begin: int, tmp_path: Path) -> None:
+    assert trial(of("deaths")[begin : begin + RESTARTS], tmp_path).problems == []
+
+
+def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
+    names = ("sleeps below python", "loops", "half an answer")
+    assert trial([each for each in of("hangs") if each.name in names], tmp_path).problems == []
+
+
+@pytest.mark.parametrize("name", ["ignores signals", "traces every line"])
+def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -> None:
+    assert trial([each for each in of("alone") if each.name == name], tmp_path).problems == []
+
+
+@pytest.mark.parametrize("whole", WHOLE, ids=[each.name for each in WHOLE])
+def test_backends_that_are_wrong_whatever_they_are_asked(whole: Whole, tmp_path: Path) -> None:
+    assert trial_of_whole(whole, tmp_path).problems == []
+
+
+def test_runs_that_are_ended_by_signals(tmp_path: Path) -> None:
+    assert killed_runs(tmp_path, kills=3, terms=1, cases=60, seed=3).problems == []
+
+
+def test_the_table_has_sixty_kinds_each_with_its_line() -> None:
+    names = [each.name for each in KINDS] + [each.name for each in WHOLE]
+    assert len(set(names)) == len(names) >= 60
+    assert all(each.what for each in (*KINDS, *WHOLE))
