@@ -195,7 +195,7 @@ def traces_every_line(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@kind(group="alone")
 def leaves_hooks(value: Any, logits: Any) -> Any:
     """Hooks of the interpreter raise."""
     sys.excepthook = sys.unraisablehook = threading.excepthook = None  # type: ignore[assignment]
