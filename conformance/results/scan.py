@@ -41,7 +41,6 @@ PIECE = 1 << 18
 #: Bytes of a line: the source of an adapter's module stands on one.
 LONGEST_LINE = 16 << 20
 _BLOCK = b'{"record":"block"'
-_RESTORE = "restore the file, or delete {0} and the footer and complete the run with --resume, which does them again"
 
 
 def _row() -> type[msgspec.Struct]:
@@ -101,7 +100,7 @@ class Scan:
     def _check_counts(self) -> None:
         if self.sealed and self.footer is not None and self.footer.counts != self.counts:
             found = f"{self.counts.total()} outcomes, and its footer counts {sum(self.footer.counts.values())}"
-            raise UsageError(f"the file holds {found}", place=Place(self.path), hint=_RESTORE.format("its last line"))
+            raise UsageError(f"the file holds {found}", place=Place(self.path), hint=_way_on(""))
 
     def _read(self) -> None:
         position = 0
@@ -188,7 +187,7 @@ class Scan:
             raise UsageError(
                 f"{which} are not as they were written: their checksum differs",
                 place=Place(self.path, self._first + 1),
-                hint=_RESTORE.format(which),
+                hint=_way_on(f"{which} and ") if self._first else _NO_HEADER,
             )
         self._first, self._checksum = self._number, 0
         self._last = None
@@ -225,8 +224,20 @@ class Scan:
         return found
 
     def _damaged(self, number: int, why: str) -> UsageError:
-        hint = _RESTORE.format("the line")
+        which = f"lines {self._first + 1} up to the next block" if self._first else "this line"
+        hint = _NO_HEADER if number == 1 else _way_on(f"{which} and ")
         return UsageError(f"this line is damaged: {why}", place=Place(self.path, number), hint=hint)
+
+
+_NO_HEADER = "restore the file, or run again: without its header nothing of it is of use"
+
+
+def _way_on(lines: str) -> str:
+    """What can be done about ``lines`` that are damaged, or about some that are missing."""
+    return (
+        f"restore the file; or delete {lines}the footer, with the block behind it, and let "
+        "`conformance run --resume FOLDER` do again what is missing then"
+    )
 
 
 class _Kind(msgspec.Struct):

@@ -63,8 +63,10 @@ def test_a_users_file_called_like_a_framework_has_the_profile_of_its_record(tmp_
         b'"case":"\xff"',
         b'"case":"c","verdict":"odd"',
         b'"case":"c","op":"odd"',
+        b'"case":"c","case":"d"',
+        b'"case":"c","detail":"","detail":""',
     ],
-    ids=["number", "none", "json", "utf-8", "verdict", "operation"],
+    ids=["number", "none", "json", "utf-8", "verdict", "operation", "twice", "twice-detail"],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, broken: bytes) -> None:
     file = run(tmp_path / "r", [outcome("c"), outcome("d")]) / "outcomes.jsonl"

@@ -382,3 +382,29 @@ def test_each_state_of_a_folder_has_a_way_on(tmp_path: Path) -> None:
     (tmp_path / "begun" / FILE).write_bytes(encode_record(HEADER)[:10])
     with pytest.raises(UsageError, match="run again with --replace"):
         read_run(tmp_path / "begun")
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        ("header", {"selection": {"backends": 3}}),
+        ("header", {"selection": {"quick": "yes"}}),
+        ("header", {"environment": {"deep": json.loads("[" * 40 + "]" * 40)}}),
+        ("header", {"started": 3}),
+        ("backend", {"versions": {"numpy": 2}}),
+        ("backend", {"policies": {"p": {"value": json.loads("[" * 40 + "]" * 40)}}}),
+        ("backend", {"sources": {"softmax": {"file": "f.py", "line": "x", "text": ""}}}),
+        ("footer", {"counts": {"pass": -1}}),
+        ("footer", {"counts": {"great": 1}}),
+        ("footer", {"seconds": -1.0}),
+        ("footer", {"complete": 1}),
+    ],
+)
+def test_a_line_about_the_run_is_checked_too(tmp_path: Path, record: str, changes: dict[str, Any]) -> None:
+    path = finished(tmp_path, "a")
+    lines = [json.loads(line) for line in without_blocks(path).splitlines()]
+    place = next(place for place, line in enumerate(lines) if line["record"] == record)
+    lines[place] |= changes
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(UsageError, match=rf"outcomes\.jsonl:{place + 1}: this line is damaged"):
+        read_run(tmp_path)
