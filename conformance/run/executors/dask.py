@@ -135,7 +135,8 @@ def _distributed() -> Any:
         raise UsageError(
             "Dask is not installed", hint="pip install 'cross-entropy-conformance[dask]', or leave out --executor"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is noted, or raised
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is noted, or raised
     return distributed
 
 
@@ -171,10 +172,10 @@ class DaskExecutor:
 
 
 def _lost_scheduler() -> tuple[type[BaseException], ...]:
-    from distributed.client import ClosedClientError
-    from distributed.comm import CommClosedError
+    from distributed.client import ClosedClientError, FuturesCancelledError
+    from distributed.comm.core import CommClosedError
 
-    return (ClosedClientError, CommClosedError)
+    return (ClosedClientError, FuturesCancelledError, CommClosedError)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from conformance.cases.load import Entry, load_suite
-from conformance.model.errors import UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.model.records import Outcome, WorkerRecord, decode_record
 from conformance.places import ROOT
 from conformance.results.store import read_run
@@ -58,17 +59,22 @@ if __name__ == "__main__":
 OTHER_VERSION = "import conformance\nconformance.__version__ = '0.0.1'\n"
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a scheduler on loopback."""
-    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
+@contextlib.contextmanager
+def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of a scheduler on loopback, and its process."""
+    file = folder / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
                "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment())
-    until(lambda: file.is_file() and file.stat().st_size > 0)
-    yield json.loads(file.read_text())["address"]
-    process.terminate()
-    process.wait()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment()) as process:
+        until(lambda: file.is_file() and file.stat().st_size > 0)
+        yield json.loads(file.read_text())["address"], process
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with scheduler(tmp_path_factory.mktemp("scheduler")) as (found, _):
+        yield found
 
 
 class Workers:
@@ -300,3 +306,15 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path) -> None:
         outcomes
     )
     assert run.footer is not None and sum(run.footer.counts.values()) == len(outcomes) and run.workers.keys() == {"0"}
+
+
+def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
+    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 3.0)  # and within which it must come back
+    with scheduler(tmp_path) as (address, process):
+        workers = Workers(address, tmp_path)
+        workers.start("one", "numpy")
+        with pytest.raises(HarnessError, match="the scheduler is lost; complete the run with --resume"):
+            Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), process.kill))
+        workers.end()
