@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
+from tests.support.cli import process, write
 
 pytestmark = pytest.mark.slow
+DTYPES = ("float32", "float16")
 TERMS = Terms(limits=Limits(start=60, call=2))
 WRONG = """
 import os
@@ -100,10 +103,10 @@ class Workers:
         return int(child.pid)
 
     def end(self) -> None:
-        for process in self.processes.values():
-            process.terminate()
-        for process in self.processes.values():
-            process.wait(30)
+        for each in self.processes.values():
+            each.terminate()
+        for each in self.processes.values():
+            each.wait(30)
 
 
 @pytest.fixture
@@ -126,7 +129,8 @@ def until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Entry]:
-    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
+    dtypes = ", ".join(DTYPES)
+    case = f"- {{{{id: case-{{n}}, why: w, op: softmax, logits: [[{{n}}, 1.5]], dtypes: [{dtypes}]}}}}\n"
     file = tmp_path_factory.mktemp("cases") / "cases.yaml"
     file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(6 * MOST)))
     return load_suite([file]).entries
@@ -249,6 +253,22 @@ def test_a_worker_of_another_version_is_not_used(
     assert ["old is not used: it has version 0.0.1 of the suite" in each for each in notes] == [True]
 
 
+def test_the_verb_worker_finds_its_backends_and_works_until_ctrl_c(address: str, tmp_path: Path) -> None:
+    write(tmp_path / "cases.yaml")
+    verb = [sys.executable, "-m", "conformance"]
+    command = [*verb, "worker", "--scheduler", address, "-b", "numpy", "--name", "found"]
+    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as worker:
+        until(lambda: "numpy" in offered(address))
+        ran = process("run", "--scheduler", address, "--cases", "cases.yaml", "--output", "out", folder=tmp_path)
+        assert ran.code == 0, ran.err
+        worker.send_signal(signal.SIGINT)
+        said = worker.communicate()[1]
+    assert worker.returncode == 0 and f"offers numpy to {address}" in said
+    run = read_run(tmp_path / "out")
+    assert {each.worker for each in run.outcomes} == run.workers.keys() == {"found"}
+    assert run.workers["found"].resources == ["numpy"] and run.backends.keys() == {"numpy"}
+
+
 def test_a_backend_that_no_worker_has_is_given_up(workers: Workers, entries: Sequence[Entry]) -> None:
     workers.start("only", "numpy")
     until(lambda: "numpy" in offered(workers.address))
@@ -270,51 +290,49 @@ def test_a_scheduler_that_is_not_there_is_wrong_usage(monkeypatch: pytest.Monkey
         Fleet("tcp://127.0.0.1:9").backends()
 
 
-def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(
-        "import time\nfrom conformance.backends.numpy import Numpy\n\n\nclass Slow(Numpy):\n"
-        "    def softmax(self, logits, *, axis):\n        time.sleep(0.01)\n"
-        "        return super().softmax(logits, axis=axis)\n"
-    )
-    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n"
-    (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(64)))
-    base = [sys.executable, "-m", "conformance", "run", "--executor", "dask", "--jobs", "1", "--format", "json"]
+SLOW = """
+import time
+from conformance.backends.numpy import Numpy
+
+
+class Slow(Numpy):
+    def softmax(self, logits, *, axis):
+        time.sleep(0.01)
+        return super().softmax(logits, axis=axis)
+"""
+
+
+def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    verb = ["run", "--executor", "dask", "--jobs", "1", "--no-site"]
+    first = [*verb, "-b", "slow.py", "--cases", str(entries[0].file), "--output", "out"]
     file = tmp_path / "out" / "outcomes.jsonl"
     with subprocess.Popen(
-        [*base, "-b", "slow.py", "--cases", "cases.yaml", "--output", "out"],
-        cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)), stderr=subprocess.PIPE, text=True, start_new_session=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-m", "conformance", *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as interrupted:  # fmt: skip
         until(lambda: file.is_file() and b'"outcome"' in file.read_bytes())
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
-        said = process.communicate()[1]
-    assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
+        os.killpg(interrupted.pid, signal.SIGINT)  # as a terminal does: to all
+        said = interrupted.communicate()[1]
+    assert interrupted.returncode == 130 and "interrupted" in said and "Traceback" not in said
     assert b'"footer"' not in file.read_bytes()
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(("conformance-", "dask-"))]
-    done = subprocess.run(
-        [*base, "--resume", "out", "-b", "slow.py"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = process(*verb, "--resume", "out", "-b", "slow.py", folder=tmp_path)
+    assert done.code == 0, done.err
     run = read_run(tmp_path / "out")
-    outcomes = list(run.outcomes)
-    assert {each.case for each in outcomes} == {f"case-{n}" for n in range(64)}
-    assert len({(each.case, each.reduction, each.check, each.quantity, each.detail) for each in outcomes}) == len(
-        outcomes
-    )
-    assert run.footer is not None and sum(run.footer.counts.values()) == len(outcomes) and run.workers.keys() == {"0"}
+    counted = Counter(each.unit for each in run.outcomes)
+    assert counted.keys() == {("slow", entry.case.id, dtype, "contiguous") for entry in entries for dtype in DTYPES}
+    assert len({(unit[2], count) for unit, count in counted.items()}) == len(DTYPES)  # none is there twice
+    assert run.footer is not None and sum(run.footer.counts.values()) == counted.total()
 
 
 def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 3.0)  # and within which it must come back
-    with scheduler(tmp_path) as (address, process):
+    with scheduler(tmp_path) as (address, ends):
         workers = Workers(address, tmp_path)
         workers.start("one", "numpy")
         with pytest.raises(HarnessError, match="the scheduler is lost; complete the run with --resume"):
-            Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), process.kill))
+            Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), ends.kill))
         workers.end()
