@@ -21,7 +21,7 @@ import msgspec
 
 from conformance import __version__
 from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
-from conformance.model.records import WorkerRecord
+from conformance.model.records import BackendRecord, WorkerRecord
 from conformance.results.environment import suite_commit
 from conformance.run.executors.dask_worker import (
     CONNECT,
@@ -208,11 +208,12 @@ class _Work:
             self._todo.setdefault(task.backend.name, deque()).append(task)
         self._order = {name: place for place, name in enumerate(self._todo)}
         self._members: dict[str, _Member] = {}
+        self._former: dict[str, _Member] = {}  # with those that are lost, of which an answer may still lie here
         self._refused: set[str] = set()
         self._out: dict[Any, _Out] = {}
         self._losses: Counter[int] = Counter()
-        self._versions: dict[str, dict[str, str]] = {}
         self._commit = suite_commit()
+        self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
         self._looked = -LOOK
         self._idle_since = time.monotonic()
@@ -269,7 +270,7 @@ class _Work:
             self._notes.append(Note(f"worker {known['name']} is not used: {refusal}"))
             return
         record = msgspec.structs.replace(said, resources=sorted(known["resources"]))
-        self._members[address] = _Member(record, frozenset(known["resources"]))
+        self._members[address] = self._former[address] = _Member(record, frozenset(known["resources"]))
 
     def _able(self, task: Task) -> set[str]:
         wanted = needs(task.backend).keys()
@@ -355,26 +356,31 @@ class _Work:
             self._again(future)
             return None
         del self._out[future]
-        member = self._members.get(worker)
+        member = self._former[worker]
         problem = None if isinstance(answer, Unavailable) else self._differs(name, answer)
         if isinstance(answer, Done) and problem is None:
-            return unpacked(answer if member is None else replace(answer, worker=member.record))
-        if member is not None:
-            member.without.add(name)
+            return unpacked(replace(answer, worker=member.record))
+        member.without.add(name)
         if isinstance(answer, Unavailable):
             self._errors.setdefault(name, answer.error)
         else:
-            self._notes.append(
-                Note(f"worker {member.record.name if member else worker} is not used for {name}: {problem}")
-            )
+            self._notes.append(Note(f"worker {member.record.name} is not used for {name}: {problem}"))
         self._todo[name].appendleft(out.task)
         return None
 
     def _differs(self, name: str, answer: Done) -> str | None:
-        """What is another version here than where the backend ran first."""
-        mine, first = answer.record.versions, self._versions.setdefault(name, answer.record.versions)
-        differing = [f"{key} {mine.get(key)}, not {value}" for key, value in first.items() if mine.get(key) != value]
-        return ", ".join(differing) or None
+        """What is another version here, or other code, than where the backend ran first."""
+        now = answer.record
+        first = self._firsts.setdefault(name, now)
+        differing = [
+            f"{key} {now.versions.get(key, '(none)')}, not {value}"
+            for key, value in first.versions.items()
+            if now.versions.get(key) != value
+        ]
+        if differing:
+            return ", ".join(differing)
+        mine, others = ({op: each.text for op, each in record.sources.items()} for record in (now, first))
+        return None if mine == others else "its code is another one"
 
 
 def _refusal(said: Any, own: str | None) -> str:
