@@ -27,6 +27,8 @@ GROUPS = {
     "alive": "the process lives on",
     "state": "something global is changed",
     "alone": "something global is changed that hurts",
+    "torch": "something global of PyTorch's is changed",
+    "awaited": "not yet as it must be",
     "deaths": "the process ends",
     "hangs": "a call does not come back",
     "whole": "the backend is wrong as a whole",

@@ -1,14 +1,15 @@
-"""NumPy's reference, but for the cases that have a kind of fault of their own."""
+"""NumPy's reference, and PyTorch, but for the cases that have a kind of fault of their own."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from conformance.backends.adapters.numpy import Numpy
-from tests.faults import deaths, errors, hangs, pipes, results, state  # noqa: F401  # they fill the table
+from conformance.backends.adapters.torch import Torch
+from tests.faults import deaths, errors, hangs, pipes, results, state, torch_state  # noqa: F401  # they fill the table
 from tests.faults.table import KINDS, number_of
 
-__all__ = ["Faulty"]
+__all__ = ["Faulty", "FaultyTorch"]
 
 
 class Faulty(Numpy):
@@ -17,4 +18,13 @@ class Faulty(Numpy):
     def softmax(self, logits: Any, *, axis: int | None) -> Any:
         value = super().softmax(logits, axis=axis)
         number = number_of(logits)
+        return KINDS[number - 1].act(value, logits) if number else value
+
+
+class FaultyTorch(Torch):
+    """The same on PyTorch."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        value = super().softmax(logits, axis=axis)
+        number = number_of(logits.detach().numpy())
         return KINDS[number - 1].act(value, logits) if number else value

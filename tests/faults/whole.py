@@ -23,7 +23,10 @@ __all__ = ["WHOLE", "Whole"]
 
 @dataclass(frozen=True)
 class Whole:
-    """A class of backend, the verdicts that a run of sound cases holds, its exit code, and words that it prints."""
+    """A class of backend, the verdicts that a run of sound cases holds, its exit code, and words that it prints.
+
+    No verdicts: it does not start, or what comes of a case depends on when the process ends.
+    """
 
     name: str
     what: str
@@ -219,3 +222,38 @@ class RaisesAtEveryCall(Numpy):
 
     def softmax(self, logits: Any, *, axis: int | None) -> Any:
         raise type(f"Error{next(self.count)}", (Exception,), {})("\udc80" * 1000)
+
+
+@whole(code=1)
+class DiesBehindItsBack(Numpy):
+    """Each call leaves a thread behind that ends the process at once."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGSEGV), daemon=True).start()
+        return super().softmax(logits, axis=axis)
+
+
+@whole(code=1)
+class DiesAtEachFifthCall(Numpy):
+    """The fifth call of a process ends it, whichever that is."""
+
+    count = itertools.count(1)
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        if next(self.count) == 5:
+            os._exit(5)
+        return super().softmax(logits, axis=axis)
+
+
+@whole("crash", "not run", code=1)
+class StartsOnce(Numpy):
+    """Its process ends in the first call, and cannot be started again."""
+
+    def __init__(self, **options: Any) -> None:
+        if os.path.exists("started"):
+            raise OSError("the device is lost")
+        open("started", "w").close()
+        super().__init__(**options)
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        os._exit(1)

@@ -1,0 +1,57 @@
+"""Kinds that change what PyTorch does from then on."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tests.faults.table import kind
+
+state = partial(kind, group="torch")
+
+
+@state(gradient="fail")
+def asks_for_no_gradients(value: Any, logits: Any) -> Any:
+    """``torch.set_grad_enabled(False)``."""
+    import torch
+
+    torch.set_grad_enabled(False)
+    return value
+
+
+@state()
+def changes_the_default_dtype(value: Any, logits: Any) -> Any:
+    """``torch.set_default_dtype``, and a device that computes nothing."""
+    import torch
+
+    torch.set_default_dtype(torch.float16)
+    torch.set_default_device("meta")
+    return value
+
+
+@state()
+def takes_more_threads(value: Any, logits: Any) -> Any:
+    """More threads than it was given."""
+    import torch
+
+    torch.set_num_threads(7)
+    return value
+
+
+@state()
+def flushes_subnormal_numbers(value: Any, logits: Any) -> Any:
+    """Small numbers become 0."""
+    import torch
+
+    torch.set_flush_denormal(True)
+    return value
+
+
+@state()
+def looks_for_anomalies(value: Any, logits: Any) -> Any:
+    """Autograd's search for anomalies, deterministic algorithms only."""
+    import torch
+
+    torch.autograd.set_detect_anomaly(True)
+    torch.use_deterministic_algorithms(True)
+    return value
