@@ -303,3 +303,17 @@ class TestInterrupted:
 def _any_order(outcomes: list[Any]) -> list[str]:
     """Tasks end in any order: the file holds the same, but not in the same order."""
     return sorted(json.dumps(each, sort_keys=True) for each in outcomes)
+
+
+def test_a_verb_imports_no_large_library_before_it_needs_it(tmp_path: Path) -> None:
+    write(tmp_path / "cases.yaml")
+    code = (
+        "import sys; from conformance.cli import main; import conformance.run.launch\n"
+        "for words in (['run', '--help'], ['worker', '--help'], ['list', 'cases'], ['lint', 'cases.yaml']):\n"
+        "    assert main(words) == 0, words\n"
+        "large = ('altair', 'dask', 'distributed', 'duckdb', 'pandas', 'pyarrow', 'scipy', 'torch')\n"
+        "sys.exit(', '.join(name for name in large if name in sys.modules) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+                         env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
