@@ -272,8 +272,8 @@ class Relations:
 
 
 def _direct(run: Run) -> bool:
-    """Whether DuckDB may read the file itself: it is whole, of today's schema, and its name is not a pattern."""
-    whole = run.header.schema == SCHEMA and not run.truncated
+    """Whether DuckDB may read the file itself: whole, of today's schema, each unit once, and no pattern as its name."""
+    whole = run.header.schema == SCHEMA and not run.truncated and not run.repeated
     return whole and not set(str(run.path.resolve())) & set("*?[")
 
 

@@ -134,6 +134,10 @@ def test_the_other_verbs(runs: tuple[Path, Path], tmp_path: Path, conformance: R
         ('"detail":"\\ud800"', "outcomes.jsonl:3"),
         ('"detail":"\xff"', "outcomes.jsonl:3"),
         ('"detail":' + "[" * 400 + "]" * 400, "outcomes.jsonl:3"),
+        ('"observed":' + "[" * 400 + "]" * 400, "outcomes.jsonl:3"),
+        ('"ulp":"x"', "outcomes.jsonl:3"),
+        ('"ratio":-1', "outcomes.jsonl:3"),
+        ('"check":"policy","policy":"p","observed":-1', "outcomes.jsonl:3"),
     ],
 )
 def test_what_is_damaged_is_named_by_every_verb(

@@ -88,6 +88,18 @@ def test_the_newest_run_stands_unit_by_unit_unless_every_run_is_wanted(tmp_path:
     ]  # fmt: skip
 
 
+def test_a_unit_that_stands_twice_in_a_file_counts_once_everywhere(tmp_path: Path) -> None:
+    folder = run(tmp_path, [outcome("c"), outcome("d"), outcome("c", verdict="fail")])
+    (folder / "outcomes.jsonl").write_bytes(without_blocks(folder / "outcomes.jsonl"))
+    found = relations(folder)
+    assert (
+        [each.verdict for _, each in found.outcomes()]
+        == ["pass", "pass"]
+        == [e.verdict for e in found.runs[0].outcomes]
+    )
+    assert found.runs[0].counts == {"pass": 2} and len(conformance.load(folder)) == 2
+
+
 def test_a_run_is_a_data_frame_with_documented_columns(tmp_path: Path) -> None:
     frame = conformance.load(run(tmp_path / "some-run", [FULL, outcome("d", ulp=0.5)]))
     assert [*frame.columns] == [*COLUMNS] and len(frame) == 2
