@@ -54,6 +54,8 @@ class TorchRuntime(Runtime):
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
         os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+        if cache is not None:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "inductor")
 
     def versions(self) -> dict[str, str]:
         found = super().versions()

@@ -1,4 +1,4 @@
-"""The process that times one backend: ``python -m conformance.bench.child ORDERS IN OUT PARENT``.
+"""The process that times one backend: ``python -m conformance.bench.child ORDERS IN OUT``.
 
 What the backend's import costs is timed here, and its threads keep to the cores that are chosen here: so NumPy, and
 what needs it, is imported after both.
@@ -20,17 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(path: str, unused: str, descriptor: str, parent: str) -> None:
-    """Carry out the orders in the file ``path`` for the process ``parent``; events go to the pipe ``descriptor``."""
+def main(path: str, unused: str, descriptor: str) -> None:
+    """Carry out the orders in the file ``path``; events go to the pipe ``descriptor``."""
     import faulthandler
 
     import msgspec
 
     from conformance.bench.machine import pin
     from conformance.bench.orders import Orders, encode
-    from conformance.bench.stop import end_with
 
-    end_with(int(parent))
     faulthandler.enable(file=2, all_threads=False)
     pipe = int(descriptor)
     os.close(int(unused))  # nothing is sent to this process: its orders are complete

@@ -138,7 +138,7 @@ def open_backend(
     *,
     threads: int = 1,
     limits: Limits | None = None,
-    cache: Path | None = None,
+    scratch: Path | None = None,
     subject: Subject | None = None,
 ) -> OpenBackend:
     """A backend ready to be asked: what a spec names, or discovery has found, in a process of its own; or an instance.
@@ -150,7 +150,7 @@ def open_backend(
         (backend,) = find_backends((backend,))
     spec: str | None = getattr(backend, "spec", None)
     if spec is not None:  # found, and not yet imported
-        session = Session(spec, threads=threads, limits=limits, cache=cache)
+        session = Session(spec, threads=threads, limits=limits, scratch=scratch)
         return OpenBackend(session, backend.name, subject, backend.own_profile)
     name = type(backend).__name__
     return OpenBackend(InlineSession(backend, name), name, subject)

@@ -95,8 +95,8 @@ def launch(settings: RunSettings) -> Finished:
     limits = Limits(start=settings.start_timeout, call=settings.timeout)
     fleet = _fleet(settings)
     with (
-        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as cache,
-        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(cache)), fleet)) as executor,
+        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as scratch,
+        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(scratch)), fleet)) as executor,
     ):
         executor.prepare()
         return _launched(settings, executor, fleet.backends() if fleet is not None and fleet.scheduler else ())

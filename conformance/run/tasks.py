@@ -26,14 +26,14 @@ __all__ = ["Done", "Note", "Task", "TaskRunner", "Terms", "Unavailable", "tasks"
 
 @dataclass(frozen=True)
 class Terms:
-    """How backends are run: threads of each one's pools, time limits, a folder for what their compilers keep.
+    """How backends are run: threads of each one's pools, time limits, a folder for what is temporary.
 
     0 threads are as many as the machine has cores. ``worker`` is named in the outcomes, where there are several.
     """
 
     threads: int = 1
     limits: Limits = field(default_factory=Limits)
-    cache: Path | None = None
+    scratch: Path | None = None
     worker: str = ""
 
 
@@ -134,7 +134,7 @@ class TaskRunner:
         if self._open is None or self._open[0] != spec:
             self.close()
             terms = self._terms
-            opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, cache=terms.cache)
+            opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, scratch=terms.scratch)
             self._open = (spec, opened)
         return self._open[1]
 

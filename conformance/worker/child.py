@@ -1,4 +1,4 @@
-"""A backend's process: ``python -m conformance.worker.child ORDERS ANSWERS PARENT REGION...``.
+"""A backend's process: ``python -m conformance.worker.child ORDERS ANSWERS REGION...``.
 
 The first order names the backend that it becomes; from then on it answers calls, until its driver is gone. Importing
 this module imports no NumPy: thread pools read their environment variables when they are loaded.
@@ -16,7 +16,6 @@ from time import perf_counter_ns
 from conformance.worker import wire
 from conformance.worker.facts import describe
 from conformance.worker.faults import brief, innermost_place
-from conformance.worker.parent import leave_with
 from conformance.worker.shim import Shim
 from conformance.worker.wire import Start, StartFailure, clean
 
@@ -88,10 +87,9 @@ def main(arguments: list[str]) -> None:
     """Become the backend that the first order names, and make calls until the driver is gone."""
     import faulthandler
 
-    orders, answers, parent, *regions = map(int, arguments)
+    orders, answers, *regions = map(int, arguments)
     for each in (orders, answers, *regions):
         os.set_inheritable(each, False)
-    leave_with(parent)
     faulthandler.enable(file=2, all_threads=False)
     order = wire.decode_order(_frame(orders))
     assert isinstance(order, Start)

@@ -39,21 +39,31 @@ HARNESS_LINES = re.compile(
 class BackendProcess:
     """The process of the backend ``spec``. ``start`` and ``stop`` may alternate; ``close`` is final.
 
-    ``cache`` is a folder for what the framework compiles; without one it is the process's own.
+    ``scratch`` is a folder for all that is temporary, and for what the framework compiles, which processes of the same
+    scratch share; it goes when the driver dies. Without one the process has its own. ``memory`` limits what the process
+    and its children take, in bytes.
     """
 
     def __init__(
-        self, spec: str, *, threads: int, creator: str, regions: list[Region], cache: Path | None = None
+        self,
+        spec: str,
+        *,
+        threads: int,
+        creator: str,
+        regions: list[Region],
+        scratch: Path | None = None,
+        memory: int = 0,
     ) -> None:
         self.spec = spec
         self._threads = threads
         self._creator = creator
         self._regions = regions
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+            self._folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=scratch))
         except OSError as error:
             raise HarnessError(f"no temporary folder for the log of backend {spec!r}: {error.strerror}") from error
-        self._cache = cache or self._folder / "cache"
+        self._scratch = scratch or self._folder
+        self._memory = memory
         self._process: Supervised | None = None
         self._rest, self._read = b"", 0  # what has come, and how far it is used up
         self._files: frozenset[str] = frozenset()
@@ -76,15 +86,24 @@ class BackendProcess:
         """Start the process without waiting for it: ``start`` does."""
         if self._process is not None:
             return
-        self._cache.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / "tmp"
+        for folder in (self._scratch / "cache", temporary):
+            folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-P", "-m", "conformance.worker.child"]
-        variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path()
+        variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path() | {"TMPDIR": str(temporary)}
         (self._folder / "log.txt").unlink(missing_ok=True)
         handed = [each.descriptor for each in self._regions]
-        self._process = Supervised(command, variables=variables, folder=self._folder, handed=handed)
+        self._process = Supervised(
+            command,
+            variables=variables,
+            folder=self._folder,
+            folders=(self._folder, self._scratch),
+            handed=handed,
+            memory=self._memory,
+        )
         self._rest, self._read = b"", 0
         with contextlib.suppress(Gone, Silent):  # what has ended by now is found out by who waits for the answer
-            order = wire.Start(NONCE, self.spec, self._threads, str(self._cache), self._creator)
+            order = wire.Start(NONCE, self.spec, self._threads, str(self._scratch / "cache"), self._creator)
             self._process.send(wire.framed(order), SPAWN_LIMIT)
 
     def start(self, limit: float) -> wire.Described:
@@ -99,7 +118,7 @@ class BackendProcess:
             ) from None
         except Gone as end:
             raise self._unavailable(
-                f"backend {self.spec!r} died while it was starting: {reason_of(end.code)}",
+                f"backend {self.spec!r} died while it was starting: {self._end(end)[1]}",
                 "import the framework in a Python shell: it should end in the same way",
             ) from None
         except (msgspec.DecodeError, UnicodeError):
@@ -125,8 +144,7 @@ class BackendProcess:
             if self._unread:
                 raise self._forged("more than once")
         except Gone as end:
-            why = reason_of(end.code)
-            raise self._death("crash", why, f"the backend's process ended: {why}") from None
+            raise self._death("crash", *self._end(end)) from None
         except Silent:
             raise self._death("timeout", "TimeoutError", f"no answer within {limit:g} s") from None
         except (msgspec.DecodeError, UnicodeError):
@@ -149,14 +167,15 @@ class BackendProcess:
         except Silent:
             return None
         except Gone as end:
-            why = reason_of(end.code)
-            return self._death("crash", why, f"the backend's process ended after its last answer: {why}").failure
+            why, text = self._end(end)
+            return self._death("crash", why, f"after its last answer {text}").failure
 
     def stop(self) -> None:
         """End the process and its children; nothing of it is left when this returns."""
         process, self._process = self._process, None
         if process is not None:
             process.close()
+            shutil.rmtree(self._folder / "tmp", ignore_errors=True)
 
     def close(self) -> None:
         """``stop``, and remove the log."""
@@ -185,6 +204,13 @@ class BackendProcess:
                 pieces.append(piece)
                 have += len(piece)
             self._rest, self._read = b"".join(pieces), 0
+
+    def _end(self, end: Gone) -> tuple[str, str]:
+        """How the process ended, in a word and in a sentence."""
+        if end.memory:
+            taken, limit = end.memory / 2**30, self._memory / 2**30
+            return "MemoryLimit", f"the backend's process took {taken:.2f} GiB of memory: the limit is {limit:.2f}"
+        return reason_of(end.code), f"the backend's process ended: {reason_of(end.code)}"
 
     def _tail(self) -> str:
         return _readable(self._process.tail()) if self._process is not None else ""

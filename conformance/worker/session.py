@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,18 +29,24 @@ SETTLING = 0.25  # seconds that are given to threads which calls have left behin
 
 @dataclass(frozen=True)
 class Limits:
-    """``start`` and ``call``: seconds for the start-up and for one call. ``restarts``: processes replaced at most."""
+    """``start`` and ``call``: seconds for the start-up and for one call. ``restarts``: processes replaced at most.
+
+    ``memory``: bytes that a backend's process and its children may take; 0 for no limit, None for half of what the
+    machine has.
+    """
 
     start: float = 180.0
     call: float = 60.0
     restarts: int = 20
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("start", "call"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give a number greater than 0")
-        if self.restarts < 0:
-            raise UsageError(f"limit 'restarts' is {self.restarts}", hint="give 0 or more")
+        for name in ("restarts", "memory"):
+            if (getattr(self, name) or 0) < 0:
+                raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give 0 or more")
 
 
 class Session(Driver):
@@ -55,14 +62,17 @@ class Session(Driver):
         threads: int = 1,
         limits: Limits | None = None,
         creator: str = CREATOR,
-        cache: Path | None = None,
+        scratch: Path | None = None,
     ) -> None:
         super().__init__(shared=True)
         self.spec = spec
         self.limits = limits or Limits()
         self.restarts = 0
         self._threads = 0  # the most that the process has had after its last answer
-        self._process = BackendProcess(spec, threads=threads, creator=creator, regions=self.regions, cache=cache)
+        memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
+        self._process = BackendProcess(
+            spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
+        )
         self._description: Description | None = None
         self._gone: Failure | None = None
 
@@ -143,3 +153,11 @@ class InlineSession(Driver):
     def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         for call in batch.calls:
             yield self._shim.perform(call, region.memory)
+
+
+def _memory_of_the_machine() -> int:
+    """In bytes; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    except (ValueError, OSError):
+        return 0

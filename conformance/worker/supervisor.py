@@ -1,4 +1,4 @@
-"""One child process: started, sent to, listened to, watched, and ended with everything that it has started.
+"""One child process: started under guard, sent to, listened to, and ended with everything that it has started.
 
 Serves runs and benchmarks alike. A process that has died or was stopped is never reused.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import selectors
 import shutil
 import signal
@@ -20,6 +19,7 @@ from pathlib import Path
 from time import monotonic
 
 from conformance.model.errors import HarnessError
+from conformance.worker import guard
 
 __all__ = ["THREAD_VARIABLES", "Gone", "Silent", "Supervised", "reason_of", "search_path"]
 
@@ -34,14 +34,15 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-MARK = "CONFORMANCE_PROCESS"  # the variable by which what a process has started is known, wherever it has gone
+PATIENCE = 15.0  # seconds for a guard to end what it guards
 
 
 class Gone(Exception):
-    """The process has ended; ``code`` as ``subprocess`` gives it."""
+    """The process has ended; ``code`` as ``subprocess`` gives it, ``memory`` the bytes for which it was ended, or 0."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: int, memory: int = 0) -> None:
         self.code = code
+        self.memory = memory
         super().__init__(reason_of(code))
 
 
@@ -50,12 +51,13 @@ class Silent(Exception):
 
 
 class Supervised:
-    """A process of its own session, whose output goes to a log, with a pipe in each direction.
+    """A process under guard, whose output goes to a log, with a pipe in each direction.
 
-    ``command`` is followed by two descriptors, which the process reads from and writes to, this process's id, and
-    ``handed``, further descriptors. ``variables`` are added to the environment (``environment``: in place of this
-    process's own). ``folder`` is the process's own; without one a temporary folder is made, and removed by ``close``.
-    Raises HarnessError where no process can be had.
+    ``command`` is followed by two descriptors, which the process reads from and writes to, and ``handed``, further
+    descriptors. ``variables`` are added to the environment (``environment``: in place of this process's own).
+    ``folder`` is the process's own; without one a temporary folder is made, and removed by ``close``. Should this
+    process die, it goes all the same, and so do ``folders``. ``memory`` is a limit in bytes, 0 for none. Raises
+    HarnessError where no process can be had.
     """
 
     def __init__(
@@ -65,29 +67,33 @@ class Supervised:
         variables: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        folders: Sequence[Path] = (),
         handed: Sequence[int] = (),
+        memory: int = 0,
     ) -> None:
+        if shutil.which(command[0]) is None:
+            raise HarnessError(f"no process for {command[0]}: there is no such program")
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="conformance-")) if folder is None else folder
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"no folder for a process: {error.strerror or error}") from error
         self.log = self.folder / "log.txt"
-        self._mark = secrets.token_hex(16)
         theirs, self._to = os.pipe()
         self._from, mine = os.pipe()
         given = (theirs, mine, *handed)
-        arguments = [str(each) for each in (theirs, mine, os.getpid(), *handed)]
+        gone = "\n".join(map(str, (self.folder, *folders) if folder is None else folders))
+        arguments = [gone, str(memory), ",".join(map(str, given)), *command]
         inherited = dict(os.environ if environment is None else environment)
         try:
             # Append mode, so that the log can be cut back while the process writes to it.
             with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    [*command, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
+                self._guard = subprocess.Popen(
+                    [sys.executable, "-I", "-S", guard.__file__, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
                     stderr=log,
-                    env=inherited | dict(variables or {}) | {MARK: self._mark},
+                    env=inherited | dict(variables or {}),
                     pass_fds=given,
                     start_new_session=True,  # Ctrl-C is the driver's to answer
                 )
@@ -101,6 +107,7 @@ class Supervised:
             os.close(mine)
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
+        self._started: bytes | None = None
         self._remove = weakref.finalize(self, self._remove_folder, folder)
 
     def _remove_folder(self, given: Path | None) -> None:
@@ -109,13 +116,21 @@ class Supervised:
 
     @property
     def pid(self) -> int:
-        """The process's id."""
-        return self._process.pid
+        """The process's id, once it has one; 0 where there is none."""
+        if self._started is None:
+            self._started = self._told(guard.STARTED.size)
+        return int(guard.STARTED.unpack(self._started)[0]) if self._started else 0
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+        """Whether it, or anything that it has started, has not ended."""
+        return self._guard.poll() is None
+
+    def _told(self, size: int) -> bytes:
+        """What the guard says next; empty where it has ended without a word."""
+        assert self._guard.stdout is not None
+        data = self._guard.stdout.read(size)
+        return data if len(data) == size else b""
 
     def send(self, data: bytes, limit: float) -> None:
         """Write ``data`` within ``limit`` seconds; raises Silent or Gone."""
@@ -129,7 +144,7 @@ class Supervised:
                 except BlockingIOError:
                     pass
                 except BrokenPipeError:
-                    raise Gone(self._ended()) from None
+                    raise self._ended() from None
                 if not selector.get_map():
                     selector.register(self._to, selectors.EVENT_WRITE)
                 self._wait(selector, last)
@@ -163,18 +178,17 @@ class Supervised:
             return ""
         return "\n".join(text.strip().splitlines()[-lines:])
 
-    def stop(self) -> int:
-        """End the process and all that it has started, also what has left its session; its exit code."""
-        code = self._process.poll()
-        # A child that is just being started shows no variables for a moment, so it is looked for by its parent too.
-        children = set() if code is not None else _descendants(self._process.pid)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in children.union(_marked(self._mark)):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-        return self._process.returncode if code is None else code
+    def stop(self) -> None:
+        """End the process and all that it has started, also what has left its session."""
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            assert self._guard.stdin is not None
+            with self._guard.stdin as asked:
+                asked.write(b"q")
+        try:
+            self._guard.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()  # and the process with it
+            self._guard.wait()
 
     def close(self) -> None:
         """``stop``, and remove what belongs to the process. It can be repeated."""
@@ -184,6 +198,8 @@ class Supervised:
             if descriptor >= 0:
                 setattr(self, name, -1)
                 os.close(descriptor)
+        if self._guard.stdout is not None:
+            self._guard.stdout.close()
         self._remove()
 
     def _read(self) -> bytes | None:
@@ -192,7 +208,7 @@ class Supervised:
         except BlockingIOError:
             return None
         if not piece:
-            raise Gone(self._ended())
+            raise self._ended()
         return piece
 
     def _wait(self, selector: selectors.BaseSelector, last: float) -> None:
@@ -205,17 +221,21 @@ class Supervised:
         if not self.running:  # a grandchild may hold the pipe open: the process itself is what counts
             if selector.select(0):
                 return
-            raise Gone(self._ended())
+            raise self._ended()
         with contextlib.suppress(OSError):
             if self.log.stat().st_size > LOG_LIMIT:
                 os.truncate(self.log, 0)
 
-    def _ended(self) -> int:
-        """The exit code of a process that has closed its pipe, and so is about to end."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(5.0)
-        self.stop()
-        return 0
+    def _ended(self) -> Gone:
+        """How the process, which has closed its pipe, has ended; where it has not, it is made to."""
+        try:
+            self._guard.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            return Gone(0)
+        _ = self.pid
+        told = self._told(guard.ENDED.size)
+        return Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode)
 
 
 def search_path() -> dict[str, str]:
@@ -232,26 +252,3 @@ def reason_of(code: int) -> str:
     except ValueError:
         return f"signal {-code}"
     return f"{name} (perhaps out of memory)" if name == "SIGKILL" else name
-
-
-def _descendants(pid: int) -> set[int]:
-    """The children of a process that runs, theirs, and so on; none where the system does not say."""
-    found: set[int] = set()
-    with contextlib.suppress(OSError):
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                found.update(map(int, (thread / "children").read_text(encoding="ascii").split()))
-    return found.union(*(_descendants(child) for child in found))
-
-
-def _marked(mark: str) -> list[int]:
-    """The processes that inherited ``mark``, wherever they have gone; none where the system does not say."""
-    sought = f"{MARK}={mark}".encode()
-    found = []
-    with contextlib.suppress(OSError):
-        for each in os.scandir("/proc"):
-            if each.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if sought in Path("/proc", each.name, "environ").read_bytes():
-                        found.append(int(each.name))
-    return found

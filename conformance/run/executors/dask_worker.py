@@ -60,7 +60,7 @@ class _Runner:
         if self._runner is None or terms != self._terms:
             self.close()
             tempfile.tempdir = str(folder)  # Dask removes it, whatever becomes of this process
-            here = replace(terms, threads=terms.threads or _cores(), cache=folder / "cache")
+            here = replace(terms, threads=terms.threads or _cores(), scratch=folder)
             self._terms, self._runner = terms, TaskRunner(here)
         return self._runner.run(task)
 

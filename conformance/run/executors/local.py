@@ -99,7 +99,7 @@ class _Processes:
     """The group of the processes, a connection to each, and the folder of their temporary files."""
 
     def __init__(self, jobs: int, terms: Terms) -> None:
-        self.folder = tempfile.mkdtemp(prefix="conformance-")
+        self.folder = tempfile.mkdtemp(prefix="conformance-", dir=terms.scratch)
         ours, theirs = zip(*(socket.socketpair() for _ in range(jobs)), strict=True)
         command = [sys.executable, "-P", "-m", "conformance.run.executors.workers", str(os.getpid())]
         try:

@@ -6,6 +6,7 @@ What they need is imported once; then they are forked, so that a second one cost
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import pickle
@@ -18,23 +19,24 @@ from typing import Any
 
 from conformance.model.errors import HarnessError
 from conformance.run.tasks import Task, TaskRunner, Terms
-from conformance.worker.parent import leave_with
 
 __all__ = ["main"]
+
+SET_DEATH_SIGNAL = 1  # of Linux's prctl
 
 
 def main(arguments: list[str]) -> int:
     """Become the processes, and wait for their end; the exit code is that of the first which does not end well."""
     parent, *connections = map(int, arguments)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it is for those that are forked
-    leave_with(parent)
+    _leave_with(parent)
     here = os.getpid()
     for connection in connections:
         if os.fork() == 0:
             for other in connections:
                 if other != connection:
                     os.close(other)
-            leave_with(here)
+            _leave_with(here)
             _work(Connection(connection))
             os._exit(0)
     for connection in connections:
@@ -85,6 +87,14 @@ def _send(connection: Connection, result: Any) -> None:
 def _leave(number: int, frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
     raise SystemExit(0)
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when ``parent``, its parent, does, where the system can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from conformance.model.errors import HarnessError
 from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of
 
-PRELUDE = "import os, subprocess, sys, time; source, sink, parent = map(int, sys.argv[1:4]);"
+PRELUDE = "import os, subprocess, sys, time; source, sink = map(int, sys.argv[1:3]);"
 
 
 def supervised(code: str, folder: Path | None = None) -> Supervised:
@@ -20,9 +19,9 @@ def supervised(code: str, folder: Path | None = None) -> Supervised:
 
 
 def test_what_is_sent_comes_back(tmp_path: Path) -> None:
-    process = supervised("os.write(sink, os.read(source, 100).upper() + str(parent).encode())", tmp_path / "own")
+    process = supervised("os.write(sink, os.read(source, 100).upper() + str(os.getpid()).encode())", tmp_path / "own")
     process.send(b"words ", 10)
-    assert process.receive(10) == b"WORDS " + str(os.getpid()).encode()
+    assert process.receive(10) == b"WORDS " + str(process.pid).encode()
     with pytest.raises(Gone) as end:
         process.receive(10)
     assert end.value.code == 0 and not process.running

@@ -1,0 +1,174 @@
+"""Runs a command, and sees to it that nothing of it is left, whoever dies first.
+
+``python -I -S guard.py FOLDERS MEMORY DESCRIPTORS COMMAND...``: FOLDERS, separated by line ends, go when the driver is
+gone; MEMORY is a limit in bytes for all processes together, 0 for none; DESCRIPTORS, separated by commas, are the
+command's, and its last arguments.
+
+Standard input comes from the driver. A byte asks for the end of everything; the end of the file says that the driver
+has died. Standard output tells the driver the command's process id, and at last how it ended. All that the command has
+started becomes a child of this process when its own parent ends, also in a session of its own: so it is found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import struct
+import sys
+import time
+from collections.abc import Sequence
+
+__all__ = ["ENDED", "STARTED", "main"]
+
+STARTED = struct.Struct("<q")  # the process id
+ENDED = struct.Struct("<qq")  # the exit code as `subprocess` gives it, and the bytes beyond the limit that were taken
+TICK = 0.1  # seconds between two looks at the memory
+PATIENCE = 10.0  # seconds for the end of what is killed
+SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
+QUIET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the driver's to answer
+CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
+    """Run the command to its end, or the driver's."""
+    handed = [int(each) for each in descriptors.split(",")]
+    _prctl(SET_CHILD_SUBREAPER, 1)
+    woken, wakes = os.pipe()
+    for end in (woken, wakes):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wakes)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    for number in QUIET:
+        signal.signal(number, signal.SIG_IGN)
+    here = os.getpid()
+    kernel = os.fork()
+    if kernel == 0:
+        _become([*command, *map(str, handed)], here)
+    for each in handed:
+        os.close(each)
+    _say(STARTED.pack(kernel))
+    guarded = _Guarded(kernel, int(memory))
+    alive = guarded.wait(woken)
+    code = guarded.end()
+    if not alive:
+        import shutil
+
+        for folder in folders.split("\n"):
+            shutil.rmtree(folder, ignore_errors=True)
+    _say(ENDED.pack(code, guarded.taken))
+
+
+class _Guarded:
+    """The process of a command; ``taken`` is the memory for which it was ended, else 0."""
+
+    def __init__(self, pid: int, memory: int) -> None:
+        self.taken = 0
+        self._pid = pid
+        self._memory = memory
+        self._code: int | None = None
+
+    def wait(self, woken: int) -> bool:
+        """Until it ends, or is to end; whether the driver still lives."""
+        while self._code is None:
+            ready, _, _ = select.select([0, woken], [], [], TICK if self._memory else None)
+            if 0 in ready:
+                return bool(os.read(0, 1))
+            if woken in ready:
+                os.read(woken, 4096)
+                self._reap()
+            elif (size := _memory(_descendants(os.getpid()), self._memory)) > self._memory:
+                self.taken = size
+                return True
+        return True
+
+    def end(self) -> int:
+        """Kill all that is there, until nothing is; the exit code of the command."""
+        last, pause = time.monotonic() + PATIENCE, 0.0005
+        while time.monotonic() < last:
+            self._reap()
+            found = _descendants(os.getpid()) or ({self._pid} if self._code is None else set())
+            if not found:
+                break
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.05)
+        if sys.platform != "linux":  # where the system lists no children, its group is all that is known
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)
+        return -signal.SIGKILL if self._code is None else self._code
+
+    def _reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._pid:
+                    self._code = os.waitstatus_to_exitcode(status)
+
+
+def _become(command: Sequence[str], guard: int) -> None:
+    """Turn this process, which has just been forked, into the command."""
+    try:
+        _prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != guard:
+            os._exit(1)
+        os.setsid()
+        for number in (*QUIET, *CHANGED_BY_PYTHON, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 (light)
+            file.write("1000")  # where memory runs out, this process is what the system should end
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(2, 1)
+        os.execvp(command[0], list(command))
+    except BaseException as error:
+        os.write(2, f"{command[0]}: {error}\n".encode("utf-8", "replace"))
+    os._exit(127)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value)
+
+
+def _say(message: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, message)
+
+
+def _descendants(pid: int) -> set[int]:
+    """The children of a process, theirs, and so on; none where the system does not say."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (light)
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
+                found.update(map(int, file.read().split()))
+    return found.union(*map(_descendants, found))
+
+
+def _memory(pids: set[int], limit: int) -> int:
+    """The bytes in memory of some processes; exact, what they share counted once, where it may be beyond the limit."""
+    pages = sum(int(line.split()[1]) for pid in pids for line in _lines(f"/proc/{pid}/statm"))
+    if pages * os.sysconf("SC_PAGESIZE") <= limit:
+        return 0
+    shares = (line.split() for pid in pids for line in _lines(f"/proc/{pid}/smaps_rollup"))
+    return sum(1024 * int(words[1]) for words in shares if words[0] == "Pss:")
+
+
+def _lines(file: str) -> list[str]:
+    """The lines of a file of the system's; none where the process has gone."""
+    try:
+        with open(file) as found:  # noqa: PTH123 (light)
+            return found.readlines()
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,132 @@
+"""What a backend leaves behind: processes, files and memory, whoever dies first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conformance.places import ROOT
+from conformance.worker.exchange import Observation, Request
+from conformance.worker.session import Limits, Session
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a child of a child is found on Linux alone")
+
+#: Each call starts a child of a child, in a session of its own and with an empty environment, and writes a file.
+LEAVES = """
+import os, subprocess, sys, tempfile, time
+from conformance.backends.numpy import Numpy
+
+SLEEPS = "import os, time; os.setsid(); os.fork() and os._exit(0); {shown}; time.sleep(600)"
+
+
+class Leaves(Numpy):
+    def softmax(self, logits, *, axis):
+        shown = f"open({{os.environ['SHOWN']!r}}, 'a').write(str(os.getpid()) + chr(10))"
+        subprocess.run([sys.executable, "-c", SLEEPS.replace("{shown}", shown)], env={})
+        tempfile.mkstemp()
+        {then}
+        return super().softmax(logits, axis=axis)
+"""
+BALLOONS = """
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+
+class Balloons(Numpy):
+    def softmax(self, logits, *, axis):
+        if logits.flat[0] == 1:
+            self.kept = [np.ones(1 << 24) for _ in range(64)]  # 8 GiB, which nobody has time for
+        return super().softmax(logits, axis=axis)
+"""
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setenv("SHOWN", str(tmp_path / "shown.txt"))
+    return folder
+
+
+def leaving(folder: Path, then: str = "pass") -> Path:
+    file = folder / "leaves.py"
+    file.write_text(LEAVES.replace("{then}", then).replace("{{", "{").replace("}}", "}"))
+    return file
+
+
+def shown(folder: Path) -> list[int]:
+    file = folder / "shown.txt"
+    return list(map(int, file.read_text().split())) if file.exists() else []
+
+
+def until(condition: Callable[[], object]) -> None:
+    last = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < last
+        time.sleep(0.02)
+
+
+def ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def ask(backend: Path, *firsts: float, limits: Limits | None = None) -> list[Observation]:
+    sent = [Request(n, "softmax", np.array([[first, 2.0]]), {}, (("axis", 1),)) for n, first in enumerate(firsts)]
+    with Session(str(backend), limits=limits) as session:
+        return session.run(sent)
+
+
+def test_nothing_that_a_backend_starts_or_writes_outlives_it(tmp_path: Path, temporary: Path) -> None:
+    assert [each.failure for each in ask(leaving(tmp_path), 0.0)] == [None]
+    (pid,) = shown(tmp_path)
+    assert ended(pid) and not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, jobs: str) -> None:
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n"
+    (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(40)))
+    holds = leaving(tmp_path, then="exec('while True: pass')")  # a call that never comes back
+    command = [sys.executable, "-m", "conformance", "run", "-b", str(holds), "--cases", "cases.yaml", "--jobs", jobs]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
+    ) as run:
+        until(lambda: len(shown(tmp_path)) == int(jobs))
+        run.send_signal(signal.SIGKILL)
+    until(lambda: all(map(ended, shown(tmp_path))))
+    until(lambda: not list(temporary.iterdir()))
+    until(lambda: not naming(tmp_path))
+
+
+def naming(folder: Path) -> list[str]:
+    """The processes whose command names a folder."""
+    found = []
+    for each in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if each.name.isdigit() and os.fsencode(folder) in (each / "cmdline").read_bytes():
+                found.append(each.name)
+    return found
+
+
+def test_a_backend_that_takes_too_much_memory_is_ended(tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "balloons.py").write_text(BALLOONS)
+    limits = Limits(memory=400 << 20)
+    before, culprit, behind = ask(tmp_path / "balloons.py", 0.0, 1.0, 2.0, limits=limits)
+    assert before.failure is None and behind.failure is None and culprit.failure is not None
+    assert (culprit.failure.kind, culprit.failure.type) == ("crash", "MemoryLimit")
+    assert "the limit is 0.39" in culprit.failure.message
