@@ -58,6 +58,20 @@ __all__ = ["command"]
 @seconds_option("--timeout", 60.0, "Limit for one call.")
 @seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
 @click.option(
+    "--memory-limit",
+    type=click.FloatRange(min=0),
+    metavar="GIB",
+    help="Limit for the memory of a backend's process and its children, 0 for none; half of the machine's by default.",
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How often the process of a backend that has died is started again; the rest of its checks is then not run.",
+)
+@click.option(
     "--max-memory",
     type=POSITIVE,
     default=2.0,

@@ -58,6 +58,8 @@ class RunSettings:
     threads: int | None = None
     timeout: float = 60.0
     start_timeout: float = 180.0
+    memory_limit: float | None = None
+    restarts: int = 20
     max_memory: int = 2 << 30
     shard: str | None = None
     costs: tuple[Path, ...] = ()
@@ -92,7 +94,8 @@ def launch(settings: RunSettings) -> Finished:
     settings = _resumed(settings)
     jobs = settings.jobs or available_cores()
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
-    limits = Limits(start=settings.start_timeout, call=settings.timeout)
+    memory = None if settings.memory_limit is None else int(settings.memory_limit * 2**30)
+    limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, memory)
     fleet = _fleet(settings)
     with (
         tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as scratch,

@@ -27,7 +27,6 @@ BATCH_BYTES = 4 << 20  # unless one call alone needs more
 REGIONS = 3  # in rotation: a result that lies in its own input must not change before it is read once more
 MOST_WARNINGS = 20
 KEPT = 4096  # elements: above this, a value is not read once more
-RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
 
 
 class Died(Exception):
@@ -352,7 +351,9 @@ def _check(answer: wire.Answer, nonce: int) -> None:
     """
     if answer.nonce != nonce:
         raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that nobody asked for"))
-    if answer.nanoseconds < 0 or not all(name in RESULTS and _is_array(each) for name, each in answer.results.items()):
+    if answer.nanoseconds < 0 or not all(
+        name in wire.RESULTS and _is_array(each) for name, each in answer.results.items()
+    ):
         raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that does not hold together"))
 
 

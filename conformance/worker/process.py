@@ -28,7 +28,8 @@ __all__ = ["CREATOR", "BackendProcess"]
 CREATOR = "conformance.backends.discovery:create"
 NONCE = 1  # of the first order: it comes before any code of the backend's
 SPAWN_LIMIT = 60.0  # seconds that a bare interpreter may need beyond the start-up limit
-FRAME_LIMIT = 1 << 34  # bytes: no result is larger
+DESCRIPTION_LIMIT = 16 << 20  # bytes
+MORE = 4 << 20  # bytes of an answer beside its results: warnings, and small inputs as they are after the call
 #: Lines of a stack dump that say nothing of the backend.
 HARNESS_LINES = re.compile(
     r'  File "([^"]*/(conformance/worker|multiprocessing|concurrent|threading|selectors)\b|<)|'
@@ -110,7 +111,7 @@ class BackendProcess:
         """Start the process and create the backend within ``limit`` seconds; raises ``BackendUnavailable``."""
         self.launch()
         try:
-            reply = wire.decode_start(self._frame(limit))
+            reply = wire.decode_start(self._frame(limit, DESCRIPTION_LIMIT))
         except Silent:
             raise self._unavailable(
                 f"backend {self.spec!r} did not start within {limit:g} s",
@@ -139,8 +140,9 @@ class BackendProcess:
             if self._unread or self._process.pending():
                 raise self._forged("before it was asked")
             self._process.send(wire.framed(batch), limit)
-            for _ in batch.calls:
-                yield wire.decode_answer(self._frame(limit))
+            for call in batch.calls:
+                largest = MORE + len(wire.RESULTS) * wire.largest_result(call)
+                yield wire.decode_answer(self._frame(limit, largest))
             if self._unread:
                 raise self._forged("more than once")
         except Gone as end:
@@ -182,8 +184,8 @@ class BackendProcess:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _frame(self, limit: float) -> memoryview:
-        """The next frame within ``limit`` seconds from now."""
+    def _frame(self, limit: float, largest: int) -> memoryview:
+        """The next frame, of ``largest`` bytes at most, within ``limit`` seconds from now."""
         assert self._process is not None
         last = monotonic() + limit
         head = wire.LENGTH.size
@@ -192,8 +194,8 @@ class BackendProcess:
             have = len(self._rest) - self._read
             if have >= need:
                 length = wire.LENGTH.unpack_from(self._rest, self._read)[0]
-                if length > FRAME_LIMIT:
-                    raise msgspec.DecodeError("a frame of no possible length")
+                if length > largest:
+                    raise msgspec.DecodeError("a frame beyond its largest length")
                 need = head + length
                 if have >= need:
                     begin, self._read = self._read + head, self._read + need

@@ -61,6 +61,7 @@ class Shim:
         self._composed = backend.composed if getattr(backend, "composition", "") else ()
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
+        self._largest = 0  # bytes of a result
         self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
 
     def perform(self, call: CallOrder, memory: Any) -> Answer:
@@ -68,6 +69,7 @@ class Shim:
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         inputs: list[_Input] = []
         kept, self._kept = self._kept, None
+        self._largest = wire.largest_result(call)
         try:
             inputs = self._inputs(call, memory)
             self._perform(call, inputs, clock, results, seen)
@@ -243,6 +245,10 @@ class Shim:
             is_array = isinstance(array, self._numpy.ndarray)
             found = f"dtype {array.dtype}" if is_array else f"type {type(array).__name__}"
             raise _Failed(self._blame.wrong_return(what, tensor, clean(found)))
+        if array.nbytes > self._largest:
+            raise _Failed(
+                self._blame.wrong_return(what, tensor, f"it has {array.nbytes} bytes, and the logits far less")
+            )
         return self._numpy.asarray(array)
 
     def _read_back(self, each: _Input, after: dict[str, Result | bytes | None]) -> None:

@@ -7,6 +7,7 @@ process sets its thread pools first.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import msgspec
 
 __all__ = [
     "LENGTH",
+    "RESULTS",
     "Answer",
     "BatchOrder",
     "CallOrder",
@@ -34,12 +36,15 @@ __all__ = [
     "decode_start",
     "encode",
     "framed",
+    "largest_result",
     "pack",
     "unpack",
     "write_all",
 ]
 
 LENGTH = struct.Struct("<Q")
+#: What the results of an answer are called.
+RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
 LONGEST_TEXT = 500  # characters of an exception, a warning or a fact
 FaultKind = Literal["raised", "unsupported", "adapter"]
 
@@ -192,6 +197,11 @@ unpack = msgspec.msgpack.Decoder().decode
 decode_order = msgspec.msgpack.Decoder(Start | BatchOrder).decode
 decode_start = msgspec.msgpack.Decoder(Described | StartFailure).decode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def largest_result(call: CallOrder) -> int:
+    """The bytes that a result may have: those of the logits in any dtype, and some for what is small and wrong."""
+    return (1 << 20) + 16 * math.prod(call.logits.shape)
 
 
 def framed(message: Any) -> bytes:

@@ -130,3 +130,23 @@ def test_a_backend_that_takes_too_much_memory_is_ended(tmp_path: Path, temporary
     assert before.failure is None and behind.failure is None and culprit.failure is not None
     assert (culprit.failure.kind, culprit.failure.type) == ("crash", "MemoryLimit")
     assert "the limit is 0.39" in culprit.failure.message
+
+
+def test_a_result_is_not_larger_than_its_logits_justify(tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "large.py").write_text(
+        "import numpy as np\nfrom conformance.backends.numpy import Numpy\n\n\nclass Large(Numpy):\n"
+        "    def softmax(self, logits, *, axis):\n        return np.zeros((4096, 4096), np.float32)\n"
+    )
+    (seen,) = ask(tmp_path / "large.py", 0.0)
+    assert seen.failure is not None and seen.failure.kind == "adapter" and "67108864 bytes" in seen.failure.message
+
+
+def test_an_answer_is_not_read_beyond_what_its_call_justifies(tmp_path: Path, temporary: Path) -> None:
+    (tmp_path / "forges.py").write_text(
+        "import os, struct, sys\nfrom conformance.backends.numpy import Numpy\n\n\nclass Forges(Numpy):\n"
+        "    def softmax(self, logits, *, axis):\n"
+        "        answers = int(sys.argv[2])\n        os.write(answers, struct.pack('<Q', 1 << 30))\n"
+        "        while True:\n            os.write(answers, bytes(1 << 16))\n"
+    )
+    (seen,) = ask(tmp_path / "forges.py", 0.0)
+    assert seen.failure is not None and (seen.failure.kind, seen.failure.type) == ("crash", "ForgedAnswer")
