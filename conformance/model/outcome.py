@@ -12,7 +12,18 @@ from conformance.model.checks import Check
 from conformance.model.dtypes import DtypeName
 from conformance.model.verdicts import Verdict
 
-__all__ = ["REASONS", "DefectRef", "ErrorFact", "Number", "Outcome", "Reason", "UnitKey", "as_json", "number"]
+__all__ = [
+    "REASONS",
+    "DefectRef",
+    "ErrorFact",
+    "Number",
+    "Outcome",
+    "Reason",
+    "UnitKey",
+    "as_json",
+    "names_values",
+    "number",
+]
 
 #: JSON has no infinities and no NaN.
 Number = float | Literal["inf", "-inf", "nan"]
@@ -169,7 +180,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
                 writable = as_json(value)
                 if writable is not value:
                     msgspec.structs.force_setattr(self, name, writable)
-        if self.check == "policy" and not (_are_words(self.observed) and isinstance(self.expected, str | None)):
+        if self.check == "policy" and not names_values(self):
             raise ValueError("of a policy, `observed` lists its values as text, and `expected` is one")
 
     @property
@@ -214,5 +225,8 @@ def as_json(value: Any, depth: int = 0) -> Any:
     return str(value)
 
 
-def _are_words(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and {*map(type, value)} <= {str})
+def names_values(outcome: Any) -> bool:
+    """Whether an outcome of a policy names its values, as text: what was observed, and what is declared."""
+    observed, declared = outcome.observed, outcome.expected
+    listed = observed is None or (isinstance(observed, list) and {*map(type, observed)} <= {str})
+    return listed and (declared is None or isinstance(declared, str))

@@ -323,6 +323,8 @@ def test_no_value_ends_a_run(tmp_path: Path, value: object) -> None:
         (b'"observed":["x"]', b'"observed":' + b"[" * 100_000 + b"]" * 100_000),
         (b'"case":"a"', b'"case":3'),
         (b'"seconds":1.0', b'"seconds":-1'),
+        (b'"seconds":1.0', b'"worst_input":' + b"[" * 400 + b"]" * 400),
+        (b'"seconds":1.0', b'"worst_input":{"x":' + b"9" * 400 + b"}"),
     ],
 )
 def test_what_no_run_writes_is_damage(tmp_path: Path, old: bytes, new: bytes) -> None:
