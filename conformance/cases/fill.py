@@ -53,7 +53,8 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = Tr
     texts: dict[Path, tuple[str, str]] = {}
     for file, of_file in wanted.items():
         before = read_text(file)
-        if any(_ids(before, file).get(index) != name for index, name in ids[file].items()):
+        now = _ids(before, file)
+        if any(now.get(index) != name for index, name in ids[file].items()):
             raise _changed(file)
         texts[file] = before, insert_expected(before, of_file, file)
     for file, (before, after) in texts.items() if write else ():
