@@ -54,7 +54,6 @@ _WORDS: dict[str, object] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 _NUMERIC_START = frozenset("+-.0123456789")
-_NO_KEY = object()
 
 
 def dotted(path: NodePath) -> str:
@@ -159,6 +158,14 @@ class _LinesOfList(list[Any]):
     line: int
 
 
+def _with_line(node: Any, line: int) -> Any:
+    """A collection that knows its line; in place of a scalar, the line."""
+    if isinstance(node, _LinesOfMapping | _LinesOfList):
+        node.line = line
+        return node
+    return line
+
+
 def place_of(file: Path, path: NodePath) -> Place:
     """File, line and dotted key of the node at ``path``; of a missing node, the line of its nearest parent."""
     try:
@@ -176,133 +183,104 @@ def _lines_of(file: Path, modified: int, size: int) -> Lines:
 
 
 class _Reader:
-    """Walks the events of one text; ``containers`` and ``keys`` are the open collections and where we are in each."""
+    """Reads one text, node by node; ``path`` is where we are.
+
+    With ``keep_lines`` the line of each node stands in its place, as ``Lines`` keeps them.
+    """
 
     def __init__(self, text: str, file: Path | str, *, keep_lines: bool = False) -> None:
         self.text = text
         self.file = file
         self.keep_lines = keep_lines
-        self.containers: list[Any] = []
-        self.keys: list[Any] = []
-        self.verbatim_from = 0
-        self.documents = 0
-        self.nodes = 0
-        self.key_line = 1
-        self.root: Any = None
+        self.path: list[str | int] = []
+        self.events = 0
 
     def run(self) -> Any:
         try:
-            parser = _LOADER(self.text)
+            self.parser = _LOADER(self.text)
             try:
-                # Not `yaml.parse`: a generator around the same loop takes a fifth of the time.
-                while (event := parser.get_event()) is not None:
-                    self._take(event)
+                return self._document()
             finally:
-                parser.dispose()
+                self.parser.dispose()
         except yaml.YAMLError as error:
             raise self._syntax_error(error) from None
-        return self.root
 
-    def _take(self, event: Any) -> None:
-        kind = type(event)
-        self.nodes += 1
-        if self.nodes > MOST_NODES:
+    def _document(self) -> Any:
+        self._next()
+        if type(self._next()) is not yaml.DocumentStartEvent:
+            return None
+        event = self._next()
+        root = self._node(event, verbatim=False)
+        if self.keep_lines:
+            root = _with_line(root, event.start_mark.line + 1)
+        self._next()
+        if type(event := self._next()) is yaml.DocumentStartEvent:
+            self._refuse(event, "a second document", "one document a file: remove '---', or split the file")
+        return root
+
+    def _next(self) -> Any:
+        event = self.parser.get_event()
+        self.events += 1
+        if self.events > MOST_NODES:
             hint = "split the file, or write large tensors as a generator (distribution, shape, seed)"
             self._refuse(event, f"more than {MOST_NODES} keys and values in one file", hint)
-        if kind is yaml.ScalarEvent:
-            self._scalar(event)
-        elif kind is yaml.MappingStartEvent:
-            self._open(event, _LinesOfMapping() if self.keep_lines else {}, _NO_KEY)
-        elif kind is yaml.SequenceStartEvent:
-            self._open(event, _LinesOfList() if self.keep_lines else [], 0)
-        elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-            self._close()
-        elif kind is yaml.AliasEvent:
-            self._refuse(event, f"alias '*{event.anchor}'", "write the value out")
-        elif kind is yaml.DocumentStartEvent:
-            self.documents += 1
-            if self.documents > 1:
-                self._refuse(event, "a second document", "one document a file: remove '---', or split the file")
+        return event
 
-    def _scalar(self, event: Any) -> None:
+    def _node(self, event: Any, *, verbatim: bool) -> Any:
+        """What begins with ``event``; ``verbatim``: below ``expected``, where scalars stay text."""
+        kind = type(event)
+        if kind is yaml.AliasEvent:
+            self._refuse(event, f"alias '*{event.anchor}'", "write the value out")
         if event.tag is not None or event.anchor is not None:
             self._refuse_property(event)
-        keys = self.keys
-        if keys and keys[-1] is _NO_KEY:
-            self._key(event)
-            return
+        if kind is yaml.ScalarEvent:
+            return self._scalar(event, verbatim=verbatim)
+        if len(self.path) >= MOST_LEVELS:
+            self._refuse(event, f"nested deeper than {MOST_LEVELS} levels", "check the brackets")
+        return self._list(verbatim=verbatim) if kind is yaml.SequenceStartEvent else self._mapping(verbatim=verbatim)
+
+    def _scalar(self, event: Any, *, verbatim: bool) -> Any:
         text = event.value
-        if not event.implicit[0] or self.verbatim_from:
-            self._add(event, text)
-            return
-        if keys and keys[-1] == "expected":
-            self._add(event, None if _WORDS.get(text, text) is None else text)
-            return
+        if not event.implicit[0]:
+            return text
+        if verbatim:
+            return None if _WORDS.get(text, text) is None else text
         try:
-            value = _resolve(text)
+            return _resolve(text)
         except ValueError as error:
             self._refuse(event, *error.args)
-        self._add(event, value)
 
-    def _key(self, event: Any) -> None:
-        key = event.value
-        if key == "<<" and event.implicit[0]:
-            self._refuse(event, "merge key '<<'", "write the entries out")
-        if key in self.containers[-1]:
-            self._refuse(event, f"duplicate key '{key}'", "keep one of the two", (key,))
-        self.keys[-1] = key
-        self.key_line = event.start_mark.line + 1
+    def _list(self, *, verbatim: bool) -> list[Any]:
+        items: list[Any] = _LinesOfList() if self.keep_lines else []
+        self.path.append(0)
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            item = self._node(event, verbatim=verbatim)
+            items.append(_with_line(item, event.start_mark.line + 1) if self.keep_lines else item)
+            self.path[-1] += 1  # type: ignore[operator]
+        self.path.pop()
+        return items
 
-    def _open(self, event: Any, container: Any, first: object) -> None:
+    def _mapping(self, *, verbatim: bool) -> dict[str, Any]:
+        entries: dict[str, Any] = _LinesOfMapping() if self.keep_lines else {}
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            key = self._key(event, entries)
+            self.path.append(key)
+            item = self._node(self._next(), verbatim=verbatim or key == "expected")
+            entries[key] = _with_line(item, event.start_mark.line + 1) if self.keep_lines else item
+            self.path.pop()
+        return entries
+
+    def _key(self, event: Any, entries: dict[str, Any]) -> str:
+        if type(event) is not yaml.ScalarEvent:
+            self._refuse(event, "a key that is a list, a mapping or an alias", "keys are plain words")
         if event.tag is not None or event.anchor is not None:
             self._refuse_property(event)
-        if self.keys and self.keys[-1] is _NO_KEY:
-            self._refuse(event, "a key that is a list or a mapping", "keys are plain words")
-        if len(self.keys) >= MOST_LEVELS:
-            self._refuse(event, f"nested deeper than {MOST_LEVELS} levels", "check the brackets")
-        if not self.verbatim_from and self.keys and self.keys[-1] == "expected":
-            self.verbatim_from = len(self.keys)
-        self._add(event, container, advance=False)
-        self.containers.append(container)
-        self.keys.append(first)
-
-    def _close(self) -> None:
-        self.containers.pop()
-        keys = self.keys
-        keys.pop()
-        if self.verbatim_from and len(keys) <= self.verbatim_from:
-            self.verbatim_from = 0
-        self._advance()
-
-    def _add(self, event: Any, value: Any, *, advance: bool = True) -> None:
-        """Put ``value`` where we are; a collection is put there when it opens, and advances when it closes."""
-        container = self.containers[-1] if self.containers else None
-        if self.keep_lines:
-            line = self.key_line if type(container) is _LinesOfMapping else event.start_mark.line + 1
-            if isinstance(value, _LinesOfMapping | _LinesOfList):
-                value.line = line
-            else:
-                value = line
-        if container is None:
-            self.root = value
-            return
-        if isinstance(container, list):
-            container.append(value)
-        else:
-            container[self.keys[-1]] = value
-        if advance:
-            self._advance()
-
-    def _advance(self) -> None:
-        keys = self.keys
-        if keys:
-            if isinstance(self.containers[-1], list):
-                keys[-1] += 1
-            else:
-                keys[-1] = _NO_KEY
-
-    def _path(self) -> NodePath:
-        return tuple(key for key in self.keys if key is not _NO_KEY)
+        key: str = event.value
+        if key == "<<" and event.implicit[0]:
+            self._refuse(event, "merge key '<<'", "write the entries out")
+        if key in entries:
+            self._refuse(event, f"duplicate key '{key}'", "keep one of the two", (key,))
+        return key
 
     def _refuse_property(self, event: Any) -> NoReturn:
         if event.anchor is not None:
@@ -310,7 +288,7 @@ class _Reader:
         self._refuse(event, f"tag '{event.tag}'", "remove it: numbers, words and null are recognised without")
 
     def _refuse(self, event: Any, problem: str, hint: str, below: NodePath = ()) -> NoReturn:
-        place = Place(self.file, event.start_mark.line + 1, dotted(self._path() + below) or None)
+        place = Place(self.file, event.start_mark.line + 1, dotted((*self.path, *below)) or None)
         raise CaseError(problem, place=place, hint=hint)
 
     def _syntax_error(self, error: yaml.YAMLError) -> CaseError:
@@ -318,7 +296,7 @@ class _Reader:
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
         # The parser puts the end of a text without a last newline one line too far down.
         line = min(mark.line, self.text.count("\n")) + 1 if mark else None
-        place = Place(self.file, line, dotted(self._path()) or None)
+        place = Place(self.file, line, dotted(tuple(self.path)) or None)
         column = f" (column {mark.column + 1})" if mark else ""
         return CaseError(f"YAML syntax: {problem}{column}", place=place, hint=_syntax_hint(problem))
 
