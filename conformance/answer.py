@@ -27,13 +27,13 @@ def answer(command: click.Command, arguments: Sequence[str] | None = None, name:
     """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong."""
     _use_streams()
     try:
-        with signals_as_interrupts():
-            return _ended(command, arguments, name)
+        with signals_as_interrupts() as signals:
+            return _ended(command, arguments, name, signals)
     except KeyboardInterrupt:  # while the end was being reported
         return 130
 
 
-def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | None) -> int:
+def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | None, signals: list[int]) -> int:
     try:
         result: Any = command.main(
             args=None if arguments is None else [*arguments], prog_name=name, standalone_mode=False
@@ -60,8 +60,8 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
             return _internal(error)
         _let_go(sys.stdout)
         return _wrong(f"error: standard output or a file cannot be written: {error.strerror}", 3)
-    except Exception as error:
-        return _internal(error)
+    except Exception as error:  # a library may make another error of an interruption, as DuckDB does
+        return _wrong("interrupted", 130) if signals else _internal(error)
 
 
 def _internal(error: Exception) -> int:
@@ -109,24 +109,27 @@ def _use_streams() -> None:
 
 
 @contextlib.contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does.
+def signals_as_interrupts() -> Iterator[list[int]]:
+    """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does; those that came.
 
     By default they end the driver on the spot: its processes, which are in sessions of their own, would go on, and
     temporary files would stay. A signal that is ignored or caught by somebody else is left so.
     """
+    came: list[int] = []
 
     def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
         raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         numbers = []
-    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {each: handler for each in numbers if (handler := signal.getsignal(each)) in usual}
+    for number in before:
         signal.signal(number, interrupt)
     try:
-        yield
+        yield came
     finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
+from conformance.cli import cli
 from conformance.places import ROOT
 
 CASES = """\
@@ -81,3 +84,15 @@ def process(*arguments: object, folder: Path, environment: dict[str, str] | None
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def verbs(command: click.Command = cli, *words: str) -> Iterator[tuple[str, ...]]:
+    """Every verb of the command line, as the words that call it."""
+    if not isinstance(command, click.Group):
+        yield words
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from verbs(found, *words, name)

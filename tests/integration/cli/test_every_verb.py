@@ -5,31 +5,17 @@ The verbs come from the command line itself: a new one fails until it has a reci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import click
 import pytest
 
-from conformance.cli import cli
-from tests.support.cli import Run
+from tests.support.cli import Run, verbs
 from tests.support.hostile_folder import EVIL, Hostile, hostile, raw
 
 #: Words of a command line, and the code that it ends with.
 Words = tuple[int, tuple[object, ...]]
 Recipe = Callable[[Hostile, Path], list[Words]]
-
-
-def leaves(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
-    """Every verb, with the words that call it."""
-    if not isinstance(command, click.Group):
-        yield words
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from leaves(found, *words, name)
 
 
 def of_run(at: Hostile, out: Path) -> list[Words]:
@@ -162,7 +148,7 @@ RECIPES: dict[tuple[str, ...], Recipe] = {
 
 
 def test_every_verb_has_a_recipe() -> None:
-    assert {*leaves(cli)} == {*RECIPES}
+    assert {*verbs()} == {*RECIPES}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,104 @@
+"""Calls the command line again and again in children of one process, each with an output or a signal of its own.
+
+``python -m tests.support.ends`` reads a JSON list of ``[END, [WORD...]]`` from standard input, and writes for each the
+exit code (negative for a signal), standard error, and whether a process was left behind. A child is forked, so that
+what is imported is imported once, and ends as any interpreter does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from functools import partial
+from types import FrameType
+from typing import Any
+
+#: Seconds until a signal comes.
+SIGNALS = {"SIGINT": 0.1, "SIGTERM": 0.4}
+ENDS = ("full", "gone", "closed", *SIGNALS)
+_SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
+PATIENCE = 20.0  # seconds for orphans to end
+
+
+def main() -> None:
+    import duckdb  # noqa: F401
+    import pandas as pd  # noqa: F401
+
+    import conformance.cli
+    import conformance.reports.merge
+    import conformance.run.launch  # noqa: F401
+
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    json.dump([_called(end, words) for end, words in json.load(sys.stdin)], sys.stdout)
+
+
+def _called(end: str, words: list[str]) -> tuple[int, str, bool]:
+    with tempfile.TemporaryFile() as errors:
+        child = os.fork()
+        if child == 0:
+            _child(end, words, errors.fileno())
+        _, status = os.waitpid(child, 0)
+        left = _left_behind()
+        errors.seek(0)
+        return os.waitstatus_to_exitcode(status), errors.read().decode("utf-8", "replace"), left
+
+
+def _child(end: str, words: list[str], errors: int) -> None:
+    """Become the command line: with its standard streams, and its way of ending."""
+    os.dup2(errors, 2)
+    if end == "closed":
+        os.close(1)
+    else:
+        os.dup2(_output(end), 1)
+    sys.stdout: Any = None if end == "closed" else os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
+    if end in SIGNALS:
+        signal.signal(signal.SIGALRM, partial(_send, getattr(signal, end)))
+        signal.setitimer(signal.ITIMER_REAL, SIGNALS[end])
+    from conformance.cli import main as called
+
+    code = called(words)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    sys.exit(code)
+
+
+def _send(number: int, _: int, frame: FrameType | None) -> None:
+    """Send the signal while the verb is at work: before and after, nobody listens."""
+    while frame is not None:
+        if frame.f_code.co_name == "_ended":
+            signal.raise_signal(number)
+        frame = frame.f_back
+
+
+def _output(end: str) -> int:
+    if end == "full":
+        return os.open("/dev/full", os.O_WRONLY)
+    if end == "gone":
+        reader, writer = os.pipe()
+        os.close(reader)
+        return writer
+    return os.open(os.devnull, os.O_WRONLY)
+
+
+def _left_behind() -> bool:
+    """Whether a descendant outlives the child: those that do become children of this process."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+            time.sleep(0.02)
+            continue
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
