@@ -65,8 +65,8 @@ class _Verbs(click.Group):
 def cli() -> None:
     """Check softmax cross-entropy implementations against exact values, within derived error bounds.
 
-    Exit codes: 0 conforming; 1 a non-conformity; 2 wrong usage or case file; 3 the harness or every backend
-    failed; 130 interrupted.
+    Exit codes: 0 conforming; 1 a non-conformity; 2 wrong usage or case file; 3 the harness or a backend failed, or
+    nothing was checked; 130 interrupted.
     """
 
 
