@@ -169,5 +169,5 @@ def _workers(parent: int) -> Iterator[int]:
 
 
 def _outcomes(run: Path) -> list[bytes]:
-    every: list[Any] = [msgspec.structs.replace(each, seconds=0.0) for each in read_run(run).outcomes]
+    every: list[Any] = [msgspec.structs.replace(each, seconds=0.0, worker="") for each in read_run(run).outcomes]
     return sorted(map(msgspec.json.encode, every))
