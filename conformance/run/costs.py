@@ -34,18 +34,21 @@ def expected_cost(case: Case) -> float:
     return units * (UNIT + REDUCTION * len(case.reductions)) + LOGIT * size + WIDE_LOGIT * wide
 
 
-def shared_out(seconds: float, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """The seconds of each case, of those that all took together.
+def shared_out(wall: float, judging: float, cases: Sequence[Case], outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """The seconds of each case of a task that took ``wall`` seconds, ``judging`` of them on the judge's processor.
 
-    The framework's own time was measured call by call; the rest is shared out as the shapes of the cases let expect.
+    The framework's own time was measured call by call. That of judging, which a busy machine does not lengthen, is
+    shared out as the shapes of the cases let expect; what is left was spent on calls that gave no answer.
     """
     found = dict.fromkeys((case.id for case in cases), 0.0)
     asked = {each.case for each in outcomes if each.reason != "left-out"}
     for each in outcomes:
         found[each.case] += each.seconds
+    stuck = {each.case for each in outcomes if each.verdict in ("crash", "timeout")}
+    lost = max(0.0, wall - judging - sum(found.values())) / (len(stuck) or 1)
     shares = {case.id: expected_cost(case) if case.id in asked else 0.0 for case in cases}
-    rest = max(0.0, seconds - sum(found.values())) / (sum(shares.values()) or 1.0)
-    return {name: round(own + rest * shares[name], 6) for name, own in found.items()}
+    rest = judging / (sum(shares.values()) or 1.0)
+    return {name: round(own + rest * shares[name] + lost * (name in stuck), 6) for name, own in found.items()}
 
 
 def read_costs(paths: Sequence[Path]) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 import msgspec
@@ -92,9 +92,8 @@ class TaskRunner:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
         backend.launch()
-        begin = perf_counter()
+        thinking = thread_time()
         chunk = task.portion.build()  # while the backend starts
-        seconds = perf_counter() - begin
         try:
             subject = backend.subject
             begin = perf_counter()
@@ -102,8 +101,8 @@ class TaskRunner:
         except BackendUnavailable as error:
             self.close()
             return Unavailable(task, error)
-        seconds += perf_counter() - begin
-        costs = shared_out(seconds, [entry.case for entry in task.portion.entries], judged.outcomes)
+        spent = (perf_counter() - begin, thread_time() - thinking)
+        costs = shared_out(*spent, [entry.case for entry in task.portion.entries], judged.outcomes)
         outcomes = [each for each in judged.outcomes if each.unit not in task.done]
         if self._terms.worker:
             outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -15,12 +16,11 @@ from typing import Any
 import msgspec
 
 from conformance.cases.load import load_suite
-from conformance.model.records import Costs, decode_record
 from conformance.places import CASES
 from conformance.results.store import read_run
 from conformance.run.costs import costs_of
-from conformance.run.executors import Executor, LocalExecutor
-from conformance.run.plan import Portion
+from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
+from conformance.run.plan import Plan, Portion
 from conformance.run.shards import partition
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
@@ -28,7 +28,7 @@ from tests.overhead.generated import write_cases
 from tests.overhead.measure import timed_run
 from tests.support.figures import Figure
 
-__all__ = ["dispatch", "killed_workers", "many_cases", "seconds_inside", "shards"]
+__all__ = ["dispatch", "killed_workers", "many_cases", "shards"]
 
 #: Cases of a generated file, which may not be larger than 16 MiB.
 IN_A_FILE = 5000
@@ -81,15 +81,11 @@ def many_cases(folder: Path, counts: Sequence[int] = (10_000, 100_000)) -> list[
     return figures
 
 
-def seconds_inside(result: Done) -> float:
-    """The seconds that a task spent on asking and judging, as it has measured them itself."""
-    first = decode_record(result.lines.partition(b"\n")[0])
-    assert isinstance(first, Costs)
-    return sum(first.seconds.values())
-
-
 def dispatch(folder: Path, count: int = 400) -> list[Figure]:
-    """What a task costs beside asking and judging: to be sent, to be put in words, and to come back."""
+    """What a task costs more when an executor has one worker do it than when it is done on the spot.
+
+    A unit is a case in one dtype and layout.
+    """
     entries = load_suite([write_cases(folder / "dispatch.yaml", count)]).entries
     (backend,) = find_backends(("numpy",))
     work = [Task(backend, Portion(number, (entry,), None, False)) for number, entry in enumerate(entries)]
@@ -97,18 +93,25 @@ def dispatch(folder: Path, count: int = 400) -> list[Figure]:
         "locally": (lambda: LocalExecutor(1, Terms()), "at most 1 ms"),
         "over Dask": (_dask, "at most 3 ms"),
     }
-    figures = []
+    sampled = Plan(load_suite([CASES]).entries).portions[::4]
+    units = statistics.mean(len(portion.units("numpy")) for portion in sampled)
+    on_the_spot = _seconds_a_task(InlineExecutor(Terms()), work)
+    figures = [Figure("a task of one case, done on the spot", f"{on_the_spot * 1e3:.2f} ms")]
     for where, (made, asked) in executors.items():
-        with contextlib.closing(made()) as executor:
-            results = executor.run(work)
-            next(results)  # the worker and its backend are up
-            begin, inside = time.perf_counter(), 0.0
-            for result in results:
-                assert isinstance(result, Done)
-                inside += seconds_inside(result)
-            each = (time.perf_counter() - begin - inside) / (count - 1)
-        figures.append(Figure(f"dispatch of a task {where}", f"{each * 1e3:.2f} ms", asked))
+        more = _seconds_a_task(made(), work) - on_the_spot
+        figures.append(Figure(f"dispatch of a task {where}", f"{more * 1e3:.2f} ms"))
+        what = f"dispatch of a unit {where}, {units:.0f} of which are in a task of a run of all cases"
+        figures.append(Figure(what, f"{more / units * 1e3:.3f} ms", asked))
     return figures
+
+
+def _seconds_a_task(executor: Executor, work: Sequence[Task]) -> float:
+    with contextlib.closing(executor):
+        results = (each for each in executor.run(work) if isinstance(each, Done))
+        next(results)  # the worker and its backend are up
+        begin = time.perf_counter()
+        count = sum(1 for _ in results)
+        return (time.perf_counter() - begin) / count
 
 
 def _dask() -> Executor:

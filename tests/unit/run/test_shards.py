@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,5 +77,7 @@ def test_the_time_of_a_task_is_shared_out_among_the_cases_that_were_asked() -> N
         for name, verdict, reason, seconds in
         (("a", "pass", "", 1.0), ("a", "pass", "", 2.0), ("b", "pass", "", 0.5), ("c", "not run", "left-out", 0.0))
     ]  # fmt: skip
-    assert shared_out(5.5, cases, outcomes) == {"a": 4.0, "b": 1.5, "c": 0.0}
-    assert shared_out(1.0, cases, outcomes) == {"a": 3.0, "b": 0.5, "c": 0.0}  # clocks that differ give no less
+    assert shared_out(9.0, 2.0, cases, outcomes) == {"a": 4.0, "b": 1.5, "c": 0.0}
+    assert shared_out(1.0, 0.0, cases, outcomes) == {"a": 3.0, "b": 0.5, "c": 0.0}  # clocks may differ
+    outcomes[2] = msgspec.structs.replace(outcomes[2], verdict="timeout")
+    assert shared_out(9.0, 2.0, cases, outcomes) == {"a": 4.0, "b": 5.0, "c": 0.0}
