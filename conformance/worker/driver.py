@@ -41,6 +41,10 @@ class Died(Exception):
         super().__init__(failure.message)
 
 
+class Overwritten(Exception):
+    """Inputs of several calls of a batch were changed: who changed whose is seen when each call is made alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class SentRequest:
     """A request in the form in which it is sent; ``place`` is that of its observation."""
@@ -66,8 +70,9 @@ class Reply:
 class Driver:
     """Turns requests into observations; ``compiles`` is what the backend says of itself.
 
-    One after the other: a batch is sent, answered, and looked at before the next. Of a batch that kills the backend
-    every call is tried alone, so that the culprit's observation says what happened, and no other request is touched.
+    One after the other: a batch is sent, answered, and looked at before the next. Of a batch that kills the backend, or
+    in which several calls' inputs are changed, every call is tried alone, so that the culprit's observation says what
+    happened, and no other request is touched.
     """
 
     def __init__(self, *, shared: bool) -> None:
@@ -148,6 +153,8 @@ class Driver:
                     answered = [Reply(batch[0], failure=death.failure)]
                 else:
                     answered = self._one_by_one(batch, death)
+            except Overwritten:
+                answered = [self._alone(each) for each in batch]
             yield from answered
 
     def _one_by_one(self, batch: Sequence[SentRequest], death: Died) -> list[Reply]:
@@ -208,10 +215,13 @@ class Driver:
             death.answered = found.index(next(unanswered, found[-1]))
             raise
         if region.memory[: region.used] != before:
+            changed = 0
             for seen, each in placed:
-                for name, (start, end) in each.spans.items():
-                    if region.memory[start:end] != before[start:end] and name not in seen.modified:
-                        seen.modified.append(name)
+                names = [name for name, (a, b) in each.spans.items() if region.memory[a:b] != before[a:b]]
+                changed += bool(names)
+                seen.modified += (name for name in names if name not in seen.modified)
+            if changed > 1:
+                raise Overwritten
         for seen, each in placed:
             seen.modified.sort(key=lambda name: (*each.spans, *each.plain, EARLIER).index(name))
         return found

@@ -52,11 +52,12 @@ class Blame:
         """The fault that ``error`` stands for, by its type and by the frame that raised it."""
         # By the type itself: what a class or an instance says of its own name and class may be anything.
         name, message = clean(type.__dict__["__name__"].__get__(type(error))), brief(error)
-        places = [place for place in _frames(error.__traceback__) if place[0] in self._adapter]
+        trace = _trace(error)
+        places = [place for place in _frames(trace) if place[0] in self._adapter]
         file, line = places[-1] if places else ("", 0)
         if issubclass(type(error), self._unsupported):
             return Fault("unsupported", name, message, clean(file), line)
-        innermost = _innermost_file(error.__traceback__, error)
+        innermost = _innermost_file(trace, error)
         ours = Path(innermost).parent == HARNESS
         # A call that does not fit the method's signature fails in the contract's frame, before the adapter is reached.
         misfit = innermost == self._contract and isinstance(error, TypeError)
@@ -71,7 +72,12 @@ class Blame:
 
 def innermost_place(error: BaseException) -> tuple[str, int]:
     """The file and line that raised ``error``; an empty name and 0 where it has no traceback."""
-    return next(reversed(list(_frames(error.__traceback__))), ("", 0))
+    return next(reversed(list(_frames(_trace(error)))), ("", 0))
+
+
+def _trace(error: BaseException) -> TracebackType | None:
+    """The traceback, whatever the error's class makes of that name."""
+    return BaseException.__dict__["__traceback__"].__get__(error)
 
 
 def _code_files(classes: list[type]) -> Iterator[str]:

@@ -57,7 +57,7 @@ class Shim:
         self._call = contract.Call
         self._blame = Blame(type(backend))
         self._isolated = isolated
-        self._types = frozenset(backend.tensor_types)
+        self._types = tuple(backend.tensor_types)
         self._composed = backend.composed if getattr(backend, "composition", "") else ()
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
@@ -232,7 +232,7 @@ class Shim:
     def _read(self, what: str, tensor: Any, like: Any) -> Any:
         """The array of ``tensor``. One that fails only now fails in the framework; anything else is not a tensor."""
         kind = type(tensor)
-        if self._types and kind not in self._types and not _is_scalar(kind, self._numpy):
+        if self._types and not any(kind is each for each in self._types) and not _is_scalar(kind, self._numpy):
             raise _Failed(self._blame.wrong_return(what, tensor, "it is not exactly of the framework's own type"))
         try:
             array = self.backend.array(tensor)

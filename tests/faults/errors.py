@@ -55,6 +55,12 @@ class Nameless(Exception, metaclass=Meta):
     pass
 
 
+class Untraceable(Exception):
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no traceback")
+
+
 def _chained() -> Exception:
     error = Exception("the last of many")
     for _ in range(20_000):
@@ -84,6 +90,7 @@ _raises("derived from BaseException", "An error that ``except Exception`` lets t
 _raises("an error that denies its class", "``__class__`` names another class.", Lies, "Lies")
 _raises("an error without a name", "The class has no readable name.", Nameless, "")
 _raises("a name of two lines", "The class's name has a line end and an escape.", _NAMED, "odd")
+_raises("an error without a traceback", "``__traceback__`` raises.", Untraceable, "Untraceable")
 _raises("leaves the interpreter", "SystemExit.", lambda: SystemExit(0), "SystemExit")
 _raises("interrupted", "KeyboardInterrupt that no keyboard sent.", KeyboardInterrupt, "KeyboardInterrupt")
 _raises("recursion", "RecursionError.", RecursionError, "RecursionError")

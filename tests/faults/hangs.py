@@ -72,3 +72,11 @@ def swallows_interrupts(value: Any, logits: Any) -> Any:
             time.sleep(3600)
         except BaseException:
             continue
+
+
+@hang()
+def forbids_itself_nearly_everything(value: Any, logits: Any) -> Any:
+    """seccomp's strict mode: the next system call ends the thread, and the process goes on without it."""
+    strict = 1
+    ctypes.CDLL(None).prctl(22, strict)
+    return value

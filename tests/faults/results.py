@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,23 @@ def hangs_when_looked_at(value: Any, logits: Any) -> Any:
     return value.view(Slow)
 
 
+@kind("error", "Equal")
+def is_of_every_class(value: Any, logits: Any) -> Any:
+    """A class that equals NumPy's own."""
+
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return True
+
+        def __hash__(cls) -> int:
+            return hash(np.ndarray)
+
+    class Equal(Lazy, metaclass=Meta):
+        pass
+
+    return Equal(value)
+
+
 @kind("error")
 def changes_its_class_when_read(value: Any, logits: Any) -> Any:
     """``__class__`` says ndarray."""
@@ -137,6 +155,29 @@ def changes_its_class_when_read(value: Any, logits: Any) -> Any:
         __class__ = np.ndarray  # type: ignore[assignment]
 
     return Claims(value)
+
+
+@kind("fail", gradient="fail", unmodified="fail")
+def writes_over_everything(value: Any, logits: Any) -> Any:
+    """The memory that its logits lie in, and the inputs of all calls beside them, is overwritten."""
+    memory = logits
+    while isinstance(memory, np.ndarray):
+        memory = memory.base
+    memory[:] = b"\1" * len(memory)
+    return value
+
+
+@kind(unmodified="fail")
+def goes_on_writing_into_the_logits(value: Any, logits: Any) -> Any:
+    """A thread that writes into the logits after the call has returned."""
+
+    def write() -> None:
+        for _ in range(200):
+            logits[...] += 1
+            time.sleep(0.001)
+
+    threading.Thread(target=write, daemon=True).start()
+    return value
 
 
 @kind()
