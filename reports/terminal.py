@@ -26,6 +26,7 @@ __all__ = ["print_matrix", "print_merged", "print_run"]
 
 #: Findings that are printed in full; deviations are in the summary alone.
 _PRINTED = tuple(verdict for verdict in NOTABLE if verdict != "deviation")
+_DECLARE = "if that is meant, declare it in the backend's profile: docs/backends.md says how"
 
 
 def print_run(
@@ -114,6 +115,8 @@ def _detail(column: Column, outcome: Outcome, alike: int) -> Text:
     line.append(f"    {said}\n")
     if outcome.reason == "no-error":
         line.append(f"    observed {on_terminal(outcome.observed)}\n")
+    if outcome.check == "policy" and outcome.verdict == "fail":
+        line.append(f"    {_DECLARE}\n", style="dim")
     source = column.record.source(outcome.op) if column.record else None
     called = [f"called at {on_terminal(source)}"] if source else []
     others = [f"{alike - 1} more check{'s' * (alike > 2)} like it"] if alike > 1 else []

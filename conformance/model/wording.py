@@ -151,7 +151,7 @@ def _of_policy(o: Outcome) -> str:
         case "policy-as-declared":
             return f"observed as declared: {o.expected}"
         case "policy-differs":
-            return f"observed {seen}, declared {o.expected}: the declaration is wrong"
+            return f"observed {seen}, declared {o.expected}: one of the two is wrong"
         case "policy-undeclared":
             return f"observed: {seen}; nothing is declared"
         case "policy-not-normative":

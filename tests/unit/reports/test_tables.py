@@ -129,4 +129,5 @@ def test_policies_and_worked_examples_come_first_and_checks_that_are_alike_once(
     shown = capsys.readouterr().out
     lines = [line.split(" · ")[1] for line in shown.splitlines() if line.startswith(("FAIL", "CRASH"))]
     assert lines == ["d", "b", "z", "a"]
+    assert shown.count("if that is meant, declare it") == 1
     assert "1 more check like it\n" in shown and "2 more checks like it\n" in shown and "more finding" not in shown
