@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.model.records import BackendId, BackendRecord, Header
+from conformance.model.records import BackendId, BackendRecord, Header, WorkerRecord
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
@@ -65,9 +65,9 @@ class Column:
         return self.record.declared_in if self.record else ""
 
 
-def machine(header: Header) -> str:
-    """Processor and platform in words; empty where the run does not say."""
-    environment = header.environment
+def machine(recorded: Header | WorkerRecord) -> str:
+    """Processor and platform in words; empty where the record does not say."""
+    environment = recorded.environment
     platform = str(environment.get("platform", "")).rpartition(" ")[2]
     return " ".join(part for part in (str(environment.get("cpu", "")), platform) if part)
 

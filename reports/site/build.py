@@ -215,6 +215,15 @@ class _Builder:
                 },
                 "truncated": run.truncated,
                 "took": duration(run.footer.seconds) if run.footer else "",
+                "workers": [
+                    {
+                        "name": each.name,
+                        "machine": machine(each),
+                        "versions": each.versions,
+                        "resources": each.resources,
+                    }
+                    for each in run.workers.values()
+                ],
                 "backends": [record for record in run.backends.values() if not record.error],
             }
             for run in self.relations.runs

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.model.records import DefectRef
 from conformance.oracle.derived import derived
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
@@ -82,6 +83,18 @@ def test_on_paper_no_column_of_the_times_is_cut_off(page: Any, site: Path) -> No
     page.goto(f"file://{site}/benchmarks.html")
     ends = page.evaluate("[...document.querySelectorAll('.times')].map(each => each.getBoundingClientRect().right)")
     assert ends and max(ends) <= 718
+
+
+def test_on_paper_no_table_of_many_backends_is_cut_off(page: Any, tmp_path: Path) -> None:
+    found = [outcome("two-equal-logits-at-1e8", f"backend-{n}") for n in range(9)]
+    found += [outcome("c", f"backend-{n}", verdict="known", defect=DefectRef("d", "i")) for n in range(9)]
+    made = write_site(merge([run(tmp_path / "run", found)]), tmp_path / "site").parent
+    page.set_viewport_size({"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    for name in ("index", "agreement", "accuracy", "stability", "cases/two-equal-logits-at-1e8", "cases/c", "runs"):
+        page.goto(f"file://{made}/{name}.html")
+        ends = page.evaluate("[...document.querySelectorAll('table')].map(each => each.getBoundingClientRect().right)")
+        assert ends and max(ends) <= 718, name
 
 
 def test_the_semantics_can_be_narrowed_to_differences(page: Any, site: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef
+from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, WorkerRecord, encode_record
 from conformance.places import PROFILES
 from conformance.profiles.load import load_profile
 from conformance.reports.kills import read_kills
@@ -107,6 +107,17 @@ def test_versions_stand_side_by_side_and_a_newer_run_of_the_same_replaces(tmp_pa
     assert "1 outcomes were made again" in page(made, "runs.html").text
 
 
+def test_the_machines_of_a_fleet_are_named(tmp_path: Path) -> None:
+    folder = run(tmp_path / "r", [outcome("c")])
+    worker = WorkerRecord(
+        name="gpu-1", suite="0", environment={"cpu": "EPYC"}, versions={"torch": "2.0"}, resources=["torch"]
+    )
+    lines = without_blocks(folder / "outcomes.jsonl").splitlines(keepends=True)
+    (folder / "outcomes.jsonl").write_bytes(b"".join([lines[0], encode_record(worker), *lines[1:]]))
+    said = " ".join(page(site(tmp_path, folder), "runs.html").text.split())
+    assert "Worker gpu-1EPYC: torch 2.0; offers torch" in said
+
+
 def test_kinds_of_machine_and_modes_are_kept_apart(tmp_path: Path) -> None:
     here = run(tmp_path / "a", [outcome("c")], cpu="First")
     compiled = run(tmp_path / "c", [outcome("c")], cpu="First", mode="compile")
@@ -171,7 +182,7 @@ def test_times_alone_make_a_site(tmp_path: Path) -> None:
 
 
 def test_the_semantics_matrix_shows_what_was_observed_beside_what_is_declared(tmp_path: Path) -> None:
-    policy = {"check": "policy", "class_": None, "ulp": None, "ratio": None}
+    policy = {"check": "policy", "class_": None, "ulp": None, "ratio": None, "expected": None}
     linked = {
         "reach": Declaration(value="zero", documentation="https://x.example/doc"),
         "unasked": Declaration(value="nan", documentation="javascript:alert(1)", note="a <b>note"),
