@@ -35,7 +35,7 @@ def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
     rows = [
         outcome(HOSTILE, HOSTILE, theme=HOSTILE, verdict="fail", **texts),
         outcome("../../escape", HOSTILE, verdict="deviation", worst_input={HOSTILE: [HOSTILE]}),
-        outcome("CON", HOSTILE, class_=HOSTILE, ulp=HOSTILE, ratio=HOSTILE, reduction=HOSTILE),
+        outcome("CON", HOSTILE, class_=HOSTILE, reduction=HOSTILE),
         outcome(
             "x" * 5000,
             "<b>",
