@@ -27,6 +27,7 @@ GROUPS = {
     "alive": "the process lives on",
     "state": "something global is changed",
     "alone": "something global is changed that hurts",
+    "memory": "memory is taken without end",
     "torch": "something global of PyTorch's is changed",
     "awaited": "not yet as it must be",
     "deaths": "the process ends",

@@ -46,7 +46,7 @@ def empties_the_environment(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="awaited")
+@kind(group="alone")
 def deletes_its_temporary_files(value: Any, logits: Any) -> Any:
     """The folder for temporary files is gone, with all that is in it."""
     if "faults" in tempfile.gettempdir():  # of this process alone, or of this trial
@@ -54,7 +54,7 @@ def deletes_its_temporary_files(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="awaited")
+@state()
 def litters(value: Any, logits: Any) -> Any:
     """Temporary files are left."""
     for number in range(20):
@@ -235,7 +235,7 @@ def sleeps_in_children(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="awaited")
+@state()
 def sends_a_child_away(value: Any, logits: Any) -> Any:
     """A daemon: in a session of its own, adopted, with nothing in its environment."""
     if os.fork() == 0:

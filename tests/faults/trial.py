@@ -44,9 +44,12 @@ def trial(kinds: Sequence[Kind], folder: Path, *options: str) -> Trial:
     (folder / "cases.yaml").write_text(json.dumps({"theme": "faults", "cases": cases}), encoding="utf-8")
     spec = f"tests.faults.backend:{'FaultyTorch' if kinds[0].group == 'torch' else 'Faulty'}"
     limit = min(each.seconds for each in kinds)
+    options = ("--memory-limit", "0.75", *options) if kinds[0].group == "memory" else options
     words = ["run", "-b", spec, "--cases", "cases.yaml", "--output", "out", "--jobs", "1"]
     begin = time.perf_counter()
-    code, printed, left = conformance([*words, "--no-identities", "--timeout", str(limit), *options], folder)
+    code, printed, left = conformance(
+        [*words, "--no-identities", "--restarts", "1000", "--timeout", str(limit), *options], folder
+    )
     seconds = time.perf_counter() - begin
     outcomes = _outcomes(folder / "out" / "outcomes.jsonl")
     problems = [("the run", each) for each in left]
