@@ -36,7 +36,10 @@ def worst_input(prepared: Prepared, quantity: Quantity, row: int | None, worst: 
 
 
 def worst_row(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> int | None:
-    """The row of the block that holds element ``worst``; the problem's first, where a reduction has one value."""
+    """The row of the block that holds element ``worst``; the problem's first, where a reduction has one value.
+
+    None for a problem without rows.
+    """
     if worst < 0:
         return None
     block = prepared.block
@@ -44,4 +47,5 @@ def worst_row(prepared: Prepared, quantity: Quantity, reduction: str, i: int, wo
         row = worst // block.classes
     else:
         row = worst if reduction == "none" else int(block.starts[i])
-    return row if row < len(block.x) else None
+    first = int(block.starts[i])
+    return row if first <= row < first + int(block.counts[i]) else None

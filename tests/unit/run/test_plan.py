@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
-from conformance.cases.load import load_suite
+from conformance.backends.adapters.numpy import Numpy
+from conformance.cases.load import Entry, load_suite
+from conformance.run.judged import judged
 from conformance.run.plan import MOST, Plan
 
 CASE = """
@@ -35,3 +39,22 @@ def test_portions_hold_every_case_once_and_in_order(tmp_path: Path) -> None:
     assert [len(each.entries) for each in plan.portions] == [MOST, MOST, 1]
     assert [entry for each in plan.portions for entry in each.entries] == list(entries)
     assert plan.portions[2].units("mine") == {("mine", f"case-{2 * MOST}", "float32", "contiguous")}
+
+
+def test_what_is_found_of_a_case_does_not_depend_on_those_that_are_judged_with_it(tmp_path: Path) -> None:
+    """A sum over no rows was shown with the first row of the next case as its worst input."""
+    file = tmp_path / "cases.yaml"
+    file.write_text(
+        "theme: t\ncases:\n"
+        "- {id: empty, why: w, op: cross_entropy, logits: {distribution: constant, shape: [0, 3]},"
+        " targets: [], reductions: [sum], dtypes: [float32]}\n"
+        "- {id: next, why: w, op: cross_entropy, logits: [[1, 2, 3]], targets: [1],"
+        " reductions: [sum], dtypes: [float32]}\n"
+    )
+    entries = load_suite([file]).entries
+
+    def found(*cases: Entry) -> list[bytes]:
+        units = judged(Numpy(), cases, identities=False)
+        return [msgspec.json.encode(replace(each, seconds=0.0)) for unit in units for each in unit]
+
+    assert found(*entries) == [each for entry in entries for each in found(entry)]
