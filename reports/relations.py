@@ -24,6 +24,7 @@ import msgspec
 
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.records import SCHEMA, BackendId, Outcome, encode_record
+from conformance.plain import plain
 from conformance.reports.columns import Column, ColumnIdentity, columns_of, machine
 from conformance.results.scan import Scan
 from conformance.results.store import Run
@@ -225,7 +226,7 @@ class Relations:
             row = [column.place, column.label, column.machine, column.declared_in, *msgspec.structs.astuple(column.id)]
             self._database.execute(f"insert into columns values ({', '.join('?' * len(row))})", row)
         for place, run in enumerate(self.runs):
-            header, name = run.header, run.path.resolve().parent.name
+            header, name = run.header, plain(run.path.resolve().parent.name)
             about = [place, name, header.started, header.suite, header.commit or "", machine(header)]
             self._database.execute("insert into runs values (?, ?, ?, ?, ?, ?)", about)
 

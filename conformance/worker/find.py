@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.model.errors import BackendUnavailable, UsageError
-from conformance.plain import say
+from conformance.plain import plain, say
 
 __all__ = ["find_backends", "is_installed"]
 
@@ -38,6 +38,11 @@ def find_backends(
     """
     from conformance.backends import discovery
 
+    for spec in specs:
+        try:
+            spec.encode()
+        except UnicodeEncodeError:  # a file's name is any bytes, and results and workers are told of it
+            raise BackendUnavailable(f"the name {plain(spec)} is not UTF-8", hint="rename the file") from None
     added = [word for word in (device, mode) if word]
     try:
         if not specs:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conformance.model.errors import HarnessError
+from conformance.plain import plain
 from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.history.database import History
@@ -59,7 +60,7 @@ def _add(history: History, file: Path, kind: Kind) -> Added:
     if there and _size(table, rows) < _size(table, history.query(f"select * from {table} where run = ?", [run])):
         return Added(file, kind, run, "smaller")
     history.remove(run)
-    history.insert("runs", [{"run": run, "kind": kind, **facts, "digest": digest, "source": str(file)}])
+    history.insert("runs", [{"run": run, "kind": kind, **facts, "digest": digest, "source": plain(file)}])
     history.insert(table, [{"run": run, **row} for row in rows])
     return Added(file, kind, run, "updated" if there else "new")
 

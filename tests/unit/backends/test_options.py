@@ -10,7 +10,7 @@ import pytest
 
 from conformance.backends.contract import Backend, Call
 from conformance.backends.discovery import BrokenBackend, create, find, installed
-from conformance.model.errors import UsageError
+from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker.find import find_backends
 
 OWN = """
@@ -140,6 +140,11 @@ def test_a_device_that_nothing_has_is_an_error(capsys: pytest.CaptureFixture[str
     with pytest.raises(UsageError, match="no installed backend has abacus"):
         find_backends((), device="abacus")
     assert "numpy is left out" in capsys.readouterr().err
+
+
+def test_a_name_that_no_results_file_could_hold_is_an_error() -> None:
+    with pytest.raises(BackendUnavailable, match=r"the name bad_\\udcff.py is not UTF-8"):
+        find_backends(("bad_\udcff.py",))
 
 
 def test_a_profile_beside_a_file_or_module_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,3 +163,8 @@ def test_only_what_a_command_needs_is_imported(tmp_path: Path, arguments: list[s
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_read(tmp_path: Path) -> None:
+    frame = conformance.load(run(tmp_path / "odd_\udcff", [outcome("c")]))
+    assert frame["run"].tolist() == ["odd_\\udcff"]
