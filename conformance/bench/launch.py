@@ -32,11 +32,12 @@ from conformance.bench.machine import (
 from conformance.bench.orders import Job, Orders
 from conformance.bench.record import Head, Key, ResultAccuracy
 from conformance.bench.schedule import entry_kinds, schedule
-from conformance.bench.show import BenchProgress
+from conformance.bench.show import BenchProgress, totals
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
 from conformance.model.errors import HarnessError, UsageError
 from conformance.results.environment import describe_environment, suite_commit
+from conformance.run.progress import Progress
 from conformance.worker.find import find_backends
 
 __all__ = ["DEFAULT_BACKENDS", "BenchSettings", "launch"]
@@ -140,7 +141,8 @@ class _BenchRun:
     def run(self) -> BenchFinished:
         """Make the inputs, run the schedule, judge, and save; what is done is saved after every process."""
         results, interrupted = Results(), False
-        with BenchProgress(self.jobs, quiet=self.settings.quiet) as progress:
+        with Progress(totals(self.jobs), quiet=self.settings.quiet) as display:
+            progress = BenchProgress(self.jobs, display)
             limits = (self.settings.timeout, self.settings.start_timeout)
             save_so_far = partial(self._save, results, interrupted=True)
             driver = BenchDriver(self.jobs, self._orders, self.scratch, *limits, progress, save_so_far, results)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from time import monotonic
-from types import TracebackType
 
 from conformance.bench.orders import BenchEntry, Job, NotTimed
 from conformance.plain import on_terminal
 from conformance.run.progress import Progress
 
-__all__ = ["BenchProgress", "estimate"]
+__all__ = ["BenchProgress", "estimate", "totals"]
 
 EVERY = 15.0  # seconds between two estimates
 
@@ -26,34 +24,25 @@ def estimate(seconds: dict[str, list[float]], left: Sequence[Job]) -> float | No
     return sum(last.get(job.backend, mean) for job in left)
 
 
-class BenchProgress:
-    """Shows what the driver reports; ``quiet`` shows nothing. Use it as a context manager."""
+def totals(jobs: Sequence[Job]) -> dict[str, int]:
+    """How many entries each backend has."""
+    counts: Counter[str] = Counter()
+    for job in jobs:
+        counts[job.backend] += len(job.entries)
+    return +counts
 
-    def __init__(self, jobs: Sequence[Job], *, quiet: bool) -> None:
-        totals: dict[str, int] = defaultdict(int)
-        for job in jobs:
-            totals[job.backend] += len(job.entries)
+
+class BenchProgress:
+    """Shows on ``progress`` what the driver reports."""
+
+    def __init__(self, jobs: Sequence[Job], progress: Progress) -> None:
+        self.note = progress.note
         self._jobs = len(jobs)
-        self._progress = Progress(
-            {name: count for name, count in totals.items() if count}, quiet=quiet, stream=sys.stderr
-        )
+        self._progress = progress
         self._seconds: dict[str, list[float]] = {}
         self._begin = self._last = monotonic()
         self._noted = 0.0
         self._failed: set[tuple[str, str, str]] = set()
-
-    def __enter__(self) -> BenchProgress:
-        self._progress.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.__exit__(kind, error, trace)
-
-    def note(self, text: str) -> None:
-        """A line beside the progress."""
-        self._progress.note(text)
 
     def entry(self, job: Job, entry: BenchEntry, refused: NotTimed | None) -> None:
         """Advance the backend's count; a failure is shown once."""
