@@ -25,7 +25,6 @@ from conformance.model.records import BackendRecord, WorkerRecord
 from conformance.results.environment import suite_commit
 from conformance.run.executors.dask_worker import (
     CONNECT,
-    close,
     describe,
     perform,
     scratch,
@@ -210,6 +209,8 @@ class _Work:
         self._members: dict[str, _Member] = {}
         self._former: dict[str, _Member] = {}  # with those that are lost, of which an answer may still lie here
         self._refused: set[str] = set()
+        #: New workers: address, what the scheduler knows of each, and until when its answer is waited for.
+        self._asked: dict[Any, tuple[str, Any, float]] = {}
         self._out: dict[Any, _Out] = {}
         self._losses: Counter[int] = Counter()
         self._commit = suite_commit()
@@ -227,22 +228,25 @@ class _Work:
                 yield self._notes.popleft()
             self._submit()
             yield from self._given_up()
-            if not self._out:
+            waiting = [*self._out, *self._asked]
+            if not waiting:
                 time.sleep(0.1)
                 continue
             with contextlib.suppress(TimeoutError):
-                done = wait(list(self._out), timeout=LOOK, return_when="FIRST_COMPLETED").done
+                done = wait(waiting, timeout=LOOK, return_when="FIRST_COMPLETED").done
                 answers = self._answers(done)
                 for future in done:
+                    if future in self._asked:
+                        self._join(future)
+                        continue
                     result = self._result(future, answers)
                     if result is not None:
                         yield result
 
     def abandon(self) -> None:
-        """Call back what is out, and end the backends' processes on the workers."""
+        """Call back what is out; the backends' processes on the workers end by themselves."""
         with contextlib.suppress(Exception):  # a scheduler that is lost needs nothing of this
-            self._client.cancel(list(self._out), force=True)
-            self._client.run(close, workers=list(self._members), on_error="ignore")
+            self._client.cancel([*self._out, *self._asked], force=True)
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
@@ -252,18 +256,25 @@ class _Work:
             return
         self._looked = time.monotonic()
         there = self._client.scheduler_info(n_workers=-1)["workers"]
-        fresh = [address for address in there if address not in self._members and address not in self._refused]
-        if fresh:
-            said = self._client.run(describe, workers=fresh, on_error="return")
-            for address in fresh:
-                self._join(address, there[address], said.get(address))
+        known = {*self._members, *self._refused, *(address for address, _, _ in self._asked.values())}
+        for address in [address for address in there if address not in known]:
+            future = self._client.submit(describe, key=_key(), pure=False, workers=[address], priority=1)
+            self._asked[future] = (address, there[address], self._looked + CONNECT)
+        for future in [each for each, (address, _, _) in self._asked.items() if address not in there]:
+            del self._asked[future]
         for address in [address for address in self._members if address not in there]:
             self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
         for future, out in list(self._out.items()):
             if not any(address in self._members for address in out.workers):
                 self._again(future)
 
-    def _join(self, address: str, known: Any, said: Any) -> None:
+    def _join(self, future: Any) -> None:
+        """Use the worker that has said what it is, or refuse it."""
+        address, known, _ = self._asked.pop(future)
+        try:
+            said = future.result()
+        except Exception as error:  # of whatever version it is
+            said = error
         refusal = _refusal(said, self._commit)
         if refusal:
             self._refused.add(address)
@@ -297,7 +308,7 @@ class _Work:
                     perform,
                     task,
                     self._terms,
-                    key=f"conformance-{os.urandom(8).hex()}",
+                    key=_key(),
                     pure=False,
                     workers=sorted(able),
                     resources=needs(task.backend),
@@ -308,10 +319,11 @@ class _Work:
 
     def _given_up(self) -> Iterator[Unavailable]:
         """Backends that no worker can run, where none has come for long, or where each that could has failed."""
-        if self._out:
-            self._idle_since = time.monotonic()
+        now = time.monotonic()
+        if self._out or any(now < until for _, _, until in self._asked.values()):
+            self._idle_since = now
             return
-        late = time.monotonic() - self._idle_since > self._patience
+        late = now - self._idle_since > self._patience
         for name, queue in self._todo.items():
             if queue and not self._able(queue[0]) and (late or name in self._errors):
                 wanted = " and ".join(needs(queue[0].backend)) or "anything"
@@ -381,6 +393,10 @@ class _Work:
             return ", ".join(differing)
         mine, others = ({op: each.text for op, each in record.sources.items()} for record in (now, first))
         return None if mine == others else "its code is another one"
+
+
+def _key() -> str:
+    return f"conformance-{os.urandom(8).hex()}"
 
 
 def _refusal(said: Any, own: str | None) -> str:

@@ -32,7 +32,6 @@ from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
 
 __all__ = [
-    "close",
     "describe",
     "found_resources",
     "packed",
@@ -45,27 +44,42 @@ __all__ = [
 
 #: Seconds within which a scheduler must answer.
 CONNECT = 30.0
+#: Seconds without a task after which a backend's process ends.
+IDLE = 30.0
 
 
 class _Runner:
-    """The worker's backend, which stays open from one task to the next while the terms are the same."""
+    """The worker's backend, which stays open from one task to the next while the terms are the same.
+
+    It ends by itself when no task comes: whoever conducts the run may be gone.
+    """
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()  # a worker with several threads still does one task at a time
+        self._lock = threading.Lock()  # a worker with several threads still does one task at a time
         self._terms: Terms | None = None
         self._runner: TaskRunner | None = None
-        self.closing = False
+        self._done = 0
 
     def run(self, task: Task, terms: Terms, folder: Path) -> Done | Unavailable:
-        if self._runner is None or terms != self._terms:
-            self.close()
-            tempfile.tempdir = str(folder)  # Dask removes it, whatever becomes of this process
-            here = replace(terms, threads=terms.threads or _cores(), scratch=folder)
-            self._terms, self._runner = terms, TaskRunner(here)
-        return self._runner.run(task)
+        with self._lock:
+            if self._runner is None or terms != self._terms:
+                self._close()
+                tempfile.tempdir = str(folder)  # Dask removes it, whatever becomes of this process
+                here = replace(terms, threads=terms.threads or _cores(), scratch=folder)
+                self._terms, self._runner = terms, TaskRunner(here)
+            result = self._runner.run(task)
+            self._done += 1
+            timer = threading.Timer(IDLE, self._close_after, (self._done,))
+        timer.daemon = True
+        timer.start()
+        return result
 
-    def close(self) -> None:
-        self.closing = False
+    def _close_after(self, done: int) -> None:
+        with self._lock:
+            if self._done == done:
+                self._close()
+
+    def _close(self) -> None:
         runner, self._runner = self._runner, None
         if runner is not None:
             runner.close()
@@ -82,10 +96,7 @@ def perform(task: Task, terms: Terms) -> tuple[str, Done | Unavailable]:
     from distributed import get_worker
 
     worker = get_worker()
-    with _runner.lock:
-        result = _runner.run(task, replace(terms, worker=_name(worker)), Path(worker.local_directory))
-        if _runner.closing:
-            _runner.close()
+    result = _runner.run(task, replace(terms, worker=_name(worker)), Path(worker.local_directory))
     return worker.address, packed(result) if isinstance(result, Done) else result
 
 
@@ -99,18 +110,10 @@ def unpacked(result: Done) -> Done:
     return replace(result, lines=zlib.decompress(result.lines))
 
 
-def close() -> None:
-    """End the backend's process, at once or when the task that is being done is."""
-    _runner.closing = True
-    if _runner.lock.acquire(blocking=False):
-        try:
-            _runner.close()
-        finally:
-            _runner.lock.release()
-
-
-def describe(dask_worker: Any) -> WorkerRecord:
+def describe() -> WorkerRecord:
     """The suite, the machine and the versions of the backends' distributions that are installed here."""
+    from distributed import get_worker
+
     from conformance.backends import discovery
 
     versions = {}
@@ -121,7 +124,7 @@ def describe(dask_worker: Any) -> WorkerRecord:
         except metadata.PackageNotFoundError:
             continue
     return WorkerRecord(
-        name=_name(dask_worker),
+        name=_name(get_worker()),
         suite=__version__,
         commit=suite_commit(),
         environment=describe_environment(),
