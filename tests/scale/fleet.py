@@ -23,7 +23,7 @@ from conformance.model.records import BackendId, BackendRecord, WorkerRecord
 from conformance.places import CASES
 from conformance.profiles.register import Evidence
 from conformance.profiles.subject import Subject
-from conformance.run.executors.dask_worker import packed
+from conformance.run.executors.dask_worker import packed, scratch
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms
 from conformance.worker.find import find_backends
@@ -157,7 +157,7 @@ def cluster(workers: int) -> Iterator[str]:
     from distributed import LocalCluster, Worker
 
     options = {"processes": False, "protocol": "tcp://", "host": "127.0.0.1", "dashboard_address": None}
-    with dask.config.set(ALONE), LocalCluster(n_workers=0, **options) as made:
+    with scratch(), dask.config.set(ALONE), LocalCluster(n_workers=0, **options) as made:
 
         async def start() -> list[Worker]:
             started = [
