@@ -67,9 +67,12 @@ class Conductor:
         """To the end; the caller writes the footer."""
         todo = list(tasks(self.backends, self.plan, self.done))
         self._left = Counter(task.backend.name for task in todo)
+        waiting: dict[str, set[int]] = {backend.name: set() for backend in self.backends}
+        for task in todo:
+            waiting[task.backend.name].add(task.portion.number)
         for backend in self.backends:
-            waiting = {task.portion.number for task in todo if task.backend.name == backend.name}
-            before = sum(len(each.entries) for each in self.plan.portions if each.number not in waiting)
+            of_it = waiting[backend.name]
+            before = sum(len(each.entries) for each in self.plan.portions if each.number not in of_it)
             if before:
                 self.listener.judged(backend.name, before, 0)
         for result in self.executor.run(todo):
