@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def part(root: Path, label: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(find_spec("pip") is None, reason="this environment has no pip")
 def test_three_nights(tmp_path: Path) -> None:
     (tmp_path / "tiny.py").write_text(ADAPTER, encoding="utf-8")
     (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
