@@ -210,6 +210,10 @@ class _Comparison:
             group by all order by all"""
         )
         said = [f"{backend}: {count} checks of shared cases are only in the old run" for backend, count in rows]
+        for name in sorted(name for name, record in self.old.backends.items() if record.error):
+            if name in self.new.backends:
+                where = "the old run" if name in self.ran(1) else "either run"
+                said.append(f"{name} did not start in {where}")
         for place, run, which in ((0, self.old, "old"), (1, self.new, "new")):
             other = (self.new, self.old)[place]
             said += [f"{name} is only in the {which} run" for name in self.ran(place) if name not in other.backends]

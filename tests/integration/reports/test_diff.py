@@ -156,6 +156,18 @@ def test_hostile_text_changes_nothing(conformance: Run, tmp_path: Path, style: s
         assert not any(line.startswith("# h") for line in ran.out.splitlines())
 
 
+def test_a_backend_that_did_not_start_before_is_named(conformance: Run, tmp_path: Path) -> None:
+    failed = {**HEADER, "started": "2026-01-02T00:00:00+00:00"}
+    error = {"record": "backend", "name": "lib", "error": "cannot be imported"}
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in (failed, error, FOOTER))
+    write(tmp_path / "lost" / "outcomes.jsonl", text)
+    new = run_of(tmp_path / "new", {"verdict": "fail"})
+    ran = conformance("diff", tmp_path / "lost", new, "--format", "json")
+    assert ran.code == 0 and ran.json["incomparable"] == ["lib did not start in the old run"]
+    ran = conformance("diff", tmp_path / "lost", tmp_path / "lost", "--format", "json")
+    assert ran.code == 0 and ran.json["incomparable"] == ["lib did not start in either run"]
+
+
 def test_a_damaged_line_is_named(conformance: Run, tmp_path: Path) -> None:
     old, new = run_of(tmp_path / "old", {}), run_of(tmp_path / "new", {})
     file = new / "outcomes.jsonl"
