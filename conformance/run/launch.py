@@ -102,7 +102,10 @@ def launch(settings: RunSettings) -> Finished:
         contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(scratch)), fleet)) as executor,
     ):
         executor.prepare()
-        return _launched(settings, executor, fleet.backends() if fleet is not None and fleet.scheduler else ())
+        elsewhere: Collection[str] = ()
+        if fleet is not None and fleet.scheduler:
+            elsewhere = settings.backends or fleet.backends()
+        return _launched(settings, executor, elsewhere)
 
 
 def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str]) -> Finished:

@@ -12,6 +12,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -69,9 +71,11 @@ def scheduler(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
                "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment()) as process:
-        until(lambda: file.is_file() and file.stat().st_size > 0)
-        yield json.loads(file.read_text())["address"], process
-        process.terminate()
+        try:
+            until(lambda: file.is_file() and file.stat().st_size > 0)
+            yield json.loads(file.read_text())["address"], process
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -257,12 +261,19 @@ def test_the_verb_worker_finds_its_backends_and_works_until_ctrl_c(address: str,
     write(tmp_path / "cases.yaml")
     verb = [sys.executable, "-m", "conformance"]
     command = [*verb, "worker", "--scheduler", address, "-b", "numpy", "--name", "found"]
-    with subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as worker:
-        until(lambda: "numpy" in offered(address))
-        ran = process("run", "--scheduler", address, "--cases", "cases.yaml", "--output", "out", folder=tmp_path)
-        assert ran.code == 0, ran.err
-        worker.send_signal(signal.SIGINT)
-        said = worker.communicate()[1]
+    run_of = partial(process, "run", "--scheduler", address, "--cases", "cases.yaml", folder=tmp_path)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True) as worker,
+    ):
+        try:
+            named = pool.submit(run_of, "-b", "numpy", "--output", "named")  # which waits for the worker
+            until(lambda: "numpy" in offered(address))
+            assert run_of("--output", "out").code == 0  # with what the workers have
+            assert named.result().code == 0, named.result().err
+        finally:
+            worker.send_signal(signal.SIGINT)
+            said = worker.communicate()[1]
     assert worker.returncode == 0 and f"offers numpy to {address}" in said
     run = read_run(tmp_path / "out")
     assert {each.worker for each in run.outcomes} == run.workers.keys() == {"found"}
@@ -333,6 +344,8 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
     with scheduler(tmp_path) as (address, ends):
         workers = Workers(address, tmp_path)
         workers.start("one", "numpy")
-        with pytest.raises(HarnessError, match="the scheduler is lost; complete the run with --resume"):
-            Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), ends.kill))
-        workers.end()
+        try:
+            with pytest.raises(HarnessError, match="the scheduler is lost; complete the run with --resume"):
+                Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), ends.kill))
+        finally:
+            workers.end()
