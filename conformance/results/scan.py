@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -154,10 +155,11 @@ class Scan:
         for unit, run in groupby(map(_unit, judged)):
             end = begin + len([*run])
             if unit != self._last:
-                self._last, self._again = unit, unit in self.units and unit not in self._open
-                self.units.add(unit)
+                held: Any = tuple(map(sys.intern, unit))  # every line brings strings of its own
+                self._last, self._again = held, held in self.units and held not in self._open
+                self.units.add(held)
                 if self._first:
-                    self._open.add(unit)
+                    self._open.add(held)
             if self._again:
                 again += judged[begin:end]
             begin = end
