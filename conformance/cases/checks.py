@@ -139,10 +139,23 @@ def _numbers(case: Case) -> Iterator[Complaint]:
             shape_of(value)
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is not a tensor.
-            if not (name == "targets" and case.targets_as == "python"):
+            if name == "targets" and case.targets_as == "python":
+                if not _travels(value):
+                    hint = "write it as a float, such as 1e20: a backend receives integers of 64 bits"
+                    yield Complaint((name,), "an integer beyond 64 bits", hint)
+            else:
                 path, problem, hint = error.complaint
                 where_hint = "write 1 where a class takes part, else 0"
                 yield Complaint((name, *path), problem, where_hint if name == "where" else hint)
+
+
+def _travels(value: Any) -> bool:
+    """Whether every integer in a Python object has 64 bits."""
+    if isinstance(value, list):
+        return all(map(_travels, value))
+    if isinstance(value, dict):
+        return all(map(_travels, value.values()))
+    return type(value) is not int or -(2**63) <= value < 2**64
 
 
 def _sizes(case: Case) -> Iterator[Complaint]:

@@ -12,6 +12,8 @@ from functools import cache
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
+
 from conformance.bench.workloads import read_workloads
 from conformance.cases.checks import elements_of
 from conformance.cases.load import case_files, load_suite, read_suite
@@ -22,6 +24,7 @@ from conformance.places import CASES, PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.load import load_profile
 from conformance.run.plan import Portion
+from conformance.worker import wire
 from tests.support import benchmarks, outcomes
 
 __all__ = ["TARGETS", "Target"]
@@ -94,6 +97,10 @@ def _check_cases(data: bytes, folder: Path) -> None:
         except CaseError as error:
             assert error.hint
             continue
+        for request in chunk.requests:
+            for operand in request.operands.values():
+                if not isinstance(operand, np.ndarray):
+                    wire.pack(operand)
         for group in chunk.groups:
             for reduction in group.places:
                 for quantity in ("value", "gradient") if reduction != "default" else ("value",):
