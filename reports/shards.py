@@ -125,6 +125,8 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
         for record in records.values():
             writer.describe(record)
         for run in parts:
+            for worker in run.workers.values():
+                writer.describe(worker)
             for backend, costs in run.costs.items():
                 writer.describe(Costs(backend=backend, seconds=costs))
         evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
