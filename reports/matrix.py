@@ -11,7 +11,7 @@ from conformance.reports.columns import Column
 from conformance.reports.relations import LOST, Relations
 from conformance.reports.table import AnyCell, Counts, Table
 
-__all__ = ["SIGNS", "Matrix", "headline", "matrix"]
+__all__ = ["SIGNS", "Matrix", "died", "headline", "matrix"]
 
 #: A sign beside each verdict's word, so that colour is never alone.
 SIGNS = {
@@ -86,6 +86,11 @@ def matrix(relations: Relations) -> Matrix:
         cells[(relations.columns[col], theme)][verdict] = count
         lost[relations.columns[col]] += missing
     return Matrix(relations.columns, tuple(dict.fromkeys(theme for _, theme, *_ in rows)), dict(cells), lost)
+
+
+def died(count: int) -> str:
+    """How often a backend's process ended, as a sentence."""
+    return f"its process died, or had to be ended, {count} time{'s' * (count != 1)}"
 
 
 def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,11 @@ class Merged:
         from conformance.reports.relations import Relations
 
         return Relations(self.runs, every=True)
+
+    @property
+    def deaths(self) -> dict[str, int]:
+        """How often the processes of backends ended, or had to be ended, in all runs; none where that never was."""
+        return sum((Counter(run.deaths) for run in self.runs), Counter())
 
     @property
     def outcomes(self) -> Iterator[Outcome]:

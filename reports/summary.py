@@ -11,7 +11,7 @@ from conformance.model.wording import message
 from conformance.reports.columns import Column
 from conformance.reports.escape import escape
 from conformance.reports.files import write
-from conformance.reports.matrix import Matrix
+from conformance.reports.matrix import Matrix, died
 from conformance.reports.relations import Relations
 from conformance.reports.render import markdown
 from conformance.reports.semantics import semantics
@@ -65,6 +65,8 @@ def _about(run: Run) -> list[str]:
     for name, record in run.backends.items():
         if record.own_profile:
             lines += ["", f"{escape(name)} was judged by what {escape(record.own_profile.file)} declares."]
+        if name in run.deaths:
+            lines += ["", f"{escape(name)}: {died(run.deaths[name])}."]
         if record.error:
             lines += ["", f"**{escape(name)} did not run**: {escape(record.error)}"]
     return lines

@@ -12,7 +12,7 @@ from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
 from conformance.plain import json_text, lines_on_terminal, on_terminal, say
 from conformance.reports.columns import Column
-from conformance.reports.matrix import Matrix, matrix
+from conformance.reports.matrix import Matrix, died, matrix
 from conformance.reports.merge import Merged
 from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
@@ -46,6 +46,7 @@ def print_run(
             "site": str(site) if site else None,
             "backends": {column.label: dict(counted.total(column)) for column in counted.columns},
             "unavailable": merged.unavailable,
+            "deaths": merged.deaths,
             "truncated": run.truncated,
         }
         sys.stdout.write(json_text(document))
@@ -97,6 +98,8 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
     if more > 0:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
+    for name, count in merged.deaths.items():
+        sys.stdout.write(f"\n{on_terminal(name)}: {died(count)}\n")
     for name, error in merged.unavailable.items():  # the reason, and the hint below it
         say(f"\n{on_terminal(name)} did not run: {error}")
     return summary

@@ -99,11 +99,13 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
 class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="costs"):
     """What cases cost with a backend: ``seconds`` of asking and judging by case, start-up left out.
 
-    Of a case that stands in several, the last one counts.
+    Of a case that stands in several, the last one counts. ``deaths`` is how often its process ended, or had to be
+    ended, meanwhile: after each another one is started, up to the limit of restarts.
     """
 
     backend: str
     seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
+    deaths: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):

@@ -84,6 +84,7 @@ class Scan:
         self.backends: dict[str, BackendRecord] = {}
         self.workers: dict[str, WorkerRecord] = {}
         self.costs: dict[str, dict[str, float]] = {}
+        self.deaths: Counter[str] = Counter()
         self.footer: Footer | None = None
         self.counts: Counter[str] = Counter()
         self.units: set[UnitKey] = set()
@@ -175,6 +176,7 @@ class Scan:
             self.workers[record.name] = record
         elif isinstance(record, Costs):
             self.costs.setdefault(record.backend, {}).update(record.seconds)
+            self.deaths[record.backend] += record.deaths
         elif isinstance(record, Footer):
             self.footer = record
         elif isinstance(record, Header) and self.header is None:

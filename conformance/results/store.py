@@ -164,8 +164,8 @@ class Run:
     """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed.
 
     ``counts`` are the verdicts of its outcomes; ``costs`` the seconds of each case, by backend, empty for a run that
-    did not record them; ``repeated`` the numbers of lines that say again what an earlier one says of the same unit:
-    they are left out of ``outcomes``.
+    did not record them; ``deaths`` how often the process of a backend ended, or had to be ended; ``repeated`` the
+    numbers of lines that say again what an earlier one says of the same unit: they are left out of ``outcomes``.
     """
 
     path: Path
@@ -176,6 +176,7 @@ class Run:
     workers: dict[str, WorkerRecord]
     counts: dict[str, int]
     costs: dict[str, dict[str, float]]
+    deaths: dict[str, int]
     repeated: frozenset[int] = frozenset()
 
     @property
@@ -234,6 +235,7 @@ def read_run(folder: Path | str) -> Run:
         scan.workers,
         dict(scan.counts),
         scan.costs,
+        +scan.deaths,
         frozenset(scan.repeated),
     )
 

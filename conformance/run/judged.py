@@ -108,6 +108,11 @@ class OpenBackend:
             own_profile=OwnProfile(file=own.name, declares=msgspec.to_builtins(subject.profile)) if own else None,
         )
 
+    @property
+    def deaths(self) -> int:
+        """How often its process ended, or had to be ended, so far."""
+        return self._session.restarts if isinstance(self._session, Session) else 0
+
     def judge(self, chunk: Chunk) -> Judged:
         """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
         if self._judge is None:

@@ -92,6 +92,7 @@ class TaskRunner:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
         backend.launch()
+        before = backend.deaths
         thinking = thread_time()
         chunk = task.portion.build()  # while the backend starts
         try:
@@ -106,7 +107,8 @@ class TaskRunner:
         outcomes = [each for each in judged.outcomes if each.unit not in task.done]
         if self._terms.worker:
             outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]
-        records: list[Record] = [Costs(backend=task.backend.name, seconds=costs), *outcomes] if outcomes else []
+        spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=backend.deaths - before)
+        records: list[Record] = [spent_on, *outcomes] if outcomes else []
         evidence = Evidence(entries_for(subject))
         for each in outcomes:
             if each.op not in subject.overridden:

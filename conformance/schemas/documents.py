@@ -39,7 +39,8 @@ class Badge(msgspec.Struct, frozen=True, kw_only=True):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of a run. ``backends`` maps ``name version`` to verdicts and their numbers.
 
-    ``unavailable`` maps backends that did not run to the reason; ``truncated`` says that the run was cut off.
+    ``unavailable`` maps backends that did not run to the reason, ``deaths`` others to how often their process ended;
+    ``truncated`` says that the run was cut off.
     """
 
     folder: str
@@ -47,6 +48,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     backends: dict[str, dict[Verdict, int]]
     unavailable: dict[str, str]
+    deaths: dict[str, int]
     truncated: bool
 
 

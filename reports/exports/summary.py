@@ -9,7 +9,7 @@ from conformance.model.errors import HarnessError
 from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
-from conformance.reports.matrix import headline, matrix
+from conformance.reports.matrix import died, headline, matrix
 from conformance.reports.merge import Merged
 from conformance.reports.render import markdown
 from conformance.reports.table import Table
@@ -67,6 +67,8 @@ def _lines(merged: Merged) -> Iterator[str]:
     for backend in backends:
         if backend.incomplete:
             yield f"- **{escape(_cut(backend.label))}**: the run was cut off"
+    for name, count in merged.deaths.items():
+        yield f"- **{escape(_cut(name))}**: {died(count)}"
     for name, error in merged.unavailable.items():
         yield f"- **{escape(_cut(name))} did not run**: {escape(_cut(error))}"
     found, total = findings(merged.relations, SHOWN)

@@ -17,7 +17,7 @@ from conformance.reports.benchmarks.tables import NOTES
 from conformance.reports.columns import Column, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
-from conformance.reports.matrix import headline, matrix
+from conformance.reports.matrix import died, headline, matrix
 from conformance.reports.merge import Merged
 from conformance.reports.relations import CaseResults
 from conformance.reports.semantics import normative_first, semantics
@@ -215,6 +215,7 @@ class _Builder:
                 },
                 "truncated": run.truncated,
                 "took": duration(run.footer.seconds) if run.footer else "",
+                "deaths": {name: died(count) for name, count in run.deaths.items()},
                 "workers": [
                     {
                         "name": each.name,

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from conformance.model.records import ErrorFact, Outcome
-from tests.support.cli import Run
+from tests.support.cli import Run, write
 from tests.support.outcomes import outcome, run
 
 DEATH = ErrorFact("SIGSEGV", "Stack: line 5")
@@ -76,3 +76,37 @@ def test_a_diff_finds_new_deaths(tmp_path: Path, conformance: Run) -> None:
                            ("not reached", "sound", 0), ("dying", "sound", 0)):  # fmt: skip
         ran = conformance("diff", old, new, "--format", "json")
         assert (ran.code, len(ran.json["regressions"])) == (code, code), (old, new)
+
+
+DYING = """\
+import os
+from pathlib import Path
+
+from conformance.backends.adapters.numpy import Numpy
+
+COUNT = Path(__file__).with_suffix(".count")
+
+
+class Dies(Numpy):
+    def softmax(self, logits, *, axis, where=None):
+        if len(COUNT.read_text() if COUNT.exists() else "") < 2:  # twice, and then never again
+            with COUNT.open("a") as file:
+                file.write("x")
+            os._exit(7)
+        return super().softmax(logits, axis=axis, where=where)
+"""
+
+
+def test_deaths_are_counted_in_the_record_and_said_everywhere(tmp_path: Path, conformance: Run) -> None:
+    write(tmp_path / "dies.py", DYING)
+    write(tmp_path / "small.yaml")
+    words = ("run", "-b", "dies.py", "-b", "numpy", "--cases", "small.yaml", "--output", "run", "--replace", "-q")
+    ran = conformance(*words, "--format", "json")
+    count = ran.json["deaths"]["dies"]
+    assert ran.code == 1 and count >= 2 and ran.json["deaths"].keys() == {"dies"}
+    said = f"its process died, or had to be ended, {count} times"
+    assert said in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
+    ran = conformance("report", "run", "--output", "site", "--summary", "job.md", "--cases", "small.yaml")
+    assert f"dies: {said}" in ran.out and f"**dies**: {said}" in (tmp_path / "job.md").read_text(encoding="utf-8")
+    for page in ("index.html", "runs.html"):
+        assert said in (tmp_path / "site" / page).read_text(encoding="utf-8")
