@@ -109,7 +109,7 @@ def slug(text: str) -> str:
 
 def slugs(labels: Sequence[str]) -> list[str]:
     """``torch-2.13.0-cpu``: such names for labels that all differ; a hash follows where two would share one."""
-    plain = ["-".join(re.findall(r"[a-z0-9.]+", label.lower())).strip(".") for label in labels]
+    plain = ["-".join(re.findall(r"[a-z0-9]+(?:\.[a-z0-9]+)*", label.lower())) for label in labels]
     often = Counter(plain)
     return [slug(short if short and often[short] == 1 else label) for short, label in zip(plain, labels, strict=True)]
 
