@@ -110,7 +110,7 @@ class Workers:
         for each in self.processes.values():
             each.terminate()
         for each in self.processes.values():
-            each.wait(30)
+            each.wait(120)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
