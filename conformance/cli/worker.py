@@ -46,6 +46,8 @@ def command(
 
     tls = security(tls_ca_file, tls_cert, tls_key)
     resources = found_resources(backends, start_timeout)
+    if host in ("127.0.0.1", "::1", "localhost") and not any(each in scheduler for each in ("//127.", "//localhost")):
+        say(f"note: only this machine reaches {host}; give --host where the scheduler is on another one", err=True)
     say(f"offers {', '.join(resources)} to {scheduler}", err=True)
     serve(scheduler, resources, host=host, name=name, security=tls)
     return 0

@@ -146,28 +146,34 @@ class DaskExecutor:
         self._terms = terms
         self._fleet = fleet
         self._workers = workers
+        self._held = contextlib.ExitStack()
+        self._client: Any = None
 
     def prepare(self) -> None:
-        """Nothing: a cluster is started, or connected to, where there are tasks."""
+        """Connect to the scheduler, if there is to be one. Raises UsageError where none answers."""
+        if self._fleet.scheduler and self._client is None:
+            self._client = self._held.enter_context(_connected(self._fleet))
 
     def close(self) -> None:
-        """Nothing: what a run has started ends with it."""
+        """Disconnect, or end the embedded cluster."""
+        self._client = None
+        self._held.close()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable | Note]:
         """What comes of each task, as it comes; an embedded cluster is gone when the iterator ends or is closed."""
         if not tasks:
             return
         wanted = {name: amount for task in tasks for name, amount in needs(task.backend).items()}
-        embedded = not self._fleet.scheduler
-        made = _embedded(min(self._workers, len(tasks)), wanted) if embedded else _connected(self._fleet)
-        with made as client:
-            work = _Work(client, tasks, self._terms, self._fleet)
-            try:
-                yield from work.results()
-            except _lost_scheduler() as error:
-                raise HarnessError(f"the scheduler is lost; complete the run with --resume: {error}") from error
-            finally:
-                work.abandon()
+        self.prepare()
+        client = self._client or self._held.enter_context(_embedded(min(self._workers, len(tasks)), wanted))
+        work = _Work(client, tasks, self._terms, self._fleet)
+        try:
+            yield from work.results()
+        except _lost_scheduler() as error:
+            raise HarnessError(f"the scheduler is lost; complete the run with --resume: {error}") from error
+        finally:
+            work.abandon()
+            self.close()
 
 
 def _lost_scheduler() -> tuple[type[BaseException], ...]:

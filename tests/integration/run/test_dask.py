@@ -297,8 +297,9 @@ def offered(address: str) -> Sequence[str]:
 
 def test_a_scheduler_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 0.5)
-    with pytest.raises(UsageError, match="no scheduler answers at tcp://127.0.0.1:9"):
-        Fleet("tcp://127.0.0.1:9").backends()
+    for asked in (Fleet("tcp://127.0.0.1:9").backends, DaskExecutor(TERMS, Fleet("tcp://127.0.0.1:9")).prepare):
+        with pytest.raises(UsageError, match="no scheduler answers at tcp://127.0.0.1:9"):
+            asked()
 
 
 SLOW = """
