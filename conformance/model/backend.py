@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.model.outcome import as_json
+from conformance.model.outcome import Count, as_json
 
 __all__ = ["BackendId", "BackendRecord", "Declaration", "OwnProfile", "SourceRecord"]
 
@@ -47,7 +47,7 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of an adapter: ``file``, the ``line`` it begins at (from 1), its ``text``."""
 
     file: str
-    line: int
+    line: Count
     text: str
 
 
@@ -99,6 +99,7 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     overridden: list[str] = []
 
     def __post_init__(self) -> None:
+        as_json(self.register)
         if not self.id.name:
             version = self.id.version or next(iter(self.versions.values()), "")
             named = msgspec.structs.replace(self.id, name=self.name, version=version)

@@ -14,6 +14,7 @@ from conformance.model.verdicts import Verdict
 
 __all__ = [
     "REASONS",
+    "Count",
     "DefectRef",
     "ErrorFact",
     "Number",
@@ -25,6 +26,8 @@ __all__ = [
     "number",
 ]
 
+#: A number of things, or the place of one.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 #: JSON has no infinities and no NaN.
 Number = float | Literal["inf", "-inf", "nan"]
 #: How deep lists and mappings may lie in each other in a field of any type, which come from strangers, too.
@@ -160,7 +163,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     observed: Any = None
     expected: Any = None
     worst_input: Any = None
-    position: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+    position: Count | None = None
     quantity: str = ""
     defect: DefectRef | None = None
     resembles: DefectRef | None = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
-from conformance.model.outcome import DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
+from conformance.model.outcome import Count, DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -68,7 +68,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     follow as lines of their own when they come up.
     """
 
-    schema: int = SCHEMA
+    schema: Count = SCHEMA
     suite: str
     commit: str | None = None
     started: str
@@ -77,7 +77,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     backends: list[BackendRecord] = []
 
     def __post_init__(self) -> None:
-        as_json(self.environment)
+        as_json([self.environment, self.selection])
         msgspec.convert(self.selection, Selection)
 
     @property
@@ -92,7 +92,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     ``crc32`` is the CRC-32 of their bytes, line ends included, as zlib has it.
     """
 
-    lines: Annotated[int, msgspec.Meta(ge=1)]
+    lines: Count
     crc32: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
@@ -105,7 +105,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
 
     backend: str
     seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
-    deaths: Annotated[int, msgspec.Meta(ge=0)] = 0
+    deaths: Count = 0
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):
@@ -132,7 +132,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     ``complete`` is false for an interrupted run.
     """
 
-    counts: dict[Verdict, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    counts: dict[Verdict, Count] = {}
     seconds: Annotated[float, msgspec.Meta(ge=0)]
     complete: bool
 

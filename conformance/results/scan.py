@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import msgspec
 
 from conformance.model.errors import HarnessError, Place, UsageError
-from conformance.model.outcome import names_values
+from conformance.model.outcome import Count, names_values
 from conformance.model.records import (
     SCHEMA,
     BackendRecord,
@@ -45,9 +45,9 @@ LONGEST_LINE = 16 << 20
 _BLOCK = b'{"record":"block"'
 
 
-_Number = float | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | bool | str | None
-_Flat = _Number | list[_Number] | dict[str, _Number]
-_Value = _Number | list[_Flat] | dict[str, _Flat]
+_Atom = float | Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | bool | str | None
+_Flat = _Atom | list[_Atom] | dict[str, _Atom]
+_Value = _Atom | list[_Flat] | dict[str, _Flat]
 
 
 def _row() -> type[msgspec.Struct]:
@@ -244,7 +244,7 @@ def _way_on(lines: str) -> str:
 
 
 class _Kind(msgspec.Struct):
-    schema: int = SCHEMA
+    schema: Count = SCHEMA
 
 
 _kind = msgspec.json.Decoder(_Kind)
