@@ -8,7 +8,7 @@ import click
 
 from conformance.cli.options import PATH, cases_option
 from conformance.places import CASES
-from conformance.plain import say
+from conformance.plain import on_terminal, say
 
 __all__ = ["command"]
 
@@ -27,7 +27,8 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> in
 
     filled = fill((*files, *paths) or (CASES,), expected_text, write=not check)
     for each in filled:
-        say(f"{each.file}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
+        # Ids are plain words, and all of them are wanted: only the file's name may be anybody's.
+        click.echo(f"{on_terminal(each.file)}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
     count = sum(len(each.ids) for each in filled)
     done = "would be filled" if check else "filled"
     say(f"{count} case{'s' * (count != 1)} {done} in {len(filled)} file{'s' * (len(filled) != 1)}", err=True)

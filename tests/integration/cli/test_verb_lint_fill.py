@@ -171,6 +171,12 @@ class TestFill:
         assert conformance("lint", file).code == 0
         assert conformance("fill", file) == (0, "", "0 cases filled in 0 files\n")
 
+    def test_every_id_is_named_however_many(self, conformance: Run, tmp_path: Path) -> None:
+        ids = [f"{'long-' * 20}name-{number}" for number in range(100)]
+        cases = "".join(f"  - {{id: {name}, why: w, op: softmax, logits: [1]}}\n" for name in ids)
+        ran = conformance("fill", "--check", write(tmp_path / "many.yaml", f"theme: many\ncases:\n{cases}"))
+        assert ran.out == f"{tmp_path}/many.yaml: would fill {', '.join(ids)}\n"
+
     def test_check_only_tells(self, conformance: Run, tmp_path: Path) -> None:
         file = write(tmp_path / "small.yaml")
         ran = conformance("fill", "--check", "--cases", file)
