@@ -54,7 +54,7 @@ CHECKS: dict[Check, str] = {
     "vectorised-map": "mapped over the batch: the same result",
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "register": "an entry of the register of known defects still shows",
-    "process": "the backend's process outlives the calls",
+    "process": "the backend's process outlives the call, and its global state is as before",
 }
 #: Identities that every implementation satisfies: two calls held against each other.
 IDENTITIES: tuple[Check, ...] = (

@@ -68,6 +68,7 @@ Reason = Literal[
     "policy-spoilt",
     "stale",
     "unreproduced",
+    "left-changed",
     "recorded",
 ]
 
@@ -104,6 +105,7 @@ REASONS: dict[Reason, str] = {
     "policy-unknown": "no value of the policy describes the result",
     "policy-spoilt": "no value of the policy describes the result, which is wrong by another check",
     "stale": "the registered defect `defect` does not show",
+    "left-changed": "the call left changed what `detail` names of the process's global state",
     "unreproduced": "the backend ended by `error` while this call, or those that were made with it, were under way",
     "recorded": "`detail` is the message of a file of an earlier schema, as it stood there",
 }

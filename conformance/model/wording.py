@@ -95,6 +95,8 @@ def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
             return _shown_error(o, where=where) + excused
         case "unreproduced":
             return f"not again when its calls were made one by one: {_shown_error(o, where=where)}"
+        case "left-changed":
+            return f"the call left the process's global state changed: {o.detail}"
         case "transformed-failed":
             return f"the transformed call failed: {_shown_error(o, where=where)}"
         case "no-error":

@@ -46,10 +46,9 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     for problem, reduction, place in _calls(chunk):
-        end, findings = answers[place].died, by_problem[id(problem)]
-        if end is not None and not any(each.check == "process" and each.reduction == reduction for each in findings):
-            error = error_fact(end)
-            findings.append(Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error))
+        findings = by_problem[id(problem)]
+        if not any(each.check == "process" and each.reduction == reduction for each in findings):
+            findings += _of_the_process(problem, reduction, answers[place])
     return list(by_problem.values())
 
 
@@ -64,6 +63,16 @@ def _calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
         yield identity.group.units[identity.index].problem, identity.derived.reduction, identity.place
     for asked, place in chunk.transforms:
         yield asked.unit.problem, asked.reduction, place
+
+
+def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
+    """What a call did to the backend's process, if anything: ended it, as no call does alone, or left it changed."""
+    if seen.died is not None:
+        error = error_fact(seen.died)
+        return [Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)]
+    if seen.left:
+        return [Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left))]
+    return []
 
 
 def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:

@@ -13,10 +13,13 @@ import sys
 from pathlib import Path
 from time import perf_counter_ns
 
+import msgspec
+
 from conformance.worker import wire
 from conformance.worker.facts import describe
 from conformance.worker.faults import brief, innermost_place
 from conformance.worker.shim import Shim
+from conformance.worker.state import Snapshots
 from conformance.worker.wire import Start, StartFailure, clean
 
 __all__ = ["main"]
@@ -24,12 +27,15 @@ __all__ = ["main"]
 HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
 
 
-def _started(order: Start) -> tuple[Shim | None, bytes]:
+def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
     """The backend, and the frame that describes it; whatever goes wrong, encoding included, becomes a refusal."""
     try:
         module, _, attribute = order.creator.partition(":")
         backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
-        return Shim(backend, isolated=True), wire.framed(describe(backend, order.nonce))
+        described = describe(backend, order.nonce)
+        snapshots = Snapshots(backend)
+        described = msgspec.structs.replace(described, state=snapshots.take())
+        return (Shim(backend, isolated=True), snapshots), wire.framed(described)
     except BaseException as error:
         hint = getattr(error, "hint", None)  # what discovery raises explains itself
         if isinstance(hint, str):
@@ -40,7 +46,7 @@ def _started(order: Start) -> tuple[Shim | None, bytes]:
         return None, wire.framed(StartFailure(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}"))
 
 
-def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:
+def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions: list[int]) -> None:
     import faulthandler
 
     maps: dict[int, mmap.mmap] = {}
@@ -63,6 +69,7 @@ def _serve(shim: Shim, orders: int, answers: int, regions: list[int]) -> None:
             if (now := perf_counter_ns()) - since > HELD_BACK:
                 wire.write_all(answers, b"".join(waiting))
                 waiting, since = [], now
+        waiting.append(wire.framed(wire.State(order.nonce, snapshots.take())))
         wire.write_all(answers, b"".join(waiting))
 
 
@@ -93,10 +100,10 @@ def main(arguments: list[str]) -> None:
     faulthandler.enable(file=2, all_threads=False)
     order = wire.decode_order(_frame(orders))
     assert isinstance(order, Start)
-    shim, reply = _started(order)
+    started, reply = _started(order)
     wire.write_all(answers, reply)
-    if shim is not None:
-        _serve(shim, orders, answers, regions)
+    if started is not None:
+        _serve(*started, orders, answers, regions)
 
 
 if __name__ == "__main__":

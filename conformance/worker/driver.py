@@ -57,7 +57,7 @@ class SentRequest:
 class Reply:
     """What came of a call: its answer, or why there is none, and what it changed that is not its own.
 
-    ``died`` as in Observation.
+    ``died`` and ``left`` as in Observation.
     """
 
     asked: SentRequest
@@ -65,6 +65,7 @@ class Reply:
     failure: Failure | None = None
     modified: list[str] = field(default_factory=list)
     died: Failure | None = None
+    left: tuple[str, ...] = ()
 
 
 class Driver:
@@ -94,6 +95,13 @@ class Driver:
         """Have a backend to send to, or say why there is none."""
         return None
 
+    def _left(self) -> tuple[str, ...]:
+        """What the last batch has changed of the backend's global state, as far as something is done about it."""
+        return ()
+
+    def _renew(self) -> None:
+        """Have a backend whose global state is as it was at first."""
+
     def _settled(self) -> Failure | None:
         """How the backend has ended since its last answer, if it has."""
         return None
@@ -113,10 +121,10 @@ class Driver:
         again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
         repeats: dict[int, bool] = {}
         for each in self._answered(again):
-            found[each.asked.place].died = found[each.asked.place].died or each.died
+            first = found[each.asked.place]
+            first.died, first.left = first.died or each.died, first.left or each.left
             if each.failure is not None and each.failure.kind == "not run":
                 continue
-            first = found[each.asked.place]
             first.modified += (name for name in each.modified if name not in first.modified)
             repeats[each.asked.place] = _agrees(first, each)
             _add_time(first, each)
@@ -145,39 +153,45 @@ class Driver:
             if (gone := self._ensure()) is not None:
                 yield from (Reply(each, failure=gone) for each in batch)
                 continue
-            try:
-                answered = self._sent(batch, alone=len(batch) == 1)
-            except Died as death:
-                self._lost()
-                if len(batch) == 1:
-                    answered = [Reply(batch[0], failure=death.failure)]
-                else:
-                    answered = self._one_by_one(batch, death)
-            except Overwritten:
-                answered = [self._alone(each) for each in batch]
-            yield from answered
+            yield from self._asked(batch)
 
-    def _one_by_one(self, batch: Sequence[SentRequest], death: Died) -> list[Reply]:
-        """Each call of a batch by itself; where none ends the process as before, the end is noted all the same."""
-        answered = [self._alone(each) for each in batch]
-        ends = {each.failure.type for each in answered if each.failure is not None}
-        if death.failure.type not in ends:
-            at = answered[min(death.answered, len(answered) - 1)]
-            if at.failure is not None and at.failure.kind == "not run":
-                at.failure = death.failure
-            else:
-                at.died = death.failure
+    def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
+        """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
+
+        Where none of them does so again, that is noted of the first which had no answer, or of the first of all.
+        """
+        alone = len(batch) == 1
+        try:
+            answered = self._sent(batch, alone=alone)
+        except Died as death:
+            self._lost()
+            if alone:
+                return [Reply(batch[0], failure=death.failure)]
+            answered = [self._alone(each) for each in batch]
+            ends = {each.failure.type for each in answered if each.failure is not None}
+            if death.failure.type not in ends:
+                at = answered[min(death.answered, len(answered) - 1)]
+                if at.failure is not None and at.failure.kind == "not run":
+                    at.failure = death.failure
+                else:
+                    at.died = death.failure
+            return answered
+        except Overwritten:
+            return [self._alone(each) for each in batch]
+        left = self._left()
+        if left and alone:
+            answered[0].left = left
+            self._renew()
+        elif left:
+            self._renew()
+            answered = [self._alone(each) for each in batch]
+            if not any(each.left for each in answered):
+                answered[0].left = left
         return answered
 
     def _alone(self, asked: SentRequest) -> Reply:
-        if (gone := self._ensure()) is not None:
-            return Reply(asked, failure=gone)
-        try:
-            (seen,) = self._sent([asked], alone=True)
-        except Died as death:
-            self._lost()
-            return Reply(asked, failure=death.failure)
-        return seen
+        gone = self._ensure()
+        return self._asked([asked])[0] if gone is None else Reply(asked, failure=gone)
 
     def _lost(self) -> None:
         self._kept = None
@@ -201,7 +215,9 @@ class Driver:
             return found
         before = region.memory[: region.used]
         size = len(region.memory)
-        order = wire.BatchOrder(self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone))
+        order = wire.BatchOrder(
+            _nonces(1)[0], self._turn, size, [each.call for _, each in placed], self._watchdog(alone=alone)
+        )
         answers = self._perform(order, region)
         try:
             for seen, each in placed:
@@ -250,7 +266,9 @@ class Driver:
     def _observation(self, seen: Reply, repeatable: bool | None) -> Observation:
         request, answer = seen.asked.request, seen.answer
         if seen.failure is not None or answer is None:
-            return Observation(request.key, failure=seen.failure, modified=tuple(seen.modified), died=seen.died)
+            return Observation(
+                request.key, failure=seen.failure, modified=tuple(seen.modified), died=seen.died, left=seen.left
+            )
         arrays = {name: _array(result) for name, result in answer.results.items()}
         late = answer.gradient_failure
         if request.only_value:
@@ -266,6 +284,7 @@ class Driver:
             repeatable=repeatable,
             seconds=answer.nanoseconds * 1e-9,
             died=seen.died,
+            left=seen.left,
         )
 
     def close(self) -> None:

@@ -65,6 +65,7 @@ class BackendProcess:
             raise HarnessError(f"no temporary folder for the log of backend {spec!r}: {error.strerror}") from error
         self._scratch = scratch or self._folder
         self._memory = memory
+        self.state: dict[str, str] = {}  # of the process, behind its last batch or at its start
         self._process: Supervised | None = None
         self._rest, self._read = b"", 0  # what has come, and how far it is used up
         self._files: frozenset[str] = frozenset()
@@ -131,6 +132,7 @@ class BackendProcess:
             hint = reply.hint or "install the framework, or correct the adapter: a Python shell shows the same error"
             raise self._unavailable(reply.problem, hint)
         self._files = frozenset(display_path(file) for file in reply.files)
+        self.state = reply.state
         return reply
 
     def perform(self, batch: wire.BatchOrder, limit: float) -> Iterator[wire.Answer]:
@@ -143,6 +145,10 @@ class BackendProcess:
             for call in batch.calls:
                 largest = MORE + len(wire.RESULTS) * wire.largest_result(call)
                 yield wire.decode_answer(self._frame(limit, largest))
+            state = wire.decode_state(self._frame(limit, MORE))
+            if state.nonce != batch.nonce:
+                raise self._forged("of the state, and was not asked")
+            self.state = state.facts
             if self._unread:
                 raise self._forged("more than once")
         except Gone as end:

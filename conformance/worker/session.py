@@ -18,12 +18,14 @@ from conformance.worker.facts import describe
 from conformance.worker.memory import Region
 from conformance.worker.process import CREATOR, BackendProcess
 from conformance.worker.shim import Shim
+from conformance.worker.state import changes
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
 
 __all__ = ["InlineSession", "Limits", "Session"]
 
+RENEWALS = 16  # fresh processes in place of one whose global state calls have changed
 SETTLING = 0.25  # seconds that are given to threads which calls have left behind, to end the process
 
 
@@ -68,6 +70,8 @@ class Session(Driver):
         self.spec = spec
         self.limits = limits or Limits()
         self.restarts = 0
+        self._state: dict[str, str] = {}  # of the process before any call
+        self._renewals = 0
         self._threads = 0  # the most that the process has had after its last answer
         memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
         self._process = BackendProcess(
@@ -91,10 +95,15 @@ class Session(Driver):
     def describe(self) -> Description:
         """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the hint."""
         if self._description is None:
-            said = self._process.start(self.limits.start)
+            said = self._start()
             self.compiles = said.compiles
             self._description = description_of(self.spec, said, self._process.pid)
         return self._description
+
+    def _start(self) -> wire.Described:
+        said = self._process.start(self.limits.start)
+        self._state = said.state
+        return said
 
     def close(self) -> None:
         """End the process and remove its log: nothing is left. The session cannot be used again."""
@@ -114,6 +123,18 @@ class Session(Driver):
             message = f"the backend's process died {self.restarts} times: the rest was not tried"
             self._gone = Failure("not run", "TooManyRestarts", message)
 
+    def _left(self) -> tuple[str, ...]:
+        left = changes(self._state, self._process.state)
+        if left and self._renewals >= RENEWALS:
+            self._state = self._process.state  # it has been said often enough
+            return ()
+        return left
+
+    def _renew(self) -> None:
+        self._kept = None
+        self._renewals += 1
+        self._process.stop()
+
     def _settled(self) -> Failure | None:
         if self._gone is not None or not self._process.running:
             return None
@@ -128,7 +149,7 @@ class Session(Driver):
         self.describe()
         if self._gone is None and not self._process.running:
             try:
-                self._process.start(self.limits.start)
+                self._start()
             except BackendUnavailable as error:
                 self._gone = Failure("not run", "BackendUnavailable", f"the backend did not start again: {error}")
         return self._gone

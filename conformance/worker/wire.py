@@ -30,10 +30,12 @@ __all__ = [
     "Result",
     "Start",
     "StartFailure",
+    "State",
     "clean",
     "decode_answer",
     "decode_order",
     "decode_start",
+    "decode_state",
     "encode",
     "framed",
     "largest_result",
@@ -95,9 +97,11 @@ class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):
 class BatchOrder(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """Calls to make in this order, each answered by a frame; their operands lie in ``region``, of ``size`` bytes.
 
-    After ``watchdog`` seconds, if not 0, the log receives the stack: a hanging call shows where it hangs.
+    After ``watchdog`` seconds, if not 0, the log receives the stack: a hanging call shows where it hangs. Behind the
+    answers comes the state of the process, by ``nonce``.
     """
 
+    nonce: int
     region: int
     size: int
     calls: list[CallOrder]
@@ -140,6 +144,13 @@ class Answer(msgspec.Struct, array_like=True, frozen=True):
     nanoseconds: int = 0
 
 
+class State(msgspec.Struct, array_like=True, frozen=True):
+    """What calls share within a process, by name."""
+
+    nonce: int
+    facts: dict[str, str]
+
+
 class CodePlace(msgspec.Struct, array_like=True, frozen=True):
     """Where a function begins, as its code object says."""
 
@@ -162,7 +173,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     ``options`` are its execution, composition and precision, empty for the default of the latter two. ``classes`` are
     the adapter's, most derived first; ``methods`` maps the operations to the code that runs; ``files`` are all that
     hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a part in every result.
-    ``lacks`` are the features that it says are unsupported.
+    ``lacks`` are the features that it says are unsupported; ``state`` is that of the process before any call.
     """
 
     nonce: int
@@ -179,6 +190,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     files: tuple[str, ...]
     shared: tuple[str, ...]
     lacks: tuple[str, ...] = ()
+    state: dict[str, str] = {}
 
 
 class StartFailure(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -197,6 +209,7 @@ unpack = msgspec.msgpack.Decoder().decode
 decode_order = msgspec.msgpack.Decoder(Start | BatchOrder).decode
 decode_start = msgspec.msgpack.Decoder(Described | StartFailure).decode
 decode_answer = msgspec.msgpack.Decoder(Answer).decode
+decode_state = msgspec.msgpack.Decoder(State).decode
 
 
 def largest_result(call: CallOrder) -> int:

@@ -1,0 +1,91 @@
+"""What calls share within a backend's process and should leave as it is, in words that a driver can compare.
+
+Only what is asked of Python, NumPy and the backend itself: a snapshot costs a fraction of a millisecond.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from conformance.worker.wire import clean
+
+if TYPE_CHECKING:
+    from conformance.backends.contract import Backend
+
+__all__ = ["Snapshots", "changes"]
+
+#: Variables that a framework sets for its own compilers when it first needs them.
+THEIRS = ("CUDA", "JAX", "KMP", "MPL", "NCCL", "NUMBA", "PYTORCH", "TF_", "TORCH", "TRITON", "XLA")
+#: A framework starts threads and opens files when it first needs them: only more than this is told.
+FEW_THREADS, FEW_FILES = 32, 64
+
+
+class Snapshots:
+    """Takes snapshots of the process of ``backend``; what its settings say anew each time is left out."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        first, second = self._settings(), self._settings()
+        self._steady = {name for name in first if first[name] == second.get(name)}
+        self._variables = frozenset(_try(lambda: dict(os.environ), {}))
+
+    def take(self) -> dict[str, str]:
+        """Names to values; texts that can be encoded, whatever has become of the process."""
+        found: dict[str, Callable[[], Any]] = {
+            "working directory": os.getcwd,
+            "environment": self._environment,
+            "floating-point errors": _numpy_errors,
+            "rounding": _rounding,
+            "timer": lambda: signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+            "running threads": lambda: threading.active_count() // FEW_THREADS,
+            "open files": lambda: len(os.listdir("/proc/self/fd")) // FEW_FILES,  # noqa: PTH208 (light)
+        }
+        taken = {name: clean(_try(ask, "?")) for name, ask in found.items()}
+        settings = self._settings()
+        return taken | {name: settings.get(name, "?") for name in self._steady}
+
+    def _settings(self) -> dict[str, str]:
+        said = _try(self._backend.settings, {})
+        return {clean(name): clean(value) for name, value in said.items()} if isinstance(said, Mapping) else {}
+
+    def _environment(self) -> str:
+        """The variables that are not as they were at the start."""
+        now = dict(os.environ)
+        ours = {
+            name: value
+            for name, value in now.items()
+            if name in self._variables or not name.lstrip("_").startswith(THEIRS)
+        }
+        return str(hash(frozenset(ours.items())))
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
+    """What differs, as ``name: before → after``; without the values where they say nothing."""
+    differ = [name for name in before if before[name] != after.get(name)]
+    mute = ("environment", "running threads", "open files", "timer", "working directory")
+    return tuple(name if name in mute else f"{name}: {before[name]} → {after.get(name, '?')}" for name in differ)
+
+
+def _try(ask: Callable[[], Any], otherwise: Any) -> Any:
+    try:
+        return ask()
+    except BaseException:
+        return otherwise
+
+
+def _numpy_errors() -> str:
+    numpy = sys.modules.get("numpy")
+    return "" if numpy is None else ", ".join(f"{kind} {how}" for kind, how in sorted(numpy.geterr().items()))
+
+
+def _rounding() -> str:
+    """The processor's mode, by what sums and quotients come to."""
+    one, little, least = (float(text) for text in ("1", "1e-30", "2.2250738585072014e-308"))
+    kinds = {(False, False): "to nearest", (True, False): "upwards", (False, True): "downwards or to zero"}
+    mode = kinds.get((one + little > one, one - little < one), "unsteady")
+    return mode if least / 2 > 0 else f"{mode}, subnormal numbers to zero"
