@@ -67,13 +67,14 @@ class BackendProcess:
         self._memory = memory
         self.state: dict[str, str] = {}  # of the process, behind its last batch or at its start
         self._process: Supervised | None = None
+        self._started = False
         self._rest, self._read = b"", 0  # what has come, and how far it is used up
         self._files: frozenset[str] = frozenset()
 
     @property
     def running(self) -> bool:
-        """Whether there is a process to send to."""
-        return self._process is not None
+        """Whether there is a process to send to: one that has started, and said what it is."""
+        return self._started
 
     @property
     def pid(self) -> int:
@@ -133,6 +134,7 @@ class BackendProcess:
             raise self._unavailable(reply.problem, hint)
         self._files = frozenset(display_path(file) for file in reply.files)
         self.state = reply.state
+        self._started = True
         return reply
 
     def perform(self, batch: wire.BatchOrder, limit: float) -> Iterator[wire.Answer]:
@@ -180,7 +182,7 @@ class BackendProcess:
 
     def stop(self) -> None:
         """End the process and its children; nothing of it is left when this returns."""
-        process, self._process = self._process, None
+        process, self._process, self._started = self._process, None, False
         if process is not None:
             process.close()
             shutil.rmtree(self._folder / "tmp", ignore_errors=True)

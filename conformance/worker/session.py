@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineSession", "Limits", "Session"]
 
-RENEWALS = 16  # fresh processes in place of one whose global state calls have changed
 SETTLING = 0.25  # seconds that are given to threads which calls have left behind, to end the process
 
 
 @dataclass(frozen=True)
 class Limits:
-    """``start`` and ``call``: seconds for the start-up and for one call. ``restarts``: processes replaced at most.
+    """``start`` and ``call``: seconds for the start-up and for one call.
 
-    ``memory``: bytes that a backend's process and its children may take; 0 for no limit, None for half of what the
-    machine has.
+    ``restarts``: processes replaced at most because they died, and at most because calls had changed their global
+    state. ``memory``: bytes that a backend's process and its children may take; 0 for no limit, None for half of what
+    the machine has.
     """
 
     start: float = 180.0
@@ -125,7 +125,7 @@ class Session(Driver):
 
     def _left(self) -> tuple[str, ...]:
         left = changes(self._state, self._process.state)
-        if left and self._renewals >= RENEWALS:
+        if left and self._renewals >= self.limits.restarts:
             self._state = self._process.state  # it has been said often enough
             return ()
         return left

@@ -228,14 +228,16 @@ class Supervised:
 
     def _ended(self) -> Gone:
         """How the process, which has closed its pipe, has ended; where it has not, it is made to."""
+        stopped = False
         try:
-            self._guard.wait(5.0)
+            self._guard.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.stop()
-            return Gone(0)
+            stopped = True
         _ = self.pid
         told = self._told(guard.ENDED.size)
-        return Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode)
+        end = Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode)
+        return Gone(0) if stopped and end.code == -signal.SIGKILL else end
 
 
 def search_path() -> dict[str, str]:

@@ -30,7 +30,7 @@ TOKEN = os.environ.get("CONFORMANCE_FAULTS", "")  # by which the trial knows wha
 state = partial(kind, group="state")
 
 
-@kind(group="alone")
+@kind(group="alone", process="fail")
 def moves(value: Any, logits: Any) -> Any:
     """Another working directory, which is then gone."""
     folder = tempfile.mkdtemp()
@@ -39,7 +39,7 @@ def moves(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def empties_the_environment(value: Any, logits: Any) -> Any:
     """No environment variables."""
     os.environ.clear()
@@ -79,7 +79,7 @@ def ignores_signals(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def sets_an_alarm(value: Any, logits: Any) -> Any:
     """SIGALRM a minute later, with a handler that does nothing."""
     signal.signal(signal.SIGALRM, lambda *_: None)
@@ -110,7 +110,7 @@ def replaces_builtins(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def raises_for_rounding(value: Any, logits: Any) -> Any:
     """NumPy raises for underflow and invalid values."""
     np.seterr(all="raise")
@@ -143,7 +143,7 @@ def counts_differently(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="awaited")
+@state(process="fail")
 def rounds_upwards(value: Any, logits: Any) -> Any:
     """The processor's rounding mode is another."""
     ctypes.CDLL("libm.so.6").fesetround(0x800)
@@ -203,7 +203,7 @@ def leaves_hooks(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def leaves_threads(value: Any, logits: Any) -> Any:
     """A hundred threads that outlive the call, not daemons."""
     for _ in range(100):
@@ -211,7 +211,7 @@ def leaves_threads(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def leaves_descriptors(value: Any, logits: Any) -> Any:
     """Hundreds of open pipes."""
     for _ in range(300):

@@ -10,7 +10,7 @@ from tests.faults.table import kind
 state = partial(kind, group="torch")
 
 
-@state(gradient="fail")
+@state(gradient="fail", process="fail")
 def asks_for_no_gradients(value: Any, logits: Any) -> Any:
     """``torch.set_grad_enabled(False)``."""
     import torch
@@ -19,7 +19,7 @@ def asks_for_no_gradients(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def changes_the_default_dtype(value: Any, logits: Any) -> Any:
     """``torch.set_default_dtype``, and a device that computes nothing."""
     import torch
@@ -29,7 +29,7 @@ def changes_the_default_dtype(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def takes_more_threads(value: Any, logits: Any) -> Any:
     """More threads than it was given."""
     import torch
@@ -38,7 +38,7 @@ def takes_more_threads(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def flushes_subnormal_numbers(value: Any, logits: Any) -> Any:
     """Small numbers become 0."""
     import torch
@@ -47,7 +47,7 @@ def flushes_subnormal_numbers(value: Any, logits: Any) -> Any:
     return value
 
 
-@state()
+@state(process="fail")
 def looks_for_anomalies(value: Any, logits: Any) -> Any:
     """Autograd's search for anomalies, deterministic algorithms only."""
     import torch

@@ -115,3 +115,15 @@ def test_a_test_of_the_plugin_is_not_skipped_where_its_backend_died(tmp_path: Pa
     command += ["--conformance-backend", str(dying), "cases.yaml"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 1 and "skipped" not in ran.stdout and "error" in ran.stdout
+
+
+def test_a_death_at_the_end_of_a_task_is_not_seen_in_the_next(tmp_path: Path) -> None:
+    case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
+    dying = backend(tmp_path, SEGFAULT, at_import="FIRST = True")
+    dying.write_text(dying.read_text().replace("logits.flat[0] == 5", "logits.flat[0] in (15, 31)"))
+    (tmp_path / "many.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(48)))
+    ran = process("run", "-b", dying, "--cases", "many.yaml", "--output", "run", "--jobs", "1", folder=tmp_path)
+    lines = map(json.loads, (tmp_path / "run" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())
+    bad = [line for line in lines if line["record"] == "outcome" and line["verdict"] != "pass"]
+    assert ran.code == 1 and {each["verdict"] for each in bad} == {"crash"}
+    assert {each["case"] for each in bad} == {"case-15", "case-31"}

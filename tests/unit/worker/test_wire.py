@@ -34,7 +34,7 @@ def test_a_call_keeps_what_it_is_asked() -> None:
     operand = wire.Operand(64, (2, 3), (-24, 8), "float64")
     options = (("axis", 1), ("ignore_index", None), ("label_smoothing", 0.0), ("reduction", "mean"))
     call = wire.CallOrder(1 << 62, "cross_entropy", operand, {"targets": wire.Plain(wire.pack([1, [2.5]]))}, options)
-    batch = wire.decode_order(wire.encode(wire.BatchOrder(2, 4096, [call], 1.5)))
+    batch = wire.decode_order(wire.encode(wire.BatchOrder(7, 2, 4096, [call], 1.5)))
     assert isinstance(batch, wire.BatchOrder) and batch.calls == [call]
     assert type(dict(batch.calls[0].options)["label_smoothing"]) is float
     plain = batch.calls[0].operands["targets"]
