@@ -19,6 +19,7 @@ from conformance.plain import say
 
 __all__ = ["answer", "signals_as_interrupts"]
 
+_AGAIN = 0.05  # seconds until a signal comes again
 #: What the system says of an output that takes nothing more: full, not writable, gone.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG)
 
@@ -95,10 +96,11 @@ def _let_go(stream: Any) -> None:
 def _use_streams() -> None:
     """Have all three streams, and write any text to them, whatever they can encode.
 
-    A stream that the caller closed leaves its number free, and the next file that is opened would be written to.
+    A stream that the caller closed leaves its number free, and the next file that is opened would be written to, here
+    or in a process that is started.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(number, True)
     os.close(number)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
@@ -124,6 +126,18 @@ def signals_as_interrupts() -> Iterator[list[int]]:
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
         numbers = []
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        """One that came in a finalizer, where Python drops what is raised, comes again when that has ended."""
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            hook(lost)
+            return
+        later = threading.Timer(_AGAIN, os.kill, (os.getpid(), came[-1] if came else signal.SIGINT))
+        timers.append(later)
+        later.start()
+
+    timers: list[threading.Timer] = []
+    hook, sys.unraisablehook = sys.unraisablehook, again
     usual = (signal.SIG_DFL, signal.default_int_handler)
     before = {each: handler for each in numbers if (handler := signal.getsignal(each)) in usual}
     for number in before:
@@ -131,5 +145,8 @@ def signals_as_interrupts() -> Iterator[list[int]]:
     try:
         yield came
     finally:
+        sys.unraisablehook = hook
+        for timer in timers:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

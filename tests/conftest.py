@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,23 @@ from tests.support.cli import Ran, Run
 # A busy machine is no reason to fail.
 settings.register_profile("conformance", deadline=None)
 settings.load_profile("conformance")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, the same number of them on each worker: at the end there are short ones to share.
+
+    pytest-xdist gives each worker a stretch of the list, and lets who is through take from the end of another's.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("yardstick") is not None]
+    short = [item for item in items if item.get_closest_marker("yardstick") is None]
+    ends = [len(short) * number // workers for number in range(workers + 1)]
+    items[:] = [
+        item
+        for number, (first, beyond) in enumerate(itertools.pairwise(ends))
+        for item in (*long[number::workers], *short[first:beyond])
+    ]
 
 
 @pytest.fixture

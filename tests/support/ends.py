@@ -2,7 +2,7 @@
 
 ``python -m tests.support.ends`` reads a JSON list of ``[END, [WORD...]]`` from standard input, and writes for each the
 exit code (negative for a signal), standard error, and whether a process was left behind. A child is forked, so that
-what is imported is imported once, and ends as any interpreter does.
+what is imported is imported once, and ends as any interpreter does. A signal comes when the verb begins.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import signal
 import sys
 import tempfile
 import time
-from functools import partial
-from types import FrameType
 from typing import Any
 
-#: Seconds until a signal comes.
-SIGNALS = {"SIGINT": 0.1, "SIGTERM": 0.4}
+import click
+
+from conformance.cli import cli
+from conformance.cli import main as called
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 ENDS = ("full", "gone", "closed", *SIGNALS)
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
 PATIENCE = 20.0  # seconds for orphans to end
@@ -30,7 +32,6 @@ def main() -> None:
     import duckdb  # noqa: F401
     import pandas as pd  # noqa: F401
 
-    import conformance.cli
     import conformance.reports.merge
     import conformance.run.launch  # noqa: F401
 
@@ -60,21 +61,19 @@ def _child(end: str, words: list[str], errors: int) -> None:
     sys.stdout: Any = None if end == "closed" else os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False, buffering=1)
     if end in SIGNALS:
-        signal.signal(signal.SIGALRM, partial(_send, getattr(signal, end)))
-        signal.setitimer(signal.ITIMER_REAL, SIGNALS[end])
-    from conformance.cli import main as called
-
-    code = called(words)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    sys.exit(code)
+        _verb(words).callback = lambda **_: signal.raise_signal(getattr(signal, end))
+    sys.exit(called(words))
 
 
-def _send(number: int, _: int, frame: FrameType | None) -> None:
-    """Send the signal while the verb is at work: before and after, nobody listens."""
-    while frame is not None:
-        if frame.f_code.co_name == "_ended":
-            signal.raise_signal(number)
-        frame = frame.f_back
+def _verb(words: list[str]) -> click.Command:
+    """The command that the words call."""
+    found: click.Command | None = cli
+    for word in words:
+        if not isinstance(found, click.Group):
+            break
+        found = found.get_command(click.Context(found), word)
+    assert found is not None
+    return found
 
 
 def _output(end: str) -> int:

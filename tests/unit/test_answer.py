@@ -1,0 +1,75 @@
+"""How a command ends: whatever is raised in it, and wherever a signal meets it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import weakref
+from collections.abc import Callable
+
+import click
+import pytest
+
+from conformance.answer import answer
+from conformance.model.errors import HarnessError, UsageError
+
+
+def ends(body: Callable[[], object]) -> int:
+    return answer(click.Command("verb", callback=body), [])
+
+
+def raising(error: BaseException) -> Callable[[], object]:
+    def body() -> object:
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (UsageError("no such thing", hint="name it"), 2, "error: no such thing\n  hint: name it\n"),
+        (HarnessError("the disk is full"), 3, "error: the disk is full\n"),
+        (click.UsageError("so not"), 2, "so not"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (BrokenPipeError(), 141, ""),
+        (OSError(28, "No space left on device"), 3, "cannot be written: No space left on device"),
+        (OSError(2, "No such file", "x"), 3, "internal error: FileNotFoundError"),
+        (ValueError("\x1b[31m\n::error::x \udc80"), 3, "ValueError: \\x1b[31m\n:\u2060:error::x \\udc80\n  hint: "),
+    ],
+)
+def test_every_error_has_its_code_and_words(
+    error: BaseException, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends(raising(error)) == code
+    said = capsys.readouterr()
+    assert said.out == "" and words in said.err and "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_of_which_a_library_makes_another_error(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def body() -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            raise RuntimeError("the query was interrupted") from None
+
+    before = signal.getsignal(number)
+    assert ends(body) == 130 and capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_comes_in_a_finalizer_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    class Held:
+        pass
+
+    def body() -> None:
+        held = Held()
+        weakref.finalize(held, signal.raise_signal, signal.SIGTERM)
+        del held
+        time.sleep(60)
+
+    hook = sys.unraisablehook
+    assert ends(body) == 130 and capsys.readouterr().err.strip() == "interrupted"
+    assert sys.unraisablehook is hook
