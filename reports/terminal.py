@@ -26,7 +26,7 @@ __all__ = ["print_matrix", "print_merged", "print_run"]
 
 #: Findings that are printed in full; deviations are in the summary alone.
 _PRINTED = tuple(verdict for verdict in NOTABLE if verdict != "deviation")
-_DECLARE = "if that is meant, declare it in the backend's profile: docs/backends.md says how"
+_DECLARE = "if that is meant, declare it in the profile: see docs/backends.md"
 
 
 def print_run(
