@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +26,10 @@ def _size(name: str) -> str:
     return f"case when {name} >= 0 and not isnan({name}) then {name} else 'inf'::double end"
 
 
+#: Bins a decade by which quantiles are found: they are right within 2.4 %, and counting bins may go to disk.
+BINS = 100
+
+
 @dataclass(frozen=True)
 class Spread:
     """A distribution of numbers from 0 up; infinite ones are wrong special values. ``bins`` are decades in parts."""
@@ -38,8 +42,24 @@ class Spread:
     worst: float
 
 
-#: A ``Spread`` of ``size`` in SQL: how many, how many are 0, the median, what 99 % do not exceed, and the greatest.
-_SPREAD = """count(*), count(*) filter (size = 0), quantile_disc(size, 0.5), quantile_disc(size, 0.99), max(size)"""
+def _spread(source: str, keys: str, counted: str = "true") -> str:
+    """The fields of a ``Spread`` but its bins in SQL, by ``keys``: of ``size`` in a query, and how many are finite.
+
+    Quantiles and the greatest are of the bins that are ``counted``.
+    """
+    return f"""with binned as (
+        select {keys}, case when size <= 0 then '-inf'::double when isfinite(size) then floor({BINS} * log10(size))
+            else 'inf'::double end as bin, count(*) as n, max(size) as greatest
+        from ({source}) group by all
+    ), ranked as (
+        select *, sum(n) over (partition by {keys} order by bin) as passed,
+            sum(if({counted}, n, 0)) over (partition by {keys}) as total
+        from binned
+    )
+    select {keys}, sum(n)::bigint, (sum(n) filter (bin < 'inf'::double))::bigint,
+        (sum(n) filter (bin = '-inf'::double))::bigint, min(greatest) filter (passed >= 0.5 * total),
+        min(greatest) filter (passed >= 0.99 * total), max(greatest) filter ({counted})
+    from ranked group by {keys}"""
 
 
 @dataclass(frozen=True)
@@ -58,15 +78,20 @@ class AccuracyReached:
 
 def accuracy(relations: Relations) -> dict[tuple[Column, str, str], AccuracyReached]:
     """What was reached, by column, operation and dtype."""
-    rows = relations.query(
-        f"""select col, op, dtype, histogram(class),
-        max_by("case", {{'class': class, 'size': size, 'first': -seq}}), {_SPREAD}
-        from (select *, {_size("ulp")} as size from outcomes where {_MEASURED}) group by col, op, dtype"""
-    )
-    return {
-        (relations.columns[col], op, dtype): AccuracyReached(Counter(letters), Spread((), *spread), case)
-        for col, op, dtype, letters, case, *spread in rows
+    source = f"select *, {_size('ulp')} as size from outcomes where {_MEASURED}"
+    reached = {
+        tuple(key): (letters, case)
+        for *key, letters, case in relations.query(
+            f"""select col, op, dtype, histogram(class),
+            max_by("case", {{'class': class, 'size': size, 'first': -seq}}) from ({source}) group by col, op, dtype"""
+        )
     }
+    found = {}
+    for col, op, dtype, count, _, zeros, *sizes in relations.query(_spread(source, "col, op, dtype")):
+        letters, case = reached[(col, op, dtype)]
+        spread = Spread((), count, zeros or 0, *sizes)
+        found[(relations.columns[col], op, dtype)] = AccuracyReached(Counter(letters), spread, case)
+    return found
 
 
 def spreads(
@@ -77,15 +102,16 @@ def spreads(
     The bins are ``parts`` a decade, from 10^low to 10^high; what lies outside is in the outermost ones.
     """
     low, high = decades
-    last = (high - low) * parts - 1
-    place = f"greatest(0, least({last}, floor((log10(size) - {low}) * {parts})))::integer"
-    rows = relations.query(
-        f"""select col, dtype, {_SPREAD}, histogram({place}) filter (size > 0 and isfinite(size))
-        from (select col, dtype, {_size(measure)} as size from outcomes where {_MEASURED}) group by col, dtype"""
-    )
+    bins: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * ((high - low) * parts))
+    source = f"select col, dtype, {_size(measure)} as size from outcomes where {_MEASURED}"
+    for col, dtype, place, count in relations.query(
+        f"""select col, dtype, greatest(0, least({(high - low) * parts - 1}, floor((log10(size) - {low}) * {parts}))),
+        count(*) from ({source}) where size > 0 and isfinite(size) group by all"""
+    ):
+        bins[(col, dtype)][int(place)] = count
     return {
-        (relations.columns[col], dtype): Spread([(bins or {}).get(place, 0) for place in range(last + 1)], *spread)
-        for col, dtype, *spread, bins in rows
+        (relations.columns[col], dtype): Spread(bins[(col, dtype)], count, zeros or 0, *sizes)
+        for col, dtype, count, _, zeros, *sizes in relations.query(_spread(source, "col, dtype"))
     }
 
 
@@ -105,20 +131,17 @@ class Pair:
 def agreement(relations: Relations) -> tuple[Sequence[Column], dict[tuple[Column, Column], Pair]]:
     """The newest version of each backend, and every pair of them, the one that stands first in tables first."""
     compared = newest(relations.columns)
-    rows = relations.query(
-        f"""with shared as (
-            select col, "case", dtype, layout, reduction, "check",
-                case verdict when 'pass' then {_size("ratio")} else 'inf'::double end as size
-            from outcomes where {_JUDGED} and list_contains(?, col)
-        )
-        select first, second, count(*), count(size), coalesce(quantile_disc(size, 0.5), 0), coalesce(max(size), 0)
-        from (
-            select a.col as first, b.col as second, if(isfinite(a.size + b.size), a.size + b.size, null) as size
-            from shared a join shared b using ("case", dtype, layout, reduction, "check") where a.col < b.col
-        ) group by first, second""",
-        [[column.place for column in compared]],
-    )
-    pairs = {(relations.columns[first], relations.columns[second]): Pair(*facts) for first, second, *facts in rows}
+    wanted = ", ".join(str(column.place) for column in compared)
+    shared = f"""(select col, "case", dtype, layout, reduction, "check",
+        case verdict when 'pass' then {_size("ratio")} else 'inf'::double end as size
+        from outcomes where {_JUDGED} and col in ({wanted or -1}))"""
+    source = f"""select a.col as first, b.col as second, a.size + b.size as size from {shared} a
+        join {shared} b using ("case", dtype, layout, reduction, "check") where a.col < b.col"""
+    rows = relations.query(_spread(source, "first, second", "bin < 'inf'::double"))
+    pairs = {
+        (relations.columns[first], relations.columns[second]): Pair(count, both or 0, apart or 0.0, most or 0.0)
+        for first, second, count, both, _, apart, _, most in rows
+    }
     return compared, pairs
 
 
