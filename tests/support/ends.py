@@ -36,7 +36,10 @@ def main() -> None:
     import conformance.run.launch  # noqa: F401
 
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
+    # What was started in the background, or by `nohup`, ignores some of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGPIPE else signal.SIG_DFL)
     json.dump([_called(end, words) for end, words in json.load(sys.stdin)], sys.stdout)
 
 
