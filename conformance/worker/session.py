@@ -102,7 +102,7 @@ class Session(Driver):
 
     def _start(self) -> wire.Described:
         said = self._process.start(self.limits.start)
-        self._state = said.state
+        self._state, self._threads = said.state, self._process.threads
         return said
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class Session(Driver):
             return None
         threads = self._process.threads
         fresh, self._threads = threads > self._threads, max(threads, self._threads)
-        end = self._process.ended_within(SETTLING if fresh else 0.001)
+        end = self._process.ended_within(SETTLING if fresh else 0.0)
         if end is not None:
             self._lost()
         return end

@@ -32,7 +32,7 @@ class Snapshots:
         self._backend = backend
         first, second = self._settings(), self._settings()
         self._steady = {name for name in first if first[name] == second.get(name)}
-        self._variables = frozenset(_try(lambda: dict(os.environ), {}))
+        self._variables = _try(_variables, {})
 
     def take(self) -> dict[str, str]:
         """Names to values; texts that can be encoded, whatever has become of the process."""
@@ -54,21 +54,29 @@ class Snapshots:
         return {clean(name): clean(value) for name, value in said.items()} if isinstance(said, Mapping) else {}
 
     def _environment(self) -> str:
-        """The variables that are not as they were at the start."""
-        now = dict(os.environ)
-        ours = {
-            name: value
-            for name, value in now.items()
-            if name in self._variables or not name.lstrip("_").startswith(THEIRS)
-        }
-        return str(hash(frozenset(ours.items())))
+        """The names of the variables that are not as they were at the start."""
+        before, now = self._variables, _variables()
+        if now == before:
+            return ""
+        names = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
+        return " ".join(sorted(name for name in names if name in before or not name.lstrip("_").startswith(THEIRS)))
+
+
+def _variables() -> dict[str, str]:
+    """The environment; as it lies there, for to read it through its mapping takes twenty times as long."""
+    lying = getattr(os.environ, "_data", None)
+    if isinstance(lying, dict):
+        return {os.fsdecode(name): os.fsdecode(value) for name, value in lying.items()}
+    return dict(os.environ)
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:
     """What differs, as ``name: before → after``; without the values where they say nothing."""
     differ = [name for name in before if before[name] != after.get(name)]
-    mute = ("environment", "running threads", "open files", "timer", "working directory")
-    return tuple(name if name in mute else f"{name}: {before[name]} → {after.get(name, '?')}" for name in differ)
+    mute = ("running threads", "open files", "timer", "working directory")
+    return tuple(
+        name if name in mute else f"{name}: {before[name] or 'as it was'} → {after.get(name, '?')}" for name in differ
+    )
 
 
 def _try(ask: Callable[[], Any], otherwise: Any) -> Any:

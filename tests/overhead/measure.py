@@ -23,6 +23,8 @@ from tests.support.figures import Figure
 
 __all__ = ["check_time", "default_run", "fixed_cost", "oracle_speed", "scaling", "startup", "timed_run", "workers"]
 
+FIXED_CASES = 2500  # of a backend of fixed cost
+
 
 def _seconds(command: list[str]) -> float:
     begin = time.perf_counter()
@@ -100,15 +102,18 @@ def timed_run(backend: str, arguments: Sequence[str], output: Path) -> tuple[flo
 
 def workers(folder: Path, rounds: int = 3) -> list[Figure]:
     """One backend with one worker and with two, in turn; medians: all cases on NumPy, and calls of a fixed cost."""
-    return [*_speed_up("NumPy, all cases", "numpy", [], folder, rounds, 1.7), *fixed_cost(folder, rounds)]
+    return [*_speed_up("NumPy, all cases", "numpy", [], folder, rounds, 1.7), *fixed_cost(folder)]
 
 
-def fixed_cost(folder: Path, rounds: int = 3, executor: Sequence[str] = (), asked: float = 1.8) -> list[Figure]:
-    """The same for a backend whose calls all take as long, with the options ``executor``."""
+def fixed_cost(folder: Path, rounds: int = 1, executor: Sequence[str] = (), asked: float = 1.8) -> list[Figure]:
+    """The same for a backend whose calls all take as long, with the options ``executor``.
+
+    Long enough for what it is to stand for: reading the cases and the imports, about a second, are a small part of it.
+    """
     file = folder / "fixed_cost.py"
     file.write_text(FIXED_COST, encoding="utf-8")
-    arguments = ["--cases", str(write_cases(folder / "fixed.yaml", 500)), *executor]
-    name = " ".join(["a backend of 5 ms a call, 500 cases", *executor])
+    arguments = ["--cases", str(write_cases(folder / "fixed.yaml", FIXED_CASES)), *executor]
+    name = " ".join([f"a backend of 5 ms a call, {FIXED_CASES:,} cases, some 20 s for each of two workers", *executor])
     return _speed_up(name, str(file), arguments, folder, rounds, asked)
 
 
