@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-import time
 from typing import Any
 
 import numpy as np
@@ -168,15 +167,11 @@ def writes_over_everything(value: Any, logits: Any) -> Any:
 
 
 @kind(unmodified="fail")
-def goes_on_writing_into_the_logits(value: Any, logits: Any) -> Any:
-    """A thread that writes into the logits after the call has returned."""
-
-    def write() -> None:
-        for _ in range(200):
-            logits[...] += 1
-            time.sleep(0.001)
-
-    threading.Thread(target=write, daemon=True).start()
+def lets_a_thread_write_into_the_logits(value: Any, logits: Any) -> Any:
+    """Another thread changes the last bits of the logits."""
+    other = threading.Thread(target=np.nextafter, args=(logits, 9.0, logits))
+    other.start()
+    other.join()
     return value
 
 

@@ -116,7 +116,7 @@ def conformance(words: Sequence[str], folder: Path, patience: float = PATIENCE) 
 
 def left_behind(token: str) -> list[str]:
     """The processes that carry the token of a trial; they are ended."""
-    for _ in range(20):  # what has been killed may be there for a moment yet
+    for _ in range(100):  # what has been killed may be there for a moment yet
         found = list(_carrying(token.encode()))
         if not found:
             return []
