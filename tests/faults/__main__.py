@@ -29,7 +29,6 @@ GROUPS = {
     "alone": "something global is changed that hurts",
     "memory": "memory is taken without end",
     "torch": "something global of PyTorch's is changed",
-    "awaited": "not yet as it must be",
     "deaths": "the process ends",
     "hangs": "a call does not come back",
     "whole": "the backend is wrong as a whole",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -109,12 +108,4 @@ def has_no_outputs(value: Any, logits: Any) -> Any:
 def reads_its_input(value: Any, logits: Any) -> Any:
     """Asks whoever sits at the terminal: there is nobody."""
     assert os.read(0, 100) == b""
-    return value
-
-
-@kind("crash", "", group="awaited")
-def reads_the_calls(value: Any, logits: Any) -> Any:
-    """A thread that reads the harness's next order away."""
-    threading.Thread(target=os.read, args=(_descriptors()[0], 1 << 20), daemon=True).start()
-    os.close(_descriptors()[0])
     return value

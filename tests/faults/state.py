@@ -143,14 +143,14 @@ def counts_differently(value: Any, logits: Any) -> Any:
     return value
 
 
-@state(process="fail")
+@kind(group="alone", process="fail")
 def rounds_upwards(value: Any, logits: Any) -> Any:
     """The processor's rounding mode is another."""
     ctypes.CDLL("libm.so.6").fesetround(0x800)
     return value
 
 
-@kind(group="awaited")
+@kind(group="alone", process="fail")
 def forbids_files(value: Any, logits: Any) -> Any:
     """A limit of no further open files."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))

@@ -34,7 +34,7 @@ def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
     assert trial([each for each in of("hangs") if each.name in names], tmp_path).problems == []
 
 
-@pytest.mark.parametrize("name", ["deletes its temporary files", "ignores signals", "traces every line"])
+@pytest.mark.parametrize("name", ["deletes its temporary files", "rounds upwards", "forbids files"])
 def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -> None:
     assert trial([each for each in of("alone") if each.name == name], tmp_path).problems == []
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.table import kind
 
-state = partial(kind, group="torch")
+state = partial(kind, group="torch", process="fail")
 
 
 @state(gradient="fail", process="fail")
