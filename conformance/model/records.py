@@ -19,7 +19,7 @@ __all__ = [
     "SCHEMA",
     "BackendId",
     "BackendRecord",
-    "Block",
+    "BlockRecord",
     "Costs",
     "Declaration",
     "DefectRef",
@@ -86,7 +86,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
         return msgspec.convert(self.selection, Selection)
 
 
-class Block(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="block"):
+class BlockRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="block"):
     """Stands behind lines that were written at once, all since the block before: ``lines`` says how many.
 
     ``crc32`` is the CRC-32 of their bytes, line ends included, as zlib has it.
@@ -137,7 +137,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     complete: bool
 
 
-Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | Block | Footer
+Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | BlockRecord | Footer
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 

@@ -24,7 +24,7 @@ from conformance.model.outcome import Count, names_values
 from conformance.model.records import (
     SCHEMA,
     BackendRecord,
-    Block,
+    BlockRecord,
     Costs,
     Footer,
     Header,
@@ -60,7 +60,7 @@ def _row() -> type[msgspec.Struct]:
 
 
 _Row: Any = _row()
-_rows = msgspec.json.Decoder(Header | BackendRecord | WorkerRecord | Costs | Block | Footer | _Row)
+_rows = msgspec.json.Decoder(Header | BackendRecord | WorkerRecord | Costs | BlockRecord | Footer | _Row)
 _OUTCOMES = {_Row, Outcome}
 _verdict, _check = attrgetter("verdict"), attrgetter("check")
 _unit = attrgetter("backend", "case", "dtype", "layout")
@@ -188,7 +188,7 @@ class Scan:
         self._number += 1
         (block,) = self._one_by_one(line, self._number)
         lines = self._number - 1 - self._first
-        if not isinstance(block, Block) or (block.lines, block.crc32) != (lines, self._checksum):
+        if not isinstance(block, BlockRecord) or (block.lines, block.crc32) != (lines, self._checksum):
             which = f"lines {self._first + 1} to {self._number}"
             raise UsageError(
                 f"{which} are not as they were written: their checksum differs",

@@ -19,7 +19,7 @@ from conformance.model.records import (
     SCHEMA,
     BackendId,
     BackendRecord,
-    Block,
+    BlockRecord,
     Costs,
     Footer,
     Header,
@@ -111,7 +111,7 @@ class Writer:
                 lock.release()
 
     def _open(self, resuming: bool) -> None:
-        loose: Block | None = None
+        loose: BlockRecord | None = None
         if self._holds_a_run():
             if not resuming:
                 raise UsageError(
@@ -247,7 +247,7 @@ class _Kept:
     header: Header | None
     done: frozenset[UnitKey]
     counts: Counter[str]
-    loose: Block | None
+    loose: BlockRecord | None
 
 
 def _cut_back(path: Path) -> _Kept:
@@ -296,9 +296,9 @@ def _last_unit(tail: list[bytes]) -> tuple[int, UnitKey | None]:
     return begin, unit
 
 
-def _block(lines: bytes) -> Block:
+def _block(lines: bytes) -> BlockRecord:
     """The block that stands behind some lines."""
-    return Block(lines=lines.count(b"\n"), crc32=zlib.crc32(lines))
+    return BlockRecord(lines=lines.count(b"\n"), crc32=zlib.crc32(lines))
 
 
 def _file_of(folder: Path | str) -> Path:
