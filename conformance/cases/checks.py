@@ -140,7 +140,7 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is not a tensor.
             if name == "targets" and case.targets_as == "python":
-                if not _travels(value):
+                if not _has_64_bits(value):
                     hint = "write it as a float, such as 1e20: a backend receives integers of 64 bits"
                     yield Complaint((name,), "an integer beyond 64 bits", hint)
             else:
@@ -149,12 +149,12 @@ def _numbers(case: Case) -> Iterator[Complaint]:
                 yield Complaint((name, *path), problem, where_hint if name == "where" else hint)
 
 
-def _travels(value: Any) -> bool:
+def _has_64_bits(value: Any) -> bool:
     """Whether every integer in a Python object has 64 bits."""
     if isinstance(value, list):
-        return all(map(_travels, value))
+        return all(map(_has_64_bits, value))
     if isinstance(value, dict):
-        return all(map(_travels, value.values()))
+        return all(map(_has_64_bits, value.values()))
     return type(value) is not int or -(2**63) <= value < 2**64
 
 
