@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def print_figures(
         f"# {title}",
         "",
         f"Printed by `{command}`; each ratio is taken side by side in one run.",
-        f"Machine: {machine(describe_environment())}.",
+        f"Machine: {machine(describe_environment())}; its load was {os.getloadavg()[0]:.1f} at the start.",
         "",
         "| measured | figure | asked for |",
         "|---|---|---|",
