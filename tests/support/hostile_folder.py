@@ -163,7 +163,7 @@ def _run(folder: Path, verdict: str = "fail", started: str = EVIL) -> Path:
         outcome("known", EVIL, verdict="known", defect=DefectRef(EVIL, EVIL), **said),
         outcome("excused", EVIL, verdict="deviation", excused_by=(EVIL,), **said),
         outcome("crashed", EVIL, verdict="crash", **said),
-        outcome("policy", EVIL, policy="reach", observed=[EVIL], verdict="fail", **policy),
+        outcome("policy", EVIL, policy="reach", observed=[EVIL], expected=EVIL, verdict="fail", **policy),
     ]
     broken = BackendRecord(name=f"{EVIL} broken", error=EVIL)
     return run(folder, rows, backends=[evil, broken], started=started, cpu=EVIL)
