@@ -39,8 +39,8 @@ __all__ = ["DaskExecutor", "Fleet", "needs", "security"]
 AHEAD = 2
 #: Seconds between two looks at which workers there are.
 LOOK = 1.0
-#: Workers that may be lost at one task before it is taken for the reason.
-LOSSES = 5
+#: Workers that may be lost at one task before it is taken for the reason; Dask itself gives one up after four.
+LOSSES, GIVEN_UP = 5, 4
 
 
 def security(ca_file: str | None, certificate: str | None, key: str | None) -> Any:
@@ -134,7 +134,7 @@ def _distributed() -> Any:
         raise UsageError(
             "Dask is not installed", hint="pip install 'cross-entropy-conformance[dask]', or leave out --executor"
         ) from None
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")] + ["asyncio"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is noted, or raised
     return distributed
 
@@ -272,7 +272,7 @@ class _Work:
             self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
         for future, out in list(self._out.items()):
             if not any(address in self._members for address in out.workers):
-                self._again(future)
+                self._lost(future, min(len(out.workers), 2))  # a whole fleet may end at once, for other reasons
 
     def _join(self, future: Any) -> None:
         """Use the worker that has said what it is, or refuse it."""
@@ -346,6 +346,16 @@ class _Work:
         future.cancel(force=True)
         self._todo[task.backend.name].appendleft(task)
 
+    def _lost(self, future: Any, workers: int) -> None:
+        """Do a task anew whose workers were lost. Raises HarnessError where that has happened too often."""
+        task = self._out[future].task
+        self._again(future)
+        self._losses[id(task)] += workers
+        if self._losses[id(task)] > LOSSES:
+            cases = ", ".join(entry.case.id for entry in task.portion.entries[:3])
+            problem = f"workers are lost again and again at {cases}, …: give them more memory, or use -k"
+            raise HarnessError(f"{task.backend.name}: {problem}")
+
     def _answers(self, futures: Iterable[Any]) -> dict[Any, Any]:
         """What came of those tasks that are done, fetched at once; one by one where that fails."""
         done = [each for each in futures if each.status == "finished"]
@@ -365,13 +375,7 @@ class _Work:
         try:
             worker, answer = answers[future] if future in answers else future.result()
         except KilledWorker:
-            self._losses[id(out.task)] += 1
-            if self._losses[id(out.task)] > LOSSES:
-                cases = ", ".join(entry.case.id for entry in out.task.portion.entries[:3])
-                raise HarnessError(
-                    f"{name}: workers are lost again and again at {cases}, …: give them more memory, or use -k"
-                ) from None
-            self._again(future)
+            self._lost(future, GIVEN_UP)
             return None
         del self._out[future]
         member = self._former[worker]

@@ -350,3 +350,29 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
                 Conducted(["numpy"], entries, after_first(DaskExecutor(TERMS, Fleet(address)), ends.kill))
         finally:
             workers.end()
+
+
+#: It ends the Dask worker that it is below.
+KILLER = """
+import os
+import signal
+from pathlib import Path
+from conformance.backends.numpy import Numpy
+
+
+class Killer(Numpy):
+    def softmax(self, logits, *, axis):
+        pid = os.getpid()
+        while "spawn_main" not in Path(f"/proc/{pid}/cmdline").read_text():
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(pid, signal.SIGKILL)
+"""
+
+
+def test_a_task_at_which_workers_are_lost_again_and_again_ends_the_run(
+    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.run.executors.dask.LOSSES", 0)
+    (tmp_path / "killer.py").write_text(KILLER)
+    with pytest.raises(HarnessError, match="killer: workers are lost again and again at case-0, case-1, case-2"):
+        Conducted([str(tmp_path / "killer.py")], entries[:4], DaskExecutor(TERMS, Fleet(), workers=1))
