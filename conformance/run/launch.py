@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,14 +99,30 @@ def launch(settings: RunSettings) -> Finished:
     limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, memory)
     fleet = _fleet(settings)
     with (
-        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as scratch,
-        contextlib.closing(executor_for(jobs, Terms(threads, limits, Path(scratch)), fleet)) as executor,
+        _scratch() as scratch,
+        contextlib.closing(executor_for(jobs, Terms(threads, limits, scratch), fleet)) as executor,
     ):
         executor.prepare()
         elsewhere: Collection[str] = ()
         if fleet is not None and fleet.scheduler:
             elsewhere = settings.backends or fleet.backends()
         return _launched(settings, executor, elsewhere)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for all that is temporary, which goes with this process, also where that is killed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder,
+        subprocess.Popen(
+            ["/bin/sh", "-c", 'read -r _; rm -rf -- "$0"', folder],
+            stdin=subprocess.PIPE,  # ends when this process does
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ),
+    ):
+        yield Path(folder)
 
 
 def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str]) -> Finished:
