@@ -261,7 +261,11 @@ class _Work:
         if time.monotonic() - self._looked < LOOK:
             return
         self._looked = time.monotonic()
-        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        there = self._client.scheduler_info(n_workers=-1).get("workers")
+        if there is None:  # the scheduler does not answer; the client tries to reach it for a while
+            if self._client.status in ("closing", "closed"):
+                raise HarnessError("the scheduler is lost; complete the run with --resume")
+            return
         known = {*self._members, *self._refused, *(address for address, _, _ in self._asked.values())}
         for address in [address for address in there if address not in known]:
             future = self._client.submit(describe, key=_key(), pure=False, workers=[address], priority=1)
