@@ -15,6 +15,8 @@ __all__ = ["matcher", "parse_dtypes", "predicate", "select"]
 
 _TOKEN = re.compile(r"\s*([()]|[^\s()]+)")
 _MOST_LEVELS = 64
+_LONGEST = 10_000
+_SHOWN = 200
 _SHORT = {"f": "float", "fp": "float", "bf": "bfloat", "half": "float16", "double": "float64"}
 _HINT = "write words joined by and, or, not and parentheses, such as -k 'softmax and not (float16 or axis)'"
 
@@ -47,6 +49,8 @@ class _Parser:
     """Recursive descent over ``or``, ``and``, ``not``, parentheses and words."""
 
     def __init__(self, expression: str) -> None:
+        if len(expression) > _LONGEST:  # a results file may be a stranger's
+            raise UsageError(f"-k: an expression of {len(expression)} characters, more than {_LONGEST}", hint=_HINT)
         self.expression = expression
         self.tokens = [(match[1].lower(), *match.span(1)) for match in _TOKEN.finditer(expression)]
         self.next = 0
@@ -80,11 +84,13 @@ class _Parser:
         return lambda text: all(part(text) for part in parts)
 
     def _negated(self, level: int) -> Predicate:
-        negated = False
+        times = 0
         while self._take("not"):
-            negated = not negated
+            times += 1
+        if times > _MOST_LEVELS:
+            self._refuse(f"more than {_MOST_LEVELS} times 'not'")
         inner = self._primary(level)
-        return (lambda text: not inner(text)) if negated else inner
+        return (lambda text: not inner(text)) if times % 2 else inner
 
     def _primary(self, level: int) -> Predicate:
         if self._take("("):
@@ -105,7 +111,8 @@ class _Parser:
         if self.next < len(self.tokens):
             _, start, end = self.tokens[self.next]
             where = f" before '{self.expression[start:end]}' (column {start + 1})"
-        raise UsageError(f"-k '{self.expression}': {problem}{where}", hint=_HINT)
+        shown = self.expression[:_SHOWN] + "…" * (len(self.expression) > _SHOWN)
+        raise UsageError(f"-k '{shown}': {problem}{where}", hint=_HINT)
 
 
 def parse_dtypes(names: Iterable[str]) -> tuple[DtypeName, ...]:

@@ -92,6 +92,15 @@ def test_no_expression_fails_otherwise(text: str) -> None:
         assert error.hint
 
 
+@pytest.mark.parametrize(
+    "expression", ["not " * 50_000 + "a", "not " * 1000 + "a", "(" * 3000 + "a" + ")" * 3000, " or ".join("a" * 9000)]
+)
+def test_an_expression_of_no_sane_size_is_refused_in_few_words(expression: str) -> None:
+    with pytest.raises(UsageError, match="more than") as raised:
+        matcher(expression)
+    assert raised.value.hint and len(str(raised.value)) < 1000
+
+
 def test_dtypes_from_text() -> None:
     assert parse_dtypes(["float16,float64", "float64"]) == ("float64", "float16")
     with pytest.raises(UsageError, match="unknown dtype 'fp32'") as raised:
