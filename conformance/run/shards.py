@@ -38,7 +38,8 @@ class Partition:
     @property
     def digest(self) -> str:
         """The same for the same cases in the same parts: by it shards know each other."""
-        text = "\n\n".join("\n".join(entry.case.id for entry in part) for part in self.parts)
+        # Not as JSON, which has no infinity: a case that was edited is another one under the same name.
+        text = "\n\n".join("\n".join(repr(entry.case) for entry in part) for part in self.parts)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

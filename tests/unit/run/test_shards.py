@@ -50,6 +50,11 @@ def test_a_partition_knows_itself_by_its_digest() -> None:
     assert one.digest != other.digest and one.digest == partition(entries, [1.0 * (n % 2) for n in range(9)], 3).digest
 
 
+def test_a_partition_of_edited_cases_is_another_one() -> None:
+    as_it_was, edited = (partition([entry("a", logits=[1.0, last]), entry("b")], [1.0, 1.0], 2) for last in (2.0, 3.0))
+    assert as_it_was.digest != edited.digest
+
+
 def test_a_shard_from_text() -> None:
     assert parse_shard("2/3") == Shard(2, 3) and str(Shard(2, 3)) == "2/3"
     for wrong in ("0/3", "4/3", "1", "a/b", "1/0", "-1/2", "1/3\n/"):
