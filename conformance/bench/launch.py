@@ -91,9 +91,6 @@ def launch(settings: BenchSettings) -> BenchFinished:
     Raises UsageError for what the user named wrongly, HarnessError for a folder that cannot be written.
     """
     _require_engine()
-    for name in ("budget", "timeout", "start_timeout"):
-        if not math.isfinite(getattr(settings, name) or 0):
-            raise UsageError(f"--{name.replace('_', '-')} is not a number of seconds", hint="write a finite one")
     workloads = select_workloads(load_workloads(settings.paths or (WORKLOADS,)), settings.expression, settings.quick)
     found = _backends(settings.backends, settings.device)
     kinds = entry_kinds(workloads, *_wanted(settings))

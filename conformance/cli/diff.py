@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import PATH, details_option, format_option, schema_option
+from conformance.cli.options import AMOUNT, PATH, Finite, details_option, format_option, schema_option
 from conformance.plain import json_text
 
 __all__ = ["command"]
@@ -23,14 +23,14 @@ __all__ = ["command"]
 @format_option("Lines for a terminal, Markdown for a job summary or a comment, or one JSON object.", "text", "markdown")
 @click.option(
     "--factor",
-    type=click.FloatRange(min=1),
+    type=Finite(min=1),
     default=2.0,
     show_default=True,
     help="Report a largest error that grew or shrank by more than this factor.",
 )
 @click.option(
     "--floor",
-    type=click.FloatRange(min=0),
+    type=AMOUNT,
     default=1.0,
     show_default=True,
     metavar="ULP",

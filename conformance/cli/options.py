@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.decorators import FC
 
 __all__ = [
+    "AMOUNT",
     "PATH",
     "POSITIVE",
+    "Finite",
     "backend_option",
     "cases_option",
     "details_option",
@@ -28,7 +32,22 @@ __all__ = [
 ]
 
 PATH: click.Path = click.Path(path_type=Path)
-POSITIVE = click.FloatRange(min=0, min_open=True)
+_MOST = 1_000_000  # seconds (a system call waits no longer than 24 days), or GiB
+
+
+class Finite(click.FloatRange):
+    """A range of numbers, of which ``nan`` is none: click takes it for one."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        """The number; a usage error where it is none or out of the range."""
+        number: float = super().convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", parameter, context)
+        return number
+
+
+POSITIVE = Finite(min=0, min_open=True, max=_MOST)
+AMOUNT = Finite(min=0, max=_MOST)
 
 
 def named_backends_option(otherwise: str) -> Callable[[FC], FC]:
@@ -84,7 +103,13 @@ def details_option(default: int, text: str) -> Callable[[FC], FC]:
 
 def scheduler_option(text: str, *, required: bool = False) -> Callable[[FC], FC]:
     """``--scheduler ADDRESS``."""
-    return click.option("--scheduler", metavar="ADDRESS", required=required, help=text)
+
+    def named(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+        if value is not None and not value.strip():  # an environment variable that is not set
+            raise click.BadParameter("the address is empty.")
+        return value
+
+    return click.option("--scheduler", metavar="ADDRESS", required=required, callback=named, help=text)
 
 
 def tls_options(function: FC) -> FC:

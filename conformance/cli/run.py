@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from conformance.cli.options import (
+    AMOUNT,
     PATH,
     POSITIVE,
     backend_option,
@@ -59,7 +60,7 @@ __all__ = ["command"]
 @seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
 @click.option(
     "--memory-limit",
-    type=click.FloatRange(min=0),
+    type=AMOUNT,
     metavar="GIB",
     help="Limit for the memory of a backend's process and its children, 0 for none; half of the machine's by default.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Collection:
     def configured(cls, config: pytest.Config) -> Collection:
         """As the options say. Raises UsageError; imports no framework."""
         timeout = config.getoption("conformance_timeout")
-        if not timeout > 0:
+        if not 0 < timeout < math.inf:
             raise UsageError(f"--conformance-timeout is {timeout}", hint="give a number of seconds greater than 0")
         identities = not config.getoption("conformance_no_identities")
         specs = tuple(config.getoption("conformance_backend"))
