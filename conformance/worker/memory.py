@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import tempfile
@@ -60,7 +61,8 @@ class Region:
             self.descriptor = -1
 
     def _map(self, size: int) -> None:
-        if self.descriptor >= 0:
+        # Who has the descriptor, too, may have made it longer; shorter it cannot be made.
+        if self.descriptor >= 0 and os.fstat(self.descriptor).st_size < size:
             os.ftruncate(self.descriptor, size)
         # An older map stays as long as an array refers to it.
         self.memory = mmap.mmap(self.descriptor, size)
@@ -70,7 +72,10 @@ class Region:
 
 def _descriptor() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("conformance")
+        descriptor = os.memfd_create("conformance", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        # Were it made shorter by the process that shares it, this one would die of SIGBUS when it looks there.
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL)
+        return descriptor
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

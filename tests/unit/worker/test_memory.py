@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import mmap
+import os
+import sys
 from typing import Any
 
 import ml_dtypes
@@ -56,6 +59,20 @@ def test_memory_grows_and_is_used_anew() -> None:
     assert len(region.memory) >= 3 * size and region.reserve(8) == 0 and region.reserve(8) == 128
     region.begin(8)
     assert len(region.memory) >= 3 * size and region.reserve(8) == 0
+    region.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is sealed on Linux alone")
+def test_who_shares_the_memory_cannot_make_it_shorter() -> None:
+    region = Region(shared=True)
+    size = len(region.memory)
+    with pytest.raises(PermissionError):
+        os.ftruncate(region.descriptor, 0)
+    with pytest.raises(PermissionError):
+        fcntl.fcntl(region.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+    os.ftruncate(region.descriptor, 5 * size)
+    region.begin(3 * size)
+    assert len(region.memory) == 3 * size
     region.close()
 
 
