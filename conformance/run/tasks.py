@@ -91,11 +91,11 @@ class TaskRunner:
     def run(self, task: Task) -> Done | Unavailable:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
-        backend.launch()
         before = backend.deaths
         thinking = thread_time()
-        chunk = task.portion.build()  # while the backend starts
         try:
+            backend.launch()
+            chunk = task.portion.build()  # while the backend starts
             subject = backend.subject
             begin = perf_counter()
             judged = backend.judge(chunk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -20,7 +19,15 @@ from conformance.worker.driver import Died
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
 from conformance.worker.paths import display_path
-from conformance.worker.supervisor import THREAD_VARIABLES, Gone, Silent, Supervised, reason_of, search_path
+from conformance.worker.supervisor import (
+    THREAD_VARIABLES,
+    Gone,
+    Silent,
+    Supervised,
+    reason_of,
+    remove_folder,
+    search_path,
+)
 
 __all__ = ["CREATOR", "BackendProcess"]
 
@@ -60,10 +67,11 @@ class BackendProcess:
         self._creator = creator
         self._regions = regions
         try:
-            self._folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=scratch))
+            self._own = None if scratch else Path(tempfile.mkdtemp(prefix="conformance-"))
         except OSError as error:
-            raise HarnessError(f"no temporary folder for the log of backend {spec!r}: {error.strerror}") from error
-        self._scratch = scratch or self._folder
+            raise HarnessError(f"no temporary folder for backend {spec!r}: {error.strerror}") from error
+        self._scratch = scratch or self._own or Path()
+        self._folder: Path | None = None  # of the process that runs
         self._memory = memory
         self.state: dict[str, str] = {}  # of the process, behind its last batch or at its start
         self._process: Supervised | None = None
@@ -86,15 +94,20 @@ class BackendProcess:
         return self._read < len(self._rest)
 
     def launch(self) -> None:
-        """Start the process without waiting for it: ``start`` does."""
+        """Start the process without waiting for it: ``start`` does. Raises BackendUnavailable."""
         if self._process is not None:
             return
-        temporary = self._folder / "tmp"
-        for folder in (self._scratch / "cache", temporary):
-            folder.mkdir(parents=True, exist_ok=True)
+        cache = self._scratch / "cache"
+        try:  # a folder of its own: a former process may have done anything to its own
+            cache.mkdir(parents=True, exist_ok=True)
+            self._folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=self._scratch))
+        except OSError as error:
+            raise BackendUnavailable(
+                f"no temporary folder for backend {self.spec!r}: {error.strerror}",
+                hint="see whether the backend, or another process, removes what lies in the folder for temporary files",
+            ) from None
         command = [sys.executable, "-P", "-m", "conformance.worker.child"]
-        variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path() | {"TMPDIR": str(temporary)}
-        (self._folder / "log.txt").unlink(missing_ok=True)
+        variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path() | {"TMPDIR": str(self._folder)}
         handed = [each.descriptor for each in self._regions]
         self._process = Supervised(
             command,
@@ -106,7 +119,7 @@ class BackendProcess:
         )
         self._rest, self._read = b"", 0
         with contextlib.suppress(Gone, Silent):  # what has ended by now is found out by who waits for the answer
-            order = wire.Start(NONCE, self.spec, self._threads, str(self._scratch / "cache"), self._creator)
+            order = wire.Start(NONCE, self.spec, self._threads, str(cache), self._creator)
             self._process.send(wire.framed(order), SPAWN_LIMIT)
 
     def start(self, limit: float) -> wire.Described:
@@ -185,12 +198,15 @@ class BackendProcess:
         process, self._process, self._started = self._process, None, False
         if process is not None:
             process.close()
-            shutil.rmtree(self._folder / "tmp", ignore_errors=True)
+        if self._folder is not None:
+            remove_folder(self._folder)
+            self._folder = None
 
     def close(self) -> None:
-        """``stop``, and remove the log."""
+        """``stop``, and remove what processes of the same backend share."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._own is not None:
+            remove_folder(self._own)
 
     def _frame(self, limit: float, largest: int) -> memoryview:
         """The next frame, of ``largest`` bytes at most, within ``limit`` seconds from now."""
@@ -220,6 +236,8 @@ class BackendProcess:
         if end.memory:
             taken, limit = end.memory / 2**30, self._memory / 2**30
             return "MemoryLimit", f"the backend's process took {taken:.2f} GiB of memory: the limit is {limit:.2f}"
+        if end.unguarded:
+            return "GuardEnded", f"the backend's process ended with its guard: {reason_of(end.code)}"
         return reason_of(end.code), f"the backend's process ended: {reason_of(end.code)}"
 
     def _tail(self) -> str:

@@ -6,25 +6,28 @@ Serves runs and benchmarks alike. A process that has died or was stopped is neve
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import secrets
 import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import monotonic
 
 from conformance.model.errors import HarnessError
 from conformance.worker import guard
 
-__all__ = ["THREAD_VARIABLES", "Gone", "Silent", "Supervised", "reason_of", "search_path"]
+__all__ = ["THREAD_VARIABLES", "Gone", "Silent", "Supervised", "reason_of", "remove_folder", "search_path"]
 
 TICK = 0.2  # seconds between two looks at a process that says nothing
 LOG_LIMIT = 16 << 20  # bytes: a log that grows beyond is cut back
+LOGGED = 16_000  # bytes of its end that are looked at
 PIECE = 1 << 20  # bytes read at once
 #: What the thread pools of numerical libraries read when they are loaded.
 THREAD_VARIABLES = (
@@ -35,14 +38,20 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
 )
 PATIENCE = 15.0  # seconds for a guard to end what it guards
+#: In the environment of a process and of all that it starts: finds them where the guard cannot any more.
+TOKEN = "CONFORMANCE_PROCESS"
 
 
 class Gone(Exception):
-    """The process has ended; ``code`` as ``subprocess`` gives it, ``memory`` the bytes for which it was ended, or 0."""
+    """The process has ended; ``code`` as ``subprocess`` gives it, ``memory`` the bytes for which it was ended, or 0.
 
-    def __init__(self, code: int, memory: int = 0) -> None:
+    ``unguarded``: its guard was ended first, and the code is the guard's.
+    """
+
+    def __init__(self, code: int, memory: int = 0, *, unguarded: bool = False) -> None:
         self.code = code
         self.memory = memory
+        self.unguarded = unguarded
         super().__init__(reason_of(code))
 
 
@@ -78,29 +87,32 @@ class Supervised:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"no folder for a process: {error.strerror or error}") from error
-        self.log = self.folder / "log.txt"
         theirs, self._to = os.pipe()
         self._from, mine = os.pipe()
         given = (theirs, mine, *handed)
         gone = "\n".join(map(str, (self.folder, *folders) if folder is None else folders))
         arguments = [gone, str(memory), ",".join(map(str, given)), *command]
         inherited = dict(os.environ if environment is None else environment)
+        self._token, self._log, self._said = secrets.token_hex(16), -1, b""
         try:
-            # Append mode, so that the log can be cut back while the process writes to it.
-            with self.log.open("ab") as log:
+            # A file without a name: whatever the process does to its folder, this one reads what it has opened here.
+            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as log:
+                # Append mode, so that it can be cut back while the process writes to it.
+                fcntl.fcntl(log, fcntl.F_SETFL, fcntl.fcntl(log, fcntl.F_GETFL) | os.O_APPEND)
                 self._guard = subprocess.Popen(
                     [sys.executable, "-I", "-S", guard.__file__, *arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    env=inherited | dict(variables or {}),
+                    env=inherited | dict(variables or {}) | {TOKEN: self._token},
                     pass_fds=given,
                     start_new_session=True,  # Ctrl-C is the driver's to answer
                 )
+                self._log = os.dup(log.fileno())
         except OSError as error:
             os.close(self._to)
             os.close(self._from)
-            self._remove_folder(folder)
+            _remove_own(self.folder, folder)
             raise HarnessError(f"no process for {command[0]}: {error.strerror or error}") from None
         finally:
             os.close(theirs)
@@ -108,11 +120,7 @@ class Supervised:
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._started: bytes | None = None
-        self._remove = weakref.finalize(self, self._remove_folder, folder)
-
-    def _remove_folder(self, given: Path | None) -> None:
-        if given is None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove = weakref.finalize(self, _remove_own, self.folder, folder)
 
     @property
     def pid(self) -> int:
@@ -134,7 +142,7 @@ class Supervised:
 
     def send(self, data: bytes, limit: float) -> None:
         """Write ``data`` within ``limit`` seconds; raises Silent or Gone."""
-        rest, last = memoryview(data), monotonic() + limit
+        rest, last = memoryview(data), time.monotonic() + limit
         with selectors.DefaultSelector() as selector:
             while True:
                 try:
@@ -153,7 +161,7 @@ class Supervised:
         """What comes next, at least one byte, within ``limit`` seconds; raises Silent or Gone."""
         if (piece := self._read()) is not None:
             return piece
-        last = monotonic() + limit
+        last = time.monotonic() + limit
         with selectors.DefaultSelector() as selector:
             selector.register(self._from, selectors.EVENT_READ)
             while True:
@@ -168,18 +176,20 @@ class Supervised:
         except Gone:
             return b""
 
-    def tail(self, lines: int = 20, size: int = 16_000) -> str:
+    def tail(self, lines: int = 20, size: int = LOGGED) -> str:
         """The last lines of what the process wrote to its standard output and error."""
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - size))
-                text = log.read().decode("utf-8", "replace")
-        except OSError:
-            return ""
+        text = self._logged()[-size:].decode("utf-8", "replace")
         return "\n".join(text.strip().splitlines()[-lines:])
+
+    def _logged(self) -> bytes:
+        """The end of the log."""
+        if self._log < 0:
+            return self._said
+        return os.pread(self._log, LOGGED, max(0, os.fstat(self._log).st_size - LOGGED))
 
     def stop(self) -> None:
         """End the process and all that it has started, also what has left its session."""
+        self._wake()
         with contextlib.suppress(BrokenPipeError, ValueError):
             assert self._guard.stdin is not None
             with self._guard.stdin as asked:
@@ -189,11 +199,18 @@ class Supervised:
         except subprocess.TimeoutExpired:
             self._guard.kill()  # and the process with it
             self._guard.wait()
+        if self._guard.returncode:  # it did not end by itself, and so may have left something
+            _end_all(self._token)
+
+    def _wake(self) -> None:
+        """Have a guard go on that what it guards has stopped."""
+        self._guard.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """``stop``, and remove what belongs to the process. It can be repeated."""
         self.stop()
-        for name in ("_to", "_from"):
+        self._said = self._logged()
+        for name in ("_to", "_from", "_log"):
             descriptor = getattr(self, name)
             if descriptor >= 0:
                 setattr(self, name, -1)
@@ -213,7 +230,7 @@ class Supervised:
 
     def _wait(self, selector: selectors.BaseSelector, last: float) -> None:
         """Until the pipe is ready, or ``TICK`` has passed; raises for a process that has ended, or is late."""
-        left = last - monotonic()
+        left = last - time.monotonic()
         if left <= 0:
             raise Silent
         if selector.select(min(left, TICK)):
@@ -222,13 +239,14 @@ class Supervised:
             if selector.select(0):
                 return
             raise self._ended()
-        with contextlib.suppress(OSError):
-            if self.log.stat().st_size > LOG_LIMIT:
-                os.truncate(self.log, 0)
+        self._wake()
+        if os.fstat(self._log).st_size > LOG_LIMIT:
+            os.ftruncate(self._log, 0)
 
     def _ended(self) -> Gone:
         """How the process, which has closed its pipe, has ended; where it has not, it is made to."""
         stopped = False
+        self._wake()
         try:
             self._guard.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -236,8 +254,41 @@ class Supervised:
             stopped = True
         _ = self.pid
         told = self._told(guard.ENDED.size)
-        end = Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode)
+        end = Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode, unguarded=not stopped)
         return Gone(0) if stopped and end.code == -signal.SIGKILL else end
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, however deep, as far as the system lets."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder):
+        subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
+
+
+def _remove_own(folder: Path, given: Path | None) -> None:
+    if given is None:
+        remove_folder(folder)
+
+
+def _end_all(token: str) -> None:
+    """Kill all processes that carry the token, until there are none."""
+    last = time.monotonic() + PATIENCE
+    while (found := _carrying(f"{TOKEN}={token}".encode())) and time.monotonic() < last:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _carrying(variable: bytes) -> list[int]:
+    """The processes that have a variable in their environment; none where the system does not say."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if variable in place.read_bytes().split(b"\0"):
+                found.append(int(place.parent.name))
+    return found
 
 
 def search_path() -> dict[str, str]:

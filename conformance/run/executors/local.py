@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +16,11 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 from conformance.model.errors import HarnessError
 from conformance.run.tasks import Done, Task, Terms, Unavailable
-from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, search_path
+from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
 
 __all__ = ["LocalExecutor"]
 
@@ -112,7 +112,7 @@ class _Processes:
                 start_new_session=True,  # Ctrl-C is the run's to answer
             )
         except OSError as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(Path(self.folder))
             raise HarnessError(f"no process to work in: {error.strerror or error}") from None
         finally:
             for each in theirs:
@@ -140,7 +140,7 @@ class _Processes:
         finally:
             self._signal(signal.SIGKILL)
             self._group.wait()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_folder(Path(self.folder))
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -33,6 +33,8 @@ class Leaves(Numpy):
     def softmax(self, logits, *, axis):
         shown = f"open({{os.environ['SHOWN']!r}}, 'a').write(str(os.getpid()) + chr(10))"
         subprocess.run([sys.executable, "-c", SLEEPS.replace("{shown}", shown)], env={})
+        while not (os.path.exists(os.environ["SHOWN"]) and os.path.getsize(os.environ["SHOWN"])):
+            time.sleep(0.01)  # it has begun by then
         tempfile.mkstemp()
         {then}
         return super().softmax(logits, axis=axis)

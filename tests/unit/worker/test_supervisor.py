@@ -27,7 +27,7 @@ def test_what_is_sent_comes_back(tmp_path: Path) -> None:
     assert end.value.code == 0 and not process.running
     process.close()
     process.close()
-    assert (tmp_path / "own" / "log.txt").exists()  # a folder that was given stays
+    assert (tmp_path / "own").exists()  # a folder that was given stays
 
 
 def test_a_process_that_says_nothing() -> None:
