@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Run, write
+from tests.support.outcomes import without_blocks
 from tests.support.reproducers import run_bare
 
 CASES = """\
@@ -294,7 +295,7 @@ def test_the_dossier_holds_every_defect_once_and_is_the_same_each_time(conforman
     text = Path("one/numpy.md").read_text()
     assert text.startswith("# numpy: what does not conform")
     assert "no flag: softmax, value, class F" in text and "```python" in text
-    lines = Path("run/outcomes.jsonl").read_text().splitlines()
+    lines = without_blocks(Path("run/outcomes.jsonl")).decode().splitlines()
     outcomes = [line for line in lines if '"record":"outcome"' in line]
     others = [line for line in lines if line not in outcomes]
     write(tmp_path / "other" / "outcomes.jsonl", "\n".join([*others[:-1], *reversed(outcomes), others[-1]]) + "\n")
