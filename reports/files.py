@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,42 +13,61 @@ from conformance.model.errors import HarnessError, UsageError
 __all__ = ["replacing", "write"]
 
 _DEVICES = (Path("/dev"), Path("/dev/fd"))
+_HINT = "remove it, or name another output folder"
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A path beside ``path`` to write to, which takes its place at the end; nothing is left where that fails.
 
-    Makes the folder. A device or a pipe, such as /dev/stdout, is written to as it is. Raises HarnessError where the
-    disk refuses.
+    For a file that the user names. Makes its folder. A device or a pipe, such as /dev/stdout, is written to as it is.
+    Raises HarnessError where the disk refuses.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        if path.parent in _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
+    if path.parent in _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
+        with _disk_errors(path):
             yield path
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.unlink(missing_ok=True)  # a link there would be written through
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    else:
+        with _beside(path) as partial:
+            yield partial
 
 
 def write(path: Path, content: str | bytes, *, below: Path | None = None) -> Path:
-    """Write a file, UTF-8 if text, with lone surrogates spelled out; returns ``path``.
+    """Write a file in a folder that the user names, UTF-8 if text, with lone surrogates spelled out; returns ``path``.
 
-    Raises HarnessError where the disk refuses, and UsageError where a folder between ``below`` and the file is a link:
-    what stands there belongs to another place.
+    A link in its place is replaced. Raises HarnessError where the disk refuses, and UsageError where a folder between
+    ``below`` and the file is a link, for what stands there belongs to another place, or where the file is none.
     """
     for folder in path.parents:
         if below is None or folder == below:
             break
         if folder.is_symlink():
-            raise UsageError(f"{folder} is a link to another folder", hint="remove it, or name another output folder")
-    with replacing(path) as partial:
+            raise UsageError(f"{folder} is a link to another folder", hint=_HINT)
+    with _beside(path) as partial:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            kind = os.lstat(path).st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
+                raise UsageError(f"{path} is not a file", hint=_HINT)
         partial.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     return path
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with _disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.unlink(missing_ok=True)  # a link there would be written through
+            yield partial
+            partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None

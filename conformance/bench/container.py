@@ -155,6 +155,7 @@ def write(folder: Path, document: Mapping[str, Any]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".part")
+        partial.unlink(missing_ok=True)  # a link there would be written through
         partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         partial.replace(path)
     except OSError as error:

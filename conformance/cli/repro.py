@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from conformance.cli.options import PATH, cases_option, folder_option
-from conformance.model.errors import HarnessError, UsageError
+from conformance.model.errors import UsageError
 from conformance.plain import say
 
 if TYPE_CHECKING:
@@ -109,14 +109,10 @@ def _run(script: str) -> str | None:
 
 
 def _write(folder: Path, name: str, script: str, draft: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for suffix, text in ((".py", script), (".md", draft)):
-            path = folder / f"{name}{suffix}"
-            path.write_text(text, encoding="utf-8")
-            say(path)
-    except OSError as error:
-        raise HarnessError(f"{folder} cannot be written: {error.strerror}") from None
+    from conformance.reports.files import write
+
+    for suffix, text in ((".py", script), (".md", draft)):
+        say(write(folder / f"{name}{suffix}", text))
 
 
 def _word(name: str) -> str:

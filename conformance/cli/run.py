@@ -155,6 +155,13 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
         from conformance.reports.site.build import write_site
         from conformance.repro.script import reproducer
 
-        pages = write_site(merged, run.folder / "site", cases=options["paths"], reproduce=reproducer, derive=derived)
+        pages = write_site(
+            merged,
+            run.folder / "site",
+            cases=options["paths"],
+            reproduce=reproducer,
+            derive=derived,
+            below=run.folder,
+        )
     print_run(merged, run.folder, style=style, details=details, site=pages)
     return run.exit_code

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.bench.record import Record
-from conformance.model.errors import HarnessError, UsageError
+from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.cells import BenchmarkCell, cells_of, flagship, series_of, workloads_of
 from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import NOTES, about_lines, not_timed_lines, report_markdown, tables_of
 from conformance.reports.columns import slug
+from conformance.reports.files import write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +48,7 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     if not benchmarks.timings:
         raise UsageError(f"{benchmarks.path} holds no times", hint="run the benchmarks again, with other backends")
     drawn, cells = pictures(benchmarks), cells_of(benchmarks)
-    written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name)]
+    written = [path for each in drawn for path in render(each.chart, output / PICTURES, each.name, below=output)]
     shown = [(each.description, f"{PICTURES}/{each.name}.svg") for each in drawn]
     texts = {
         TEXT: report_markdown(benchmarks, cells, shown),
@@ -60,11 +61,7 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
         ),
     }
     for name, text in texts.items():
-        try:
-            (output / name).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise HarnessError(f"{output / name} cannot be written: {error.strerror}") from None
-        written.append(output / name)
+        written.append(write(output / name, text))
     return written
 
 

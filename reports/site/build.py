@@ -52,15 +52,17 @@ def write_site(
     reproduce: Reproduce | None = None,
     derive: Derive = _not_derived,
     dossiers: Mapping[str, str] | None = None,
+    below: Path | None = None,
 ) -> Path:
     """Write the site of some runs into ``folder``; returns the path of its first page.
 
     ``cases`` are the case files that the results are from, the suite's own by default. ``reproduce`` makes stand-alone
     scripts, ``derive`` the derivation of a case that can be followed by hand. ``dossiers`` gives the file below
-    ``folder`` that reports a framework's findings to its maintainers. Raises UsageError for damaged results,
-    HarnessError where files cannot be written.
+    ``folder`` that reports a framework's findings to its maintainers. ``below`` is the folder that ``folder`` is a part
+    of, where it is one: no link may lead out of that. Raises UsageError for damaged results, HarnessError where files
+    cannot be written.
     """
-    pages = Pages(folder)
+    pages = Pages(folder, below)
     builder = _Builder(merged, Catalogue(cases), pages, Scripts(reproduce), derive, dossiers or {})
     builder.cases()
     builder.backends()

@@ -24,10 +24,11 @@ _LIST = "pages.txt"
 
 
 class Pages:
-    """Writes pages into ``folder``. HarnessError: the disk refuses; UsageError: a folder is a link."""
+    """Writes pages into ``folder``. HarnessError: the disk refuses; UsageError: a folder below ``below`` is a link."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, below: Path | None = None) -> None:
         self.folder = folder
+        self._below = below or folder
         self._written: dict[str, None] = {}
         self._templates = _environment()
 
@@ -38,7 +39,7 @@ class Pages:
 
     def write(self, name: str, text: str) -> None:
         """Write a text file below the folder."""
-        write(self.folder / name, text, below=self.folder)
+        write(self.folder / name, text, below=self._below)
         self._written[name] = None
 
     def finish(self) -> None:
@@ -50,7 +51,7 @@ class Pages:
             earlier = record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
             for name in earlier:
                 path = self.folder / name
-                if name not in self._written and _is_own(name) and path.is_file():
+                if name not in self._written and _is_own(name) and not path.parent.is_symlink() and path.is_file():
                     path.unlink()
         except (OSError, UnicodeDecodeError) as error:
             raise HarnessError(f"{self.folder}: pages of an earlier site cannot be removed: {error}") from None

@@ -31,13 +31,16 @@ def spec_of(chart: Any) -> dict[str, Any]:
     return spec
 
 
-def render(chart: Any, folder: Path, name: str) -> list[Path]:
-    """Write ``name.png`` (two pixels a point) and ``name.svg``. Raises HarnessError where that cannot be written."""
+def render(chart: Any, folder: Path, name: str, *, below: Path | None = None) -> list[Path]:
+    """Write ``name.png`` (two pixels a point) and ``name.svg``. Raises HarnessError where that cannot be written.
+
+    ``below`` is the folder that ``folder`` is a part of, where it is one: no link may lead out of that.
+    """
     vl_convert = _converter()
     spec = spec_of(chart)
     return [
-        write(folder / f"{name}.png", vl_convert.vegalite_to_png(spec, scale=SCALE)),
-        write(folder / f"{name}.svg", vl_convert.vegalite_to_svg(spec)),
+        write(folder / f"{name}.png", vl_convert.vegalite_to_png(spec, scale=SCALE), below=below),
+        write(folder / f"{name}.svg", vl_convert.vegalite_to_svg(spec), below=below),
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.places import ROOT
-from tests.support.cli import Run
+from tests.support.cli import WRONG, Run, adapter, write
 from tests.support.outcomes import outcome, run
 
 
@@ -33,6 +33,41 @@ def test_a_link_in_the_folder_is_not_written_through(tmp_path: Path, conformance
         ran = conformance("report", "run", "--output", other)
         assert ran.code == 2 and f"{name} is a link to another folder" in ran.err and "hint: remove it" in ran.err
     assert sorted(each.name for each in mine.iterdir()) == [".index.html.partial", "index.html", "summary.md"]
+
+
+def test_no_site_of_a_run_is_written_behind_a_link(tmp_path: Path, conformance: Run) -> None:
+    cases, foreign = write(tmp_path / "small.yaml"), tmp_path / "foreign"
+    foreign.mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "site").symlink_to(foreign, target_is_directory=True)
+    ran = conformance("run", "-b", "numpy", "--cases", cases, "--no-identities", "--output", "run", "--site", "-q")
+    assert ran.code == 2 and "site is a link to another folder" in ran.err and "hint: remove it" in ran.err
+    assert not [*foreign.iterdir()]
+    (tmp_path / "named").symlink_to(foreign, target_is_directory=True)  # by the user, who may
+    assert conformance("report", "run", "--output", "named", "--cases", cases).code == 0
+    assert (foreign / "index.html").exists()
+
+
+@pytest.mark.parametrize("name", ["summary.md", "index.html", "assets/pages.txt"])
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path: Path, conformance: Run, name: str) -> None:
+    run(tmp_path / "run", [outcome("c")])
+    (tmp_path / "site" / name).parent.mkdir(parents=True)
+    os.mkfifo(tmp_path / "site" / name)
+    ran = conformance("report", "run", "--output", "site")
+    assert ran.code == 2 and f"{name} is not a file" in ran.err and "hint: remove it" in ran.err
+    assert (tmp_path / "site" / name).is_fifo() and not [*(tmp_path / "site").rglob(".*")]
+
+
+def test_a_reproducer_is_not_written_through_a_link(tmp_path: Path, conformance: Run) -> None:
+    cases, kernel = write(tmp_path / "small.yaml"), adapter(tmp_path, WRONG)
+    words = ("repro", "rows", "-b", kernel, "--cases", cases, "--output", "mine")
+    assert conformance(*words).code == 0
+    script = next((tmp_path / "mine").glob("*.py"))
+    script.unlink()
+    (tmp_path / "precious").write_text("precious", encoding="utf-8")
+    script.symlink_to(tmp_path / "precious")
+    assert conformance(*words).code == 0
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "precious" and not script.is_symlink()
 
 
 @pytest.mark.parametrize("option", ["--csv", "--junit"])

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from conformance.bench.container import write
 from conformance.cli import diff
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.cells import cells_of
@@ -145,6 +146,25 @@ def test_hostile_names_change_neither_page_nor_table_nor_terminal(tmp_path):
 def test_a_run_without_times_is_said_to_have_none(tmp_path):
     with pytest.raises(UsageError, match="no times"):
         write_benchmark_report(synthetic.write(tmp_path / "run", backends={}), tmp_path)
+
+
+def test_nothing_is_written_behind_a_link_beside_the_file(tmp_path):
+    run = synthetic.write(tmp_path / "run")
+    for name in ("benchmarks", "page"):
+        (tmp_path / name).mkdir()
+    precious = tmp_path / "page" / "precious"
+    precious.write_text("precious", encoding="utf-8")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "benchmarks").symlink_to(tmp_path / "benchmarks", target_is_directory=True)
+    with pytest.raises(UsageError, match="benchmarks is a link to another folder"):
+        write_benchmark_report(run, tmp_path / "one")
+    assert not [*(tmp_path / "benchmarks").iterdir()]
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "benchmarks.md").symlink_to(precious)
+    write_benchmark_report(run, tmp_path / "two")
+    (tmp_path / "two" / "benchmarks.part").symlink_to(precious)
+    write(tmp_path / "two", {})
+    assert precious.read_text(encoding="utf-8") == "precious" and not (tmp_path / "two" / "benchmarks.md").is_symlink()
 
 
 def test_a_comparison_is_shown_with_its_band_in_both_renderings():
