@@ -60,6 +60,7 @@ class Conductor:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _evidence: dict[str, Evidence] = field(default_factory=dict)
+    _records: dict[str, BackendRecord] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _workers: set[str] = field(default_factory=set)
 
@@ -111,6 +112,7 @@ class Conductor:
             register, overridden = [msgspec.to_builtins(each) for each in entries], sorted(subject.overridden)
             record = msgspec.structs.replace(record, register=register, overridden=overridden)
         self.describe(record)
+        self._records[name] = record
         self.listener.started(name, record)
         self.counts[name] = Counter()
         evidence = self._evidence[name] = Evidence(entries)
@@ -122,7 +124,8 @@ class Conductor:
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name
         self.failed[name] = str(result.error)
-        self.describe(BackendRecord(name=name, error=str(result.error)))
+        known = self._records.get(name, BackendRecord(name=name))
+        self.describe(msgspec.structs.replace(known, error=str(result.error)))
         self.listener.ended(name, result.error)
 
 

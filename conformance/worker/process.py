@@ -48,8 +48,8 @@ class BackendProcess:
     """The process of the backend ``spec``. ``start`` and ``stop`` may alternate; ``close`` is final.
 
     ``scratch`` is a folder for all that is temporary, and for what the framework compiles, which processes of the same
-    scratch share; it goes when the driver dies. Without one the process has its own. ``memory`` limits what the process
-    and its children take, in bytes.
+    scratch share; whoever made it removes it. Without one the process has its own, which goes with the driver, too.
+    ``memory`` limits what the process and its children take, in bytes.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class BackendProcess:
             command,
             variables=variables,
             folder=self._folder,
-            folders=(self._folder, self._scratch),
+            folders=[each for each in (self._folder, self._own) if each is not None],
             handed=handed,
             memory=self._memory,
         )

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,25 +20,27 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from conformance.model.errors import HarnessError
+from conformance.model.errors import BackendUnavailable, HarnessError
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
 
-__all__ = ["LocalExecutor"]
+__all__ = ["ENDED", "LocalExecutor"]
+
+ENDED = struct.Struct("<ii")  # which of the processes has ended, and its exit code as `subprocess` gives it
 
 
 class LocalExecutor:
-    """Does tasks in ``jobs`` processes."""
+    """Does tasks in ``jobs`` processes; where one of them ends, the backend it was at is given up, and no other."""
 
     def __init__(self, jobs: int, terms: Terms) -> None:
         self._jobs = jobs
         self._terms = terms
-        self._processes: _Processes | None = None
+        self._processes: list[_Processes] = []
 
     def prepare(self) -> None:
         """Start the processes without waiting for them: they import while this one reads the cases."""
-        if self._processes is None:
-            self._processes = _Processes(self._jobs, self._terms)
+        if not self._processes:
+            self._processes = [_Processes(self._jobs, self._terms)]
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable]:
         """What comes of each task, as it comes; nothing is left when the iterator ends or is closed."""
@@ -45,8 +49,8 @@ class LocalExecutor:
             todo.setdefault(task.backend.name, deque()).append(task)
         try:
             self.prepare()
-            assert self._processes is not None
-            workers = [_Worker(each, self._processes) for each in self._processes.connections]
+            workers = self._processes[0].workers()
+            lost: set[str] = set()
             while True:
                 for worker in workers:
                     if worker.task is None:
@@ -56,18 +60,34 @@ class LocalExecutor:
                     break
                 ready = wait([worker.connection for worker in busy])
                 for worker in busy:
-                    if worker.connection in ready:
+                    if worker.connection not in ready:
+                        continue
+                    try:
                         result = worker.result()
-                        if isinstance(result, Done) or _given_up(result, worker, workers, todo):
-                            yield result
+                    except EOFError:
+                        workers[workers.index(worker)] = self._another()
+                        failed = worker.lost(todo)
+                        name = failed.task.backend.name
+                        todo[name].clear()
+                        if name not in lost:
+                            lost.add(name)
+                            yield failed
+                        continue
+                    known = worker.backend not in lost
+                    if known and (isinstance(result, Done) or _given_up(result, worker, workers, todo)):
+                        yield result
         finally:
             self.close()
 
     def close(self) -> None:
         """End the processes; nothing of them is left."""
-        if self._processes is not None:
-            self._processes.close()
-            self._processes = None
+        while self._processes:
+            self._processes.pop().close()
+
+    def _another(self) -> _Worker:
+        """A process in place of one that has ended."""
+        self._processes.append(_Processes(1, self._terms))
+        return self._processes[-1].workers()[0]
 
 
 def _given_up(failed: Unavailable, worker: _Worker, workers: Sequence[_Worker], todo: dict[str, deque[Task]]) -> bool:
@@ -101,20 +121,24 @@ class _Processes:
     def __init__(self, jobs: int, terms: Terms) -> None:
         self.folder = tempfile.mkdtemp(prefix="conformance-", dir=terms.scratch)
         ours, theirs = zip(*(socket.socketpair() for _ in range(jobs)), strict=True)
-        command = [sys.executable, "-P", "-m", "conformance.run.executors.workers", str(os.getpid())]
+        self._ends, ends = os.pipe()  # here their parent says how each of them has ended
+        self._codes: dict[int, int] = {}
+        command = [sys.executable, "-P", "-m", "conformance.run.executors.workers", str(os.getpid()), str(ends)]
         try:
             self._group = subprocess.Popen(
                 [*command, *(str(each.fileno()) for each in theirs)],
                 stdin=subprocess.DEVNULL,
                 # No threads where processes are forked: nothing here needs them, and each backend sets its own.
                 env=os.environ | search_path() | dict.fromkeys(THREAD_VARIABLES, "1"),
-                pass_fds=[each.fileno() for each in theirs],
+                pass_fds=[ends, *(each.fileno() for each in theirs)],
                 start_new_session=True,  # Ctrl-C is the run's to answer
             )
         except OSError as error:
+            os.close(self._ends)
             remove_folder(Path(self.folder))
             raise HarnessError(f"no process to work in: {error.strerror or error}") from None
         finally:
+            os.close(ends)
             for each in theirs:
                 each.close()
         self.connections = [Connection(each.detach()) for each in ours]
@@ -122,11 +146,21 @@ class _Processes:
             with contextlib.suppress(OSError):  # what has ended by now is found out when it is given a task
                 connection.send((terms, self.folder))
 
-    def ended(self) -> HarnessError:
-        """What is to be raised where a connection has ended."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._group.wait(5.0)
-        return HarnessError(f"a process that judges has ended: {reason_of(self._group.returncode or 0)}")
+    def workers(self) -> list[_Worker]:
+        """One for each process."""
+        return [_Worker(each, self, place) for place, each in enumerate(self.connections)]
+
+    def ended(self, place: int) -> str:
+        """How a process has ended whose connection has; raises HarnessError where their parent has ended, too."""
+        while place not in self._codes:
+            said = os.read(self._ends, ENDED.size) if select.select([self._ends], [], [], 5.0)[0] else b""
+            if not said:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._group.wait(5.0)
+                raise HarnessError(f"the processes that judge have ended: {reason_of(self._group.returncode or 0)}")
+            which, code = ENDED.unpack(said)
+            self._codes[which] = code
+        return reason_of(self._codes[place])
 
     def close(self) -> None:
         """Make them end, at once, and the backends' processes with them; wait until they are gone."""
@@ -140,6 +174,7 @@ class _Processes:
         finally:
             self._signal(signal.SIGKILL)
             self._group.wait()
+            os.close(self._ends)
             remove_folder(Path(self.folder))
 
     def _signal(self, number: int) -> None:
@@ -150,10 +185,12 @@ class _Processes:
 class _Worker:
     """One process, the task that it is at, and the backends that have started there, or do not start."""
 
-    def __init__(self, connection: Connection, processes: _Processes) -> None:
+    def __init__(self, connection: Connection, processes: _Processes, place: int) -> None:
         self.connection = connection
         self._processes = processes
+        self._place = place
         self.task: Task | None = None
+        self._culprit: Task | None = None  # the last one that reached the process
         self.backend = ""
         self.started: set[str] = set()
         self.without: set[str] = set()
@@ -165,15 +202,32 @@ class _Worker:
             self.backend = task.backend.name
             try:
                 self.connection.send(task)
-            except OSError:
-                raise self._processes.ended() from None
+                self._culprit = task
+            except OSError:  # it ended while it had nothing to do, which is found out when an answer is waited for
+                self._culprit = self._culprit or task
+
+    def lost(self, todo: dict[str, deque[Task]]) -> Unavailable:
+        """What came of it that the process has ended: its backend is given up. A task that it never had is put back."""
+        why = self._processes.ended(self._place)
+        task = self._culprit
+        assert task is not None
+        if self.task is not None and self.task is not task:
+            todo[self.task.backend.name].appendleft(self.task)
+        first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
+        return Unavailable(
+            task,
+            BackendUnavailable(
+                f"the process that judges {task.backend.name} ended between the cases {first} and {last}: {why}",
+                hint="run these with -k: what the backend does there may end processes that are not its own",
+            ),
+        )
 
     def result(self) -> Done | Unavailable:
-        """What came of the task; raises what went wrong."""
+        """What came of the task; raises what went wrong, EOFError where the process has ended."""
         try:
             result: Done | Unavailable | Exception = self.connection.recv()
-        except (EOFError, OSError):
-            raise self._processes.ended() from None
+        except OSError:
+            raise EOFError from None
         self.task = None
         if isinstance(result, Exception):
             raise result

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from conformance.model.errors import HarnessError
+from conformance.run.executors.local import ENDED
 from conformance.run.tasks import Task, TaskRunner, Terms
 
 __all__ = ["main"]
@@ -26,29 +27,28 @@ SET_DEATH_SIGNAL = 1  # of Linux's prctl
 
 
 def main(arguments: list[str]) -> int:
-    """Become the processes, and wait for their end; the exit code is that of the first which does not end well."""
-    parent, *connections = map(int, arguments)
+    """Become the processes, and wait for their end, which the second descriptor is told of."""
+    parent, ends, *connections = map(int, arguments)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it is for those that are forked
     _leave_with(parent)
     here = os.getpid()
-    for connection in connections:
-        if os.fork() == 0:
+    places: dict[int, int] = {}
+    for place, connection in enumerate(connections):
+        if (child := os.fork()) == 0:
+            os.close(ends)
             for other in connections:
                 if other != connection:
                     os.close(other)
             _leave_with(here)
             _work(Connection(connection))
             os._exit(0)
+        places[child] = place
     for connection in connections:
         os.close(connection)
     for _ in connections:
-        code = os.waitstatus_to_exitcode(os.wait()[1])
-        if code < 0:  # end in the same way: who started this process sees how
-            with contextlib.suppress(OSError):  # of SIGKILL
-                signal.signal(-code, signal.SIG_DFL)
-            os.kill(here, -code)
-        if code:
-            return code
+        child, status = os.wait()
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ends, ENDED.pack(places.get(child, -1), os.waitstatus_to_exitcode(status)))
     return 0
 
 

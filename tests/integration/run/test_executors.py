@@ -41,6 +41,17 @@ class Wrong(Numpy):
             os._exit(3)
         return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
 """
+KILLS = """
+import os, signal, time
+from conformance.backends.numpy import Numpy
+
+
+class Kills(Numpy):
+    def softmax(self, logits, *, axis):
+        with open(f"/proc/{os.getppid()}/stat") as guard:
+            os.kill(int(guard.read().rpartition(")")[2].split()[1]), signal.SIGKILL)
+        time.sleep(600)
+"""
 
 
 def children_of(pid: int) -> list[int]:
@@ -49,6 +60,16 @@ def children_of(pid: int) -> list[int]:
 
 def command_of(pid: int) -> bytes:
     return Path("/proc", str(pid), "cmdline").read_bytes()
+
+
+def group_of_workers() -> int:
+    last = time.monotonic() + 60
+    while True:  # a process that has just been started may not have its command yet
+        found = [pid for pid in children_of(os.getpid()) if b"executors.workers" in command_of(pid)]
+        if found or time.monotonic() > last:
+            (group,) = found
+            return group
+        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True)
@@ -133,14 +154,28 @@ def test_an_iterator_that_is_closed_ends_all_work(tmp_path: Path, entries: Seque
     results.close()  # type: ignore[attr-defined]
 
 
-def test_a_worker_that_is_killed_is_an_error_of_the_harness(tmp_path: Path, entries: Sequence[Entry]) -> None:
+def test_a_backend_that_kills_the_process_that_judges_is_given_up_alone(
+    tmp_path: Path, entries: Sequence[Entry]
+) -> None:
+    (tmp_path / "kills.py").write_text(KILLS)
+    found, records, conductor = conduct((str(tmp_path / "kills.py"), "numpy"), entries, LocalExecutor(2, TERMS))
+    assert conductor.failed.keys() == {"kills"} and "ended between the cases" in conductor.failed["kills"]
+    assert "SIGKILL" in conductor.failed["kills"]
+    assert [each.name for each in records if each.error] == ["kills"]
+    assert conductor.counts["numpy"].keys() == {"pass"}
+    assert [each for each in found if b'"backend":"numpy"' in each] == conduct(
+        ("numpy",), entries, InlineExecutor(TERMS)
+    )[0]
+
+
+def test_the_end_of_all_that_judge_is_an_error_of_the_harness(tmp_path: Path, entries: Sequence[Entry]) -> None:
     (backend,) = find_backends(("numpy",))
     tasks = [Task(backend, each) for each in Plan(entries).portions]
     results = LocalExecutor(2, TERMS).run(tasks)
     next(results)
-    (group,) = (pid for pid in children_of(os.getpid()) if b"executors.workers" in command_of(pid))
-    os.kill(children_of(group)[0], signal.SIGKILL)
-    with pytest.raises(HarnessError, match="has ended: SIGKILL"):
+    group = group_of_workers()
+    os.kill(group, signal.SIGKILL)
+    with pytest.raises(HarnessError, match="have ended: SIGKILL"):
         list(results)
 
 
@@ -157,7 +192,7 @@ def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[E
 def test_ctrl_c_is_not_for_the_processes_that_work(entries: Sequence[Entry]) -> None:
     executor = LocalExecutor(2, TERMS)
     executor.prepare()
-    (group,) = (pid for pid in children_of(os.getpid()) if b"executors.workers" in command_of(pid))
+    group = group_of_workers()
     assert os.getsid(group) == group != os.getsid(0)
     executor.close()
 
@@ -170,7 +205,7 @@ def test_processes_end_with_the_one_that_conducts(tmp_path: Path) -> None:
         "from conformance.run.tasks import Terms\n"
         "executor = LocalExecutor(2, Terms())\n"
         "executor.prepare()\n"
-        "print(executor._processes._group.pid, executor._processes.folder, flush=True)\n"
+        "print(executor._processes[0]._group.pid, executor._processes[0].folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True)
