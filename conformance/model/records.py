@@ -65,7 +65,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     """What ran, where and when. ``started`` is UTC in ISO 8601; ``commit`` is the suite's, if it runs from a checkout.
 
     ``selection`` has the fields of :class:`Selection`. ``backends`` lists those that are known from the start; others
-    follow as lines of their own when they come up.
+    follow as lines of their own when they come up. ``blocks`` says that whatever is written has one behind it, which
+    files of earlier versions may lack.
     """
 
     schema: Count = SCHEMA
@@ -75,6 +76,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     environment: dict[str, Any] = {}
     selection: dict[str, Any] = {}
     backends: list[BackendRecord] = []
+    blocks: bool = False
 
     def __post_init__(self) -> None:
         as_json([self.environment, self.selection])

@@ -99,7 +99,17 @@ class Scan:
         self._first = 0  # how many of them end with the last block
         self._checksum = 0  # of those behind it
         self._read()
+        self._check_blocks()
         self._check_counts()
+
+    def _check_blocks(self) -> None:
+        """A run that was cut off may lack its last block alone, and that of the header comes first."""
+        if self.header is not None and self.header.blocks and not self._first and self._number > 1:
+            raise self._without_block(2)
+
+    def _without_block(self, number: int) -> UsageError:
+        which = f"the lines before line {number} have no checksum, and were written with one"
+        return UsageError(which, place=Place(self.path, number), hint="restore the file, or run again")
 
     def _check_counts(self) -> None:
         if self.sealed and self.footer is not None and self.footer.counts != self.counts:
@@ -139,6 +149,9 @@ class Scan:
             outcomes = [row for row in rows if type(row) in _OUTCOMES]
             for place, row in enumerate(rows):
                 if isinstance(row, Footer):
+                    number = self._number + place + 1
+                    if self.header is not None and self.header.blocks and number != self._first + 1:
+                        raise self._without_block(number)
                     self.end = begin + sum(len(line) + 1 for line in lines.split(b"\n", place)[:place])
                 if type(row) not in _OUTCOMES:
                     self._take_other(row)

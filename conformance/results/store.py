@@ -54,7 +54,7 @@ class Writer:
         self.folder = Path(folder)
         self.path = self.folder / FILE
         self.done: frozenset[UnitKey] = frozenset()
-        self.header = header
+        self.header = header = msgspec.structs.replace(header, blocks=True)
         self.counts: Counter[str] = Counter()
         with disk_errors(self.path, "written"):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,7 @@ def outcome(case: str, backend: str = "one", **changes: Any) -> Outcome:
 def unsealed(content: bytes) -> bytes:
     """The content of a results file without its checksums, as earlier versions wrote it: to be changed by a test."""
     lines = content.splitlines(keepends=True)
+    lines[:1] = [line.replace(b',"blocks":true', b"") for line in lines[:1]]
     return b"".join(line for line in lines if not line.startswith(b'{"record":"block"'))
 
 

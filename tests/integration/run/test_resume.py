@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from conformance.model.errors import UsageError
+from conformance.model.records import BlockRecord, encode_record
 from conformance.results.store import FILE, read_run
 from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
@@ -79,7 +80,7 @@ def rewrite(run: Path, what: str, by: str) -> None:
         if line.startswith('{"record":"block"'):
             count = json.loads(line)["lines"]
             block = "".join(pieces[-count:]).encode()
-            line = json.dumps({"record": "block", "lines": count, "crc32": zlib.crc32(block)}) + "\n"
+            line = encode_record(BlockRecord(lines=count, crc32=zlib.crc32(block))).decode()
         pieces.append(line)
     (run / FILE).write_text("".join(pieces))
 

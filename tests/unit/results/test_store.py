@@ -86,12 +86,13 @@ def test_a_run_is_written_and_read(tmp_path: Path) -> None:
         writer.finish(FOOTER)
     run = read_run(tmp_path / "results" / "one")
     counted = msgspec.structs.replace(FOOTER, counts={"pass": 4})
-    assert (run.header, run.footer, run.truncated, run.counts) == (HEADER, counted, False, {"pass": 4})
+    header = msgspec.structs.replace(HEADER, blocks=True)
+    assert (run.header, run.footer, run.truncated, run.counts) == (header, counted, False, {"pass": 4})
     assert list(run.backends) == ["fake", "late"]
     assert [each.case for each in run.outcomes] == ["a", "a", "b", "b"]
     assert list(run.outcomes) == list(run.outcomes)
     assert sorted(path.name for path in run.path.parent.iterdir()) == [FILE]
-    assert read_run(run.path).header == HEADER
+    assert read_run(run.path).header == header
 
 
 def test_each_block_is_on_the_disk_at_once(tmp_path: Path) -> None:
@@ -171,7 +172,7 @@ def test_resuming_from_almost_nothing_starts_over(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(encode_record(HEADER)[:10])
     with Writer(tmp_path, HEADER, resuming=True) as writer:
         assert writer.done == frozenset()
-    assert read_run(tmp_path).header == HEADER
+    assert read_run(tmp_path).header == msgspec.structs.replace(HEADER, blocks=True)
 
 
 def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
@@ -263,6 +264,27 @@ def test_lines_that_are_missing_are_noticed_and_done_again(tmp_path: Path) -> No
         writer.write(unit("b"))
         writer.finish(FOOTER)
     assert read_run(tmp_path).counts == {"pass": 4}
+
+
+@pytest.mark.parametrize("cut_off", [False, True])
+def test_blocks_that_are_missing_are_noticed(tmp_path: Path, cut_off: bool) -> None:
+    path = interrupted(tmp_path, "a", "b") if cut_off else finished(tmp_path, "a", "b")
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if b'"record":"block"' not in line]
+    path.write_bytes(b"".join(lines[:3] + lines[5:]))
+    for read in (lambda: read_run(tmp_path), lambda: Writer(tmp_path, HEADER, resuming=True)):
+        with pytest.raises(UsageError, match="have no checksum, and were written with one") as refused:
+            read()
+        assert refused.value.hint
+
+
+def test_the_last_blocks_of_a_whole_run_are_not_left_out(tmp_path: Path) -> None:
+    path = finished(tmp_path, "a", "b")
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert b'"record":"block"' in lines[9] and b'"record":"footer"' in lines[10]
+    for kept in (lines[:9] + lines[10:], lines[:8] + lines[10:], lines[:9] + lines[10:11]):
+        path.write_bytes(b"".join(kept))
+        with pytest.raises(UsageError, match=rf"the lines before line {kept.index(lines[10]) + 1} have no checksum"):
+            read_run(tmp_path)
 
 
 @pytest.mark.parametrize("lost", range(0, 700, 7))
