@@ -43,6 +43,8 @@ class Results:
     bandwidths: list[Bandwidths] = field(default_factory=list)
     #: Seconds that each process of a backend took.
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    #: Backends of which a process did not start, died, or had to be ended.
+    lost: set[str] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -92,6 +94,8 @@ class BenchDriver:
             finally:
                 self.results.results += [each for each in left if each.done]
                 self.results.bandwidths += process.bandwidths
+                if process.broken:
+                    self.results.lost.add(job.backend)
             if not job.spec:
                 return
             refused = {(job.backend, each.entry.group) for each in left if each.refused}
@@ -104,11 +108,14 @@ class BenchDriver:
 
 
 class _Process:
-    """Fills in ``results`` by what one process reports; ``lost`` is set where its backend cannot be had at all."""
+    """Fills in ``results`` by what one process reports.
+
+    ``broken`` is set where it ends before its work is done, ``lost`` where its backend cannot be had at all.
+    """
 
     def __init__(self, results: Sequence[EntryResult], progress: BenchProgress, *, probing: bool) -> None:
         self.bandwidths: list[Bandwidths] = []
-        self.lost = False
+        self.broken = self.lost = False
         self._by_order = {each.entry.order: each for each in results}
         self._progress = progress
         self._probing = probing
@@ -150,6 +157,7 @@ class _Process:
         unprobed = self._probing and current is not None and current.timed and not current.probed
         if not unprobed and all(each.done for each in self._by_order.values()):
             return
+        self.broken = True
         status = "timeout" if end.timeout else "crash" if end.reason else "error"
         text = f"the backend's process: {end.reason or 'it ended before its work was done'}"
         text += f"; its last output:\n{end.tail}" if end.tail else ""
@@ -162,7 +170,7 @@ class _Process:
             self._refuse(current, NotTimed(current.entry.order, status, text))
 
     def _refuse_all(self, status: str, message: str) -> None:
-        self.lost = True
+        self.broken = self.lost = True
         for order, each in self._by_order.items():
             if not each.done:
                 self._refuse(each, NotTimed(order, status, message))

@@ -78,11 +78,12 @@ class BenchSettings:
 
 @dataclass(frozen=True)
 class BenchFinished:
-    """Where the file is, what it holds, and whether the run was interrupted."""
+    """Where the file is, what it holds, whether the run was interrupted, and the backends that were ``lost`` in it."""
 
     path: Path
     document: dict[str, Any]
     interrupted: bool
+    lost: tuple[str, ...]
 
 
 def launch(settings: BenchSettings) -> BenchFinished:
@@ -169,7 +170,7 @@ class _BenchRun:
     def _save(self, results: Results, interrupted: bool) -> BenchFinished:
         head = msgspec.structs.replace(self.head, interrupted=interrupted)
         document = Container(results, self.workloads, head, self.accuracy).document()
-        return BenchFinished(write(self.folder, document), document, interrupted)
+        return BenchFinished(write(self.folder, document), document, interrupted, tuple(sorted(results.lost)))
 
     @property
     def _inputs(self) -> Path:

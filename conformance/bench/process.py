@@ -13,9 +13,12 @@ import msgspec
 
 from conformance.bench.machine import OVERRULED, allocator_variables, pool_variables
 from conformance.bench.orders import Event, Orders, decode
+from conformance.worker.paths import readable_log
 from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of, search_path
 
 __all__ = ["Ended", "events_of"]
+
+_TAKEN, _KEPT = 200, 12  # lines of a process's output
 
 
 @dataclass(frozen=True)
@@ -57,4 +60,6 @@ def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -
         reason, timeout = "" if gone.code == 0 else reason_of(gone.code), False
     finally:
         process.close()
-    yield Ended(reason, timeout, process.tail(lines=12, size=4000))
+    # Most of a stack are the harness's own frames; the points are pytest's, one for each entry that was timed.
+    tail = readable_log(process.tail(lines=_TAKEN).lstrip(".")).splitlines()[-_KEPT:]
+    yield Ended(reason, timeout, "\n".join(tail))

@@ -29,7 +29,8 @@ _INTERRUPTED = 130
     "bench",
     epilog="Examples: `conformance bench --quick`; `conformance bench -b torch -b my_kernel.py -k lm-head`; "
     "`conformance bench -b jax --contract forward --threads 1 --seed 7`. Exit codes: 0 measured; 2 wrong usage or "
-    "workload file; 3 nothing could be timed; 130 interrupted. A wrong result is marked, and changes no exit code.",
+    "workload file; 3 nothing could be timed, or a backend did not start, died or hung; 130 interrupted. A wrong "
+    "result is marked, and changes no exit code.",
 )
 @backend_option
 @device_option
@@ -117,7 +118,9 @@ def command(style: str, report: bool, **options: Any) -> int:
             say(line, err=style == "json")
     if finished.interrupted:
         return _INTERRUPTED
-    return 0 if finished.document["benchmarks"] else 3
+    for name in finished.lost:
+        say(f"{name}: a process of it did not start, died or had to be ended", err=True)
+    return 3 if finished.lost or not finished.document["benchmarks"] else 0
 
 
 def _write_report(file: Path) -> list[str]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from conformance.places import ROOT
 
-__all__ = ["display_path", "display_place"]
+__all__ = ["display_path", "display_place", "readable_log"]
+
+#: Lines of a stack dump that say nothing of the backend.
+_HARNESS_LINES = re.compile(
+    r'  File "([^"]*/(conformance/(worker|bench)|_pytest|pluggy|pytest_benchmark|'
+    r"multiprocessing|concurrent|threading|selectors)\b|<)|"
+    r"(Current t|T)hread 0x|Extension modules:|  \.\.\.|\s*$"
+)
 
 
 def display_path(file: str) -> str:
@@ -22,3 +30,9 @@ def display_path(file: str) -> str:
 def display_place(file: str, line: int) -> str:
     """``file:line``, empty where there is none."""
     return f"{display_path(file)}:{line}" if file else ""
+
+
+def readable_log(log: str) -> str:
+    """A log without the harness's own frames, and with paths that reveal nothing of the machine."""
+    kept = (line for line in log.strip().splitlines() if not _HARNESS_LINES.match(line))
+    return re.sub(r'(?<=File ")[^"]+(?=", line)', lambda found: display_path(found[0]), "\n".join(kept))

@@ -18,7 +18,7 @@ from conformance.worker import wire
 from conformance.worker.driver import Died
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
-from conformance.worker.paths import display_path
+from conformance.worker.paths import display_path, readable_log
 from conformance.worker.supervisor import (
     THREAD_VARIABLES,
     Gone,
@@ -37,11 +37,6 @@ NONCE = 1  # of the first order: it comes before any code of the backend's
 SPAWN_LIMIT = 60.0  # seconds that a bare interpreter may need beyond the start-up limit
 DESCRIPTION_LIMIT = 16 << 20  # bytes
 MORE = 4 << 20  # bytes of an answer beside its results: warnings, and small inputs as they are after the call
-#: Lines of a stack dump that say nothing of the backend.
-HARNESS_LINES = re.compile(
-    r'  File "([^"]*/(conformance/worker|multiprocessing|concurrent|threading|selectors)\b|<)|'
-    r"(Current t|T)hread 0x|Extension modules:|  \.\.\.|\s*$"
-)
 
 
 class BackendProcess:
@@ -241,7 +236,7 @@ class BackendProcess:
         return reason_of(end.code), f"the backend's process ended: {reason_of(end.code)}"
 
     def _tail(self) -> str:
-        return _readable(self._process.tail()) if self._process is not None else ""
+        return readable_log(self._process.tail()) if self._process is not None else ""
 
     def _forged(self, how: str) -> Died:
         return self._death("crash", "ForgedAnswer", f"the backend's process wrote to the harness {how}")
@@ -262,9 +257,3 @@ def _place(tail: str, files: frozenset[str]) -> str:
     """The innermost ``file:line`` in one of the adapter's ``files``, from the stack that the process left, if any."""
     stack = re.findall(r'File "([^"]+)", line (\d+) in ', tail)
     return next((f"{file}:{line}" for file, line in stack if file in files), "")
-
-
-def _readable(log: str) -> str:
-    """A log without the harness's own frames, and with paths that reveal nothing of the machine."""
-    kept = (line for line in log.strip().splitlines() if not HARNESS_LINES.match(line))
-    return re.sub(r'(?<=File ")[^"]+(?=", line)', lambda found: display_path(found[0]), "\n".join(kept))

@@ -197,4 +197,5 @@ def _short(value: float | None) -> str:
 
 
 def _not_timed(each: Record) -> str:
-    return f"{each.key}: {each.status}" + (f", {each.message}" if each.message else "")
+    message = "; ".join(line.strip() for line in each.message.splitlines()).replace(":; ", ": ")
+    return f"{each.key}: {each.status}" + (f", {message}" if message else "")

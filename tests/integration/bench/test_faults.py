@@ -17,27 +17,33 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def run(bench: Any, name: str, *more: object, replicates: int = 1) -> dict[str, Any]:
-    bench("-b", bench.faulty(name), "--workloads", bench.workloads(), "--replicates", replicates, "--seed", 3, *more)
+def run(bench: Any, name: str, *more: object, replicates: int = 1, code: int = 3) -> dict[str, Any]:
+    words = ("--workloads", bench.workloads(), "--replicates", replicates, "--seed", 3, *more)
+    assert bench("-b", bench.faulty(name), *words) == code
     return bench.document
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "message"),
+    ("name", "status", "message", "code"),
     [
-        ("Raises", "error", "ValueError: no \x1b[31m|<b> (at tests/support/bench/faulty.py:"),
-        ("Hangs", "timeout", "no answer within 1"),
-        ("Crashes", "crash", "SIGSEGV"),
+        ("Raises", "error", "ValueError: no \x1b[31m|<b> (at tests/support/bench/faulty.py:", 0),
+        ("Hangs", "timeout", "no answer within 1", 3),
+        ("Crashes", "crash", "SIGSEGV", 3),
     ],
 )
-def test_a_fault_in_one_workload(bench: Any, name: str, status: str, message: str) -> None:
-    document = run(bench, name, "--timeout", 1.5, replicates=2)
+def test_a_fault_in_one_workload(bench: Any, name: str, status: str, message: str, code: int) -> None:
+    document = run(bench, name, "--timeout", 1.5, replicates=2, code=code)
     (refused,) = document["not_timed"]  # and not tried again in the second replicate
     assert (refused["workload"], refused["status"], refused["replicate"]) == ("two", status, 0)
     assert message in refused["message"]
     timed = [(each["extra_info"]["workload"], each["extra_info"]["replicate"]) for each in document["benchmarks"]]
     assert sorted(timed) == [("three", 0), ("three", 0), ("three", 1), ("three", 1)]
     assert status in bench.out and "\x1b" not in bench.out + bench.err
+    assert (f"faulty:{name}: a process of it" in bench.err) is bool(code)
+    if name == "Crashes":
+        assert 'File "tests/support/bench/faulty.py", line' in refused["message"]
+        assert not re.search(r"pluggy|_pytest|Extension modules|bench/session|File \"/", refused["message"])
+        assert r"\n" not in bench.out
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ class Shared:
 
     def __init__(self, bench: Any, *names: str) -> None:
         backends = [part for name in names for part in ("-b", bench.faulty(name))]
-        assert bench(*backends, "--workloads", bench.workloads(), "--replicates", 1, "--seed", 3) == 0
+        assert bench(*backends, "--workloads", bench.workloads(), "--replicates", 1, "--seed", 3) == 3  # DiesUnread
         self.out, self.document = bench.out, bench.document
 
     def timed(self, name: str) -> list[dict[str, Any]]:
