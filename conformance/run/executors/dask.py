@@ -222,6 +222,7 @@ class _Work:
         self._commit = suite_commit()
         self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
+        self._failed: list[Unavailable] = []  # to be said
         self._looked = -LOOK
         self._idle_since = time.monotonic()
 
@@ -232,6 +233,8 @@ class _Work:
             self._look()
             while self._notes:
                 yield self._notes.popleft()
+            yield from self._failed
+            self._failed.clear()
             self._submit()
             yield from self._given_up()
             waiting = [*self._out, *self._asked]
@@ -245,9 +248,12 @@ class _Work:
                     if future in self._asked:
                         self._join(future)
                         continue
+                    if future not in self._out:  # of a backend that was given up meanwhile
+                        continue
                     result = self._result(future, answers)
                     if result is not None:
                         yield result
+        yield from self._failed
 
     def abandon(self) -> None:
         """Call back what is out; the backends' processes on the workers end by themselves."""
@@ -274,9 +280,12 @@ class _Work:
             del self._asked[future]
         for address in [address for address in self._members if address not in there]:
             self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
-        for future, out in list(self._out.items()):
-            if not any(address in self._members for address in out.workers):
-                self._lost(future, min(len(out.workers), 2))  # a whole fleet may end at once, for other reasons
+        lost = {each: out.workers for each, out in self._out.items() if self._members.keys().isdisjoint(out.workers)}
+        gone = {address for workers in lost.values() for address in workers}
+        first = sorted(lost, key=lambda each: self._order[self._out[each].task.backend.name])
+        for place, future in enumerate(first):
+            if future in self._out:  # those behind were still waiting; a whole fleet may end at once, for other reasons
+                self._lost(future, min(len(lost[future]), 2) if place < len(gone) else 0)
 
     def _join(self, future: Any) -> None:
         """Use the worker that has said what it is, or refuse it."""
@@ -351,14 +360,21 @@ class _Work:
         self._todo[task.backend.name].appendleft(task)
 
     def _lost(self, future: Any, workers: int) -> None:
-        """Do a task anew whose workers were lost. Raises HarnessError where that has happened too often."""
+        """Do a task anew whose workers were lost; where that has happened too often, its backend is given up."""
         task = self._out[future].task
         self._again(future)
         self._losses[id(task)] += workers
         if self._losses[id(task)] > LOSSES:
             cases = ", ".join(entry.case.id for entry in task.portion.entries[:3])
-            problem = f"workers are lost again and again at {cases}, …: give them more memory, or use -k"
-            raise HarnessError(f"{task.backend.name}: {problem}")
+            error = BackendUnavailable(
+                f"workers are lost again and again at {cases}, …",
+                hint="give the workers more memory, or leave these cases out with -k",
+            )
+            self._failed.append(Unavailable(task, error))
+            self._todo[task.backend.name].clear()
+            for other in [other for other, out in self._out.items() if out.task.backend.name == task.backend.name]:
+                del self._out[other]
+                other.cancel(force=True)
 
     def _answers(self, futures: Iterable[Any]) -> dict[Any, Any]:
         """What came of those tasks that are done, fetched at once; one by one where that fails."""
