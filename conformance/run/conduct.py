@@ -43,7 +43,8 @@ class Conductor:
 
     ``done`` are units of a resumed run that need not be recorded again, ``recorded`` gives the outcomes that are on
     record, and ``former`` the backends as they were; ``whole`` says that nothing was selected away, ``shard`` that
-    nothing was but for other shards.
+    nothing was but for other shards. In the end ``failed`` says why a backend could not be had, ``mixed`` how those of
+    one name differ.
     """
 
     plan: Plan
@@ -59,7 +60,9 @@ class Conductor:
     shard: bool = False
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    mixed: dict[str, str] = field(default_factory=dict)
     _evidence: dict[str, Evidence] = field(default_factory=dict)
+    _first: dict[str, BackendRecord] = field(default_factory=dict)
     _records: dict[str, BackendRecord] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
     _workers: set[str] = field(default_factory=set)
@@ -88,6 +91,7 @@ class Conductor:
         name = result.backend
         if name not in self._evidence:
             self._start(name, result.record, result.subject)
+        self._compare(name, result.record)
         if result.worker is not None and result.worker.name not in self._workers:
             self._workers.add(result.worker.name)
             self.describe(result.worker)
@@ -121,6 +125,12 @@ class Conductor:
                 if each.backend == name and each.op not in subject.overridden:
                     evidence.add(each)
 
+    def _compare(self, name: str, record: BackendRecord) -> None:
+        """Note where a backend's processes differ: its outcomes are then those of several, under one name."""
+        first = self._first.setdefault(name, record)
+        if others := _other_versions(first, record):
+            self.mixed[name] = f"a process of it had other versions than the first, which had {plain(others)}"
+
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name
         self.failed[name] = str(result.error)
@@ -133,12 +143,16 @@ def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None
     """Raises UsageError where a run would be completed by another backend than the one that began it."""
     if former is None or former.error is not None:
         return
-    others = [f"{name} {former.versions.get(name, '(none)')}" for name in now.versions | former.versions
-              if former.versions.get(name) != now.versions.get(name)]  # fmt: skip
-    if others:
-        problem = f"the run was begun with {plain(', '.join(others))}"
+    if others := _other_versions(former, now):
+        problem = f"the run was begun with {plain(others)}"
     elif {name: each.text for name, each in former.sources.items()} != {n: e.text for n, e in now.sources.items()}:
         problem = "its code has changed since the run was begun"
     else:
         return
     raise UsageError(f"{now.name}: {problem}", hint="start a new run, or resume it with what it was begun with")
+
+
+def _other_versions(former: BackendRecord, now: BackendRecord) -> str:
+    """The former versions of what has another one now."""
+    names = [name for name in now.versions | former.versions if former.versions.get(name) != now.versions.get(name)]
+    return ", ".join(f"{name} {former.versions.get(name, '(none)')}" for name in names)

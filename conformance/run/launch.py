@@ -185,7 +185,9 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
-    code = exit_code(writer.counts, conductor.failed)
+    code = exit_code(writer.counts, conductor.failed | conductor.mixed)
+    for name, problem in conductor.mixed.items():
+        say(f"{name}: {problem}", err=True)
     if SILENT.issuperset(writer.counts):
         say("nothing was checked: each check is unsupported or was not run", err=True)
     return Finished(writer.folder, dict(writer.counts), conductor.failed, code)

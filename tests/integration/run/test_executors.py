@@ -54,6 +54,17 @@ class Kills(Numpy):
 """
 
 
+VERSIONS = """
+import os
+from conformance.backends.numpy import Numpy
+
+
+class Versions(Numpy):
+    def versions(self):
+        return {"numpy": "2", "mine": f"of {os.getpid()}"}
+"""
+
+
 def children_of(pid: int) -> list[int]:
     return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
@@ -145,6 +156,14 @@ def test_a_backend_that_does_not_start_fails_once(tmp_path: Path, entries: Seque
     assert set(conductor.failed) == {"broken"} and "no_such_framework" in conductor.failed["broken"]
     assert [each.name for each in records if each.error] == ["broken"]
     assert conductor.counts["numpy"].keys() == {"pass"} and all(b'"backend":"numpy"' in each for each in found)
+
+
+def test_processes_of_a_backend_that_differ_are_noticed(tmp_path: Path, entries: Sequence[Entry]) -> None:
+    (tmp_path / "versions.py").write_text(VERSIONS)
+    _, records, conductor = conduct(("numpy", str(tmp_path / "versions.py")), entries[: MOST + 1], ShufflingExecutor(1))
+    assert conductor.mixed.keys() == {"versions"} and not conductor.failed
+    (first,) = (each.versions["mine"] for each in records if each.name == "versions")
+    assert f"the first, which had mine {first}" in conductor.mixed["versions"]
 
 
 def test_an_iterator_that_is_closed_ends_all_work(tmp_path: Path, entries: Sequence[Entry]) -> None:
