@@ -78,6 +78,7 @@ class Session(Driver):
             spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
         )
         self._description: Description | None = None
+        self._first_said: tuple[object, ...] = ()
         self._gone: Failure | None = None
 
     def __enter__(self) -> Session:
@@ -96,6 +97,7 @@ class Session(Driver):
         """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the hint."""
         if self._description is None:
             said = self._start()
+            self._first_said = _same_in_each(said)
             self.compiles = said.compiles
             self._description = description_of(self.spec, said, self._process.pid)
         return self._description
@@ -149,9 +151,13 @@ class Session(Driver):
         self.describe()
         if self._gone is None and not self._process.running:
             try:
-                self._start()
+                said = self._start()
             except BackendUnavailable as error:
                 self._gone = Failure("not run", "BackendUnavailable", f"the backend did not start again: {error}")
+            else:
+                if _same_in_each(said) != self._first_said:
+                    message = "the backend started again as another one: its versions, device or mode have changed"
+                    self._gone = Failure("not run", "BackendChanged", message)
         return self._gone
 
 
@@ -174,6 +180,11 @@ class InlineSession(Driver):
     def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         for call in batch.calls:
             yield self._shim.perform(call, region.memory)
+
+
+def _same_in_each(said: wire.Described) -> tuple[object, ...]:
+    """What each process of a backend says alike."""
+    return said.framework, said.versions, said.device, said.mode, said.options
 
 
 def _memory_of_the_machine() -> int:

@@ -257,3 +257,14 @@ class StartsOnce(Numpy):
 
     def softmax(self, logits: Any, *, axis: int | None) -> Any:
         os._exit(1)
+
+
+@whole("crash", "not run", code=1)
+class ChangesItsVersion(Numpy):
+    """Its process ends in each call, and is another version when it is started again."""
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": str(time.time_ns())}
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        os._exit(1)
