@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from conformance.cases.load import NOTES_NAME, Entry, read_suite
 from conformance.cases.select import parse_dtypes
-from conformance.cases.yaml12 import place_of
+from conformance.cases.yaml12 import place_of, read
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import CaseError, CaseErrors, UsageError
 from conformance.model.records import Outcome
@@ -27,6 +28,17 @@ _SUFFIXES = (".yaml", ".yml")
 _HAS_CASES = re.compile(rb"^(?:cases|[\"']cases[\"'])\s*:", re.MULTILINE)
 #: Marks that mean something to pytest: a case's flag or theme of such a name must not.
 _RESERVED = frozenset({"skip", "skipif", "xfail", "usefixtures", "parametrize", "filterwarnings"})
+
+
+def _has_cases(file: Path) -> bool:
+    """Whether a file has ``cases`` at its top; only one that is a single mapping in braces is read for that."""
+    with contextlib.suppress(OSError, CaseError):
+        content = file.read_bytes()
+        if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+            return _HAS_CASES.search(content) is not None
+        found = read(file)
+        return isinstance(found, dict) and "cases" in found
+    return False
 
 
 @dataclass(eq=False)
@@ -54,10 +66,7 @@ class Collection:
         """A collector for a YAML file that has ``cases``; any other file is none of ours."""
         if file_path.suffix not in _SUFFIXES or file_path.name == NOTES_NAME:
             return None
-        try:
-            if not _HAS_CASES.search(file_path.read_bytes()):
-                return None
-        except OSError:
+        if not _has_cases(file_path):
             return None
         module: CaseModule = CaseModule.from_parent(parent, path=file_path)
         module.collection = self

@@ -178,9 +178,20 @@ def test_a_bad_file_is_a_collection_error(folder: Path) -> None:
     assert done.ended("plain[numpy-float32]") == "passed"
 
 
+def test_a_file_that_is_json_on_one_line_is_collected(folder: Path) -> None:
+    case = '{"id": "flow", "why": "w", "op": "softmax", "logits": [[0.5, 0.5]], "dtypes": ["float32"]}'
+    (folder / "cases" / "flow.yaml").write_text('{"theme": "json", "cases": [' + case + "]}", encoding="utf-8")
+    (folder / "cases" / "other.yaml").write_text('{"inner": {"cases": [1]}}', encoding="utf-8")
+    (folder / "cases" / "template.yaml").write_text("{{ cases: }}", encoding="utf-8")
+    done = ran(folder, "--conformance-backend", "numpy", "cases", "-k", "flow")
+    assert done.code == 0 and done.cases.keys() == {"flow[numpy-float32]"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("--conformance-backend", "numpy", "--conformance-timeout", "nan"), "--conformance-timeout is nan"),
+        (("--conformance-backend", "numpy", "--conformance-timeout", "inf"), "--conformance-timeout is inf"),
         (("--conformance-backend", "nunpy"), "did you mean numpy?"),
         (("--conformance-backend", "numpy", "--conformance-timeout", "-1"), "--conformance-timeout is -1"),
     ],
