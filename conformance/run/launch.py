@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Finished", "RunSettings", "available_cores", "exit_code", "launch"]
 
+_FILES = 64  # open files beside those of the processes that judge
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
@@ -94,6 +96,7 @@ def launch(settings: RunSettings) -> Finished:
     """
     settings = _resumed(settings)
     jobs = settings.jobs or available_cores()
+    _require_files(jobs)
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
     memory = None if settings.memory_limit is None else int(settings.memory_limit * 2**30)
     limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, memory)
@@ -221,6 +224,18 @@ def _fleet(settings: RunSettings) -> Fleet | None:
         tls_key=settings.tls_key,
         patience=settings.start_timeout,
     )
+
+
+def _require_files(jobs: int) -> None:
+    """Each process that judges takes two of the files that this one may have open."""
+    try:
+        import resource
+    except ImportError:  # no such limits on this system
+        return
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if jobs > 1 and most != resource.RLIM_INFINITY and 2 * jobs + _FILES > most:
+        hint = f"name at most {max(1, (most - _FILES) // 2)}, or raise the limit: ulimit -n"
+        raise UsageError(f"--jobs {jobs} needs more open files than {most}, the limit of this process", hint=hint)
 
 
 def available_cores() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 
 import click
@@ -30,6 +31,14 @@ def test_a_number_is_finite(conformance: Run, words: tuple[str, ...], number: st
     ran = conformance(*words[:-1], f"{words[-1]}={number}")
     assert ran.code == 2 and not ran.out
     assert words[-1] in ran.err and ("in the range" in ran.err or "is not a finite number" in ran.err)
+
+
+def test_more_jobs_than_files_are_refused(conformance: Run) -> None:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        pytest.skip("this process may have any number of files open")
+    ran = conformance("run", "-b", "numpy", "--jobs", most)
+    assert ran.code == 2 and f"--jobs {most} needs more open files" in ran.err and "hint: name at most" in ran.err
 
 
 @pytest.mark.parametrize("verb", ["run", "worker"])
