@@ -26,6 +26,7 @@ BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
 REGIONS = 3  # in rotation: a result that lies in its own input must not change before it is read once more
 MOST_WARNINGS = 20
+MOST_AXES = 64  # of an array of NumPy's
 KEPT = 4096  # elements: above this, a value is not read once more
 
 
@@ -368,7 +369,7 @@ def _dtype(name: str) -> np.dtype[np.generic] | None:
 
 def _is_array(result: wire.Result) -> bool:
     dtype, shape = _dtype(result.dtype), result.shape
-    if dtype is None or len(shape) > 32 or min(shape, default=0) < 0:
+    if dtype is None or len(shape) > MOST_AXES or min(shape, default=0) < 0:
         return False
     return len(result.data) == dtype.itemsize * math.prod(shape)
 

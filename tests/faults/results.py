@@ -58,6 +58,13 @@ _returns(
 )
 _returns("extended precision", "longdouble.", lambda value: value.astype(np.longdouble), "fail")
 _returns("another shape", "An axis too many.", lambda value: value[None], "fail", gradient="fail")
+_returns(
+    "as many axes as there can be",
+    "64 axes.",
+    lambda value: value.reshape(*[1] * 62, *value.shape),
+    "fail",
+    gradient="fail",
+)
 _returns("an empty array", "No element.", lambda value: value[:0], "fail", gradient="fail")
 _returns("a scalar", "One number.", lambda value: value.sum(), "fail", gradient="fail")
 _returns("a giant", "256 MiB where 24 bytes are due.", lambda value: np.zeros(1 << 25), "error", "the logits far less")
