@@ -81,7 +81,13 @@ class Call:
     options: tuple[tuple[str, Any], ...]
 
     def apply(self, backend: Backend, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The operation's value on ``logits`` (log-probabilities for nll_loss)."""
+        """The operation's value on ``logits`` (log-probabilities for nll_loss).
+
+        Raises :class:`Unsupported` where the backend's composition is not one of this operation.
+        """
+        composed = getattr(backend, "composed", ()) if getattr(backend, "composition", "") else ()
+        if composed and self.operation not in composed:
+            raise Unsupported("the composition is not one of this operation")
         function = getattr(backend, self.operation)
         return function(logits, **(self.operands if operands is None else operands), **dict(self.options))
 

@@ -58,7 +58,6 @@ class Shim:
         self._blame = Blame(type(backend))
         self._isolated = isolated
         self._types = tuple(backend.tensor_types)
-        self._composed = backend.composed if getattr(backend, "composition", "") else ()
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._largest = 0  # bytes of a result
@@ -108,8 +107,6 @@ class Shim:
         made = self._call(cast("Operation", call.operation), tensors, call.options)
         if "where" in tensors and not _takes(getattr(self.backend, call.operation), "where"):
             raise _Failed(Fault("unsupported", "Unsupported", "there is no mask of classes"))
-        if self._composed and call.operation not in self._composed:
-            raise _Failed(Fault("unsupported", "Unsupported", "the composition is not one of this operation"))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
