@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import datetime
 from pathlib import Path
 
-__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT", "SNIPPETS"]
+__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT", "SNIPPETS", "folder_of_now"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _DATA = _PACKAGE / "_data"
@@ -20,3 +22,10 @@ DOCS = _BESIDE / "docs"
 #: Resolved: `conformance/backends` is a link in a checkout.
 PROFILES = (_PACKAGE / "backends" / "profiles").resolve()
 SNIPPETS = (_PACKAGE / "backends" / "snippets").resolve()
+
+
+def folder_of_now(kind: str = "") -> Path:
+    """``results/KIND<date>-<time>``, which does not exist: with a number behind it for the second of one moment."""
+    name = kind + datetime.now().strftime("%Y%m%d-%H%M%S")
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(folder for each in names if not (folder := Path("results", each)).exists())

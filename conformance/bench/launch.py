@@ -36,6 +36,7 @@ from conformance.bench.show import BenchProgress, totals
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
 from conformance.model.errors import HarnessError, UsageError
+from conformance.places import folder_of_now
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.run.progress import Progress
 from conformance.worker.find import find_backends
@@ -105,7 +106,7 @@ def launch(settings: BenchSettings) -> BenchFinished:
     _require_room(workloads)
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
-    folder = settings.output or Path("results") / datetime.now().strftime("bench-%Y%m%d-%H%M%S")
+    folder = settings.output or folder_of_now("bench-")
     head = Head(
         suite=__version__,
         commit=suite_commit(),

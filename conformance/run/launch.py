@@ -24,7 +24,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Footer, Header, Selection
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
-from conformance.places import CASES, QUICK
+from conformance.places import CASES, QUICK, folder_of_now
 from conformance.plain import lines_on_terminal, on_terminal, plain, say
 from conformance.profiles.load import load_profile
 from conformance.results.environment import describe_environment, suite_commit
@@ -143,7 +143,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
             "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
         )
     require_true_values(entries, expected_text, except_below=CASES)
-    folder = settings.resume or settings.output or Path("results") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = settings.resume or settings.output or folder_of_now()
     header = Header(
         suite=__version__,
         commit=suite_commit(),
