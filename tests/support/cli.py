@@ -46,6 +46,14 @@ class Mine(Numpy):
 GOOD = "powers / powers.sum(axis, keepdims=True)"
 WRONG = "powers / powers.sum()"
 
+#: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
+HEARS_CTRL_C = """\
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from conformance.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 class Ran(NamedTuple):
     """How a command ended."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import VERBS
-from tests.support.cli import CASES, ROOT, WRONG, Ran, Run, adapter, process, write
+from tests.support.cli import CASES, HEARS_CTRL_C, ROOT, WRONG, Ran, Run, adapter, process, write
 
 
 def outcomes(folder: Path) -> list[dict[str, Any]]:
@@ -195,7 +195,7 @@ def test_a_profile_that_is_refused_leaves_the_folder_free(conformance: Run, tmp_
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:
     many = "theme: many\ncases:\n" + "".join(
-        f"- {{id: many-{n}, why: {'w' * 80}, op: softmax, logits: [1]}}\n" for n in range(2000)
+        f"- {{id: many-{n}, why: {'w' * 80}, op: softmax, logits: [1]}}\n" for n in range(10_000)
     )
     write(tmp_path / "many.yaml", many)
     done = subprocess.run(
@@ -217,14 +217,6 @@ def test_output_that_cannot_be_written(tmp_path: Path, output: str, code: int) -
     assert done.returncode == code and "Traceback" not in done.stderr and "internal error" not in done.stderr
     assert ("cannot be written" in done.stderr) == (code == 3)
 
-
-#: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
-HEARS_CTRL_C = """\
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-from conformance.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
 
 #: Waits at one of the last cases until there is a file that lets it go on.
 WAITING = """\

@@ -307,7 +307,7 @@ def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path:
     cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
     conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
     evil = "<script>x</script> | # h \x1b[31m ``` [a](b)"
-    lines = [json.loads(line) for line in Path("run/outcomes.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in without_blocks(Path("run/outcomes.jsonl")).decode().splitlines()]
     for line in lines:
         if line["record"] == "outcome" and line["verdict"] == "fail":
             line.update(

@@ -32,7 +32,7 @@ from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
-from tests.support.cli import process, write
+from tests.support.cli import HEARS_CTRL_C, process, write
 
 pytestmark = pytest.mark.slow
 DTYPES = ("float32", "float16")
@@ -320,7 +320,7 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Se
     first = [*verb, "-b", "slow.py", "--cases", str(entries[0].file), "--output", "out"]
     file = tmp_path / "out" / "outcomes.jsonl"
     with subprocess.Popen(
-        [sys.executable, "-m", "conformance", *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
+        [sys.executable, "-c", HEARS_CTRL_C, *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as interrupted:  # fmt: skip
         until(lambda: file.is_file() and b'"outcome"' in file.read_bytes())
