@@ -46,6 +46,20 @@ class Mine(Numpy):
 GOOD = "powers / powers.sum(axis, keepdims=True)"
 WRONG = "powers / powers.sum()"
 
+#: Wrong where the first logit is 5, and dead where it is 7.
+DIES_AT_SEVEN = """
+import os
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+
+class Wrong(Numpy):
+    def softmax(self, logits, *, axis):
+        if logits.size and logits.flat[0] == 7:
+            os._exit(3)
+        return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
+"""
+
 #: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
 HEARS_CTRL_C = """\
 import signal, sys

@@ -32,23 +32,11 @@ from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
-from tests.support.cli import HEARS_CTRL_C, process, write
+from tests.support.cli import DIES_AT_SEVEN, HEARS_CTRL_C, process, write
 
 pytestmark = pytest.mark.slow
 DTYPES = ("float32", "float16")
 TERMS = Terms(limits=Limits(start=60, call=2))
-WRONG = """
-import os
-import numpy as np
-from conformance.backends.numpy import Numpy
-
-
-class Wrong(Numpy):
-    def softmax(self, logits, *, axis):
-        if logits.size and logits.flat[0] == 7:
-            os._exit(3)
-        return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
-"""
 #: A worker as `conformance worker` makes it, whose resources need not be found.
 WORKER = """
 import sys
@@ -195,7 +183,7 @@ def test_an_embedded_cluster_gives_the_same_and_listens_on_loopback_alone(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "wrong.py").write_text(DIES_AT_SEVEN)
     specs = ("numpy", str(tmp_path / "wrong.py"))
     heard: set[str] = set()
     before = set(psutil.Process().children(recursive=True))
@@ -218,7 +206,7 @@ def test_an_embedded_cluster_gives_the_same_and_listens_on_loopback_alone(
 
 
 def test_a_task_takes_the_resources_of_its_backend_and_its_device(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(WRONG)
+    (tmp_path / "mine.py").write_text(DIES_AT_SEVEN)
     specs = ("numpy", "torch", "torch:cuda:compile", str(tmp_path / "mine.py"), f"{tmp_path}/mine.py:cuda")
     found = [needs(find_backends((spec,), elsewhere=("torch",))[0]) for spec in specs]
     assert found == [{"numpy": 1}, {"torch": 1}, {"torch": 1, "cuda": 1}, {}, {"cuda": 1}]

@@ -27,20 +27,9 @@ from conformance.run.plan import MOST, Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
+from tests.support.cli import DIES_AT_SEVEN
 
 TERMS = Terms(limits=Limits(start=60, call=2))
-WRONG = """
-import os
-import numpy as np
-from conformance.backends.numpy import Numpy
-
-
-class Wrong(Numpy):
-    def softmax(self, logits, *, axis):
-        if logits.size and logits.flat[0] == 7:
-            os._exit(3)
-        return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
-"""
 KILLS = """
 import os, signal, time
 from conformance.backends.numpy import Numpy
@@ -138,7 +127,7 @@ def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, 
 
 @pytest.mark.slow
 def test_outcomes_are_equal_whatever_the_workers_and_the_order(tmp_path: Path, entries: Sequence[Entry]) -> None:
-    (tmp_path / "wrong.py").write_text(WRONG)
+    (tmp_path / "wrong.py").write_text(DIES_AT_SEVEN)
     specs = ("numpy", str(tmp_path / "wrong.py"))
     executors = [InlineExecutor(TERMS), LocalExecutor(2, TERMS), ShufflingExecutor(1), ShufflingExecutor(2)]
     found = [conduct(specs, entries, each) for each in executors]
