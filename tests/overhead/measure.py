@@ -21,7 +21,17 @@ from conformance.oracle.truth import Truth
 from tests.overhead.generated import FIXED_COST, pytest_file, write_cases
 from tests.support.figures import Figure
 
-__all__ = ["check_time", "default_run", "fixed_cost", "oracle_speed", "scaling", "startup", "timed_run", "workers"]
+__all__ = [
+    "check_time",
+    "default_run",
+    "fixed_cost",
+    "oracle_speed",
+    "run_cost",
+    "scaling",
+    "startup",
+    "timed_run",
+    "workers",
+]
 
 FIXED_CASES = 2500  # of a backend of fixed cost
 
@@ -190,21 +200,26 @@ def oracle_speed() -> list[Figure]:
     return figures
 
 
+def run_cost(cases: Path, output: Path) -> tuple[float, float]:
+    """Seconds of a run on NumPy in a process of its own, and that process's peak memory in MiB."""
+    script = (
+        "import resource, sys, time; from conformance.cli import main; begin = time.perf_counter(); "
+        f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, "
+        f"'--output', {str(output)!r}, '--no-identities', '-q', '--format', 'json']); "
+        "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); "
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    seconds, peak = done.stderr.split()[-2:]
+    return float(seconds), float(peak) / 1024
+
+
 def scaling(folder: Path) -> list[Figure]:
     """Time and the driver's peak memory of whole runs over 1,000 and 10,000 generated cases on NumPy."""
     found = {}
     for count in (1000, 10_000):
         cases = write_cases(folder / f"scaling-{count}.yaml", count)
-        script = (
-            "import resource, sys, time; from conformance.cli import main; begin = time.perf_counter(); "
-            f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, "
-            f"'--output', {str(folder / f'out-{count}')!r}, '--no-identities', '-q', '--format', 'json']); "
-            "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); "
-            "sys.exit(code)"
-        )
-        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-        seconds, peak = done.stderr.split()[-2:]
-        found[count] = (float(seconds), float(peak) / 1024)
+        found[count] = run_cost(cases, folder / f"out-{count}")
     (short, low), (long, high) = found[1000], found[10_000]
     return [
         Figure("whole run on NumPy, 1,000 cases", f"{short:.2f} s, driver peak {low:.0f} MiB"),

@@ -25,7 +25,7 @@ from conformance.run.shards import partition
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from tests.overhead.generated import write_cases
-from tests.overhead.measure import timed_run
+from tests.overhead.measure import run_cost, timed_run
 from tests.support.figures import Figure
 
 __all__ = ["dispatch", "killed_workers", "many_cases", "shards"]
@@ -61,16 +61,7 @@ def many_cases(folder: Path, counts: Sequence[int] = (10_000, 100_000)) -> list[
     found = {}
     for count in counts:
         cases = generated(folder / f"cases-{count}", count)
-        script = (
-            "import resource, sys, time; from conformance.cli import main; begin = time.perf_counter(); "
-            f"code = main(['run', '-b', 'numpy', '--cases', {str(cases)!r}, "
-            f"'--output', {str(folder / f'many-{count}')!r}, '--no-identities', '-q', '--format', 'json']); "
-            "print(time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); "
-            "sys.exit(code)"
-        )
-        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-        seconds, peak = done.stderr.split()[-2:]
-        found[count] = (float(seconds), float(peak) / 1024)
+        found[count] = run_cost(cases, folder / f"many-{count}")
     few, many = counts
     figures = [
         Figure(f"run of {count:,} generated cases on NumPy", f"{seconds:.0f} s, driver's peak {peak:.0f} MiB")
