@@ -52,6 +52,7 @@ def join(runs: Sequence[Run]) -> Joined:
     for family, parts in families.items():
         missing = _missing(parts)
         if missing:
+            missing += _others(parts, runs)
             notes.append(f"{missing}: shards are shown one by one, and nothing is said of stale register entries")
         else:
             wholes[family] = _whole([parts[index] for index in sorted(parts)])
@@ -69,11 +70,23 @@ def _index(run: Run) -> int:
     return int(found[1]) if found and selection.get("partition") else 0
 
 
-def _family(run: Run) -> bytes:
-    """The same for all shards of a whole, and for no other run."""
-    selection = {name: value for name, value in run.header.selection.items() if name not in ("shard", "costs")}
-    count = str(run.header.selection.get("shard")).partition("/")[2]
-    return msgspec.json.encode([run.header.suite, run.header.commit, count, selection], order="sorted")
+def _family(run: Run, *, cases: bool = True) -> bytes:
+    """The same for all shards of a whole, and for no other run; without ``cases``, whatever the files of cases hold."""
+    header, left_out = run.header, {"shard", "costs"} if cases else {"shard", "costs", "partition"}
+    selection = {name: value for name, value in header.selection.items() if name not in left_out}
+    count = str(header.selection.get("shard")).partition("/")[2]
+    files = header.case_files if cases else {}
+    return msgspec.json.encode([header.suite, header.commit, count, selection, files], order="sorted")
+
+
+def _others(parts: dict[int, Run], runs: Iterable[Run]) -> str:
+    """Which run would be one of the shards but for its cases, and the file in which they differ; empty for none."""
+    one = next(iter(parts.values()))
+    for run in runs:
+        changed = one.header.changed_file(run.header)
+        if changed and _index(run) and _family(run, cases=False) == _family(one, cases=False):
+            return f" ({run.path.parent} has other cases in {changed})"
+    return ""
 
 
 def _missing(parts: dict[int, Run]) -> str:
@@ -141,7 +154,8 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
                 if backend in evidence and unit[0].op not in records[backend].overridden:
                     for each in unit:
                         evidence[backend].add(each)
-        ran = [{backend for backend, record in run.backends.items() if not record.error} for run in parts]
+        # A shard without cases needed no backend.
+        ran = [{name for name, each in run.backends.items() if not each.error} for run in parts if run.backends]
         stale = [each for backend in records if backend in set.intersection(*ran) for each in evidence[backend].stale()]
         writer.write([*block, *stale])
         seconds = sum(run.footer.seconds for run in parts if run.footer)

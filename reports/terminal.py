@@ -17,6 +17,7 @@ from conformance.reports.merge import Merged
 from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
 from conformance.reports.worst import first_findings
+from conformance.results.store import FILE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def print_run(
         counted = matrix(merged.relations)
         document = {
             "folder": str(folder),
-            "outcomes": str(run.path),
+            "outcomes": str(folder / FILE),
             "summary": str(write_summary(folder, merged.relations, counted)),
             "site": str(site) if site else None,
             "backends": {column.label: dict(counted.total(column)) for column in counted.columns},
@@ -53,7 +54,7 @@ def print_run(
         return
     summary = _print(merged, folder, details)
     pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
-    say(f"\nresults: {run.path}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}")
+    say(f"\nresults: {folder / FILE}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}")
 
 
 def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:

@@ -65,8 +65,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     """What ran, where and when. ``started`` is UTC in ISO 8601; ``commit`` is the suite's, if it runs from a checkout.
 
     ``selection`` has the fields of :class:`Selection`. ``backends`` lists those that are known from the start; others
-    follow as lines of their own when they come up. ``blocks`` says that whatever is written has one behind it, which
-    files of earlier versions may lack.
+    follow as lines of their own when they come up. ``case_files`` are digests of what was selected of each file of
+    cases, for shards of what was before it was divided. ``blocks`` says that whatever is written has one behind it.
+    Files of earlier versions may lack both.
     """
 
     schema: Count = SCHEMA
@@ -76,6 +77,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     environment: dict[str, Any] = {}
     selection: dict[str, Any] = {}
     backends: list[BackendRecord] = []
+    case_files: dict[str, str] = {}
     blocks: bool = False
 
     def __post_init__(self) -> None:
@@ -86,6 +88,13 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     def selected(self) -> Selection:
         """The selection as an object."""
         return msgspec.convert(self.selection, Selection)
+
+    def changed_file(self, other: Header) -> str:
+        """The first file of cases of which ``other`` selects something else; empty where none is known to differ."""
+        if not self.case_files or not other.case_files:
+            return ""
+        names = sorted({*self.case_files, *other.case_files})
+        return next((name for name in names if self.case_files.get(name) != other.case_files.get(name)), "")
 
 
 class BlockRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="block"):

@@ -147,9 +147,16 @@ def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None
         problem = f"the run was begun with {plain(others)}"
     elif {name: each.text for name, each in former.sources.items()} != {n: e.text for n, e in now.sources.items()}:
         problem = "its code has changed since the run was begun"
+    elif _declared(former) != _declared(now):
+        problem = "its profile has changed since the run was begun"
     else:
         return
     raise UsageError(f"{now.name}: {problem}", hint="start a new run, or resume it with what it was begun with")
+
+
+def _declared(record: BackendRecord) -> bytes:
+    """The user's own profile, as it stands in a file."""
+    return msgspec.json.encode(record.own_profile, order="sorted")
 
 
 def _other_versions(former: BackendRecord, now: BackendRecord) -> str:

@@ -20,7 +20,7 @@ from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
-from conformance.model.errors import UsageError
+from conformance.model.errors import Place, UsageError
 from conformance.model.records import BackendRecord, Footer, Header, Selection
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
@@ -34,7 +34,7 @@ from conformance.run.costs import costs_of, read_costs
 from conformance.run.executors import Executor, executor_for
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
-from conformance.run.shards import parse_shard, partition
+from conformance.run.shards import case_digests, parse_shard, partition
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends, is_installed
 from conformance.worker.session import Limits
@@ -94,7 +94,7 @@ def launch(settings: RunSettings) -> Finished:
 
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
     """
-    settings = _resumed(settings)
+    settings, begun = _resumed(settings)
     jobs = settings.jobs or available_cores()
     _require_files(jobs)
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
@@ -109,7 +109,7 @@ def launch(settings: RunSettings) -> Finished:
         elsewhere: Collection[str] = ()
         if fleet is not None and fleet.scheduler:
             elsewhere = settings.backends or fleet.backends()
-        return _launched(settings, executor, elsewhere)
+        return _launched(settings, executor, elsewhere, begun)
 
 
 @contextlib.contextmanager
@@ -128,20 +128,21 @@ def _scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str]) -> Finished:
+def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str], begun: Header | None) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     suite = load_suite(settings.paths or (CASES,))
     entries: Sequence[Entry] = suite.entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
     entries = select(entries, expression=settings.expression, dtypes=dtypes)
+    if not entries:
+        raise UsageError(
+            "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype or --quick"
+        )
+    digests = case_digests(entries)
     found = find_backends(settings.backends, settings.device, settings.mode, elsewhere)
     budget = RunBudget(settings.max_memory, settings.timeout)
     entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
-    if not entries:
-        raise UsageError(
-            "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype, --shard or --quick"
-        )
     require_true_values(entries, expected_text, except_below=CASES)
     folder = settings.resume or settings.output or folder_of_now()
     header = Header(
@@ -150,7 +151,10 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=describe_environment(),
         selection=_selection(settings, [each.spec for each in found], digest),
+        case_files=digests,
     )
+    if begun is not None:
+        _require_same(begun, header, folder)
     for each in found:
         if each.own_profile is not None:
             load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
@@ -158,9 +162,6 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
-        if (writer.header.selected.partition or digest) != digest:
-            hint = "restore the cases and the costs as they were, or run the shard again"
-            raise UsageError(f"{folder} holds another shard than {settings.shard} of these cases is now", hint=hint)
         return _conduct(plan, found, writer, settings, executor)
 
 
@@ -188,6 +189,9 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
+    if not len(plan):
+        say(f"shard {settings.shard} holds no case: fewer are selected than there are shards", err=True)
+        return Finished(writer.folder, {}, {}, 0)
     code = exit_code(writer.counts, conductor.failed | conductor.mixed)
     for name, problem in conductor.mixed.items():
         say(f"{name}: {problem}", err=True)
@@ -256,18 +260,31 @@ def _narrowed(settings: RunSettings) -> bool:
     return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
 
 
-def _resumed(settings: RunSettings) -> RunSettings:
-    """The selection of the run that is resumed, unless there is none yet."""
+def _require_same(begun: Header, now: Header, folder: Path) -> None:
+    """Raises UsageError where a run would be completed by another suite, or on other cases, than it was begun with."""
+    hint = "start a new run, or resume it with what it was begun with"
+    if begun.suite != now.suite:
+        raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=hint)
+    if changed := begun.changed_file(now):
+        raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=hint)
+    if (begun.selected.partition or now.selected.partition) != now.selected.partition:
+        hint = "restore the cases and the costs as they were, or run the shard again"
+        raise UsageError(f"{folder} holds another shard than {now.selected.shard} of these cases is now", hint=hint)
+
+
+def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
+    """The selection of the run that is resumed, unless there is none yet, and its header."""
     if settings.resume is None:
-        return settings
+        return settings, None
     if not settings.resume.exists():
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
-    chosen = read_run(settings.resume).header.selected
+    begun = read_run(settings.resume).header
+    chosen = begun.selected
     if _narrowed(settings):
         raise UsageError(
             "a resumed run keeps its own selection", hint="leave out --cases, -k, --dtype, --shard and --quick"
         )
-    return replace(
+    chosen_again = replace(
         settings,
         backends=_named_again(chosen.backends, settings),
         paths=tuple(map(Path, chosen.cases)),
@@ -280,6 +297,7 @@ def _resumed(settings: RunSettings) -> RunSettings:
         device=None,
         mode=None,
     )
+    return chosen_again, begun
 
 
 def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ import heapq
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
+from conformance.places import CASES
 
-__all__ = ["Partition", "Shard", "parse_shard", "partition"]
+__all__ = ["Partition", "Shard", "case_digests", "parse_shard", "partition"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,28 @@ class Partition:
     @property
     def digest(self) -> str:
         """The same for the same cases in the same parts: by it shards know each other."""
-        # Not as JSON, which has no infinity: a case that was edited is another one under the same name.
-        text = "\n\n".join("\n".join(repr(entry.case) for entry in part) for part in self.parts)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest("\n\n".join(map(_text, self.parts)))
+
+
+def case_digests(entries: Sequence[Entry]) -> dict[str, str]:
+    """The digest of what ``entries`` hold of each file, which is named as the caller did, or below the suite's own."""
+    files: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        files.setdefault(entry.file, []).append(entry)
+    return {_name(file): _digest(_text(found)) for file, found in files.items()}
+
+
+def _name(file: Path) -> str:
+    return str(file.relative_to(CASES.parent) if file.is_relative_to(CASES) else file)
+
+
+def _text(entries: Sequence[Entry]) -> str:
+    """All that a case says; not as JSON, which has no infinity."""
+    return "\n".join(f"{entry.theme} {entry.case!r}" for entry in entries)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def parse_shard(text: str) -> Shard:

@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from conformance import __version__
 from conformance.model.errors import UsageError
 from conformance.model.records import BlockRecord, encode_record
 from conformance.results.store import FILE, read_run
 from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
+from tests.support.cli import write
 
 CASES = "theme: numbered\ncases:\n" + "".join(
     f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n" for n in range(40)
@@ -117,7 +119,44 @@ def test_a_changed_backend_does_not_complete_a_run(tmp_path: Path, kernel: Path)
     with pytest.raises(UsageError, match="code has changed"):
         finish(resume=folder, backends=(str(kernel),))
     kernel.write_text(kernel.read_text().removesuffix("# another line\n"))
+    write(tmp_path / "kernel.profile.yaml", PROFILE.format(name="kernel"))
+    with pytest.raises(UsageError, match="profile has changed"):
+        finish(resume=folder, backends=(str(kernel),))
+    (tmp_path / "kernel.profile.yaml").unlink()
     version = read_run(folder).backends["kernel"].versions["numpy"]
     rewrite(folder, f'"numpy":"{version}"', '"numpy":"1.0"')
     with pytest.raises(UsageError, match="begun with numpy 1.0"):
         finish(resume=folder, backends=(str(kernel),))
+
+
+@pytest.mark.parametrize("change", ["edited", "renamed", "removed", "another-file"])
+def test_changed_cases_do_not_complete_a_run(tmp_path: Path, change: str) -> None:
+    """Whatever has become of them: the file is named, and nothing of the results is touched."""
+    write(tmp_path / "cases" / "numbered.yaml", CASES)
+    write(tmp_path / "cases" / "other.yaml", CASES.replace("case-", "other-"))
+    finish(backends=("numpy",), paths=(tmp_path / "cases",), output=tmp_path / "run")
+    file, changed = tmp_path / "run" / FILE, tmp_path / "cases" / "other.yaml"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
+    before, text = file.read_bytes(), changed.read_text()
+    write(changed, text + "# a comment changes no case\n")
+    if change == "another-file":
+        changed = write(tmp_path / "cases" / "new.yaml", CASES.replace("case-", "new-"))
+    elif change == "removed":
+        changed.unlink()
+    else:
+        old, new = {"edited": ("[39, 1.5]", "[38, 1.5]"), "renamed": ("theme: numbered", "theme: renamed")}[change]
+        write(changed, text.replace(old, new))
+    with pytest.raises(UsageError, match="cases have changed since the run was begun") as refused:
+        finish(resume=tmp_path / "run")
+    assert refused.value.place is not None and refused.value.place.file == str(changed) and refused.value.hint
+    assert file.read_bytes() == before
+    write(tmp_path / "cases" / "other.yaml", text + "# a comment changes no case\n")
+    (tmp_path / "cases" / "new.yaml").unlink(missing_ok=True)
+    assert finish(resume=tmp_path / "run").counts == {"pass": 400}
+
+
+def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:
+    folder = interrupted(tmp_path, "numpy")
+    rewrite(folder, f'"suite":"{__version__}"', '"suite":"0.0.1"')
+    with pytest.raises(UsageError, match="begun by version 0.0.1 of the suite"):
+        finish(resume=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
 from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
+from tests.support.cli import Run as Cli
 from tests.support.outcomes import without_blocks
 
 CASES = "theme: numbered\ncases:\n" + "".join(
@@ -116,6 +118,11 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     file.write_bytes(b"".join(lines[:12]))
     with (tmp_path / "cases" / "numbered.yaml").open("a") as cases:
         cases.write("- {id: another, why: w, op: softmax, logits: [[1.0, 1.5]], dtypes: [float32]}\n")
+    with pytest.raises(UsageError, match=r"numbered\.yaml: cases have changed since the run was begun"):
+        launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+    (tmp_path / "cases" / "numbered.yaml").write_text(CASES)
+    costs = tmp_path / "whole" / FILE
+    costs.write_bytes(re.sub(rb'"case-0":[0-9.e-]+', b'"case-0":100.0', without_blocks(costs)))
     with pytest.raises(UsageError, match="holds another shard than 2/2"):
         launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
 
@@ -133,3 +140,47 @@ def test_costs_that_help_nothing_are_refused(
         run(settings, tmp_path / "part", shard="1/2", costs=(tmp_path / "whole",))
     assert main(["run", "-b", "numpy", "--shard", "1/2", "--costs", str(tmp_path / "none")]) == 2
     assert "no run in" in capsys.readouterr().err
+
+
+def test_a_shard_without_cases_is_a_part_of_the_whole(
+    tmp_path: Path, settings: dict[str, object], conformance: Cli
+) -> None:
+    head, *cases = CASES.split("- ")
+    (tmp_path / "cases" / "numbered.yaml").write_text("- ".join([head, cases[1], cases[39]]))
+    whole = run(settings, tmp_path / "whole")
+    for i in (1, 2, 3):
+        assert run(settings, tmp_path / "parts" / f"{i}", shard=f"{i}/3").exit_code == 0
+    empty = read_run(tmp_path / "parts" / "3")
+    assert (empty.counts, empty.backends, empty.truncated) == ({}, {}, False)
+    (found,) = merge([tmp_path / "parts"]).runs
+    assert found.footer is not None and found.footer.counts == whole.counts and whole.counts["stale"] > 0
+    words = ("-b", "numpy", "--cases", tmp_path / "cases", "-k", "case-39", "--shard", "2/2", "--output", "empty")
+    ran = conformance("run", *words, "-q")
+    assert ran.code == 0 and "shard 2/2 holds no case" in ran.err
+    for verb in (
+        ("report", "empty", "--output", "site", "--junit", "j.xml", "--badge", "b"),
+        ("diff", "empty", "empty"),
+    ):
+        assert conformance(*verb).code == 0
+    file = tmp_path / "empty" / FILE
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
+    assert conformance("run", "--resume", "empty", "-q").code == 0 and not read_run(file).truncated
+
+
+def test_shards_of_other_cases_are_not_joined_and_their_file_is_named(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
+    cases = tmp_path / "cases" / "numbered.yaml"
+    run(settings, tmp_path / "part-1", shard="1/2")
+    cases.write_text(CASES.replace("[39, 1.5]", "[39, 2.5]"))
+    run(settings, tmp_path / "part-2", shard="2/2")
+    merged = merge([tmp_path / "part-1", tmp_path / "part-2"])
+    assert len(merged.runs) == 2 and f"part-2 has other cases in {cases}" in merged.notes[0]
+
+
+def test_the_only_shard_names_the_file_that_was_written(
+    tmp_path: Path, settings: dict[str, object], conformance: Cli
+) -> None:
+    words = ("run", "-b", "numpy", "--cases", tmp_path / "cases", "-k", "case-7", "--shard", "1/1", "-q")
+    assert "results: one/outcomes.jsonl" in conformance(*words, "--output", "one").out
+    assert conformance(*words, "--output", "two", "--format", "json").json["outcomes"] == "two/outcomes.jsonl"
