@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from conformance.model.records import BackendId, BackendRecord, Header, WorkerRecord
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
-__all__ = ["Column", "ColumnIdentity", "columns_of", "machine", "newest", "slug", "slugs"]
+__all__ = ["Column", "ColumnIdentity", "columns_of", "environment", "machine", "newest", "slug", "slugs"]
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 
@@ -70,6 +70,22 @@ def machine(recorded: Header | WorkerRecord) -> str:
     environment = recorded.environment
     platform = str(environment.get("platform", "")).rpartition(" ")[2]
     return " ".join(part for part in (str(environment.get("cpu", "")), platform) if part)
+
+
+def environment(recorded: Header) -> dict[str, str]:
+    """What is known of where a run was made, by name, in words: ``{"cores": "2 usable, 4 all"}``."""
+    known = recorded.environment.items()
+    return {name: _in_words(value) for name, value in known if name not in ("suite", "commit")}
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{_in_words(each)} {key}" for key, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_in_words, value))
+    if isinstance(value, int) and value > 1 << 24:
+        return f"{value / 2**30:.1f} GiB"
+    return str(value)
 
 
 def columns_of(found: Sequence[tuple[Run, Sequence[ColumnIdentity]]]) -> dict[ColumnIdentity, Column]:

@@ -66,6 +66,11 @@ class Matrix:
         total: list[AnyCell] = ["all", *(Counts(self.total(column)) for column in self.columns)]
         return Table(head, rows, "checks by backend and theme", total)
 
+    def listed(self) -> Table:
+        """A row for each backend over all themes, and all its verdicts in one cell."""
+        rows: list[list[AnyCell]] = [[column.label, Counts(self.total(column))] for column in self.columns]
+        return Table(["backend", "checks"], rows, "checks by backend")
+
     def turned(self) -> Table:
         """A row for each backend over all themes, a column for each verdict that occurs."""
         seen = [verdict for verdict in VERDICTS if self.count([verdict])]

@@ -66,18 +66,13 @@ class PolicyCell:
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """Aspects of which something else was observed than is declared.
-
-        An operation or dtype that the framework lacks is not a difference, unless it offers none of them.
-        """
+        """Aspects of which something else was observed than is declared; what is not offered shows nothing of them."""
         return tuple(aspect for aspect in self.observed if self._differs(aspect))
 
     def _differs(self, aspect: str) -> bool:
         seen = self.observed[aspect]
         declared = self.declared.get(aspect, self.declared.get("", ""))
-        if not declared or declared == "undefined":
-            return False
-        if seen.value == NOT_OFFERED and any(each.value != NOT_OFFERED for each in self.observed.values()):
+        if not declared or declared == "undefined" or seen.value == NOT_OFFERED:
             return False
         return seen.contradicting or declared not in seen.value.split(" or ")
 
@@ -247,13 +242,15 @@ def _accepted(names: set[str], observed: Mapping[str, Observed]) -> dict[str, st
 def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
     """What the calls show together.
 
-    Those that a known defect or a wrong result affects show nothing, unless there are no others.
+    Those that a known defect affects show nothing, unless there are no others; a result that is wrong in other ways
+    than the policy's shows nothing at all.
     """
     if policy in BY_CHECK.values():
         return _by_verdict(found)
-    evident = [each for each in found if each.verdict != "unsupported" and each.values]
+    evident = [each for each in found if each.verdict not in ("unsupported", "not run") and each.values]
     if not evident:
-        return Observed(NOT_OFFERED, _calls(found)) if found else None
+        lacking = [each for each in found if each.verdict == "unsupported"]
+        return Observed(NOT_OFFERED, _calls(lacking)) if lacking else None
     sound = [each for each in evident if each.values != ("other",) and each.verdict != "known"] or evident
     sets = [each.values or () for each in sound]
     common = [value for value in sets[0] if all(value in values for values in sets)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE, VERDICTS
 from conformance.model.wording import message
-from conformance.reports.columns import Column
+from conformance.reports.columns import Column, environment
 from conformance.reports.escape import escape
 from conformance.reports.files import write
 from conformance.reports.matrix import Matrix, died
@@ -57,8 +57,8 @@ def _about(run: Run) -> list[str]:
     facts = [f"Suite {escape(header.suite)}", f"started {escape(header.started)}"]
     if header.commit:
         facts.append(f"commit {escape(header.commit[:12])}")
-    environment = header.environment
-    facts += [f"{escape(key)}: {escape(environment[key])}" for key in ("python", "cpu", "cores") if key in environment]
+    known = environment(header)
+    facts += [f"{key}: {escape(known[key])}" for key in ("python", "cpu", "cores") if key in known]
     lines = [" · ".join(facts) + "."]
     if run.truncated:
         lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]

@@ -72,14 +72,18 @@ def print_merged(merged: Merged, output: Path, *, details: int = 20) -> None:
 
 
 def print_matrix(counted: Matrix, console: Console) -> None:
-    """Print themes by backends; where the console is too narrow for that, a row for each backend over all themes."""
+    """Print themes by backends; where the console is too narrow for that, a row for each backend over all themes.
+
+    Where it is too narrow for a column of each verdict, too, a backend's verdicts stand below each other.
+    """
     if not counted.columns:
         return
     table = rich_table(counted.table())
     if fits(table, console) or len(counted.columns) < 2:
         console.print(table)
         return
-    console.print(rich_table(counted.turned()))
+    turned = (rich_table(counted.turned(), compact=compact) for compact in (False, True))
+    console.print(next((table for table in turned if fits(table, console)), rich_table(counted.listed())))
     console.print("this terminal is too narrow for the themes: they are in the summary", style="dim")
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["duration", "figure", "link", "number", "visible"]
+__all__ = ["duration", "figure", "link", "number", "prose", "visible"]
 
 _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LINK = re.compile(r"https?://[^\s<>\"'`\\]+")
 _THREAD = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)#([0-9]{1,9})")
+_CODE = re.compile(r"`{1,2}([^`]+)`{1,2}")
 #: Significant digits with which a result of each dtype is shown: enough to distinguish neighbours in the narrow ones.
 _DIGITS = {"float64": 12, "float32": 9, "float16": 5, "bfloat16": 4}
 _LONGEST = 200
@@ -34,6 +35,12 @@ def link(text: str, words: str | None = None) -> Markup:
     if not _LINK.fullmatch(url) or visible(url) != url:
         return shown
     return Markup('<a href="{}" rel="noreferrer">{}</a>').format(url, shown)
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which words of code stand in backticks, single or double."""
+    parts = _CODE.split(visible(text))  # words and code by turns
+    return Markup("").join(Markup("<code>{}</code>").format(each) if n % 2 else each for n, each in enumerate(parts))
 
 
 def number(value: Any, dtype: str = "float64") -> str:

@@ -14,7 +14,7 @@ from conformance.model.case import Flag
 from conformance.model.checks import CHECKS
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.benchmarks.tables import NOTES
-from conformance.reports.columns import Column, machine, slug
+from conformance.reports.columns import Column, environment, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
 from conformance.reports.matrix import died, headline, matrix
@@ -212,9 +212,7 @@ class _Builder:
                 "name": run.path.parent.name,
                 "header": run.header,
                 "machine": machine(run.header),
-                "environment": {
-                    k: _plain(v) for k, v in run.header.environment.items() if k not in ("suite", "commit")
-                },
+                "environment": environment(run.header),
                 "truncated": run.truncated,
                 "took": duration(run.footer.seconds) if run.footer else "",
                 "deaths": {name: died(count) for name, count in run.deaths.items()},
@@ -231,13 +229,3 @@ class _Builder:
             }
             for run in self.relations.runs
         ]
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{_plain(each)} {key}" for key, each in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value))
-    if isinstance(value, int) and value > 1 << 24:
-        return f"{value / 2**30:.1f} GiB"
-    return str(value)

@@ -15,7 +15,7 @@ from conformance.reports.columns import slug
 from conformance.reports.files import write
 from conformance.reports.matrix import SIGNS
 from conformance.reports.render import content, html
-from conformance.reports.text import figure, link, number, visible
+from conformance.reports.text import figure, link, number, prose, visible
 
 __all__ = ["Pages"]
 
@@ -82,9 +82,7 @@ def _environment() -> Environment:
         finalize=_finalize,
         auto_reload=False,
     )
-    helpers: dict[str, Callable[..., Any]] = {
-        "link": link, "slug": slug, "figure": figure, "number": number, "table": html, "content": content,
-    }  # fmt: skip
-    made.filters.update(helpers)
+    helpers: list[Callable[..., Any]] = [link, slug, figure, number, prose, content]
+    made.filters.update({each.__name__: each for each in helpers}, table=html)
     made.globals.update(ORDER=tuple(VERDICTS), SIGNS=SIGNS)
     return made

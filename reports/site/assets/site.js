@@ -63,7 +63,7 @@
     around.append(button, text);
   }
 
-  // -- the list of cases -------------------------------------------------------------------------------------------------
+  // -- lists of cases and wrong backends -----------------------------------------------------------------------------------
   function filterRows(form) {
     const input = form.querySelector("input");
     const status = form.querySelector("[role=status]");
@@ -83,7 +83,7 @@
         section.hidden = !here;
         count += here;
       }
-      status.textContent = `${count.toLocaleString("en")} case${count === 1 ? "" : "s"}`;
+      status.textContent = `${count.toLocaleString("en")} ${form.dataset.filter}${count === 1 ? "" : "s"}`;
     };
     form.addEventListener("submit", (event) => event.preventDefault());
     input.addEventListener("input", show);

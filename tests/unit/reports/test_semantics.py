@@ -9,7 +9,7 @@ from typing import Any
 from conformance.model.records import BackendId, BackendRecord, Declaration, Header, Outcome
 from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
-from conformance.reports.semantics import PolicyCell, PolicyRow, SemanticsMatrix, semantics
+from conformance.reports.semantics import NOT_OFFERED, PolicyCell, PolicyRow, SemanticsMatrix, semantics
 from conformance.reports.semantics_text import semantics_lines, semantics_rows
 from conformance.results.store import Writer, read_run
 
@@ -84,11 +84,23 @@ def test_modes_that_differ_are_named_by_framework() -> None:
     assert only(outcomes, record("tf"), record("tf:xla"), record()).modes_differ == {"tf": ("",)}
 
 
-def test_what_a_framework_lacks_is_not_offered_and_an_operation_of_it_no_difference() -> None:
+def test_what_a_framework_lacks_is_not_offered_and_no_difference() -> None:
     lacking = row("p/nll_loss", [], verdict="unsupported")
-    assert cells(only([lacking], record(p="unsupported")))["b"].differing == ()
-    assert cells(only([lacking], record(p="raise")))["b"].differing == ("nll_loss",)
-    assert cells(only([lacking, row("p/softmax", ["raise"])], record(p="raise")))["b"].differing == ()
+    for found, declared in (
+        ([lacking], "unsupported"),
+        ([lacking], "raise"),
+        ([lacking, row("p/softmax", ["raise"])], "raise"),
+    ):
+        assert cells(only(found, record(p=declared)))["b"].differing == ()
+    assert cells(only([lacking], record(p="raise")))["b"].observed_text == NOT_OFFERED
+
+
+def test_a_result_that_is_wrong_otherwise_shows_nothing_of_a_policy() -> None:
+    spoilt = row("p", ["other"], verdict="not run")
+    assert cells(only([spoilt], record(p="value")))["b"].observed == {}
+    assert (
+        cells(only([spoilt, row("p", [], verdict="unsupported")], record(p="value")))["b"].observed_text == NOT_OFFERED
+    )
 
 
 def test_a_list_of_dtypes_is_told_one_by_one() -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
+from conformance.model.records import Header
+from conformance.model.verdicts import VERDICTS
 from conformance.reports.matrix import matrix
 from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
 from conformance.reports.render import html, markdown, rich_table
+from conformance.reports.summary import summary_text
 from conformance.reports.table import Cell, Counts, Links, Table
 from conformance.reports.terminal import print_matrix, print_run
-from conformance.results.store import read_run
+from conformance.reports.text import prose
+from conformance.results.store import Writer, read_run
 from tests.support.outcomes import HOSTILE, outcome, run, saying
 
 TABLE = Table(
@@ -77,6 +83,33 @@ def test_a_matrix_that_does_not_fit_has_a_row_for_each_backend(tmp_path: Path) -
     narrow = [line for line in shown[80].splitlines() if "backend-" in line]
     assert len(narrow) == 6 and all("2" in line.split() for line in narrow) and max(map(len, narrow)) <= 80
     assert "too narrow" in shown[80]
+
+
+@pytest.mark.parametrize(("verdicts", "lines"), [(("pass", "known", "fail", "unsupported"), 19), (VERDICTS, 19 * 11)])
+def test_no_name_of_many_backends_is_broken_at_80_columns(
+    verdicts: Collection[str], lines: int, tmp_path: Path
+) -> None:
+    names = [f"tensorflow:xla-{n}" for n in range(19)]
+    rows = [outcome(f"c-{verdict}", name, verdict=verdict) for name in names for verdict in verdicts]
+    console = Console(width=80)
+    with console.capture() as captured:
+        print_matrix(matrix(Relations([read_run(run(tmp_path / "r", rows))])), console)
+    shown = captured.get()
+    assert all(f"{name} " in shown for name in names) and max(map(len, shown.splitlines())) <= 80
+    assert len([line for line in shown.splitlines() if any(n in line for n in "0123456789")]) == lines
+
+
+def test_words_of_code_in_a_sentence_are_code_and_nothing_else_is_markup() -> None:
+    assert str(prose("``a<b`` and `where`, <i>")) == "<code>a&lt;b</code> and <code>where</code>, &lt;i&gt;"
+    assert str(prose("a lone ` stays")) == "a lone ` stays"
+
+
+def test_a_summary_describes_the_machine_in_words(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    with Writer(folder, Header(suite="0", started="", environment={"cores": {"usable": 2, "all": 4}})) as writer:
+        writer.write([outcome("c")])
+    relations = Relations([read_run(folder)])
+    assert "cores: 2 usable, 4 all." in summary_text(relations, matrix(relations))
 
 
 def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) -> None:
