@@ -6,15 +6,17 @@ import itertools
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["CASES", "DOCS", "PROFILES", "QUICK", "RESULTS", "ROOT", "SNIPPETS", "folder_of_now"]
+__all__ = ["CASES", "DOCS", "INSTALLED", "PROFILES", "QUICK", "RESULTS", "ROOT", "SNIPPETS", "folder_of_now"]
 
 _PACKAGE = Path(__file__).resolve().parent
 _DATA = _PACKAGE / "_data"
+#: Whether the suite was installed from a wheel, and does not run from a checkout.
+INSTALLED = _DATA.is_dir()
 #: The folder that holds the package: the checkout, or an environment's site-packages.
 ROOT = _PACKAGE.parent
 #: Where what was measured on this machine is kept: in the checkout, or for an installed package in the working folder.
-RESULTS = Path("results") if _DATA.is_dir() else ROOT / "results"
-_BESIDE = _DATA if _DATA.is_dir() else ROOT
+RESULTS = Path("results") if INSTALLED else ROOT / "results"
+_BESIDE = _DATA if INSTALLED else ROOT
 CASES = _BESIDE / "cases"
 QUICK = CASES / "quick.yaml"
 #: Of the documents, a wheel holds only what code reads.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import random
 import tempfile
@@ -35,6 +34,7 @@ from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import BenchProgress, totals
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
+from conformance.extras import how_to_install, lacking
 from conformance.model.errors import HarnessError, UsageError
 from conformance.places import folder_of_now
 from conformance.results.environment import describe_environment, suite_commit
@@ -266,6 +266,7 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
 
 
 def _require_engine() -> None:
-    missing = [name for name in ("pytest", "pytest_benchmark", "scipy") if importlib.util.find_spec(name) is None]
+    missing = lacking("pytest", "pytest_benchmark", "scipy")
     if missing:
-        raise UsageError(f"{' and '.join(missing)} not installed", hint="install the extra: pip install -e '.[bench]'")
+        hint = f"install the extra: {how_to_install('bench')}"
+        raise UsageError(f"{' and '.join(missing)} not installed", hint=hint)

@@ -18,6 +18,7 @@ from conformance.cli.options import (
     schema_option,
     seconds_option,
 )
+from conformance.extras import how_to_install, lacking
 from conformance.plain import say
 
 __all__ = ["command"]
@@ -125,12 +126,12 @@ def command(style: str, report: bool, **options: Any) -> int:
 
 def _write_report(file: Path) -> list[str]:
     """Write the report of a benchmarks file beside it; lines that name the page and the pictures, or say how to."""
-    from conformance.reports.benchmarks.report import missing, write_benchmark_report
+    from conformance.reports.benchmarks.report import NEEDED, write_benchmark_report
 
-    lacking = missing()
-    if lacking:
+    missing = lacking(*NEEDED)
+    if missing:
         again = f"conformance report {file.parent} --output {file.parent / 'site'}"
-        return [f"no pictures: {', '.join(lacking)} not installed; pip install -e '.[report]', then {again}"]
+        return [f"no pictures: {', '.join(missing)} not installed; {how_to_install('report')}, then {again}"]
     written = write_benchmark_report(file, file.parent)
     pictures = [path for path in written if path.suffix == ".png"]
     named = {".md": "report", ".html": "page"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,10 @@ from conformance.reports.files import write
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Picture", "missing", "pictures", "print_benchmarks", "write_benchmark_report"]
+__all__ = ["NEEDED", "Picture", "pictures", "print_benchmarks", "write_benchmark_report"]
 
+#: What pictures are made with.
+NEEDED = "altair", "vl_convert"
 PAGE, TEXT, PICTURES = "benchmarks.html", "benchmarks.md", "benchmarks"
 
 
@@ -63,11 +64,6 @@ def write_benchmark_report(run: Path, output: Path) -> list[Path]:
     for name, text in texts.items():
         written.append(write(output / name, text))
     return written
-
-
-def missing() -> list[str]:
-    """What the pictures need and is not installed."""
-    return [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
 
 
 def pictures(benchmarks: Benchmarks) -> list[Picture]:

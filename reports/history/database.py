@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import duckdb
+
 from conformance.model.errors import HarnessError, Place, UsageError
 
 __all__ = ["SCHEMA", "History"]
@@ -47,7 +49,6 @@ class History:
 
     def __init__(self, file: Path, *, writing: bool = False) -> None:
         self.file = file
-        self._duckdb = _duckdb()
         if not writing and not file.is_file():
             raise UsageError(
                 f"there is no history {file}", hint=f"`conformance history add RUN --db {file}` begins one"
@@ -111,8 +112,8 @@ class History:
         until = time.monotonic() + (PATIENCE if writing else 0)
         while True:
             try:
-                return self._duckdb.connect(str(self.file), read_only=not writing)
-            except self._duckdb.IOException as error:
+                return duckdb.connect(str(self.file), read_only=not writing)
+            except duckdb.IOException as error:
                 if not _is_locked(error) or time.monotonic() >= until:
                     raise
             time.sleep(0.1)
@@ -127,7 +128,7 @@ class History:
                 return
             found = []
             if tables >= {"runs", "times", "verdicts", "meta"}:
-                with contextlib.suppress(self._duckdb.BinderException):  # no such column
+                with contextlib.suppress(duckdb.BinderException):  # no such column
                     found = self._connection.execute("select schema from meta").fetchall()
         if len(found) != 1 or not isinstance(found[0][0], int):
             raise UsageError("a DuckDB file, but no history", place=Place(self.file), hint="name another file")
@@ -148,7 +149,7 @@ class History:
             yield
         except OSError as error:
             raise HarnessError(f"{self.file} cannot be written: {error.strerror}") from None
-        except self._duckdb.Error as error:
+        except duckdb.Error as error:
             raise self._complaint(error) from None
 
     def _complaint(self, error: Exception) -> UsageError | HarnessError:
@@ -157,9 +158,7 @@ class History:
             return UsageError(
                 f"{self.file} is in use by another process", hint="wait until it has ended, and try again"
             )
-        if isinstance(
-            error, self._duckdb.IOException | self._duckdb.SerializationException | self._duckdb.FatalException
-        ):
+        if isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException):
             return UsageError(
                 f"cannot be read as a history: {said}",
                 place=Place(self.file),
@@ -171,13 +170,3 @@ class History:
 def _is_locked(error: Exception) -> bool:
     """By its words; the file's name stands among them and may hold any one word, such as lock."""
     return "could not set lock" in str(error).lower()
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb
-    except ImportError:
-        raise UsageError(
-            "a history needs duckdb, which is not installed", hint="install the extra: pip install -e '.[report]'"
-        ) from None
-    return duckdb

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.extras import lacking
 from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.comparison.band import find_band
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
-from conformance.reports.benchmarks.report import missing, pictures
+from conformance.reports.benchmarks.report import NEEDED, pictures
 from conformance.reports.benchmarks.tables import about_lines, not_timed_lines, tables_of
 from conformance.reports.table import Table
 
@@ -44,12 +44,12 @@ def timed_runs(files: Sequence[Path], write: Write) -> list[TimedRun]:
 def _timed(path: Path, number: int, write: Write) -> TimedRun:
     run = read_benchmarks(path)
     name = path.parent.name or str(path)
-    lacking = [*missing(), *(["scipy"] if importlib.util.find_spec("scipy") is None else [])]
-    needs = f"Pictures need {', '.join(lacking)}, which this site was made without." if lacking else ""
-    if "scipy" in lacking:
+    missing = lacking(*NEEDED, "scipy")
+    needs = f"Pictures need {', '.join(missing)}, which this site was made without." if missing else ""
+    if "scipy" in missing:
         needs = "Times and pictures need the suite's `report` extra, which this site was made without."
         return TimedRun(name, about_lines(run), "", [], [], not_timed_lines(run), needs)
-    drawn = [] if lacking or not run.timings else _drawn(run, number, write)
+    drawn = [] if missing or not run.timings else _drawn(run, number, write)
     return TimedRun(name, about_lines(run), _band(run), drawn, tables_of(cells_of(run)), not_timed_lines(run), needs)
 
 

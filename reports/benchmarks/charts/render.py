@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.model.errors import UsageError
+from conformance.extras import imported
 from conformance.plain import blanked
 from conformance.reports.files import write
 from conformance.reports.render import html
@@ -102,10 +102,4 @@ def _cleaned(value: Any) -> Any:
 
 
 def _converter() -> Any:
-    try:
-        import vl_convert
-    except ImportError:
-        raise UsageError(
-            "pictures need vl_convert, which is not installed", hint="install the extra: pip install -e '.[report]'"
-        ) from None
-    return vl_convert
+    return imported("vl_convert", "report", "pictures need")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from conformance.model.errors import UsageError
+from conformance.extras import imported
 from conformance.plain import blanked
 from conformance.reports.benchmarks.cells import BenchmarkCell
 
@@ -50,14 +50,7 @@ _DURATION = (
 
 def altair() -> Any:
     """Altair, imported when the first picture is drawn. Raises UsageError if it is not installed."""
-    try:
-        import altair as module
-    except ImportError as error:
-        raise UsageError(
-            f"pictures need {error.name or 'altair'}, which is not installed",
-            hint="install the extra: pip install -e '.[report]'",
-        ) from None
-    return module
+    return imported("altair", "report", "pictures need")
 
 
 class Look:
