@@ -19,7 +19,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.disk import disk_errors
+from conformance.model.errors import Place, UsageError
 from conformance.model.outcome import Count, names_values
 from conformance.model.records import (
     SCHEMA,
@@ -36,7 +37,7 @@ from conformance.model.records import (
 )
 from conformance.results.upgrade import FORMER, decode_former
 
-__all__ = ["Scan", "decoder_of", "disk_errors", "lines_of"]
+__all__ = ["Scan", "decoder_of", "lines_of"]
 
 #: Bytes that are read and decoded at a time: larger ones are new pages of memory each time, and take twice as long.
 PIECE = 1 << 18
@@ -322,12 +323,3 @@ def _repeated_key(line: bytes) -> str:
 
     json.loads(line, object_pairs_hook=keep)
     return twice[0] if twice else ""
-
-
-@contextlib.contextmanager
-def disk_errors(path: Path, done: str) -> Iterator[None]:
-    """Raises HarnessError for what the disk refuses while ``path`` is to be read, written or removed."""
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be {done}: {error.strerror or error}") from error

@@ -7,13 +7,14 @@ import os
 import stat
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
+from conformance.disk import disk_errors, make_folder
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.records import (
     SCHEMA,
@@ -29,7 +30,7 @@ from conformance.model.records import (
     decode_record,
     encode_record,
 )
-from conformance.results.scan import Scan, decoder_of, disk_errors, lines_of
+from conformance.results.scan import Scan, decoder_of, lines_of
 
 __all__ = ["FILE", "Run", "Writer", "discard", "read_run"]
 
@@ -37,6 +38,7 @@ FILE = "outcomes.jsonl"
 LOCK = ".lock"
 #: A folder may be a stranger's: what is opened for writing must not be a link to another place.
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # for what is no file
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW
 
 
@@ -56,8 +58,7 @@ class Writer:
         self.done: frozenset[UnitKey] = frozenset()
         self.header = header = msgspec.structs.replace(header, blocks=True)
         self.counts: Counter[str] = Counter()
-        with disk_errors(self.path, "written"):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self._file = -1
         self._lock: _Lock | None = _Lock(self.folder)
         try:
@@ -146,13 +147,14 @@ class Writer:
         if self._file < 0:
             raise HarnessError(f"{self.path} has been closed")
         rest = memoryview(block)
-        with disk_errors(self.path, "written"):
+        hint = f"make room, and complete the run: conformance run --resume {self.folder}"
+        with disk_errors(self.path, "written", hint):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
-            here, there = os.fstat(self._file), None
+            there = None
             with contextlib.suppress(FileNotFoundError):
                 there = os.lstat(self.path)
-        if there is None or (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+        if there is None or not os.path.samestat(os.fstat(self._file), there):
             raise HarnessError(
                 f"{self.path} was removed or replaced while the run was writing it\n"
                 "  hint: what it held is lost; run again, with --output for a folder that nothing else clears"
@@ -310,29 +312,56 @@ def _file_of(folder: Path | str) -> Path:
 
 
 class _Lock:
-    """Holds a folder for one run; the system gives it free when the process ends, however it ends."""
+    """Holds a folder for one run; the system gives it free when the process ends, however it ends.
+
+    The file is removed while it is held. Whoever has opened it before that holds what has no name any more, and takes
+    the one that is there now.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK
-        self._release: Callable[[], None] | None = None
+        self._file = -1
         try:
             import fcntl
         except ImportError:  # no such locks on this system: two runs in one folder are the user's to avoid
             return
-        with disk_errors(self._path, "written"):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW, 0o644)
+        while self._file < 0:
+            file = self._opened()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                raise UsageError(
+                    f"another run is writing to {folder}", hint="wait for its end, or name another output folder"
+                ) from None
+            except OSError:  # nor on this file system
+                os.close(file)
+                return
+            if self._is_there(file):
+                self._file = file
+            else:
+                os.close(file)
+
+    def _opened(self) -> int:
+        with disk_errors(self._path, "opened"):
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW | _NONBLOCK, 0o644)
+            if stat.S_ISREG(os.fstat(file).st_mode):
+                return file
+        os.close(file)
+        raise UsageError(f"{self._path} is not a file", hint="remove it, or name another output folder")
+
+    def _is_there(self, file: int) -> bool:
+        """Whether an open file is the one of that name."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise UsageError(
-                f"another run is writing to {folder}", hint="wait for its end, or name another output folder"
-            ) from None
-        self._release = lambda: os.close(descriptor)
+            return os.path.samestat(os.fstat(file), os.lstat(self._path))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Remove the lock file, and let go."""
-        if self._release is not None:
-            self._path.unlink(missing_ok=True)
-            self._release()
-            self._release = None
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                if self._is_there(self._file):
+                    self._path.unlink()
+            os.close(self._file)
+            self._file = -1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import math
 import os
@@ -184,7 +185,7 @@ def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HarnessError, match="cannot be written"):
+    with pytest.raises(UsageError, match="file is not a folder\n  hint: "):
         Writer(tmp_path / "file" / "run", HEADER)
 
     def full(descriptor: int, block: bytes) -> int:
@@ -389,6 +390,33 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / FILE)
     with pytest.raises(UsageError, match="not a file"):
         Writer(tmp_path, HEADER)
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "folder"])
+def test_a_lock_that_is_no_file_has_a_way_on(tmp_path: Path, what: str) -> None:
+    lock = tmp_path / ".lock"
+    {"link": lambda: lock.symlink_to("x"), "pipe": lambda: os.mkfifo(lock), "folder": lock.mkdir}[what]()
+    with pytest.raises(UsageError, match=r"\.lock (is not a file|cannot be opened: .*)\n  hint: .*remove it"):
+        Writer(tmp_path, HEADER)
+    assert os.path.lexists(lock)
+
+
+def test_a_lock_that_is_removed_while_another_waits_is_not_held_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run opens the lock file of one that ends and removes it, and has then locked what nobody else can find."""
+    first = Writer(tmp_path, HEADER)
+    lock = fcntl.flock
+
+    def late(file: int, operation: int) -> None:
+        monkeypatch.undo()
+        first.close()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Writer(tmp_path, HEADER, resuming=True), pytest.raises(UsageError, match="another run is writing"):
+        Writer(tmp_path, HEADER, resuming=True)
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_a_folder_that_is_removed_meanwhile_is_said_so(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Files and folders that the user names: what the disk refuses is said in words, with a hint."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.model.errors import HarnessError, Place, UsageError
+
+__all__ = ["contents", "disk_errors", "make_folder", "refuse_links_below", "require_file_place", "require_folder_place"]
+
+_OTHER = "remove it, or name another place"
+#: What the user has named wrongly.
+_MISNAMED = (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_HINTS = {
+    errno.ENOSPC: "make room on the disk, or name a place on another one",
+    errno.EDQUOT: "make room within your quota, or name a place on another disk",
+    errno.EFBIG: "raise the limit for the size of a file: see ulimit -f",
+    errno.EACCES: "see its permissions, and those of its folders, or name another place",
+    errno.EPERM: "see its permissions, and those of its folders, or name another place",
+    errno.EROFS: "this file system takes no changes: name a place on another one",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ELOOP: f"it is a link: {_OTHER}",
+    errno.EISDIR: "it is a folder: name a file, or remove it",
+    errno.ENOTDIR: f"a part of its path is a file: {_OTHER}",
+    errno.EEXIST: f"something else is in its place: {_OTHER}",
+    errno.ENOENT: "a folder in its path is missing, or was removed meanwhile: make it, and start again",
+}
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path | str, done: str, hint: str = "") -> Iterator[None]:
+    """Raises HarnessError for what the disk refuses while ``path`` is to be read, written or removed.
+
+    UsageError where the path is at fault: too long, through a file, a link in a circle. ``hint`` is the way on where
+    there is no room; otherwise it follows from what the system says.
+    """
+    try:
+        yield
+    except OSError as error:
+        found = (hint if error.errno in _FULL else "") or _HINTS.get(error.errno or 0, _OTHER)
+        problem = f"{path} cannot be {done}: {error.strerror or error}"
+        if error.errno in _MISNAMED:
+            raise UsageError(problem, hint=found) from error
+        raise HarnessError(f"{problem}\n  hint: {found}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that the user names, with those above it.
+
+    Raises UsageError where something else is in its place, HarnessError where the disk refuses.
+    """
+    require_folder_place(folder)
+    with disk_errors(folder, "made"):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def require_folder_place(folder: Path) -> None:
+    """Raise what :func:`make_folder` would, as far as it can be seen without making anything."""
+    with disk_errors(folder, "made"):
+        for each in (folder, *folder.parents):
+            if each.is_symlink() and not each.exists():
+                raise UsageError(f"{each} is a link that leads nowhere", hint="remove it, or name another folder")
+            if each.exists():
+                if not each.is_dir():
+                    raise UsageError(f"{each} is not a folder", hint="remove it, or name another folder")
+                break
+
+
+def require_file_place(path: Path) -> None:
+    """Raises UsageError where a file could not be written to ``path``, for it is something else; a link is replaced."""
+    with disk_errors(path, "written"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        kind = os.lstat(path).st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
+            raise UsageError(f"{path} is not a file", hint="remove it, or name another output folder")
+
+
+def refuse_links_below(folder: Path) -> None:
+    """Raises UsageError where ``folder``, or one in it, is a link, or holds what is no file: a pipe, for instance.
+
+    What is written into it would go to another place, or wait for a reader.
+    """
+    with disk_errors(folder, "written"):
+        if folder.is_symlink():
+            raise UsageError(f"{folder} is a link to another folder", hint="remove it, or name another output folder")
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is not a folder", hint="remove it, or name another output folder")
+    for parent, folders, names in os.walk(folder):
+        for name in folders:
+            if os.path.islink(Path(parent, name)):  # noqa: PTH114
+                refuse_links_below(Path(parent, name))
+        for name in names:
+            require_file_place(Path(parent, name))
+
+
+def contents(path: Path, most: int) -> bytes:
+    """The bytes of a file that is read whole, of which there may be ``most``.
+
+    Raises UsageError, which names it, for what is no file, cannot be read, or is larger.
+    """
+    try:
+        # A pipe or a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError("not a file", place=Place(path), hint="name a file")
+        with path.open("rb") as file:
+            found = file.read(most + 1)
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "check the path and its permissions")
+        raise UsageError(f"cannot be read: {error.strerror or error}", place=Place(path), hint=hint) from None
+    if len(found) > most:
+        hint = "name a file that the suite has written"
+        raise UsageError(f"larger than {most >> 20} MiB", place=Place(path), hint=hint)
+    return found
