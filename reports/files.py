@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.model.errors import HarnessError, UsageError
+from conformance.disk import disk_errors, make_folder, require_file_place
+from conformance.model.errors import UsageError
 
 __all__ = ["replacing", "write"]
 
@@ -24,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises HarnessError where the disk refuses.
     """
     if path.parent in _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
-        with _disk_errors(path):
+        with disk_errors(path, "written"):
             yield path
     else:
         with _beside(path) as partial:
@@ -43,10 +42,7 @@ def write(path: Path, content: str | bytes, *, below: Path | None = None) -> Pat
         if folder.is_symlink():
             raise UsageError(f"{folder} is a link to another folder", hint=_HINT)
     with _beside(path) as partial:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            kind = os.lstat(path).st_mode
-            if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
-                raise UsageError(f"{path} is not a file", hint=_HINT)
+        require_file_place(path)
         partial.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     return path
 
@@ -55,19 +51,11 @@ def write(path: Path, content: str | bytes, *, below: Path | None = None) -> Pat
 def _beside(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with _disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_errors(path, "written"):
+            make_folder(path.parent)
             partial.unlink(missing_ok=True)  # a link there would be written through
             yield partial
             partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None

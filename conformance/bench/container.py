@@ -17,7 +17,7 @@ from conformance.bench.driver import EntryResult, Results
 from conformance.bench.orders import Probed, Timed
 from conformance.bench.record import Bandwidth, Head, Key, Record, ResultAccuracy
 from conformance.bench.workload import Workload
-from conformance.model.errors import HarnessError
+from conformance.disk import disk_errors, make_folder
 
 __all__ = ["NAME", "Container", "write"]
 
@@ -152,14 +152,12 @@ class Container:
 def write(folder: Path, document: Mapping[str, Any]) -> Path:
     """Write the file into ``folder`` in one step, so that it is whole or not there; raises HarnessError."""
     path = folder / NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    with disk_errors(path, "written"):
         partial = path.with_suffix(".part")
         partial.unlink(missing_ok=True)  # a link there would be written through
         partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
         partial.replace(path)
-    except OSError as error:
-        raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
 

@@ -17,7 +17,7 @@ import msgspec
 from conformance import __version__
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.bandwidth import SIZES, nearest
-from conformance.bench.container import Container, write
+from conformance.bench.container import NAME, Container, write
 from conformance.bench.driver import BenchDriver, EntryResult, Results
 from conformance.bench.inputs import load, make, save
 from conformance.bench.machine import (
@@ -34,6 +34,7 @@ from conformance.bench.schedule import entry_kinds, schedule
 from conformance.bench.show import BenchProgress, totals
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
+from conformance.disk import require_file_place, require_folder_place
 from conformance.extras import how_to_install, lacking
 from conformance.model.errors import HarnessError, UsageError
 from conformance.places import folder_of_now
@@ -107,6 +108,8 @@ def launch(settings: BenchSettings) -> BenchFinished:
     replicates = settings.replicates or (2 if settings.quick else 5)
     seed = random.SystemRandom().randrange(2**31) if settings.seed is None else settings.seed
     folder = settings.output or folder_of_now("bench-")
+    require_folder_place(folder)
+    require_file_place(folder / NAME)
     head = Head(
         suite=__version__,
         commit=suite_commit(),

@@ -109,6 +109,13 @@ def command(style: str, report: bool, **options: Any) -> int:
     """
     from conformance.bench.launch import BenchSettings, launch
 
+    if report and options["output"]:  # before the first entry, and not after the last
+        from conformance.disk import refuse_links_below, require_file_place
+        from conformance.reports.benchmarks.report import PAGE, PICTURES, TEXT
+
+        refuse_links_below(options["output"] / PICTURES)
+        for name in (PAGE, TEXT):
+            require_file_place(options["output"] / name)
     finished = launch(BenchSettings(**options))
     from conformance.reports.benchmarks.report import print_benchmarks
 

@@ -39,7 +39,7 @@ __all__ = ["command"]
 @details_option(50, "Rows of each table to show; JSON has all.")
 @click.option(
     "--band",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PATH,
     metavar="FILE",
     help="The dead band that a time must leave to count as changed; the one stored for the machine by default.",
 )

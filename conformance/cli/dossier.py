@@ -25,8 +25,10 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
 
     Needs neither the frameworks nor the machine that ran: results hold the adapters' source.
     """
+    from conformance.disk import require_folder_place
     from conformance.reports.merge import merge
 
+    require_folder_place(output)
     for path in write_all(merge(runs), paths, output).values():
         say(path)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli.options import format_option, runs_argument, schema_option
+from conformance.cli.options import PATH, format_option, runs_argument, schema_option
 from conformance.model.errors import UsageError
 from conformance.plain import say
 
@@ -28,7 +28,7 @@ def command() -> None:
 _database = click.option(
     "--db",
     "database",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PATH,
     default=DATABASE,
     show_default=True,
     metavar="FILE",
@@ -64,7 +64,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 @click.option("-b", "--backend", metavar="TEXT", help="Only backends whose name contains this text.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PATH,
     metavar="DIR",
     help="Write a trend chart for each workload and backend into this folder, and a page with all of them.",
 )
@@ -72,10 +72,13 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
 @schema_option("history")
 def show(database: Path, workload: str | None, backend: str | None, output: Path | None, style: str) -> int:
     """Show times and verdicts over runs, with the change points that Apache Otava finds."""
+    from conformance.disk import require_folder_place
     from conformance.reports.history.database import History
     from conformance.reports.history.series import read_series, read_verdicts
     from conformance.reports.history.show import history_json, print_history, write_trends
 
+    if output is not None:
+        require_folder_place(output)
     with History(database) as history:
         times = read_series(history, workload, backend)
         verdicts = [] if workload is not None else read_verdicts(history, backend)

@@ -30,12 +30,18 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
     --cases.
     """
     from conformance.cli.dossier import write_all
+    from conformance.disk import refuse_links_below, require_file_place, require_folder_place
     from conformance.oracle.derived import derived
     from conformance.reports.merge import merge
     from conformance.reports.site.build import write_site
     from conformance.reports.terminal import print_merged
     from conformance.repro.script import reproducer
 
+    require_folder_place(output)  # what cannot be written is refused before anything is read
+    for name in ("index.html", "summary.md"):
+        require_file_place(output / name)
+    for name in ("assets", "backends", "cases", "dossier"):
+        refuse_links_below(output / name)
     merged = merge(runs)
     for note in merged.notes:
         say(f"note: {note}", err=True)

@@ -63,10 +63,13 @@ def command(
     from conformance.cases.load import load_suite
     from conformance.cases.select import parse_dtypes
     from conformance.cli.explain import find_case
+    from conformance.disk import require_folder_place
     from conformance.places import CASES
     from conformance.repro.findings import choose, observe, recorded
     from conformance.repro.script import reproducer
 
+    if output:
+        require_folder_place(output)
     entry = find_case(load_suite(paths or (CASES,)).entries, case)
     dtypes = parse_dtypes((dtype,)) if dtype else None
     findings = recorded(run, spec, case) if run else observe(entry, spec, dtypes)

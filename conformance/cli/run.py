@@ -140,17 +140,23 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
     Writes DIR/outcomes.jsonl, DIR/summary.md and, for a run of all cases, DIR/site, and prints a matrix of backends and
     themes.
     """
+    from conformance.disk import refuse_links_below, require_file_place
     from conformance.run.launch import RunSettings, launch
 
     options["identities"] = options["identities"] and not options["quick"]
+    narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
+    site = not narrowed if site is None else site
+    if folder := options["resume"] or options["output"]:  # before the first case, and not after the last
+        require_file_place(folder / "summary.md")
+        if site:
+            refuse_links_below(folder / "site")
     run = launch(RunSettings(**options))
     from conformance.reports.merge import merge
     from conformance.reports.terminal import print_run
 
     merged = merge([run.folder])
-    narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
     pages = None
-    if site or (site is None and not narrowed):
+    if site:
         from conformance.oracle.derived import derived
         from conformance.reports.site.build import write_site
         from conformance.repro.script import reproducer

@@ -44,7 +44,7 @@ def command(
     from conformance.run.executors.dask import security
     from conformance.run.executors.dask_worker import found_resources, serve
 
-    tls = security(tls_ca_file, tls_cert, tls_key)
+    tls = security(scheduler, tls_ca_file, tls_cert, tls_key)
     resources = found_resources(backends, start_timeout)
     if host in ("127.0.0.1", "::1", "localhost") and not any(each in scheduler for each in ("//127.", "//localhost")):
         say(f"note: only this machine reaches {host}; give --host where the scheduler is on another one", err=True)

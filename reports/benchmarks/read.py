@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 
 from conformance.bench.record import SCHEMA, Head, Record
+from conformance.disk import contents
 from conformance.model.errors import Place, UsageError
 from conformance.reports.benchmarks.records import Benchmarks, Machine, Timing
 from conformance.reports.benchmarks.upgrade import schema_of, upgraded
@@ -19,6 +21,7 @@ __all__ = ["FILE", "PACKED", "find_benchmarks", "parse_benchmarks", "read_benchm
 
 FILE = "benchmarks.json"
 PACKED = f"{FILE}.gz"
+MOST_BYTES = 256 << 20
 #: Seconds that a call can take: beyond them a file is damaged, and ratios overflow.
 LEAST, MOST = 1e-12, 1e9
 
@@ -56,13 +59,14 @@ def read_benchmarks(run: Path) -> Benchmarks:
     if path is None:
         raise UsageError(f"{run} holds no {FILE}", hint="name a folder that `conformance bench` has written")
     try:
-        text = path.read_bytes()
+        text = contents(path, MOST_BYTES)
         if path.suffix == ".gz":
-            text = gzip.decompress(text)
+            with gzip.open(io.BytesIO(text)) as unpacked:
+                text = unpacked.read(MOST_BYTES + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise UsageError("not a whole gzip file", place=Place(path), hint="fetch it again, or unpack it") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    if len(text) > MOST_BYTES:
+        raise UsageError(f"larger than {MOST_BYTES >> 20} MiB when unpacked", place=Place(path), hint="run again")
     return parse_benchmarks(text, path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.model.errors import HarnessError
+from conformance.disk import disk_errors, make_folder
 from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
@@ -25,13 +25,11 @@ SHOWN = 100
 
 def append_summary(merged: Merged, path: Path) -> Path:
     """Append the summary to ``path``, such as ``$GITHUB_STEP_SUMMARY``. Raises HarnessError where that fails."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with disk_errors(path, "written"):
         held = path.stat().st_size if path.exists() else 0
         with path.open("a", encoding="utf-8") as file:
             file.write(job_summary(merged, LIMIT - held))
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror or error}") from None
     return path
 
 

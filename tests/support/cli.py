@@ -98,12 +98,18 @@ def adapter(folder: Path, result: str = GOOD, name: str = "mine.py") -> str:
     return str(write(folder / name, MINE.format(result=result)))
 
 
-def process(*arguments: object, folder: Path, environment: dict[str, str] | None = None) -> Ran:
-    """``python -m conformance`` in ``folder``, as a process of its own."""
+def process(
+    *arguments: object,
+    folder: Path,
+    environment: dict[str, str] | None = None,
+    program: tuple[str, ...] = ("-m", "conformance"),
+    before: Callable[[], None] | None = None,
+) -> Ran:
+    """``python -m conformance`` in ``folder``, or another ``program``, as a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "conformance", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=120, check=False, preexec_fn=before,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
 

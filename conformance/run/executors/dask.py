@@ -15,11 +15,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from conformance import __version__
+from conformance.disk import contents
 from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
 from conformance.model.records import BackendRecord, WorkerRecord
 from conformance.results.environment import suite_commit
@@ -37,15 +39,21 @@ __all__ = ["DaskExecutor", "Fleet", "needs", "security"]
 
 #: Tasks that are out for each worker: the next one is there when one is done.
 AHEAD = 2
+MOST_OF_PEM = 1 << 20  # bytes
 #: Seconds between two looks at which workers there are.
 LOOK = 1.0
 #: Workers that may be lost at one task before it is taken for the reason; Dask itself gives one up after four.
 LOSSES, GIVEN_UP = 5, 4
 
 
-def security(ca_file: str | None, certificate: str | None, key: str | None) -> Any:
-    """Dask's own object for files in PEM form; what is left out is taken from Dask's configuration."""
+def security(scheduler: str, ca_file: str | None, certificate: str | None, key: str | None) -> Any:
+    """Dask's own object for files in PEM form; what is left out is taken from Dask's configuration.
+
+    Raises UsageError for files that cannot be used, and where ``scheduler`` needs some and none are named.
+    """
     distributed = _distributed()
+    for file in filter(None, (ca_file, certificate, key)):
+        contents(Path(file), MOST_OF_PEM)
     given = {
         "tls_ca_file": ca_file,
         "tls_client_cert": certificate,
@@ -53,7 +61,16 @@ def security(ca_file: str | None, certificate: str | None, key: str | None) -> A
         "tls_worker_cert": certificate,
         "tls_worker_key": key,
     }
-    return distributed.Security(**{name: value for name, value in given.items() if value is not None})
+    found = distributed.Security(**{name: value for name, value in given.items() if value is not None})
+    if scheduler.startswith(("tls://", "wss://")):
+        hint = "name --tls-ca-file, --tls-cert and --tls-key, all PEM files, or set them in Dask's configuration"
+        try:
+            context = found.get_connection_args("client").get("ssl_context")
+        except OSError as error:  # as errors of SSL are, too
+            raise UsageError(f"the certificates for {scheduler} cannot be used: {error}", hint=hint) from None
+        if context is None:
+            raise UsageError(f"{scheduler} needs certificates", hint=hint)
+    return found
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ def needs(found: Any) -> dict[str, float]:
 def _connected(fleet: Fleet) -> Iterator[Any]:
     """A client of the fleet's scheduler. Raises UsageError where none answers."""
     distributed = _distributed()
-    tls = security(fleet.tls_ca_file, fleet.tls_cert, fleet.tls_key)
+    tls = security(fleet.scheduler, fleet.tls_ca_file, fleet.tls_cert, fleet.tls_key)
     try:
         client = distributed.Client(fleet.scheduler, security=tls, timeout=CONNECT)
     except (OSError, ValueError, RuntimeError, TypeError) as error:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.disk import contents, disk_errors, make_folder
+from conformance.model.errors import Place, UsageError
 from conformance.places import RESULTS
 from conformance.reports.benchmarks.records import Machine
 
@@ -28,6 +29,7 @@ DEFAULT = 0.10
 LEAST = 0.02
 SHARE = 0.95
 SCHEMA = 1
+MOST_BYTES = 1 << 20
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,9 +147,7 @@ def find_band(machine: Machine, file: Path | None = None, folder: Path = FOLDER)
 def read_band(file: Path) -> DeadBand:
     """Read a stored band. Raises UsageError, naming file and key."""
     try:
-        band = msgspec.json.decode(file.read_bytes(), type=DeadBand)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}", hint=_HINT) from None
+        band = msgspec.json.decode(contents(file, MOST_BYTES), type=DeadBand)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"not a dead band: {error}", place=Place(file), hint=_HINT) from None
     if band.schema > SCHEMA:
@@ -160,11 +160,9 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
     """Store a band: in ``file``, else under the machine's name in ``folder``. Raises HarnessError."""
     name = f"{band.machine.cpu}|{band.machine.cores}|{band.machine.threads}" if band.machine else "unknown"
     path = file or folder / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with disk_errors(path, "written"):
         path.write_bytes(msgspec.json.format(msgspec.json.encode(band), indent=1) + b"\n")
-    except OSError as error:
-        raise HarnessError(f"{path} cannot be written: {error.strerror}") from None
     return path
 
 

@@ -46,7 +46,7 @@ from conformance.run.executors.dask_worker import serve
 
 if __name__ == "__main__":
     address, name, *backends = sys.argv[1:]
-    serve(address, dict.fromkeys(backends, 1.0), host="127.0.0.1", name=name, security=security(None, None, None))
+    serve(address, dict.fromkeys(backends, 1.0), host="127.0.0.1", name=name, security=security("", None, None, None))
 """
 #: Imported by a worker's process before all else: it takes itself for another version.
 OTHER_VERSION = "import conformance\nconformance.__version__ = '0.0.1'\n"
