@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from dataclasses import dataclass
 from typing import Any
 
-from conformance.model.outcome import Outcome
+from conformance.model.outcome import Outcome, Reason
 from conformance.plain import plain, plain_lines
 
 __all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
@@ -84,86 +85,90 @@ def _shown_error(outcome: Outcome, *, where: bool = True) -> str:
     return f"{error} (at {error.where})" if placed else str(error)
 
 
+#: What each reason says: ``{…}`` is a field of the outcome, or one of :class:`_Facts`.
+_SENTENCES: dict[Reason, str] = {
+    "": "",
+    "raised": "{error}{excused}",
+    "failed": "{error}{excused}",
+    "unsupported": "{error}{excused}",
+    "unreproduced": "not again when its calls were made one by one: {error}",
+    "left-changed": "the call left the process's global state changed: {detail}",
+    "transformed-failed": "the transformed call failed: {error}",
+    "no-error": "returned a result; an error is due: {detail}",
+    "beyond-bound": "{size of the error}",
+    "vacuous-bound": "the bound of class {declared} is vacuous here: it promises nothing",
+    "wrong-shape": "the {what} has shape {observed}, not {expected}",
+    "wrong-dtype": "the {what} has dtype {observed}, not {expected}",
+    "with-gradient": "the value that came with the gradient is {observed}, alone it is {expected}",
+    "declared": "{declared policies}",
+    "left-open": "its declared policies leave this open{any result}",
+    "declared-wrong": "declared to be wrong",
+    "transformed-differs": "{observed number} where the untransformed call gave {expected number}: {times} times both "
+    "bounds together",
+    "transformed-shape": "the transformed call's result has another shape",
+    "wrong-sum": "the classes of position {position} sum to {observed number}, not {sum}",
+    "modified": "the call modified what is not its own: {detail}",
+    "not-repeatable": "a second call gave other bits",
+    "no-warning": "no warning mentions {detail!r}{other warnings}",
+    "warned": "{detail}",
+    "left-out": "{detail}",
+    "recorded": "{detail}",
+    "required": "the case requires {detail}, which the profile declares unsupported",
+    "stale": "the registered defect{its name} does not show here: its entry is out of date",
+    "policy-as-declared": "observed as declared: {expected}",
+    "policy-differs": "observed {values}, declared {expected}: one of the two is wrong",
+    "policy-undeclared": "observed: {values}; nothing is declared",
+    "policy-not-normative": "observed {values} where nothing is declared, so that {detail} is expected",
+    "policy-undefined": "observed: {values}; declared undefined",
+    "policy-unknown": "no value of this policy describes the result",
+    "policy-spoilt": "the result is wrong: no value of this policy describes it",
+}
+
+
 def _said(outcome: Outcome, numbers: bool, where: bool) -> str:
-    o = outcome
-    what = o.quantity or o.check
-    match o.reason:
-        case "":
-            return ""
-        case "raised" | "failed" | "unsupported":
-            excused = " (as its declared policies say)" if o.verdict == "deviation" else ""
-            return _shown_error(o, where=where) + excused
-        case "unreproduced":
-            return f"not again when its calls were made one by one: {_shown_error(o, where=where)}"
-        case "left-changed":
-            return f"the call left the process's global state changed: {o.detail}"
-        case "transformed-failed":
-            return f"the transformed call failed: {_shown_error(o, where=where)}"
-        case "no-error":
-            return f"returned a result; an error is due: {o.detail}"
-        case "beyond-bound":
-            return _beyond_bound(o, numbers)
-        case "vacuous-bound":
-            return f"the bound of class {o.declared} is vacuous here: it promises nothing"
-        case "wrong-shape":
-            return f"the {what} has shape {o.observed}, not {o.expected}"
-        case "wrong-dtype":
-            return f"the {what} has dtype {o.observed}, not {o.expected}"
-        case "with-gradient":
-            return f"the value that came with the gradient is {o.observed}, alone it is {o.expected}"
-        case "declared":
-            if o.detail:
-                return f"{o.detail}; the result is what the declared policy says"
-            return (
-                f"as its declared {o.excused_by[0]} says" if len(o.excused_by) == 1 else "as its declared policies say"
-            )
-        case "left-open":
-            return "its declared policies leave this open" + (": any result" if o.check == "error" else "")
-        case "declared-wrong":
-            return "declared to be wrong"
-        case "transformed-differs":
-            sizes = f"{apart(o.observed, o.expected)} where the untransformed call gave {apart(o.expected, o.observed)}"
-            return f"{sizes}: {_size(o.ratio)} times both bounds together"
-        case "transformed-shape":
-            return "the transformed call's result has another shape"
-        case "wrong-sum":
-            sums = f"{apart(o.observed, o.expected)}, not {_formatted(o.expected, 'g')}"
-            return f"the classes of position {o.position} sum to {sums}"
-        case "modified":
-            return f"the call modified what is not its own: {o.detail}"
-        case "not-repeatable":
-            return "a second call gave other bits"
-        case "no-warning":
-            others = f"; there was: {o.observed}" if o.observed else ""
-            return f"no warning mentions {o.detail!r}{others}"
-        case "warned" | "left-out" | "recorded":
-            return o.detail
-        case "required":
-            return f"the case requires {o.detail}, which the profile declares unsupported"
-        case "stale":
-            name = "" if o.defect is None else f" {o.defect.id!r}"
-            return f"the registered defect{name} does not show here: its entry is out of date"
-        case _:
-            return _of_policy(o)
+    return _SENTENCES[outcome.reason].format_map(_Facts(outcome, numbers, where))
 
 
-def _of_policy(o: Outcome) -> str:
-    seen = " or ".join(map(str, o.observed)) if isinstance(o.observed, list) else str(o.observed)
-    match o.reason:
-        case "policy-as-declared":
-            return f"observed as declared: {o.expected}"
-        case "policy-differs":
-            return f"observed {seen}, declared {o.expected}: one of the two is wrong"
-        case "policy-undeclared":
-            return f"observed: {seen}; nothing is declared"
-        case "policy-not-normative":
-            return f"observed {seen} where nothing is declared, so that {o.detail} is expected"
-        case "policy-undefined":
-            return f"observed: {seen}; declared undefined"
-        case "policy-spoilt":
-            return "the result is wrong: no value of this policy describes it"
-        case _:
-            return "no value of this policy describes the result"
+@dataclass(frozen=True)
+class _Facts:
+    """The fields of an outcome, and the parts of sentences that are made of several."""
+
+    outcome: Outcome
+    numbers: bool
+    where: bool
+
+    def __getitem__(self, name: str) -> Any:
+        o = self.outcome
+        match name:
+            case "what":
+                return o.quantity or o.check
+            case "error":
+                return _shown_error(o, where=self.where)
+            case "excused":
+                return " (as its declared policies say)" if o.verdict == "deviation" else ""
+            case "size of the error":
+                return _beyond_bound(o, self.numbers)
+            case "declared policies":
+                one = len(o.excused_by) == 1
+                says = f"its declared {o.excused_by[0]} says" if one else "its declared policies say"
+                return f"{o.detail}; the result is what the declared policy says" if o.detail else f"as {says}"
+            case "any result":
+                return ": any result" if o.check == "error" else ""
+            case "observed number":
+                return apart(o.observed, o.expected)
+            case "expected number":
+                return apart(o.expected, o.observed)
+            case "sum":
+                return _formatted(o.expected, "g")
+            case "times":
+                return _size(o.ratio)
+            case "other warnings":
+                return f"; there was: {o.observed}" if o.observed else ""
+            case "its name":
+                return "" if o.defect is None else f" {o.defect.id!r}"
+            case "values":
+                return " or ".join(map(str, o.observed)) if isinstance(o.observed, list) else o.observed
+        return getattr(o, name)
 
 
 def _beyond_bound(o: Outcome, numbers: bool) -> str:
