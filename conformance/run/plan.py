@@ -28,15 +28,14 @@ from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
 from conformance.model.records import UnitKey
 from conformance.oracle.block import Block, blocks
-from conformance.run.costs import elements
+from conformance.run.costs import expected_cost
 from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip", "request_of", "transform_request"]
 
-#: Cases in a chunk, of which a run that is killed loses those under way: about a second of work, two with a compiling
-#: backend. More share no more of the oracle's work that would be worth it.
-MOST = 16
-ELEMENTS = 1 << 20  # logits in a chunk, unless one case alone holds more
+#: Seconds that the cases of a chunk are expected to take with NumPy, unless one alone takes more: a run that is killed
+#: loses the chunks under way. Small cases are many in a chunk, since most of what judging one costs is a chunk's.
+MOST = 0.2
 
 
 @dataclass(frozen=True)
@@ -253,14 +252,14 @@ class Plan:
 
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
     portion: list[Entry] = []
-    size = 0
+    seconds = 0.0
     for entry in entries:
-        weight = elements(entry.case)
-        if portion and (len(portion) >= MOST or size + weight > ELEMENTS):
+        cost = expected_cost(entry.case)
+        if portion and seconds + cost > MOST:
             yield portion
-            portion, size = [], 0
+            portion, seconds = [], 0.0
         portion.append(entry)
-        size += weight
+        seconds += cost
     if portion:
         yield portion
 

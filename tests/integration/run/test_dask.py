@@ -28,7 +28,7 @@ from conformance.results.store import read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import Executor, InlineExecutor
 from conformance.run.executors.dask import DaskExecutor, Fleet, needs
-from conformance.run.plan import MOST, Plan
+from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
@@ -119,12 +119,18 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(autouse=True)
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six of them."""
+    monkeypatch.setattr("conformance.run.plan.MOST", 0.1)
+
+
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Entry]:
     dtypes = ", ".join(DTYPES)
     case = f"- {{{{id: case-{{n}}, why: w, op: softmax, logits: [[{{n}}, 1.5]], dtypes: [{dtypes}]}}}}\n"
     file = tmp_path_factory.mktemp("cases") / "cases.yaml"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(6 * MOST)))
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(96)))
     return load_suite([file]).entries
 
 

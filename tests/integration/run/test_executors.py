@@ -23,7 +23,7 @@ from conformance.model.errors import HarnessError
 from conformance.model.records import BackendRecord, Outcome, decode_record
 from conformance.run.conduct import Conductor
 from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
-from conformance.run.plan import MOST, Plan
+from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
@@ -87,8 +87,10 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 def entries(tmp_path: Path) -> Sequence[Entry]:
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
     file = tmp_path / "cases.yaml"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(4 * MOST)))
-    return load_suite([file]).entries
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(120)))
+    found = load_suite([file]).entries
+    assert len(Plan(found).portions) == 4
+    return found
 
 
 class ShufflingExecutor:
@@ -149,7 +151,8 @@ def test_a_backend_that_does_not_start_fails_once(tmp_path: Path, entries: Seque
 
 def test_processes_of_a_backend_that_differ_are_noticed(tmp_path: Path, entries: Sequence[Entry]) -> None:
     (tmp_path / "versions.py").write_text(VERSIONS)
-    _, records, conductor = conduct(("numpy", str(tmp_path / "versions.py")), entries[: MOST + 1], ShufflingExecutor(1))
+    two = entries[: len(Plan(entries).portions[0].entries) + 1]
+    _, records, conductor = conduct(("numpy", str(tmp_path / "versions.py")), two, ShufflingExecutor(1))
     assert conductor.mixed.keys() == {"versions"} and not conductor.failed
     (first,) = (each.versions["mine"] for each in records if each.name == "versions")
     assert f"the first, which had mine {first}" in conductor.mixed["versions"]
@@ -189,11 +192,12 @@ def test_the_end_of_all_that_judge_is_an_error_of_the_harness(tmp_path: Path, en
 
 def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[Entry]) -> None:
     plan = Plan(entries)
-    done = plan.portions[0].units("numpy") | {("numpy", entries[MOST].case.id, "float32", "contiguous")}
+    most = len(plan.portions[0].entries)
+    done = plan.portions[0].units("numpy") | {("numpy", entries[most].case.id, "float32", "contiguous")}
     found, _, conductor = conduct(("numpy",), entries, InlineExecutor(TERMS), done=done)
     whole, _, _ = conduct(("numpy",), entries, InlineExecutor(TERMS))
     missing = {msgspec.json.decode(each)["case"] for each in set(whole) - set(found)}
-    assert missing == {each.case.id for each in entries[: MOST + 1]}
+    assert missing == {each.case.id for each in entries[: most + 1]}
     assert conductor.counts["numpy"].total() == len(found)
 
 

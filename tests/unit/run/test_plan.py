@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
+from conformance.run.costs import expected_cost
 from conformance.run.judged import judged
 from conformance.run.plan import MOST, Plan
 
@@ -30,15 +31,19 @@ def test_a_label_smoothing_that_is_stated_reaches_the_backend(tmp_path: Path, st
     assert {dict(request.options)["label_smoothing"] for request in chunk.requests} == {given}
 
 
-def test_portions_hold_every_case_once_and_in_order(tmp_path: Path) -> None:
+def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Path) -> None:
     file = tmp_path / "cases.yaml"
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[0.5, {n}]], dtypes: [float32]}}\n"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(2 * MOST + 1)))
+    large = "- {id: large, why: w, op: softmax, logits: {distribution: ramp, shape: [512, 4096]}, dtypes: [float32]}\n"
+    small = [case.format(n=n) for n in range(150)]
+    file.write_text("theme: numbered\ncases:\n" + "".join([*small, large, case.format(n=150)]))
     entries = load_suite([file]).entries
     plan = Plan(entries)
-    assert [len(each.entries) for each in plan.portions] == [MOST, MOST, 1]
+    first, second, third, alone, last = (len(each.entries) for each in plan.portions)
+    assert first == second > third > 1 == alone == last
+    assert sum(expected_cost(each.case) for each in plan.portions[0].entries) <= MOST < expected_cost(entries[150].case)
     assert [entry for each in plan.portions for entry in each.entries] == list(entries)
-    assert plan.portions[2].units("mine") == {("mine", f"case-{2 * MOST}", "float32", "contiguous")}
+    assert plan.portions[4].units("mine") == {("mine", "case-150", "float32", "contiguous")}
 
 
 def test_what_is_found_of_a_case_does_not_depend_on_those_that_are_judged_with_it(tmp_path: Path) -> None:
