@@ -31,7 +31,7 @@ _NAMES = {
     "fail": ("failure", "failures"),
     "crash": ("crash", "crashes"),
     "timeout": ("timeout", "timeouts"),
-    "unreproduced": ("unreproduced crash", "unreproduced crashes"),
+    "unreproduced": ("unreproduced failure", "unreproduced failures"),
     "stale": ("outdated register entry", "outdated register entries"),
 }
 

@@ -24,6 +24,7 @@ __all__ = [
     "as_json",
     "names_values",
     "number",
+    "stands_apart",
 ]
 
 #: A number of things, or the place of one.
@@ -68,7 +69,9 @@ Reason = Literal[
     "policy-spoilt",
     "stale",
     "unreproduced",
+    "not-again",
     "left-changed",
+    "left-damage",
     "recorded",
 ]
 
@@ -106,6 +109,8 @@ REASONS: dict[Reason, str] = {
     "policy-spoilt": "no value of the policy describes the result, which is wrong by another check",
     "stale": "the registered defect `defect` does not show",
     "left-changed": "the call left changed what `detail` names of the process's global state",
+    "left-damage": "after this call that of the case `detail` goes wrong, and alone it does not: its `error`, if any",
+    "not-again": "the check `detail` failed in a process that had answered other calls, and not in one that had not",
     "unreproduced": "the backend ended by `error` while this call, or those that were made with it, were under way",
     "recorded": "`detail` is the message of a file of an earlier schema, as it stood there",
 }
@@ -197,6 +202,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     def unit(self) -> UnitKey:
         """What this outcome is a part of."""
         return (self.backend, self.case, self.dtype, self.layout)
+
+
+def stands_apart(outcome: Outcome) -> bool:
+    """Whether it names a unit and is not a part of it: it is on record with that by which it came to light.
+
+    So are what the register says, and what a call of an earlier task has left behind.
+    """
+    return outcome.check == "register" or outcome.reason == "left-damage"
 
 
 def number(value: Number) -> float:

@@ -38,7 +38,7 @@ VERDICTS: dict[Verdict, str] = {
     "fail": "wrong value, shape, dtype, missing error, missing warning, or modified input",
     "crash": "the backend's process died",
     "timeout": "the backend's process did not answer in time",
-    "unreproduced": "the backend's process died or did not answer, and not again when its calls were made one by one",
+    "unreproduced": "the backend failed, died or did not answer, and not again by itself in a process of its own",
     "error": "the harness or the adapter is at fault, not the framework",
     "stale": "a registered defect that no longer shows: the register is out of date",
     "unsupported": "the framework has no such feature; neither a pass nor a fail",

@@ -92,6 +92,8 @@ _SENTENCES: dict[Reason, str] = {
     "failed": "{error}{excused}",
     "unsupported": "{error}{excused}",
     "unreproduced": "not again when its calls were made one by one: {error}",
+    "not-again": "the {detail} went wrong, and not again in a process of its own{shown}",
+    "left-damage": "{detail} goes wrong after this call, and not by itself{shown}",
     "left-changed": "the call left the process's global state changed: {detail}",
     "transformed-failed": "the transformed call failed: {error}",
     "no-error": "returned a result; an error is due: {detail}",
@@ -144,6 +146,9 @@ class _Facts:
                 return o.quantity or o.check
             case "error":
                 return _shown_error(o, where=self.where)
+            case "shown":
+                shown = _shown_error(o, where=self.where) or ("" if o.observed is None else f"gave {o.observed}")
+                return f": {shown}" if shown else ""
             case "excused":
                 return " (as its declared policies say)" if o.verdict == "deviation" else ""
             case "size of the error":

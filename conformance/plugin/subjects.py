@@ -85,6 +85,9 @@ class FileBatch:
         if self._portions is None:
             self._portions = iter(self.under_test.plan(self.entries, self.dtypes).portions)
         while want not in self._ready and (portion := next(self._portions, None)) is not None:
+            cases = {entry.case.id for entry in portion.entries}
             for each in self.under_test.judge(portion):
-                self._ready.setdefault((each.case, each.dtype), []).append(each)
+                # What a case of an earlier portion has left behind, whose test is over, fails the one that it shows in.
+                shown = (each.case, each.dtype) if each.case in cases else want
+                self._ready.setdefault(shown, []).append(each)
         return self._ready.pop(want, [])

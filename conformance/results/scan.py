@@ -21,7 +21,7 @@ import msgspec
 
 from conformance.disk import disk_errors
 from conformance.model.errors import Place, UsageError
-from conformance.model.outcome import Count, names_values
+from conformance.model.outcome import Count, names_values, stands_apart
 from conformance.model.records import (
     SCHEMA,
     BackendRecord,
@@ -63,7 +63,7 @@ def _row() -> type[msgspec.Struct]:
 _Row: Any = _row()
 _rows = msgspec.json.Decoder(Header | BackendRecord | WorkerRecord | Costs | BlockRecord | Footer | _Row)
 _OUTCOMES = {_Row, Outcome}
-_verdict, _check = attrgetter("verdict"), attrgetter("check")
+_verdict, _check, _reason = attrgetter("verdict"), attrgetter("check"), attrgetter("reason")
 _unit = attrgetter("backend", "case", "dtype", "layout")
 
 
@@ -163,8 +163,8 @@ class Scan:
         """Count the outcomes among the rows of some lines, but for those of units that stand further up already."""
         self.counts.update(map(_verdict, outcomes))
         judged = outcomes
-        if "register" in map(_check, outcomes):  # which names a unit, and is none
-            judged = [row for row in outcomes if row.check != "register"]
+        if "register" in map(_check, outcomes) or "left-damage" in map(_reason, outcomes):
+            judged = [row for row in outcomes if not stands_apart(row)]
         again: list[Any] = []
         begin = 0
         for unit, run in groupby(map(_unit, judged)):

@@ -16,6 +16,7 @@ import msgspec
 
 from conformance.disk import disk_errors, make_folder
 from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.outcome import stands_apart
 from conformance.model.records import (
     SCHEMA,
     BackendId,
@@ -292,8 +293,7 @@ def _last_unit(tail: list[bytes]) -> tuple[int, UnitKey | None]:
     """Where the last unit begins among some lines, and which it is; their number and None where there is none."""
     begin, unit = len(tail), None
     for place, record in enumerate(map(decode_record, tail)):
-        # What the register says names a unit, and is not one: it goes with the unit that it stands behind.
-        if isinstance(record, Outcome) and record.check != "register" and record.unit != unit:
+        if isinstance(record, Outcome) and not stands_apart(record) and record.unit != unit:
             begin, unit = place, record.unit
     return begin, unit
 

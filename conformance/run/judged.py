@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk
-from conformance.run.plan import Chunk, Plan, RunBudget, Skip
+from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
+from conformance.run.recheck import BEFORE, Recheck, Rechecked
 from conformance.worker.exchange import Description, Observation
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
@@ -36,25 +38,32 @@ class Judged:
     """A chunk with all that came of it.
 
     ``units`` holds the outcomes of each case, dtype and layout; ``left_out`` those that say of a case and dtype why it
-    was not asked.
+    was not asked. ``others`` are of calls of former chunks: what they left behind has shown in this one.
     """
 
     chunk: Chunk
     observations: Sequence[Observation]
     units: list[list[Outcome]]
     left_out: list[Outcome]
+    others: list[Outcome]
+
+    @property
+    def own(self) -> list[Outcome]:
+        """The outcomes of the chunk's cases, unit by unit."""
+        return [*(each for unit in self.units for each in unit), *self.left_out]
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """All outcomes, unit by unit."""
-        return [*(each for unit in self.units for each in unit), *self.left_out]
+        """All outcomes."""
+        return [*self.own, *self.others]
 
 
 class OpenBackend:
     """A backend that can be asked, and what it is judged as.
 
     ``subject`` is worked out from the backend's description unless it is given, with the profile in the file
-    ``profile`` where the backend brings one along. Close it, or use it in a ``with``.
+    ``profile`` where the backend brings one along. ``fresh`` opens another session of it, in which what goes wrong is
+    asked again; without it, what goes wrong counts at once. Close it, or use it in a ``with``.
     """
 
     def __init__(
@@ -63,8 +72,12 @@ class OpenBackend:
         name: str,
         subject: Subject | None = None,
         profile: Path | None = None,
+        fresh: Callable[[], Session] | None = None,
     ) -> None:
         self._session = session
+        self._recheck = None if fresh is None else Recheck(fresh)
+        self._asked: list[Portion] = []  # of the session's present process, and how many that had before it
+        self._starts = 0
         self._profile = profile
         self._name = name
         self._subject = subject
@@ -117,16 +130,36 @@ class OpenBackend:
         """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
         if self._judge is None:
             self._judge = Judge(self.subject)
+        found = self._settled(chunk, self._session.run(chunk.requests))
+        left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
+        return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
+
+    def _settled(self, chunk: Chunk, observations: list[Observation]) -> Rechecked:
+        """The outcomes of the chunk's units; what went wrong is asked again where there is a session for it."""
+        if self._recheck is None or not isinstance(self._session, Session):
+            return Rechecked(observations, self._outcomes(chunk, observations))
+        if self._session.starts != self._starts:
+            self._starts = self._session.starts
+            self._asked.clear()
+        found = self._recheck.settle(
+            chunk, observations, lambda seen: self._outcomes(chunk, seen), self.subject, self._asked
+        )
+        self._asked = [*self._asked, chunk.portion][-sum(BEFORE) :]
+        if found.spoilt:
+            self._session.renew()
+        return found
+
+    def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
+        """The outcomes of each of the chunk's units, with the register applied."""
+        assert self._judge is not None
         subject = self.subject
         register = entries_for(subject)
-        observations = self._session.run(chunk.requests)
         units: list[list[Outcome]] = []
         for findings in judge_chunk(chunk, self._judge, observations):
-            if findings:
-                unit = [outcome(each, subject) for each in findings]
-                foreign = unit[0].op in subject.overridden
-                units.append(unit if foreign else apply_register(register, unit))
-        return Judged(chunk, observations, units, [_left_out(skip, subject) for skip in chunk.skips])
+            unit = [outcome(each, subject) for each in findings]
+            foreign = not unit or unit[0].op in subject.overridden
+            units.append(unit if foreign else apply_register(register, unit))
+        return units
 
     def launch(self) -> None:
         """Start it without waiting for it."""
@@ -134,7 +167,9 @@ class OpenBackend:
             self._session.launch()
 
     def close(self) -> None:
-        """End its process."""
+        """End its processes."""
+        if self._recheck is not None:
+            self._recheck.close()
         self._session.close()
 
 
@@ -155,8 +190,8 @@ def open_backend(
         (backend,) = find_backends((backend,))
     spec: str | None = getattr(backend, "spec", None)
     if spec is not None:  # found, and not yet imported
-        session = Session(spec, threads=threads, limits=limits, scratch=scratch)
-        return OpenBackend(session, backend.name, subject, backend.own_profile)
+        fresh = partial(Session, spec, threads=threads, limits=limits, scratch=scratch)
+        return OpenBackend(fresh(), backend.name, subject, backend.own_profile, fresh)
     name = type(backend).__name__
     return OpenBackend(InlineSession(backend, name), name, subject)
 

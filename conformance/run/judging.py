@@ -14,7 +14,7 @@ from conformance.numerics.formats import Float64Array
 from conformance.run.plan import Chunk, Group
 from conformance.worker.exchange import Observation
 
-__all__ = ["judge_chunk"]
+__all__ = ["calls", "judge_chunk"]
 
 
 def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:
@@ -45,14 +45,14 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         feature = lacking(unit.problem, judge.subject.profile)
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
-    for problem, reduction, place in _calls(chunk):
+    for problem, reduction, place in calls(chunk):
         findings = by_problem[id(problem)]
         if not any(each.check == "process" and each.reduction == reduction for each in findings):
             findings += _of_the_process(problem, reduction, answers[place])
     return list(by_problem.values())
 
 
-def _calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
+def calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
     """The problem and the reduction that each call of a chunk is about, and its place."""
     for unit, reduction, place in chunk.raising:
         yield unit.problem, reduction, place

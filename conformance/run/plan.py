@@ -85,9 +85,10 @@ class Identity:
 
 @dataclass(eq=False)
 class Chunk:
-    """Some consecutive cases: what to ask, and how to judge the answers."""
+    """Some consecutive cases: what to ask, and how to judge the answers; ``portion`` is what it was made of."""
 
     number: int
+    portion: Portion
     requests: list[Request] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
@@ -154,13 +155,13 @@ class Portion:
 
     def units(self, backend: str) -> frozenset[UnitKey]:
         """What the outcomes of this portion are filed under, for a backend."""
-        chunk = Chunk(self.number)
+        chunk = Chunk(self.number, self)
         units = {(backend, *unit.problem.key) for entry in self.entries for unit in self._expand(entry, chunk)}
         return frozenset(units | {(backend, each.entry.case.id, each.dtype, "contiguous") for each in chunk.skips})
 
     def build(self) -> Chunk:
         """What to ask about these cases, and how to judge the answers."""
-        chunk = Chunk(self.number)
+        chunk = Chunk(self.number, self)
         fit: dict[int, Unit] = {}
         for entry in self.entries:
             for unit in self._expand(entry, chunk):

@@ -58,7 +58,7 @@ class SentRequest:
 class Reply:
     """What came of a call: its answer, or why there is none, and what it changed that is not its own.
 
-    ``died`` and ``left`` as in Observation.
+    ``died``, ``left`` and ``first`` as in Observation.
     """
 
     asked: SentRequest
@@ -67,6 +67,7 @@ class Reply:
     modified: list[str] = field(default_factory=list)
     died: Failure | None = None
     left: tuple[str, ...] = ()
+    first: bool = False
 
 
 class Driver:
@@ -82,6 +83,7 @@ class Driver:
         self.compiles = False
         self._turn = 0
         self._kept: tuple[int, wire.Result] | None = None  # the value that the backend keeps, and its nonce
+        self._unused = True  # the backend has been sent no call
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -101,7 +103,7 @@ class Driver:
         return ()
 
     def _renew(self) -> None:
-        """Have a backend whose global state is as it was at first."""
+        """Give up the backend: another one, whose global state is as it was at first, is to come in its place."""
 
     def _settled(self) -> Failure | None:
         """How the backend has ended since its last answer, if it has."""
@@ -161,13 +163,13 @@ class Driver:
 
         Where none of them does so again, that is noted of the first which had no answer, or of the first of all.
         """
-        alone = len(batch) == 1
+        alone, first = len(batch) == 1, self._unused
         try:
             answered = self._sent(batch, alone=alone)
         except Died as death:
             self._lost()
             if alone:
-                return [Reply(batch[0], failure=death.failure)]
+                return [Reply(batch[0], failure=death.failure, first=first)]
             answered = [self._alone(each) for each in batch]
             ends = {each.failure.type for each in answered if each.failure is not None}
             if death.failure.type not in ends:
@@ -179,12 +181,13 @@ class Driver:
             return answered
         except Overwritten:
             return [self._alone(each) for each in batch]
+        answered[0].first = first
         left = self._left()
         if left and alone:
             answered[0].left = left
-            self._renew()
+            self.renew()
         elif left:
-            self._renew()
+            self.renew()
             answered = [self._alone(each) for each in batch]
             if not any(each.left for each in answered):
                 answered[0].left = left
@@ -195,8 +198,13 @@ class Driver:
         return self._asked([asked])[0] if gone is None else Reply(asked, failure=gone)
 
     def _lost(self) -> None:
-        self._kept = None
+        self._kept, self._unused = None, True
         self._replace()
+
+    def renew(self) -> None:
+        """Make the next call on a backend that nothing was asked of, as far as there is one."""
+        self._kept, self._unused = None, True
+        self._renew()
 
     def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
         self._turn = (self._turn + 1) % REGIONS
@@ -214,6 +222,7 @@ class Driver:
             earlier = nonce
         if not placed:
             return found
+        self._unused = False
         before = region.memory[: region.used]
         size = len(region.memory)
         order = wire.BatchOrder(
@@ -268,7 +277,12 @@ class Driver:
         request, answer = seen.asked.request, seen.answer
         if seen.failure is not None or answer is None:
             return Observation(
-                request.key, failure=seen.failure, modified=tuple(seen.modified), died=seen.died, left=seen.left
+                request.key,
+                failure=seen.failure,
+                modified=tuple(seen.modified),
+                died=seen.died,
+                left=seen.left,
+                first=seen.first,
             )
         arrays = {name: _array(result) for name, result in answer.results.items()}
         late = answer.gradient_failure
@@ -286,6 +300,7 @@ class Driver:
             seconds=answer.nanoseconds * 1e-9,
             died=seen.died,
             left=seen.left,
+            first=seen.first,
         )
 
     def close(self) -> None:

@@ -73,7 +73,8 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     the gradient with respect to the targets.
     ``died`` says how the backend's process ended in a batch that begins with this call, or had not got beyond it, where
     no call of the batch ends it when it is made alone.
-    ``left`` names what of the process's global state the call left changed.
+    ``left`` names what of the process's global state the call left changed. ``first``: its process had been given no
+    other call before.
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that
@@ -94,6 +95,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False):
     derivative: Array | None = None
     died: Failure | None = None
     left: tuple[str, ...] = ()
+    first: bool = False
 
 
 @dataclass(frozen=True)

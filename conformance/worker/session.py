@@ -70,6 +70,7 @@ class Session(Driver):
         self.spec = spec
         self.limits = limits or Limits()
         self.restarts = 0
+        self.starts = 0  # of processes, the first included
         self._state: dict[str, str] = {}  # of the process before any call
         self._renewals = 0
         self._threads = 0  # the most that the process has had after its last answer
@@ -105,6 +106,7 @@ class Session(Driver):
     def _start(self) -> wire.Described:
         said = self._process.start(self.limits.start)
         self._state, self._threads = said.state, self._process.threads
+        self.starts += 1
         return said
 
     def close(self) -> None:
@@ -133,7 +135,6 @@ class Session(Driver):
         return left
 
     def _renew(self) -> None:
-        self._kept = None
         self._renewals += 1
         self._process.stop()
 

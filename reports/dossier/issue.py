@@ -51,7 +51,11 @@ def title(outcome: Outcome) -> str:
     what = _NAMES.get(outcome.check, f"the {outcome.check}")
     call = f"{outcome.op} in {outcome.dtype}"
     if outcome.verdict in ("crash", "timeout", "unreproduced"):
-        return f"{call}: {outcome.verdict if outcome.verdict != 'unreproduced' else 'the process died, once'}"
+        if outcome.verdict != "unreproduced":
+            return f"{call}: {outcome.verdict}"
+        return (
+            f"{call}: the {'process died' if outcome.reason == 'unreproduced' else f'{outcome.detail} was wrong'}, once"
+        )
     if outcome.check == "error":
         return f"{call}: no error for an invalid call: {_reason(outcome)}"
     if outcome.observed is None or outcome.expected is None:

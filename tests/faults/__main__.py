@@ -27,6 +27,7 @@ GROUPS = {
     "alive": "the process lives on",
     "state": "something global is changed",
     "alone": "something global is changed that hurts",
+    "later": "a call leaves something behind that hurts others",
     "memory": "memory is taken without end",
     "torch": "something global of PyTorch's is changed",
     "deaths": "the process ends",

@@ -6,7 +6,7 @@ from typing import Any
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.adapters.torch import Torch
-from tests.faults import deaths, errors, hangs, harness, memory, pipes, results, state, torch_state  # noqa: F401  # they fill the table
+from tests.faults import deaths, errors, hangs, harness, later, memory, pipes, results, state, torch_state  # noqa: F401  # they fill the table
 from tests.faults.table import KINDS, number_of
 
 __all__ = ["Faulty", "FaultyTorch"]

@@ -40,6 +40,13 @@ def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -
     assert trial([each for each in of("alone") if each.name == name], tmp_path).problems == []
 
 
+@pytest.mark.parametrize(
+    "name", ["the next call crashes", "raises an error that sticks", "replaces a function of numpy"]
+)
+def test_kinds_that_make_the_next_calls_go_wrong(name: str, tmp_path: Path) -> None:
+    assert trial([each for each in of("later") if each.name == name], tmp_path).problems == []
+
+
 @pytest.mark.parametrize("whole", WHOLE, ids=[each.name for each in WHOLE])
 def test_backends_that_are_wrong_whatever_they_are_asked(whole: Whole, tmp_path: Path) -> None:
     assert trial_of_whole(whole, tmp_path).problems == []

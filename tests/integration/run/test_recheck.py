@@ -1,0 +1,103 @@
+"""What a call leaves behind that hurts others is put on its case; what others owe to it is not theirs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.results.store import read_run
+from tests.integration.run.test_deaths import run, verdicts
+from tests.support.cli import process
+
+#: Case 5 arms what the calls of all other cases then do.
+BACKEND = """
+import ctypes, itertools, os
+from pathlib import Path
+from conformance.backends.numpy import Numpy
+
+with Path(__file__).with_suffix(".starts").open("a") as starts:
+    starts.write("x")
+COUNT = itertools.count(1)
+
+
+class Leaves(Numpy):
+    armed = False
+
+    def softmax(self, logits, *, axis):
+        first, value = logits.flat[0], super().softmax(logits, axis=axis)
+        if first == 5:
+            Leaves.armed = True
+        elif Leaves.armed:
+            {then}
+        {always}
+        return value
+"""
+ALONE = ("--jobs", "1", "--no-identities")
+RAISES = "raise RuntimeError('it sticks')"
+
+
+def backend(folder: Path, then: str = "pass", always: str = "pass") -> Path:
+    file = folder / "leaves.py"
+    file.write_text(BACKEND.format(then=then, always=always))
+    return file
+
+
+def wrong(outcomes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in outcomes if each["verdict"] != "pass"]
+
+
+@pytest.mark.parametrize("then", ["ctypes.string_at(1)", RAISES, "value = value * 2"], ids=["dies", "raises", "wrong"])
+def test_the_call_that_left_it_behind_is_to_blame_and_no_other(tmp_path: Path, then: str) -> None:
+    code, outcomes, shown = run(tmp_path, backend(tmp_path, then), options=ALONE)
+    (culprit,) = wrong(outcomes)
+    assert (culprit["case"], culprit["check"], culprit["verdict"]) == ("case-5", "process", "fail")
+    assert culprit["reason"] == "left-damage" and "(float32, contiguous)" in culprit["detail"]
+    assert code == 1 and {each["case"] for each in outcomes} == {f"case-{n}" for n in range(8)}
+    assert "goes wrong after this call" in " ".join(shown.split())
+
+
+def test_a_call_that_fails_itself_and_leaves_its_error_behind_is_to_blame(tmp_path: Path) -> None:
+    code, outcomes, _ = run(tmp_path, backend(tmp_path, RAISES, f"if first == 5: {RAISES}"), options=ALONE)
+    assert code == 1 and {(each["case"], each["check"]) for each in wrong(outcomes)} == {
+        ("case-5", "value"), ("case-5", "process")
+    }  # fmt: skip
+
+
+CASE = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
+
+
+def run_many(folder: Path, file: Path) -> list[dict[str, Any]]:
+    (folder / "many.yaml").write_text("theme: n\ncases:\n" + "".join(CASE.format(n=n) for n in range(64)))
+    ran = process("run", "-b", file, "--cases", "many.yaml", "--output", "run", *ALONE, folder=folder)
+    lines = map(json.loads, (folder / "run" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())
+    assert ran.code == 1
+    return [line for line in lines if line["record"] == "outcome"]
+
+
+def test_it_may_be_a_call_of_an_earlier_task(tmp_path: Path) -> None:
+    outcomes = run_many(tmp_path, backend(tmp_path, f"if first == 40: {RAISES}"))
+    (culprit,) = wrong(outcomes)
+    assert (culprit["case"], culprit["reason"]) == ("case-5", "left-damage") and "case-40" in culprit["detail"]
+    found = read_run(tmp_path / "run")
+    assert found.counts == verdicts(outcomes) and sum(found.counts.values()) == len([*found.outcomes])
+
+
+def test_what_does_not_come_again_and_is_owed_to_no_single_call_is_a_verdict(tmp_path: Path) -> None:
+    code, outcomes, shown = run(
+        tmp_path, backend(tmp_path, always="if next(COUNT) == 7: value = value * 2"), options=ALONE
+    )
+    (lost,) = wrong(outcomes)
+    assert (lost["check"], lost["verdict"], lost["reason"]) == ("process", "unreproduced", "not-again") and code == 1
+    assert lost["detail"] == "value" and "not again in a process of its own" in " ".join(shown.split())
+
+
+def test_many_failures_of_its_own_cost_few_processes(tmp_path: Path) -> None:
+    file = backend(tmp_path, always=f"if first % 2: {RAISES}")
+    outcomes = run_many(tmp_path, file)
+    assert {(each["case"], each["check"]) for each in wrong(outcomes)} == {
+        (f"case-{n}", "value") for n in range(1, 64, 2)
+    }
+    assert len(file.with_suffix(".starts").read_text()) <= 5  # its own, and one for each of the first four tasks
