@@ -154,5 +154,5 @@ class TestBadge:
 def test_a_place_that_cannot_be_written(tmp_path: Path, option: str, capfd: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path / "run", [outcome()])
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    assert report(tmp_path / "run", tmp_path, option, tmp_path / "file" / "below") == 3
-    assert "cannot be written" in capfd.readouterr().err
+    assert report(tmp_path / "run", tmp_path, option, tmp_path / "file" / "below") == 2
+    assert "is not a folder" in capfd.readouterr().err
