@@ -89,7 +89,7 @@ def reference_problem(entry: Entry) -> Problem | None:
 
 def _exact(entry: Entry) -> _Exact:
     case = entry.case
-    given = case.log_probabilities if case.logits is None else case.logits
+    given = case.input
     if given is None:
         raise entry.error((), "no logits", "write `logits: [[...]]`")
     logits = materialise(given)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from conformance.cases.complaints import Complaint
 from conformance.cases.yaml12 import NodePath
+from conformance.model.case import Generator
 
-__all__ = ["HEX_FLOAT", "MOST_RANK", "NUMBER_FIELDS", "LiteralProblem", "leaves", "read_hex_floats", "shape_of"]
+__all__ = [
+    "HEX_FLOAT",
+    "MOST_RANK",
+    "NUMBER_FIELDS",
+    "LiteralProblem",
+    "count_of",
+    "leaves",
+    "read_hex_floats",
+    "shape_of",
+]
 
 MOST_RANK = 5
 HEX_FLOAT = r"^[-+]?0[xX](?:[0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)(?:[pP][-+]?[0-9]{1,5})?$(?!\n)"
@@ -61,6 +72,13 @@ def _from_hex(text: str, path: NodePath) -> float:
     if value == 0 and re.search("[1-9a-f]", text.lower().split("x")[1].split("p")[0]):
         raise LiteralProblem(path, f"{text} is below the range of float64", hint)
     return value
+
+
+def count_of(given: Any) -> int:
+    """How many numbers a tensor has as a case writes it: a generator, or nested lists."""
+    if isinstance(given, Generator):
+        return math.prod(given.shape or ())
+    return sum(map(count_of, given)) if isinstance(given, list) else 1
 
 
 def shape_of(value: Any, path: NodePath = ()) -> tuple[int, ...]:

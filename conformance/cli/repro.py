@@ -6,16 +6,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import UsageError
 from conformance.plain import say
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["command"]
 

@@ -164,6 +164,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     budget: Budget = Budget()
 
     @property
+    def input(self) -> Generator | Numbers | None:
+        """The logits, or the log-probabilities of ``nll_loss``."""
+        return self.log_probabilities if self.logits is None else self.logits
+
+    @property
     def policies(self) -> tuple[str, ...]:
         """The policies that the case observes."""
         return () if self.policy is None else (self.policy,) if isinstance(self.policy, str) else self.policy

@@ -130,8 +130,7 @@ def _position(block: Block, row: int, classes: tuple[int, ...], policies: Polici
 
 def _as_written(problem: Problem) -> Float64Array | None:
     """The logits before they were rounded to the dtype, as rows; None where a transformed problem has none."""
-    case = problem.case
-    given = case.log_probabilities if case.logits is None else case.logits
+    given = problem.case.input
     if given is None:
         return None
     values = materialise(given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from conformance.cases.expand import expand
+from conformance.cases.literals import count_of
 from conformance.cases.load import Entry
 from conformance.model.case import Generator
 from conformance.model.errors import UsageError
@@ -47,12 +48,6 @@ def derived(entry: Entry) -> CaseDerivation | None:
 
 def _readable(entry: Entry) -> bool:
     case = entry.case
-    given = case.log_probabilities if case.logits is None else case.logits
-    operands = (given, case.targets, case.weight)
-    if given is None or any(isinstance(each, Generator) for each in operands):
+    if case.input is None or any(isinstance(each, Generator) for each in (case.input, case.targets, case.weight)):
         return False
-    return _count(given) <= _MOST
-
-
-def _count(numbers: object) -> int:
-    return sum(map(_count, numbers)) if isinstance(numbers, list) else 1
+    return count_of(case.input) <= _MOST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from conformance.model.wording import message
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import Defect
 from conformance.reports.columns import slugs
-from conformance.reports.dossier.groups import SHOWN, DefectGroup, by_framework, grouped
+from conformance.reports.dossier.groups import SHOWN, DefectGroup, grouped
 from conformance.reports.dossier.issue import expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
 from conformance.reports.files import write
@@ -55,11 +56,12 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry]) -> dict[str, str
             if name not in records or record.sources:
                 records[name] = record
             ran.setdefault(record.id.framework or name, []).append((run, record))
-    frameworks = {name: record.id.framework for name, record in records.items()}
-    shown = (each for each in merged.outcomes if each.verdict in SHOWN)
-    found = by_framework(shown, frameworks)
+    found: defaultdict[str, list[Outcome]] = defaultdict(list)  # a third party's adapter stands with its framework
+    for each in merged.outcomes:
+        if each.verdict in SHOWN:
+            found[(records[each.backend].id.framework if each.backend in records else "") or each.backend].append(each)
     writer = _Writer(records, entries)
-    return {framework: writer.text(framework, found.get(framework, []), ran[framework]) for framework in sorted(ran)}
+    return {framework: writer.text(framework, found[framework], ran[framework]) for framework in sorted(ran)}
 
 
 @dataclass(frozen=True)

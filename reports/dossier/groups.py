@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from conformance.cases.literals import count_of
 from conformance.cases.load import Entry
-from conformance.model.case import Case, Generator
 from conformance.model.records import BackendRecord, Outcome
 from conformance.reports.dossier.issue import registered
 
@@ -36,7 +35,7 @@ class DefectGroup:
             entry = entries.get(outcome.case)
             return (
                 entry is None,
-                elements(entry.case) if entry else 0,
+                count_of(entry.case.input) if entry else 0,
                 checks.index(outcome.check) if outcome.check in checks else len(checks),
                 outcome.layout != "contiguous",
                 order.index(outcome.dtype) if outcome.dtype in order else len(order),
@@ -83,26 +82,3 @@ def _adapter(backend: str, records: Mapping[str, BackendRecord]) -> str:
     sources = records[backend].sources if backend in records else {}
     named = ((name, source.file) for name, source in sources.items() if name.startswith("class "))
     return next((f"{file}, {name}" for name, file in named), backend)
-
-
-def by_framework(outcomes: Iterable[Outcome], frameworks: Mapping[str, str]) -> dict[str, list[Outcome]]:
-    """Outcomes of each framework: variants and third parties' adapters of one framework stand together."""
-    found: dict[str, list[Outcome]] = defaultdict(list)
-    for each in outcomes:
-        found[frameworks.get(each.backend) or each.backend].append(each)
-    return dict(sorted(found.items()))
-
-
-def elements(case: Case) -> int:
-    """How many logits a case has."""
-    given = case.log_probabilities if case.logits is None else case.logits
-    if isinstance(given, Generator):
-        count = 1
-        for extent in given.shape or ():
-            count *= extent
-        return count
-    return _leaves(given)
-
-
-def _leaves(value: object) -> int:
-    return sum(map(_leaves, value)) if isinstance(value, list) else 1

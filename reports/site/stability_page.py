@@ -69,7 +69,7 @@ def _input(catalogue: Catalogue, case: str) -> str:
     entry = catalogue.entry(case)
     if entry is None:
         return ""
-    given = entry.case.log_probabilities if entry.case.logits is None else entry.case.logits
+    given = entry.case.input
     if isinstance(given, Generator):
         shape = "×".join(map(str, given.shape or ()))
         return f"{given.distribution} {shape}, offset {given.offset:g}, scale {given.scale:g}"
