@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["duration", "figure", "link", "number", "prose", "visible"]
+__all__ = ["figure", "link", "number", "prose", "visible"]
 
 _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -69,16 +69,6 @@ def figure(value: Any) -> str:
         return "∞" if size > 0 else "−∞"
     text = f"{size:.3g}" if size >= 0.01 or size == 0 else f"{size:.2g}"
     return re.sub(r"e([+-])0*", lambda found: "e" + found[1].replace("+", ""), text)
-
-
-def duration(seconds: float) -> str:
-    """``12 µs``, ``3.4 ms``, ``4 min 38 s``."""
-    if seconds >= 60:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    for factor, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "µs"), (1e9, "ns")):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}"
-    return "0 s"
 
 
 def _short(text: str) -> str:

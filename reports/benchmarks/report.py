@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.bench.record import Record
 from conformance.model.errors import UsageError
-from conformance.reports.benchmarks.cells import BenchmarkCell, cells_of, flagship, series_of, workloads_of
+from conformance.model.outcome import as_json
+from conformance.plain import json_text
+from conformance.reports.benchmarks.cells import (
+    BenchmarkCell,
+    cells_of,
+    flagship,
+    groups_of,
+    ranked,
+    series_of,
+    workloads_of,
+)
 from conformance.reports.benchmarks.charts.style import Look, shorten, signed
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import NOTES, about_lines, not_timed_lines, report_markdown, tables_of
 from conformance.reports.columns import slug
 from conformance.reports.files import write
+from conformance.schemas.documents import TimedRow
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -132,12 +143,28 @@ def print_benchmarks(run: Path, console: Console | None = None, style: str = "ta
 
     ``style`` is ``table``, or ``json`` for an array of rows on standard output.
     """
-    from conformance.reports.benchmarks.listing import listing_json
     from conformance.reports.benchmarks.tables import print_table
 
     benchmarks = read_benchmarks(run)
     cells = cells_of(benchmarks)
     if style == "json":
-        sys.stdout.write(listing_json(benchmarks, cells))
+        sys.stdout.write(json_text(rows_of(benchmarks, cells)))
     else:
         print_table(benchmarks, cells, console)
+
+
+def rows_of(run: Benchmarks, cells: Sequence[BenchmarkCell]) -> list[TimedRow]:
+    """A row for each cell, the fastest that conforms first within a workload; then what could not be timed."""
+    found = [_row(cell) for group in groups_of(cells) for cell in ranked(group)]
+    return found + [
+        TimedRow(**key._asdict(), status=status, message=message or "")
+        for key, status, message in dict.fromkeys((each.key, each.status, each.message) for each in run.not_timed)
+    ]
+
+
+def _row(cell: BenchmarkCell) -> TimedRow:
+    names = ("seconds", "low", "high", "bytes_per_second", "bandwidth_fraction", "processes")
+    facts: dict[str, Any] = cell.key._asdict() | {name: getattr(cell, name) for name in names}
+    judged = cell.judged
+    facts |= {"class_": judged.class_, "ratio": as_json(cell.error), "verdict": judged.verdict}
+    return TimedRow(**facts, message=cell.explanation or "")

@@ -8,9 +8,11 @@ _STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (0.0, "ns"))
 
 
 def seconds(value: float | None) -> str:
-    """A duration in three digits with its unit: ``1.24 ms``."""
+    """A duration in three digits with its unit: ``1.24 ms``; from a minute on, ``4 min 38 s``."""
     if value is None:
         return "–"
+    if value >= 60:
+        return f"{int(value // 60)} min {int(value % 60)} s"
     for step, unit in _STEPS:
         if float(f"{value:.3g}") >= step:  # what is rounded to 1000 µs is 1 ms
             return f"{_digits(value / (step or 1e-9))} {unit}"

@@ -14,6 +14,7 @@ from conformance.model.case import Flag
 from conformance.model.checks import CHECKS
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.benchmarks.tables import NOTES
+from conformance.reports.benchmarks.units import seconds
 from conformance.reports.columns import Column, environment, machine, slug
 from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
@@ -31,7 +32,6 @@ from conformance.reports.site.pages import Pages
 from conformance.reports.site.reproducer import Reproduce, Scripts
 from conformance.reports.site.spread_page import agreement_table, spread_tables
 from conformance.reports.site.stability_page import stability_tables
-from conformance.reports.text import duration
 
 __all__ = ["Derive", "write_site"]
 
@@ -214,7 +214,7 @@ class _Builder:
                 "machine": machine(run.header),
                 "environment": environment(run.header),
                 "truncated": run.truncated,
-                "took": duration(run.footer.seconds) if run.footer else "",
+                "took": seconds(run.footer.seconds) if run.footer else "",
                 "deaths": {name: died(count) for name, count in run.deaths.items()},
                 "workers": [
                     {
