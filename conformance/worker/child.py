@@ -49,8 +49,10 @@ def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
 def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions: list[int]) -> None:
     import faulthandler
 
+    here = os.getpid()
     maps = [mmap.mmap(region, 0) for region in regions]  # now: later a call may have made it impossible
     while True:
+        os.set_blocking(orders, True)  # a call may have had it otherwise
         order = wire.decode_order(_frame(orders))
         if isinstance(order, Start):
             continue
@@ -63,12 +65,16 @@ def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions:
             if order.watchdog:
                 faulthandler.dump_traceback_later(order.watchdog, file=2)
             answer = shim.perform(call, memory)
+            if os.getpid() != here:  # a copy that a call has made of the process, and let go on
+                wire.write_all(answers, wire.framed(answer))
+                os._exit(0)
             if order.watchdog:
                 faulthandler.cancel_dump_traceback_later()
             waiting.append(wire.framed(answer))
             if (now := perf_counter_ns()) - since > HELD_BACK:
                 wire.write_all(answers, b"".join(waiting))
                 waiting, since = [], now
+        os.set_blocking(answers, True)
         waiting.append(wire.framed(wire.State(order.nonce, snapshots.take())))
         wire.write_all(answers, b"".join(waiting))
 

@@ -33,12 +33,13 @@ KEPT = 4096  # elements: above this, a value is not read once more
 class Died(Exception):
     """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way.
 
-    ``answered`` calls of the batch had been answered.
+    ``answered`` calls of the batch had been answered. ``before``: it has done so before it was sent the batch.
     """
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, *, answered: int = 0, before: bool = False) -> None:
         self.failure = failure
-        self.answered = 0
+        self.answered = answered
+        self.before = before
         super().__init__(failure.message)
 
 
@@ -84,6 +85,7 @@ class Driver:
         self._turn = 0
         self._kept: tuple[int, wire.Result] | None = None  # the value that the backend keeps, and its nonce
         self._unused = True  # the backend has been sent no call
+        self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -105,8 +107,11 @@ class Driver:
     def _renew(self) -> None:
         """Give up the backend: another one, whose global state is as it was at first, is to come in its place."""
 
-    def _settled(self) -> Failure | None:
-        """How the backend has ended since its last answer, if it has."""
+    def _settled(self, *, alone: bool) -> Failure | None:
+        """What the backend has done since its last answer that no backend may do: end, or answer once more.
+
+        After a call that was made ``alone`` it is to show that it still answers.
+        """
         return None
 
     def _watchdog(self, *, alone: bool) -> float:
@@ -133,8 +138,7 @@ class Driver:
             _add_time(first, each)
             if each.failure is not None:  # it was killed by the very same call
                 first.failure = each.failure
-        if found and (end := self._settled()) is not None:
-            found[-1].died = found[-1].died or end
+        self._former = []
         return [self._observation(each, repeats.get(each.asked.place)) for each in found]
 
     def _first(self, request: Request) -> Request:
@@ -156,7 +160,8 @@ class Driver:
             if (gone := self._ensure()) is not None:
                 yield from (Reply(each, failure=gone) for each in batch)
                 continue
-            yield from self._asked(batch)
+            self._former = self._asked(batch)
+            yield from self._former
 
     def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
         """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
@@ -166,13 +171,21 @@ class Driver:
         alone, first = len(batch) == 1, self._unused
         try:
             answered = self._sent(batch, alone=alone)
+            if not self._unused and (end := self._settled(alone=alone)) is not None:
+                raise Died(end, answered=len(batch) - 1)
         except Died as death:
             self._lost()
+            if death.before and self._former:
+                if not self._blame_former():
+                    self._former[-1].died = self._former[-1].died or death.failure
+                self._former = []
+                gone = self._ensure()
+                return self._asked(batch) if gone is None else [Reply(each, failure=gone) for each in batch]
             if alone:
                 return [Reply(batch[0], failure=death.failure, first=first)]
             answered = [self._alone(each) for each in batch]
             ends = {each.failure.type for each in answered if each.failure is not None}
-            if death.failure.type not in ends:
+            if death.failure.type not in ends and not self._blame_former():
                 at = answered[min(death.answered, len(answered) - 1)]
                 if at.failure is not None and at.failure.kind == "not run":
                     at.failure = death.failure
@@ -192,6 +205,15 @@ class Driver:
             if not any(each.left for each in answered):
                 answered[0].left = left
         return answered
+
+    def _blame_former(self) -> bool:
+        """Whether a call of the last batch ends the process, or has it answer twice, behind its answer; it is noted."""
+        for each in self._former:
+            again = self._alone(each.asked)
+            if again.failure is not None and each.failure is None:
+                each.failure = again.failure
+                return again.failure.kind != "not run"
+        return False
 
     def _alone(self, asked: SentRequest) -> Reply:
         gone = self._ensure()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -150,8 +152,11 @@ class BackendProcess:
         assert self._process is not None
         try:
             if self._unread or self._process.pending():
-                raise self._forged("before it was asked")
-            self._process.send(wire.framed(batch), limit)
+                raise self._forged("before it was asked", before=True)
+            try:
+                self._process.send(wire.framed(batch), limit)
+            except Gone as end:
+                raise self._death("crash", *self._end(end), before=True) from None
             for call in batch.calls:
                 largest = MORE + len(wire.RESULTS) * wire.largest_result(call)
                 yield wire.decode_answer(self._frame(limit, largest))
@@ -170,11 +175,22 @@ class BackendProcess:
 
     @property
     def threads(self) -> int:
-        """How many threads it has; 0 where the system does not say."""
+        """How many threads it has, and children of them; 0 where the system does not say."""
         try:
-            return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+            tasks = os.listdir(f"/proc/{self.pid}/task")  # noqa: PTH208 (four times as fast)
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_bytes().split()
         except OSError:
             return 0
+        return len(tasks) + len(children)
+
+    def silent_end(self, limit: float) -> Failure | None:
+        """How it ends when it is asked for nothing, within so many seconds; None where it answers that."""
+        try:
+            for _ in self.perform(wire.BatchOrder(secrets.randbits(62), 0, 0, []), limit):
+                pass
+        except Died as death:
+            return death.failure
+        return None
 
     def ended_within(self, seconds: float) -> Failure | None:
         """How the process ends within so many seconds, though nothing is asked of it; None where it does not."""
@@ -238,13 +254,13 @@ class BackendProcess:
     def _tail(self) -> str:
         return readable_log(self._process.tail()) if self._process is not None else ""
 
-    def _forged(self, how: str) -> Died:
-        return self._death("crash", "ForgedAnswer", f"the backend's process wrote to the harness {how}")
+    def _forged(self, how: str, *, before: bool = False) -> Died:
+        return self._death("crash", "ForgedAnswer", f"the backend's process wrote to the harness {how}", before=before)
 
-    def _death(self, kind: Any, name: str, message: str) -> Died:
+    def _death(self, kind: Any, name: str, message: str, *, before: bool = False) -> Died:
         tail = self._tail()
         text = f"{message}; its last output:\n{tail}" if tail else message
-        return Died(Failure(kind, name, text, _place(tail, self._files)))
+        return Died(Failure(kind, name, text, _place(tail, self._files)), before=before)
 
     def _unavailable(self, problem: str, hint: str) -> BackendUnavailable:
         tail = self._tail()

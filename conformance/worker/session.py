@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineSession", "Limits", "Session"]
 
-SETTLING = 0.25  # seconds that are given to threads which calls have left behind, to end the process
+SETTLING = 0.25  # seconds that are given to threads and processes which calls have left behind, to do their harm
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Session(Driver):
         self.starts = 0  # of processes, the first included
         self._state: dict[str, str] = {}  # of the process before any call
         self._renewals = 0
-        self._threads = 0  # the most that the process has had after its last answer
+        self._threads = 0  # the most that the process has had after an answer, its children included
         memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
         self._process = BackendProcess(
             spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
@@ -138,15 +138,14 @@ class Session(Driver):
         self._renewals += 1
         self._process.stop()
 
-    def _settled(self) -> Failure | None:
+    def _settled(self, *, alone: bool) -> Failure | None:
         if self._gone is not None or not self._process.running:
             return None
+        if alone and (end := self._process.silent_end(self.limits.call)) is not None:
+            return end
         threads = self._process.threads
         fresh, self._threads = threads > self._threads, max(threads, self._threads)
-        end = self._process.ended_within(SETTLING if fresh else 0.0)
-        if end is not None:
-            self._lost()
-        return end
+        return self._process.ended_within((4 * SETTLING if alone else SETTLING) if fresh else 0.0)
 
     def _ensure(self) -> Failure | None:
         self.describe()

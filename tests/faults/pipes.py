@@ -73,6 +73,28 @@ def half_an_answer(value: Any, logits: Any) -> Any:
     time.sleep(3600)
 
 
+@kind("crash", "exit code 1", group="deaths")
+def closes_the_pipe_of_calls(value: Any, logits: Any) -> Any:
+    """It answers, and can be asked nothing more."""
+    os.close(_descriptors()[0])
+    return value
+
+
+@kind()
+def does_not_wait_for_calls(value: Any, logits: Any) -> Any:
+    """The pipes do not block any more: it would find no call where none has come yet."""
+    for each in _descriptors():
+        os.set_blocking(each, False)
+    return value
+
+
+@kind("crash", "ForgedAnswer", group="deaths")
+def answers_twice(value: Any, logits: Any) -> Any:
+    """A forked child goes on as it does, and answers, too."""
+    os.fork()
+    return value
+
+
 @kind("crash", "", group="deaths")
 def takes_the_answers_elsewhere(value: Any, logits: Any) -> Any:
     """The pipe of the answers leads to /dev/null."""
