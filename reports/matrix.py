@@ -93,6 +93,17 @@ def matrix(relations: Relations) -> Matrix:
     return Matrix(relations.columns, tuple(dict.fromkeys(theme for _, theme, *_ in rows)), dict(cells), lost)
 
 
+def unreached(relations: Relations, counted: Matrix) -> list[tuple[str, str]]:
+    """The backends of which checks were not reached, and why, as the first of these checks says."""
+    found = []
+    for column, count in counted.lost.items():
+        if count:
+            ((_, first),) = relations.outcomes(f"{LOST} and col = ?", [column.place], limit=1)
+            checks = "1 check was" if count == 1 else f"{count:,} checks were"
+            found.append((column.label, f"{checks} not reached: {first.error.text if first.error else ''}"))
+    return found
+
+
 def died(count: int) -> str:
     """How often a backend's process ended, as a sentence."""
     return f"its process died, or had to be ended, {count} time{'s' * (count != 1)}"

@@ -58,12 +58,21 @@ class Merged:
     @property
     def unavailable(self) -> dict[str, str]:
         """Why backends did not run, each with its run where there are several: another version of it may have run."""
-        return {
-            f"{name} ({run.path.resolve().parent.name})" if len(self.runs) > 1 else name: record.error[:LONGEST]
+        return {name: error for name, _, error in self.stopped}
+
+    @property
+    def stopped(self) -> list[tuple[str, str, str]]:
+        """The same, with what became of each in between: some ran up to a point."""
+        return [
+            (
+                f"{name} ({run.path.resolve().parent.name})" if len(self.runs) > 1 else name,
+                record.stopped,
+                record.error[:LONGEST],
+            )
             for run in self.runs
             for name, record in run.backends.items()
             if record.error
-        }
+        ]
 
 
 def merge(paths: Sequence[Path]) -> Merged:

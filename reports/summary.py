@@ -11,7 +11,7 @@ from conformance.model.wording import message
 from conformance.reports.columns import Column, environment
 from conformance.reports.escape import escape
 from conformance.reports.files import write
-from conformance.reports.matrix import Matrix, died
+from conformance.reports.matrix import Matrix, died, unreached
 from conformance.reports.relations import Relations
 from conformance.reports.render import markdown
 from conformance.reports.semantics import semantics
@@ -40,6 +40,8 @@ def summary_text(relations: Relations, counted: Matrix) -> str:
     lines = ["# Conformance run", ""]
     for run in relations.runs:
         lines += _about(run)
+    for name, said in unreached(relations, counted):
+        lines += ["", f"{escape(name)}: {escape(said)}"]
     lines += ["", "## Checks by backend and theme", "", *markdown(counted.table())]
     matrix = semantics(relations)
     if any(cell.observed for row in matrix.rows for cell in row.cells.values()):
@@ -68,7 +70,7 @@ def _about(run: Run) -> list[str]:
         if name in run.deaths:
             lines += ["", f"{escape(name)}: {died(run.deaths[name])}."]
         if record.error:
-            lines += ["", f"**{escape(name)} did not run**: {escape(record.error)}"]
+            lines += ["", f"**{escape(name)} {record.stopped}**: {escape(record.error)}"]
     return lines
 
 

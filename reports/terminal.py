@@ -12,7 +12,7 @@ from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
 from conformance.plain import json_text, lines_on_terminal, on_terminal, say
 from conformance.reports.columns import Column
-from conformance.reports.matrix import Matrix, died, matrix
+from conformance.reports.matrix import Matrix, died, matrix, unreached
 from conformance.reports.merge import Merged
 from conformance.reports.render import STYLES, fits, rich_table
 from conformance.reports.summary import write_summary
@@ -105,8 +105,10 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
     for name, count in merged.deaths.items():
         sys.stdout.write(f"\n{on_terminal(name)}: {died(count)}\n")
-    for name, error in merged.unavailable.items():  # the reason, and the hint below it
-        say(f"\n{on_terminal(name)} did not run: {error}")
+    for name, said in unreached(merged.relations, counted):
+        say(f"\n{on_terminal(name)}: {said}")
+    for name, stopped, error in merged.stopped:  # the reason, and the hint below it
+        say(f"\n{on_terminal(name)} {stopped}: {error}")
     return summary
 
 

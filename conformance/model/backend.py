@@ -82,8 +82,8 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
     and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
     adapter, and ``class NAME`` to each of the adapter's classes, most derived first, with the text of its module.
-    ``error`` says why it did not run. In a shard ``register`` holds the entries of known defects that apply, but not to
-    the operations ``overridden``: whether they are stale shows only when all shards are there.
+    ``error`` says why it did not run, or was given up. In a shard ``register`` holds the entries of known defects that
+    apply, but not to the operations ``overridden``: whether they are stale shows only when all shards are there.
     """
 
     name: str
@@ -104,6 +104,11 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
             version = self.id.version or next(iter(self.versions.values()), "")
             named = msgspec.structs.replace(self.id, name=self.name, version=version)
             msgspec.structs.force_setattr(self, "id", named)
+
+    @property
+    def stopped(self) -> str:
+        """What became of it, in words, where there is an ``error``: it was never up, or was given up."""
+        return "did not run to its end" if self.versions else "did not run"
 
     @property
     def declared_in(self) -> str:

@@ -42,7 +42,7 @@ def write_junit(merged: Merged, path: Path) -> Path:
 
 def _suites(relations: Relations, place: int, run: Run) -> Iterator[str]:
     """The lines of the suites of one run: a backend each, one that did not start too, and one for a run cut off."""
-    broken = {name: record.error for name, record in run.backends.items() if record.error}
+    broken = {name: (record.stopped, record.error) for name, record in run.backends.items() if record.error}
     totals: dict[Column, Counter[str]] = {}
     seconds: Counter[Column] = Counter()
     for col, verdict, lost, count, took in relations.query(
@@ -54,15 +54,15 @@ def _suites(relations: Relations, place: int, run: Run) -> Iterator[str]:
         totals.setdefault(column, Counter())[_kind(verdict, lost=lost)] += count
         seconds[column] += took
     for column, counts in totals.items():
-        error = broken.pop(column.backend, "")
+        stopped, error = broken.pop(column.backend, ("", ""))
         name = f"{column.backend} {column.id.version}".rstrip()
         yield _head(name, counts + Counter(errors=bool(error)), seconds[column], run, column.backend)
         for _, outcome in relations.outcomes("run = ? and col = ?", [place, column.place]):
             yield _case(outcome, run.source(outcome), column.spec)
-        yield (_fault("backend", "the backend did not run", error) if error else "") + " </testsuite>\n"
-    for name, error in broken.items():
+        yield (_fault("backend", f"the backend {stopped}", error) if error else "") + " </testsuite>\n"
+    for name, (stopped, error) in broken.items():
         yield _head(name, Counter(errors=1), 0.0, run, name)
-        yield _fault("backend", "the backend did not run", error) + " </testsuite>\n"
+        yield _fault("backend", f"the backend {stopped}", error) + " </testsuite>\n"
     if run.truncated:
         yield _head("run", Counter(errors=1), 0.0, run, "")
         said = "it has no footer: complete it with --resume"

@@ -9,7 +9,7 @@ from conformance.disk import disk_errors, make_folder
 from conformance.model.wording import message
 from conformance.reports.escape import escape
 from conformance.reports.exports.standing import standings
-from conformance.reports.matrix import died, headline, matrix
+from conformance.reports.matrix import died, headline, matrix, unreached
 from conformance.reports.merge import Merged
 from conformance.reports.render import markdown
 from conformance.reports.table import Table
@@ -67,8 +67,10 @@ def _lines(merged: Merged) -> Iterator[str]:
             yield f"- **{escape(_cut(backend.label))}**: the run was cut off"
     for name, count in merged.deaths.items():
         yield f"- **{escape(_cut(name))}**: {died(count)}"
-    for name, error in merged.unavailable.items():
-        yield f"- **{escape(_cut(name))} did not run**: {escape(_cut(error))}"
+    for name, said in unreached(merged.relations, counted):
+        yield f"- **{escape(_cut(name))}**: {escape(_cut(said))}"
+    for name, stopped, error in merged.stopped:
+        yield f"- **{escape(_cut(name))} {stopped}**: {escape(_cut(error))}"
     found, total = findings(merged.relations, SHOWN)
     if found:
         yield ""

@@ -163,7 +163,7 @@ class _Builder:
             outcomes=sum(counts.total() for _, counts, _ in self.heads),
             cases=len(self.listed),
             runs=self._runs,
-            unavailable=self.merged.unavailable,
+            stopped=self.merged.stopped,
             timed=len(self.merged.benchmarks),
         )
         self.pages.write("assets/findings.js", self.findings.script(self.columns))
@@ -202,7 +202,7 @@ class _Builder:
             runs=self._runs,
             columns=columns,
             superseded=self.relations.superseded,
-            unavailable=self.merged.unavailable,
+            stopped=self.merged.stopped,
         )
 
     @cached_property

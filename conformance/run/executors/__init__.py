@@ -32,9 +32,12 @@ class Executor(Protocol):
 
 
 def executor_for(jobs: int, terms: Terms, fleet: Fleet | None = None) -> Executor:
-    """One that does ``jobs`` tasks at a time on this machine, or as many as ``fleet`` has workers."""
+    """One that does ``jobs`` tasks at a time on this machine, or as many as ``fleet`` has workers.
+
+    A single job has a process of its own, too: a backend that ends it is given up, and no other.
+    """
     if fleet is not None:
         from conformance.run.executors.dask import DaskExecutor
 
         return DaskExecutor(terms, fleet, workers=jobs)
-    return InlineExecutor(terms) if jobs == 1 else LocalExecutor(jobs, terms)
+    return LocalExecutor(jobs, terms)

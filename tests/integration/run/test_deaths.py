@@ -127,3 +127,31 @@ def test_a_death_at_the_end_of_a_task_is_not_seen_in_the_next(tmp_path: Path) ->
     bad = [line for line in lines if line["record"] == "outcome" and line["verdict"] != "pass"]
     assert ran.code == 1 and {each["verdict"] for each in bad} == {"crash"}
     assert {each["case"] for each in bad} == {"case-15", "case-31"}
+
+
+def test_a_backend_that_ends_the_process_that_judges_it_is_given_up_alone(tmp_path: Path) -> None:
+    above = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
+    killer = backend(tmp_path, f"os.kill({above}, 9)", at_import="FIRST = True")
+    code, outcomes, shown = run(tmp_path, killer, "numpy", options=("--jobs", "1"))
+    assert code == 3 and verdicts(outcomes) == {"pass": len(outcomes)}
+    assert {each["backend"] for each in outcomes} == {"numpy"} and "dies did not run: the process that judges" in shown
+
+
+def test_a_backend_that_is_given_up_did_not_run_to_its_end(tmp_path: Path) -> None:
+    above = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
+    killer = backend(tmp_path, f"os.kill({above}, 9)", at_import="FIRST = True")
+    killer.write_text(killer.read_text().replace("== 5", "== 20"))
+    case = "- {{id: {name}, why: w, op: softmax, logits: {logits}, dtypes: [float32], reductions: [none]}}\n"
+    large = case.format(name="large", logits="{distribution: normal, shape: [300, 2000], seed: 1}")  # a task of its own
+    (tmp_path / "many.yaml").write_text(CASES + large + case.format(name="last", logits="[[20, 1.5]]"))
+    ran = process("run", "-b", killer, "--cases", "many.yaml", "--output", "run", "--jobs", "1", folder=tmp_path)
+    assert ran.code == 3 and "dies did not run to its end: the process that judges" in ran.out + ran.err
+    assert "did not run to its end" in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_what_was_not_reached_has_a_reason(tmp_path: Path) -> None:
+    dying = backend(tmp_path, SEGFAULT, at_import="if not FIRST: sys.exit('no second start')")
+    _, outcomes, shown = run(tmp_path, dying, options=("--jobs", "1"))
+    lost = verdicts(outcomes)["not run"]
+    assert f"{lost} checks were not reached: the backend did not start again" in " ".join(shown.split())
+    assert "were not reached" in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")

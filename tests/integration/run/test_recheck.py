@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.results.store import read_run
-from tests.integration.run.test_deaths import run, verdicts
-from tests.support.cli import process
+from conformance.cases.load import load_suite
+from conformance.model.records import Footer, Header
+from conformance.results.store import Writer, read_run
+from conformance.run.judged import Judged, open_backend
+from conformance.run.plan import Portion
+from tests.integration.run.test_deaths import run
 
 #: Case 5 arms what the calls of all other cases then do.
 BACKEND = """
@@ -69,20 +71,27 @@ def test_a_call_that_fails_itself_and_leaves_its_error_behind_is_to_blame(tmp_pa
 CASE = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
 
 
-def run_many(folder: Path, file: Path) -> list[dict[str, Any]]:
+def judged_in_parts(folder: Path, file: Path) -> list[Judged]:
+    """What comes of 64 cases, sixteen by sixteen."""
     (folder / "many.yaml").write_text("theme: n\ncases:\n" + "".join(CASE.format(n=n) for n in range(64)))
-    ran = process("run", "-b", file, "--cases", "many.yaml", "--output", "run", *ALONE, folder=folder)
-    lines = map(json.loads, (folder / "run" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines())
-    assert ran.code == 1
-    return [line for line in lines if line["record"] == "outcome"]
+    entries = load_suite([folder / "many.yaml"]).entries
+    with open_backend(str(file)) as opened:
+        return [
+            opened.judge(Portion(n, tuple(entries[16 * n : 16 * n + 16]), identities=False).build()) for n in range(4)
+        ]
 
 
 def test_it_may_be_a_call_of_an_earlier_task(tmp_path: Path) -> None:
-    outcomes = run_many(tmp_path, backend(tmp_path, f"if first == 40: {RAISES}"))
-    (culprit,) = wrong(outcomes)
-    assert (culprit["case"], culprit["reason"]) == ("case-5", "left-damage") and "case-40" in culprit["detail"]
+    first, _, third, last = judged_in_parts(tmp_path, backend(tmp_path, f"if first == 40: {RAISES}"))
+    (culprit,) = third.others
+    assert (culprit.case, culprit.reason, culprit.verdict) == ("case-5", "left-damage", "fail")
+    assert "case-40" in culprit.detail and {each.verdict for each in third.own} == {"pass"} and not last.others
+    with Writer(tmp_path / "run", Header(suite="1", started="2026-01-01T00:00:00+00:00")) as writer:
+        writer.write(first.outcomes)
+        writer.write(third.outcomes)
+        writer.finish(Footer(seconds=1.0, complete=True))
     found = read_run(tmp_path / "run")
-    assert found.counts == verdicts(outcomes) and sum(found.counts.values()) == len([*found.outcomes])
+    assert not found.repeated and found.counts["fail"] == 1 and found.counts["pass"] == len([*found.outcomes]) - 1
 
 
 def test_what_does_not_come_again_and_is_owed_to_no_single_call_is_a_verdict(tmp_path: Path) -> None:
@@ -96,8 +105,6 @@ def test_what_does_not_come_again_and_is_owed_to_no_single_call_is_a_verdict(tmp
 
 def test_many_failures_of_its_own_cost_few_processes(tmp_path: Path) -> None:
     file = backend(tmp_path, always=f"if first % 2: {RAISES}")
-    outcomes = run_many(tmp_path, file)
-    assert {(each["case"], each["check"]) for each in wrong(outcomes)} == {
-        (f"case-{n}", "value") for n in range(1, 64, 2)
-    }
-    assert len(file.with_suffix(".starts").read_text()) <= 5  # its own, and one for each of the first four tasks
+    bad = {each.case for part in judged_in_parts(tmp_path, file) for each in part.outcomes if each.verdict != "pass"}
+    assert bad == {f"case-{n}" for n in range(1, 64, 2)}
+    assert len(file.with_suffix(".starts").read_text()) == 5  # its own, and one for each of the first four tasks
