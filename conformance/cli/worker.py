@@ -41,11 +41,12 @@ def command(
 
     Each backend is started once to find out what can be offered: its name, and the devices that it works on.
     """
-    from conformance.run.executors.dask import security
-    from conformance.run.executors.dask_worker import found_resources, serve
+    from conformance.run.executors.dask.connect import security
+    from conformance.run.executors.dask.processes import serve
+    from conformance.run.executors.dask.resources import offered
 
     tls = security(scheduler, tls_ca_file, tls_cert, tls_key)
-    resources = found_resources(backends, start_timeout)
+    resources = offered(backends, start_timeout)
     if host in ("127.0.0.1", "::1", "localhost") and not any(each in scheduler for each in ("//127.", "//localhost")):
         say(f"note: only this machine reaches {host}; give --host where the scheduler is on another one", err=True)
     say(f"offers {', '.join(resources)} to {scheduler}", err=True)

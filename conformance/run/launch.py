@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,10 +35,11 @@ from conformance.run.progress import Progress
 from conformance.run.shards import case_digests, parse_shard, partition
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends, is_installed
+from conformance.worker.scratch import scratch
 from conformance.worker.session import Limits
 
 if TYPE_CHECKING:
-    from conformance.run.executors.dask import Fleet
+    from conformance.run.executors.dask.connect import Fleet
 
 __all__ = ["Finished", "RunSettings", "available_cores", "exit_code", "launch"]
 
@@ -102,30 +101,14 @@ def launch(settings: RunSettings) -> Finished:
     limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, memory)
     fleet = _fleet(settings)
     with (
-        _scratch() as scratch,
-        contextlib.closing(executor_for(jobs, Terms(threads, limits, scratch), fleet)) as executor,
+        scratch() as folder,
+        contextlib.closing(executor_for(jobs, Terms(threads, limits, folder), fleet)) as executor,
     ):
         executor.prepare()
         elsewhere: Collection[str] = ()
         if fleet is not None and fleet.scheduler:
             elsewhere = settings.backends or fleet.backends()
         return _launched(settings, executor, elsewhere, begun)
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for all that is temporary, which goes with this process, also where that is killed."""
-    with (
-        tempfile.TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder,
-        subprocess.Popen(
-            ["/bin/sh", "-c", 'read -r _; rm -rf -- "$0"', folder],
-            stdin=subprocess.PIPE,  # ends when this process does
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ),
-    ):
-        yield Path(folder)
 
 
 def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str], begun: Header | None) -> Finished:
@@ -219,7 +202,7 @@ def _fleet(settings: RunSettings) -> Fleet | None:
     """The workers that do the tasks, where these are not the local ones."""
     if settings.executor != "dask" and settings.scheduler is None:
         return None
-    from conformance.run.executors.dask import Fleet
+    from conformance.run.executors.dask.connect import Fleet
 
     return Fleet(
         scheduler=settings.scheduler or "",

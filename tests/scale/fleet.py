@@ -24,7 +24,8 @@ from conformance.model.records import BackendId, BackendRecord, WorkerRecord
 from conformance.places import CASES
 from conformance.profiles.register import Evidence
 from conformance.profiles.subject import Subject
-from conformance.run.executors.dask_worker import packed, scratch
+from conformance.run.executors.dask.processes import configured
+from conformance.run.executors.dask.worker import packed
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms
 from conformance.worker.find import find_backends
@@ -159,7 +160,7 @@ def cluster(workers: int) -> Iterator[str]:
     from distributed import LocalCluster, Worker
 
     with (
-        scratch(),
+        configured(),
         dask.config.set(ALONE),
         LocalCluster(
             n_workers=0, processes=False, protocol="inproc://", dashboard_address=None, silence_logs=logging.CRITICAL
@@ -193,7 +194,8 @@ async def _closed(workers: Sequence[Any]) -> None:
 
 def simulate(workers: int, backends: int, portions: int, seconds: float, size: Sizes) -> Simulated:
     """Run ``portions`` tasks with each of ``backends``, each of so many seconds, on so many workers."""
-    from conformance.run.executors import dask
+    from conformance.run.executors.dask import executor as dask
+    from conformance.run.executors.dask.connect import Fleet
 
     noise = os.urandom(int(size.back / 2)).hex().encode()  # which is compressed to half its size
     _Simulation.seconds, _Simulation.lines = seconds, zlib.compress(noise, 1)
@@ -203,7 +205,7 @@ def simulate(workers: int, backends: int, portions: int, seconds: float, size: S
     found = [Found(f"{name}:{number}", name) for number, name in enumerate(names)]
     tasks = [Task(each, portion) for each in found for portion in (plan.portions * portions)[:portions]]
     with cluster(workers) as address, patch.object(dask, "perform", perform), patch.object(dask, "describe", describe):
-        executor = dask.DaskExecutor(Terms(), dask.Fleet(scheduler=address))
+        executor = dask.DaskExecutor(Terms(), Fleet(scheduler=address))
         results = executor.run(tasks)
         next(results)
         begin, worked = time.perf_counter(), time.process_time()

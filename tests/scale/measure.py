@@ -106,7 +106,8 @@ def _seconds_a_task(executor: Executor, work: Sequence[Task]) -> float:
 
 
 def _dask() -> Executor:
-    from conformance.run.executors.dask import DaskExecutor, Fleet
+    from conformance.run.executors.dask.connect import Fleet
+    from conformance.run.executors.dask.executor import DaskExecutor
 
     return DaskExecutor(Terms(), Fleet(), 1)
 

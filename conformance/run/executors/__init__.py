@@ -10,7 +10,7 @@ from conformance.run.executors.local import LocalExecutor
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 if TYPE_CHECKING:
-    from conformance.run.executors.dask import Fleet
+    from conformance.run.executors.dask.connect import Fleet
 
 __all__ = ["Executor", "InlineExecutor", "LocalExecutor", "executor_for"]
 
@@ -37,7 +37,7 @@ def executor_for(jobs: int, terms: Terms, fleet: Fleet | None = None) -> Executo
     A single job has a process of its own, too: a backend that ends it is given up, and no other.
     """
     if fleet is not None:
-        from conformance.run.executors.dask import DaskExecutor
+        from conformance.run.executors.dask.executor import DaskExecutor
 
         return DaskExecutor(terms, fleet, workers=jobs)
     return LocalExecutor(jobs, terms)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -22,12 +23,14 @@ import pytest
 
 from conformance.cases.load import Entry, load_suite
 from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import Outcome, WorkerRecord, decode_record
+from conformance.model.records import BackendRecord, Outcome, WorkerRecord, decode_record
 from conformance.places import ROOT
 from conformance.results.store import read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import Executor, InlineExecutor
-from conformance.run.executors.dask import DaskExecutor, Fleet, needs
+from conformance.run.executors.dask.connect import Fleet
+from conformance.run.executors.dask.executor import DaskExecutor
+from conformance.run.executors.dask.resources import needs
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
@@ -41,8 +44,8 @@ TERMS = Terms(limits=Limits(start=60, call=2))
 WORKER = """
 import sys
 import conformance
-from conformance.run.executors.dask import security
-from conformance.run.executors.dask_worker import serve
+from conformance.run.executors.dask.connect import security
+from conformance.run.executors.dask.processes import serve
 
 if __name__ == "__main__":
     address, name, *backends = sys.argv[1:]
@@ -90,7 +93,7 @@ class Workers:
         (child,) = [
             each
             for each in psutil.Process(self.processes[name].pid).children()
-            if "resource_tracker" not in " ".join(each.cmdline())
+            if "spawn_main" in " ".join(each.cmdline())
         ]
         return int(child.pid)
 
@@ -290,7 +293,7 @@ def offered(address: str) -> Sequence[str]:
 
 
 def test_a_scheduler_that_is_not_there_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 0.5)
+    monkeypatch.setattr("conformance.run.executors.dask.connect.CONNECT", 0.5)
     for asked in (Fleet("tcp://127.0.0.1:9").backends, DaskExecutor(TERMS, Fleet("tcp://127.0.0.1:9")).prepare):
         with pytest.raises(UsageError, match="no scheduler answers at tcp://127.0.0.1:9"):
             asked()
@@ -335,7 +338,7 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Se
 def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.run.executors.dask.CONNECT", 3.0)  # and within which it must come back
+    monkeypatch.setattr("conformance.run.executors.dask.connect.CONNECT", 3.0)  # and within which it must come back
     with scheduler(tmp_path) as (address, ends):
         workers = Workers(address, tmp_path)
         workers.start("one", "numpy")
@@ -366,10 +369,98 @@ class Killer(Numpy):
 def test_a_backend_at_whose_task_workers_are_lost_again_and_again_is_given_up_alone(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.run.executors.dask.LOSSES", 0)
+    monkeypatch.setattr("conformance.run.executors.dask.executor.LOSSES", 0)
     (tmp_path / "killer.py").write_text(KILLER)
     executor = DaskExecutor(TERMS, Fleet(), workers=1)
     conducted = Conducted([str(tmp_path / "killer.py"), "numpy"], entries[:4], executor)
     failed = conducted.conductor.failed
     assert failed.keys() == {"killer"} and "workers are lost again and again at case-0, case-1" in failed["killer"]
     assert conducted.conductor.counts["numpy"].keys() == {"pass"}
+
+
+#: A call that never comes back, in a process that says its id.
+HOLDS = """
+import os
+from pathlib import Path
+from conformance.backends.numpy import Numpy
+
+
+class Holds(Numpy):
+    def softmax(self, logits, *, axis):
+        Path(os.environ["SHOWN"]).write_text(str(os.getpid()))
+        while True:
+            pass
+"""
+
+
+@pytest.mark.parametrize("who", ["a run", "a worker"])
+def test_nothing_outlives_what_is_killed(
+    tmp_path: Path, address: str, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    (tmp_path / "holds.py").write_text(HOLDS)
+    temporary, shown = tmp_path / "temporary", tmp_path / "shown.txt"
+    temporary.mkdir()
+    holds = environment(TMPDIR=str(temporary), SHOWN=str(shown))
+    verb = [sys.executable, "-m", "conformance"]
+    run = [*verb, "run", "-b", str(tmp_path / "holds.py"), "--cases", str(entries[0].file), "--output", "out"]
+    on_fleet = [*run, "--scheduler", address]
+    with contextlib.ExitStack() as stack:
+
+        def start(command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            process = subprocess.Popen(command, env=variables, cwd=tmp_path, **quiet)  # type: ignore[call-overload]
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process  # type: ignore[no-any-return]
+
+        if who == "a run":
+            killed = start([*run, "--executor", "dask", "--jobs", "2"], holds)
+        else:
+            killed = start([*verb, "worker", "--scheduler", address, "-b", "numpy"], holds)
+            start(on_fleet, environment(TMPDIR=str(tmp_path)))
+        until(lambda: shown.is_file() and shown.read_text() != "")
+        below = psutil.Process(killed.pid).children(recursive=True)
+        assert int(shown.read_text()) in [each.pid for each in below] and list(temporary.iterdir())
+        killed.kill()
+        killed.wait()
+        until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in below))
+        until(lambda: not list(temporary.iterdir()))
+
+
+#: Imported by a worker's process, and by its backend's, before all else: NumPy takes itself for another version.
+OTHER_NUMPY = """
+import importlib.metadata as metadata
+version = metadata.version
+metadata.version = lambda name: "9.9.9" if name == "numpy" else version(name)
+"""
+
+
+def test_a_worker_with_another_version_of_a_backend_than_the_first_is_not_used_for_it(
+    tmp_path: Path, workers: Workers, entries: Sequence[Entry], inline: list[bytes]
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(OTHER_NUMPY)
+    workers.start("first", "numpy")
+    notes: list[str] = []
+
+    def replace() -> None:
+        workers.processes["first"].terminate()
+        workers.start("other", "numpy", PYTHONPATH=f"{tmp_path}:{ROOT}")
+
+    def note(text: str) -> None:
+        notes.append(text)
+        if "other is not used" in text:
+            workers.start("same", "numpy")
+
+    executor = after_first(DaskExecutor(TERMS, Fleet(workers.address)), replace)
+    found = Conducted(["numpy"], entries, executor, note)
+    assert found.compared == inline and found.workers == {"first", "same"}
+    here = metadata.version("numpy")
+    assert [each for each in notes if "not used" in each] == [
+        f"worker other is not used for numpy: numpy 9.9.9, not {here}"
+    ]
+    recorded = {each.name: each for each in found.records if isinstance(each, WorkerRecord)}
+    assert recorded.keys() == found.workers
+    for each in recorded.values():
+        assert each.versions["numpy"] == here and each.environment["cores"] and each.resources == ["numpy"]
+    (backend,) = [each for each in found.records if isinstance(each, BackendRecord)]
+    assert backend.versions["numpy"] == here

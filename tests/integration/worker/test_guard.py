@@ -117,8 +117,8 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, 
 
 def test_temporary_files_go_with_a_run_that_has_started_no_backend(tmp_path: Path, temporary: Path) -> None:
     code = (
-        "import os\nfrom conformance.run.launch import _scratch\n"
-        "with _scratch() as folder:\n    (folder / 'file').touch()\n    os.kill(os.getpid(), 9)\n"
+        "import os\nfrom conformance.worker.scratch import scratch\n"
+        "with scratch() as folder:\n    (folder / 'file').touch()\n    os.kill(os.getpid(), 9)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert ran.returncode == -signal.SIGKILL

@@ -9,151 +9,34 @@ is not used.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from conformance import __version__
-from conformance.disk import contents
-from conformance.model.errors import BackendUnavailable, HarnessError, UsageError
+from conformance.model.errors import BackendUnavailable, HarnessError
 from conformance.model.records import BackendRecord, WorkerRecord
 from conformance.results.environment import suite_commit
-from conformance.run.executors.dask_worker import (
-    CONNECT,
-    describe,
-    perform,
-    scratch,
-    unpacked,
-    without_interrupts,
-)
+from conformance.run.executors.dask.connect import CONNECT, Fleet, connected, imported, scheduler_errors
+from conformance.run.executors.dask.processes import embedded
+from conformance.run.executors.dask.resources import needs
+from conformance.run.executors.dask.worker import describe, perform, unpacked
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
-__all__ = ["DaskExecutor", "Fleet", "needs", "security"]
+__all__ = ["DaskExecutor"]
 
 #: Tasks that are out for each worker: the next one is there when one is done.
 AHEAD = 2
-MOST_OF_PEM = 1 << 20  # bytes
 #: Seconds between two looks at which workers there are.
 LOOK = 1.0
 #: Workers that may be lost at one task before it is taken for the reason; Dask itself gives one up after four.
 LOSSES, GIVEN_UP = 5, 4
-
-
-def security(scheduler: str, ca_file: str | None, certificate: str | None, key: str | None) -> Any:
-    """Dask's own object for files in PEM form; what is left out is taken from Dask's configuration.
-
-    Raises UsageError for files that cannot be used, and where ``scheduler`` needs some and none are named.
-    """
-    distributed = _distributed()
-    for file in filter(None, (ca_file, certificate, key)):
-        contents(Path(file), MOST_OF_PEM)
-    given = {
-        "tls_ca_file": ca_file,
-        "tls_client_cert": certificate,
-        "tls_client_key": key,
-        "tls_worker_cert": certificate,
-        "tls_worker_key": key,
-    }
-    found = distributed.Security(**{name: value for name, value in given.items() if value is not None})
-    if scheduler.startswith(("tls://", "wss://")):
-        hint = "name --tls-ca-file, --tls-cert and --tls-key, all PEM files, or set them in Dask's configuration"
-        try:
-            context = found.get_connection_args("client").get("ssl_context")
-        except OSError as error:  # as errors of SSL are, too
-            raise UsageError(f"the certificates for {scheduler} cannot be used: {error}", hint=hint) from None
-        if context is None:
-            raise UsageError(f"{scheduler} needs certificates", hint=hint)
-    return found
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Which workers do the tasks: those behind the ``scheduler``, or those of an embedded cluster where it is empty.
-
-    The ``tls_…`` are for ``tls://`` addresses, as for :func:`security`. ``patience`` is how many seconds a task waits
-    for a worker that can do it.
-    """
-
-    scheduler: str = ""
-    tls_ca_file: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    patience: float = 180.0
-
-    def backends(self) -> list[str]:
-        """The names of the backends that the workers have. Raises UsageError where no worker is there."""
-        with _connected(self) as client:
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        names = sorted({name for worker in workers for name in worker["resources"]})
-        if not names:
-            raise UsageError(
-                f"no worker with a backend is connected to {self.scheduler}",
-                hint="start one by `conformance worker --scheduler ADDRESS`, or name backends with -b",
-            )
-        return names
-
-
-def needs(found: Any) -> dict[str, float]:
-    """The resources that a backend takes of a worker: its name, unless it is the user's own, and its device."""
-    resources = {} if found.source in ("file", "module") else {found.base: 1.0}
-    devices = ("cuda",) if found.devices is None else found.devices[1:]  # the first is the default, which all have
-    return resources | {word: 1.0 for word in found.words if word in devices}
-
-
-@contextlib.contextmanager
-def _connected(fleet: Fleet) -> Iterator[Any]:
-    """A client of the fleet's scheduler. Raises UsageError where none answers."""
-    distributed = _distributed()
-    tls = security(fleet.scheduler, fleet.tls_ca_file, fleet.tls_cert, fleet.tls_key)
-    try:
-        client = distributed.Client(fleet.scheduler, security=tls, timeout=CONNECT)
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise UsageError(
-            f"no scheduler answers at {fleet.scheduler}: {error}",
-            hint="start one with `dask scheduler`, and give the address that it prints",
-        ) from None
-    with client:
-        yield client
-
-
-@contextlib.contextmanager
-def _embedded(workers: int, resources: dict[str, float]) -> Iterator[Any]:
-    """A client of a cluster of processes of this machine, which listen on loopback only and end with it."""
-    distributed = _distributed()
-    with scratch():
-        with without_interrupts():  # Ctrl-C is the run's to answer, not the workers'
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address=None,
-                memory_limit=None,
-                resources=resources,
-                silence_logs=logging.CRITICAL,
-            )
-        with cluster, distributed.Client(cluster) as client:
-            yield client
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError:
-        raise UsageError(
-            "Dask is not installed", hint="pip install 'cross-entropy-conformance[dask]', or leave out --executor"
-        ) from None
-    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")] + ["asyncio"]:
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is noted, or raised
-    return distributed
 
 
 class DaskExecutor:
@@ -164,15 +47,31 @@ class DaskExecutor:
         self._fleet = fleet
         self._workers = workers
         self._held = contextlib.ExitStack()
-        self._client: Any = None
+        self._client: Future[Any] | None = None
 
     def prepare(self) -> None:
-        """Connect to the scheduler, if there is to be one. Raises UsageError where none answers."""
-        if self._fleet.scheduler and self._client is None:
-            self._client = self._held.enter_context(_connected(self._fleet))
+        """Connect to the scheduler, or have a cluster of this machine start: its processes import meanwhile.
+
+        Raises UsageError where no scheduler answers, or Dask is not installed.
+        """
+        if self._client is None:
+            self._start(self._workers)
+
+    def _start(self, workers: int) -> None:
+        if self._fleet.scheduler:
+            client = self._held.enter_context(connected(self._fleet))
+            self._client = Future()
+            self._client.set_result(client)
+            return
+        imported()
+        thread = ThreadPoolExecutor(1)
+        self._client = thread.submit(self._held.enter_context, embedded(workers, self._terms.scratch))
+        thread.shutdown(wait=False)
 
     def close(self) -> None:
         """Disconnect, or end the embedded cluster."""
+        if self._client is not None:
+            self._client.exception()  # until it has started
         self._client = None
         self._held.close()
 
@@ -180,24 +79,17 @@ class DaskExecutor:
         """What comes of each task, as it comes; an embedded cluster is gone when the iterator ends or is closed."""
         if not tasks:
             return
-        wanted = {name: amount for task in tasks for name, amount in needs(task.backend).items()}
-        self.prepare()
-        client = self._client or self._held.enter_context(_embedded(min(self._workers, len(tasks)), wanted))
-        work = _Work(client, tasks, self._terms, self._fleet)
-        try:
-            yield from work.results()
-        except _lost_scheduler() as error:
-            raise HarnessError(f"the scheduler is lost; complete the run with --resume: {error}") from error
-        finally:
-            work.abandon()
-            self.close()
-
-
-def _lost_scheduler() -> tuple[type[BaseException], ...]:
-    from distributed.client import ClosedClientError, FuturesCancelledError
-    from distributed.comm.core import CommClosedError
-
-    return (ClosedClientError, FuturesCancelledError, CommClosedError)
+        with contextlib.closing(self):
+            if self._client is None:
+                self._start(min(self._workers, len(tasks)))
+            assert self._client is not None
+            work = _Work(self._client.result(), tasks, self._terms, self._fleet)
+            try:
+                yield from work.results()
+            except scheduler_errors() as error:
+                raise HarnessError(f"the scheduler is lost; complete the run with --resume: {error}") from error
+            finally:
+                work.abandon()
 
 
 @dataclass(eq=False)
@@ -218,12 +110,13 @@ class _Out:
 
 
 class _Work:
-    """One run's tasks on a cluster."""
+    """One run's tasks on a cluster. The workers of an embedded one can do all of them, and say no resources."""
 
     def __init__(self, client: Any, tasks: Sequence[Task], terms: Terms, fleet: Fleet) -> None:
         self._client = client
         self._terms = terms
         self._patience = fleet.patience
+        self._by_resource = bool(fleet.scheduler)
         self._notes: deque[Note] = deque()
         self._todo: dict[str, deque[Task]] = {}
         for task in tasks:
@@ -320,7 +213,7 @@ class _Work:
         self._members[address] = self._former[address] = _Member(record, frozenset(known["resources"]))
 
     def _able(self, task: Task) -> set[str]:
-        wanted = needs(task.backend).keys()
+        wanted = needs(task.backend).keys() if self._by_resource else set()
         name = task.backend.name
         return {at for at, each in self._members.items() if wanted <= each.resources and name not in each.without}
 
@@ -347,7 +240,7 @@ class _Work:
                     key=_key(),
                     pure=False,
                     workers=sorted(able),
-                    resources=needs(task.backend),
+                    resources=needs(task.backend) if self._by_resource else None,
                     priority=-self._order[task.backend.name],
                 )
                 self._out[future] = _Out(task, tuple(sorted(able)))
@@ -419,10 +312,11 @@ class _Work:
         problem = None if isinstance(answer, Unavailable) else self._differs(name, answer)
         if isinstance(answer, Done) and problem is None:
             return unpacked(replace(answer, worker=member.record))
+        known = name in member.without  # by another task that was out
         member.without.add(name)
         if isinstance(answer, Unavailable):
             self._errors.setdefault(name, answer.error)
-        else:
+        elif not known:
             self._notes.append(Note(f"worker {member.record.name} is not used for {name}: {problem}"))
         self._todo[name].appendleft(out.task)
         return None

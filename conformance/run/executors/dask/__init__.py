@@ -1,0 +1,1 @@
+"""Tasks done by a Dask cluster: one of this machine, or the workers of a fleet behind a scheduler."""
