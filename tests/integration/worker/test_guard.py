@@ -102,14 +102,16 @@ def test_nothing_that_a_backend_starts_or_writes_outlives_it(tmp_path: Path, tem
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, jobs: str) -> None:
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n"
-    (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(40)))
+    (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(200)))
     holds = leaving(tmp_path, then="exec('while True: pass')")  # a call that never comes back
     command = [sys.executable, "-m", "conformance", "run", "-b", str(holds), "--cases", "cases.yaml", "--jobs", jobs]
     with subprocess.Popen(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
     ) as run:
-        until(lambda: len(shown(tmp_path)) == int(jobs))
-        run.send_signal(signal.SIGKILL)
+        try:
+            until(lambda: len(shown(tmp_path)) == int(jobs))
+        finally:
+            run.kill()
     until(lambda: all(map(ended, shown(tmp_path))))
     until(lambda: not list(temporary.iterdir()))
     until(lambda: not naming(tmp_path))
