@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import benchmarks as synthetic
 from tests.support.cli import Run, write
+from tests.support.outcomes import outcome, run
 
 HEADER = {"record": "header", "schema": 1, "suite": "0.1.0", "started": "2026-01-01T00:00:00+00:00"}
 FOOTER = {"record": "footer", "counts": {}, "seconds": 1.0, "complete": True}
@@ -134,6 +135,29 @@ def test_semantics_cells_are_kept_apart(conformance: Run, tmp_path: Path) -> Non
     new = run_of(tmp_path / "new", {"check": "policy", "message": "zero"})
     ran = conformance("diff", old, new)
     assert ran.code == 0 and "Semantics (1)" in ran.out and "nan → zero" in ran.out
+
+
+def test_the_same_observation_in_a_file_of_the_former_schema_is_no_change(conformance: Run, tmp_path: Path) -> None:
+    asked = {"check": "policy", "policy": "plus-infinity", "class": None, "ulp": None}
+    old = run_of(tmp_path / "old", {**asked, "message": "observed as declared: nan"})
+    new = run(
+        tmp_path / "new",
+        [
+            outcome(
+                ROW["case"],
+                ROW["backend"],
+                op=ROW["op"],
+                reduction=ROW["reduction"],
+                check="policy",
+                policy="plus-infinity",
+                reason="policy-as-declared",
+                observed=["nan"],
+                expected="nan",
+            )
+        ],
+    )
+    ran = conformance("diff", old, new)
+    assert ran.code == 0 and "1 checks are in both" in ran.out and "Semantics" not in ran.out
 
 
 def test_other_words_for_what_is_not_offered_are_no_semantics(conformance: Run, tmp_path: Path) -> None:
