@@ -26,7 +26,7 @@ _VERDICTS: dict[str, Verdict] = {
 }
 
 
-class Finding(msgspec.Struct, frozen=True, eq=False):
+class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The verdict of one check of one problem in one reduction."""
 
     problem: Problem
@@ -68,14 +68,9 @@ def verdict_of(failure: Failure) -> Verdict:
     return _VERDICTS.get(failure.kind, "fail")
 
 
-#: The fields that an outcome has by the same name.
-_FACTS = tuple(name for name in Finding.__struct_fields__ if name not in ("problem", "letter"))
-
-
 def outcome(finding: Finding, subject: Subject) -> Outcome:
     """The record of a finding."""
     problem = finding.problem
-    facts: dict[str, Any] = {name: getattr(finding, name) for name in _FACTS}
     return Outcome(
         case=problem.case.id,
         theme=problem.theme,
@@ -83,6 +78,24 @@ def outcome(finding: Finding, subject: Subject) -> Outcome:
         dtype=problem.dtype,
         layout=problem.layout,
         op=problem.operation,
+        reduction=finding.reduction,
+        check=finding.check,  # type: ignore[arg-type]
+        policy=finding.policy,
+        verdict=finding.verdict,
         class_=finding.letter,
-        **facts,
+        declared=finding.declared,
+        ulp=finding.ulp,
+        ratio=finding.ratio,
+        bound=finding.bound,
+        observed=finding.observed,
+        expected=finding.expected,
+        worst_input=finding.worst_input,
+        position=finding.position,
+        quantity=finding.quantity,
+        defect=finding.defect,
+        excused_by=finding.excused_by,
+        error=finding.error,
+        reason=finding.reason,
+        detail=finding.detail,
+        seconds=finding.seconds,
     )

@@ -144,10 +144,11 @@ class Judge:
             flat = self._beside_gradient(prepared, units, seen, compared, flat, reduction)
         declared = self.subject.profile.declared_class(units[0].problem.operation, prepared.dtype)
         comparison = prepared.compare(quantity, reduction, flat, declared)
+        bounds = prepared.tolerance(quantity, reduction, declared)
         for i, (unit, observation, found) in enumerate(zip(units, seen, findings, strict=True)):
             if compared[i]:
                 finding = self._numeric(
-                    prepared, unit, i, reduction, quantity, observation, flat, exact, comparison, declared
+                    prepared, unit, i, reduction, quantity, observation, flat, exact, bounds, comparison, declared
                 )
                 found.append(finding)
 
@@ -217,6 +218,7 @@ class Judge:
         seen: Observation,
         flat: Float64Array,
         exact: Enclosure,
+        bounds: Float64Array,
         comparison: BlockComparison,
         declared: Letter,
     ) -> Finding:
@@ -231,7 +233,7 @@ class Judge:
             declared=declared,
             ulp=float(comparison.ulp[i]),
             ratio=float(comparison.ratio[i]),
-            bound=float(prepared.tolerance(quantity, reduction, declared)[worst]) if worst >= 0 else None,
+            bound=float(bounds[worst]) if worst >= 0 else None,
             observed=float(flat[worst]) if worst >= 0 else None,
             expected=float(exact.mid[worst]) if worst >= 0 else None,
             worst_input=worst_input(prepared, quantity, row, worst),

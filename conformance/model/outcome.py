@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -134,7 +135,14 @@ class ErrorFact(msgspec.Struct, frozen=True):
         return f"{self.type}: {self.text}" if self.type else self.text
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="outcome", omit_defaults=True):
+#: The fields whose values are whatever was found.
+_OPEN = ("ulp", "ratio", "bound", "observed", "expected", "worst_input")
+_open = attrgetter(*_OPEN)
+
+
+class Outcome(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="outcome", omit_defaults=True, gc=False
+):
     """The verdict of one check. Non-finite floats become strings when the object is made.
 
     Raises ValueError for what no reader could use: lists in lists without end, a policy's values that are not words.
@@ -182,11 +190,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag
     worker: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("ulp", "ratio", "bound", "observed", "expected", "worst_input"):
-            value = getattr(self, name)
-            if value is None or type(value) is str:
-                continue
-            if type(value) is not float or not math.isfinite(value):
+        for name, value in zip(_OPEN, _open(self), strict=True):
+            if value is not None and (type(value) is not float or not math.isfinite(value)):
                 writable = as_json(value)
                 if writable is not value:
                     msgspec.structs.force_setattr(self, name, writable)

@@ -57,7 +57,7 @@ def _row() -> type[msgspec.Struct]:
     for each in msgspec.structs.fields(Outcome):
         kind = _Value if each.type is Any else each.type
         fields.append((each.name, kind, msgspec.field(default=each.default, name=each.encode_name)))
-    return msgspec.defstruct("_Row", fields, tag_field="record", tag="outcome", kw_only=True, frozen=True)
+    return msgspec.defstruct("_Row", fields, tag_field="record", tag="outcome", kw_only=True, frozen=True, gc=False)
 
 
 _Row: Any = _row()

@@ -46,9 +46,11 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     for problem, reduction, place in calls(chunk):
-        findings = by_problem[id(problem)]
+        answer, findings = answers[place], by_problem[id(problem)]
+        if answer.died is None and not answer.left:
+            continue
         if not any(each.check == "process" and each.reduction == reduction for each in findings):
-            findings += _of_the_process(problem, reduction, answers[place])
+            findings.append(_of_the_process(problem, reduction, answer))
     return list(by_problem.values())
 
 
@@ -65,14 +67,12 @@ def calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
         yield asked.unit.problem, asked.reduction, place
 
 
-def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
-    """What a call did to the backend's process, if anything: ended it, as no call does alone, or left it changed."""
+def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> Finding:
+    """What a call did to the backend's process: ended it, as no call does alone, or left it changed."""
     if seen.died is not None:
         error = error_fact(seen.died)
-        return [Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)]
-    if seen.left:
-        return [Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left))]
-    return []
+        return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
+    return Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left))
 
 
 def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -53,6 +54,11 @@ class SentRequest:
 
     place: int
     request: Request
+
+    @cached_property
+    def room(self) -> int:
+        """Bytes that its operands take at most."""
+        return room_for(self.request)
 
 
 @dataclass(eq=False)
@@ -231,7 +237,7 @@ class Driver:
     def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
         self._turn = (self._turn + 1) % REGIONS
         region = self.regions[self._turn]
-        region.begin(sum(room_for(each.request) for each in batch))
+        region.begin(sum(each.room for each in batch))
         found = [Reply(each) for each in batch]
         placed: list[tuple[Reply, Placed]] = []
         earlier = self._kept[0] if self._kept else 0
@@ -350,7 +356,7 @@ def _batches(asked: Sequence[SentRequest]) -> Iterator[Sequence[SentRequest]]:
     size = 0
     for each in asked:
         batch.append(each)
-        size += room_for(each.request)
+        size += each.room
         if len(batch) >= BATCH or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0

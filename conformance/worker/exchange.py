@@ -1,4 +1,8 @@
-"""What a driver is asked and what it finds out: requests, observations, and a backend's description."""
+"""What a driver is asked and what it finds out: requests, observations, and a backend's description.
+
+Those of which there are many, here as on the wire and on record, hold nothing that could refer back to them: they need
+no garbage collection (``gc=False``).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ Array = npt.NDArray[np.generic]
 FailureKind = Literal["raised", "unsupported", "adapter", "crash", "timeout", "not run"]
 
 
-class Request(msgspec.Struct, frozen=True, eq=False):
+class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One call to make.
 
     ``key`` names the request within a run, and its observation. ``logits`` has the shape and dtype that the
@@ -66,7 +70,7 @@ class Failure:
     where: str = ""
 
 
-class Observation(msgspec.Struct, frozen=True, eq=False):
+class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What came of a request.
 
     ``derivative`` is that of the value (forward mode) or of the gradient (second order) in the request's direction, or

@@ -51,7 +51,7 @@ LONGEST_TEXT = 500  # characters of an exception, a warning or a fact
 FaultKind = Literal["raised", "unsupported", "adapter"]
 
 
-class Operand(msgspec.Struct, array_like=True, frozen=True, tag=True):
+class Operand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
     """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` by its scalar type's name."""
 
     offset: int
@@ -66,7 +66,7 @@ class Plain(msgspec.Struct, array_like=True, frozen=True, tag=True):
     packed: bytes
 
 
-class CallOrder(msgspec.Struct, array_like=True, frozen=True):
+class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One call to make, named by ``nonce``, a number that nobody can guess.
 
     ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
@@ -108,7 +108,7 @@ class BatchOrder(msgspec.Struct, array_like=True, frozen=True, tag=True):
     watchdog: float = 0.0
 
 
-class Result(msgspec.Struct, array_like=True, frozen=True):
+class Result(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An array's bytes in C order; ``dtype`` as Operand's, or ``numpy.dtype.str`` where the byte order is foreign."""
 
     dtype: str
@@ -126,7 +126,7 @@ class Fault(msgspec.Struct, array_like=True, frozen=True):
     line: int = 0
 
 
-class Answer(msgspec.Struct, array_like=True, frozen=True):
+class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What came of a call.
 
     ``results`` are ``value``, ``gradient``, ``value_with_gradient`` and ``derivative``, as far as there are any.
