@@ -5,7 +5,7 @@ A shape that does not fit is the case file's mistake, unless the case says that 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,10 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
     tangent = _tangent(entry, exact)
     problems: list[Problem] = []
     skipped: list[tuple[DtypeName, str]] = []
+    values = (exact.logits, exact.weight, exact.targets.values if exact.targets.is_rounded else None, tangent)
+    large = [each for each in (*values, *upstream.values()) if each is not None and not _fits_every_dtype(each)]
     for dtype in wanted:
-        if reason := _beyond(exact, upstream, tangent, dtype):
+        if reason := _beyond(large, dtype):
             skipped.append((dtype, reason))
         else:
             problems += _problems(entry, exact, upstream, tangent, dtype)
@@ -206,21 +208,21 @@ def _tangent(entry: Entry, exact: _Exact) -> Float64Array | None:
     return np.ascontiguousarray(np.broadcast_to(values, shape))
 
 
-def _beyond(
-    exact: _Exact, upstream: dict[ReductionName, Float64Array], tangent: Float64Array | None, dtype: DtypeName
-) -> str | None:
-    """Why the case cannot be put in ``dtype``; None where it can."""
-    probabilities = exact.targets.values if exact.targets.is_rounded else None
-    for values in (exact.logits, exact.weight, probabilities, tangent, *upstream.values()):
-        if values is None or dtype == "float64" or np.abs(values).max(initial=0.0) <= SAFE:
-            continue
+def _fits_every_dtype(values: Float64Array) -> bool:
+    """Whether no number is beyond the range of a dtype, or NaN; those that are may yet round to within it."""
+    return bool(np.abs(values).max(initial=0.0) <= SAFE)
+
+
+def _beyond(large: Sequence[Float64Array], dtype: DtypeName) -> str | None:
+    """Why tensors that hold ``large`` numbers cannot be put in ``dtype``; None where they can."""
+    for values in large if dtype != "float64" else ():
         lost = np.isfinite(values) & np.isinf(round_to(values, dtype).astype(np.float64))
         if lost.any():
             return f"{_short(float(values[lost].flat[0]))} is beyond {dtype}'s range"
     return None
 
 
-#: Within the range of every dtype; NaN compares as beyond, and is looked at closely.
+#: Within the range of every dtype.
 SAFE = 65504.0
 
 
