@@ -8,16 +8,19 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from packaging.requirements import Requirement
 
 from conformance.backends.adapters.base import Adapter
 from conformance.backends.discovery import names, profile
 from conformance.cases.load import load_suite
+from conformance.cases.yaml12 import parse
 from conformance.cli.inventory import policy_rows
 from conformance.places import PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.load import load_profile
+from conformance.profiles.profile import Defect
 from conformance.run.judged import judged, subject_of
 from conformance.worker.exchange import Description
 
@@ -65,6 +68,15 @@ def test_the_guides_profile_is_one(tmp_path: Path) -> None:
     (tmp_path / "cases.yaml").write_text("theme: mine\n", encoding="utf-8")  # a file of another kind beside it
     assert lint_profiles(tmp_path, []) == []
     assert load_profile(file).policies["mean-of-all-ignored"].of("cuda", "eager", "", "") == "nan"
+
+
+def test_the_guide_explains_every_key_of_the_register_by_an_entry_of_a_profile() -> None:
+    text = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    section = text[text.index("### The register of known defects") :].partition("\n## ")[0]
+    assert [name for name in Defect.__struct_encode_fields__ if f"`{name}`" not in section] == []
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    (entry,) = msgspec.convert(parse(example, "docs/backends.md")["known"], list[Defect])
+    assert entry in load_profile(PROFILES / "optax.yaml").known
 
 
 def test_a_backend_is_judged_by_the_profile_that_it_brings_along(tmp_path: Path) -> None:
