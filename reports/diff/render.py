@@ -66,7 +66,8 @@ def _summary(found: Diff) -> list[str]:
     counts += f", {len(found.accuracy)} of another class or error"
     if found.speed is not None:
         counts += f", {len(found.speed.regressions) + len(found.speed.lost)} regressions of time"
-    lines = [f"{found.old} → {found.new}: {counts}", f"{found.compared} checks are in both runs"]
+    shared = "1 check is" if found.compared == 1 else f"{found.compared:,} checks are"
+    lines = [f"{found.old} → {found.new}: {counts}", f"{shared} in both runs"]
     for name, both in found.counts.items():
         old, new = both.old, both.new
         verdicts = [v for v in sorted({*old, *new}) if old.get(v, 0) != new.get(v, 0)]

@@ -157,7 +157,7 @@ def test_the_same_observation_in_a_file_of_the_former_schema_is_no_change(confor
         ],
     )
     ran = conformance("diff", old, new)
-    assert ran.code == 0 and "1 checks are in both" in ran.out and "Semantics" not in ran.out
+    assert ran.code == 0 and "1 check is in both" in ran.out and "Semantics" not in ran.out
 
 
 def test_other_words_for_what_is_not_offered_are_no_semantics(conformance: Run, tmp_path: Path) -> None:
