@@ -104,9 +104,20 @@ def unreached(relations: Relations, counted: Matrix) -> list[tuple[str, str]]:
     return found
 
 
-def died(count: int) -> str:
-    """How often a backend's process ended, as a sentence."""
-    return f"its process died, or had to be ended, {count} time{'s' * (count != 1)}"
+def died(deaths: Mapping[str, int], restarts: Mapping[str, int]) -> dict[str, str]:
+    """How often the processes of backends ended, and how often others were started, as a sentence on each backend."""
+    return {name: _died(deaths.get(name, 0), restarts.get(name, 0)) for name in {**deaths, **restarts}}
+
+
+def _died(deaths: int, restarts: int) -> str:
+    again = f"was started again {_times(restarts)}"
+    if not deaths:
+        return f"its process {again}, since calls had changed it"
+    return f"its process died, or had to be ended, {_times(deaths)}" + (f", and {again}" if restarts else "")
+
+
+def _times(count: int) -> str:
+    return f"{count} time{'s' * (count != 1)}"
 
 
 def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, str]:

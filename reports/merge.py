@@ -51,6 +51,11 @@ class Merged:
         return sum((Counter(run.deaths) for run in self.runs), Counter())
 
     @property
+    def restarts(self) -> dict[str, int]:
+        """How often processes of backends were started in place of others, in all runs; none where that never was."""
+        return sum((Counter(run.restarts) for run in self.runs), Counter())
+
+    @property
     def outcomes(self) -> Iterator[Outcome]:
         """The outcomes that stand, read as they are asked for: of a check that several runs made, the newest run's."""
         return (outcome for _, outcome in self.relations.outcomes())

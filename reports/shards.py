@@ -141,7 +141,8 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
             for worker in run.workers.values():
                 writer.describe(worker)
             for backend, costs in run.costs.items():
-                writer.describe(Costs(backend=backend, seconds=costs))
+                ended, again = run.deaths.get(backend, 0), run.restarts.get(backend, 0)
+                writer.describe(Costs(backend=backend, seconds=costs, deaths=ended, restarts=again))
         evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
         block: list[Outcome] = []
         for run in parts:

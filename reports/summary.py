@@ -64,11 +64,12 @@ def _about(run: Run) -> list[str]:
     lines = [" · ".join(facts) + "."]
     if run.truncated:
         lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]
+    ended = died(run.deaths, run.restarts)
     for name, record in run.backends.items():
         if record.own_profile:
             lines += ["", f"{escape(name)} was judged by what {escape(record.own_profile.file)} declares."]
-        if name in run.deaths:
-            lines += ["", f"{escape(name)}: {died(run.deaths[name])}."]
+        if name in ended:
+            lines += ["", f"{escape(name)}: {ended[name]}."]
         if record.error:
             lines += ["", f"**{escape(name)} {record.stopped}**: {escape(record.error)}"]
     return lines

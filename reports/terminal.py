@@ -47,7 +47,13 @@ def print_run(
             "site": str(site) if site else None,
             "backends": {column.label: dict(counted.total(column)) for column in counted.columns},
             "unavailable": merged.unavailable,
+            "given_up": {
+                name: [record.through, record.planned]
+                for name, record in run.backends.items()
+                if record.error and record.through
+            },
             "deaths": merged.deaths,
+            "restarts": merged.restarts,
             "truncated": run.truncated,
         }
         sys.stdout.write(json_text(document))
@@ -103,8 +109,8 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
     if more > 0:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
-    for name, count in merged.deaths.items():
-        sys.stdout.write(f"\n{on_terminal(name)}: {died(count)}\n")
+    for name, said in died(merged.deaths, merged.restarts).items():
+        sys.stdout.write(f"\n{on_terminal(name)}: {said}\n")
     for name, said in unreached(merged.relations, counted):
         say(f"\n{on_terminal(name)}: {said}")
     for name, stopped, error in merged.stopped:  # the reason, and the hint below it

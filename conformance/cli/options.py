@@ -31,7 +31,8 @@ __all__ = [
     "tls_options",
 ]
 
-PATH: click.Path = click.Path(path_type=Path)
+#: What may not be read is said by whoever reads it.
+PATH: click.Path = click.Path(path_type=Path, readable=False)
 _MOST = 1_000_000  # seconds (a system call waits no longer than 24 days), or GiB
 
 

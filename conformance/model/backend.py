@@ -82,8 +82,9 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
     and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
     adapter, and ``class NAME`` to each of the adapter's classes, most derived first, with the text of its module.
-    ``error`` says why it did not run, or was given up. In a shard ``register`` holds the entries of known defects that
-    apply, but not to the operations ``overridden``: whether they are stale shows only when all shards are there.
+    ``error`` says why it did not run, or was given up when ``through`` of the ``planned`` cases were. In a shard
+    ``register`` holds the entries of known defects that apply, but not to the operations ``overridden``: whether they
+    are stale shows only when all shards are there.
     """
 
     name: str
@@ -93,6 +94,8 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     settings: dict[str, str] = {}
     sources: dict[str, SourceRecord] = {}
     error: str | None = None
+    through: Count = 0
+    planned: Count = 0
     policies: dict[str, Declaration] = {}
     own_profile: OwnProfile | None = None
     register: list[dict[str, Any]] = []
@@ -108,6 +111,8 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     @property
     def stopped(self) -> str:
         """What became of it, in words, where there is an ``error``: it was never up, or was given up."""
+        if self.through:
+            return f"was given up after {self.through} of {self.planned} cases"
         return "did not run to its end" if self.versions else "did not run"
 
     @property

@@ -111,12 +111,13 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     """What cases cost with a backend: ``seconds`` of asking and judging by case, start-up left out.
 
     Of a case that stands in several, the last one counts. ``deaths`` is how often its process ended, or had to be
-    ended, meanwhile: after each another one is started, up to the limit of restarts.
+    ended, meanwhile; ``restarts`` how often another one was started in its place, also where calls had changed it.
     """
 
     backend: str
     seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
     deaths: Count = 0
+    restarts: Count = 0
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):

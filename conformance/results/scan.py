@@ -86,6 +86,7 @@ class Scan:
         self.workers: dict[str, WorkerRecord] = {}
         self.costs: dict[str, dict[str, float]] = {}
         self.deaths: Counter[str] = Counter()
+        self.restarts: Counter[str] = Counter()
         self.footer: Footer | None = None
         self.counts: Counter[str] = Counter()
         self.units: set[UnitKey] = set()
@@ -191,6 +192,7 @@ class Scan:
         elif isinstance(record, Costs):
             self.costs.setdefault(record.backend, {}).update(record.seconds)
             self.deaths[record.backend] += record.deaths
+            self.restarts[record.backend] += record.restarts
         elif isinstance(record, Footer):
             self.footer = record
         elif isinstance(record, Header) and self.header is None:

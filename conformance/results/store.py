@@ -167,8 +167,9 @@ class Run:
     """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed.
 
     ``counts`` are the verdicts of its outcomes; ``costs`` the seconds of each case, by backend, empty for a run that
-    did not record them; ``deaths`` how often the process of a backend ended, or had to be ended; ``repeated`` the
-    numbers of lines that say again what an earlier one says of the same unit: they are left out of ``outcomes``.
+    did not record them; ``deaths`` how often the process of a backend ended, or had to be ended, and ``restarts`` how
+    often another one was started; ``repeated`` the numbers of lines that say again what an earlier one says of the same
+    unit: they are left out of ``outcomes``.
     """
 
     path: Path
@@ -180,6 +181,7 @@ class Run:
     counts: dict[str, int]
     costs: dict[str, dict[str, float]]
     deaths: dict[str, int]
+    restarts: dict[str, int]
     repeated: frozenset[int] = frozenset()
 
     @property
@@ -239,6 +241,7 @@ def read_run(folder: Path | str) -> Run:
         dict(scan.counts),
         scan.costs,
         +scan.deaths,
+        +scan.restarts,
         frozenset(scan.repeated),
     )
 

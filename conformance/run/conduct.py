@@ -65,6 +65,7 @@ class Conductor:
     _first: dict[str, BackendRecord] = field(default_factory=dict)
     _records: dict[str, BackendRecord] = field(default_factory=dict)
     _left: Counter[str] = field(default_factory=Counter)
+    _through: Counter[str] = field(default_factory=Counter)
     _workers: set[str] = field(default_factory=set)
 
     def run(self) -> None:
@@ -77,6 +78,7 @@ class Conductor:
         for backend in self.backends:
             of_it = waiting[backend.name]
             before = sum(len(each.entries) for each in self.plan.portions if each.number not in of_it)
+            self._through[backend.name] = before
             if before:
                 self.listener.judged(backend.name, before, 0)
         for result in self.executor.run(todo):
@@ -105,6 +107,7 @@ class Conductor:
             lines += b"".join(map(encode_record, stale))
         self.record(lines, verdicts)
         self.counts[name] += verdicts
+        self._through[name] += result.cases
         self.listener.judged(name, result.cases, result.failed)
         if not self._left[name]:
             self.listener.ended(name, None)
@@ -135,13 +138,15 @@ class Conductor:
         name = result.task.backend.name
         self.failed[name] = str(result.error)
         known = self._records.get(name, BackendRecord(name=name))
-        self.describe(msgspec.structs.replace(known, error=str(result.error)))
+        planned = sum(len(each.entries) for each in self.plan.portions)
+        now = {"error": str(result.error), "through": self._through[name], "planned": planned}
+        self.describe(msgspec.structs.replace(known, **now))
         self.listener.ended(name, result.error)
 
 
 def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None:
     """Raises UsageError where a run would be completed by another backend than the one that began it."""
-    if former is None or former.error is not None:
+    if former is None or (former.error is not None and not former.through):
         return
     if others := _other_versions(former, now):
         problem = f"the run was begun with {plain(others)}"

@@ -126,6 +126,11 @@ class OpenBackend:
         """How often its process ended, or had to be ended, so far."""
         return self._session.restarts if isinstance(self._session, Session) else 0
 
+    @property
+    def restarts(self) -> int:
+        """How often its process was started again so far: after a death, or since calls had changed it."""
+        return max(0, self._session.starts - 1) if isinstance(self._session, Session) else 0
+
     def judge(self, chunk: Chunk) -> Judged:
         """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
         if self._judge is None:

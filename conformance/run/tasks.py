@@ -91,7 +91,7 @@ class TaskRunner:
     def run(self, task: Task) -> Done | Unavailable:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
-        before = backend.deaths
+        before = (backend.deaths, backend.restarts)
         thinking = thread_time()
         try:
             backend.launch()
@@ -107,7 +107,8 @@ class TaskRunner:
         outcomes = [each for each in judged.outcomes if each.unit not in task.done]
         if self._terms.worker:
             outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]
-        spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=backend.deaths - before)
+        deaths, restarts = (now - then for now, then in zip((backend.deaths, backend.restarts), before, strict=True))
+        spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=deaths, restarts=restarts)
         records: list[Record] = [spent_on, *outcomes] if outcomes else []
         evidence = Evidence(entries_for(subject))
         for each in outcomes:

@@ -39,8 +39,9 @@ class Badge(msgspec.Struct, frozen=True, kw_only=True):
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The counts of a run. ``backends`` maps ``name version`` to verdicts and their numbers.
 
-    ``unavailable`` maps backends that did not run to the reason, ``deaths`` others to how often their process ended;
-    ``truncated`` says that the run was cut off.
+    ``unavailable`` maps backends that did not run to the end to the reason, ``given_up`` those of them that were given
+    up to how many cases were through, and of how many; ``deaths`` maps backends to how often their process ended, and
+    ``restarts`` to how often it was started again. ``truncated`` says that the run was cut off.
     """
 
     folder: str
@@ -48,7 +49,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     backends: dict[str, dict[Verdict, int]]
     unavailable: dict[str, str]
+    given_up: dict[str, tuple[int, int]]
     deaths: dict[str, int]
+    restarts: dict[str, int]
     truncated: bool
 
 

@@ -39,7 +39,7 @@ def _message(backend: Standing, counts: Counter[str]) -> tuple[str, str]:
     if backend.lost:
         return f"{right} right, {backend.lost} not reached", "lightgrey"
     if backend.error:
-        return "did not run to its end" if right else "did not run", "lightgrey"
+        return f"{right} right, given up" if right else "did not run", "lightgrey"
     if backend.incomplete:
         return f"{right} right, incomplete", "lightgrey"
     if counts["known"]:

@@ -134,6 +134,8 @@ def _about(run: Run, backend: str) -> list[tuple[str, str]]:
     if record:
         pairs += [("device", record.id.device), ("mode", record.id.mode)]
     pairs += [(f"version.{name}", version) for name, version in versions.items()]
+    for name, counts in (("deaths", run.deaths), ("restarts", run.restarts)):
+        pairs += [(name, str(counts[backend]))] if backend in counts else []
     return [(name, value) for name, value in pairs if value]
 
 

@@ -65,8 +65,8 @@ def _lines(merged: Merged) -> Iterator[str]:
     for backend in backends:
         if backend.incomplete:
             yield f"- **{escape(_cut(backend.label))}**: the run was cut off"
-    for name, count in merged.deaths.items():
-        yield f"- **{escape(_cut(name))}**: {died(count)}"
+    for name, said in died(merged.deaths, merged.restarts).items():
+        yield f"- **{escape(_cut(name))}**: {said}"
     for name, said in unreached(merged.relations, counted):
         yield f"- **{escape(_cut(name))}**: {escape(_cut(said))}"
     for name, stopped, error in merged.stopped:

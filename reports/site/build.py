@@ -215,7 +215,7 @@ class _Builder:
                 "environment": environment(run.header),
                 "truncated": run.truncated,
                 "took": seconds(run.footer.seconds) if run.footer else "",
-                "deaths": {name: died(count) for name, count in run.deaths.items()},
+                "deaths": died(run.deaths, run.restarts),
                 "workers": [
                     {
                         "name": each.name,

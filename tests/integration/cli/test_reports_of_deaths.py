@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from conformance.model.records import ErrorFact, Outcome
+import msgspec
+
+from conformance.model.records import BackendRecord, ErrorFact, Outcome
 from tests.support.cli import Run, write
-from tests.support.outcomes import outcome, run
+from tests.support.outcomes import outcome, record, run
 
 DEATH = ErrorFact("SIGSEGV", "Stack: line 5")
 
@@ -102,11 +104,46 @@ def test_deaths_are_counted_in_the_record_and_said_everywhere(tmp_path: Path, co
     write(tmp_path / "small.yaml")
     words = ("run", "-b", "dies.py", "-b", "numpy", "--cases", "small.yaml", "--output", "run", "--replace", "-q")
     ran = conformance(*words, "--format", "json")
-    count = ran.json["deaths"]["dies"]
+    count, again = ran.json["deaths"]["dies"], ran.json["restarts"]["dies"]
+    assert again >= 2 and ran.json["restarts"].keys() == {"dies"} and ran.json["given_up"] == {}
     assert ran.code == 1 and count >= 2 and ran.json["deaths"].keys() == {"dies"}
-    said = f"its process died, or had to be ended, {count} times"
+    said = f"its process died, or had to be ended, {count} times, and was started again {again} times"
     assert said in (tmp_path / "run" / "summary.md").read_text(encoding="utf-8")
-    ran = conformance("report", "run", "--output", "site", "--summary", "job.md", "--cases", "small.yaml")
+    exports = ("--summary", "job.md", "--junit", "junit.xml")
+    ran = conformance("report", "run", "--output", "site", *exports, "--cases", "small.yaml")
     assert f"dies: {said}" in ran.out and f"**dies**: {said}" in (tmp_path / "job.md").read_text(encoding="utf-8")
     for page in ("index.html", "runs.html"):
         assert said in (tmp_path / "site" / page).read_text(encoding="utf-8")
+    counted = [
+        {each.get("name"): each.get("value") for each in suite.iter("property")}
+        for suite in ElementTree.parse(tmp_path / "junit.xml").getroot()
+    ]
+    found = {(each.get("deaths"), each.get("restarts")) for each in counted}
+    assert found == {(str(count), str(again)), (None, None)}
+
+
+def test_deaths_of_shards_are_those_of_the_whole(tmp_path: Path, conformance: Run) -> None:
+    write(tmp_path / "dies.py", DYING)
+    write(tmp_path / "small.yaml")
+    words = ("run", "-b", "dies.py", "--cases", "small.yaml", "-q", "--format", "json")
+    ran = [conformance(*words, "--shard", f"{i}/2", "--output", f"parts/{i}").json for i in (1, 2)]
+    assert sum(each[name].get("dies", 0) for each in ran for name in ("deaths", "restarts")) >= 4
+    whole = conformance("report", "parts", "--output", "site", "--cases", "small.yaml").out
+    deaths, restarts = (sum(each[name].get("dies", 0) for each in ran) for name in ("deaths", "restarts"))
+    assert f"had to be ended, {deaths} times, and was started again {restarts} times" in whole
+
+
+def test_a_backend_that_was_given_up_has_run_so_far(tmp_path: Path, conformance: Run) -> None:
+    gone = msgspec.structs.replace(record("one"), error="its judge has ended", through=3, planned=40)
+    never = BackendRecord(name="two", error="it does not start", planned=40)
+    run(tmp_path / "run", [outcome("c")], backends=[gone, never])
+    said = ("one was given up after 3 of 40 cases", "two did not run")
+    ran = conformance("report", "run", "--output", "site", "--summary", "job.md", "--junit", "j.xml", "--badge", "b")
+    texts = [ran.out, *((tmp_path / each).read_text(encoding="utf-8") for each in ("job.md", "site/summary.md"))]
+    texts += [(tmp_path / "site" / each).read_text(encoding="utf-8") for each in ("index.html",)]
+    assert all(each in text for each in said for text in texts)
+    runs, junit = ((tmp_path / each).read_text(encoding="utf-8") for each in ("site/runs.html", "j.xml"))
+    assert "was given up after 3 of 40 cases: its judge has ended" in runs and "did not run: it does not" in runs
+    assert "the backend was given up after 3 of 40 cases" in junit and "the backend did not run" in junit
+    badges = [json.loads((tmp_path / "b" / f"{name}.json").read_text())["message"] for name in ("one", "two")]
+    assert badges == ["1 right, given up", "did not run"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conformance.results.store import read_run
 from conformance.worker.exchange import Observation, Request
 from conformance.worker.session import Limits, Session
 from tests.integration.run.test_deaths import backend, run, verdicts
@@ -43,10 +44,13 @@ def test_what_a_call_leaves_changed_is_told_of_it_alone(tmp_path: Path, change: 
 
 def test_it_is_a_fail_of_the_case(tmp_path: Path) -> None:
     file = backend(tmp_path, "numpy.seterr(all='raise')", at_import="import numpy; FIRST = True")
-    code, outcomes, _ = run(tmp_path, file, options=("--jobs", "1"))
+    code, outcomes, shown = run(tmp_path, file, options=("--jobs", "1"))
     (wrong,) = [each for each in outcomes if each["verdict"] != "pass"]
     assert (wrong["case"], wrong["check"], wrong["verdict"]) == ("case-5", "process", "fail") and code == 1
     assert "floating-point errors: divide warn" in wrong["detail"] and verdicts(outcomes)["fail"] == 1
+    read = read_run(tmp_path / "run")
+    assert read.deaths == {} and read.restarts["dies"] >= 1
+    assert "dies: its process was started again" in shown and "since calls had changed it" in shown
 
 
 def test_a_call_that_changes_it_each_time_ends_nothing(tmp_path: Path) -> None:
