@@ -70,7 +70,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
     codes = []
     for found in find_backends(backends):
         try:
-            result = smoke(found, Limits(call=timeout))
+            result = smoke(found, Limits(call=timeout, hangs=1))
         except BackendUnavailable as error:
             codes.append(3)
             rows.append({"backend": found.name, "error": str(error)})
@@ -150,7 +150,7 @@ def _hint(first: Outcome, checked: Checked) -> str:
     if first.verdict == "unreproduced":
         return f"make the calls{at} several times: the backend's process ends at one of them, or behind it"
     if first.verdict == "not run":
-        return "see why the backend's process ended: it is the first fault of another operation"
+        return "see why the backend's process ended or hung: it is the first fault of another operation"
     if first.verdict in ("crash", "timeout"):
         return f"see what the call{at} does with such a small input"
     if first.check == "error":

@@ -19,6 +19,7 @@ from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.find import find_backends
+from conformance.worker.session import Limits
 
 __all__ = ["BackendAnswers", "observe"]
 
@@ -74,7 +75,7 @@ def _observe(
     plan: Plan, found: Any, reductions: Sequence[str], mistakes: Sequence[Mistake], mistaken: str
 ) -> BackendAnswers:
     try:
-        with open_backend(found) as backend:
+        with open_backend(found, limits=Limits(hangs=1)) as backend:
             judged, description = backend.judge(plan.chunk(0)), backend.description
     except BackendUnavailable as error:
         return BackendAnswers(found.name, error=str(error))

@@ -22,6 +22,10 @@ __all__ = ["FileBatch", "UnderTest", "Want"]
 Want = tuple[str, str]
 
 
+#: One call that hangs is asked twice, and may be the first of its batch: three in a row are more than one call's.
+HANGS = 3
+
+
 @dataclass(eq=False)
 class UnderTest:
     """A backend that discovery found, and its process, which starts when it is first needed."""
@@ -52,7 +56,7 @@ class UnderTest:
             # With pytest-xdist each of its workers has a process like this one.
             workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
             threads = max(1, available_cores() // workers)
-            self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.timeout))
+            self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.timeout, hangs=HANGS))
         try:
             return self._open.judge(portion.build()).outcomes
         except UsageError as error:

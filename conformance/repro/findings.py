@@ -35,8 +35,9 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcom
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
     from conformance.run.judged import open_backend
     from conformance.run.plan import Plan
+    from conformance.worker.session import Limits
 
-    with open_backend(spec) as backend:
+    with open_backend(spec, limits=Limits(hangs=1)) as backend:
         outcomes = backend.judge(Plan([entry], dtypes).chunk(0)).outcomes
         return CaseOutcomes(backend.record, tuple(outcomes))
 

@@ -141,7 +141,7 @@ class OpenBackend:
 
     def _settled(self, chunk: Chunk, observations: list[Observation]) -> Rechecked:
         """The outcomes of the chunk's units; what went wrong is asked again where there is a session for it."""
-        if self._recheck is None or not isinstance(self._session, Session):
+        if self._recheck is None or not isinstance(self._session, Session) or self._session.hung:
             return Rechecked(observations, self._outcomes(chunk, observations))
         if self._session.starts != self._starts:
             self._starts = self._session.starts

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker import wire
 from conformance.worker.description import description_of
-from conformance.worker.driver import Driver
+from conformance.worker.driver import Died, Driver
 from conformance.worker.exchange import Description, Failure
 from conformance.worker.facts import describe
 from conformance.worker.memory import Region
@@ -34,19 +34,21 @@ class Limits:
 
     ``restarts``: processes replaced at most because they died, and at most because calls had changed their global
     state. ``memory``: bytes that a backend's process and its children may take; 0 for no limit, None for half of what
-    the machine has.
+    the machine has. ``hangs``: calls without an answer, with none that is answered in between, after which the rest is
+    not tried; 0 for any number.
     """
 
     start: float = 180.0
     call: float = 60.0
     restarts: int = 20
     memory: int | None = None
+    hangs: int = 0
 
     def __post_init__(self) -> None:
         for name in ("start", "call"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give a number greater than 0")
-        for name in ("restarts", "memory"):
+        for name in ("restarts", "memory", "hangs"):
             if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give 0 or more")
 
@@ -73,6 +75,7 @@ class Session(Driver):
         self.starts = 0  # of processes, the first included
         self._state: dict[str, str] = {}  # of the process before any call
         self._renewals = 0
+        self._hangs = 0  # since the last answer
         self._threads = 0  # the most that the process has had after an answer, its children included
         memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
         self._process = BackendProcess(
@@ -115,7 +118,21 @@ class Session(Driver):
         super().close()
 
     def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
-        return self._process.perform(batch, self.limits.call)
+        try:
+            for answer in self._process.perform(batch, self.limits.call):
+                self._hangs = 0
+                yield answer
+        except Died as death:
+            self._hangs += death.failure.kind == "timeout"
+            raise
+
+    @property
+    def hung(self) -> bool:
+        """Whether the backend was given up since it does not answer."""
+        return bool(self.limits.hangs) and self._hangs >= self.limits.hangs
+
+    def _blame_former(self) -> bool:
+        return not self.hung and super()._blame_former()  # none would answer, and what did stands
 
     def _watchdog(self, *, alone: bool) -> float:
         return 0.8 * self.limits.call if alone else 0.0
@@ -126,6 +143,9 @@ class Session(Driver):
         if self.restarts > self.limits.restarts:
             message = f"the backend's process died {self.restarts} times: the rest was not tried"
             self._gone = Failure("not run", "TooManyRestarts", message)
+        elif self.hung:
+            message = f"no answer within {self.limits.call:g} s to {self._hangs} of the calls: the rest was not tried"
+            self._gone = Failure("not run", "TooManyHangs", message)
 
     def _left(self) -> tuple[str, ...]:
         left = changes(self._state, self._process.state)
