@@ -1,4 +1,4 @@
-"""Files and folders that the user names: what the disk refuses is said in words, with a hint."""
+"""Files and folders that the user names: they appear whole or not at all; what the disk refuses has a hint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from pathlib import Path
 
 from conformance.model.errors import HarnessError, Place, UsageError
 
-__all__ = ["contents", "disk_errors", "make_folder", "refuse_links_below", "require_file_place", "require_folder_place"]
+__all__ = [
+    "contents",
+    "disk_errors",
+    "make_folder",
+    "refuse_links_below",
+    "replacing",
+    "require_file_place",
+    "require_folder_place",
+    "write",
+]
 
 _OTHER = "remove it, or name another place"
+_DEVICES = (Path("/dev"), Path("/dev/fd"))
 #: What the user has named wrongly.
 _MISNAMED = (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -78,6 +88,52 @@ def require_file_place(path: Path) -> None:
         kind = os.lstat(path).st_mode
         if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
             raise UsageError(f"{path} is not a file", hint="remove it, or name another output folder")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path`` to write to, which takes its place at the end; nothing is left where that fails.
+
+    For a file that the user names. Makes its folder. A device or a pipe, such as /dev/stdout, is written to as it is.
+    Raises HarnessError where the disk refuses.
+    """
+    if path.parent in _DEVICES or (path.exists() and not path.is_file() and not path.is_dir()):
+        with disk_errors(path, "written"):
+            yield path
+    else:
+        with _beside(path) as partial:
+            yield partial
+
+
+def write(path: Path, content: str | bytes, *, below: Path | None = None) -> Path:
+    """Write a file in a folder that the user names, UTF-8 if text, with lone surrogates spelled out; returns ``path``.
+
+    A link in its place is replaced. Raises HarnessError where the disk refuses, and UsageError where a folder between
+    ``below`` and the file is a link, for what stands there belongs to another place, or where the file is none.
+    """
+    for folder in path.parents:
+        if below is None or folder == below:
+            break
+        if folder.is_symlink():
+            raise UsageError(f"{folder} is a link to another folder", hint="remove it, or name another output folder")
+    with _beside(path) as partial:
+        require_file_place(path)
+        partial.write_bytes(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+    return path
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with disk_errors(path, "written"):
+            make_folder(path.parent)
+            partial.unlink(missing_ok=True)  # a link there would be written through
+            yield partial
+            partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def refuse_links_below(folder: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from conformance.disk import write
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE, VERDICTS
 from conformance.model.wording import message
 from conformance.reports.columns import Column, environment
 from conformance.reports.escape import escape
-from conformance.reports.files import write
 from conformance.reports.matrix import Matrix, died, unreached
 from conformance.reports.relations import Relations
 from conformance.reports.render import markdown

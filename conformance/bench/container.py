@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
+from conformance import disk
 from conformance.bench.bandwidth import nearest, spread, typical
 from conformance.bench.driver import EntryResult, Results
 from conformance.bench.orders import Probed, Timed
 from conformance.bench.record import Bandwidth, Head, Key, Record, ResultAccuracy
 from conformance.bench.workload import Workload
-from conformance.disk import disk_errors, make_folder
 
 __all__ = ["NAME", "Container", "write"]
 
@@ -151,14 +151,7 @@ class Container:
 
 def write(folder: Path, document: Mapping[str, Any]) -> Path:
     """Write the file into ``folder`` in one step, so that it is whole or not there; raises HarnessError."""
-    path = folder / NAME
-    make_folder(folder)
-    with disk_errors(path, "written"):
-        partial = path.with_suffix(".part")
-        partial.unlink(missing_ok=True)  # a link there would be written through
-        partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(path)
-    return path
+    return disk.write(folder / NAME, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 @cache

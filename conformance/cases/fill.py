@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import yaml
@@ -17,7 +16,8 @@ from conformance.cases.expand import reference_problem
 from conformance.cases.load import Entry, load_suite
 from conformance.cases.stated import ExpectedText
 from conformance.cases.yaml12 import parse, read_text
-from conformance.model.errors import CaseError, HarnessError, Place
+from conformance.disk import replacing
+from conformance.model.errors import CaseError, Place
 
 __all__ = ["Filled", "fill", "insert_expected"]
 
@@ -199,15 +199,6 @@ def _replace(file: Path, before: str, after: str) -> None:
     if read_text(file) != before:
         raise _changed(file)
     mark = b"\xef\xbb\xbf" if file.read_bytes().startswith(b"\xef\xbb\xbf") else b""
-    beside = None
-    try:
-        # A new name: nothing is written through a link that somebody put there.
-        with NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
-            beside = Path(stream.name)
-            stream.write(mark + after.encode("utf-8"))
+    with replacing(file) as beside:
+        beside.write_bytes(mark + after.encode("utf-8"))
         beside.chmod(stat.S_IMODE(file.stat().st_mode))
-        beside.replace(file)
-    except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        raise HarnessError(f"{file}: cannot be written: {error.strerror or error}") from None

@@ -108,7 +108,7 @@ def _run(script: str) -> str | None:
 
 
 def _write(folder: Path, name: str, script: str, draft: str) -> None:
-    from conformance.reports.files import write
+    from conformance.disk import write
 
     for suffix, text in ((".py", script), (".md", draft)):
         say(write(folder / f"{name}{suffix}", text))

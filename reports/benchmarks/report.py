@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.bench.record import Record
+from conformance.disk import write
 from conformance.model.errors import UsageError
 from conformance.model.outcome import as_json
 from conformance.plain import json_text
@@ -26,7 +27,6 @@ from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.records import Benchmarks
 from conformance.reports.benchmarks.tables import NOTES, about_lines, not_timed_lines, report_markdown, tables_of
 from conformance.reports.columns import slug
-from conformance.reports.files import write
 from conformance.schemas.documents import TimedRow
 
 if TYPE_CHECKING:

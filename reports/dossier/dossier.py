@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.cases.load import Entry
+from conformance.disk import write
 from conformance.model.errors import UsageError
 from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import message
@@ -17,7 +18,6 @@ from conformance.reports.columns import slugs
 from conformance.reports.dossier.groups import SHOWN, DefectGroup, grouped
 from conformance.reports.dossier.issue import expectation, needed, observation, search_link, title
 from conformance.reports.escape import address, escape, fenced
-from conformance.reports.files import write
 from conformance.reports.merge import Merged
 from conformance.repro.script import reproducer
 from conformance.results.store import Run

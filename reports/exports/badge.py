@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 from packaging.version import InvalidVersion, Version
 
+from conformance.disk import write
 from conformance.model.verdicts import NONCONFORMING, NOTABLE
 from conformance.plain import plain
 from conformance.reports.columns import slugs
 from conformance.reports.exports.standing import Standing
-from conformance.reports.files import write
 from conformance.schemas.documents import Badge
 
 __all__ = ["badge", "write_badges"]

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from conformance.disk import replacing
 from conformance.model.records import Outcome
 from conformance.model.verdicts import CONFORMING, SILENT
 from conformance.model.wording import explain_command, facts, message, title
 from conformance.plain import plain, plain_lines
 from conformance.reports.columns import Column
-from conformance.reports.files import replacing
 from conformance.reports.merge import Merged
 from conformance.reports.relations import LOST, Relations
 from conformance.results.store import Run

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from conformance.disk import replacing
 from conformance.model.errors import UsageError
 from conformance.model.wording import message
 from conformance.plain import plain
-from conformance.reports.files import replacing
 from conformance.reports.load import COLUMNS as DESCRIBED
 from conformance.reports.load import described
 from conformance.reports.merge import Merged

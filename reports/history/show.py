@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from conformance.disk import write
 from conformance.model.verdicts import in_order
 from conformance.plain import json_text
 from conformance.reports.benchmarks.units import percent_change, seconds
 from conformance.reports.columns import slugs
-from conformance.reports.files import write
 from conformance.reports.history.changes import FEWEST, MISSING
 from conformance.reports.history.series import TimeSeries, VerdictRow
 from conformance.reports.render import rich_table

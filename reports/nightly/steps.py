@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 
 import conformance
+from conformance.disk import write
 from conformance.model.records import BackendRecord, Footer, Header
 from conformance.plain import plain, say
 from conformance.reports.diff.compare import DiffSettings, compare_runs
 from conformance.reports.diff.render import markdown_text
 from conformance.reports.diff.speed import compare_speed, timed_once
 from conformance.reports.escape import escape
-from conformance.reports.files import write
 from conformance.reports.nightly.folder import Folder
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import FILE, Writer, discard

@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.disk import write
 from conformance.model.errors import HarnessError
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.columns import slug
-from conformance.reports.files import write
 from conformance.reports.matrix import SIGNS
 from conformance.reports.render import content, html
 from conformance.reports.text import figure, link, number, prose, visible

@@ -10,9 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from conformance.disk import write
 from conformance.extras import imported
 from conformance.plain import blanked
-from conformance.reports.files import write
 from conformance.reports.render import html
 from conformance.reports.table import Table
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.disk import contents, disk_errors, make_folder
+from conformance.disk import contents, write
 from conformance.model.errors import Place, UsageError
 from conformance.places import RESULTS
 from conformance.reports.benchmarks.records import Machine
@@ -160,10 +160,7 @@ def write_band(band: DeadBand, file: Path | None = None, folder: Path = FOLDER) 
     """Store a band: in ``file``, else under the machine's name in ``folder``. Raises HarnessError."""
     name = f"{band.machine.cpu}|{band.machine.cores}|{band.machine.threads}" if band.machine else "unknown"
     path = file or folder / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
-    make_folder(path.parent)
-    with disk_errors(path, "written"):
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(band), indent=1) + b"\n")
-    return path
+    return write(path, msgspec.json.format(msgspec.json.encode(band), indent=1) + b"\n")
 
 
 _DEFAULT = "the default"
