@@ -25,7 +25,7 @@ def worst_input(prepared: Prepared, quantity: Quantity, row: int | None, worst: 
         return None
     block = prepared.block
     x = block.x[row]
-    found: dict[str, Any] = {"logits": [v.hex() for v in x[:16].tolist()]}
+    found: dict[str, Any] = {"logits": [*map(float.hex, x[:16].tolist())]}
     if len(x) > 16:
         found["classes"] = len(x)
     if block.by_index:

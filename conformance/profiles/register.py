@@ -69,7 +69,7 @@ class Evidence:
         if outcome.verdict in _SILENT or outcome.check == "register":
             return
         for entry in self.entries:
-            if not _covers(entry, outcome):
+            if outcome.check not in entry.checks or not _covers(entry, outcome):
                 continue
             key = (entry.id, outcome.case)
             if outcome.verdict == "known" and outcome.defect is not None and outcome.defect.id == entry.id:
