@@ -26,6 +26,7 @@ STARTED = struct.Struct("<q")  # the process id
 ENDED = struct.Struct("<qq")  # the exit code as `subprocess` gives it, and the bytes beyond the limit that were taken
 TICK = 0.1  # seconds between two looks at the memory
 PATIENCE = 10.0  # seconds for the end of what is killed
+SHARED = "/dev/shm/"  # where shared memory has names
 SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 QUIET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the driver's to answer
 CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -42,6 +43,7 @@ def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     for number in QUIET:
         signal.signal(number, signal.SIG_IGN)
+    files = _Files(handed)
     here = os.getpid()
     kernel = os.fork()
     if kernel == 0:
@@ -49,9 +51,10 @@ def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
     for each in handed:
         os.close(each)
     _say(STARTED.pack(kernel))
-    guarded = _Guarded(kernel, int(memory))
+    guarded = _Guarded(kernel, int(memory), files)
     alive = guarded.wait(woken)
     code = guarded.end()
+    files.remove()
     if not alive:
         os.spawnvp(os.P_WAIT, "rm", ["rm", "-rf", "--", *folders.split("\n")])  # however deep they are
     _say(ENDED.pack(code, guarded.taken))
@@ -60,8 +63,9 @@ def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
 class _Guarded:
     """The process of a command; ``taken`` is the memory for which it was ended, else 0."""
 
-    def __init__(self, pid: int, memory: int) -> None:
+    def __init__(self, pid: int, memory: int, files: _Files) -> None:
         self.taken = 0
+        self._files = files
         self._pid = pid
         self._memory = memory
         self._code: int | None = None
@@ -75,13 +79,14 @@ class _Guarded:
             if woken in ready:
                 os.read(woken, 4096)
                 self._reap()
-            elif (size := _memory(_descendants(os.getpid()), self._memory)) > self._memory:
+            elif (size := _memory(_descendants(os.getpid()), self._memory, self._files)) > self._memory:
                 self.taken = size
                 return True
         return True
 
     def end(self) -> int:
         """Kill all that is there, until nothing is; the exit code of the command."""
+        self._files.size(_descendants(os.getpid()), mapped=True)  # what is open still: it is to be removed
         last, pause = time.monotonic() + PATIENCE, 0.0005
         while time.monotonic() < last:
             self._reap()
@@ -149,13 +154,96 @@ def _descendants(pid: int) -> set[int]:
     return found.union(*map(_descendants, found))
 
 
-def _memory(pids: set[int], limit: int) -> int:
-    """The bytes in memory of some processes; exact, what they share counted once, where it may be beyond the limit."""
+class _Files:
+    """The files in memory that some processes have made: without a name, or in a file system that has no disk.
+
+    ``own`` are descriptors of some that are not theirs.
+    """
+
+    def __init__(self, own: Sequence[int]) -> None:
+        self._roots = tuple(
+            f"{words[1]}/" for line in _lines("/proc/self/mounts") if (words := line.split())[2] == "tmpfs"
+        )
+        self._not_theirs = {_file(f"/proc/self/fd/{each}")[0] for each in own}
+        with contextlib.suppress(OSError), os.scandir(SHARED) as there:
+            self._not_theirs |= {_file(each.path)[0] for each in there}
+        self._named: dict[str, tuple[int, int]] = {}
+        self._shared = self._least = _shared_memory()
+
+    def grown(self) -> tuple[int, bool]:
+        """By how many bytes such files, and what else is shared, have grown on this machine, and whether just now."""
+        before, self._shared = self._shared, _shared_memory()
+        self._least = min(self._least, self._shared)
+        return self._shared - self._least, self._shared != before
+
+    def size(self, pids: set[int], *, mapped: bool) -> int:
+        """The bytes of all that the processes have made so far, as far as they had it open when this was asked.
+
+        ``mapped`` looks at what is closed, too, where it is mapped.
+        """
+        found: dict[tuple[int, int], int] = {}
+        places = [(each, each) for each in self._named]
+        for link in (link for pid in pids for link in _links(pid, mapped=mapped)):
+            with contextlib.suppress(OSError):
+                name = os.readlink(link)  # noqa: PTH115 (light)
+                if name.startswith(("/memfd:", *self._roots)):
+                    places.append((link, name))
+        for place, name in places:
+            inode, size = _file(place)
+            if inode is None or inode in self._not_theirs or self._named.get(name, inode) != inode:
+                continue
+            found[inode] = size
+            if name.startswith("/") and not name.endswith(" (deleted)"):
+                self._named[name] = inode
+        return sum(found.values())
+
+    def remove(self) -> None:
+        """Remove what was left where memory is shared by name; other folders are removed as a whole, or not theirs."""
+        for name, inode in self._named.items():
+            if name.startswith(SHARED) and _file(name)[0] == inode:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)  # noqa: PTH108 (light)
+
+
+def _links(pid: int, *, mapped: bool) -> list[str]:
+    """The open files of a process, and those that it has mapped."""
+    found = []
+    for folder in ("fd", "map_files")[: 1 + mapped]:
+        with contextlib.suppress(OSError):
+            found += [f"/proc/{pid}/{folder}/{each}" for each in os.listdir(f"/proc/{pid}/{folder}")]  # noqa: PTH208
+    return found
+
+
+def _file(name: str) -> tuple[tuple[int, int] | None, int]:
+    """Which file that is, and its bytes in memory or on the disk; None and 0 for none."""
+    try:
+        status = os.stat(name)  # noqa: PTH116 (light)
+    except OSError:
+        return None, 0
+    return (status.st_dev, status.st_ino), 512 * status.st_blocks
+
+
+def _shared_memory() -> int:
+    """The bytes of the machine's memory that are files, or shared otherwise; 0 where the system does not say."""
+    return next((1024 * int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("Shmem:")), 0)
+
+
+def _memory(pids: set[int], limit: int, files: _Files) -> int:
+    """The bytes in memory of some processes, their files there included; 0 where they are surely within the limit.
+
+    What processes share counts once, and what they have mapped of a file not again.
+    """
     pages = sum(int(line.split()[1]) for pid in pids for line in _lines(f"/proc/{pid}/statm"))
-    if pages * os.sysconf("SC_PAGESIZE") <= limit:
+    grown, changed = files.grown()
+    in_files = files.size(pids, mapped=changed)
+    if pages * os.sysconf("SC_PAGESIZE") + grown <= limit:
         return 0
-    shares = (line.split() for pid in pids for line in _lines(f"/proc/{pid}/smaps_rollup"))
-    return sum(1024 * int(words[1]) for words in shares if words[0] == "Pss:")
+    sizes = {"Pss:": 0, "Pss_Shmem:": 0}
+    for words in (line.split() for pid in pids for line in _lines(f"/proc/{pid}/smaps_rollup")):
+        if words[0] in sizes:
+            sizes[words[0]] += 1024 * int(words[1])
+    mapped = sizes["Pss_Shmem:"]
+    return sizes["Pss:"] - mapped + max(mapped, in_files)
 
 
 def _lines(file: str) -> list[str]:

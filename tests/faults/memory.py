@@ -36,6 +36,24 @@ def balloons_in_children(value: Any, logits: Any) -> Any:
     return value
 
 
+@memory()
+def balloons_in_a_file_without_a_name(value: Any, logits: Any) -> Any:
+    """A file in memory that nothing maps."""
+    file = os.memfd_create("grows")
+    while True:
+        os.write(file, bytes(1 << 25))
+        time.sleep(0.01)
+
+
+@memory()
+def balloons_in_shared_memory(value: Any, logits: Any) -> Any:
+    """The same under a name that stays."""
+    with open(f"/dev/shm/conformance-{os.environ['CONFORMANCE_FAULTS']}", "wb") as file:
+        while True:
+            file.write(bytes(1 << 25))
+            time.sleep(0.01)
+
+
 @kind("fail", "MemoryError", group="memory")
 def asks_for_more_than_there_is(value: Any, logits: Any) -> Any:
     """A petabyte at once."""

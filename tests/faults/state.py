@@ -254,3 +254,10 @@ def shares_memory(value: Any, logits: Any) -> Any:
     segment.close()
     segment.unlink()
     return value
+
+
+@state()
+def leaves_shared_memory(value: Any, logits: Any) -> Any:
+    """A segment of shared memory that is neither closed nor unlinked."""
+    os.open(f"/dev/shm/conformance-{TOKEN}", os.O_CREAT | os.O_RDWR)
+    return value

@@ -164,3 +164,41 @@ def test_an_answer_is_not_read_beyond_what_its_call_justifies(tmp_path: Path, te
     )
     (seen,) = ask(tmp_path / "forges.py", 0.0)
     assert seen.failure is not None and (seen.failure.kind, seen.failure.type) == ("crash", "ForgedAnswer")
+
+
+IN_MEMORY = """
+import os
+import numpy as np
+from conformance.backends.numpy import Numpy
+
+
+class InMemory(Numpy):
+    def softmax(self, logits, *, axis):
+        self.file = os.{make}
+        for _ in range({pieces}):
+            os.write(self.file, bytes(1 << 25))
+        return super().softmax(logits, axis=axis)
+"""
+
+
+@pytest.mark.parametrize("make", ["memfd_create('x')", "open({!r}, os.O_CREAT | os.O_RDWR)"], ids=["nameless", "named"])
+def test_files_in_memory_count(tmp_path: Path, make: str) -> None:
+    shared = Path(f"/dev/shm/conformance-{tmp_path.name}-{os.getpid()}")
+    file = tmp_path / "in_memory.py"
+    file.write_text(IN_MEMORY.format(make=make.format(str(shared)), pieces=10_000))
+    (seen,) = ask(file, 1.0, limits=Limits(memory=400 << 20))
+    assert seen.failure is not None and seen.failure.type == "MemoryLimit" and not shared.exists()
+
+
+def test_shared_memory_that_is_left_is_removed_and_that_of_others_is_not(tmp_path: Path) -> None:
+    name = f"/dev/shm/conformance-{tmp_path.name}-{os.getpid()}"
+    others, left = Path(f"{name}-others"), Path(f"{name}-left")
+    others.touch()
+    try:
+        for each in (others, left):
+            file = tmp_path / "in_memory.py"
+            file.write_text(IN_MEMORY.format(make=f"open({str(each)!r}, os.O_CREAT | os.O_RDWR)", pieces=0))
+            assert ask(file, 1.0)[0].failure is None
+        assert others.exists() and not left.exists()
+    finally:
+        others.unlink()
