@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from conformance.disk import is_refusal, refusal
 from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import say
 
@@ -57,6 +58,9 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
         _let_go(sys.stdout)
         return 141
     except OSError as error:
+        if is_refusal(error):
+            refused = refusal(error, os.fsdecode(error.filename), "used")
+            return _wrong(f"error: {refused}", 2 if isinstance(refused, UsageError) else 3)
         if error.errno not in _UNWRITABLE or error.filename is not None:
             return _internal(error)
         _let_go(sys.stdout)

@@ -14,7 +14,9 @@ from conformance.model.errors import HarnessError, Place, UsageError
 __all__ = [
     "contents",
     "disk_errors",
+    "is_refusal",
     "make_folder",
+    "refusal",
     "refuse_links_below",
     "replacing",
     "require_file_place",
@@ -27,6 +29,7 @@ _DEVICES = (Path("/dev"), Path("/dev/fd"))
 #: What the user has named wrongly.
 _MISNAMED = (errno.ENAMETOOLONG, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 _HINTS = {
     errno.ENOSPC: "make room on the disk, or name a place on another one",
     errno.EDQUOT: "make room within your quota, or name a place on another disk",
@@ -53,11 +56,19 @@ def disk_errors(path: Path | str, done: str, hint: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        found = (hint if error.errno in _FULL else "") or _HINTS.get(error.errno or 0, _OTHER)
-        problem = f"{path} cannot be {done}: {error.strerror or error}"
-        if error.errno in _MISNAMED:
-            raise UsageError(problem, hint=found) from error
-        raise HarnessError(f"{problem}\n  hint: {found}") from error
+        raise refusal(error, path, done, hint) from error
+
+
+def refusal(error: OSError, path: Path | str, done: str, hint: str = "") -> UsageError | HarnessError:
+    """The error that :func:`disk_errors` raises."""
+    found = (hint if error.errno in _FULL else "") or _HINTS.get(error.errno or 0, _OTHER)
+    problem = f"{path} cannot be {done}: {error.strerror or error}"
+    return UsageError(problem, hint=found) if error.errno in _MISNAMED else HarnessError(f"{problem}\n  hint: {found}")
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether an error is what the disk says of a file that somebody named, whatever was to be done with it."""
+    return error.filename is not None and error.errno in {*_FULL, *_MISNAMED, *_REFUSED} - {errno.EEXIST}
 
 
 def make_folder(folder: Path) -> None:

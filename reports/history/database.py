@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from conformance.disk import disk_errors, make_folder, require_file_place
 from conformance.model.errors import HarnessError, Place, UsageError
 
 __all__ = ["SCHEMA", "History"]
@@ -49,13 +51,16 @@ class History:
 
     def __init__(self, file: Path, *, writing: bool = False) -> None:
         self.file = file
-        if not writing and not file.is_file():
+        with disk_errors(file, "read"):
+            there = file.is_file()
+        if not writing and not there:
             raise UsageError(
                 f"there is no history {file}", hint=f"`conformance history add RUN --db {file}` begins one"
             )
+        if writing:
+            make_folder(file.parent)
+            require_file_place(Path(os.path.realpath(file)))  # a pipe has no end
         with self._errors():
-            if writing:
-                file.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connected(writing)
         try:
             self._prepare(writing)
@@ -147,8 +152,6 @@ class History:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise HarnessError(f"{self.file} cannot be written: {error.strerror}") from None
         except duckdb.Error as error:
             raise self._complaint(error) from None
 
@@ -158,13 +161,13 @@ class History:
             return UsageError(
                 f"{self.file} is in use by another process", hint="wait until it has ended, and try again"
             )
-        if isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.FatalException):
-            return UsageError(
-                f"cannot be read as a history: {said}",
-                place=Place(self.file),
-                hint="the file is damaged or something else; name another one, and add the runs again",
-            )
-        return HarnessError(f"{self.file}: {said}")
+        if any(words in said for words in ("No space left", "File too large", "quota exceeded")):
+            return HarnessError(f"{self.file} cannot be written: {said}\n  hint: make room, and add the runs again")
+        return UsageError(
+            f"cannot be read as a history: {said}",
+            place=Place(self.file),
+            hint="the file is damaged or something else; name another one, and add the runs again",
+        )
 
 
 def _is_locked(error: Exception) -> bool:

@@ -1,8 +1,9 @@
 """Calls the command line again and again in children of one process, each with an output or a signal of its own.
 
 ``python -m tests.support.ends`` reads a JSON list of ``[END, [WORD...]]`` from standard input, and writes for each the
-exit code (negative for a signal), standard error, and whether a process was left behind. A child is forked, so that
-what is imported is imported once, and ends as any interpreter does. A signal comes when the verb begins.
+exit code (negative for a signal), standard error, whether a process was left behind, and the most memory that the child
+took, in MiB. A child is forked, so that what is imported is imported once, and ends as any interpreter does. A signal
+comes when the verb begins; with the end ``both`` standard output is returned with standard error.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from conformance.cli import cli
 from conformance.cli import main as called
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+PATIENCE_OF_ONE = 60  # seconds, after which a child is ended by SIGALRM
 ENDS = ("full", "gone", "closed", *SIGNALS)
 _SET_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux
 PATIENCE = 20.0  # seconds for orphans to end
@@ -49,21 +51,25 @@ def main() -> None:
     json.dump([_called(end, words) for end, words in json.load(sys.stdin)], sys.stdout)
 
 
-def _called(end: str, words: list[str]) -> tuple[int, str, bool]:
+def _called(end: str, words: list[str]) -> tuple[int, str, bool, int]:
     with tempfile.TemporaryFile() as errors:
         child = os.fork()
         if child == 0:
             _child(end, words, errors.fileno())
-        _, status = os.waitpid(child, 0)
+        _, status, used = os.wait4(child, 0)
         left = _left_behind()
         errors.seek(0)
-        return os.waitstatus_to_exitcode(status), errors.read().decode("utf-8", "replace"), left
+        said = errors.read().decode("utf-8", "replace")
+        return os.waitstatus_to_exitcode(status), said, left, used.ru_maxrss >> 10
 
 
 def _child(end: str, words: list[str], errors: int) -> None:
     """Become the command line: with its standard streams, and its way of ending."""
     os.dup2(errors, 2)
-    if end == "closed":
+    signal.alarm(PATIENCE_OF_ONE)
+    if end == "both":
+        os.dup2(errors, 1)
+    elif end == "closed":
         os.close(1)
     else:
         os.dup2(_output(end), 1)

@@ -48,6 +48,8 @@ def raising(error: BaseException) -> Callable[[], object]:
         (BrokenPipeError(), 141, ""),
         (OSError(28, "No space left on device"), 3, "cannot be written: No space left on device"),
         (OSError(2, "No such file", "x"), 3, "internal error: FileNotFoundError"),
+        (OSError(13, "Permission denied", "x"), 3, "error: x cannot be used: Permission denied\n  hint: see its"),
+        (OSError(36, "File name too long", "x"), 2, "error: x cannot be used: File name too long\n  hint: give a"),
         (ValueError("\x1b[31m\n::error::x \udc80"), 3, "ValueError: \\x1b[31m\n:\u2060:error::x \\udc80\n  hint: "),
     ],
 )

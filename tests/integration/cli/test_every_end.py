@@ -42,6 +42,7 @@ class Ended(NamedTuple):
     code: int
     err: str
     left_behind: bool
+    memory: int
 
 
 def test_every_verb_is_called() -> None:
@@ -75,7 +76,7 @@ def test_every_verb_ends_in_words(tmp_path: Path) -> None:
 
 def problem_of(verb: tuple[str, ...], end: str, ended: Ended) -> str:
     """What is not as it should be, or nothing."""
-    code, err, left_behind = ended
+    code, err, left_behind, _ = ended
     if left_behind:
         return "a process is left behind"
     if any(words in err for words in ("Traceback", "internal error", "Exception ignored")):

@@ -61,8 +61,10 @@ def security(scheduler: str, ca_file: str | None, certificate: str | None, key: 
     Raises UsageError for files that cannot be used, and where ``scheduler`` needs some and none are named.
     """
     distributed = imported()
-    for file in filter(None, (ca_file, certificate, key)):
+    files = [file for file in (ca_file, certificate, key) if file]
+    for file in files:
         contents(Path(file), MOST_OF_PEM)
+    named = f" ({', '.join(files)})" if files else ""
     given = {
         "tls_ca_file": ca_file,
         "tls_client_cert": certificate,
@@ -76,7 +78,7 @@ def security(scheduler: str, ca_file: str | None, certificate: str | None, key: 
         try:
             context = found.get_connection_args("client").get("ssl_context")
         except OSError as error:  # as errors of SSL are, too
-            raise UsageError(f"the certificates for {scheduler} cannot be used: {error}", hint=hint) from None
+            raise UsageError(f"the certificates for {scheduler} cannot be used: {error}{named}", hint=hint) from None
         if context is None:
             raise UsageError(f"{scheduler} needs certificates", hint=hint)
     return found
