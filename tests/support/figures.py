@@ -39,10 +39,12 @@ def print_figures(
     command: str,
     sections: Mapping[str, Callable[[], Iterable[Figure]]],
     arguments: Sequence[str],
+    notes: str = "",
 ) -> None:
     """Measure the sections that the arguments name, all by default, and print them as a Markdown table.
 
-    ``--write FILE`` among the arguments stores the page, too. ``command`` is what prints it.
+    ``--write FILE`` among the arguments stores the page, too. ``command`` is what prints it; ``notes``, Markdown, say
+    how the figures are to be read.
     """
     target = Path(arguments[arguments.index("--write") + 1]) if "--write" in arguments else None
     lines = [
@@ -59,5 +61,8 @@ def print_figures(
         for figure in sections[name]():
             lines.append(f"| {figure.what} | {figure.value} | {figure.asked} |")
             print(lines[-1], flush=True)
+    if notes:
+        lines += ["", notes.rstrip()]
+        print("\n".join(lines[-2:]), flush=True)
     if target is not None:
         target.write_text("\n".join(lines) + "\n", encoding="utf-8")
