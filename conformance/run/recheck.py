@@ -134,9 +134,8 @@ class Recheck:
         for each in changed:
             now = _wrong(settled[each.number])
             gone = [one for one in found.units[each.number] if _wrong([one]) - now]
-            if gone:
+            if gone:  # otherwise all of it is its own, whatever else there was this time
                 lost.append(_Lost(each, gone, {place: again[place] for place in each.asked}))
-            if now != wrong[each.number]:
                 found.units[each.number] = settled[each.number]
                 for place in each.asked:
                     found.observations[place] = again[place]
