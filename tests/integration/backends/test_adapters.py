@@ -136,16 +136,10 @@ def supported(spec: str, op: str) -> bool:
     return not one_only and all(declared[each]["support"] != "unsupported" for each in needed)
 
 
-def dtypes_and_axes(name: str) -> list[tuple[str, int]]:
-    """Every dtype with every axis; where each of them is compiled anew, every dtype and every axis."""
-    found = [(dtype, axis) for dtype in TOLERANCE for axis in (0, 1, -1)]
-    if "jit" not in (find(name).modes or ()):
-        return found
-    return [(dtype, axis) for dtype, axis in found if dtype == "float64" or axis == -1]
-
-
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("op", OPERATIONS)
-@pytest.mark.parametrize(("name", "dtype", "axis"), [(n, *each) for n in names() for each in dtypes_and_axes(n)])
+@pytest.mark.parametrize("name", names())
 def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
     for reduction in ("none", "sum", "mean") if "loss" in op or op == "cross_entropy" else ("none",):
         if supported(name, op):
