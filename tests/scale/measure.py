@@ -140,7 +140,9 @@ def killed_workers(folder: Path, workers: int = 4, every: float = 10.0) -> list[
     subprocess.run([*command, "--jobs", "8", "--output", str(folder / "peace")], check=True, stdout=subprocess.DEVNULL)
     command += ["--output", str(folder / "killed"), "--executor", "dask", "--jobs", str(workers)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    killed = 0
+    killed, file = 0, folder / "killed" / "outcomes.jsonl"
+    while process.poll() is None and not (file.is_file() and b'"outcome"' in file.read_bytes()):
+        time.sleep(0.1)  # workers are lost that work, not those that start
     while True:
         try:
             process.wait(every)

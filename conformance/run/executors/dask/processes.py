@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from conformance.model.errors import UsageError
+from conformance.model.errors import HarnessError, UsageError
 from conformance.run.executors.dask import connect
 from conformance.worker.scratch import scratch
 
@@ -31,22 +31,25 @@ SETTINGS = {
 def embedded(workers: int, folder: Path | None = None) -> Iterator[Any]:
     """A client of a cluster of so many processes of this machine, which listen on loopback only and end with it.
 
-    What they write lies below ``folder``, or in one of their own.
+    What they write lies below ``folder``, or in one of their own. Raises HarnessError where it does not start.
     """
     distributed = connect.imported()
     with configured(folder):
-        with _without_interrupts():  # Ctrl-C is the run's to answer, not the workers'
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address=None,
-                scheduler_kwargs={"dashboard": False},
-                memory_limit=None,
-                silence_logs=logging.CRITICAL,
-            )
+        try:
+            with _without_interrupts():  # Ctrl-C is the run's to answer, not the workers'
+                cluster = distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address=None,
+                    scheduler_kwargs={"dashboard": False},
+                    memory_limit=None,
+                    silence_logs=logging.CRITICAL,
+                )
+        except (OSError, RuntimeError) as error:
+            raise HarnessError(f"no cluster starts on this machine: {error}") from error
         with cluster, contextlib.closing(distributed.Client(cluster)) as client:  # perhaps by another thread
             yield client
 
