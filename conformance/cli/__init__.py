@@ -21,6 +21,8 @@ VERBS = {
     "explain": "Derive a case's exact value, line by line.",
     "report": "Merge runs and write their report.",
     "diff": "Show what changed between two runs.",
+    "export": "Write the cases for kernels that run without Python.",
+    "judge": "Judge what such a kernel gave for them.",
     "repro": "Write a stand-alone script that reproduces a finding.",
     "dossier": "Write a file of its defects for each framework.",
     "history": "Keep every run in one file, and show what changed.",

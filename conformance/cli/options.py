@@ -19,6 +19,7 @@ __all__ = [
     "cases_option",
     "details_option",
     "device_option",
+    "dtypes_option",
     "folder_option",
     "format_option",
     "named_backends_option",
@@ -73,6 +74,13 @@ select_option = click.option(
     "expression",
     metavar="EXPR",
     help="Only cases whose id, theme, operation or flags match, such as 'stability and not softmax'.",
+)
+dtypes_option = click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    metavar="DTYPE",
+    help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.",
 )
 device_option = click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")

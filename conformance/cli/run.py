@@ -14,6 +14,7 @@ from conformance.cli.options import (
     cases_option,
     details_option,
     device_option,
+    dtypes_option,
     folder_option,
     format_option,
     quiet_option,
@@ -35,13 +36,7 @@ __all__ = ["command"]
 @backend_option
 @cases_option
 @select_option
-@click.option(
-    "--dtype",
-    "dtypes",
-    multiple=True,
-    metavar="DTYPE",
-    help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.",
-)
+@dtypes_option
 @device_option
 @click.option("--mode", metavar="MODE", help="The backends' variant for a mode, such as compile, jit or xla.")
 @click.option(

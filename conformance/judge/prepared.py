@@ -28,6 +28,7 @@ T = TypeVar("T")
 #: ``value`` and ``gradient``; ``tangent`` and ``curvature``, their derivatives in a direction; ``slope_of_targets``,
 #: the gradient with respect to class probabilities.
 Quantity = str
+MOST_SHARP = 4096  # elements of a result that are worth Arb's time
 OF_LOGITS = ("gradient", "curvature", "slope_of_targets")  # those that have the logits' shape
 
 
@@ -82,6 +83,21 @@ class Prepared:
         return self._once(
             ("tolerance", quantity, reduction, letter), lambda: self._tolerance(quantity, reduction, letter)
         )
+
+    def sharpest(self, quantity: Quantity, reduction: str, here: slice) -> Enclosure:
+        """The enclosures of some elements, each that is finite as narrow as float64 has it, where they are few."""
+        exact = self.exact(quantity, reduction)[here]
+        loose = np.flatnonzero(np.isfinite(exact.mid) & (exact.rad > 0.0))
+        if not len(loose) or self.dtype == "float64" or len(exact.mid) > MOST_SHARP or self._is_marked:
+            return exact
+        sharp = self._refine(quantity, reduction, loose + here.start)
+        mid, rad = exact.mid.copy(), exact.rad.copy()
+        mid[loose], rad[loose] = sharp.mid, sharp.rad
+        return Enclosure(mid, rad)
+
+    @property
+    def _is_marked(self) -> bool:
+        return any(resolution.marked is not None for resolution in self.resolutions)
 
     def adopt(self, letter: Letter, bounds: Tolerance) -> None:
         """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ from conformance.profiles.subject import Subject
 from conformance.run.judging import judge_chunk
 from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
 from conformance.run.recheck import BEFORE, Recheck, Rechecked
-from conformance.worker.exchange import Description, Observation
+from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from conformance.backends.contract import Backend
     from conformance.cases.load import Entry
 
-__all__ = ["Judged", "OpenBackend", "judged", "open_backend", "subject_of"]
+__all__ = ["Answers", "Judged", "OpenBackend", "judged", "open_backend", "subject_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,22 @@ class Judged:
         return [*self.own, *self.others]
 
 
+class Answers(Protocol):
+    """A session whose calls were made elsewhere, before."""
+
+    def describe(self) -> Description:
+        """The backend."""
+        ...
+
+    def run(self, requests: Sequence[Request]) -> list[Observation]:
+        """An observation for each request."""
+        ...
+
+    def close(self) -> None:
+        """Nothing will be asked any more."""
+        ...
+
+
 class OpenBackend:
     """A backend that can be asked, and what it is judged as.
 
@@ -68,7 +84,7 @@ class OpenBackend:
 
     def __init__(
         self,
-        session: Session | InlineSession,
+        session: Session | InlineSession | Answers,
         name: str,
         subject: Subject | None = None,
         profile: Path | None = None,

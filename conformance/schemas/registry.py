@@ -93,6 +93,17 @@ DOCUMENTS: dict[str, Document] = {
         ("conformance.reports.history.show:Shown",),
         "conformance history show --format json",
     ),
+    "vectors": Document(
+        "Vectors of a theme", ("conformance.vectors.document:Theme",), "conformance export vectors --output DIR"
+    ),
+    "vectors-index": Document(
+        "Index of a folder of vectors",
+        ("conformance.vectors.document:Index",),
+        "conformance export vectors --output DIR",
+    ),
+    "vector-results": Document(
+        "A line of what a kernel gave for vectors", ("conformance.vectors.document:Line",), "you: see docs/vectors.md"
+    ),
     "badge": Document("Badge of a backend", (f"{_HERE}:Badge",), "conformance report RUN... --badge DIR"),
 }
 

@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.cases.load import load_suite
 from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
+from conformance.vectors.export import export_vectors
 from tests.support import benchmarks
 from tests.support.outcomes import outcome, run
 
@@ -105,6 +107,7 @@ class Hostile:
     other_run: Path
     times: Path
     damaged: Path
+    vectors: Path
     nowhere: Path
 
 
@@ -120,8 +123,10 @@ def hostile(folder: Path) -> Hostile:
     damaged = _run(folder / "damaged" / NAME)
     with (damaged / "outcomes.jsonl").open("ab") as stream:
         stream.write(b'{"record": "outcome", "case": "\\u001b[31m\\n::error::x", "verdict": "\\u001b[31m"}\n')
+    cases = file("cases", CASES).parent
+    export_vectors(load_suite((cases,)).entries, folder / "vectors" / NAME)
     return Hostile(
-        cases=file("cases", CASES).parent,
+        cases=cases,
         broken=file("broken", BROKEN).parent,
         kernel=file("kernel", KERNEL),
         boasting=file("boasting", BOASTING),
@@ -139,6 +144,7 @@ def hostile(folder: Path) -> Hostile:
             machine=EVIL,
         ),
         damaged=damaged,
+        vectors=folder / "vectors" / NAME,
         nowhere=folder / NAME / "nowhere",
     )
 

@@ -23,6 +23,8 @@ WORKING: dict[tuple[str, ...], tuple[int, str]] = {
     ("bench",): (0, "-b numpy --workloads w.yaml --replicates 1 --budget 0.002 --output out/bench --no-report"),
     ("explain",): (0, "plain --cases small.yaml -b numpy"),
     ("report",): (0, "old new --cases small.yaml --output out/report"),
+    ("export", "vectors"): (0, "--cases small.yaml --output out/vectors -q"),
+    ("judge",): (0, "r.jsonl --vectors vectors --cases small.yaml --output out/judged --replace"),
     ("diff",): (1, "old new"),
     ("repro",): (0, "plain --cases small.yaml -b numpy"),
     ("dossier",): (0, "new --cases small.yaml --output out/dossier"),
@@ -57,6 +59,8 @@ def test_every_verb_ends_in_words(tmp_path: Path) -> None:
     run(tmp_path / "new", [outcome("plain", verdict="fail"), outcome("rows")], started="2026-01-02")
     benchmarks.write(tmp_path / "times", workloads={"w": (4, 8)}, rounds=2)
     assert process("history", "add", "old", "--db", "history.duckdb", folder=tmp_path).code == 0
+    write(tmp_path / "r.jsonl", '{"id": "rows/float32/none", "value": [0.5, 0.5, 0.95257413, 0.04742587]}')
+    assert process("export", "vectors", "--cases", "small.yaml", "--output", "vectors", folder=tmp_path).code == 0
     asked = [(verb, end) for verb in WORKING for end in ENDS]
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.ends"],

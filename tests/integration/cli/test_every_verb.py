@@ -5,13 +5,14 @@ The verbs come from the command line itself: a new one fails until it has a reci
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Run, verbs
-from tests.support.hostile_folder import EVIL, Hostile, hostile, raw
+from tests.support.cli import Run, verbs, write
+from tests.support.hostile_folder import EVIL, NAME, Hostile, hostile, raw
 
 #: Words of a command line, and the code that it ends with.
 Words = tuple[int, tuple[object, ...]]
@@ -120,12 +121,39 @@ def of_smoke(at: Hostile, out: Path) -> list[Words]:
     ]
 
 
+def of_judge(at: Hostile, out: Path) -> list[Words]:
+    vectors, evil = at.vectors, json.dumps(EVIL)
+    lines = {
+        "refused": f'{{"id": "rows/float32/none", "error": {evil}}}',
+        "unknown": f'{{"id": {evil}, "value": 1}}',
+        "field": f'{{"id": "rows/float32/none", {evil}: 1}}',
+        "number": f'{{"id": "rows/float32/none", "value": [{evil}]}}',
+    }
+    files = {name: write(out / f"{name} {NAME}", text) for name, text in lines.items()}
+    some = ("--vectors", vectors, "--cases", at.cases)
+    return [
+        (1, (files["refused"], *some, "--name", EVIL, "--output", out / "one")),
+        (1, (files["refused"], *some, "--name", EVIL, "--output", out / "two", "--format", "json")),
+        *[(2, (files[name], *some, "--output", out / "no")) for name in ("unknown", "field", "number")],
+        (2, (files["refused"], *some, "--profile", EVIL, "--output", out / "no")),
+        (2, (files["refused"], *some, "--profile", at.profiles, "--output", out / "no")),
+        (2, (files["refused"], "--vectors", at.damaged, "--output", out / "no")),
+        (2, (at.nowhere, *some, "--output", out / "no")),
+    ]
+
+
 RECIPES: dict[tuple[str, ...], Recipe] = {
     ("run",): of_run,
     ("bench",): of_bench,
     ("explain",): of_explain,
     ("report",): of_report,
     ("diff",): of_diff,
+    ("export", "vectors"): lambda at, out: [
+        (0, ("--cases", at.cases, "--output", out / "vectors")),
+        (2, ("--cases", at.broken, "--output", out / "vectors")),
+        (2, ("--cases", at.cases, "-k", EVIL, "--output", out / "vectors")),
+    ],
+    ("judge",): of_judge,
     ("repro",): of_repro,
     ("dossier",): lambda at, out: [
         (0, (at.run, "--output", out / "dossier", "--cases", at.cases)),

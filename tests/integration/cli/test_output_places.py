@@ -19,6 +19,7 @@ VERBS = {
     "report": "old --output",
     "dossier": "old --output",
     "repro": "rows -b numpy --cases small.yaml --output",
+    "export vectors": "--cases small.yaml -q --output",
     "history show": "--db h.duckdb --output",
 }
 

@@ -81,6 +81,16 @@ def test_an_explanation(verb: Run) -> None:
     held(found, verb("explain", "--schema").json)
 
 
+def test_vectors_and_their_results(verb: Run) -> None:
+    assert verb("export", "vectors", "--cases", "small.yaml", "--output", "v").code == 0
+    for file, words in (("small", ()), ("index", ("vectors-index",))):
+        held(
+            json.loads(Path(f"v/{file}.json").read_text(encoding="utf-8")),
+            verb("export", "vectors", "--schema", *words).json,
+        )
+    held({"id": "plain/float32/mean", "value": [0.5, "NaN"]}, verb("judge", "--schema").json)
+
+
 def test_the_schema_of_a_badge(verb: Run) -> None:
     held({"schemaVersion": 1, "label": "a", "message": "b", "color": "red"}, verb("report", "--schema").json)
 

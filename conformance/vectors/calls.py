@@ -1,0 +1,111 @@
+"""The calls that vectors are made of: those of a run's plan that need neither a framework nor a layout of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from conformance.cases.load import Entry
+from conformance.judge.judge import Unit
+from conformance.judge.prepared import Prepared
+from conformance.judge.transforms import QUANTITIES
+from conformance.model.dtypes import DtypeName
+from conformance.model.problem import Problem
+from conformance.run.plan import Chunk, Plan, RunBudget
+from conformance.worker.exchange import Request
+
+__all__ = ["VectorCall", "calls", "identifier", "narrowed", "plan", "portable"]
+
+#: Beyond these only ``conformance run`` asks: bytes, and seconds of one call.
+LIMITS = RunBudget(1 << 30, 60.0)
+_OF_RESULTS = {"tangent": "jvp", "curvature": "hvp", "slope_of_targets": "target_gradient"}
+
+
+@dataclass(frozen=True, eq=False)
+class VectorCall:
+    """A call of a chunk: its ``place`` there, and its truth, that of ``prepared``'s problem ``index``, if it has one.
+
+    ``asks`` are the results that it is made for.
+    """
+
+    unit: Unit
+    reduction: str
+    transform: str
+    place: int
+    asks: tuple[str, ...]
+    prepared: Prepared | None = None
+    index: int = 0
+
+    @property
+    def id(self) -> str:
+        """What names the vector: case, dtype, reduction, and the transform where there is one."""
+        return identifier(self.unit.problem, self.reduction, self.transform)
+
+
+def identifier(problem: Problem, reduction: str, transform: str = "") -> str:
+    """``CASE/DTYPE/REDUCTION[/TRANSFORM]``."""
+    return "/".join(each for each in (problem.case.id, problem.dtype, reduction, transform) if each)
+
+
+def narrowed(entries: Sequence[Entry], dtypes: Mapping[str, Collection[str]] | None = None) -> list[Entry]:
+    """The entries as vectors have them: contiguous, without the map over a batch, in ``dtypes`` by case."""
+    found = []
+    for entry in entries:
+        case = entry.case
+        kept = tuple(each for each in case.dtypes if dtypes is None or each in dtypes.get(case.id, ()))
+        if not kept:
+            continue
+        transforms = tuple(each for each in case.transforms if each != "vectorised-map")
+        tangent = case.tangent if transforms else None
+        case = msgspec.structs.replace(
+            case, dtypes=kept, layouts=("contiguous",), transforms=transforms, tangent=tangent
+        )
+        found.append(replace(entry, case=case))
+    return found
+
+
+def plan(entries: Sequence[Entry]) -> Plan:
+    """The plan of the calls, without the identities, which hold several calls against each other."""
+    return Plan(entries, identities=False, limits=LIMITS)
+
+
+def calls(chunk: Chunk) -> Iterator[VectorCall]:
+    """The calls of a chunk that have a vector, case by case."""
+    found: dict[int, list[VectorCall]] = {id(unit): [] for unit in chunk.units}
+    for unit, reduction, place in chunk.raising:
+        found[id(unit)].append(VectorCall(unit, reduction, "", place, _asks(chunk.requests[place])))
+    for group in chunk.groups:
+        for reduction, places in group.places.items():
+            for index, (unit, place) in enumerate(zip(group.units, places, strict=True)):
+                asks = _asks(chunk.requests[place])
+                found[id(unit)].append(VectorCall(unit, reduction, "", place, asks, group.prepared, index))
+    for asked, place in chunk.transforms:
+        asks = tuple(_OF_RESULTS.get(each, each) for each in QUANTITIES[asked.transform])
+        found[id(asked.unit)].append(
+            VectorCall(asked.unit, asked.reduction, asked.transform, place, asks, asked.prepared)
+        )
+    for unit in chunk.units:
+        if not portable(unit.problem):
+            yield from found[id(unit)]
+
+
+def portable(problem: Problem) -> str:
+    """Why a problem's operands cannot be handed to a kernel that is not written in Python; empty where they can."""
+    if problem.target_kind == "python":
+        return "its targets are Python objects"
+    for name, operand in (("logits", problem.logits), ("targets", problem.targets)):
+        if operand is not None and np.asarray(operand).dtype.kind not in "biufV":
+            return f"its {name} are of dtype {np.asarray(operand).dtype}"
+    return ""
+
+
+def _asks(request: Request) -> tuple[str, ...]:
+    return ("value",) if request.upstream is None or request.only_value else ("value", "gradient")
+
+
+def dtypes_of(entries: Sequence[Entry]) -> dict[str, list[DtypeName]]:
+    """Each case with its dtypes, as an index holds them."""
+    return {entry.case.id: list(entry.case.dtypes) for entry in entries}

@@ -1,0 +1,194 @@
+"""From a kernel's results to a run's file: the judge of ``conformance run``, over calls that were made elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from conformance import __version__
+from conformance.cases.expand import value_shape
+from conformance.cases.load import Entry
+from conformance.disk import contents
+from conformance.judge.prepared import OF_LOGITS
+from conformance.model.case import OPERATIONS
+from conformance.model.errors import Place, UsageError
+from conformance.model.problem import Array
+from conformance.model.records import Footer, Header, Outcome, Selection
+from conformance.numerics.formats import round_to
+from conformance.places import PROFILES
+from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.store import Writer, discard
+from conformance.run.judged import OpenBackend
+from conformance.run.launch import exit_code
+from conformance.run.plan import Chunk
+from conformance.run.shards import case_digests
+from conformance.vectors.calls import VectorCall, calls, narrowed, plan
+from conformance.vectors.document import FORMAT, QUANTITIES, Index
+from conformance.vectors.results import Numbers, VectorResult, read_results
+from conformance.worker.exchange import Description, Failure, Observation, Request
+
+__all__ = ["JudgedVectors", "judge_vectors", "read_index"]
+
+#: What cannot be known of a call that was made elsewhere.
+_UNSEEN = frozenset({"unmodified", "repeatable", "warning", "process"})
+LONGEST_NAME = 200
+_MOST_INDEX = 64 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class JudgedVectors:
+    """How it went: vectors that had a result, and all of them; what the command exits with."""
+
+    folder: Path
+    given: int
+    vectors: int
+    counts: dict[str, int]
+    exit_code: int
+
+
+def read_index(folder: Path) -> Index:
+    """The index of a folder of vectors. Raises UsageError for what is none."""
+    path = folder / "index.json" if folder.is_dir() else folder
+    try:
+        index = msgspec.json.decode(contents(path, _MOST_INDEX), type=Index)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        hint = "name a folder that `conformance export vectors` has written"
+        raise UsageError(f"not an index of vectors: {error}", place=Place(path), hint=hint) from None
+    if index.format != FORMAT:
+        hint = "export the vectors again with this version"
+        raise UsageError(
+            f"vectors of format {index.format}, and this version reads {FORMAT}", place=Place(path), hint=hint
+        )
+    return index
+
+
+def judge_vectors(
+    results: Path,
+    vectors: Path,
+    entries: Sequence[Entry],
+    *,
+    name: str,
+    profile: str | None = None,
+    folder: Path,
+    replace: bool = False,
+) -> JudgedVectors:
+    """Judge the lines of ``results`` as those of a backend called ``name``; ``entries`` hold the vectors' cases.
+
+    ``profile`` names one of the suite's, or a file of the user's own. Writes a run into ``folder``. Raises UsageError
+    for results or vectors that cannot be read, or that are of other cases.
+    """
+    begin = time.perf_counter()
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise UsageError("a kernel needs a name", hint=f"give --name 1 to {LONGEST_NAME} characters")
+    index = read_index(vectors)
+    kept = narrowed(entries, index.cases)
+    if sorted(case_digests(kept).values()) != index.digests:
+        hint = "export them again, or name the cases they were exported from by --cases"
+        raise UsageError("the vectors are of other cases than these", place=Place(vectors), hint=hint)
+    work = plan(kept)
+    ids = {call.id: call.asks for number in range(len(work)) for call in calls(work.chunk(number))}
+    read = read_results(results, ids)
+    named, own = _profile(profile)
+    session = _Recorded(Description(name, "", {}, "", "", profile=named, foreign=OPERATIONS), read)
+    opened = OpenBackend(session, name, profile=own)
+    header = Header(
+        suite=__version__,
+        commit=suite_commit(),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=describe_environment(),
+        selection=dict(msgspec.to_builtins(Selection(backends=(name,), identities=False))),
+        case_files=case_digests(kept),
+    )
+    if replace:
+        discard(folder)
+    with Writer(folder, header) as writer:
+        writer.describe(opened.record)
+        for number in range(len(work)):
+            chunk = session.chunk = work.chunk(number)
+            writer.write(_known(opened.judge(chunk).outcomes))
+        writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
+    counts = dict(writer.counts)
+    return JudgedVectors(folder, len(read), len(ids), counts, exit_code(counts, ()))
+
+
+def _profile(given: str | None) -> tuple[str, Path | None]:
+    """A profile's name, empty for none, or the user's own file. Raises UsageError for what is neither."""
+    names = sorted(file.stem for file in PROFILES.glob("*.yaml"))
+    if given is None or given in names:
+        return given or "", None
+    path = Path(given)
+    if path.suffix not in (".yaml", ".yml"):
+        hint = f"name one of {', '.join(names)}, or a file NAME.profile.yaml"
+        raise UsageError(f"there is no profile {given!r}", hint=hint)
+    return "", path
+
+
+def _known(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The outcomes of checks that a result alone decides."""
+    return [each for each in outcomes if each.check not in _UNSEEN]
+
+
+class _Recorded:
+    """A session of a backend whose calls were made before: it looks up what came of those of ``chunk``."""
+
+    def __init__(self, description: Description, results: Mapping[str, VectorResult]) -> None:
+        self.chunk: Chunk | None = None
+        self._description, self._results = description, results
+
+    def describe(self) -> Description:
+        """What the user says of the kernel."""
+        return self._description
+
+    def run(self, requests: Sequence[Request]) -> list[Observation]:
+        """What was given for each call of ``chunk``."""
+        assert self.chunk is not None
+        missing = Failure("not run", "", "no result for this vector")
+        found = [Observation(request.key, failure=missing) for request in requests]
+        for call in calls(self.chunk):
+            result = self._results.get(call.id)
+            if result is not None:
+                found[call.place] = _observation(call, requests[call.place].key, result)
+        return found
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _observation(call: VectorCall, key: int, result: VectorResult) -> Observation:
+    """One call as the judge sees it."""
+    if result.error is not None:
+        return Observation(key, failure=Failure("raised", "error", result.error))
+    if result.unsupported is not None:
+        return Observation(key, failure=Failure("unsupported", "Unsupported", result.unsupported))
+    arrays = {name: _array(call, name, numbers) for name, numbers in result.found.items()}
+    first = call.asks[0]
+    if first not in arrays:
+        return Observation(key, failure=Failure("not run", "", f"no {first} for this vector"))
+    derivative = next((array for name, array in arrays.items() if name not in ("value", "gradient")), None)
+    gradient = arrays.get("gradient")
+    wanted = "gradient" in call.asks and gradient is None
+    return Observation(
+        key,
+        value=arrays.get("value"),
+        gradient=gradient,
+        gradient_failure=Failure("not run", "", "no gradient for this vector") if wanted else None,
+        derivative=derivative,
+    )
+
+
+def _array(call: VectorCall, name: str, numbers: Numbers) -> Array:
+    """Numbers rounded to the vector's dtype, in the result's shape where they are as many and no other is stated."""
+    flat, stated = numbers
+    problem = call.unit.resolution.problem
+    shape = problem.logits.shape
+    if QUANTITIES[name] not in OF_LOGITS and problem.takes_targets:
+        shape = value_shape(call.reduction, shape, problem.target_kind, problem.targets, problem.class_axis)
+    if not stated and flat.size == int(np.prod(shape)):
+        flat = flat.reshape(shape)
+    return round_to(flat, problem.dtype)

@@ -1,0 +1,232 @@
+"""Vectors there and back: what is written is what the judge holds results against, in another language too."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.places import ROOT
+from conformance.results.store import read_run
+from tests.support.cli import Run, write
+
+CASES = """\
+theme: small
+cases:
+  - id: both
+    why: labels of two rows, weighted
+    op: cross_entropy
+    logits: [[1.2, 2.4, 3.6], [0.5, -.inf, 1.0]]
+    targets: [1, 0]
+    weight: [1.0, 0.5, 2.0]
+    transforms: [forward-mode, second-order, vectorised-map]
+    layouts: [transposed]
+    dtypes: [float64, float32, bfloat16]
+  - id: last
+    why: probabilities along the last of three axes
+    op: softmax
+    logits: [[[0.5, 0.25], [2.0, -1.0]]]
+    axis: -1
+    dtypes: [float32]
+  - id: outside
+    why: a label that is no class
+    op: nll_loss
+    log_probabilities: [[-0.5, -1.0]]
+    targets: [2]
+    expect: {error: a label is out of range}
+    policy: label-out-of-range
+    reductions: [none, mean]
+    dtypes: [float32]
+"""
+#: What a kernel that is right gives for a vector.
+KEYS = {"value", "gradient", "jvp", "hvp"}
+
+
+@pytest.fixture
+def vectors(conformance: Run, tmp_path: Path) -> list[dict[str, Any]]:
+    """The vectors of ``CASES``, all numbers in the JSON."""
+    write(tmp_path / "small.yaml", CASES)
+    ran = conformance("export", "vectors", "--cases", "small.yaml", "--tensors", "json", "--output", "v")
+    assert ran.code == 0 and "small: " in ran.err and "index.json" in ran.out
+    found = json.loads((tmp_path / "v/small.json").read_text(encoding="utf-8"))
+    assert found["tensors"] is None
+    return found["vectors"]
+
+
+def answered(vectors: list[dict[str, Any]], wrong: str = "") -> None:
+    """Write the exact results, as a kernel would; a value of the vector ``wrong`` is off by far more than its bound."""
+    lines = []
+    for vector in vectors:
+        line: dict[str, Any] = {"id": vector["id"]}
+        if vector["answer"] == "error":
+            line["error"] = "refused"
+        for name, expected in vector["expected"].items():
+            numbers = list(expected["exact"]["data"])
+            if vector["id"] == wrong and name == vector["asks"][0]:
+                numbers[0] = float(numbers[0]) + 1e-2
+            line[name] = numbers
+        lines.append(json.dumps(line))
+    Path("r.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def judged(conformance: Run, *words: object) -> tuple[int, dict[tuple[str, str, str], str], str]:
+    """The exit code, the verdicts by case, dtype/reduction and check, and standard error."""
+    ran = conformance(
+        "judge", "r.jsonl", "--vectors", "v", "--cases", "small.yaml", "--output", "out", "--replace", *words
+    )
+    run = read_run("out")
+    return ran.code, {(o.case, f"{o.dtype}/{o.reduction}", o.check): o.verdict for o in run.outcomes}, ran.err
+
+
+def test_the_exact_results_pass(vectors: list[dict[str, Any]], conformance: Run) -> None:
+    assert len({each["id"] for each in vectors}) == len(vectors) == 3 * 3 * 3 + 1 + 2
+    assert {name for each in vectors for name in each["expected"]} == KEYS
+    answered(vectors)
+    code, verdicts, err = judged(conformance, "--name", "mine")
+    assert code == 0 and "no result" not in err
+    assert {*verdicts.values()} == {"pass"}
+    checks = Counter(check for _, _, check in verdicts)
+    assert checks["forward-mode"] == checks["second-order"] == 9 and checks["error"] == 2
+    assert not {"unmodified", "repeatable"} & {*checks}  # which nobody has seen
+    run = read_run("out")
+    assert run.identity("mine").version == "" and run.counts == {"pass": len(verdicts)}
+
+
+def test_each_wrong_result_is_found_by_its_bound(vectors: list[dict[str, Any]], conformance: Run) -> None:
+    for vector in vectors:
+        if vector["answer"] == "error" or vector["dtype"] == "bfloat16":
+            continue
+        answered(vectors, wrong=vector["id"])
+        code, verdicts, _ = judged(conformance)
+        failed = [key for key, verdict in verdicts.items() if verdict == "fail"]
+        assert code == 1 and {(vector["case"], f"{vector['dtype']}/{vector['reduction']}")} == {
+            key[:2] for key in failed
+        }
+        first, bounds = vector["asks"][0], vector["expected"][vector["asks"][0]]["bounds"]
+        assert all(bounds[letter]["data"][0] < 1e-2 for letter in bounds), first
+
+
+def test_bounds_and_truth_are_those_of_a_run(vectors: list[dict[str, Any]], conformance: Run) -> None:
+    """The worst element of NumPy's results, as ``run`` records it."""
+    assert (
+        conformance("run", "-b", "numpy", "--cases", "small.yaml", "--no-identities", "-q", "--output", "n").code == 0
+    )
+    by_id = {each["id"]: each for each in vectors}
+    held = 0
+    for each in read_run("n").outcomes:
+        if each.check not in ("value", "gradient") or not each.ulp:
+            continue
+        expected = by_id[f"{each.case}/{each.dtype}/{each.reduction}"]["expected"][each.check]
+        pairs = list(zip(expected["exact"]["data"], expected["bounds"][each.declared]["data"], strict=True))
+        assert any(
+            np.isclose(float(exact), float(each.expected), rtol=1e-12, atol=0) and float(bound) == float(each.bound)
+            for exact, bound in pairs
+        )
+        held += 1
+    assert held > 10
+
+
+def test_policies_stand_beside_the_answer(vectors: list[dict[str, Any]], conformance: Run) -> None:
+    (vector,) = [each for each in vectors if each["id"] == "outside/float32/none"]
+    answers = {each["value"]: each for each in vector["policies"]}
+    assert vector["answer"] == "error" and vector["policies"][0]["policy"] == "label-out-of-range/above"
+    assert answers["nan"]["expected"]["value"]["exact"]["data"] == ["NaN"]
+    assert answers["clamps"]["expected"]["value"]["exact"]["data"] == [1.0]
+    assert answers["raise"]["answer"] == "error"
+    answered(vectors)
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        if line["id"].startswith("outside"):
+            del line["error"]
+            line["value"] = ["NaN"]
+    Path("r.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert judged(conformance)[1]["outside", "float32/none", "error"] == "fail"
+    write(
+        Path("mine.profile.yaml"),
+        "backend: mine\npolicies:\n  label-out-of-range: {value: nan, documentation: undocumented}\n",
+    )
+    code, verdicts, _ = judged(conformance, "--name", "mine", "--profile", "mine.profile.yaml")
+    assert code == 0 and verdicts["outside", "float32/none", "error"] == "deviation"
+
+
+def test_shapes_refusals_and_gaps(vectors: list[dict[str, Any]], conformance: Run) -> None:
+    lines = [
+        {"id": "last/float32/none", "value": [[0.5, 0.5]]},
+        {"id": "both/float32/mean", "unsupported": "no weights"},
+        {"id": "both/float32/sum", "error": "no weights"},
+        {"id": "both/float64/none", "value": [1.0]},
+        {"id": "outside/float32/mean", "value": 1},
+    ]
+    Path("r.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    code, verdicts, err = judged(conformance)
+    assert code == 1 and "25 of 30 vectors have no result" in err
+    assert verdicts["last", "float32/none", "value"] == "fail"
+    assert verdicts["both", "float32/mean", "value"] == "unsupported"
+    assert verdicts["both", "float32/sum", "value"] == "fail"
+    assert verdicts["both", "float64/none", "value"] == "fail"
+    assert verdicts["both", "float64/none", "gradient"] == "not run"
+    assert verdicts["outside", "float32/mean", "error"] == "fail"
+    assert verdicts["both", "bfloat16/mean", "value"] == "not run"
+
+
+def test_vectors_of_other_cases_are_refused(vectors: list[dict[str, Any]], conformance: Run, tmp_path: Path) -> None:
+    answered(vectors)
+    write(tmp_path / "small.yaml", CASES.replace("2.4", "2.5"))
+    ran = conformance("judge", "r.jsonl", "--vectors", "v", "--cases", "small.yaml", "--output", "out")
+    assert ran.code == 2 and "other cases" in ran.err and "hint: " in ran.err and not Path("out").exists()
+    for text in ("{", "[]", '{"format": 2, "suite": "", "tensors": "raw", "themes": {}, "cases": {}, "digests": []}'):
+        Path("v/index.json").write_text(text, encoding="utf-8")
+        ran = conformance("judge", "r.jsonl", "--vectors", "v", "--cases", "small.yaml", "--output", "out")
+        assert ran.code == 2 and "index.json" in ran.err and "hint: " in ran.err
+
+
+def test_what_is_selected_and_what_is_left_out(conformance: Run, tmp_path: Path) -> None:
+    write(tmp_path / "small.yaml", CASES)
+    some = ("export", "vectors", "--cases", "small.yaml")
+    ran = conformance(*some, "--op", "softmax", "--output", "a")
+    assert ran.code == 0 and json.loads(Path("a/index.json").read_text(encoding="utf-8"))["cases"] == {
+        "last": ["float32"]
+    }
+    ran = conformance(*some, "--dtype", "float64", "--max-numbers", 3, "--output", "b")
+    left = json.loads(Path("b/index.json").read_text(encoding="utf-8"))["left_out"]
+    assert ran.code == 0 and left == [{"case": "both", "dtype": "float64", "reason": "holds more than 3 numbers"}]
+    ran = conformance(*some, "-k", "nothing", "--output", "c")
+    assert ran.code == 2 and "no case is selected" in ran.err
+
+
+COMPILER = shutil.which("g++") or shutil.which("c++") or shutil.which("clang++")
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler: install g++ to run the kernel of docs/vectors.md")
+def test_the_kernel_of_the_docs(conformance: Run, tmp_path: Path) -> None:
+    """Right as it is shown, and found out without the maximum subtracted."""
+    shown = re.search(r"```cpp file=kernel.cpp\n(.*?)```", (ROOT / "docs/vectors.md").read_text(encoding="utf-8"), re.S)
+    assert shown and COMPILER
+    naive = (
+        shown[1].replace("x[c] - top", "x[c]").replace("(x[labels[losses.size()]] - top)", "x[labels[losses.size()]]")
+    )
+    assert naive.count("top") == 1
+    assert (
+        conformance("export", "vectors", "-k", "equal-logits or worked", "--tensors", "raw", "--output", "v").code == 0
+    )
+    themes = [each.removesuffix(".json") for each in json.loads(Path("v/index.json").read_bytes())["themes"]]
+    for name, source, code in (("right", shown[1], 0), ("naive", naive, 1)):
+        Path(f"{name}.cpp").write_text(source, encoding="utf-8")
+        subprocess.run([COMPILER, "-std=c++17", "-o", name, f"{name}.cpp"], check=True)
+        lines = b"".join(
+            subprocess.run([tmp_path / name, f"v/{each}"], check=True, capture_output=True).stdout for each in themes
+        )
+        Path(f"{name}.jsonl").write_bytes(lines)
+        ran = conformance("judge", f"{name}.jsonl", "--vectors", "v", "--name", name, "--output", f"out/{name}")
+        assert ran.code == code, ran
+        counts = read_run(f"out/{name}").counts
+        assert counts["pass"] > 10 and ("fail" in counts) == bool(code)
+        assert not read_run(f"out/{name}").truncated and "no result" not in ran.err
+    assert "two-equal-logits-at-1e8" in ran.out
