@@ -256,6 +256,13 @@ class Backend(ABC):
         """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape."""
         raise Unsupported(f"{type(self).__name__} has no gradient with respect to the targets")
 
+    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+        """The gradient for ``upstream`` by a second backward pass through one forward pass, after one for ``former``.
+
+        What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`.
+        """
+        raise Unsupported(f"{type(self).__name__} has no second backward pass")
+
     # -- what a benchmark asks beyond the results; an adapter may leave these as they are ------------------------------
 
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:

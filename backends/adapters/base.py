@@ -162,6 +162,9 @@ class Adapter(Backend):
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
         return self._apply("target_vjp", call, logits, upstream)
 
+    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+        return self._apply("second_vjp", call, logits, former, upstream)
+
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
         value, saved = self._apply("save", call, logits)
         return value, saved
@@ -220,6 +223,13 @@ def _second_order(runtime: Runtime, function: Function) -> Function:
     return product
 
 
+def _second_backward(runtime: Runtime, function: Function) -> Function:
+    def gradient(logits: Tensor, operands: Mapping[str, Tensor], former: Tensor, upstream: Tensor) -> Tensor:
+        return runtime.second_vjp(lambda x: function(x, operands), logits, former, upstream)
+
+    return gradient
+
+
 def _target_gradient(runtime: Runtime, function: Function) -> Function:
     def gradient(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor) -> Tensor:
         return runtime.vjp(lambda y: function(logits, {**operands, "targets": y}), operands["targets"], upstream)[1]
@@ -251,6 +261,7 @@ _TRANSFORMED: dict[str, Callable[[Runtime, Function], Function]] = {
     "save": _saved,
     "hvp": _second_order,
     "target_vjp": _target_gradient,
+    "second_vjp": _second_backward,
     "jvp": _forward,
     "vmap": _mapped,
 }

@@ -21,8 +21,9 @@ __all__ = ["TRANSFORMS", "Function", "Runtime", "version"]
 Function = Callable[..., Any]
 
 #: The functions that an adapter makes of an operation: its value, value and gradient, value and what the framework
-#: keeps for a later gradient, second order, the gradient by the targets, forward mode, and the vectorised map.
-TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_vjp", "jvp", "vmap"})
+#: keeps for a later gradient, second order, the gradient by the targets, that of a second backward pass, forward mode,
+#: and the vectorised map.
+TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_vjp", "second_vjp", "jvp", "vmap"})
 
 #: More than the cache of any device so far: 256 MiB.
 BEYOND_CACHES = 1 << 28
@@ -110,6 +111,10 @@ class Runtime(ABC):
         As the second derivative is symmetric, the gradient of <gradient, direction> is the same: reverse mode twice.
         """
         return self.vjp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
+
+    def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
+        """The gradient by ``x`` for ``cotangent``, by a second backward pass through the forward pass of ``former``."""
+        raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
         """``function`` of one example, mapped over axis 0 of every tensor in ``arguments`` (tensors, or dicts)."""

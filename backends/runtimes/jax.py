@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from conformance.backends.contract import Array, Device, Tensor
-from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
+from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,8 @@ class JaxRuntime(Runtime):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     executions: ClassVar[tuple[str, ...]] = ("jit", "eager")
     compiled: ClassVar[frozenset[str]] = frozenset({"jit"})
+    # Compiled as one function, the first of two backward passes has no effect, and XLA leaves it out.
+    compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"second_vjp"}
     distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "numpy")
     device: JaxDevice
 
@@ -100,6 +102,11 @@ class JaxRuntime(Runtime):
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
         """Forward over reverse, as JAX's documentation advises."""
         return self.jvp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
+
+    def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
+        _, pullback = jax.vjp(function, x)
+        pullback(former)
+        return pullback(cotangent)[0]
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
         return jax.vmap(function)(*arguments)

@@ -31,7 +31,8 @@ class TensorFlowRuntime(Runtime):
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
     compiled: ClassVar[frozenset[str]] = frozenset({"graph", "xla"})
-    compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"save"}
+    # Of two backward passes in one graph the first has no effect, and is left out.
+    compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"save", "second_vjp"}
     distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "numpy")
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
@@ -100,6 +101,13 @@ class TensorFlowRuntime(Runtime):
         with tf.autodiff.ForwardAccumulator(x, tangent) as accumulator:
             value = function(x)
         return value, accumulator.jvp(value)
+
+    def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            value = function(x)
+        tape.gradient(value, x, output_gradients=former)
+        return tape.gradient(value, x, output_gradients=cotangent)
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
         return tf.vectorized_map(lambda example: function(*example), arguments)

@@ -126,6 +126,13 @@ class TorchRuntime(Runtime):
         (product,) = torch.autograd.grad(gradient, x, direction)
         return product
 
+    def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
+        x = x.detach().requires_grad_()
+        value = function(x)
+        torch.autograd.grad(value, x, former, retain_graph=True)
+        (gradient,) = torch.autograd.grad(value, x, cotangent)
+        return gradient
+
     def vmap(self, function: Function, *arguments: Any) -> Any:
         return torch.func.vmap(function)(*arguments)
 

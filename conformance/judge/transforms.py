@@ -22,6 +22,7 @@ QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "second-order": ("curvature",),
     "vectorised-map": ("gradient", "value"),
     "target-gradient": ("slope_of_targets",),
+    "second-backward": ("gradient",),
 }
 
 

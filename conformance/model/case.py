@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -49,8 +49,8 @@ LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed",
 #: What targets are; ``python``: a plain Python object, passed on as it is.
 TargetKind = Literal["indices", "probabilities", "python"]
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
-TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient"]
-TRANSFORMS: tuple[TransformName, ...] = ("forward-mode", "second-order", "vectorised-map", "target-gradient")
+TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward"]
+TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
 
 # `$` alone matches before a last line end, too, and a JSON Schema knows no `\\Z`.
 Identifier = Annotated[

@@ -27,6 +27,7 @@ Check = Literal[
     "second-order",
     "vectorised-map",
     "target-gradient",
+    "second-backward",
     "register",
     "process",
 ]
@@ -53,6 +54,7 @@ CHECKS: dict[Check, str] = {
     "second-order": "the gradient differentiated again in a direction, held against the exact one",
     "vectorised-map": "mapped over the batch: the same result",
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
+    "second-backward": "a second backward pass through one forward pass, with another upstream gradient",
     "register": "an entry of the register of known defects still shows",
     "process": "the backend's process outlives the call, and its global state is as before",
 }

@@ -38,6 +38,7 @@ _NEEDS = {
     "second-order": ("upstream", "tangent"),
     "vectorised-map": ("upstream",),
     "target-gradient": ("upstream",),
+    "second-backward": ("upstream",),
 }
 _RESULTS = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
 

@@ -290,12 +290,20 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
         changes["upstream"] = None
     elif transform == "target-gradient":
         changes["tangent"] = None
+    elif transform == "second-backward":
+        changes["tangent"] = former_upstream(request.upstream)
     elif transform == "vectorised-map":
         axis = problem.axis
         assert axis is not None
         named = dict(request.options) | {"axis": axis - 1 if axis > 0 else axis}
         changes |= {"tangent": None, "options": tuple(named.items())}
     return msgspec.structs.replace(request, **changes)
+
+
+def former_upstream(upstream: Array | None) -> Array | None:
+    """The upstream gradient of the first of two backward passes: twice that of the second, which alone is judged."""
+    with np.errstate(over="ignore"):
+        return None if upstream is None else np.asarray(np.add(upstream, upstream))
 
 
 def _reductions(units: Sequence[Unit]) -> tuple[str, ...]:

@@ -222,6 +222,8 @@ class Shim:
             return {"derivative": self.backend.hessian_product(made, logits, upstream, tangent)}
         if name == "vectorised-map":
             return _named(("value", "gradient"), self.backend.mapped(made, logits, upstream))
+        if name == "second-backward":
+            return {"gradient": self.backend.second_backward(made, logits, tangent, upstream)}
         return {"derivative": self.backend.target_gradient(made, logits, upstream)}
 
     # -- reading ------------------------------------------------------------------------------------------------------

@@ -21,12 +21,14 @@ _NAMES = {
     "second-order": "the second derivative",
     "vectorised-map": "the result of the vectorised map",
     "target-gradient": "the gradient with respect to the targets",
+    "second-backward": "the gradient of a second backward pass",
 }
 _SEARCHED = {
     "forward-mode": "jvp nan",
     "second-order": "double backward",
     "vectorised-map": "vmap",
     "target-gradient": "gradient labels",
+    "second-backward": "retain_graph backward twice",
 }
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
 _FILLING = frozenset([

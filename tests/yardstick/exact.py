@@ -96,6 +96,9 @@ class Exact(Backend):
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
         return self._of(call, logits, "slope_of_targets", upstream)
 
+    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+        return self._of(call, logits, "gradient", upstream)
+
     def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
 

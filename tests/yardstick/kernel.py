@@ -307,6 +307,10 @@ class Kernel(Numpy):
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
             return self.restored(self.target_slope(ask, upstream.astype(wide)), logits, axis)
 
+    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+        """Nothing is kept between the passes."""
+        return self.differentiate(call, logits, upstream)[1]
+
     def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
 

@@ -59,6 +59,15 @@ def test_vectorised_map(backend: Backend) -> None:
     np.testing.assert_allclose(backend.array(gradient), wanted, rtol=1e-10, atol=1e-13)
 
 
+def test_second_backward_pass_has_forgotten_the_first(backend: Backend) -> None:
+    call = Call("cross_entropy", {"targets": backend.tensor(Y[1:2])}, call_of(backend, "none").options)
+    logits = backend.tensor(np.array([[0.5, -0.25, 2]]))
+    former, upstream = backend.tensor(np.array([2.0])), backend.tensor(np.array([1.0]))
+    gradient = backend.array(backend.second_backward(call, logits, former, upstream))
+    wanted = [[-0.8320472526115132, 0.079335260307281968, 0.75271199230423124]]
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
+
+
 def test_numpy_offers_none() -> None:
     backend = create("numpy", threads=1)
     call = call_of(backend, "mean")
@@ -66,6 +75,7 @@ def test_numpy_offers_none() -> None:
         lambda: backend.directional(call, X, T),
         lambda: backend.hessian_product(call, X, np.array(1.0), T),
         lambda: backend.mapped(call, X, np.ones(3)),
+        lambda: backend.second_backward(call, X, np.array(2.0), np.array(1.0)),
     ):
         with pytest.raises(Unsupported):
             transform()

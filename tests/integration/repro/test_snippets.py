@@ -47,7 +47,8 @@ cases:
   - {id: smoothed, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      label_smoothing: 0.25}
   - {id: probable, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], REDUCED,
-     targets: [[0.5, 0.25, 0.25], [0, 1, 0]], transforms: [forward-mode, second-order, target-gradient]}
+     targets: [[0.5, 0.25, 0.25], [0, 1, 0]], transforms: [forward-mode, second-order, target-gradient,
+     second-backward]}
   - {id: probable-along-0, ONCE, op: cross_entropy, logits: [[0.5, 2], [1, 0], [1, 3]], axis: 0,
      targets: [[0.5, 0.25], [0, 0.5], [0.5, 0.25]], label_smoothing: 0.125}
   - {id: loss-masked, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
@@ -81,12 +82,14 @@ METHODS = {
     "second-order": ("hessian_product", ("upstream", "tangent"), None),
     "vectorised-map": ("mapped", ("upstream",), 1),
     "target-gradient": ("target_gradient", ("upstream",), None),
+    "second-backward": ("second_backward", ("tangent", "upstream"), None),
 }
 RESULTS = {
     "forward-mode": "derivative",
     "second-order": "second_derivative",
     "vectorised-map": "gradient",
     "target-gradient": "target_gradient",
+    "second-backward": "gradient",
 }
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from conformance.backends.contract import Unsupported
+from conformance.backends.contract import Backend, Unsupported
 from conformance.cases.load import Entry, load_suite
 from conformance.model.case import TRANSFORMS
 from conformance.model.errors import CaseError
@@ -118,6 +118,24 @@ def test_policies_decide_what_is_said_of_second_order(
     found = outcomes(tmp_path, backend, **{"double-differentiation": policy})
     assert verdicts(found, "second-order") == {verdict}
     assert verdicts(found, "forward-mode") == {"pass"}
+
+
+class Scaled(Kernel):
+    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return super().second_backward(call, logits, former, former * upstream)
+
+
+class Before(Kernel):
+    """Written before there was such a method."""
+
+    second_backward = Backend.second_backward
+
+
+@pytest.mark.parametrize(("backend", "verdict"), [(Kernel(), "pass"), (Scaled(), "fail"), (Before(), "unsupported")])
+def test_second_backward_passes_are_held_against_the_gradient(tmp_path: Path, backend: Kernel, verdict: str) -> None:
+    found = outcomes(tmp_path, backend, "transforms: [second-backward]")
+    assert sorted(o.reduction for o in found) == ["mean", "none", "sum"]
+    assert verdicts(found, "second-backward") == {verdict}
 
 
 SOFT = "targets: [[0.5, 0.25, 0.25], [0, 1, 0]]\n    transforms: [target-gradient]"
