@@ -51,9 +51,12 @@ def identifier(problem: Problem, reduction: str, transform: str = "") -> str:
 
 
 def narrowed(entries: Sequence[Entry], dtypes: Mapping[str, Collection[str]] | None = None) -> list[Entry]:
-    """The entries as vectors have them: contiguous, without the map over a batch, in ``dtypes`` by case."""
+    """The entries as vectors have them: contiguous, without the map over a batch, in ``dtypes`` by case.
+
+    They come in the order of themes and files, whatever order they were selected in: so their digests are the same.
+    """
     found = []
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: (entry.theme, str(entry.file), entry.index)):
         case = entry.case
         kept = tuple(each for each in case.dtypes if dtypes is None or each in dtypes.get(case.id, ()))
         if not kept:

@@ -132,7 +132,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Numbers are nested lists, or one list in row-major order; each is a number, or a string: NaN, Infinity, -Infinity,
     -0.0, or a hexadecimal number as C's ``%a`` prints it. They are rounded to the vector's dtype. ``error`` says that
-    the call was refused, ``unsupported`` that the kernel does not offer it.
+    the call was refused, ``unsupported`` that the kernel does not offer it; beside results, either is about those that
+    lack.
     """
 
     id: Annotated[str, msgspec.Meta(max_length=400)]

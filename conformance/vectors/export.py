@@ -65,7 +65,7 @@ def export_vectors(
     themes: dict[str, int] = {}
     size = 0
     exporter = _Exporter(left)
-    for theme, some in groupby(sorted(kept, key=lambda entry: entry.theme), key=lambda entry: entry.theme):
+    for theme, some in groupby(kept, key=lambda entry: entry.theme):
         store = Store(tensors, inline)
         vectors = list(exporter.vectors(list(some), store))
         if not vectors:
@@ -204,7 +204,12 @@ class _Exporter:
             return {"answer": "open"}
         if prepared is None or prepared.mean_raises(call.reduction):
             return {"answer": "error"}
-        mine = self._expected(prepared, 0, call.reduction, call.asks, resolution.problem, store)
+        problem, asks = resolution.problem, call.asks
+        named = prepared.named(call.reduction)
+        given = problem.upstream.get(named)  # type: ignore[call-overload]
+        if given is None or given.shape != _shape_of(problem, named, "value"):  # along another axis of classes
+            asks = ("value",)
+        mine = self._expected(prepared, 0, call.reduction, asks, problem, store)
         return {"answer": "same"} if mine == expected else {"answer": "value", "expected": mine}
 
 
@@ -225,7 +230,13 @@ def _inputs(call: VectorCall) -> dict[str, Array]:
 
 def _shaped(flat: Array, problem: Problem, reduction: str, quantity: str) -> Array:
     """Numbers in row order in the shape of the result."""
+    if quantity in OF_LOGITS or not problem.takes_targets:
+        return from_rows(flat, problem.logits.shape, problem.class_axis or 0)
+    return flat.reshape(_shape_of(problem, reduction, quantity))
+
+
+def _shape_of(problem: Problem, reduction: str, quantity: str) -> tuple[int, ...]:
     axis, shape = problem.class_axis or 0, problem.logits.shape
     if quantity in OF_LOGITS or not problem.takes_targets:
-        return from_rows(flat, shape, axis)
-    return flat.reshape(shape[:axis] + shape[axis + 1 :] if reduction == "none" else ())
+        return shape
+    return shape[:axis] + shape[axis + 1 :] if reduction == "none" else ()

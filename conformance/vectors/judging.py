@@ -38,6 +38,8 @@ __all__ = ["JudgedVectors", "judge_vectors", "read_index"]
 #: What cannot be known of a call that was made elsewhere.
 _UNSEEN = frozenset({"unmodified", "repeatable", "warning", "process"})
 LONGEST_NAME = 200
+_NO_RESULT = Failure("not run", "", "no result for this vector")
+_NO_VECTOR = Failure("not run", "", "this call has no vector: its operands are Python objects")
 _MOST_INDEX = 64 << 20  # bytes
 
 
@@ -148,12 +150,12 @@ class _Recorded:
     def run(self, requests: Sequence[Request]) -> list[Observation]:
         """What was given for each call of ``chunk``."""
         assert self.chunk is not None
-        missing = Failure("not run", "", "no result for this vector")
-        found = [Observation(request.key, failure=missing) for request in requests]
+        found = [Observation(request.key, failure=_NO_VECTOR) for request in requests]
         for call in calls(self.chunk):
-            result = self._results.get(call.id)
-            if result is not None:
-                found[call.place] = _observation(call, requests[call.place].key, result)
+            key, result = requests[call.place].key, self._results.get(call.id)
+            found[call.place] = (
+                Observation(key, failure=_NO_RESULT) if result is None else _observation(call, key, result)
+            )
         return found
 
     def close(self) -> None:
@@ -162,22 +164,22 @@ class _Recorded:
 
 def _observation(call: VectorCall, key: int, result: VectorResult) -> Observation:
     """One call as the judge sees it."""
-    if result.error is not None:
-        return Observation(key, failure=Failure("raised", "error", result.error))
-    if result.unsupported is not None:
-        return Observation(key, failure=Failure("unsupported", "Unsupported", result.unsupported))
     arrays = {name: _array(call, name, numbers) for name, numbers in result.found.items()}
-    first = call.asks[0]
-    if first not in arrays:
-        return Observation(key, failure=Failure("not run", "", f"no {first} for this vector"))
+    lacking = next((name for name in call.asks if name not in arrays), "")
+    if result.error is not None:
+        failure = Failure("raised", "error", result.error)
+    elif result.unsupported is not None:
+        failure = Failure("unsupported", "Unsupported", result.unsupported)
+    else:
+        failure = Failure("not run", "", f"no {lacking} for this vector")
+    if lacking == call.asks[0]:
+        return Observation(key, failure=failure)
     derivative = next((array for name, array in arrays.items() if name not in ("value", "gradient")), None)
-    gradient = arrays.get("gradient")
-    wanted = "gradient" in call.asks and gradient is None
     return Observation(
         key,
         value=arrays.get("value"),
-        gradient=gradient,
-        gradient_failure=Failure("not run", "", "no gradient for this vector") if wanted else None,
+        gradient=arrays.get("gradient"),
+        gradient_failure=failure if lacking == "gradient" else None,
         derivative=derivative,
     )
 

@@ -33,7 +33,7 @@ Numbers = tuple[Float64Array, bool]
 
 
 class VectorResult(msgspec.Struct, frozen=True):
-    """What was given for a vector, by the names of the results; or why nothing was."""
+    """What was given for a vector, by the names of the results, and why the others, or all, were not."""
 
     found: dict[str, Numbers]
     error: str | None
@@ -60,7 +60,7 @@ def read_results(path: Path, ids: Mapping[str, Collection[str]]) -> dict[str, Ve
         if read.id in found:
             problem = f"{read.id!r} stands on line {lines[read.id]} already"
             raise UsageError(problem, place=Place(path, number, "id"), hint="give each vector one line")
-        result = _result(read, path, number)
+        result = _result(read, path, number, ids[read.id])
         for name in result.found:
             if name not in ids[read.id] and name not in ("value", "gradient"):
                 hint = f"leave it out: the vector asks for {' and '.join(ids[read.id])}"
@@ -102,16 +102,17 @@ def _line(line: bytes, place: Place) -> Line:
         raise UsageError(problem, place=Place(place.file, place.line, key), hint=hint) from None
 
 
-def _result(line: Line, path: Path, number: int) -> VectorResult:
+def _result(line: Line, path: Path, number: int, asks: Collection[str]) -> VectorResult:
     found: dict[str, Numbers] = {}
     for name in QUANTITIES:
         given = getattr(line, name)
         if given is not None:
             found[name] = _numbers(given, Place(path, number, name))
-    refused = [name for name in ("error", "unsupported") if getattr(line, name) is not None]
-    if len(refused) + bool(found) != 1:
-        problem = "results beside an error" if found else "neither results nor an error"
-        raise UsageError(problem, place=Place(path, number), hint="write results, or error, or unsupported")
+    place, hint = Place(path, number), "write results, or error, or unsupported; beside results, for those that lack"
+    if not found and line.error is None and line.unsupported is None:
+        raise UsageError("neither results nor an error", place=place, hint=hint)
+    if line.error is not None and (line.unsupported is not None or found.keys() >= {*asks}):
+        raise UsageError("an error beside all results, or beside unsupported", place=place, hint=hint)
     return VectorResult(found, line.error, line.unsupported)
 
 

@@ -162,16 +162,20 @@ def test_shapes_refusals_and_gaps(vectors: list[dict[str, Any]], conformance: Ru
         {"id": "both/float32/mean", "unsupported": "no weights"},
         {"id": "both/float32/sum", "error": "no weights"},
         {"id": "both/float64/none", "value": [1.0]},
+        {"id": "both/float64/sum", "value": 1.0, "unsupported": "no gradients"},
+        {"id": "both/float64/mean", "value": 1.0, "error": "no gradients"},
         {"id": "outside/float32/mean", "value": 1},
     ]
     Path("r.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     code, verdicts, err = judged(conformance)
-    assert code == 1 and "25 of 30 vectors have no result" in err
+    assert code == 1 and "23 of 30 vectors have no result" in err
     assert verdicts["last", "float32/none", "value"] == "fail"
     assert verdicts["both", "float32/mean", "value"] == "unsupported"
     assert verdicts["both", "float32/sum", "value"] == "fail"
     assert verdicts["both", "float64/none", "value"] == "fail"
     assert verdicts["both", "float64/none", "gradient"] == "not run"
+    assert verdicts["both", "float64/sum", "gradient"] == "unsupported"
+    assert verdicts["both", "float64/mean", "gradient"] == "fail"
     assert verdicts["outside", "float32/mean", "error"] == "fail"
     assert verdicts["both", "bfloat16/mean", "value"] == "not run"
 
@@ -185,6 +189,16 @@ def test_vectors_of_other_cases_are_refused(vectors: list[dict[str, Any]], confo
         Path("v/index.json").write_text(text, encoding="utf-8")
         ran = conformance("judge", "r.jsonl", "--vectors", "v", "--cases", "small.yaml", "--output", "out")
         assert ran.code == 2 and "index.json" in ran.err and "hint: " in ran.err
+
+
+def test_a_selection_is_known_again_and_policies_may_move_the_axis(conformance: Run, tmp_path: Path) -> None:
+    """The quick selection has an order of its own, and cases that leave the class axis to the framework."""
+    assert conformance("export", "vectors", "--quick", "--output", "v", "-k", "dim-semantics or shapes", "-q").code == 0
+    index = json.loads(Path("v/index.json").read_text(encoding="utf-8"))
+    assert sum(index["themes"].values()) > 10
+    Path("r.jsonl").write_text("", encoding="utf-8")
+    ran = conformance("judge", "r.jsonl", "--vectors", "v", "--output", "out")
+    assert ran.code == 3 and "vectors have no result" in ran.err
 
 
 def test_what_is_selected_and_what_is_left_out(conformance: Run, tmp_path: Path) -> None:
