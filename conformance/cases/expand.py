@@ -246,7 +246,7 @@ def _problems(
     rounded: dict[ReductionName, Array] = {name: round_to(values, dtype) for name, values in upstream.items()}
     return [
         Problem(
-            case=case,
+            case=entry.stated or case,
             theme=entry.theme,
             dtype=dtype,
             layout=layout,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Container, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,25 @@ _NOT_CASES = "benchmarks"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A case, the theme of its file, and where it stands: ``index`` counts the file's cases from 0."""
+    """A case, the theme of its file, and where it stands: ``index`` counts the file's cases from 0.
+
+    ``stated`` is the case as its file states it, where :meth:`narrowed` has left some of its dtypes out.
+    """
 
     case: Case
     theme: str
     file: Path
     index: int
+    stated: Case | None = None
+
+    def narrowed(self, dtypes: Collection[str]) -> Entry:
+        """The entry in those of its dtypes that are in ``dtypes``.
+
+        What is asked in a dtype stays what it is among all: it depends on the case as stated.
+        """
+        kept = tuple(dtype for dtype in self.case.dtypes if dtype in dtypes)
+        narrower = msgspec.structs.replace(self.case, dtypes=kept)
+        return replace(self, case=narrower, stated=self.stated or self.case)
 
     def error(self, path: NodePath, problem: str, hint: str) -> CaseError:
         """An error at ``path`` within this case, such as ``("weight",)``."""

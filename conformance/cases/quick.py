@@ -1,7 +1,8 @@
 """``cases/quick.yaml``: the few cases and dtypes that ``run --quick`` takes.
 
 The file is generated (``python -m tests.yardstick matrix``): a cover of all wrong backends that the tests know, chosen
-for few calls and few shapes, as frameworks that compile start anew for each shape.
+for few calls and few shapes, as frameworks that compile start anew for each shape. It only selects: what it asks of a
+case in a dtype is what the whole suite asks of it there.
 """
 
 from __future__ import annotations
@@ -43,9 +44,7 @@ def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> 
     for name, dtypes in quick.quick.items():
         entry = by_id.get(name)
         if entry is not None:
-            kept = tuple(dtype for dtype in entry.case.dtypes if dtype in dtypes)
-            case = msgspec.structs.replace(entry.case, dtypes=kept)
-            found.append(Entry(case, entry.theme, entry.file, entry.index))
+            found.append(entry.narrowed(dtypes))
         elif strict:
             raise CaseError(
                 f"the quick selection names '{name}', and no case has this id",

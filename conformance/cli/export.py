@@ -88,8 +88,6 @@ def vectors(
     may be off, and what is right instead under each policy. There is DIR/THEME.json for each theme, with its tensors
     beside it, and DIR/index.json.
     """
-    import msgspec
-
     from conformance.cases.load import load_suite
     from conformance.cases.quick import load_quick, narrowed
     from conformance.cases.select import parse_dtypes, select
@@ -108,10 +106,7 @@ def vectors(
     entries = [entry for entry in entries if not ops or entry.case.op in ops]
     if wanted is not None:
         for place, entry in enumerate(entries):
-            kept = tuple(dtype for dtype in entry.case.dtypes if dtype in wanted)
-            entries[place] = type(entry)(
-                msgspec.structs.replace(entry.case, dtypes=kept), entry.theme, entry.file, entry.index
-            )
+            entries[place] = entry.narrowed(wanted)
     if not entries:
         hint = "`conformance list cases` shows them; loosen -k, --op, --dtype or --quick"
         raise UsageError("no case is selected", hint=hint)

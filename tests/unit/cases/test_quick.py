@@ -10,12 +10,20 @@ from conformance.cases.load import load_suite
 from conformance.cases.quick import Quick, load_quick, narrowed
 from conformance.model.errors import CaseError, CaseErrors
 from conformance.places import CASES, QUICK
+from tests.support.planned import planned
 
 TWO = """
 theme: two
 cases:
   - {id: first, why: it, op: softmax, logits: [1, 2], dtypes: [float64, float32]}
   - {id: second, why: it, op: softmax, logits: [3, 4]}
+"""
+
+MAPPED = """
+theme: one
+cases:
+  - {id: mapped, why: it, op: cross_entropy, logits: [[1, 2, 0.5], [0, -1, 3]], targets: [1, -100], ignore_index: -100,
+     transforms: [vectorised-map]}
 """
 
 
@@ -50,3 +58,21 @@ def test_a_file_that_is_wrong_names_line_and_key(tmp_path: Path) -> None:
 def test_the_suites_own_selection_fits_its_cases() -> None:
     chosen = narrowed(load_suite([CASES]).entries, load_quick(QUICK))
     assert chosen and all(entry.case.dtypes for entry in chosen)
+
+
+def test_what_is_asked_of_a_dtype_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text(MAPPED, encoding="utf-8")
+    entries = list(load_suite([file]).entries)
+    whole = planned(entries)
+    for dtype in ("float64", "float32", "bfloat16", "float16"):
+        part = planned(narrowed(entries, Quick(quick={"mapped": [dtype]})))
+        assert part and part == {each for each in whole if each[0][1] == dtype}
+        assert any(each[0][5] == "vectorised-map" for each in part) == (dtype == "float32")
+
+
+def test_the_quick_selection_asks_nothing_that_the_whole_does_not() -> None:
+    selection = load_quick(QUICK)
+    entries = load_suite([CASES]).entries
+    whole = planned([entry for entry in entries if entry.case.id in selection.quick])
+    assert planned(narrowed(entries, selection)) < whole

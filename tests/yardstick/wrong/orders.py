@@ -193,6 +193,27 @@ class MapOfProbabilities(_Mapped):
         return targets is not None and targets.dtype.kind not in "iu"
 
 
+class MapInFloat16(_Mapped):
+    """A map of float16 is off: its batching rule accumulates in another dtype."""
+
+    def corner(self, call: Call, logits: Any) -> bool:
+        return bool(logits.dtype == np.float16)
+
+
+class MapInBfloat16(_Mapped):
+    """A map of bfloat16 is off."""
+
+    def corner(self, call: Call, logits: Any) -> bool:
+        return bool(logits.dtype.name == "bfloat16")
+
+
+class MapInFloat64(_Mapped):
+    """A map of float64 is off."""
+
+    def corner(self, call: Call, logits: Any) -> bool:
+        return bool(logits.dtype == np.float64)
+
+
 class MapOfNllLoss(_Mapped):
     """A map of nll_loss is off."""
 
