@@ -104,9 +104,6 @@ def vectors(
         entries = narrowed(entries, load_quick(QUICK), strict=not paths)
     entries = select(entries, expression=expression, dtypes=wanted)
     entries = [entry for entry in entries if not ops or entry.case.op in ops]
-    if wanted is not None:
-        for place, entry in enumerate(entries):
-            entries[place] = entry.narrowed(wanted)
     if not entries:
         hint = "`conformance list cases` shows them; loosen -k, --op, --dtype or --quick"
         raise UsageError("no case is selected", hint=hint)
@@ -114,6 +111,7 @@ def vectors(
     done = export_vectors(
         entries,
         output,
+        dtypes=wanted,
         tensors=tensors,  # type: ignore[arg-type]
         inline=inline,
         most=max_numbers,

@@ -12,6 +12,7 @@ from conformance.cases.load import Entry
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.transforms import QUANTITIES
+from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.problem import Problem
 from conformance.run.plan import Chunk, Plan, RunBudget
@@ -21,6 +22,8 @@ __all__ = ["VectorCall", "calls", "identifier", "narrowed", "plan", "portable"]
 
 #: Beyond these only ``conformance run`` asks: bytes, and seconds of one call.
 LIMITS = RunBudget(1 << 30, 60.0)
+#: The others are about a framework: a map over a batch, or two backward passes through one forward pass.
+_OF_CALLS: tuple[TransformName, ...] = ("forward-mode", "second-order", "target-gradient")
 _OF_RESULTS = {"tangent": "jvp", "curvature": "hvp", "slope_of_targets": "target_gradient"}
 
 
@@ -51,22 +54,19 @@ def identifier(problem: Problem, reduction: str, transform: str = "") -> str:
 
 
 def narrowed(entries: Sequence[Entry], dtypes: Mapping[str, Collection[str]] | None = None) -> list[Entry]:
-    """The entries as vectors have them: contiguous, without the map over a batch, in ``dtypes`` by case.
+    """The entries as vectors have them: contiguous, without what only a framework can do, in ``dtypes`` by case.
 
     They come in the order of themes and files, whatever order they were selected in: so their digests are the same.
     """
     found = []
     for entry in sorted(entries, key=lambda entry: (entry.theme, str(entry.file), entry.index)):
-        case = entry.case
-        kept = tuple(each for each in case.dtypes if dtypes is None or each in dtypes.get(case.id, ()))
-        if not kept:
-            continue
-        transforms = tuple(each for each in case.transforms if each != "vectorised-map")
-        tangent = case.tangent if transforms else None
-        case = msgspec.structs.replace(
-            case, dtypes=kept, layouts=("contiguous",), transforms=transforms, tangent=tangent
-        )
-        found.append(replace(entry, case=case))
+        case = entry.stated or entry.case
+        kept = [each for each in entry.case.dtypes if dtypes is None or each in dtypes.get(case.id, ())]
+        if kept:
+            transforms = tuple(each for each in case.transforms if each in _OF_CALLS)
+            tangent = case.tangent if transforms else None
+            case = msgspec.structs.replace(case, layouts=("contiguous",), transforms=transforms, tangent=tangent)
+            found.append(replace(entry, case=case, stated=None).narrowed(kept))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from conformance.cases.resolve import Resolution
 from conformance.disk import write
 from conformance.judge.judge import Judge
 from conformance.judge.prepared import OF_LOGITS, Prepared
+from conformance.model.errors import Place, UsageError
 from conformance.model.policies import NORMATIVE, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.oracle.block import from_rows
@@ -46,25 +47,31 @@ def export_vectors(
     entries: Sequence[Entry],
     folder: Path,
     *,
+    dtypes: Collection[str] | None = None,
     tensors: TensorFormat = "npz",
     inline: int = 64,
     most: int = 1 << 14,
     progress: Callable[[str, int], None] = lambda theme, count: None,
 ) -> Exported:
-    """Write the vectors of ``entries`` into ``folder``; cases with more than ``most`` numbers are left out, and named.
+    """Write the vectors of ``entries``, in all of their dtypes or those of ``dtypes``, into ``folder``.
 
-    ``progress`` is called with each theme and the number of its vectors. Raises HarnessError where the disk refuses.
+    Cases with more than ``most`` numbers are left out, and named. ``progress`` is called with each theme and the number
+    of its vectors. Raises UsageError for a theme whose file would be the index, HarnessError where the disk refuses.
     """
-    kept = [entry for entry in narrowed(entries) if elements_of(entry.case) <= most]
+    asked = narrowed(entries, None if dtypes is None else {entry.case.id: dtypes for entry in entries})
+    kept = [entry for entry in asked if elements_of(entry.case) <= most]
     left = [
         LeftOut(case=entry.case.id, dtype=dtype, reason=f"holds more than {most} numbers")
-        for entry in entries
+        for entry in asked
         if elements_of(entry.case) > most
         for dtype in entry.case.dtypes
     ]
+    for entry in kept:
+        if f"{entry.theme}.json" == INDEX:
+            raise UsageError(f"a theme called {entry.theme}", place=Place(entry.file), hint="call it something else")
     themes: dict[str, int] = {}
     size = 0
-    exporter = _Exporter(left)
+    exporter = _Exporter(left, {entry.case.id: list(entry.case.layouts) for entry in entries})
     for theme, some in groupby(kept, key=lambda entry: entry.theme):
         store = Store(tensors, inline)
         vectors = list(exporter.vectors(list(some), store))
@@ -103,13 +110,12 @@ def _size(path: Path) -> int:
 class _Exporter:
     """Makes vectors; what cannot be one is added to ``left``."""
 
-    def __init__(self, left: list[LeftOut]) -> None:
-        self.left = left
+    def __init__(self, left: list[LeftOut], layouts: Mapping[str, Sequence[str]]) -> None:
+        self.left, self._layouts = left, layouts
         self._truths = Judge(Subject("vectors")).observer.truths
 
     def vectors(self, entries: Sequence[Entry], store: Store) -> Iterator[Vector]:
         """The vectors of some cases, in their order."""
-        layouts = {entry.case.id: list(entry.case.layouts) for entry in entries}
         work = plan(entries)
         for number in range(len(work)):
             chunk = work.chunk(number)
@@ -119,11 +125,9 @@ class _Exporter:
                 if reason := portable(unit.problem):
                     self.left.append(LeftOut(case=unit.problem.case.id, dtype=unit.problem.dtype, reason=reason))
             for call in calls(chunk):
-                yield self._vector(call, dict(chunk.requests[call.place].options), store, layouts)
+                yield self._vector(call, dict(chunk.requests[call.place].options), store)
 
-    def _vector(
-        self, call: VectorCall, options: dict[str, Any], store: Store, layouts: Mapping[str, Sequence[str]]
-    ) -> Vector:
+    def _vector(self, call: VectorCall, options: dict[str, Any], store: Store) -> Vector:
         problem, case = call.unit.problem, call.unit.problem.case
         resolution = call.unit.resolution
         answer = "error" if resolution.must_raise else "open" if resolution.undefined else "value"
@@ -150,7 +154,7 @@ class _Exporter:
             requires=list(case.requires),
             flags=list(case.flags),
             references=list(case.references),
-            layouts=list(layouts[case.id]),
+            layouts=list(self._layouts[case.id]),
         )
 
     def _expected(
