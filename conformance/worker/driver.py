@@ -19,16 +19,16 @@ from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.paths import display_place
+from conformance.worker.shim import KEPT, SMALL
 
 __all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
 
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
-REGIONS = 3  # in rotation: a result that lies in its own input must not change before it is read once more
+REGIONS = KEPT + 2  # in rotation: a result that lies in its own input must not change before it is read once more
 MOST_WARNINGS = 20
 MOST_AXES = 64  # of an array of NumPy's
-KEPT = 4096  # elements: above this, a value is not read once more
 
 
 class Died(Exception):
@@ -89,7 +89,7 @@ class Driver:
         self.regions = [Region(shared=shared) for _ in range(REGIONS)]
         self.compiles = False
         self._turn = 0
-        self._kept: tuple[int, wire.Result] | None = None  # the value that the backend keeps, and its nonce
+        self._kept: dict[int, dict[str, wire.Result]] = {}  # the small results of the last calls, by their nonces
         self._unused = True  # the backend has been sent no call
         self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
 
@@ -226,12 +226,12 @@ class Driver:
         return self._asked([asked])[0] if gone is None else Reply(asked, failure=gone)
 
     def _lost(self) -> None:
-        self._kept, self._unused = None, True
+        self._kept, self._unused = {}, True
         self._replace()
 
     def renew(self) -> None:
         """Make the next call on a backend that nothing was asked of, as far as there is one."""
-        self._kept, self._unused = None, True
+        self._kept, self._unused = {}, True
         self._renew()
 
     def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
@@ -240,14 +240,14 @@ class Driver:
         region.begin(sum(each.room for each in batch))
         found = [Reply(each) for each in batch]
         placed: list[tuple[Reply, Placed]] = []
-        earlier = self._kept[0] if self._kept else 0
+        earlier = tuple(self._kept)
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
             try:
                 placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
                 continue
-            earlier = nonce
+            earlier = (*earlier, nonce)[-KEPT:]
         if not placed:
             return found
         self._unused = False
@@ -281,7 +281,7 @@ class Driver:
         return found
 
     def _look(self, seen: Reply, placed: Placed) -> None:
-        """What the backend's copies of the inputs and its earlier value show."""
+        """What the backend's copies of the inputs and the earlier results show."""
         answer = seen.answer
         assert answer is not None
         for name, copy in answer.inputs.items():
@@ -290,16 +290,16 @@ class Driver:
                     seen.modified.append(name)
             elif name in placed.spans and (not isinstance(copy, wire.Result) or _differs(copy, seen, name)):
                 seen.modified.append(name)
-        if self._kept is not None and self._kept[0] == placed.call.earlier and answer.earlier != self._kept[1]:
-            seen.modified.append(EARLIER)
-        value = answer.results.get("value")
-        keeps = value is not None and not placed.call.transform
-        if keeps and self.compiles and placed.call.upstream is not None:
-            keeps = answer.gradient_failure is not None
-        if keeps and value is not None and math.prod(value.shape) <= KEPT:
-            self._kept = (answer.nonce, value)
-        else:
-            self._kept = None
+        for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
+            if now != self._kept.get(nonce, {}):
+                self._kept[nonce] = now  # the next call has not done it
+                if EARLIER not in seen.modified:
+                    seen.modified.append(EARLIER)
+        self._kept[answer.nonce] = {
+            name: each for name, each in answer.results.items() if math.prod(each.shape) <= SMALL
+        }
+        for nonce in [*self._kept][:-KEPT]:
+            del self._kept[nonce]
 
     def _observation(self, seen: Reply, repeatable: bool | None) -> Observation:
         request, answer = seen.asked.request, seen.answer

@@ -99,7 +99,7 @@ def room_for(request: Request) -> int:
     return total
 
 
-def place(region: Region, request: Request, nonce: int, earlier: int) -> Placed:
+def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]) -> Placed:
     """Lay out a request's operands. Raises ``ValueError`` where they do not fit the layout."""
     spans: dict[str, tuple[int, int]] = {}
     plain: dict[str, bytes] = {}

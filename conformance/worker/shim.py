@@ -6,6 +6,7 @@ Importing this module imports no NumPy: thread pools read their environment vari
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["SMALL", "Shim"]
+__all__ = ["KEPT", "SMALL", "Shim"]
 
-SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a value kept
+SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a result kept
+KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
 MOST_WARNINGS = 20
 CACHE_LINE = 64  # bytes: what a framework may ask of the address of an array that it shares
 
@@ -61,13 +63,14 @@ class Shim:
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._largest = 0  # bytes of a result
-        self._kept: tuple[int, Any, Any] | None = None  # the nonce of a value, its tensor, and a tensor like it
+        self._held: dict[str, Any] = {}  # the tensors of the present call's results
+        self._kept: dict[int, dict[str, Any]] = {}  # those of the last calls, by their nonces
 
     def perform(self, call: CallOrder, memory: Any) -> Answer:
         """The answer to ``call``, whose operands lie in the buffer ``memory``."""
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         inputs: list[_Input] = []
-        kept, self._kept = self._kept, None
+        self._held = {}
         self._largest = wire.largest_result(call)
         try:
             inputs = self._inputs(call, memory)
@@ -79,12 +82,8 @@ class Shim:
         after: dict[str, Result | bytes | None] = {}
         for each in inputs:
             self._read_back(each, after)
-        earlier = None
-        if call.earlier and kept is not None and kept[0] == call.earlier:
-            try:
-                earlier = _result(self._read("an earlier value", kept[1], kept[2]))
-            except BaseException as error:
-                self._fault(error)
+        earlier = tuple(self._read_again(self._kept.get(nonce, {})) for nonce in call.earlier)
+        self._keep(call.nonce, results)
         return Answer(
             call.nonce,
             results,
@@ -145,17 +144,15 @@ class Shim:
         return _Input(name, view, self.backend.tensor(view), kind)
 
     def _value(self, call: CallOrder, made: contract.Call, logits: Any, clock: _Clock) -> Result:
-        """The value; its tensor is kept, to see whether the next call spares it."""
+        """The value."""
         clock.start()
         try:
             tensor = self.backend.evaluate(made, logits)
             array = self._read("the value", tensor, logits)
         finally:
             clock.stop()
-        result = _result(array)
-        if array.size <= SMALL:
-            self._kept = (call.nonce, tensor, logits)
-        return result
+        self._held["value"] = tensor
+        return _result(array)
 
     def _compiled(
         self,
@@ -171,6 +168,7 @@ class Shim:
         self._differentiate(made, logits, upstream, clock, results, seen)
         if "gradient_failure" not in seen:
             results["value"] = results.pop("value_with_gradient")
+            self._held["value"] = self._held.pop("value_with_gradient")
         elif seen["gradient_failure"].kind == "unsupported":
             seen["failure"] = seen.pop("gradient_failure")
         else:
@@ -194,6 +192,7 @@ class Shim:
             gradient = self._read("the gradient", pair[1], logits)
             clock.stop()
             results["value_with_gradient"], results["gradient"] = _result(value), _result(gradient)
+            self._held["value_with_gradient"], self._held["gradient"] = pair
         except _Failed as stop:
             seen["gradient_failure"] = stop.fault
         except BaseException as error:
@@ -213,6 +212,7 @@ class Shim:
         finally:
             clock.stop()
         results.update({key: _result(array) for key, array in arrays.items()})
+        self._held.update(named)
 
     def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
         """Which method of the contract performs a transform, and what its results are called."""
@@ -225,6 +225,24 @@ class Shim:
         if name == "second-backward":
             return {"gradient": self.backend.second_backward(made, logits, tangent, upstream)}
         return {"derivative": self.backend.target_gradient(made, logits, upstream)}
+
+    # -- results of the last calls, to see whether the next ones spare them --------------------------------------------
+
+    def _keep(self, nonce: int, results: dict[str, Result]) -> None:
+        small = [name for name, each in results.items() if math.prod(each.shape) <= SMALL]
+        self._kept[nonce] = {name: self._held[name] for name in small}
+        self._held = {}
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def _read_again(self, kept: dict[str, Any]) -> dict[str, Result]:
+        found: dict[str, Result] = {}
+        for name, tensor in kept.items():
+            try:
+                found[name] = _result(self._read("an earlier result", tensor, tensor))
+            except BaseException as error:  # it has been given away, for one
+                self._fault(error)
+        return found
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One call to make, named by ``nonce``, a number that nobody can guess.
 
     ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
-    call. ``earlier``, if not 0, asks to read once more, after this call, the value that was given for that nonce.
+    call. ``earlier`` asks to read once more, after this call, the results that were given for those nonces.
     """
 
     nonce: int
@@ -81,7 +81,7 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     upstream: Operand | None = None
     tangent: Operand | None = None
     transform: str = ""
-    earlier: int = 0
+    earlier: tuple[int, ...] = ()
 
 
 class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -131,7 +131,8 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     ``results`` are ``value``, ``gradient``, ``value_with_gradient`` and ``derivative``, as far as there are any.
     ``inputs`` holds the framework's own copies of small inputs as they are after the call: a result, the msgpack of a
-    Python object, or ``None`` for what can no longer be read. ``earlier`` is the value that was to be read once more.
+    Python object, or ``None`` for what can no longer be read. ``earlier`` are the results that were to be
+    read once more, in the order's order, as far as they can still be read.
     """
 
     nonce: int
@@ -140,7 +141,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     gradient_failure: Fault | None = None
     warnings: tuple[str, ...] = ()
     inputs: dict[str, Result | bytes | None] = {}
-    earlier: Result | None = None
+    earlier: tuple[dict[str, Result], ...] = ()
     nanoseconds: int = 0
 
 

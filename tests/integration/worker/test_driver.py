@@ -169,6 +169,16 @@ def test_an_overwritten_result_is_seen_by_the_driver() -> None:
     assert [each.modified for each in seen] == [(), ("the result of an earlier call",)]
 
 
+def test_an_overwritten_gradient_is_seen_behind_a_call_in_another_dtype() -> None:
+    other = request(2, logits=np.ones((2, 3), np.float32), upstream=np.ones((2, 3), np.float32))
+    upstream = np.array([[1.0, 0, 0], [0, 2, 0]])
+    asked = [request(1, 1.0, upstream=upstream), other, request(3, 5.0, upstream=upstream)]
+    seen = InlineSession(fake_backends.create("ReusesItsGradient", 1)).run(asked)
+    assert [each.modified for each in seen] == [(), (), ("the result of an earlier call",)]
+    seen = InlineSession(fake_backends.create("Sound", 1)).run(asked)
+    assert [each.modified for each in seen] == [(), (), ()]
+
+
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")

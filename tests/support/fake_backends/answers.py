@@ -109,6 +109,20 @@ class ReusesItsOutput(Faulty):
         return self.output
 
 
+class ReusesItsGradient(Sound):
+    """Gradients of one dtype share a buffer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.buffers: dict[Any, Any] = {}
+
+    def differentiate(self, call: Call, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        buffer = self.buffers.setdefault(gradient.dtype, np.empty_like(gradient))
+        buffer[...] = gradient
+        return value, buffer
+
+
 class ReturnsItsInput(Sound):
     def softmax(self, logits: Any, *, axis: int | None) -> Any:
         return logits
