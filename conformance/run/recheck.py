@@ -1,11 +1,13 @@
-"""What went wrong in a process that had answered other calls is asked once more in one that has answered none.
+"""What went wrong in a process is asked again in a second one, in other company and another order.
 
 What goes wrong there too is the unit's own. What does not is owed to something that a call before it has left behind,
-of whatever kind: that call is searched for among those that the process had answered, and is to blame.
+of whatever kind: that call is searched for among those that the process had answered, and is to blame. Of what goes
+wrong again and again, a part is asked: the second process costs little beside the first.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +25,9 @@ __all__ = ["BEFORE", "Recheck", "Rechecked"]
 
 DOUBTFUL = frozenset({"fail", "crash", "timeout", "error"})
 DEATHS = frozenset({"crash", "timeout"})
-FRESH = 4  # rechecks that each have a process of their own; from then on one serves until their number has doubled
+ENOUGH = 8  # units of an operation that go wrong again in the same check: from then on, one in each chunk is asked
+EXTRA = 4  # processes beside the second one, since a call has spoilt that or a unit goes wrong in another way there
+RENEWALS = 8  # of the first process, since something may be left behind there
 SEARCHES = 3  # for calls that have spoilt others, in a chunk; twice as many in all
 TRIES = 3  # of confirming what a search has come upon
 BEFORE = (4, 12)  # how many former chunks are searched through, one group after the other
@@ -59,8 +63,20 @@ class _Unit:
 
 
 @dataclass(frozen=True, eq=False)
+class _Doubt:
+    """Calls of a unit that went wrong, and in what: operation and check, or the kind of death of the one call."""
+
+    unit: _Unit
+    kinds: frozenset[tuple[str, str]]
+
+    @property
+    def died(self) -> bool:
+        return any(kind in DEATHS for _, kind in self.kinds)
+
+
+@dataclass(frozen=True, eq=False)
 class _Lost:
-    """What went wrong with a unit, and does not in a process that has answered nothing else, where it was ``fresh``."""
+    """What went wrong with a unit, and does not in another process, where the observations were ``fresh``."""
 
     unit: _Unit
     outcomes: list[Outcome]
@@ -73,12 +89,14 @@ class Recheck:
     def __init__(self, fresh: Callable[[], Session]) -> None:
         self._fresh = fresh
         self._session: Session | None = None
-        self._rounds = 0
+        self._own: Counter[tuple[str, str]] = Counter()  # units that went wrong again, by kind
+        self._extra = EXTRA
+        self._renewals = RENEWALS
         self._searches = 2 * SEARCHES
         self._available = True
 
     def close(self) -> None:
-        """End the process that is kept, if any."""
+        """End the second process, if there is one."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -95,14 +113,12 @@ class Recheck:
         if not any(wrong) or not self._available:
             return found
         units = _units(chunk)
-        doubtful = [unit for unit in (_doubtful(each, seen, wrong[each.number]) for each in units) if unit is not None]
-        if not doubtful:
+        doubts = [doubt for each in units for doubt in _doubts(each, seen, wrong[each.number])]
+        if not doubts:
             return found
-        self._rounds += 1
-        if self._rounds <= FRESH or self._rounds & (self._rounds - 1) == 0:
-            self.close()
+        alive = [each for each in units if not any(_dead(seen[place]) for place in each.asked)]
         try:
-            self._settle(found, doubtful, wrong, judge, subject, [lambda: units, *_former(before)])
+            self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *_former(before)])
         except BackendUnavailable:  # it does not start again: what was found stands
             self._available = False
         return found
@@ -110,41 +126,67 @@ class Recheck:
     def _settle(
         self,
         found: Rechecked,
-        doubtful: Sequence[_Unit],
+        doubts: Sequence[_Doubt],
         wrong: Sequence[Wrong],
         judge: Judge,
         subject: Subject,
         asked: Sequence[Callable[[], list[_Unit]]],
     ) -> None:
-        again, first = self._again(doubtful, _sound(asked[0](), found.units, doubtful), found.observations)
-        changed = [each for each in doubtful if not _same(found.observations, again, each.asked)]
-        if not changed:
-            return
-
         def judged(seen: dict[int, Observation]) -> list[list[Outcome]]:
             return judge([seen.get(place, before) for place, before in enumerate(found.observations)])
 
-        settled = judged(again)
-        for each in changed:
-            if _wrong(settled[each.number]) not in (frozenset(), wrong[each.number]) and each is not first:
-                with self._opened() as session:  # others were asked before it
-                    again |= _ask(session, each)
+        sound = _sound(asked[0](), found.units, doubts)
+        again: dict[int, Observation] = {}
+        settled = found.units
+        some = self._some(doubts)
+        for part in (some, [each for each in reversed(doubts) if each not in some]):
+            part = [each for each in part if ("", "timeout") not in each.kinds or not self._own["", "timeout"]]
+            again |= self._again(part, sound, found.observations)
+            changed = [each for each in part if not _same(found.observations, again, each.unit.asked)]
+            if changed:
                 settled = judged(again)
+            for each in changed:
+                if self._extra and _wrong(settled[each.unit.number]) not in (frozenset(), wrong[each.unit.number]):
+                    self._extra -= 1
+                    with self._opened() as session:  # others were asked before it
+                        again |= _ask(session, each.unit)
+                    settled = judged(again)
+            gone = {number for each in changed if wrong[number := each.unit.number] - _wrong(settled[number])}
+            for each in part:
+                if each.unit.number not in gone:
+                    self._own.update(each.kinds)
+            if not gone:
+                break
         lost = []
-        for each in changed:
-            now = _wrong(settled[each.number])
-            gone = [one for one in found.units[each.number] if _wrong([one]) - now]
-            if gone:  # otherwise all of it is its own, whatever else there was this time
-                lost.append(_Lost(each, gone, {place: again[place] for place in each.asked}))
-                found.units[each.number] = settled[each.number]
-                for place in each.asked:
+        for unit in {each.unit.number: each.unit for each in doubts}.values():
+            now = _wrong(settled[unit.number])
+            gone_of_it = [one for one in found.units[unit.number] if _wrong([one]) - now]
+            if gone_of_it:  # otherwise all of it is its own, whatever else there was this time
+                places = tuple(place for _, place in unit.calls if place in again)
+                fresh = {place: again[place] for place in places}
+                lost.append(_Lost(replace(unit, asked=places), gone_of_it, fresh))
+                found.units[unit.number] = settled[unit.number]
+                for place in places:
                     found.observations[place] = again[place]
         # A warning that a framework gives once in each process is no damage.
         lost = [each for each in lost if any(one.check != "warning" for one in each.outcomes)]
-        found.spoilt |= bool(lost)
+        if lost and self._renewals:
+            self._renewals -= 1
+            found.spoilt = True
         self._blame(lost, found, judged, subject, asked)
 
-    # -- processes that have answered nothing else ------------------------------------------------------------------
+    def _some(self, doubts: Sequence[_Doubt]) -> list[_Doubt]:
+        """Those that are asked again, the last ones first: of each kind the last one, and more until it is enough."""
+        some = []
+        here: Counter[tuple[str, str]] = Counter()
+        for each in reversed(doubts):
+            enough = 1 if each.died else ENOUGH
+            if any(not here[kind] or self._own[kind] + here[kind] < enough for kind in each.kinds):
+                some.append(each)
+                here.update(each.kinds)
+        return some
+
+    # -- other processes ----------------------------------------------------------------------------------------------
 
     def _opened(self) -> Session:
         session = self._fresh()
@@ -156,30 +198,39 @@ class Recheck:
         return session
 
     def _again(
-        self, doubtful: Sequence[_Unit], sound: _Unit | None, seen: Sequence[Observation]
-    ) -> tuple[dict[int, Observation], _Unit | None]:
-        """What comes of the units in one process, and the first of them if nothing was asked there before.
+        self, doubts: Sequence[_Doubt], sound: _Unit | None, seen: Sequence[Observation]
+    ) -> dict[int, Observation]:
+        """What comes of the calls in the second process.
 
-        The last one goes first: who does damage has then been asked after those that it was done to. After a unit that
-        goes wrong as before, a call that was answered here already, or else one of ``sound``, shows whether the process
-        is what it was; where it is not, the next unit has another.
+        The last ones go first: who does damage has then been asked after those that it was done to. In the end a call
+        of ``sound``, or else one of the first unit once more, shows whether the process is what it was; where it is
+        not, they are made unit by unit, and after one that spoils the process, the next unit has another.
         """
-        first = doubtful[-1] if self._session is None else None
+        together = [each.unit for each in doubts if not each.died]
+        alone = [each.unit for each in doubts if each.died]
         again: dict[int, Observation] = {}
-        control: tuple[_Unit, Observed] | None = None if sound is None else (sound, seen)
-        others = FRESH
-        for each in reversed(doubtful):
-            if self._session is None:
-                self._session = self._opened()
-            again |= _ask(self._session, each)
-            if not _same(seen, again, each.asked):
-                control = each, dict(again)
-            elif control is not None and others:
-                unit, before = control
-                if not _same(before, _ask(self._session, unit), unit.asked):
-                    others -= 1
-                    self.close()
-        return again, first
+        if together:
+            control = sound or replace(together[0], asked=together[0].asked[:1])
+            requests = [each.chunk.requests[place] for each in (*together, control) for place in each.asked]
+            *answers, shown = self._second().run(requests)
+            again = {each.key: each for each in answers}
+            if self._extra and not _alike((again if sound is None else seen)[control.asked[0]], shown):
+                again = {}
+                self.close()
+                for each in together:
+                    again |= _ask(self._second(), each)
+                    before = seen if sound is not None else again
+                    if self._extra and not _same(before, _ask(self._second(), control), control.asked):
+                        self._extra -= 1
+                        self.close()
+        for each in alone:
+            again |= _ask(self._second(), each)
+        return again
+
+    def _second(self) -> Session:
+        if self._session is None:
+            self._session = self._opened()
+        return self._session
 
     # -- what is owed to another call ---------------------------------------------------------------------------------
 
@@ -220,9 +271,12 @@ class Recheck:
         for units in asked:
             with self._opened() as session:
                 for each in units():
-                    if each.problem.key == victim.unit.problem.key or _spared(session, each, victim):
+                    if each.problem.key == victim.unit.problem.key:
                         continue
-                    if (culprit := self._confirmed(each, victim, judged)) is not None:
+                    died = any(map(_dead, _ask(session, each).values()))  # and has left nothing behind
+                    if not died and _same(victim.fresh, _ask(session, victim.unit), victim.unit.asked):
+                        continue
+                    if not died and (culprit := self._confirmed(each, victim, judged)) is not None:
                         return culprit
                     tries -= 1
                     if not tries:
@@ -282,10 +336,14 @@ def _unreproduced(victim: _Lost) -> Finding:
 
 
 def _spared(session: Session, culprit: _Unit, victim: _Lost) -> bool:
-    """Whether both live on, and the victim gives the same behind the culprit as by itself."""
-    behind = _ask(session, culprit)
-    lived = not any(each.died or (each.failure and each.failure.kind in DEATHS) for each in behind.values())
-    return _same(victim.fresh, _ask(session, victim.unit), victim.unit.asked) and lived
+    """Whether the victim gives the same behind the culprit as elsewhere."""
+    _ask(session, culprit)
+    return _same(victim.fresh, _ask(session, victim.unit), victim.unit.asked)
+
+
+def _dead(seen: Observation) -> bool:
+    """Whether the call has ended its process."""
+    return seen.failure is not None and seen.failure.kind in DEATHS
 
 
 def _ask(session: Session, unit: _Unit) -> dict[int, Observation]:
@@ -316,30 +374,31 @@ def _former(before: Sequence[Portion]) -> Iterator[Callable[[], list[_Unit]]]:
             yield lambda group=group: [unit for portion in group for unit in _units(portion.build())]  # type: ignore[misc]
 
 
-def _doubtful(unit: _Unit, seen: Sequence[Observation], wrong: Wrong) -> _Unit | None:
-    """The unit as it is asked again; None where nothing is wrong, or not for what else its process has answered.
+def _doubts(unit: _Unit, seen: Sequence[Observation], wrong: Wrong) -> Iterator[_Doubt]:
+    """What is asked of the unit again: each call that has died and was not the first of its process, and the others."""
+    dead = [place for place in unit.asked if _dead(seen[place])]
+    others = tuple(place for place in unit.asked if place not in dead)
+    kinds = frozenset((unit.problem.operation, check) for check, *_, verdict, _ in wrong if verdict not in DEATHS)
+    if kinds and others:
+        yield _Doubt(replace(unit, asked=others), kinds)
+    for place in dead if wrong else ():
+        if (why := seen[place].failure) is not None and not seen[place].first:
+            yield _Doubt(replace(unit, asked=(place,)), frozenset({("", why.kind)}))
 
-    Where it is nothing but deaths, which may take long, these calls alone are made again.
+
+def _sound(units: Iterable[_Unit], outcomes: Sequence[Sequence[Outcome]], doubts: Sequence[_Doubt]) -> _Unit | None:
+    """A small sound unit, asked for one call, which was made after those in doubt, and so has spoilt none.
+
+    Nor does it do so to a later one: it is not the last sound one.
     """
-    if not wrong:
-        return None
-    dead = [place for place in unit.asked if (why := seen[place].failure) is not None and why.kind in DEATHS]
-    if any(verdict not in DEATHS for *_, verdict, _ in wrong) or not dead:
-        return unit
-    if all(seen[place].first for place in dead):
-        return None
-    return replace(unit, asked=tuple(dead))
-
-
-def _sound(units: Iterable[_Unit], outcomes: Sequence[Sequence[Outcome]], doubtful: Sequence[_Unit]) -> _Unit | None:
-    """A small sound unit, asked for one call, which was made after those of the doubtful ones, and so spoilt none."""
-    last = max(place for unit in doubtful for place in unit.asked)
+    last = max(place for each in doubts for place in each.unit.asked)
     sound = []
     for unit in units:
         plain = [place for place in unit.asked if unit.chunk.requests[place].repeat]
         if plain and plain[0] > last and {each.verdict for each in outcomes[unit.number]} == {"pass"}:
-            sound.append((unit.problem.logits.size, unit.number, replace(unit, asked=(plain[0],))))
-    return min(sound)[2] if sound else None
+            sound.append((plain[0], replace(unit, asked=(plain[0],))))
+    sound = sorted(sound, key=lambda each: each[0])[:-1]
+    return min(sound, key=lambda each: each[1].problem.logits.size)[1] if sound else None
 
 
 def _wrong(outcomes: Iterable[Outcome]) -> Wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,20 @@ from conformance.model.records import Footer, Header
 from conformance.results.store import Writer, read_run
 from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Portion
+from conformance.worker.session import Limits
 from tests.integration.run.test_deaths import run
 
 #: Case 5 arms what the calls of all other cases then do.
 BACKEND = """
-import ctypes, itertools, os
+import ctypes, itertools, os, time
 from pathlib import Path
 from conformance.backends.numpy import Numpy
 
-with Path(__file__).with_suffix(".starts").open("a") as starts:
-    starts.write("x")
 COUNT = itertools.count(1)
 
 
 class Leaves(Numpy):
-    armed = False
+    armed = late = False
 
     def softmax(self, logits, *, axis):
         first, value = logits.flat[0], super().softmax(logits, axis=axis)
@@ -71,11 +71,11 @@ def test_a_call_that_fails_itself_and_leaves_its_error_behind_is_to_blame(tmp_pa
 CASE = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
 
 
-def judged_in_parts(folder: Path, file: Path) -> list[Judged]:
+def judged_in_parts(folder: Path, file: Path, limits: Limits | None = None) -> list[Judged]:
     """What comes of 64 cases, sixteen by sixteen."""
     (folder / "many.yaml").write_text("theme: n\ncases:\n" + "".join(CASE.format(n=n) for n in range(64)))
     entries = load_suite([folder / "many.yaml"]).entries
-    with open_backend(str(file)) as opened:
+    with open_backend(str(file), limits=limits) as opened:
         return [
             opened.judge(Portion(n, tuple(entries[16 * n : 16 * n + 16]), identities=False).build()) for n in range(4)
         ]
@@ -103,8 +103,35 @@ def test_what_does_not_come_again_and_is_owed_to_no_single_call_is_a_verdict(tmp
     assert lost["detail"] == "value" and "not again in a process of its own" in " ".join(shown.split())
 
 
-def test_many_failures_of_its_own_cost_few_processes(tmp_path: Path) -> None:
-    file = backend(tmp_path, always=f"if first % 2: {RAISES}")
+COUNTED = "with Path(__file__).with_suffix('.calls').open('a') as calls: calls.write(f'{os.getpid()}\\n')"
+
+
+def calls_by_process(file: Path) -> list[int]:
+    """How many calls each process was given, the one with most first."""
+    return [count for _, count in Counter(file.with_suffix(".calls").read_text().split()).most_common()]
+
+
+def test_many_failures_of_its_own_cost_one_process_and_few_calls(tmp_path: Path) -> None:
+    file = backend(tmp_path, always=f"{COUNTED}\n        if first % 2: {RAISES}")
     bad = {each.case for part in judged_in_parts(tmp_path, file) for each in part.outcomes if each.verdict != "pass"}
     assert bad == {f"case-{n}" for n in range(1, 64, 2)}
-    assert len(file.with_suffix(".starts").read_text()) == 5  # its own, and one for each of the first four tasks
+    first, second = calls_by_process(file)
+    assert 0 < second < first / 3
+
+
+def test_damage_shows_where_calls_go_wrong_by_themselves_too(tmp_path: Path) -> None:
+    always = "if first % 4 == 2 or Leaves.late: value = value * 2\n        Leaves.late |= first == 40"
+    parts = judged_in_parts(tmp_path, backend(tmp_path, always=always))
+    wrong = {(each.case, each.check) for part in parts for each in part.outcomes if each.verdict != "pass"}
+    assert ("case-40", "process") in wrong
+    assert {case for case, _ in wrong} == {f"case-{n}" for n in range(2, 64, 4)} | {"case-40"}
+
+
+@pytest.mark.slow
+def test_hangs_of_its_own_are_waited_for_once_more(tmp_path: Path) -> None:
+    file = backend(tmp_path, always=f"if first in (7, 23, 39):\n            {COUNTED}\n            time.sleep(3600)")
+    parts = judged_in_parts(tmp_path, file, Limits(call=2.0))
+    assert {each.case for part in parts for each in part.outcomes if each.verdict == "timeout"} == {
+        "case-7", "case-23", "case-39"
+    }  # fmt: skip
+    assert sum(calls_by_process(file)) == 3 * 2 + 1  # each in a batch, then alone; and one of them again
