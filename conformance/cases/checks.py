@@ -193,6 +193,8 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
         yield _not_taken(name, given, "classes")
     if given.masked is not None:
         yield from _masked(name, given)
+    if given.planted is not None:
+        yield from _planted(name, given)
     if not math.isfinite(given.scale):
         yield Complaint((name, "scale"), f"scale {given.scale} is not finite", "write a finite scale")
     elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
@@ -218,6 +220,19 @@ def _masked(name: str, given: Generator) -> Iterator[Complaint]:
     elif not first < beyond <= given.shape[-1]:
         problem = f"[{first}, {beyond}] masks no element of {given.shape[-1]}"
         yield Complaint((name, "masked"), problem, "write [first, beyond] with first < beyond <= the last extent")
+
+
+def _planted(name: str, given: Generator) -> Iterator[Complaint]:
+    if given.shape is None:
+        yield Complaint((name, "planted"), "places in a shape that is not stated", "add `shape: [...]`")
+        return
+    size = math.prod(given.shape)
+    for index, (place, number) in enumerate(given.planted or ()):
+        path: NodePath = (name, "planted", index)
+        if place >= size:
+            yield Complaint(path, f"place {place} of {size} elements", f"write a place below {size}, counted from 0")
+        elif given.distribution == "labels" and not number.is_integer():
+            yield Complaint(path, f"{number} among labels", "write an integer, or another distribution")
 
 
 def _widest(given: Generator) -> float:

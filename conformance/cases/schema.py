@@ -67,6 +67,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "seed": "The same seed gives the same bytes on every machine.",
         "classes": "For labels: drawn from 0 up to, but not including, this.",
         "masked": "[first, beyond]: elements of the last axis that are −inf, whatever was drawn.",
+        "planted": "[[place, number], ...]: single elements, counted from 0 in row-major order, and what stands there.",
     },
     "Expect": {
         "error": "Why the input is invalid: any error is right, a value is wrong.",

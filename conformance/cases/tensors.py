@@ -45,6 +45,11 @@ def materialise(
     values = _generate(given, extents, class_axis, classes)
     if given.masked is not None:
         values[..., slice(*given.masked)] = -np.inf
+    if given.planted:
+        values = np.ascontiguousarray(values)
+        flat = values.reshape(-1)
+        for place, number in given.planted:
+            flat[place] = number
     return values
 
 

@@ -75,7 +75,8 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     everywhere; ``labels`` draws integers from [0, classes); ``ramp`` rises evenly from offset − scale to offset +
     scale; ``one-hot`` is ``scale`` at one seeded class per position and 0 elsewhere, plus ``offset``;
     ``simplex`` is positive and sums to about 1 along the class axis (probability targets). ``masked`` sets the
-    elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn.
+    elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn;
+    ``planted`` then puts numbers, or NaN and infinities, at single elements, which count from 0 in row-major order.
     """
 
     distribution: Literal["uniform", "normal", "constant", "labels", "ramp", "one-hot", "simplex"]
@@ -85,6 +86,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     classes: Extent | None = None
     masked: tuple[Extent, Extent] | None = None
+    planted: list[tuple[Extent, float]] | None = None
 
 
 #: The keys that each distribution takes beside ``shape``, and what they are to it.
@@ -101,7 +103,7 @@ GENERATOR_KEYS: dict[str, dict[str, str]] = {
 
 def generator_keys(distribution: str) -> str:
     """What a generator of ``distribution`` takes, in words: ``constant takes shape, offset (the number itself)``."""
-    keys = {"shape": "", **GENERATOR_KEYS[distribution]}
+    keys = {"shape": "", **GENERATOR_KEYS[distribution], "planted": ""}
     return f"{distribution} takes " + ", ".join(f"{key} ({what})" if what else key for key, what in keys.items())
 
 

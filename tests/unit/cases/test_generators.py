@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from conformance.cases.checks import GENERATOR_KEYS
@@ -60,15 +61,15 @@ def test_advice_never_names_a_key_that_is_refused_next(tmp_path: Path, distribut
     needed = "classes: 3, " if distribution == "labels" else ""
     error = complaint(tmp_path, distribution, f"{needed}{key}: 3")
     names = taken(error.hint)
-    assert names == {"shape", *GENERATOR_KEYS[distribution]}
-    for name in names - {"shape", "masked", "classes"}:
+    assert names == {"shape", "planted", *GENERATOR_KEYS[distribution]}
+    for name in names - {"shape", "masked", "planted", "classes"}:
         load_suite([write(tmp_path, CASE.format(distribution=distribution, keys=f"{needed}{name}: 3"))])
 
 
 def test_the_key_of_a_constant_is_offset(tmp_path: Path) -> None:
     error = complaint(tmp_path, "constant", "value: 3")
     assert error.problem == "unknown key 'value'"
-    assert error.hint == "constant takes shape, offset (the number itself), masked"
+    assert error.hint == "constant takes shape, offset (the number itself), masked, planted"
     assert "remove the key: constant takes shape, offset" in (complaint(tmp_path, "constant", "scale: 3").hint or "")
     assert (complaint(tmp_path, "normal", "scael: 3").hint or "").startswith("did you mean 'scale'? normal takes shape")
 
@@ -79,3 +80,25 @@ def test_the_documentation_names_every_distribution_and_key() -> None:
     documented = {name: set(re.findall("`([a-z]+)`", keys)) for name, keys in rows.items()}
     assert documented == {name: {*keys} - {"masked"} for name, keys in GENERATOR_KEYS.items()}
     assert "`masked: [first, beyond]`" in text and "`shape`" in text
+
+
+def test_numbers_are_planted_at_single_places_of_a_stated_shape() -> None:
+    given = Generator(distribution="constant", shape=[2, 3], planted=[(0, 5.0), (4, float("nan")), (5, float("-inf"))])
+    assert materialise(given).tolist()[0] == [5.0, 0.0, 0.0]
+    assert np.isnan(materialise(given)[1, 1]) and materialise(given)[1, 2] == -np.inf
+    assert materialise(Generator(distribution="one-hot", shape=[2, 3], planted=[(0, 7.0)]), class_axis=0)[0, 0] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("distribution", "keys", "problem", "hint"),
+    [
+        ("constant", "planted: [[0, 1]]", "places in a shape that is not stated", "add `shape: [...]`"),
+        ("constant", "shape: [3], planted: [[3, .nan]]", "place 3 of 3 elements", "write a place below 3"),
+        ("labels", "shape: [3], classes: 2, planted: [[0, 0.5]]", "0.5 among labels", "write an integer"),
+    ],
+)
+def test_what_cannot_be_planted_is_refused(
+    tmp_path: Path, distribution: str, keys: str, problem: str, hint: str
+) -> None:
+    error = complaint(tmp_path, distribution, keys)
+    assert error.problem == problem and hint in (error.hint or "")
