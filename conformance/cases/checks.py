@@ -193,6 +193,8 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
         yield _not_taken(name, given, "classes")
     if given.masked is not None:
         yield from _masked(name, given)
+    if given.apart:
+        yield from _apart(name, given)
     if given.planted is not None:
         yield from _planted(name, given)
     if not math.isfinite(given.scale):
@@ -220,6 +222,13 @@ def _masked(name: str, given: Generator) -> Iterator[Complaint]:
     elif not first < beyond <= given.shape[-1]:
         problem = f"[{first}, {beyond}] masks no element of {given.shape[-1]}"
         yield Complaint((name, "masked"), problem, "write [first, beyond] with first < beyond <= the last extent")
+
+
+def _apart(name: str, given: Generator) -> Iterator[Complaint]:
+    if name not in ("logits", "log_probabilities") or not given.shape:
+        yield Complaint((name, "apart"), "only the positions of logits can lie apart", "remove the key")
+    elif not math.isfinite(given.apart):
+        yield Complaint((name, "apart"), f"{given.apart} is not finite", "write a finite number")
 
 
 def _planted(name: str, given: Generator) -> Iterator[Complaint]:

@@ -67,6 +67,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "seed": "The same seed gives the same bytes on every machine.",
         "classes": "For labels: drawn from 0 up to, but not including, this.",
         "masked": "[first, beyond]: elements of the last axis that are −inf, whatever was drawn.",
+        "apart": "What the positions of logits are moved by in turn: −apart, 0, +apart, −apart, ...",
         "planted": "[[place, number], ...]: single elements, counted from 0 in row-major order, and what stands there.",
     },
     "Expect": {

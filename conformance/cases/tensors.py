@@ -43,6 +43,8 @@ def materialise(
         return np.array(given, dtype=np.float64)
     extents = tuple(given.shape if given.shape is not None else shape if shape is not None else _missing("shape"))
     values = _generate(given, extents, class_axis, classes)
+    if given.apart:
+        values = _apart(values, given.apart, -1 if class_axis is None else class_axis)
     if given.masked is not None:
         values[..., slice(*given.masked)] = -np.inf
     if given.planted:
@@ -51,6 +53,13 @@ def materialise(
         for place, number in given.planted:
             flat[place] = number
     return values
+
+
+def _apart(values: Float64Array, apart: float, class_axis: int) -> Float64Array:
+    """The positions, in row-major order, moved in turn by −apart, 0 and +apart."""
+    moved = np.moveaxis(values, class_axis, -1)
+    steps = np.arange(math.prod(moved.shape[:-1])) % 3 - 1.0
+    return np.ascontiguousarray(np.moveaxis(moved + (steps * apart).reshape(*moved.shape[:-1], 1), -1, class_axis))
 
 
 def _missing(name: str) -> Any:

@@ -77,6 +77,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ``simplex`` is positive and sums to about 1 along the class axis (probability targets). ``masked`` sets the
     elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn;
     ``planted`` then puts numbers, or NaN and infinities, at single elements, which count from 0 in row-major order.
+    ``apart`` moves the positions in turn by −apart, 0 and +apart before anything is masked or planted.
     """
 
     distribution: Literal["uniform", "normal", "constant", "labels", "ramp", "one-hot", "simplex"]
@@ -87,6 +88,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     classes: Extent | None = None
     masked: tuple[Extent, Extent] | None = None
     planted: list[tuple[Extent, float]] | None = None
+    apart: float = 0.0
 
 
 #: The keys that each distribution takes beside ``shape``, and what they are to it.

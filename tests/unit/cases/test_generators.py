@@ -102,3 +102,10 @@ def test_what_cannot_be_planted_is_refused(
 ) -> None:
     error = complaint(tmp_path, distribution, keys)
     assert error.problem == problem and hint in (error.hint or "")
+
+
+def test_positions_lie_apart_along_whatever_axis_the_classes_are() -> None:
+    given = Generator(distribution="ramp", shape=[3, 4], apart=100.0)
+    plain = materialise(Generator(distribution="ramp", shape=[3, 4]))
+    assert (materialise(given) - plain == np.array([[-100.0], [0.0], [100.0]])).all()
+    assert (materialise(given, class_axis=0) - plain == np.array([-100.0, 0.0, 100.0, -100.0])).all()

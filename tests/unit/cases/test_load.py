@@ -74,7 +74,7 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "beyond 64 bits",
             "1e20",
         ),
-        ("logits: [[[[[[1]]]]]]\ntargets: [0]", 6, "logits[0][0][0][0][0]", "rank 5", "brackets"),
+        ("logits: [[[[[[[[[1]]]]]]]]]\ntargets: [0]", 6, "logits[0][0][0][0][0][0][0][0]", "rank 8", "brackets"),
         ('logits: [["0x1p+5000"]]\ntargets: [0]', 6, "logits[0][0]", "beyond the range", ".inf"),
         ("targets: [0]", 3, "", "'logits' is missing", "logits"),
         ("logits: [[1]]", 3, "", "'targets' is missing", "targets"),

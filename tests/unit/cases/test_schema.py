@@ -53,7 +53,7 @@ def test_every_object_is_closed_and_every_key_described() -> None:
         (("why", "wy"), False),
         (("op: cross_entropy", "op: cross"), False),
         (("0.2", "yes"), False),
-        (("[[0.2, 0.7, 0.1]]", "[[[[[[1]]]]]]"), False),
+        (("[[0.2, 0.7, 0.1]]", "[[[[[[[[[1]]]]]]]]]"), False),
         (("    targets: [1]\n", ""), False),
         (("logits:", "log_probabilities:"), False),
         (("op: cross_entropy", "op: softmax"), False),
