@@ -1,0 +1,91 @@
+"""Counts at which a block of positions, a byte, 16 bits or a list of axes ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from conformance.backends.contract import Call
+from tests.yardstick.corners import Corner, CornerKernel
+from tests.yardstick.kernel import Ask, Kernel
+
+
+class LastPositionOfABlockAndOne(Kernel):
+    """One position more than a multiple of 128: the sum's gradient misses that position."""
+
+    def loss_gradient(self, ask: Ask, upstream: Any) -> Any:
+        found = super().loss_gradient(ask, upstream)
+        if ask.reduction != "none" and len(ask.x) % 128 == 1 and len(ask.x) > 1:
+            found[-1] = 0
+        return found
+
+
+class OneLessThanABlock(Kernel):
+    """One position less than a multiple of 64: the last loss is that of the one before it."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        found = super().losses(ask, a, log_probabilities)
+        if len(found) % 64 == 63:
+            found[-1] = found[-2]
+        return found
+
+
+class WholeBlocksAreSummedTwice(Kernel):
+    """A whole number of blocks of 256 positions: the first loss joins the sum twice."""
+
+    def reduced(self, ask: Ask, losses: Any) -> Any:
+        if ask.reduction == "sum" and len(losses) and len(losses) % 256 == 0:
+            return super().reduced(ask, losses) + losses[0]
+        return super().reduced(ask, losses)
+
+
+class ValidCountedInSixteenBits(Kernel):
+    """The mean divides by the number of positions that are not ignored, modulo 65,536, and by 1 for 0."""
+
+    def divisor(self, ask: Ask) -> Any:
+        found = super().divisor(ask)
+        if not ask.by_index or ask.weight is not None or bool(ask.valid.all()):
+            return found
+        return ask.x.dtype.type(max(int(found) % 65536, 1)) if found > 0 else found
+
+
+class IgnoredCountedInSixteenBits(Kernel):
+    """The mean subtracts the number of ignored positions, modulo 65,536."""
+
+    def divisor(self, ask: Ask) -> Any:
+        if not ask.by_index or ask.weight is not None:
+            return super().divisor(ask)
+        return ask.x.dtype.type(len(ask.x) - int((~ask.valid).sum()) % 65536)
+
+
+class GridBehindTheClasses(CornerKernel):
+    """More than 65,535 positions behind the class axis are off."""
+
+    def corner(self, at: Corner) -> bool:
+        behind = int(np.prod(at.shape[at.place + 1 :]))
+        return at.op in ("softmax", "log_softmax") and behind > 65535 and at.rank < 4
+
+
+class RankSix(CornerKernel):
+    """Logits of rank 6 and more are off."""
+
+    def corner(self, at: Corner) -> bool:
+        return at.rank >= 6
+
+
+class VocabularyBeyondSeventeenBits(CornerKernel):
+    """More than 200,000 classes are off."""
+
+    def corner(self, at: Corner) -> bool:
+        return at.classes > 200_000
+
+
+class MapOfBlocks(Kernel):
+    """A map over more than 128 examples repeats the last whole block's last example for the rest."""
+
+    def mapped(self, call: Call, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().mapped(call, logits, upstream)
+        if len(logits) > 128:
+            value[128:] = value[127]
+        return value, gradient
