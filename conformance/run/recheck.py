@@ -214,7 +214,7 @@ class Recheck:
             requests = [each.chunk.requests[place] for each in (*together, control) for place in each.asked]
             *answers, shown = self._second().run(requests)
             again = {each.key: each for each in answers}
-            if self._extra and not _alike((again if sound is None else seen)[control.asked[0]], shown):
+            if self._extra and not _same(again if sound is None else seen, {control.asked[0]: shown}, control.asked):
                 again = {}
                 self.close()
                 for each in together:
@@ -409,23 +409,26 @@ def _wrong(outcomes: Iterable[Outcome]) -> Wrong:
     )
 
 
-def _same(
-    one: Sequence[Observation] | dict[int, Observation], other: dict[int, Observation], places: Iterable[int]
-) -> bool:
-    """Whether calls gave the same bits, or failed in the same way; what was not reached says nothing."""
-    return all(_alike(one[place], other[place]) for place in places)
+def _same(one: Observed, other: dict[int, Observation], places: Iterable[int]) -> bool:
+    """Whether calls gave the same bits, or failed in the same way; what was not reached says nothing.
+
+    Of a unit that is not repeatable, here as there, bits say nothing either.
+    """
+    pairs = [(one[place], other[place]) for place in places]
+    loose = any(each.repeatable is False and again.repeatable is False for each, again in pairs)
+    return all(_alike(each, again, loose=loose) for each, again in pairs)
 
 
-def _alike(one: Observation, other: Observation) -> bool:
+def _alike(one: Observation, other: Observation, *, loose: bool = False) -> bool:
     if other.failure is not None and other.failure.kind == "not run":
         return True
-    return _facts(one) == _facts(other)
+    return _facts(one, loose) == _facts(other, loose)
 
 
-def _facts(seen: Observation) -> tuple[object, ...]:
+def _facts(seen: Observation, loose: bool) -> tuple[object, ...]:
     failures = [None if each is None else (each.kind, each.type) for each in (seen.failure, seen.gradient_failure)]
-    arrays = map(_bits, (seen.value, seen.gradient, seen.value_with_gradient, seen.derivative))
-    return (*failures, *arrays, seen.died is None, seen.modified, seen.repeatable, seen.warnings)
+    arrays = () if loose else map(_bits, (seen.value, seen.gradient, seen.value_with_gradient, seen.derivative))
+    return (*failures, *arrays, seen.died is None, seen.modified, loose or seen.repeatable, seen.warnings)
 
 
 def _bits(array: Array | None) -> tuple[object, ...] | None:

@@ -111,8 +111,9 @@ def calls_by_process(file: Path) -> list[int]:
     return [count for _, count in Counter(file.with_suffix(".calls").read_text().split()).most_common()]
 
 
-def test_many_failures_of_its_own_cost_one_process_and_few_calls(tmp_path: Path) -> None:
-    file = backend(tmp_path, always=f"{COUNTED}\n        if first % 2: {RAISES}")
+@pytest.mark.parametrize("what", [RAISES, "value = value * (1 + next(COUNT))"], ids=["raises", "never the same"])
+def test_many_failures_of_its_own_cost_one_process_and_few_calls(tmp_path: Path, what: str) -> None:
+    file = backend(tmp_path, always=f"{COUNTED}\n        if first % 2: {what}")
     bad = {each.case for part in judged_in_parts(tmp_path, file) for each in part.outcomes if each.verdict != "pass"}
     assert bad == {f"case-{n}" for n in range(1, 64, 2)}
     first, second = calls_by_process(file)
