@@ -22,6 +22,7 @@ __all__ = [
     "Array",
     "Backend",
     "Call",
+    "Compilations",
     "CrossEntropyOptions",
     "Device",
     "NllLossOptions",
@@ -90,6 +91,23 @@ class Call:
             raise Unsupported("the composition is not one of this operation")
         function = getattr(backend, self.operation)
         return function(logits, **(self.operands if operands is None else operands), **dict(self.options))
+
+
+class Compilations:
+    """What a framework says of the functions that it was to compile, counted since its process began.
+
+    ``calls`` of such functions; of these, ``uncompiled`` ran as plain Python all the same. ``ran`` is how often a
+    compiled graph was executed, ``None`` where the framework does not say. ``graphs`` were compiled; ``breaks`` of a
+    graph left something between two of them to Python, each for one of the ``reasons``; ``cached`` executables came
+    from a cache that outlives a process. Both are ``None`` where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.calls = self.uncompiled = self.graphs = 0
+        self.ran: int | None = None
+        self.breaks: int | None = None
+        self.cached: int | None = None
+        self.reasons: dict[str, int] = {}
 
 
 class Device:
@@ -170,6 +188,14 @@ class Backend(ABC):
     def compiles(self) -> bool:
         """Whether a call on a new shape compiles."""
         return self.execution in self.compiled
+
+    def compilations(self) -> Compilations | None:
+        """What the framework says of the functions that it was to compile; None where nothing is known of that.
+
+        It is asked before and after each call. Where a call's functions ran uncompiled, its mode did not happen, and
+        what would be a pass is *unsupported*; nothing that it says excuses a fail.
+        """
+        return None
 
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:

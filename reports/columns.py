@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from conformance.model.mode import ModeEvidence, mode_in_words, total
 from conformance.model.records import BackendId, BackendRecord, Header, WorkerRecord
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
@@ -48,6 +49,21 @@ class Column:
     def backend(self) -> str:
         """Its name, which runs of several versions share."""
         return self.id.name
+
+    @property
+    def mode(self) -> str:
+        """How its calls were executed, by the framework's own word, in a line; empty where that is not on record."""
+        return mode_in_words(self.id.execution, self.evidence) if self.evidence else ""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether any of its calls was to be compiled, as far as that is on record."""
+        return self.evidence is not None and self.evidence.eager < self.evidence.calls
+
+    @cached_property
+    def evidence(self) -> ModeEvidence | None:
+        """What is known of the execution of its calls in all its runs; None where that is not on record."""
+        return total(run.modes.get(self.id.name) for run in self.runs)
 
     @property
     def family(self) -> str:

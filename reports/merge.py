@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
+from conformance.model.mode import ModeEvidence, total
 from conformance.model.records import Outcome
 from conformance.plain import LONGEST
 from conformance.reports.benchmarks.read import FILE as TIMES
@@ -54,6 +55,13 @@ class Merged:
     def restarts(self) -> dict[str, int]:
         """How often processes of backends were started in place of others, in all runs; none where that never was."""
         return sum((Counter(run.restarts) for run in self.runs), Counter())
+
+    @property
+    def modes(self) -> dict[str, ModeEvidence]:
+        """How the calls of backends were executed, in all runs; none where that was not recorded."""
+        names = dict.fromkeys(name for run in self.runs for name in run.modes)
+        found = {name: total(run.modes.get(name) for run in self.runs) for name in names}
+        return {name: each for name, each in found.items() if each is not None}
 
     @property
     def outcomes(self) -> Iterator[Outcome]:

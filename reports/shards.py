@@ -142,7 +142,9 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
                 writer.describe(worker)
             for backend, costs in run.costs.items():
                 ended, again = run.deaths.get(backend, 0), run.restarts.get(backend, 0)
-                writer.describe(Costs(backend=backend, seconds=costs, deaths=ended, restarts=again))
+                writer.describe(
+                    Costs(backend=backend, seconds=costs, deaths=ended, restarts=again, mode=run.modes.get(backend))
+                )
         evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
         block: list[Outcome] = []
         for run in parts:

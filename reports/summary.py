@@ -40,6 +40,9 @@ def summary_text(relations: Relations, counted: Matrix) -> str:
     lines = ["# Conformance run", ""]
     for run in relations.runs:
         lines += _about(run)
+    for column in counted.columns:
+        if column.compiles:
+            lines += ["", f"{escape(column.label)}, {escape(column.mode)}."]
     for name, said in unreached(relations, counted):
         lines += ["", f"{escape(name)}: {escape(said)}"]
     lines += ["", "## Checks by backend and theme", "", *markdown(counted.table())]

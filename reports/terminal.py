@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
@@ -54,6 +56,7 @@ def print_run(
             },
             "deaths": merged.deaths,
             "restarts": merged.restarts,
+            "modes": msgspec.to_builtins(merged.modes),
             "truncated": run.truncated,
         }
         sys.stdout.write(json_text(document))
@@ -111,6 +114,9 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
         console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
     for name, said in died(merged.deaths, merged.restarts).items():
         sys.stdout.write(f"\n{on_terminal(name)}: {said}\n")
+    for column in counted.columns:
+        if column.compiles:
+            say(f"\n{on_terminal(column.label)}, {on_terminal(column.mode)}")
     for name, said in unreached(merged.relations, counted):
         say(f"\n{on_terminal(name)}: {said}")
     for name, stopped, error in merged.stopped:  # the reason, and the hint below it

@@ -14,6 +14,7 @@ from conformance.backends.contract import (
     Array,
     Backend,
     Call,
+    Compilations,
     CrossEntropyOptions,
     NllLossOptions,
     Operation,
@@ -89,6 +90,9 @@ class Adapter(Backend):
 
     def settings(self) -> dict[str, str]:
         return self.runtime.settings()
+
+    def compilations(self) -> Compilations | None:
+        return self.runtime.compilations() if self.runtime.compiles else None
 
     @property
     def tensor_types(self) -> tuple[type, ...]:
@@ -183,6 +187,7 @@ class Adapter(Backend):
 
     def _apply(self, transform: str, call: Call, logits: Tensor, *more: Tensor) -> Any:
         if transform in self.runtime.compiled_whole:
+            self.runtime.counted.calls += 1
             return self._function(transform, call)(logits, dict(call.operands), *more)
 
         def evaluated(logits: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
@@ -200,7 +205,7 @@ class Adapter(Backend):
         if key not in self._functions:
             bare = Call(call.operation, {}, call.options)
             made = _TRANSFORMED[transform](self.runtime, lambda logits, operands: bare.apply(self, logits, operands))
-            self._functions[key] = self.runtime.compile(made, self.runtime.execution)
+            self._functions[key] = self.runtime.compile(self.runtime.watched(made), self.runtime.execution)
         return self._functions[key]
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from conformance.backends.contract import Array, Device, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Tensor, Unsupported
 
 __all__ = ["TRANSFORMS", "Function", "Runtime", "version"]
 
@@ -48,6 +48,7 @@ class Runtime(ABC):
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
         self.execution = execution
         self.device = Device()
+        self.counted = Compilations()
 
     @property
     def compiles(self) -> bool:
@@ -90,6 +91,20 @@ class Runtime(ABC):
     def compile(self, function: Function, execution: str) -> Function:
         """``function`` as it runs in ``execution``: of the library's tensors, or dicts of them, to such tensors."""
         return function
+
+    # -- whether that happened: what a library does not say is not known ----------------------------------------------
+
+    def watched(self, function: Function) -> Function:
+        """``function``, which counts in :attr:`counted` when its own code runs: traced by a compiler, or plainly.
+
+        It is what :meth:`compile` is given. A runtime that can tell the two apart overrides this, and
+        :meth:`compilations`.
+        """
+        return function
+
+    def compilations(self) -> Compilations | None:
+        """What became of the functions that were to be compiled; None where that is not known."""
+        return None
 
     # -- transforms: those that a library lacks raise Unsupported -----------------------------------------------------
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Device, Tensor
+from conformance.backends.contract import Array, Compilations, Device, Tensor
 from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class JaxRuntime(Runtime):
         if device not in names:  # JAX says this in an assertion without a message
             raise RuntimeError(f"JAX_PLATFORMS={chosen} leaves out {device}")
         self.device = JaxDevice(jax.devices(device)[0])
+        if self.compiles:
+            _cache_hits()
 
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
@@ -90,6 +92,24 @@ class JaxRuntime(Runtime):
     def compile(self, function: Function, execution: str) -> Function:
         compiled: Function = jax.jit(function) if execution == "jit" else function
         return compiled
+
+    def watched(self, function: Function) -> Function:
+        counted = self.counted
+
+        def watched(*arguments: Any) -> Any:
+            if isinstance(arguments[0], jax.core.Tracer):
+                counted.graphs += 1
+            else:  # jax.disable_jit, for one
+                counted.uncompiled += 1
+            return function(*arguments)
+
+        return watched
+
+    def compilations(self) -> Compilations | None:
+        """A function's own code runs when it is traced, and not when what was compiled of it is executed."""
+        self.counted.breaks = 0  # what cannot be traced raises
+        self.counted.cached = len(_cache_hits())
+        return self.counted
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         value, pullback = jax.vjp(function, x)
@@ -144,6 +164,21 @@ class JaxDevice(Device):
     def evict(self) -> int:
         jax.block_until_ready(jnp.ones((BEYOND_CACHES,), jnp.uint8, device=self.place))
         return BEYOND_CACHES
+
+
+@cache
+def _cache_hits() -> list[str]:
+    """The executables that this process has taken from a persistent cache, by the events that JAX reports."""
+    import jax.monitoring
+
+    events: list[str] = []
+
+    def heard(event: str, **_: Any) -> None:
+        if event == "/jax/compilation_cache/cache_hits":
+            events.append(event)
+
+    jax.monitoring.register_event_listener(heard)
+    return events
 
 
 def _executable(function: Any, *arguments: Any) -> Any:

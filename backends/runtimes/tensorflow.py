@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Tensor
+from conformance.backends.contract import Array, Compilations, Tensor
 from conformance.backends.runtimes.base import TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
@@ -90,6 +90,23 @@ class TensorFlowRuntime(Runtime):
         # None lets TensorFlow decide whether XLA compiles, as it does by default.
         compiled: Function = tf.function(function, autograph=False, jit_compile=True if execution == "xla" else None)
         return compiled
+
+    def watched(self, function: Function) -> Function:
+        counted = self.counted
+
+        def watched(*arguments: Any) -> Any:
+            if tf.executing_eagerly():  # tf.config.run_functions_eagerly, for one
+                counted.uncompiled += 1
+            else:
+                counted.graphs += 1
+            return function(*arguments)
+
+        return watched
+
+    def compilations(self) -> Compilations | None:
+        """A function's own code runs when it is traced; with ``jit_compile`` a graph that XLA cannot compile raises."""
+        self.counted.breaks = self.counted.cached = 0
+        return self.counted
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         with tf.GradientTape() as tape:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Device, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Tensor, Unsupported
 from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class TorchRuntime(Runtime):
         if self.compiles:
             # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
+        self._compiler = _Inductor(self.counted)
+        self._made_before = _graphs_made() if self.compiles else 0
 
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
@@ -104,7 +106,36 @@ class TorchRuntime(Runtime):
 
     def compile(self, function: Function, execution: str) -> Function:
         """``dynamic=False``: what a shape gets must not depend on the shapes that came before it."""
-        return torch.compile(function, dynamic=False) if execution == "compile" else function
+        if execution != "compile":
+            return function
+        return torch.compile(function, dynamic=False, backend=self._compiler)
+
+    def watched(self, function: Function) -> Function:
+        counted = self.counted
+
+        def watched(*arguments: Any) -> Any:
+            if not torch.compiler.is_compiling():  # while Dynamo traces, it is; what is compiled has no trace of this
+                counted.uncompiled += 1
+            return function(*arguments)
+
+        return watched
+
+    def compilations(self) -> Compilations | None:
+        """Graphs made and run are counted by the documented means of a custom backend.
+
+        Graph breaks and cache hits stand in ``torch._dynamo.utils.counters`` alone, which the documentation shows and
+        nothing promises.
+        """
+        counted = self.counted
+        counted.ran = self._compiler.ran
+        if (found := _dynamo_counters()) is not None:
+            counted.reasons = {str(reason): int(count) for reason, count in found.get("graph_break", {}).items()}
+            counted.breaks = sum(counted.reasons.values())
+            counted.cached = int(found.get("inductor", {}).get("fxgraph_cache_hit", 0))
+            # An adapter that compiles in a way of its own has graphs that are not seen to run.
+            if not counted.graphs and _graphs_made() > self._made_before:
+                counted.ran = None
+        return counted
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
@@ -139,6 +170,26 @@ class TorchRuntime(Runtime):
     def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
         value = function(x.detach().requires_grad_())
         return value, value.grad_fn
+
+
+class _Inductor:
+    """The default backend of ``torch.compile``, whose graphs are counted when they are made and when they run."""
+
+    def __init__(self, counted: Compilations) -> None:
+        self.counted = counted
+        self.ran = 0
+
+    def __call__(self, module: torch.fx.GraphModule, inputs: list[Tensor]) -> Function:
+        from torch._dynamo import lookup_backend
+
+        compiled = lookup_backend("inductor")(module, inputs)
+        self.counted.graphs += 1
+
+        def run(*arguments: Any) -> Any:
+            self.ran += 1
+            return compiled(*arguments)
+
+        return run
 
 
 class TorchDevice(Device):
@@ -180,6 +231,17 @@ class TorchDevice(Device):
         if self.name == "cuda":
             torch.cuda.synchronize()
         return BEYOND_CACHES
+
+
+def _dynamo_counters() -> Mapping[str, Mapping[str, int]] | None:
+    """Dynamo's own counters, which are private; None where this version has none."""
+    found = getattr(getattr(getattr(torch, "_dynamo", None), "utils", None), "counters", None)
+    return found if isinstance(found, Mapping) else None
+
+
+def _graphs_made() -> int:
+    """How many graphs Dynamo has made in this process."""
+    return int((_dynamo_counters() or {}).get("stats", {}).get("unique_graphs", 0))
 
 
 def _shared(array: Array) -> Tensor:

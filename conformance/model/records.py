@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
+from conformance.model.mode import ModeEvidence
 from conformance.model.outcome import Count, DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
 from conformance.model.verdicts import Verdict
 
@@ -26,6 +27,7 @@ __all__ = [
     "ErrorFact",
     "Footer",
     "Header",
+    "ModeEvidence",
     "Number",
     "Outcome",
     "OwnProfile",
@@ -112,12 +114,14 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
 
     Of a case that stands in several, the last one counts. ``deaths`` is how often its process ended, or had to be
     ended, meanwhile; ``restarts`` how often another one was started in its place, also where calls had changed it.
+    ``mode`` says how their calls were executed, absent in files of earlier versions.
     """
 
     backend: str
     seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
     deaths: Count = 0
     restarts: Count = 0
+    mode: ModeEvidence | None = None
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):

@@ -91,6 +91,7 @@ _SENTENCES: dict[Reason, str] = {
     "raised": "{error}{excused}",
     "failed": "{error}{excused}",
     "unsupported": "{error}{excused}",
+    "mode-not-used": "the call was to run compiled, and ran as plain Python",
     "unreproduced": "not again when its calls were made one by one: {error}",
     "not-again": "the {detail} went wrong, and not again in a process of its own{shown}",
     "left-damage": "{detail} goes wrong after this call, and not by itself{shown}",

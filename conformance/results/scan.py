@@ -21,6 +21,7 @@ import msgspec
 
 from conformance.disk import disk_errors
 from conformance.model.errors import Place, UsageError
+from conformance.model.mode import ModeEvidence, total
 from conformance.model.outcome import Count, names_values, stands_apart
 from conformance.model.records import (
     SCHEMA,
@@ -87,6 +88,7 @@ class Scan:
         self.costs: dict[str, dict[str, float]] = {}
         self.deaths: Counter[str] = Counter()
         self.restarts: Counter[str] = Counter()
+        self.modes: dict[str, ModeEvidence] = {}
         self.footer: Footer | None = None
         self.counts: Counter[str] = Counter()
         self.units: set[UnitKey] = set()
@@ -193,6 +195,8 @@ class Scan:
             self.costs.setdefault(record.backend, {}).update(record.seconds)
             self.deaths[record.backend] += record.deaths
             self.restarts[record.backend] += record.restarts
+            if (mode := total((self.modes.get(record.backend), record.mode))) is not None:
+                self.modes[record.backend] = mode
         elif isinstance(record, Footer):
             self.footer = record
         elif isinstance(record, Header) and self.header is None:

@@ -8,7 +8,7 @@ import stat
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +16,7 @@ import msgspec
 
 from conformance.disk import disk_errors, make_folder
 from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.mode import ModeEvidence
 from conformance.model.outcome import stands_apart
 from conformance.model.records import (
     SCHEMA,
@@ -168,8 +169,8 @@ class Run:
 
     ``counts`` are the verdicts of its outcomes; ``costs`` the seconds of each case, by backend, empty for a run that
     did not record them; ``deaths`` how often the process of a backend ended, or had to be ended, and ``restarts`` how
-    often another one was started; ``repeated`` the numbers of lines that say again what an earlier one says of the same
-    unit: they are left out of ``outcomes``.
+    often another one was started; ``modes`` how its calls were executed, as far as that was recorded; ``repeated`` the
+    numbers of lines that say again what an earlier one says of the same unit: they are left out of ``outcomes``.
     """
 
     path: Path
@@ -182,6 +183,7 @@ class Run:
     costs: dict[str, dict[str, float]]
     deaths: dict[str, int]
     restarts: dict[str, int]
+    modes: dict[str, ModeEvidence] = field(default_factory=dict)
     repeated: frozenset[int] = frozenset()
 
     @property
@@ -242,6 +244,7 @@ def read_run(folder: Path | str) -> Run:
         scan.costs,
         +scan.deaths,
         +scan.restarts,
+        scan.modes,
         frozenset(scan.repeated),
     )
 

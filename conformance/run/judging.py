@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from conformance.judge.finding import Finding, error_fact
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
 from conformance.judge.requirements import as_unsupported, lacking
 from conformance.judge.transforms import judge_transform
+from conformance.model.case import TRANSFORMS
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array
 from conformance.run.plan import Chunk, Group
@@ -45,6 +48,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         feature = lacking(unit.problem, judge.subject.profile)
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
+    _require_mode(chunk, answers, by_problem)
     for problem, reduction, place in calls(chunk):
         answer, findings = answers[place], by_problem[id(problem)]
         if answer.died is None and not answer.left:
@@ -65,6 +69,39 @@ def calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
         yield identity.group.units[identity.index].problem, identity.derived.reduction, identity.place
     for asked, place in chunk.transforms:
         yield asked.unit.problem, asked.reduction, place
+
+
+def _require_mode(chunk: Chunk, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:
+    """Make unsupported what passed in calls that ran uncompiled, though they were to be compiled.
+
+    Nothing but a pass: the backend's own word on itself excuses no fail. A plain call's miss is one of all that was
+    held against it; that of a transform, or of an identity's other call, is one of that check.
+    """
+    missed: set[tuple[int, str, str]] = set()
+
+    def note(problem: Problem, reduction: str, check: str, place: int) -> None:
+        mode = answers[place].mode
+        if mode is not None and mode.uncompiled:
+            missed.add((id(problem), reduction, check))
+
+    for unit, reduction, place in chunk.raising:
+        note(unit.problem, reduction, "", place)
+    for group in chunk.groups:
+        for reduction, places in group.places.items():
+            for unit, place in zip(group.units, places, strict=True):
+                note(unit.problem, reduction, "", place)
+    for identity in chunk.identities:
+        derived = identity.derived
+        note(identity.group.units[identity.index].problem, derived.reduction, derived.name, identity.place)
+    for asked, place in chunk.transforms:
+        note(asked.unit.problem, asked.reduction, asked.transform, place)
+    for key in {problem for problem, _, _ in missed}:
+        findings = by_problem[key]
+        for index, each in enumerate(findings):
+            own = each.check if each.check in TRANSFORMS else ""
+            met = {(key, each.reduction, own), (key, each.reduction, each.check)}
+            if each.verdict == "pass" and met & missed:
+                findings[index] = msgspec.structs.replace(each, verdict="unsupported", reason="mode-not-used")
 
 
 def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> Finding:

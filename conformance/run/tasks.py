@@ -12,12 +12,13 @@ from typing import Any
 import msgspec
 
 from conformance.model.errors import BackendUnavailable
+from conformance.model.mode import ModeEvidence, total
 from conformance.model.records import BackendRecord, Costs, Record, UnitKey, WorkerRecord, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.costs import shared_out
-from conformance.run.judged import OpenBackend, open_backend
+from conformance.run.judged import Judged, OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion
 from conformance.worker.session import Limits
 
@@ -108,7 +109,7 @@ class TaskRunner:
         if self._terms.worker:
             outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]
         deaths, restarts = (now - then for now, then in zip((backend.deaths, backend.restarts), before, strict=True))
-        spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=deaths, restarts=restarts)
+        spent_on = Costs(backend=task.backend.name, seconds=costs, deaths=deaths, restarts=restarts, mode=_mode(judged))
         records: list[Record] = [spent_on, *outcomes] if outcomes else []
         evidence = Evidence(entries_for(subject))
         for each in outcomes:
@@ -139,6 +140,12 @@ class TaskRunner:
             opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, scratch=terms.scratch)
             self._open = (spec, opened)
         return self._open[1]
+
+
+def _mode(judged: Judged) -> ModeEvidence | None:
+    """How the calls of a task that gave a result were executed."""
+    plain = sum(seen.mode is None and seen.failure is None for seen in judged.observations)
+    return total((ModeEvidence(calls=plain), *(seen.mode for seen in judged.observations)))
 
 
 def tasks(backends: Sequence[Any], plan: Plan, done: frozenset[UnitKey] = frozenset()) -> Iterator[Task]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.model.mode import ModeEvidence
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -41,7 +42,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     ``unavailable`` maps backends that did not run to the end to the reason, ``given_up`` those of them that were given
     up to how many cases were through, and of how many; ``deaths`` maps backends to how often their process ended, and
-    ``restarts`` to how often it was started again. ``truncated`` says that the run was cut off.
+    ``restarts`` to how often it was started again, ``modes`` to how their calls were executed. ``truncated`` says that
+    the run was cut off.
     """
 
     folder: str
@@ -52,6 +54,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     given_up: dict[str, tuple[int, int]]
     deaths: dict[str, int]
     restarts: dict[str, int]
+    modes: dict[str, ModeEvidence]
     truncated: bool
 
 

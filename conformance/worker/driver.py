@@ -15,6 +15,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 
+from conformance.model.mode import ModeEvidence, total
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
@@ -75,6 +76,7 @@ class Reply:
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
+    mode: ModeEvidence | None = None
 
 
 class Driver:
@@ -130,6 +132,7 @@ class Driver:
         asked = [SentRequest(place, self._first(request)) for place, request in enumerate(requests)]
         found: list[Reply] = []
         for each in self._answered(asked):
+            each.mode = self._mode(each)
             found.append(each)
         found.sort(key=lambda each: each.asked.place)
         again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
@@ -142,6 +145,7 @@ class Driver:
             first.modified += (name for name in each.modified if name not in first.modified)
             repeats[each.asked.place] = _agrees(first, each)
             _add_time(first, each)
+            first.mode = total((first.mode, self._mode(each)))
             if each.failure is not None:  # it was killed by the very same call
                 first.failure = each.failure
         self._former = []
@@ -329,6 +333,29 @@ class Driver:
             died=seen.died,
             left=seen.left,
             first=seen.first,
+            mode=seen.mode,
+        )
+
+    def _mode(self, seen: Reply) -> ModeEvidence | None:
+        """How a call that gave a result was executed, where it was to be compiled.
+
+        A call that runs no function of the runtime compiles in a way of its own, of which nothing is known. It ran
+        uncompiled where a function did so, or where no compiled graph was executed.
+        """
+        if not self.compiles or seen.answer is None or not seen.answer.results:
+            return None
+        said = seen.answer.compiled
+        if said is None or not said.calls:
+            return ModeEvidence(calls=1, unknown=1)
+        missed = bool(said.uncompiled or said.ran == 0)
+        return ModeEvidence(
+            calls=1,
+            compiled=int(not missed),
+            uncompiled=int(missed),
+            graphs=said.graphs,
+            breaks=said.breaks,
+            cached=said.cached,
+            reasons={wire.clean(reason): count for reason, count in said.reasons.items()},
         )
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from conformance.model.mode import ModeEvidence
+
 __all__ = [
     "Array",
     "Description",
@@ -85,6 +87,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that
     the calls changed. ``repeatable`` is ``None`` where it was not asked for. ``seconds`` counts the framework's
     calls, each until its result has been read (so that asynchronous work is inside), and nothing of the harness.
+    ``mode`` says how the calls that gave results were executed, absent where they were not to be compiled.
     """
 
     key: int
@@ -101,6 +104,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
+    mode: ModeEvidence | None = None
 
 
 @dataclass(frozen=True)

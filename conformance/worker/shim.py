@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from conformance.worker import wire
 from conformance.worker.faults import Blame
-from conformance.worker.wire import Answer, CallOrder, Fault, Operand, Plain, Result, clean
+from conformance.worker.wire import Answer, CallOrder, Compiled, Fault, Operand, Plain, Result, clean
 
 if TYPE_CHECKING:
     from conformance.backends import contract
@@ -24,6 +24,10 @@ __all__ = ["KEPT", "SMALL", "Shim"]
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a result kept
 KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
 MOST_WARNINGS = 20
+MOST_REASONS = 20  # of graph breaks
+MOST_OF_A_REASON = 200  # characters
+#: The numbers of ``contract.Compilations``.
+COUNTS = ("calls", "uncompiled", "graphs", "ran", "breaks", "cached")
 CACHE_LINE = 64  # bytes: what a framework may ask of the address of an array that it shares
 
 
@@ -60,6 +64,7 @@ class Shim:
         self._blame = Blame(type(backend))
         self._isolated = isolated
         self._types = tuple(backend.tensor_types)
+        self._compiles = bool(backend.compiles)
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._largest = 0  # bytes of a result
@@ -69,6 +74,7 @@ class Shim:
     def perform(self, call: CallOrder, memory: Any) -> Answer:
         """The answer to ``call``, whose operands lie in the buffer ``memory``."""
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
+        before = self._counts()
         inputs: list[_Input] = []
         self._held = {}
         self._largest = wire.largest_result(call)
@@ -93,7 +99,35 @@ class Shim:
             after,
             earlier,
             clock.nanoseconds,
+            self._compiled_since(before),
         )
+
+    def _counts(self) -> _Counts | None:
+        """What the framework has counted so far of what it compiles; None where it says nothing, or what is no count.
+
+        Whatever is wrong with it is nothing that a call has done.
+        """
+        if not self._compiles:
+            return None
+        try:
+            said = self.backend.compilations()
+            if said is None:
+                return None
+            known = {name: getattr(said, name) for name in COUNTS}
+            return _Counts(known, dict(said.reasons))
+        except BaseException as error:
+            self._fault(error)
+            return None
+
+    def _compiled_since(self, before: _Counts | None) -> Compiled | None:
+        after = None if before is None else self._counts()
+        if before is None or after is None:
+            return None
+        try:
+            return after.since(before)
+        except BaseException as error:
+            self._fault(error)
+            return None
 
     # -- the steps of a call ------------------------------------------------------------------------------------------
 
@@ -296,6 +330,35 @@ class Shim:
         if isinstance(error, KeyboardInterrupt) and not self._isolated:
             raise error
         return self._blame.failure(error)
+
+
+class _Counts:
+    """What had been counted at a moment: a number for each of :data:`COUNTS`, None where unknown, and the reasons."""
+
+    __slots__ = ("known", "reasons")
+
+    def __init__(self, known: dict[str, Any], reasons: dict[Any, Any]) -> None:
+        self.known, self.reasons = known, reasons
+
+    def since(self, before: _Counts) -> Compiled:
+        """What has been counted in between; a counter that was set back has counted nothing."""
+        grown = {name: _grown(now, before.known[name]) for name, now in self.known.items()}
+        reasons: dict[str, int] = {}
+        for reason, count in self.reasons.items():
+            more = int(count) - int(before.reasons.get(reason, 0))
+            if more > 0 and len(reasons) < MOST_REASONS:
+                reasons[_first_line(reason)] = more
+        calls, uncompiled, graphs = (grown[name] or 0 for name in ("calls", "uncompiled", "graphs"))
+        return Compiled(calls, uncompiled, graphs, grown["ran"], grown["breaks"], grown["cached"], reasons)
+
+
+def _grown(now: Any, then: Any) -> int | None:
+    return None if now is None or then is None else max(0, int(now) - int(then))
+
+
+def _first_line(reason: object) -> str:
+    """Explanations and hints stand below it."""
+    return clean(reason).partition("\n")[0][:MOST_OF_A_REASON]
 
 
 class _Clock:

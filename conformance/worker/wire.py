@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +22,7 @@ __all__ = [
     "CallOrder",
     "ClassPlace",
     "CodePlace",
+    "Compiled",
     "Described",
     "Fault",
     "FaultKind",
@@ -48,6 +49,7 @@ LENGTH = struct.Struct("<Q")
 #: What the results of an answer are called.
 RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
 LONGEST_TEXT = 500  # characters of an exception, a warning or a fact
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 FaultKind = Literal["raised", "unsupported", "adapter"]
 
 
@@ -126,6 +128,18 @@ class Fault(msgspec.Struct, array_like=True, frozen=True):
     line: int = 0
 
 
+class Compiled(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a framework says of the functions that a call was to compile; as ``contract.Compilations``, of one call."""
+
+    calls: Count
+    uncompiled: Count
+    graphs: Count
+    ran: Count | None = None
+    breaks: Count | None = None
+    cached: Count | None = None
+    reasons: dict[str, Count] = {}
+
+
 class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What came of a call.
 
@@ -133,6 +147,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ``inputs`` holds the framework's own copies of small inputs as they are after the call: a result, the msgpack of a
     Python object, or ``None`` for what can no longer be read. ``earlier`` are the results that were to be
     read once more, in the order's order, as far as they can still be read.
+    ``compiled`` is absent where the backend does not compile, or says nothing of it.
     """
 
     nonce: int
@@ -143,6 +158,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     inputs: dict[str, Result | bytes | None] = {}
     earlier: tuple[dict[str, Result], ...] = ()
     nanoseconds: int = 0
+    compiled: Compiled | None = None
 
 
 class State(msgspec.Struct, array_like=True, frozen=True):

@@ -1,0 +1,146 @@
+"""Whether calls ran in their mode: where they did not, a pass is unsupported, and nothing else changes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.backends.contract import Backend
+from conformance.backends.discovery import create
+from conformance.model.mode import ModeEvidence, total
+from conformance.model.outcome import Outcome
+from conformance.run.judged import judged
+from conformance.worker.exchange import Request
+from conformance.worker.session import InlineSession
+from tests.support.case_files import entry
+
+CASE = "logits: [[0.5, -0.25, 2], [1, 0, -1]]\ntargets: [0, 2]\nreductions: [mean]\nlayouts: [contiguous]"
+OPTIONS = (("axis", None), ("ignore_index", None), ("label_smoothing", None), ("reduction", "mean"))
+
+
+@pytest.fixture
+def dynamo() -> Iterator[Any]:
+    """Dynamo's configuration, which is restored; nothing that it has compiled is left."""
+    torch = pytest.importorskip("torch")
+    torch._dynamo.reset()
+    config = torch._dynamo.config
+    before = config.recompile_limit, config.accumulated_recompile_limit
+    yield config
+    config.recompile_limit, config.accumulated_recompile_limit = before
+    torch._dynamo.reset()
+
+
+def asked(rows: int) -> Request:
+    logits = np.linspace(-1, 1, 3 * rows, dtype=np.float32).reshape(rows, 3)
+    targets = np.arange(rows, dtype=np.int64) % 3
+    return Request(0, "cross_entropy", logits, {"targets": targets}, OPTIONS, upstream=np.array(1, np.float32))
+
+
+def evidence(backend: Backend, *sizes: int) -> ModeEvidence:
+    """Of calls on logits with so many rows each."""
+    seen = InlineSession(backend).run([asked(rows) for rows in sizes])
+    assert all(each.failure is None and each.gradient_failure is None for each in seen)
+    found = total(each.mode for each in seen)
+    assert found is not None and found.calls == len(sizes)
+    return found
+
+
+def outcomes(backend: Backend, folder: Path) -> list[Outcome]:
+    return [each for unit in judged(backend, [entry(folder, CASE)], dtypes=["float32"]) for each in unit]
+
+
+@pytest.mark.parametrize("spec", ["torch:compile", "jax", "tensorflow:graph", "tensorflow:xla"])
+def test_a_graph_serves_every_call_of_its_shape(spec: str, dynamo: Any) -> None:
+    if importlib.util.find_spec(spec.partition(":")[0]) is None:
+        pytest.skip(f"{spec} is not installed")
+    found = evidence(create(spec, threads=1), 2, 2, 4)
+    assert (found.compiled, found.uncompiled, found.unknown) == (3, 0, 0)
+    assert (found.graphs, found.breaks, found.reasons) == (2, 0, {})
+
+
+@pytest.mark.parametrize("spec", ["torch", "jax:eager", "tensorflow", "numpy"])
+def test_what_is_not_to_be_compiled_needs_no_evidence(spec: str) -> None:
+    if importlib.util.find_spec(spec.partition(":")[0]) is None:
+        pytest.skip(f"{spec} is not installed")
+    (seen,) = InlineSession(create(spec, threads=1)).run([asked(2)])
+    assert seen.failure is None and seen.mode is None
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", ["Prints", "ReadsANumber"])
+def test_a_broken_graph_is_counted_with_its_reason(name: str, dynamo: Any) -> None:
+    from tests.support import uncompiled
+
+    found = evidence(getattr(uncompiled, name)(mode="compile"), 2, 2)
+    assert (found.compiled, found.uncompiled) == (2, 0)
+    assert found.breaks and sum(found.reasons.values()) == found.breaks
+    assert all("\n" not in reason for reason in found.reasons)
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("name", ["Disabled", "Identity"])
+def test_a_pass_of_a_loss_that_ran_eagerly_is_unsupported(name: str, tmp_path: Path, dynamo: Any) -> None:
+    from tests.support import uncompiled
+
+    backend = getattr(uncompiled, name)(mode="compile")
+    found = outcomes(backend, tmp_path)
+    missed = [each for each in found if each.reason == "mode-not-used"]
+    assert {each.verdict for each in missed} == {"unsupported"}
+    assert {"value", "gradient"} <= {each.check for each in missed}
+    of_loss = [each for each in found if each.check not in ("composed", "policy")]
+    assert Counter(each.verdict for each in of_loss)["pass"] == 0
+
+
+@pytest.mark.framework
+def test_past_the_limit_of_recompilations_a_call_is_not_compiled(dynamo: Any) -> None:
+    backend = create("torch:compile", threads=1)
+    dynamo.recompile_limit = 1
+    found = evidence(backend, 2, 3, 2)
+    assert (found.compiled, found.uncompiled) == (2, 1)
+
+
+@pytest.mark.framework
+def test_a_wrong_result_stays_a_fail(tmp_path: Path, dynamo: Any) -> None:
+    from tests.support import uncompiled
+
+    class Wrong(uncompiled.Identity):
+        def cross_entropy(self, *arguments: object, **options: object) -> object:  # type: ignore[override]
+            return super().cross_entropy(*arguments, **options) * 1.5  # type: ignore[arg-type]
+
+    verdicts = {each.check: each.verdict for each in outcomes(Wrong(mode="compile"), tmp_path)}
+    assert verdicts["value"] == verdicts["gradient"] == "fail"
+
+
+@pytest.mark.framework
+def test_of_what_compiles_in_its_own_way_nothing_is_known(tmp_path: Path, dynamo: Any) -> None:
+    from tests.support import uncompiled
+
+    found = evidence(uncompiled.OwnWay(mode="compile"), 2)
+    assert (found.unknown, found.compiled, found.uncompiled) == (1, 0, 0)
+
+
+@pytest.mark.framework
+def test_a_switch_that_turns_compilation_off_is_seen() -> None:
+    jax = pytest.importorskip("jax")
+    backend = create("jax", threads=1)
+    with jax.disable_jit():
+        found = evidence(backend, 2)
+    assert (found.compiled, found.uncompiled) == (0, 1)
+
+
+@pytest.mark.framework
+def test_tensorflow_that_runs_functions_eagerly_is_seen() -> None:
+    tf = pytest.importorskip("tensorflow")
+    backend = create("tensorflow:graph", threads=1)
+    tf.config.run_functions_eagerly(True)
+    try:
+        found = evidence(backend, 2)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert (found.compiled, found.uncompiled) == (0, 1)

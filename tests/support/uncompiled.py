@@ -1,0 +1,58 @@
+"""Backends on PyTorch whose loss is not compiled, or not as a whole, though it is to be."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import torch
+
+from conformance.backends.adapters.torch import Torch
+from conformance.backends.contract import Call, CrossEntropyOptions, Tensor
+from conformance.backends.runtimes.base import Function
+from conformance.backends.runtimes.torch import TorchRuntime
+
+
+class Prints(Torch):
+    """The graph is broken in front of the loss, which is compiled behind it."""
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        print(end="")
+        return super().cross_entropy(logits, targets, **options)
+
+
+class ReadsANumber(Torch):
+    """The graph is broken by ``.item()``."""
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        if logits.sum().item() > 1e9:
+            raise ValueError("too large")
+        return super().cross_entropy(logits, targets, **options)
+
+
+class Disabled(Torch):
+    """The loss is left out of every graph."""
+
+    @torch.compiler.disable
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return super().cross_entropy(logits, targets, **options)
+
+
+class _Idle(TorchRuntime):
+    def compile(self, function: Function, execution: str) -> Function:
+        return function
+
+
+class Identity(Torch):
+    """What compiles a function gives it back as it was."""
+
+    runs_on = _Idle
+
+
+class OwnWay(Torch):
+    """Compiles in a way of its own, of which the suite sees nothing."""
+
+    def evaluate(self, call: Call, logits: Tensor) -> Tensor:
+        return torch.compile(lambda x: call.apply(self, x), dynamic=False)(logits)
+
+    def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        return self.runtime.vjp(lambda x: self.evaluate(call, x), logits, upstream)
