@@ -150,6 +150,8 @@ class Backend(ABC):
     #: Other documented functions that an operation may call, and other arithmetic than the framework's default.
     compositions: ClassVar[tuple[str, ...]] = ()
     precisions: ClassVar[tuple[str, ...]] = ()
+    #: Whether two threads may call it at once.
+    thread_safe: ClassVar[bool] = True
     #: The operations that have these compositions; where it is empty, all.
     composed: ClassVar[tuple[Operation, ...]] = ()
     #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,

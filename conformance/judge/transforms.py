@@ -23,6 +23,7 @@ QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "vectorised-map": ("gradient", "value"),
     "target-gradient": ("slope_of_targets",),
     "second-backward": ("gradient",),
+    "concurrent": ("gradient", "value"),
 }
 
 

@@ -49,7 +49,9 @@ LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed",
 #: What targets are; ``python``: a plain Python object, passed on as it is.
 TargetKind = Literal["indices", "probabilities", "python"]
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
-TransformName = Literal["forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward"]
+TransformName = Literal[
+    "forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward", "concurrent"
+]
 TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
 
 # `$` alone matches before a last line end, too, and a JSON Schema knows no `\\Z`.

@@ -28,6 +28,7 @@ Check = Literal[
     "vectorised-map",
     "target-gradient",
     "second-backward",
+    "concurrent",
     "register",
     "process",
 ]
@@ -55,6 +56,7 @@ CHECKS: dict[Check, str] = {
     "vectorised-map": "mapped over the batch: the same result",
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "second-backward": "a second backward pass through one forward pass, with another upstream gradient",
+    "concurrent": "called from two threads at once, with different logits: the same result",
     "register": "an entry of the register of known defects still shows",
     "process": "the backend's process outlives the call, and its global state is as before",
 }

@@ -39,6 +39,7 @@ _NEEDS = {
     "vectorised-map": ("upstream",),
     "target-gradient": ("upstream",),
     "second-backward": ("upstream",),
+    "concurrent": ("upstream", "tangent"),
 }
 _RESULTS = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
 

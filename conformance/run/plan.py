@@ -292,6 +292,8 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
         changes["tangent"] = None
     elif transform == "second-backward":
         changes["tangent"] = former_upstream(request.upstream)
+    elif transform == "concurrent":
+        changes |= {"tangent": np.ascontiguousarray(np.flip(request.logits)), "repeat": False}
     elif transform == "vectorised-map":
         axis = problem.axis
         assert axis is not None

@@ -22,6 +22,7 @@ _NAMES = {
     "vectorised-map": "the result of the vectorised map",
     "target-gradient": "the gradient with respect to the targets",
     "second-backward": "the gradient of a second backward pass",
+    "concurrent": "the result beside another thread",
 }
 _SEARCHED = {
     "forward-mode": "jvp nan",
@@ -29,6 +30,7 @@ _SEARCHED = {
     "vectorised-map": "vmap",
     "target-gradient": "gradient labels",
     "second-backward": "retain_graph backward twice",
+    "concurrent": "thread safety race",
 }
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
 _FILLING = frozenset([

@@ -43,6 +43,7 @@ class Exact(Backend):
 
     framework: ClassVar[str] = "numpy"
     profile: ClassVar[str] = ""
+    thread_safe: ClassVar[bool] = False  # the precision of Arb is one of the process
 
     def versions(self) -> dict[str, str]:
         return {"numpy": np.__version__}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,36 @@ def test_second_backward_passes_are_held_against_the_gradient(tmp_path: Path, ba
     found = outcomes(tmp_path, backend, "transforms: [second-backward]")
     assert sorted(o.reduction for o in found) == ["mean", "none", "sum"]
     assert verdicts(found, "second-backward") == {verdict}
+
+
+class SharedWorkspace(Kernel):
+    found: Any = None
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        SharedWorkspace.found = super().differentiate(call, logits, upstream)
+        time.sleep(1e-3)
+        return SharedWorkspace.found
+
+
+class OneThread(SharedWorkspace):
+    thread_safe = False
+
+
+class RaisesInThreads(Kernel):
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("no context in this thread")
+        return super().differentiate(call, logits, upstream)
+
+
+@pytest.mark.parametrize(
+    ("backend", "verdict"),
+    [(Kernel(), "pass"), (SharedWorkspace(), "fail"), (OneThread(), "unsupported"), (RaisesInThreads(), "fail")],
+)
+def test_two_threads_do_not_share_what_a_call_needs(tmp_path: Path, backend: Kernel, verdict: str) -> None:
+    found = outcomes(tmp_path, backend, "transforms: [concurrent]")
+    assert sorted(o.reduction for o in found) == ["mean", "none", "sum"]
+    assert verdicts(found, "concurrent") == {verdict}
 
 
 SOFT = "targets: [[0.5, 0.25, 0.25], [0, 1, 0]]\n    transforms: [target-gradient]"

@@ -16,9 +16,20 @@ class _Buffered(Kernel):
         super().__init__(**options)
         self.buffers: dict[Any, Any] = {}
         self.calls = 0
+        self.lends = True
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        """A map has code of its own."""
+        self.lends = False
+        try:
+            return super().mapped(call, logits, upstream)
+        finally:
+            self.lends = True
 
     def lent(self, result: Any, *key: Any) -> Any:
         """The result in the buffer of its shape, dtype and ``key``."""
+        if not self.lends:
+            return result
         buffer = self.buffers.setdefault((result.shape, result.dtype, *key), np.empty_like(result))
         buffer[...] = result
         return buffer
