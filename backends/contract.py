@@ -25,6 +25,7 @@ __all__ = [
     "Compilations",
     "CrossEntropyOptions",
     "Device",
+    "Memory",
     "NllLossOptions",
     "Operation",
     "Reduction",
@@ -108,6 +109,26 @@ class Compilations:
         self.breaks: int | None = None
         self.cached: int | None = None
         self.reasons: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Where a tensor's elements lie, by the framework's own account.
+
+    ``address`` is that of the first element, ``offset`` its distance from the beginning of the memory that the tensor
+    is a view of, and ``strides`` are the distances between neighbours along each axis: all in bytes.
+    """
+
+    address: int
+    offset: int
+    strides: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: Array) -> Memory:
+        """That of an array of NumPy."""
+        whole = array.base if isinstance(array.base, np.ndarray) else array
+        address = int(array.__array_interface__["data"][0])
+        return cls(address, address - int(whole.__array_interface__["data"][0]), array.strides)
 
 
 class Device:
@@ -223,6 +244,17 @@ class Backend(ABC):
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
         """The framework's tensor with the array's shape, values, and, where it can, its strides."""
+
+    def view(self, array: Array) -> Tensor:
+        """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views.
+
+        Raises :class:`Unsupported` where the framework has no such tensors; :meth:`memory` shows whether it has.
+        """
+        return self.tensor(array)
+
+    def memory(self, tensor: Tensor) -> Memory | None:
+        """Where the tensor lies, by the framework's own account; None where it gives none."""
+        return Memory.of(tensor) if isinstance(tensor, np.ndarray) else None
 
     @abstractmethod
     def array(self, tensor: Tensor) -> Array:

@@ -16,6 +16,7 @@ from conformance.backends.contract import (
     Call,
     Compilations,
     CrossEntropyOptions,
+    Memory,
     NllLossOptions,
     Operation,
     Reduction,
@@ -100,6 +101,12 @@ class Adapter(Backend):
 
     def tensor(self, array: Array | Any) -> Tensor:
         return self.runtime.tensor(array)
+
+    def view(self, array: Array) -> Tensor:
+        return self.runtime.view(array)
+
+    def memory(self, tensor: Tensor) -> Memory | None:
+        return self.runtime.memory(tensor)
 
     def array(self, tensor: Tensor) -> Array:
         return self.runtime.array(tensor)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from conformance.backends.contract import Array, Compilations, Device, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Memory, Tensor, Unsupported
 
 __all__ = ["TRANSFORMS", "Function", "Runtime", "version"]
 
@@ -79,6 +79,14 @@ class Runtime(ABC):
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
         """The library's tensor with the array's shape, values and, where it can, strides; all else as it is."""
+
+    def view(self, array: Array) -> Tensor:
+        """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views."""
+        return self.tensor(array)
+
+    def memory(self, tensor: Tensor) -> Memory | None:
+        """Where the tensor lies, by the library's own account; None where it gives none."""
+        return None
 
     @abstractmethod
     def array(self, tensor: Tensor) -> Array:

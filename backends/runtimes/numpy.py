@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Tensor
+from conformance.backends.contract import Array, Memory, Tensor
 from conformance.backends.runtimes.base import Runtime
 
 __all__ = ["NumpyRuntime"]
@@ -27,6 +27,9 @@ class NumpyRuntime(Runtime):
 
     def tensor(self, array: Array | Any) -> Tensor:
         return array
+
+    def memory(self, tensor: Tensor) -> Memory | None:
+        return Memory.of(tensor)
 
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)

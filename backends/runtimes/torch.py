@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from conformance.backends.contract import Array, Compilations, Device, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Memory, Tensor, Unsupported
 from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
 
 if TYPE_CHECKING:
@@ -88,9 +88,25 @@ class TorchRuntime(Runtime):
             return array
         if min(array.strides, default=0) < 0:
             raise Unsupported("torch.from_numpy takes no negative strides")
+        if not array.dtype.isnative:
+            raise Unsupported("torch.from_numpy takes no foreign byte order")
+        whole, strides = array.base, array.strides
+        if not isinstance(whole, np.ndarray) or whole.dtype != array.dtype or whole.ndim != 1 or not array.size:
+            return self._moved(array)
+        # A view keeps the memory that it is a view of, as its storage, and its own place in it.
+        steps = [step // array.itemsize for step in strides]
+        return self._moved(whole).as_strided(array.shape, steps, Memory.of(array).offset // array.itemsize)
+
+    def _moved(self, array: Array) -> torch.Tensor:
+        """On the device; the very memory on the processor."""
         if array.dtype.type.__name__ == "bfloat16":
             return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
         return _shared(array).to(self.device.name)
+
+    def memory(self, tensor: Tensor) -> Memory | None:
+        size = tensor.element_size()
+        strides = tuple(step * size for step in tensor.stride())
+        return Memory(tensor.data_ptr(), tensor.storage_offset() * size, strides)
 
     def array(self, tensor: Tensor) -> Array:
         tensor = tensor.detach().cpu()
@@ -244,7 +260,7 @@ def _graphs_made() -> int:
     return int((_dynamo_counters() or {}).get("stats", {}).get("unique_graphs", 0))
 
 
-def _shared(array: Array) -> Tensor:
+def _shared(array: Array) -> torch.Tensor:
     if array.flags.writeable:
         return torch.from_numpy(array)
     with warnings.catch_warnings():

@@ -14,6 +14,7 @@ from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Generator, TargetKind, generator_keys
+from conformance.model.layouts import LAYOUTS, OPERANDS, problem_of
 from conformance.model.policies import POLICIES
 
 __all__ = [
@@ -95,6 +96,7 @@ def complaints_about(case: Case) -> Iterator[Complaint]:
     yield from wrong or _sizes(case)
     yield from _options(case)
     yield from _choices(case)
+    yield from _layouts(case)
     yield from _transforms(case)
     yield from _expectations(case)
 
@@ -313,6 +315,15 @@ def _choices(case: Case) -> Iterator[Complaint]:
             if value in seen:
                 yield Complaint((name, index), f"'{value}' twice", "keep one of the two")
             seen.add(value)
+
+
+def _layouts(case: Case) -> Iterator[Complaint]:
+    for index, layout in enumerate(case.layouts):
+        if (found := problem_of(layout)) is not None:
+            unknown = next((word for word in re.split(r"[=+]", layout) if word not in (*LAYOUTS, *OPERANDS)), "")
+            yield Complaint(("layouts", index), found[0], f"{suggestion(unknown, (*LAYOUTS, *OPERANDS))}{found[1]}")
+        elif "byte-swapped" in layout and "bfloat16" in case.dtypes:
+            yield Complaint(("layouts", index), "byte-swapped bfloat16", "write `dtypes` without bfloat16")
 
 
 def _transforms(case: Case) -> Iterator[Complaint]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from conformance.cases.checks import NORMALISERS
+from conformance.cases.layouts import check_layouts
 from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
 from conformance.cases.targets import Targets, check_fit, read_targets
@@ -57,10 +58,13 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
     exact = _exact(entry)
     if case.expect is None or case.expect.error is None:
         check_fit(entry, exact.logits, exact.targets, exact.weight, exact.class_axis)
-    _check_layouts(entry, exact.logits)
     reductions: tuple[ReductionName, ...] = ("none",) if case.op in NORMALISERS else case.reductions
     upstream = _upstream(entry, exact, reductions)
     tangent = _tangent(entry, exact)
+    if case.layouts != ("contiguous",):
+        single = {"targets": exact.targets.values, "where": exact.where, "weight": exact.weight, "tangent": tangent}
+        given = {name: [each] for name, each in single.items() if each is not None}
+        check_layouts(entry, {"logits": [exact.logits], "upstream": list(upstream.values()), **given})
     problems: list[Problem] = []
     skipped: list[tuple[DtypeName, str]] = []
     values = (exact.logits, exact.weight, exact.targets.values if exact.targets.is_rounded else None, tangent)
@@ -71,14 +75,6 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
         else:
             problems += _problems(entry, exact, upstream, tangent, dtype)
     return Expansion(problems, skipped)
-
-
-def _check_layouts(entry: Entry, logits: Float64Array) -> None:
-    """Positions along axis 0 that share their memory hold the same numbers."""
-    if "broadcast" in entry.case.layouts and logits.ndim and logits.tobytes() != logits[:1].tobytes() * len(logits):
-        hint = "repeat the logits of one position, or remove the layout"
-        path = ("layouts", entry.case.layouts.index("broadcast"))
-        raise entry.error(path, "broadcast, with logits that differ along axis 0", hint)
 
 
 def reference_problem(entry: Entry) -> Problem | None:

@@ -17,6 +17,7 @@ from conformance.cases.checks import MOST_ELEMENTS, NORMALISERS
 from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
 from conformance.model.case import CaseFile
 from conformance.model.errors import CaseError, HarnessError, Place
+from conformance.model.layouts import BETWEEN, LAYOUTS
 from conformance.places import CASES
 
 __all__ = ["DRAFT", "SCHEMA_NAME", "as_text", "check_schema", "described", "schema_text", "write_schema"]
@@ -49,7 +50,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "logits_dtype": "What is made of the logits though no logits are integers; with `expect: {error: ...}`.",
         "reductions": "The reductions to check; `default` leaves the argument to the framework.",
         "dtypes": "The dtypes to check; one whose range the numbers exceed is skipped.",
-        "layouts": "How the logits lie in memory.",
+        "layouts": "How the operands lie in memory: a word for all, or `logits=padded+weight=sliced` for some of them.",
         "upstream": "The upstream gradient, where its shape is the value's; left out: seeded, of both signs.",
         "transforms": "Checks beyond value and gradient: derivatives in a direction, and the vectorised map.",
         "tangent": "The direction of the derivatives, of the logits' shape; left out: seeded, of both signs.",
@@ -147,6 +148,13 @@ def _refine_case(case: dict[str, Any]) -> None:
     fields["expected"]["anyOf"][0]["propertyNames"] = {"enum": ["none", "sum", "mean", "default", "value", "gradient"]}
     for key in ("reductions", "dtypes", "layouts"):
         fields[key] |= {"minItems": 1, "uniqueItems": True}
+    # An editor offers the words for all operands, and checks the form of the others.
+    fields["layouts"]["items"] = {
+        "anyOf": [
+            {"enum": [name for name in LAYOUTS if name not in BETWEEN]},
+            {"allOf": [fields["layouts"]["items"], {"pattern": "="}]},
+        ]
+    }
     for key in ("flags", "transforms"):
         fields[key]["uniqueItems"] = True
     refused = [{"required": [key]} for key in ("targets", "targets_as", "target_dtype", "weight", "ignore_index")]

@@ -39,10 +39,17 @@ MOST_MEMORY = 1 << 30
     type=click.Choice(["none", "sum", "mean", "default"]),
     help="Only this reduction; those of the case by default.",
 )
+@click.option("--layout", metavar="LAYOUT", help="How its operands lie in memory; the case's first layout by default.")
 @format_option("Lines for people, or one JSON object.", "text")
 @schema_option("explain")
 def command(
-    case: str, backends: tuple[str, ...], paths: tuple[Path, ...], dtype: str | None, reduction: str | None, style: str
+    case: str,
+    backends: tuple[str, ...],
+    paths: tuple[Path, ...],
+    dtype: str | None,
+    reduction: str | None,
+    layout: str | None,
+    style: str,
 ) -> int:
     """Derive a case's exact value line by line, and show what each backend named by -b gives for it.
 
@@ -52,7 +59,7 @@ def command(
     from conformance.cases.load import load_suite
 
     entry = find_case(load_suite(paths or (CASES,)).entries, case)
-    entry, problem = _chosen(entry, dtype, reduction)
+    entry, problem = _chosen(entry, dtype, reduction, layout)
     shown = (reduction,) if reduction else problem.reductions
 
     from conformance.oracle.derivation import derive
@@ -89,13 +96,14 @@ def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
     raise UsageError(f"there is no case {name!r}", hint=f"{guess}`conformance list cases` shows the ids")
 
 
-def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Entry, Problem]:
-    """The case with what the options ask for, in its first layout, and its problem in the dtype."""
+def _chosen(entry: Entry, dtype: str | None, reduction: str | None, layout: str | None) -> tuple[Entry, Problem]:
+    """The case with what the options ask for, in one layout, and its problem in the dtype."""
     import msgspec
 
     from conformance.cases.checks import NORMALISERS
     from conformance.cases.expand import expand
     from conformance.cases.select import parse_dtypes
+    from conformance.model.layouts import problem_of
 
     case = entry.case
     if case.budget.memory > MOST_MEMORY:
@@ -105,7 +113,10 @@ def _chosen(entry: Entry, dtype: str | None, reduction: str | None) -> tuple[Ent
         raise UsageError(f"{case.op} has no reduction", hint="leave out --reduction")
     reductions = case.reductions if reduction is None or reduction in case.reductions else (*case.reductions, reduction)
     dtypes = parse_dtypes((dtype,)) if dtype else case.dtypes
-    case = msgspec.structs.replace(case, reductions=reductions, dtypes=dtypes, layouts=case.layouts[:1])
+    if layout and (found := problem_of(layout)) is not None:
+        raise UsageError(found[0], hint=found[1])
+    layouts = (layout,) if layout else case.layouts[:1]
+    case = msgspec.structs.replace(case, reductions=reductions, dtypes=dtypes, layouts=layouts)
     entry = replace(entry, case=case)
     expansion = expand(entry)
     if not expansion.problems:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from conformance.cli.tables import aligned, cell
 from conformance.explain.observed import BackendAnswers
+from conformance.model.layouts import LAYOUTS, named_operands
 from conformance.model.verdicts import NONCONFORMING
 from conformance.model.wording import check_name, message
 from conformance.oracle.mistakes import Mistake
@@ -95,6 +96,10 @@ def _heading(derivation: Derivation) -> None:
     if derivation.count:
         facts.append(f"{derivation.count} position{'s' * (derivation.count != 1)} of {derivation.extent or 1} classes")
     say(INDENT + "; ".join(facts))
+    if derivation.layout != "contiguous":
+        named = named_operands(derivation.layout) or {"operands": derivation.layout}
+        for operand, layout in named.items():
+            say(f"{INDENT}{operand} in memory: {layout}, {LAYOUTS[layout]}")
     if derivation.warning:
         say(f"{INDENT}expected: a warning that mentions {derivation.warning!r}")
 

@@ -231,6 +231,12 @@ def _verdict_rows() -> list[Row]:
     return [{"verdict": v, "says": says, "fails_a_run": v in NONCONFORMING} for v, says in VERDICTS.items()]
 
 
+def _layout_rows() -> list[Row]:
+    from conformance.model.layouts import BETWEEN, LAYOUTS
+
+    return [{"layout": name, "of_one_operand": name in BETWEEN, "memory": says} for name, says in LAYOUTS.items()]
+
+
 def _schema_rows() -> list[Row]:
     from conformance.schemas.registry import DOCUMENTS
 
@@ -247,5 +253,6 @@ OTHERS: dict[str, Callable[[], list[Row]]] = {
     "policies": policy_rows,
     "defects": _defect_rows,
     "verdicts": _verdict_rows,
+    "layouts": _layout_rows,
     "schemas": _schema_rows,
 }

@@ -15,8 +15,15 @@ __all__ = ["command"]
 
 #: What a row is called, by topic. Only those that are about cases can be narrowed down.
 OF_CASES = {"cases": "case", "flags": "flag", "themes": "theme"}
-OTHERS = {"backends": "backend", "policies": "policy", "defects": "defect", "verdicts": "verdict", "schemas": "schema"}
-TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes", "schemas")
+OTHERS = {
+    "backends": "backend",
+    "policies": "policy",
+    "defects": "defect",
+    "verdicts": "verdict",
+    "layouts": "layout",
+    "schemas": "schema",
+}
+TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "themes", "layouts", "schemas")
 
 
 @click.command(
@@ -40,7 +47,7 @@ TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "them
 def command(
     topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool, runs: tuple[Path, ...]
 ) -> int:
-    """List cases, backends, flags, policies, known defects, verdicts, themes, or JSON Schemas."""
+    """List cases, backends, flags, policies, known defects, verdicts, themes, memory layouts, or JSON Schemas."""
     if schema:
         from conformance.schemas.registry import schema_text
 

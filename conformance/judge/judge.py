@@ -293,7 +293,9 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     unmodified = Finding(problem, "unmodified", reduction, "pass")
-    if seen.modified:
+    if seen.shared:
+        unmodified = Finding(problem, "unmodified", reduction, "fail", "shared", seen.shared_memory)
+    elif seen.modified:
         unmodified = Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))
     if seen.repeatable is None:
         return [unmodified]

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from conformance.model.dtypes import DTYPES, DtypeName
+from conformance.model.layouts import Layout
 
 __all__ = [
     "GENERATOR_KEYS",
-    "LAYOUTS",
     "NO_REDUCTIONS",
     "OPERATIONS",
     "REDUCTIONS",
@@ -21,7 +21,6 @@ __all__ = [
     "Expect",
     "Flag",
     "Generator",
-    "Layout",
     "Notes",
     "OperationName",
     "ReductionName",
@@ -44,8 +43,6 @@ REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
 NO_REDUCTIONS: tuple[ReductionName, ...] = ("unknown", "MEAN", "batchmean")
 #: What logits may be instead of floating-point numbers.
 IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
-Layout = Literal["contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned"]
-LAYOUTS: tuple[Layout, ...] = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
 #: What targets are; ``python``: a plain Python object, passed on as it is.
 TargetKind = Literal["indices", "probabilities", "python"]
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
@@ -133,7 +130,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     the argument out.
     ``logits_dtype`` makes integers of the logits, and ``unknown``, ``MEAN`` or ``batchmean`` among the reductions is
     no reduction: either must be refused. ``where`` says which classes take part, by 1 and 0 in the logits' shape: the
-    others are impossible, as with logits of −inf.
+    others are impossible, as with logits of −inf. ``layouts`` says how the operands lie in memory
+    (``conformance list layouts``), each of them in a call of its own.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
     class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``

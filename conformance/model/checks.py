@@ -39,7 +39,7 @@ CHECKS: dict[Check, str] = {
     "gradient": "the gradient with respect to the logits, held against the exact one",
     "error": "invalid input is refused",
     "warning": "the documented warning comes",
-    "unmodified": "the call leaves its inputs, and the results of earlier calls, as they were",
+    "unmodified": "neither the call, nor who writes to its results, changes inputs or results of earlier calls",
     "repeatable": "a second call gives the same bits",
     "shift": "a constant added to all logits of a position changes nothing",
     "class-permutation": "classes permuted together with targets and weights: the same result",

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.model.case import Layout, OperationName
+from conformance.model.case import OperationName
 from conformance.model.checks import Check
 from conformance.model.dtypes import DtypeName
+from conformance.model.layouts import Layout
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -55,6 +56,7 @@ Reason = Literal[
     "transformed-shape",
     "wrong-sum",
     "modified",
+    "shared",
     "not-repeatable",
     "warned",
     "no-warning",
@@ -96,6 +98,7 @@ REASONS: dict[Reason, str] = {
     "transformed-shape": "the transformed call's result has another shape",
     "wrong-sum": "the classes of `position` sum to `observed`",
     "modified": "the call changed the inputs that `detail` names",
+    "shared": "results lie in the memory of inputs, or of each other, as `detail` says",
     "not-repeatable": "a second call gave other bits",
     "warned": "the warning `detail` came",
     "no-warning": "no warning mentions `detail`; `observed` is the first of those that came instead",

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.case import Case, Layout, OperationName, ReductionName, TargetKind
+from conformance.model.case import Case, OperationName, ReductionName, TargetKind
 from conformance.model.dtypes import DtypeName
+from conformance.model.layouts import Layout
 
 __all__ = ["Array", "Problem", "TargetKind"]
 

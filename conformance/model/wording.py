@@ -53,6 +53,7 @@ def title(outcome: Outcome) -> str:
 def explain_command(outcome: Outcome, spec: str = "") -> str:
     """The command that derives the case and shows what the backend gave; ``spec`` is how a user names the backend."""
     words = ["conformance", "explain", outcome.case, "-b", spec or outcome.backend, "--dtype", outcome.dtype]
+    words += ["--layout", outcome.layout] if outcome.layout != "contiguous" else []
     return " ".join(plain(shlex.quote(word)) for word in words)
 
 
@@ -111,6 +112,7 @@ _SENTENCES: dict[Reason, str] = {
     "transformed-shape": "the transformed call's result has another shape",
     "wrong-sum": "the classes of position {position} sum to {observed number}, not {sum}",
     "modified": "the call modified what is not its own: {detail}",
+    "shared": "a result lies in memory that is not its own: {detail}",
     "not-repeatable": "a second call gave other bits",
     "no-warning": "no warning mentions {detail!r}{other warnings}",
     "warned": "{detail}",

@@ -74,6 +74,7 @@ def derive(problem: Problem, reductions: Sequence[str] | None = None, policies: 
         why=problem.case.why,
         operation=problem.operation,
         dtype=problem.dtype,
+        layout=problem.layout,
         shape=problem.logits.shape,
         class_axis=resolved.class_axis,
         axis_stated=problem.axis,

@@ -71,8 +71,9 @@ class AxisChoice:
 class Derivation:
     """The derivation of one problem.
 
-    ``axis_stated`` is what the caller says (None: nothing), ``class_axis`` where the truth is taken, of ``extent``
-    classes of which ``classes`` are shown. ``count`` counts the positions, of which the first ones are ``positions``.
+    ``layout`` says how the operands lie in memory. ``axis_stated`` is what the caller says (None: nothing),
+    ``class_axis`` where the truth is taken, of ``extent`` classes of which ``classes`` are shown. ``count`` counts the
+    positions, of which the first ones are ``positions``.
     ``refusal``, if not empty, says why the call must raise, or why there is no single right result.
     """
 
@@ -80,6 +81,7 @@ class Derivation:
     why: str
     operation: str
     dtype: str
+    layout: str
     shape: tuple[int, ...]
     class_axis: int | None
     axis_stated: int | None

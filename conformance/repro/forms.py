@@ -177,11 +177,16 @@ def _again(script: Script, results: list[str], dtype: str, run: Callable[[], Non
 
 def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
     request = _request(problem, outcome)
-    script.inputs(problem, request)
-    given = {"logits": request.logits, **request.operands}
+    shared = outcome.reason == "shared"
+    gradient = shared and "gradient in" in outcome.detail and request.upstream is not None
+    script.inputs(problem, request, *(["upstream"] if gradient else []))
+    given = {"logits": request.logits, **request.operands} | ({"upstream": request.upstream} if gradient else {})
     arrays = {name: each.dtype.name for name, each in given.items() if isinstance(each, np.ndarray)}
     script.say(*(f"{name}_before = {script.array(name, dtype)}.copy()" for name, dtype in arrays.items()))
-    script.run("value", request)
+    script.run("gradient" if gradient else "value", request)
+    if shared:
+        script.say("# what is written to a result is written to nothing else")
+        script.say(*(f"{script.array(name, problem.dtype)}[...] = 7" for name in ("value", "gradient")[: 1 + gradient]))
     for name, dtype in arrays.items():
         same = f"{name}_before.tobytes() == {script.array(name, dtype)}.tobytes()"
         script.say(f'print("{name} unmodified:", {same})')

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import math
 import textwrap
 import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +14,19 @@ import numpy as np
 from conformance.model.errors import UsageError
 from conformance.model.problem import Array
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
+from conformance.worker.layouts import BEFORE, BEHIND, PADDING, filled_up, fits, geometry
 
-__all__ = ["MOST_NUMBERS", "is_constant", "layout_lines", "number_text", "numpy_text", "values_text", "wrapped"]
+__all__ = [
+    "MOST_NUMBERS",
+    "beside_lines",
+    "is_constant",
+    "layout_lines",
+    "number_text",
+    "numpy_text",
+    "values_text",
+    "within_line",
+    "wrapped",
+]
 
 #: Elements that are written out as numbers.
 MOST_NUMBERS = 96
@@ -90,26 +103,119 @@ def is_constant(array: Array) -> bool:
     return np.ascontiguousarray(array).tobytes() == first * array.size
 
 
-def layout_lines(name: str, text: str, array: Array, layout: str) -> list[str]:
-    """Lines that make ``name`` an array of NumPy with the values of ``text`` in a memory layout."""
-    plain, lines = wrapped(f"{name} = {text}"), wrapped(f"values = {text}")
-    if layout == "contiguous" or array.size == 0 or (array.ndim == 0 and layout != "misaligned"):
-        return plain
-    shape, size = array.shape, array.size
-    if layout == "transposed":
-        return [*lines, f'{name} = np.array(values, order="F")']
-    if layout == "broadcast":
-        if len({each.tobytes() for each in array}) > 1:
-            return plain
-        return [*lines, f"{name} = np.lib.stride_tricks.as_strided(values, strides=(0, *values.strides[1:]))"]
-    memory, view = {
-        "sliced": ((*shape[:-1], 2 * shape[-1]) if shape else (), "memory[..., 1::2]"),
-        "reversed": (shape, "np.flip(memory)"),
-        "misaligned": (size + 2, f"memory[1 : {1 + size}].reshape({shape})"),
-    }[layout]
+def layout_lines(name: str, text: str, array: Array, layout: str, tensor: Callable[[str], str]) -> list[str]:
+    """Lines that make ``name`` a tensor with the values of ``text`` in a memory layout.
+
+    ``tensor`` writes the tensor that shares the memory of the array of a name.
+    """
+    if not fits(layout, array):
+        return [*wrapped(f"{name} = {text}"), *_converted(name, tensor)]
+    lines = wrapped(f"values = {text}")
+    if layout in _OF_VALUES:
+        return [*lines, *(each.format(name=name) for each in _OF_VALUES[layout](array)), *_converted(name, tensor)]
+    shape, view = _VIEWS[layout](array.shape)
     garbage = "np.nan" if array.dtype.kind not in "iub" else "1" if array.dtype.kind == "b" else "99"
-    lines += [f"memory = np.full({memory}, {garbage}, values.dtype)", f"{name} = {view}", f"{name}[...] = values"]
+    lines += [f"memory = np.full({shape}, {garbage}, values.dtype)"]
+    if layout in _COPIED:
+        return [*lines, f"{name} = {view}", f"{name}[...] = values", *_converted(name, tensor)]
+    return [*lines, f"{view}[...] = values", *_converted("memory", tensor), f"{name} = {view}"]
+
+
+def _converted(name: str, tensor: Callable[[str], str]) -> list[str]:
+    return [f"{name} = {tensor(name)}"] if tensor(name) != name else []
+
+
+def _rows_of(length: Callable[[int], int]) -> Callable[[tuple[int, ...]], tuple[object, str]]:
+    return lambda shape: ((*shape[:-1], length(shape[-1])), f"memory[..., :{shape[-1]}]")
+
+
+def _offset(shape: tuple[int, ...]) -> tuple[object, str]:
+    number = BEFORE + BEHIND
+    if not shape:
+        return 1 + number, f"memory[{BEFORE}:-{BEHIND}].reshape(())"
+    return (shape[0] + number, *shape[1:]), f"memory[{BEFORE}:-{BEHIND}]"
+
+
+def _one_more(shape: tuple[int, ...], part: str) -> tuple[object, str]:
+    axis = min(1, len(shape) - 1)
+    return (*shape[:axis], shape[axis] + 1, *shape[axis + 1 :]), f"memory[{':, ' * axis}{part}]"
+
+
+def _channels_last(shape: tuple[int, ...]) -> tuple[object, str]:
+    swaps = "".join(f".swapaxes({axis - 1}, {axis})" for axis in range(len(shape) - 1, 1, -1))
+    return (shape[0], *shape[2:], shape[1]), f"memory{swaps}"
+
+
+def _misaligned(shape: tuple[int, ...]) -> tuple[object, str]:
+    size = math.prod(shape)
+    return size + 2, f"memory[1 : {1 + size}].reshape({shape})"
+
+
+#: The shape of the memory, and the view of it, in words that NumPy and PyTorch share.
+_VIEWS: dict[str, Callable[[tuple[int, ...]], tuple[object, str]]] = {
+    "sliced": lambda shape: ((*shape[:-1], 2 * shape[-1]), "memory[..., 1::2]"),
+    "reversed": lambda shape: (shape, "np.flip(memory)"),
+    "misaligned": _misaligned,
+    "padded": _rows_of(lambda extent: extent + PADDING),
+    "cut": lambda shape: _one_more(shape, ":-1"),
+    "shifted": lambda shape: _one_more(shape, "1:"),
+    "aligned-rows": _rows_of(filled_up),
+    "alternate-rows": lambda shape: ((2 * shape[0], *shape[1:]), "memory[::2]"),
+    "offset": _offset,
+    "time-major": lambda shape: ((shape[1], shape[0], *shape[2:]), "memory.swapaxes(0, 1)"),
+    "channels-last": _channels_last,
+}
+
+
+def _broadcast(array: Array) -> list[str]:
+    return ["{name} = np.lib.stride_tricks.as_strided(values, strides=(0, *values.strides[1:]))"]
+
+
+def _expanded(array: Array) -> list[str]:
+    steps = geometry("expanded", array).strides
+    first = ", ".join(":1" if step == 0 else ":" for step in steps)
+    strides = tuple(step * array.itemsize for step in steps)
+    return [
+        f"memory = values[{first}].copy()",
+        f"{{name}} = np.lib.stride_tricks.as_strided(memory, {array.shape}, {strides})",
+    ]
+
+
+def _overlapping(array: Array) -> list[str]:
+    return [
+        "memory = np.concatenate([values[..., 0, :], values[..., 1:, -1]], -1)",
+        f"{{name}} = np.lib.stride_tricks.sliding_window_view(memory, {array.shape[-1]}, -1, writeable=True)",
+    ]
+
+
+#: Layouts that every framework is given, if only as a copy, so that the view is NumPy's own.
+_COPIED = ("sliced", "reversed", "misaligned")
+#: Lines that make the array from its values.
+_OF_VALUES: dict[str, Callable[[Array], list[str]]] = {
+    "transposed": lambda array: ['{name} = np.array(values, order="F")'],
+    "broadcast": _broadcast,
+    "expanded": _expanded,
+    "overlapping": _overlapping,
+    "read-only": lambda array: ["{name} = values.copy()", "{name}.flags.writeable = False"],
+    "byte-swapped": lambda array: ["{name} = values.astype(values.dtype.newbyteorder())"],
+}
+
+
+def beside_lines(texts: Mapping[str, str], arrays: Mapping[str, Array], tensor: Callable[[str], str]) -> list[str]:
+    """Lines that make operands of one shape the parts of one memory, in which their rows follow each other."""
+    lines = [line for name, text in texts.items() for line in wrapped(f"{name} = {text}")]
+    lines += [f"memory = np.concatenate([{', '.join(texts)}], -1)", *_converted("memory", tensor)]
+    extent = arrays["logits"].shape[-1]
+    for number, name in enumerate(texts):
+        lines.append(f"{name} = memory[..., {number * extent}:{(number + 1) * extent}]")
     return lines
+
+
+def within_line(name: str, array: Array, logits: Array) -> str:
+    """A line that makes ``name`` the logits' own memory: all of it, or one row."""
+    rows = np.ndindex(logits.shape[: logits.ndim - array.ndim])
+    row = next(row for row in rows if logits[row].tobytes() == array.tobytes())
+    return f"{name} = logits[{', '.join(map(str, row)) or '...'}]"
 
 
 def wrapped(line: str) -> list[str]:

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from conformance.model.layouts import layout_of
 from conformance.model.problem import Array, Problem
 from conformance.repro.literals import (
     MOST_NUMBERS,
+    beside_lines,
     is_constant,
     layout_lines,
     number_text,
     numpy_text,
     values_text,
+    within_line,
     wrapped,
 )
 from conformance.repro.recipes import HELPERS, recipe_text
@@ -46,8 +49,9 @@ class Script:
         """Write the logits and operands of a request, and its upstream gradient or tangent where ``others`` say so."""
         given = {"logits": request.logits, **request.operands}
         given |= {name: getattr(request, name) for name in others}
+        beside = self._beside_logits(given, problem)
         for name in INPUTS:
-            if name in given:
+            if name in given and name not in beside:
                 self._input(name, given[name], problem)
 
     def run(self, piece: str, request: Request) -> None:
@@ -83,16 +87,48 @@ class Script:
         lines = [*head, *imports, "", *setup, *_versions(imports), *function, *helpers, "", *self.lines]
         return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
 
+    def _beside_logits(self, given: Mapping[str, Any], problem: Problem) -> Sequence[str]:
+        """Write the operands that share one memory with the logits; their names, the logits' among them."""
+        logits = given["logits"]
+        names = [
+            name
+            for name, item in given.items()
+            if isinstance(item, np.ndarray)
+            and layout_of(problem.layout, name) == "beside-logits"
+            and (item.shape, item.dtype) == (logits.shape, logits.dtype)
+        ]
+        if not names:
+            return ()
+        names = ["logits", *names]
+        texts = {name: self._numpy_text(given[name], problem) for name in names}
+        dtype = logits.dtype.name
+        lines = beside_lines(texts, given, lambda name: self.snippets.text("from_numpy", name=name, dtype=dtype))
+        if self._written.get("logits") != lines:
+            self.say(*lines)
+        self._written["logits"] = lines
+        return names
+
+    def _numpy_text(self, item: Array, problem: Problem) -> str:
+        return numpy_text(item, recipe_text(item, problem) if item.size > MOST_NUMBERS else None)
+
     def _input(self, name: str, item: Any, problem: Problem) -> None:
+        layout = layout_of(problem.layout, name)
         if not isinstance(item, np.ndarray):
             lines = [f"{name} = {item!r}"]
-        elif problem.layout == "contiguous" and (text := self._literal(item)):
+        elif layout == "within-logits":
+            lines = [within_line(name, item, problem.logits)]
+        elif layout in ("contiguous", "beside-logits") and (text := self._literal(item)):
             lines = wrapped(f"{name} = {text}")
         else:
-            recipe = recipe_text(item, problem) if item.size > MOST_NUMBERS else None
-            lines = layout_lines(name, numpy_text(item, recipe), item, problem.layout)
-            tensor = self.snippets.text("from_numpy", name=name, dtype=item.dtype.name)
-            lines += [f"{name} = {tensor}"] if tensor != name else []
+            dtype = item.dtype.name
+            layout = "contiguous" if layout == "beside-logits" else layout
+            lines = layout_lines(
+                name,
+                self._numpy_text(item, problem),
+                item,
+                layout,
+                lambda name: self.snippets.text("from_numpy", name=name, dtype=dtype),
+            )
         if self._written.get(name) != lines:
             self.say(*lines)
         self._written[name] = lines

@@ -148,6 +148,14 @@ class ListedVerdict(msgspec.Struct, frozen=True, kw_only=True):
     fails_a_run: bool
 
 
+class ListedLayout(msgspec.Struct, frozen=True, kw_only=True):
+    """How operands may lie in memory; some layouts are only of one operand beside the logits."""
+
+    layout: str
+    of_one_operand: bool
+    memory: str
+
+
 class LintProblem(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is wrong in a file, where, and what to write instead."""
 

@@ -64,6 +64,7 @@ DOCUMENTS: dict[str, Document] = {
     "list-policies": _listed("policies", "ListedPolicy"),
     "list-defects": _listed("defects", "ListedDefect"),
     "list-verdicts": _listed("verdicts", "ListedVerdict"),
+    "list-layouts": _listed("layouts", "ListedLayout"),
     "list-schemas": _listed("schemas", "ListedSchema"),
     "case-file": Document(
         "Case file, as YAML", (), "you: see docs/cases.md", text="conformance.cases.schema:schema_text"

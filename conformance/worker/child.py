@@ -50,21 +50,21 @@ def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions:
     import faulthandler
 
     here = os.getpid()
-    maps = [mmap.mmap(region, 0) for region in regions]  # now: later a call may have made it impossible
+    maps = [_mapped(region, 0) for region in regions]  # now: later a call may have made it impossible
     while True:
         os.set_blocking(orders, True)  # a call may have had it otherwise
         order = wire.decode_order(_frame(orders))
         if isinstance(order, Start):
             continue
-        if len(maps[order.region]) < order.size:
-            maps[order.region] = mmap.mmap(regions[order.region], order.size)
-        memory = maps[order.region]
+        if len(maps[order.region][0]) < order.size:
+            maps[order.region] = _mapped(regions[order.region], order.size)
+        memory, protected = maps[order.region]
         waiting: list[bytes] = []
         since = perf_counter_ns()
         for call in order.calls:
             if order.watchdog:
                 faulthandler.dump_traceback_later(order.watchdog, file=2)
-            answer = shim.perform(call, memory)
+            answer = shim.perform(call, memory, protected)
             if os.getpid() != here:  # a copy that a call has made of the process, and let go on
                 wire.write_all(answers, wire.framed(answer))
                 os._exit(0)
@@ -77,6 +77,11 @@ def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions:
         os.set_blocking(answers, True)
         waiting.append(wire.framed(wire.State(order.nonce, snapshots.take())))
         wire.write_all(answers, b"".join(waiting))
+
+
+def _mapped(region: int, size: int) -> tuple[mmap.mmap, mmap.mmap]:
+    """A region's memory, and the same once more, where it cannot be written to."""
+    return mmap.mmap(region, size), mmap.mmap(region, size, prot=mmap.PROT_READ)
 
 
 def _frame(descriptor: int) -> bytes:

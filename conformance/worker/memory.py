@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from conformance.model.layouts import BETWEEN, is_exact, layout_of
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Request
-from conformance.worker.layouts import BOUNDARY, arrange, can_broadcast
+from conformance.worker.layouts import BOUNDARY, arrange, fits, geometry
 
 __all__ = ["Placed", "Region", "place", "room_for"]
 
@@ -90,39 +94,39 @@ class Placed:
 
 
 def room_for(request: Request) -> int:
-    """Bytes that a request's operands take at most, in any layout."""
-    total = 0
-    given = (request.logits, request.upstream, request.tangent, *request.operands.values())
-    for each in given:
+    """Bytes that a request's operands take at most, in its layout."""
+    return sum(_most(each, layout_of(request.layout, name)) for name, each in _arrays(request))
+
+
+def _most(array: Array, layout: str) -> int:
+    count = array.size
+    if layout not in ("contiguous", *BETWEEN):
+        # One that does not fit is contiguous, or refused when it is placed.
+        with contextlib.suppress(ValueError):
+            count = max(count, geometry(layout, array).size)
+    return count * array.itemsize + BOUNDARY + APART
+
+
+def _arrays(request: Request) -> Iterator[tuple[str, Array]]:
+    others = {"upstream": request.upstream, "tangent": request.tangent}
+    for name, each in {"logits": request.logits, **request.operands, **others}.items():
         if isinstance(each, np.ndarray):
-            total += 2 * each.nbytes + 2 * each.itemsize + BOUNDARY + APART
-    return total
+            yield name, each
 
 
 def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]) -> Placed:
     """Lay out a request's operands. Raises ``ValueError`` where they do not fit the layout."""
     spans: dict[str, tuple[int, int]] = {}
     plain: dict[str, bytes] = {}
-    allocate = region.allocate
+    placed = _beside_each_other(region, request, spans) if "beside-logits" in request.layout else {}
 
     def put(name: str, item: Any) -> Any:
         if not isinstance(item, np.ndarray):
             packed = plain[name] = wire.pack(item)
             return wire.Plain(packed)
-        layout = request.layout
-        if layout == "broadcast" and name != "logits" and not can_broadcast(item):
-            layout = "contiguous"
-        if layout == "contiguous":
-            size = item.nbytes
-            start = region.reserve(size)
-            region.memory[start : start + size] = item.tobytes()
-            spans[name] = (start, start + size)
-            strides = item.strides if item.flags.c_contiguous else _c_strides(item)
-            return wire.Operand(start, item.shape, strides, item.dtype.type.__name__)
-        begin = -(-region.used // BOUNDARY) * BOUNDARY
-        view = arrange(item, layout, allocate)
-        spans[name] = (begin, region.used - APART)
-        return wire.Operand(region.offset(view), view.shape, view.strides, view.dtype.type.__name__)
+        if name not in placed:
+            placed[name] = _placed(region, request, name, item, spans, placed.get("logits"))
+        return placed[name]
 
     call = wire.CallOrder(
         nonce,
@@ -136,6 +140,83 @@ def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]
         earlier,
     )
     return Placed(call, spans, plain)
+
+
+def _placed(
+    region: Region,
+    request: Request,
+    name: str,
+    item: Array,
+    spans: dict[str, tuple[int, int]],
+    logits: wire.Operand | None,
+) -> wire.Operand:
+    layout = layout_of(request.layout, name)
+    # An upstream gradient has another shape in each reduction, and others need not be alike where the logits are.
+    if logits is not None and layout not in ("contiguous", "within-logits") and not fits(layout, item):
+        layout = "contiguous"
+    if layout == "contiguous":
+        size = item.nbytes
+        start = region.reserve(size)
+        region.memory[start : start + size] = item.tobytes()
+        spans[name] = (start, start + size)
+        strides = item.strides if item.flags.c_contiguous else _c_strides(item)
+        return wire.Operand(start, item.shape, strides, item.dtype.type.__name__)
+    if layout == "within-logits":
+        assert logits is not None
+        begin, end = spans[name] = spans["logits"]
+        return msgspec.structs.replace(_within(request.logits, item, logits), memory=(begin, end - begin))
+    begin = -(-region.used // BOUNDARY) * BOUNDARY
+    view = arrange(item, layout, region.allocate)
+    end = region.used - APART
+    spans[name] = (begin, end)
+    dtype = view.dtype.type.__name__ if view.dtype.isnative else view.dtype.str
+    return wire.Operand(
+        region.offset(view),
+        view.shape,
+        view.strides,
+        dtype,
+        (begin, end - begin),
+        is_exact(request.layout, name),
+        layout == "read-only",
+    )
+
+
+def _within(logits: Array, item: Array, place: wire.Operand) -> wire.Operand:
+    """An operand that is the logits, or one of their rows, where these lie."""
+    outer = logits.ndim - item.ndim
+    if outer >= 0 and item.dtype == logits.dtype and item.shape == logits.shape[outer:]:
+        wanted = item.tobytes()
+        for index in np.ndindex(logits.shape[:outer]):
+            if logits[index].tobytes() == wanted:
+                offset = place.offset + sum(i * step for i, step in zip(index, place.strides[:outer], strict=True))
+                return msgspec.structs.replace(
+                    place, offset=offset, shape=item.shape, strides=place.strides[outer:], exact=True
+                )
+    raise ValueError("layout within-logits needs an operand that is the logits, or one of their rows")
+
+
+def _beside_each_other(region: Region, request: Request, spans: dict[str, tuple[int, int]]) -> dict[str, wire.Operand]:
+    """The logits, and behind each of their rows one of every operand of their shape that is to lie beside them."""
+    logits = request.logits
+    arrays = {
+        name: each
+        for name, each in _arrays(request)
+        if layout_of(request.layout, name) == "beside-logits"
+        and (each.shape, each.dtype) == (logits.shape, logits.dtype)
+    }
+    if not arrays or not logits.ndim or not logits.size:
+        return {}
+    whole = np.concatenate([logits, *arrays.values()], axis=-1)
+    start = region.reserve(whole.nbytes)
+    region.memory[start : start + whole.nbytes] = whole.tobytes()
+    found = {}
+    for number, name in enumerate(("logits", *arrays)):
+        spans[name] = (start, start + whole.nbytes)
+        offset = start + number * logits.shape[-1] * whole.itemsize
+        found[name] = wire.Operand(
+            offset, logits.shape, whole.strides, whole.dtype.type.__name__, (start, whole.nbytes), exact=True
+        )
+    return found
 
 
 def _c_strides(array: Array) -> tuple[int, ...]:

@@ -65,6 +65,7 @@ class Shim:
         self.backend = backend
         self._numpy = numpy
         self._call = contract.Call
+        self._memory_of = contract.Memory.of
         self._blame = Blame(type(backend))
         self._isolated = isolated
         self._types = tuple(backend.tensor_types)
@@ -74,9 +75,16 @@ class Shim:
         self._largest = 0  # bytes of a result
         self._held: dict[str, Any] = {}  # the tensors of the present call's results
         self._kept: dict[int, dict[str, Any]] = {}  # those of the last calls, by their nonces
+        self._arrays: dict[str, Any] = {}  # of the results of a call
+        self._protected: Any = None
+        self._logits = 0  # where the memory of a call's logits begins
 
-    def perform(self, call: CallOrder, memory: Any) -> Answer:
-        """The answer to ``call``, whose operands lie in the buffer ``memory``."""
+    def perform(self, call: CallOrder, memory: Any, protected: Any = None) -> Answer:
+        """The answer to ``call``, whose operands lie in the buffer ``memory``.
+
+        ``protected`` is the same, where whoever writes to it ends the process.
+        """
+        self._protected = memory if protected is None else protected
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         before = self._counts()
         inputs: list[_Input] = []
@@ -89,6 +97,7 @@ class Shim:
             seen["failure"] = stop.fault
         except BaseException as error:
             seen["failure"] = self._fault(error)
+        shared = self._write_to_results(inputs)
         after: dict[str, Result | bytes | None] = {}
         for each in inputs:
             self._read_back(each, after)
@@ -104,6 +113,7 @@ class Shim:
             earlier,
             clock.nanoseconds,
             self._compiled_since(before),
+            shared,
         )
 
     def _counts(self) -> _Counts | None:
@@ -160,6 +170,7 @@ class Shim:
                 self._differentiate(made, logits, upstream, clock, results, seen)
 
     def _inputs(self, call: CallOrder, memory: Any) -> list[_Input]:
+        self._logits = call.logits.memory[0] if call.logits.memory else call.logits.offset
         inputs = [self._input("logits", call.logits, memory)]
         for name, operand in call.operands.items():
             inputs.append(self._input(name, operand, memory))
@@ -177,9 +188,35 @@ class Shim:
             if operand.dtype == "bfloat16":
                 import ml_dtypes  # noqa: F401  # NumPy knows the name from then on
             dtype = self._dtypes[operand.dtype] = self._numpy.dtype(operand.dtype)
-        view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
         kind = (operand.dtype, operand.shape, operand.strides, operand.offset % CACHE_LINE)
-        return _Input(name, view, self.backend.tensor(view), kind)
+        if operand.memory is None:
+            view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
+            return _Input(name, view, self.backend.tensor(view), kind)
+        start, size = operand.memory
+        memory = self._protected if operand.read_only else memory
+        whole = self._numpy.ndarray((size // dtype.itemsize,), dtype, memory, start)
+        whole.flags.writeable = not operand.read_only
+        view = self._numpy.ndarray(operand.shape, dtype, whole, operand.offset - start, operand.strides)
+        if not operand.exact:
+            return _Input(name, view, self.backend.tensor(view), kind)
+        return _Input(name, view, self._exact(view, shared=name != "logits" and start == self._logits), kind)
+
+    def _exact(self, view: Any, *, shared: bool) -> Any:
+        """A tensor in the very layout of ``view``, and at its address if ``shared`` with the logits.
+
+        A framework that has no such tensors lacks the feature.
+        """
+        try:
+            tensor = self.backend.view(view)
+            found = self.backend.memory(tensor)
+        except Exception as error:
+            fault = self._fault(error)
+            raise _Failed(Fault("unsupported", fault.type, fault.message, fault.file, fault.line)) from error
+        asked = self._memory_of(view)
+        if found is None or _lies_elsewhere(found, asked, view.shape, shared=shared):
+            kept = "does not say how its tensors lie" if found is None else "makes a copy that lies otherwise"
+            raise _Failed(Fault("unsupported", "Unsupported", f"the framework {kept} in memory"))
+        return tensor
 
     def _value(self, call: CallOrder, made: contract.Call, logits: Any, clock: _Clock) -> Result:
         """The value."""
@@ -190,7 +227,7 @@ class Shim:
         finally:
             clock.stop()
         self._held["value"] = tensor
-        return _result(array)
+        return self._taken("value", array)
 
     def _compiled(
         self,
@@ -229,7 +266,8 @@ class Shim:
             value = self._read("the value beside the gradient", pair[0], logits)
             gradient = self._read("the gradient", pair[1], logits)
             clock.stop()
-            results["value_with_gradient"], results["gradient"] = _result(value), _result(gradient)
+            results["value_with_gradient"] = self._taken("value_with_gradient", value)
+            results["gradient"] = self._taken("gradient", gradient)
             self._held["value_with_gradient"], self._held["gradient"] = pair
         except _Failed as stop:
             seen["gradient_failure"] = stop.fault
@@ -249,7 +287,7 @@ class Shim:
             arrays = {key: self._read(f"the {key}", tensor, given[0]) for key, tensor in named.items()}
         finally:
             clock.stop()
-        results.update({key: _result(array) for key, array in arrays.items()})
+        results.update({key: self._taken(key, array) for key, array in arrays.items()})
         self._held.update(named)
 
     def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
@@ -340,6 +378,32 @@ class Shim:
             )
         return self._numpy.asarray(array)
 
+    def _taken(self, name: str, array: Any) -> Result:
+        """A result's bytes; its array is remembered, to be written to."""
+        self._arrays[name] = array
+        return _result(array)
+
+    def _write_to_results(self, inputs: list[_Input]) -> tuple[tuple[str, str], ...]:
+        """Write to each result, as its owner may; which of them share memory with an input, or with each other.
+
+        Whoever holds the inputs sees what was written there, and so does who reads an earlier value once more.
+        """
+        shared = []
+        others = {each.name: each.view for each in inputs if each.view is not None}
+        for name, array in self._arrays.items():
+            if not array.size or not array.flags.writeable:
+                continue
+            shared += [(name, other) for other, view in others.items() if self._numpy.may_share_memory(array, view)]
+            others[name] = array
+            if array.flags.c_contiguous:
+                raw = array.reshape(-1).view(self._numpy.uint8)
+                self._numpy.invert(raw, out=raw)
+            else:
+                raw = self._numpy.invert(self._numpy.ascontiguousarray(array).reshape(-1).view(self._numpy.uint8))
+                array[...] = raw.view(array.dtype).reshape(array.shape)
+        self._arrays.clear()
+        return tuple(shared)
+
     def _read_back(self, each: _Input, after: dict[str, Result | bytes | None]) -> None:
         """What the framework's own copy of an input holds, unless it lies in the driver's memory, or is large."""
         if each.view is None:
@@ -415,6 +479,18 @@ class _Clock:
         if self._since is not None:
             self.nanoseconds += perf_counter_ns() - self._since
             self._since = None
+
+
+def _lies_elsewhere(found: contract.Memory, asked: contract.Memory, shape: tuple[int, ...], *, shared: bool) -> bool:
+    """Whether a tensor lies otherwise than was asked; an axis of one position has no stride."""
+    if 0 in shape:
+        return False
+    if len(found.strides) != len(shape) or found.offset != asked.offset:
+        return True
+    pairs = zip(found.strides, asked.strides, shape, strict=True)
+    return any(here != there for here, there, extent in pairs if extent > 1) or (
+        shared and found.address != asked.address
+    )
 
 
 def _takes(method: Any, name: str) -> bool:

@@ -54,12 +54,19 @@ FaultKind = Literal["raised", "unsupported", "adapter"]
 
 
 class Operand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
-    """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` by its scalar type's name."""
+    """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` as Result's.
+
+    ``memory`` is what belongs to it, from where on and how many bytes, where that is more than its elements. Where
+    ``exact``, no copy in another order will do; ``read_only`` memory must not be written to.
+    """
 
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: str
+    memory: tuple[int, int] | None = None
+    exact: bool = False
+    read_only: bool = False
 
 
 class Plain(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -111,7 +118,10 @@ class BatchOrder(msgspec.Struct, array_like=True, frozen=True, tag=True):
 
 
 class Result(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """An array's bytes in C order; ``dtype`` as Operand's, or ``numpy.dtype.str`` where the byte order is foreign."""
+    """An array's bytes in C order.
+
+    ``dtype`` is its scalar type's name, or ``numpy.dtype.str`` where the byte order is foreign.
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -148,6 +158,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     Python object, or ``None`` for what can no longer be read. ``earlier`` are the results that were to be
     read once more, in the order's order, as far as they can still be read.
     ``compiled`` is absent where the backend does not compile, or says nothing of it.
+    ``shared`` are the results that lie in the memory of an input, or of another result, each with its name.
     """
 
     nonce: int
@@ -159,6 +170,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     earlier: tuple[dict[str, Result], ...] = ()
     nanoseconds: int = 0
     compiled: Compiled | None = None
+    shared: tuple[tuple[str, str], ...] = ()
 
 
 class State(msgspec.Struct, array_like=True, frozen=True):

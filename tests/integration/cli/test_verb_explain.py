@@ -328,3 +328,14 @@ def test_as_a_process(tmp_path: Path) -> None:
     write(tmp_path / "explained.yaml", CASES)
     ran = process("explain", "logs", "--cases", "explained.yaml", "--format", "json", folder=tmp_path)
     assert (ran.code, ran.err) == (0, "") and ran.json["derivation"]["case"] == "logs"
+
+
+def test_another_layout_of_the_operands(conformance: Run, tmp_path: Path) -> None:
+    cases = write(tmp_path / "explained.yaml", CASES)
+    ran = conformance("explain", "normal", "-b", "numpy", "--cases", cases, "--layout", "logits=padded+upstream=sliced")
+    assert ran.code == 0
+    assert "  logits in memory: padded, rows that are dense" in ran.out and "  upstream in memory: sliced" in ran.out
+    ran = conformance("explain", "normal", "--cases", cases, "--layout", "paded")
+    assert ran.code == 2 and "unknown layout 'paded'" in ran.err
+    ran = conformance("explain", "normal", "--cases", cases, "--layout", "weight=sliced")
+    assert ran.code == 2 and "the case has no array of weight" in ran.err

@@ -26,6 +26,17 @@ cases:
     logits: [[0.1, 2.0, -1.5], [1.0, 0.0, 1.0]]
     dtypes: [float64]
     layouts: [sliced, transposed, reversed, misaligned]
+  - id: apart
+    why: rows that lie apart
+    op: softmax
+    logits: [[0.1, 2.0, -1.5], [1.0, 0.0, 1.0]]
+    dtypes: [float32]
+    layouts: [logits=padded]
+  - id: only-one
+    why: a probability of 1
+    op: softmax
+    logits: [[1.0]]
+    dtypes: [float32]
   - id: axis-of-none
     why: there is no axis 5
     op: softmax
@@ -60,6 +71,8 @@ SOFT = """\
         result = powers / powers.sum(axis % 2, keepdims=True)
 """
 RIGHT = "return result"
+DENSE = """logits = np.lib.stride_tricks.as_strided(logits, strides=(12, 4))
+return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)"""
 FORWARD = f"""{RIGHT}
 def directional(self, call, logits, tangent):
     value = self.evaluate(call, logits)
@@ -89,6 +102,8 @@ def prepare(folder: Path, body: str) -> tuple[Path, Path]:
         ("plain", "value", "return result.astype(np.float64)", "expected: float32"),
         ("plain", "value", "return result[0]", "expected: (2, 3)"),
         ("plain", "unmodified", "logits[0, 0] = 7\nreturn result", "logits unmodified: False"),
+        ("only-one", "unmodified", "return logits", "logits unmodified: False"),
+        ("apart", "value", DENSE, "observed: nan"),
         ("plain", "repeatable", "calls.append(1)\nreturn result * len(calls)", "the same bits: False"),
         ("plain", "shift", "return result + (logits.max() > 10) * np.float32(0.01)", "instead of"),
         ("plain", "value", "raise ArithmeticError('no | <b> \\x1b[31m luck')", "ArithmeticError: no | <b>"),

@@ -158,10 +158,12 @@ def test_observations_keep_the_order_of_their_requests() -> None:
     assert [each.repeatable for each in seen] == [None, True, None]
 
 
-def test_a_result_that_lies_in_its_input_is_no_overwritten_result() -> None:
+def test_a_result_that_lies_in_its_input_is_shared_and_not_overwritten() -> None:
     session = InlineSession(fake_backends.create("ReturnsItsInput", 1))
     for _ in range(5):
-        assert all(each.modified == () for each in session.run([request(key, float(key)) for key in range(3)]))
+        for each in session.run([request(key, float(key)) for key in range(3)]):
+            assert each.modified == ("logits",) and each.shared == (("value", "logits"),)
+    assert observe("Sound", request(upstream=np.ones((2, 3)))).shared == ()
 
 
 def test_an_overwritten_result_is_seen_by_the_driver() -> None:

@@ -27,6 +27,31 @@ def test_broadcast_needs_positions_that_are_the_same(tmp_path: Path) -> None:
         assert len(expand(entry(tmp_path, body)).problems) == 4
 
 
+@pytest.mark.parametrize(
+    ("layout", "problem"),
+    [
+        ("weight=sliced", "the case has no array of weight"),
+        ("logits=channels-last", r"channels-last makes no difference to logits of shape \(2, 3\)"),
+        ("upstream=padded", r"padded makes no difference to upstream of shape \(\)"),
+        ("targets=overlapping", "overlapping makes no difference to targets"),
+        ("overlapping", "overlapping, with logits whose rows are not those of one sliding window"),
+        ("logits=expanded", "expanded, with logits that differ along every axis"),
+        ("targets=within-logits", "neither the logits nor one of their rows"),
+        ("targets=beside-logits", "beside logits of another shape or dtype"),
+    ],
+)
+def test_a_layout_that_an_operand_cannot_have(tmp_path: Path, layout: str, problem: str) -> None:
+    body = f"logits: [[1, 2, 3], [4, 6, 5]]\ntargets: [0, 1]\nreductions: [mean]\nlayouts: [contiguous, {layout}]"
+    with pytest.raises(CaseError, match=problem) as raised:
+        expand(entry(tmp_path, body))
+    assert raised.value.place is not None and raised.value.place.key == "cases[0].layouts[1]" and raised.value.hint
+
+
+def test_a_layout_of_all_operands_need_only_suit_the_logits(tmp_path: Path) -> None:
+    body = "logits: [[1, 2, 3], [2, 3, 4]]\ntargets: [0, 1]\nlayouts: [overlapping, time-major, padded]"
+    assert len(expand(entry(tmp_path, body), dtypes=["float32"]).problems) == 3
+
+
 def test_a_problem_for_each_dtype_and_layout(tmp_path: Path) -> None:
     found = expand(entry(tmp_path, "logits: [[0.2, 0.7]]\ntargets: [1]\nlayouts: [contiguous, sliced]"))
     assert [problem.key[1:] for problem in found.problems] == [

@@ -1,0 +1,122 @@
+"""The framework's own tensors lie in memory as a layout says: by its account of strides, offset and address."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.backends.adapters.numpy import Numpy
+from conformance.backends.contract import Memory
+from conformance.model.layouts import BETWEEN, LAYOUTS
+from conformance.worker.exchange import Observation, Request
+from conformance.worker.layouts import geometry
+from conformance.worker.session import InlineSession, Session
+
+WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(6, dtype=np.float32), 4)
+LOGITS = np.ascontiguousarray(np.stack([WINDOWS, WINDOWS]))  # (2, 3, 4), equal along axis 0
+EXACT = [each for each in LAYOUTS if each not in BETWEEN]
+#: What torch.from_numpy does not take.
+NOT_IN_TORCH = ("reversed", "byte-swapped")
+
+
+def request(layout: str) -> Request:
+    return Request(0, "softmax", LOGITS, {}, (("axis", -1),), layout)
+
+
+def observed(backend: Any, asked: Request) -> Observation:
+    with closing(InlineSession(backend)) as session:
+        (found,) = session.run([asked])
+    return found
+
+
+class SeesNumpy(Numpy):
+    """Notes how its inputs lie."""
+
+    seen: Any = None
+
+    def softmax(self, logits: Any, **options: Any) -> Any:
+        self.seen = Memory.of(logits), logits.dtype.isnative, logits.flags.writeable
+        return super().softmax(logits, **options)
+
+
+@pytest.mark.parametrize("layout", EXACT)
+def test_numpy_sees_every_layout(layout: str) -> None:
+    backend, wanted = SeesNumpy(), geometry(layout, LOGITS)
+    assert observed(backend, request(layout)).value is not None
+    memory, native, writable = backend.seen
+    assert memory.strides == tuple(4 * step for step in wanted.strides) and memory.offset == 4 * wanted.offset
+    assert native == (layout != "byte-swapped") and writable == (layout != "read-only")
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("layout", EXACT)
+def test_pytorch_sees_every_layout_that_it_has(layout: str) -> None:
+    pytest.importorskip("torch")
+    from conformance.backends.adapters.torch import Torch
+
+    class SeesTorch(Torch):
+        """Notes how its inputs lie."""
+
+        seen: Any = None
+
+        def softmax(self, logits: Any, **options: Any) -> Any:
+            self.seen = logits.stride(), logits.storage_offset()
+            return super().softmax(logits, **options)
+
+    backend, wanted = SeesTorch(), geometry(layout, LOGITS)
+    found = observed(backend, request(layout))
+    if layout in NOT_IN_TORCH:
+        assert found.failure is not None and found.failure.kind == "unsupported"
+    else:
+        assert found.failure is None and backend.seen == (wanted.strides, wanted.offset)
+
+
+class Copies(Numpy):
+    """Makes a contiguous copy of every input, as some frameworks do."""
+
+    def view(self, array: Any) -> Any:
+        return np.ascontiguousarray(array).copy()
+
+
+@pytest.mark.parametrize("layout", ["padded", "cut", "offset", "time-major", "logits=sliced"])
+def test_a_copy_does_not_pass_for_the_layout(layout: str) -> None:
+    failure = observed(Copies(), request(layout)).failure
+    assert failure is not None and (failure.kind, failure.type) == ("unsupported", "Unsupported")
+    assert failure.message == "the framework makes a copy that lies otherwise in memory"
+
+
+def test_what_shares_the_memory_of_the_logits_lies_at_its_address() -> None:
+    logits = np.array([[0.5, 1, 2], [1, 0, 4]], np.float32)
+    options = (("axis", -1), ("ignore_index", None), ("label_smoothing", None), ("reduction", "sum"))
+    operands = {"targets": np.array([1, 2]), "weight": logits[1]}
+    asked = Request(0, "cross_entropy", logits, operands, options, "weight=within-logits")
+    assert observed(Numpy(), asked).failure is None
+    failure = observed(Copies(), asked).failure
+    assert failure is not None and failure.kind == "unsupported"
+
+
+WRITES = """\
+from conformance.backends.adapters.torch import Torch
+
+
+class Writes(Torch):
+    def softmax(self, logits, *, axis):
+        kept = logits.clone()
+        logits.zero_()
+        logits.copy_(kept)
+        return super().softmax(kept, axis=axis)
+"""
+
+
+@pytest.mark.framework
+def test_who_writes_to_memory_that_is_read_only_does_not_go_on(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "writes.py").write_text(WRITES)
+    with Session(f"{tmp_path / 'writes.py'}:Writes") as session:
+        plain, protected = session.run([request("contiguous"), request("read-only")])
+    assert plain.failure is None and plain.modified == ()
+    assert protected.failure is not None and (protected.failure.kind, protected.failure.type) == ("crash", "SIGSEGV")
