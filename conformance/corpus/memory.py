@@ -1,0 +1,159 @@
+"""Every pair of layouts that two operands of one call may have: for labels, class probabilities, and normalisers.
+
+A form is an operation on operands of fixed shapes. Of its rows, those with the same layout of the logits are one case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.corpus.covering import covering_array
+from conformance.model.layouts import LAYOUTS, OPERANDS
+
+__all__ = ["FORMS", "Form", "layouts_of_rank", "memory_cases"]
+
+SEED = 21
+#: What PyTorch takes, too, and what asks nothing of the numbers.
+_OF_ANY = (
+    "contiguous",
+    "sliced",
+    "misaligned",
+    "alternate-rows",
+    "offset",
+    "read-only",
+    "transposed",
+    "padded",
+    "cut",
+    "shifted",
+    "aligned-rows",
+    "time-major",
+    "channels-last",
+)
+#: How many of these, from the first on, differ for an operand of a rank; axes 0 and 1 of rank 2 are all its axes.
+_OF_RANK = {1: 6, 2: 11, 3: 13, 4: 13}
+#: What fewer frameworks take: each operand by itself, and all together.
+_RARE = ("reversed", "byte-swapped")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A call by its keys in a case file, and the rank of each operand."""
+
+    words: str
+    call: dict[str, Any]
+    ranks: dict[str, int]
+
+
+_WEIGHT = [0.5, 1.25, 2.0, 0.75, 3.0]
+FORMS = {
+    "labels": Form(
+        "labels of sequences",
+        {
+            "op": "cross_entropy",
+            "logits": {"distribution": "uniform", "shape": [3, 4, 5], "scale": 4},
+            "targets": {"distribution": "labels"},
+            "axis": -1,
+            "weight": _WEIGHT,
+            "reductions": ["none"],
+        },
+        {"logits": 3, "targets": 2, "weight": 1, "upstream": 2},
+    ),
+    "images": Form(
+        "labels of images",
+        {
+            "op": "cross_entropy",
+            "logits": {"distribution": "uniform", "shape": [2, 3, 4, 2], "scale": 4},
+            "targets": {"distribution": "labels"},
+            "reductions": ["none"],
+        },
+        {"logits": 4, "targets": 3, "upstream": 3},
+    ),
+    "probabilities": Form(
+        "class probabilities of sequences",
+        {
+            "op": "cross_entropy",
+            "logits": {"distribution": "uniform", "shape": [3, 5, 4], "scale": 4},
+            "targets": {"distribution": "simplex"},
+            "weight": _WEIGHT,
+            "reductions": ["none"],
+        },
+        {"logits": 3, "targets": 3, "weight": 1, "upstream": 2},
+    ),
+    "nll": Form(
+        "log-probabilities and their labels",
+        {
+            "op": "nll_loss",
+            "log_probabilities": {"distribution": "uniform", "shape": [4, 5], "scale": 2, "offset": -2.5},
+            "targets": {"distribution": "labels"},
+            "weight": _WEIGHT,
+            "reductions": ["none"],
+        },
+        {"logits": 2, "targets": 1, "weight": 1, "upstream": 1},
+    ),
+    "softmax": Form(
+        "softmax and its upstream gradient",
+        {"op": "softmax", "logits": {"distribution": "uniform", "shape": [3, 4, 5], "scale": 4}, "axis": -1},
+        {"logits": 3, "upstream": 3},
+    ),
+    "log-softmax": Form(
+        "log_softmax, its upstream gradient and a direction",
+        {
+            "op": "log_softmax",
+            "logits": {"distribution": "uniform", "shape": [3, 4], "scale": 4},
+            "axis": -1,
+            "transforms": ["forward-mode", "second-order"],
+        },
+        {"logits": 2, "upstream": 2, "tangent": 2},
+    ),
+}
+
+
+def layouts_of_rank(rank: int) -> tuple[str, ...]:
+    """The layouts that are combined, of an operand of that rank."""
+    return _OF_ANY[: _OF_RANK[rank]]
+
+
+def memory_cases() -> list[dict[str, Any]]:
+    """The cases, as the mappings that a case file holds."""
+    cases = []
+    for number, (name, form) in enumerate(FORMS.items()):
+        by_logits: dict[str, list[str]] = {}
+        factors = {operand: layouts_of_rank(rank) for operand, rank in form.ranks.items()}
+        for row in covering_array(factors, 2, SEED, lambda row: True):
+            by_logits.setdefault(row["logits"], []).append(_text(row))
+        rare = [_text(row) for layout in _RARE for row in _one_or_all(form, layout)]
+        groups = {logits: layouts for logits in LAYOUTS if (layouts := by_logits.get(logits))} | {"rare": rare}
+        for place, (group, layouts) in enumerate(groups.items()):
+            cases.append(_case(name, form, group, layouts, 30_000 + 100 * number + 4 * place))
+    return cases
+
+
+def _one_or_all(form: Form, layout: str) -> list[dict[str, str]]:
+    alone = [{operand: layout} for operand in form.ranks]
+    return [*alone, dict.fromkeys(form.ranks, layout)]
+
+
+def _text(row: Mapping[str, str]) -> str:
+    named = [f"{name}={row[name]}" for name in OPERANDS if row.get(name, "contiguous") != "contiguous"]
+    return "+".join(named) or "contiguous"
+
+
+def _case(name: str, form: Form, group: str, layouts: list[str], seed: int) -> dict[str, Any]:
+    """One case, with seeds of its own for each tensor."""
+    call = dict(form.call)
+    for key in ("logits", "log_probabilities", "targets"):
+        if key in call:
+            call[key] = call[key] | {"seed": seed}
+            seed += 1
+    apart = "memory that few frameworks have" if group == "rare" else f"{group} logits"
+    words = f"{form.words}, {apart}: each operand may lie in memory in another way than the others"
+    return {
+        "id": f"memory.{name}.{group}",
+        "why": words,
+        "flags": ["strides"],
+        **call,
+        "dtypes": ["float32"],
+        "layouts": layouts,
+    }
