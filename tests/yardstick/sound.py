@@ -6,6 +6,7 @@ Each is what a good implementation may do. Whoever judges them must find no faul
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,14 +18,18 @@ from tests.yardstick.kernel import Kernel
 __all__ = [
     "SOUND",
     "Blocked",
+    "CopiesStrided",
     "Descending",
     "Flushed",
     "FromLogarithms",
     "Fused",
     "HalfIntermediates",
     "Halves",
+    "InOneWorkspace",
     "Online",
     "Pairwise",
+    "ResultsInFortranOrder",
+    "ResultsThatCannotBeWrittenTo",
     "Reversed",
     "Sequential",
     "Streamed",
@@ -199,6 +204,58 @@ class Flushed(Kernel):
         return self.flushed(super().stored(result, dtype))
 
 
+class CopiesStrided(Kernel):
+    """Every operand that is not a contiguous block is copied into one first."""
+
+    def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
+        return super().rows(np.ascontiguousarray(array).reshape(array.shape), axis, dtype)
+
+    def given(self, given: Any) -> Any:
+        arrays = {"targets": given.targets, "weight": given.weight}
+        copies = {name: each.copy() for name, each in arrays.items() if isinstance(each, np.ndarray)}
+        return replace(given, **copies)
+
+
+class InOneWorkspace(Kernel):
+    """Value and gradient are parts of one buffer, one behind the other, whose rows are padded."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        value, shape = np.asarray(value), gradient.shape
+        if not gradient.size or not gradient.ndim:
+            return value, gradient
+        rows = (*shape[:-1], shape[-1] + 3)
+        room = np.zeros(value.size + int(np.prod(rows)), gradient.dtype)
+        first, second = room[: value.size].reshape(value.shape), room[value.size :].reshape(rows)[..., :-3]
+        first[...], second[...] = value, gradient
+        return first, second
+
+
+class ResultsInFortranOrder(Kernel):
+    """Results lie in Fortran order, as the transposed output of a product of matrices does."""
+
+    def stored(self, result: Any, dtype: Any) -> Any:
+        return np.array(super().stored(result, dtype), order="F")
+
+    def restored(self, rows: Any, like: Any, axis: int | None) -> Any:
+        return np.array(super().restored(rows, like, axis), order="F")
+
+
+class ResultsThatCannotBeWrittenTo(Kernel):
+    """Results are immutable, and those of equal numbers are the same object."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.known: dict[Any, Any] = {}
+
+    def restored(self, rows: Any, like: Any, axis: int | None) -> Any:
+        found = super().restored(rows, like, axis)
+        if found.size > 64:
+            return found
+        found.flags.writeable = False
+        return self.known.setdefault((found.tobytes(), found.shape, found.dtype), found)
+
+
 SOUND: tuple[type[Numpy], ...] = (
     Numpy,
     Kernel,
@@ -214,4 +271,8 @@ SOUND: tuple[type[Numpy], ...] = (
     Fused,
     HalfIntermediates,
     Flushed,
+    CopiesStrided,
+    InOneWorkspace,
+    ResultsInFortranOrder,
+    ResultsThatCannotBeWrittenTo,
 )
