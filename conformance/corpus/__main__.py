@@ -1,6 +1,7 @@
-"""``python -m conformance.corpus [triples|memory]``: the generated case files, seeded, to standard output.
+"""``python -m conformance.corpus [triples|memory|specials]``: the generated case files, seeded, to standard output.
 
-``triples`` is ``cases/combinations/triples.yaml``, ``memory`` is ``cases/layouts/memory.yaml``.
+``triples`` is ``cases/combinations/triples.yaml``, ``memory`` is ``cases/layouts/memory.yaml``, and ``specials``, with
+the values that ``conformance fill`` writes, ``cases/combinations/special-values.yaml``.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import json
 import sys
 from typing import Any
 
+from conformance.corpus import specials
 from conformance.corpus.covering import covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 from conformance.corpus.memory import memory_cases
 
-__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text"]
+__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "special_text"]
 
 SEED = 20
 STRENGTH = 3
@@ -33,10 +35,17 @@ theme: combinations
 why: every triple of form, shape, weights, ignored label, smoothing, range of logits and memory layout occurs together
 cases:
 """
+_HEAD_OF_SPECIALS = f"""\
+# yaml-language-server: $schema=../schema.json
+# Written by `python -m conformance.corpus specials` and `conformance fill`: a covering array of pairs, seed {SEED}.
+theme: combinations
+why: every pair of operand, special value, kind of place, smoothing, reduction and dtype occurs together
+cases:
+"""
 
 
 def combined_text() -> str:
-    """The case file."""
+    """The case file of ordinary features."""
     rows = covering_array(FACTORS, STRENGTH, SEED, allowed)
     cases = {}
     for number, row in enumerate(rows):
@@ -49,6 +58,13 @@ def combined_text() -> str:
 def memory_text() -> str:
     """The case file of layouts."""
     return _MEMORY + "\n".join(map(_case_text, memory_cases()))
+
+
+def special_text() -> str:
+    """The case file of special values, without the expected values."""
+    rows = covering_array(specials.FACTORS, 2, SEED, specials.allowed)
+    cases = {case["id"]: case for case in map(specials.case_of, rows)}
+    return _HEAD_OF_SPECIALS + "\n".join(_case_text(cases[name]) for name in sorted(cases))
 
 
 def _case_text(case: dict[str, Any]) -> str:
@@ -64,14 +80,16 @@ def _value(key: str, value: Any) -> str:
         return "{" + ", ".join(f"{name}: {_value('', each)}" for name, each in value.items()) + "}"
     if key == "layouts" and "=" in "".join(value):
         return "".join(f"\n      - {each}" for each in value)
-    if key in ("dtypes", "flags", "layouts", "reductions", "requires", "transforms"):
-        return f"[{', '.join(value)}]"
-    return value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, list):
+        return f"[{', '.join(_value('', each) for each in value)}]"
+    if isinstance(value, str):
+        return json.dumps(value) if value.startswith("0x") else value
+    return json.dumps(value)
 
 
 def main() -> None:
     """Print the case file that the argument names."""
-    texts = {"triples": combined_text, "memory": memory_text}
+    texts = {"triples": combined_text, "memory": memory_text, "specials": special_text}
     sys.stdout.write(texts[sys.argv[1] if len(sys.argv) > 1 else "triples"]())
 
 

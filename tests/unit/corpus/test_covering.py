@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.cases.load import load_suite
-from conformance.corpus.__main__ import SEED, STRENGTH, combined_text
+from conformance.cases.yaml12 import parse
+from conformance.corpus import specials
+from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, special_text
 from conformance.corpus.covering import combinations_of, covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 
 FILE = Path(__file__).resolve().parents[3] / "cases" / "combinations" / "triples.yaml"
+SPECIALS = FILE.with_name("special-values.yaml")
 
 
 def test_the_file_of_triples_is_what_the_generator_writes():
@@ -81,3 +84,14 @@ def test_what_is_not_allowed_is_never_made_and_takes_nothing_else_with_it():
         (("a", "1"), ("b", "0")),
         (("b", "0"), ("c", "1")),
     }
+
+
+def test_the_file_of_special_values_is_what_the_generator_writes_and_holds_every_pair():
+    written = parse(special_text(), "special values")
+    held = parse(SPECIALS.read_text(encoding="utf-8"), "special values")
+    assert [{key: case[key] for key in case if key != "expected"} for case in held["cases"]] == written["cases"]
+    rows = covering_array(specials.FACTORS, 2, SEED, specials.allowed)
+    pairs = {pair for row in rows for pair in combinations_of(row, 2)}
+    names = tuple(specials.FACTORS)
+    whole = (dict(zip(names, levels, strict=True)) for levels in product(*specials.FACTORS.values()))
+    assert pairs == {pair for row in whole if specials.allowed(row) for pair in combinations_of(row, 2)}
