@@ -13,6 +13,7 @@ BEYOND_TEXT = (
     "whole-range-of-float16",
     "whole-range-of-float32",
     "whole-range-of-float64",
+    "special.logits.huge.upstream-0.float32",
 )
 TENSORS = ("logits", "log_probabilities", "targets", "weight", "upstream")
 
