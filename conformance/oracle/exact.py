@@ -181,7 +181,9 @@ class ExactGradients:
         if n.is_nan():
             return arb.nan()
         if a.is_zero():
-            return arb(0) if self.policies.zero_coefficient_at_minus_infinity == "zero" else arb.nan()
+            # A logarithm of -inf, that is: no probability has one of +inf, which only nll_loss can be given.
+            silent = n > 0 and self.policies.zero_coefficient_at_minus_infinity == "zero"
+            return arb(0) if silent else arb.nan()
         return n if a > 0 else -n
 
     # -- values -------------------------------------------------------------------------------------------------------

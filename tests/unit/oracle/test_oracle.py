@@ -244,6 +244,8 @@ def test_a_zero_coefficient_at_minus_infinity(tier: Any) -> None:
         np.testing.assert_array_equal(source.value("none").mid, [expected])
     weighted = problem("cross_entropy", [[-INF, 0.0]], [0], weight=[0.0, 1.0])
     np.testing.assert_array_equal(truth(weighted, tier).value("none").mid, [0.0])
+    given = problem("nll_loss", [[-INF, 0.0], [INF, 0.0], [NAN, 0.0]], [0, 0, 0], weight=[0.0, 1.0])
+    np.testing.assert_array_equal(truth(given, tier).value("none").mid, [0.0, NAN, NAN])
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
