@@ -242,7 +242,7 @@ def _planted(name: str, given: Generator) -> Iterator[Complaint]:
         path: NodePath = (name, "planted", index)
         if place >= size:
             yield Complaint(path, f"place {place} of {size} elements", f"write a place below {size}, counted from 0")
-        elif given.distribution == "labels" and not number.is_integer():
+        elif name == "targets" and given.distribution == "labels" and not number.is_integer():
             yield Complaint(path, f"{number} among labels", "write an integer, or another distribution")
 
 
@@ -344,6 +344,8 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     ):
         hint = "class probabilities alone have a gradient: remove `target-gradient`"
         yield Complaint(("transforms",), "no class probabilities to differentiate by", hint)
+    if "vectorised-map" in case.transforms and case.op not in NORMALISERS and "none" not in case.reductions:
+        yield Complaint(("transforms",), "a map over losses that are reduced", "add `none` to `reductions`")
     if "second-order" in case.transforms and case.op == "nll_loss":
         yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 

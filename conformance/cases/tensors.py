@@ -48,7 +48,7 @@ def materialise(
     if given.masked is not None:
         values[..., slice(*given.masked)] = -np.inf
     if given.planted:
-        values = np.ascontiguousarray(values)
+        values = np.array(values, order="C")
         flat = values.reshape(-1)
         for place, number in given.planted:
             flat[place] = number

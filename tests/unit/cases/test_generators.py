@@ -86,6 +86,7 @@ def test_numbers_are_planted_at_single_places_of_a_stated_shape() -> None:
     given = Generator(distribution="constant", shape=[2, 3], planted=[(0, 5.0), (4, float("nan")), (5, float("-inf"))])
     assert materialise(given).tolist()[0] == [5.0, 0.0, 0.0]
     assert np.isnan(materialise(given)[1, 1]) and materialise(given)[1, 2] == -np.inf
+    assert materialise(Generator(distribution="constant", shape=[], planted=[(0, 2.0)])).shape == ()
     assert materialise(Generator(distribution="one-hot", shape=[2, 3], planted=[(0, 7.0)]), class_axis=0)[0, 0] == 7.0
 
 
@@ -94,7 +95,6 @@ def test_numbers_are_planted_at_single_places_of_a_stated_shape() -> None:
     [
         ("constant", "planted: [[0, 1]]", "places in a shape that is not stated", "add `shape: [...]`"),
         ("constant", "shape: [3], planted: [[3, .nan]]", "place 3 of 3 elements", "write a place below 3"),
-        ("labels", "shape: [3], classes: 2, planted: [[0, 0.5]]", "0.5 among labels", "write an integer"),
     ],
 )
 def test_what_cannot_be_planted_is_refused(
