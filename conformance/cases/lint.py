@@ -16,8 +16,10 @@ from conformance.cases.stated import ExpectedText, same_number, untrue
 from conformance.cases.yaml12 import NodePath, read_text
 from conformance.model.errors import CaseError, Place
 
-__all__ = ["in_order", "lint", "schema_findings", "schema_line"]
+__all__ = ["PLACEHOLDER", "in_order", "lint", "schema_findings", "schema_line"]
 
+#: What stands for the reason of a case that was found by a search, until somebody has understood it.
+PLACEHOLDER = "to be filled in"
 _REFERENCE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
 
 
@@ -31,6 +33,9 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[CaseError]:
     findings = [*errors, *schema_findings(files, schema_text(), "conformance.cases.schema")]
     for entry in suite.entries:
         findings += _references(entry.file, ("cases", entry.index), entry.case.references)
+        if entry.case.why == PLACEHOLDER:
+            hint = "say what the case shows: the truth, or the bug that it catches"
+            findings.append(entry.error(("why",), f"'{PLACEHOLDER}' is no reason", hint))
         findings += _values(entry, expected_text)
     if not errors:
         findings += _notes_findings(suite, paths)

@@ -23,6 +23,7 @@ VERBS = {
     "diff": "Show what changed between two runs.",
     "export": "Write the cases for kernels that run without Python.",
     "judge": "Judge what such a kernel gave for them.",
+    "fuzz": "Search for failures that no case was written for.",
     "repro": "Write a stand-alone script that reproduces a finding.",
     "dossier": "Write a file of its defects for each framework.",
     "history": "Keep every run in one file, and show what changed.",

@@ -84,13 +84,16 @@ def command(
 
 
 def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
-    """The case of that id, or the call of the smoke test; UsageError suggests near ones."""
+    """The case of that id, the call of the smoke test, or a random case; UsageError suggests near ones."""
+    from conformance.corpus.random_cases import random_case
     from conformance.run.smoke import smoke_entries
 
     by_id = {entry.case.id: entry for entry in entries}
     by_id |= {entry.case.id: entry for entry in smoke_entries() if entry.case.id not in by_id}
     if name in by_id:
         return by_id[name]
+    if (drawn := random_case(name)) is not None:
+        return drawn
     near = difflib.get_close_matches(name, by_id, n=3) or [each for each in by_id if name.lower() in each][:3]
     guess = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(f"there is no case {name!r}", hint=f"{guess}`conformance list cases` shows the ids")

@@ -31,7 +31,7 @@ __all__ = ["command"]
 @click.command(
     "run",
     epilog="Examples: `conformance run -b torch -k stability`; `conformance run -b my_kernel.py --dtype float32`; "
-    "`conformance run --resume results/20260101-120000`.",
+    "`conformance run -b torch --random 500 --seed 7`; `conformance run --resume results/20260101-120000`.",
 )
 @backend_option
 @cases_option
@@ -81,6 +81,19 @@ __all__ = ["command"]
     is_flag=True,
     help="A short run: the cases and dtypes of cases/quick.yaml, which together find out every deliberately wrong "
     "backend of the suite's own tests; no identities.",
+)
+@click.option(
+    "--random",
+    type=click.IntRange(min=0, max=10**6),
+    default=0,
+    metavar="N",
+    help="Also N random cases, which no kernel can be fitted to; `conformance explain` knows them by their ids.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**53),
+    metavar="S",
+    help="Seed of the random cases: the same gives the same ones. A new one is drawn and printed by default.",
 )
 @click.option(
     "--shard",

@@ -49,7 +49,8 @@ SCHEMA = 2
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked for, by the specs of its backends and the options of the command line.
 
-    ``partition`` is the digest of all shards, empty where the run is none.
+    ``partition`` is the digest of all shards, empty where the run is none. ``random`` is how many random cases of
+    ``seed`` there were beside the others.
     """
 
     backends: tuple[str, ...] = ()
@@ -60,6 +61,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     costs: tuple[str, ...] = ()
     partition: str = ""
     quick: bool = False
+    random: int = 0
+    seed: int | None = None
     identities: bool = True
 
 

@@ -138,6 +138,12 @@ class OpenBackend:
         )
 
     @property
+    def compiles(self) -> bool:
+        """Whether it compiles anew for each shape and dtype. Raises BackendUnavailable."""
+        self._session.describe()
+        return isinstance(self._session, Session | InlineSession) and bool(self._session.compiles)
+
+    @property
     def deaths(self) -> int:
         """How often its process ended, or had to be ended, so far."""
         return self._session.restarts if isinstance(self._session, Session) else 0

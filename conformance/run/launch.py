@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
+from conformance.corpus.random_cases import random_cases
 from conformance.model.errors import Place, UsageError
 from conformance.model.records import BackendRecord, Footer, Header, Selection
 from conformance.model.verdicts import NONCONFORMING, SILENT
@@ -66,6 +68,8 @@ class RunSettings:
     shard: str | None = None
     costs: tuple[Path, ...] = ()
     quick: bool = False
+    random: int = 0
+    seed: int | None = None
     identities: bool = True
     resume: Path | None = None
     output: Path | None = None
@@ -94,6 +98,7 @@ def launch(settings: RunSettings) -> Finished:
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
     """
     settings, begun = _resumed(settings)
+    settings = _seeded(settings)
     jobs = settings.jobs or available_cores()
     _require_files(jobs)
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
@@ -117,6 +122,8 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     entries: Sequence[Entry] = suite.entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
+    if settings.random and settings.seed is not None:
+        entries = [*entries, *random_cases(settings.random, settings.seed)]
     entries = select(entries, expression=settings.expression, dtypes=dtypes)
     if not entries:
         raise UsageError(
@@ -263,9 +270,10 @@ def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
     begun = read_run(settings.resume).header
     chosen = begun.selected
-    if _narrowed(settings):
+    if _narrowed(settings) or settings.random or settings.seed is not None:
         raise UsageError(
-            "a resumed run keeps its own selection", hint="leave out --cases, -k, --dtype, --shard and --quick"
+            "a resumed run keeps its own selection",
+            hint="leave out --cases, -k, --dtype, --shard, --quick, --random and --seed",
         )
     chosen_again = replace(
         settings,
@@ -276,11 +284,28 @@ def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         shard=chosen.shard,
         costs=tuple(map(Path, chosen.costs)),
         quick=chosen.quick,
+        random=chosen.random,
+        seed=chosen.seed,
         identities=chosen.identities,
         device=None,
         mode=None,
     )
     return chosen_again, begun
+
+
+def _seeded(settings: RunSettings) -> RunSettings:
+    """With the seed of the random cases, which is drawn and said where none is given."""
+    if not settings.random:
+        if settings.seed is not None:
+            raise UsageError("--seed without --random", hint="say how many random cases there are to be: --random N")
+        return settings
+    if settings.seed is not None:
+        return settings
+    if settings.shard is not None:
+        raise UsageError("--shard and --random without --seed", hint="every shard needs the same: add --seed S")
+    seed = secrets.randbelow(2**31)
+    say(f"random cases of --seed {seed}", err=True)
+    return replace(settings, seed=seed)
 
 
 def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:
@@ -314,6 +339,8 @@ def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[
         costs=tuple(map(str, settings.costs)),
         partition=partition,
         quick=settings.quick,
+        random=settings.random,
+        seed=settings.seed,
         identities=settings.identities,
     )
     return dict(msgspec.to_builtins(selection))

@@ -57,6 +57,7 @@ DOCUMENTS: dict[str, Document] = {
         refine=_words_for_numbers,
     ),
     "run": Document("Counts of a run", (f"{_HERE}:RunSummary",), "conformance run --format json"),
+    "fuzz": Document("A search", ("conformance.fuzz.report:FuzzReport",), "conformance fuzz --format json"),
     "list-cases": _listed("cases", "ListedCase"),
     "list-themes": _listed("themes", "ListedTheme"),
     "list-flags": _listed("flags", "ListedFlag"),

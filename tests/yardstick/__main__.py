@@ -1,9 +1,11 @@
-"""``python -m tests.yardstick [score|matrix|page] [--wrong FILE]``: the mutation score, and what follows from it.
+"""``python -m tests.yardstick [score|matrix|page|fuzz] [--wrong FILE]``: the mutation score, and what follows from it.
 
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
         `conformance run --quick` takes
-page    docs/kill-matrix.md from kills.json
+page    docs/kill-matrix.md from kills.json.
+fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
+        and nothing on the right ones within --right-seconds, of the process's own processor time
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
 one fails; with --wrong the wrong backends are the classes of a file, and nothing is written.
@@ -21,7 +23,7 @@ from typing import Any
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
 from conformance.reports.kills import FILE, read_kills
-from tests.yardstick import cover, matrix, pool
+from tests.yardstick import cover, matrix, pool, search
 from tests.yardstick.page import summary_text
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
 
@@ -33,14 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page"))
+    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page", "fuzz"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
+    parser.add_argument("--sample", type=int, default=20, metavar="N", help="fuzz: so many wrong backends")
+    parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="fuzz: for each wrong backend")
+    parser.add_argument("--right-seconds", type=float, default=600.0, metavar="S", help="fuzz: for each right one")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="fuzz: of the sample and of the searches")
     asked = parser.parse_args(arguments)
     if asked.what == "page":
         _write_page()
         return 0
+    if asked.what == "fuzz":
+        return _fuzz(asked)
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
     unwanted = pool.false_alarms(right, asked.jobs)
@@ -52,6 +60,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
     _print(right, unwanted, wrong, survivors)
     return 1 if survivors or any(unwanted.values()) else 0
+
+
+def _fuzz(asked: argparse.Namespace) -> int:
+    """A line for each search; fails where a tenth of the wrong ones, or anything right, is judged wrongly."""
+    wrong = search.sampled(wrong_backends(asked.wrong), asked.sample, asked.seed)
+    killed = 0
+    for found in search.searched(wrong, asked.seconds, asked.seed, first=True, processes=asked.jobs):
+        killed += bool(found.causes)
+        print(found, flush=True)
+    right = [] if asked.wrong or asked.alone else right_backends()
+    alarms = 0
+    for found in search.searched(right, asked.right_seconds, asked.seed, first=False, processes=asked.jobs):
+        alarms += bool(found.causes)
+        print(found, flush=True)
+    print(f"killed by a search: {killed} of {len(wrong)} wrong backends")
+    print(f"false alarms of a search: {alarms} of {len(right)} right backends")
+    return 1 if killed < 0.9 * len(wrong) or alarms else 0
 
 
 def _write(kills: matrix.AllKills, wrong: Sequence[Kind]) -> None:

@@ -139,7 +139,8 @@ class Kernel(Numpy):
     def target_slope(self, ask: Ask, upstream: Any) -> Any:
         """s·w_c·(1 − ε)·(−ln p_c), (P, C): the gradient with respect to class probabilities."""
         factor = (self.weights(ask) * (1 - ask.smoothing)).astype(ask.x.dtype)
-        return self.scale(ask, upstream) * factor * -self.log_probabilities(ask.x)
+        slope = self.scale(ask, upstream) * factor * -self.log_probabilities(ask.x)
+        return np.where(factor == 0, 0, slope).astype(slope.dtype)  # also of an impossible class
 
     # -- derivatives in a direction -----------------------------------------------------------------------------------
 

@@ -159,9 +159,12 @@ class Fused(Kernel):
 
 
 class HalfIntermediates(Kernel):
-    """Half types: every intermediate is rounded to the half type, sums are wider; declares class D."""
+    """Half types: every intermediate is rounded to the half type, sums are wider; declares class D, and overflow."""
 
     classes: ClassVar[dict[str, dict[str, str]]] = {"all": {"float16": "D", "bfloat16": "D"}}
+    policies: ClassVar[dict[str, Declared]] = {
+        "intermediate-overflow": Declared(value="inf", documentation="undocumented")
+    }
     narrow: Any = np.float32
 
     def compute(self, dtype: Any) -> Any:

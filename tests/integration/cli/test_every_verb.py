@@ -36,6 +36,16 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
     ]
 
 
+def of_fuzz(at: Hostile, out: Path) -> list[Words]:
+    few = ("--cases", 12, "--seed", 1)
+    return [
+        (1, ("-b", at.kernel, *few, "--output", out / "found")),
+        (1, ("-b", at.kernel, *few, "--output", out / "again", "--format", "json")),
+        (3, ("-b", at.dying, *few, "--output", out / "none")),
+        (2, ("-b", EVIL, *few)),
+    ]
+
+
 def of_bench(at: Hostile, out: Path) -> list[Words]:
     quick = ("--replicates", 1, "--budget", 0.002, "--output", out / "bench", "--no-report")
     return [
@@ -144,6 +154,7 @@ def of_judge(at: Hostile, out: Path) -> list[Words]:
 
 RECIPES: dict[tuple[str, ...], Recipe] = {
     ("run",): of_run,
+    ("fuzz",): of_fuzz,
     ("bench",): of_bench,
     ("explain",): of_explain,
     ("report",): of_report,

@@ -1,0 +1,145 @@
+"""What a search leaves behind: a case file for each cause, and the inputs that a later search begins with."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance import __version__
+from conformance.cases.lint import PLACEHOLDER
+from conformance.cases.load import Entry, case_files, load_suite
+from conformance.corpus.recipe import Recipe
+from conformance.corpus.space import FACTORS
+from conformance.fuzz.causes import Cause
+from conformance.fuzz.search import THEME, Corpus, Search
+from conformance.model.case import Case, Generator
+from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.records import BackendRecord
+from conformance.model.wording import message
+from conformance.plain import blanked
+
+__all__ = ["CORPUS", "case_text", "corpus_text", "file_name", "read_corpus"]
+
+#: The recipes of a corpus folder, beside case files of any name.
+CORPUS = "corpus.jsonl"
+MOST_KEPT = 400
+WIDTH = 100
+_PLAIN = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"]}
+_GENERATOR = msgspec.to_builtins(Generator(distribution="uniform"))
+
+
+def file_name(cause: Cause) -> str:
+    """``softmax-value-fuzz.1a2b3c.yaml``."""
+    return f"{cause.kind.op}-{cause.kind.check}-{cause.case.id}.yaml"
+
+
+def case_text(cause: Cause, record: BackendRecord, seed: int) -> str:
+    """A case file for a cause, complete but for its ``why``."""
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    outcome = cause.outcome
+    where = " ".join(word for word in (outcome.dtype, outcome.layout, outcome.reduction) if word)
+    notes = [
+        f"{outcome.verdict} of {outcome.check} on {record.name} ({versions}) in {where}",
+        f"{message(outcome)}",
+        f"conformance {__version__}, fuzz --seed {seed}: {cause.first}, after {cause.after} cases",
+    ]
+    if not cause.again:
+        notes.append("not again when it was asked alone: calls before it have a part in it")
+    body = _keys(cause.case)
+    lines = ["# yaml-language-server: $schema=../schema.json", f"theme: {THEME}", "cases:"]
+    for note in notes:
+        lines += textwrap.wrap(blanked(note), WIDTH, initial_indent="  # ", subsequent_indent="  #   ")
+    for number, (name, value) in enumerate(body.items()):
+        start = "  - " if number == 0 else "    "
+        text = f"{start}{name}: {_yaml(value)}"
+        lines += textwrap.wrap(
+            text, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
+        ) or [text]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(case: Case) -> dict[str, Any]:
+    """The keys of a case in the order of the model, without those that say what holds anyhow."""
+    kept: dict[str, Any] = {}
+    for name, value in (msgspec.to_builtins(case) | {"why": PLACEHOLDER}).items():
+        listed = [*value] if isinstance(value, tuple) else value
+        usual = [["none"], _PLAIN[name]] if name == "reductions" and case.targets is None else [_PLAIN.get(name)]
+        if listed is not None and listed != [] and name != "budget" and listed not in usual:
+            kept[name] = _short(listed)
+    return kept
+
+
+def _short(value: Any) -> Any:
+    """A generator without the keys that have their default."""
+    if isinstance(value, dict) and "distribution" in value:
+        usual = _GENERATOR | {"distribution": ""}
+        return {name: each for name, each in value.items() if repr(each) != repr(usual[name])}
+    return value
+
+
+def _yaml(value: Any) -> str:
+    """One value as YAML's flow style has it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {_yaml(each)}" for name, each in value.items() if each is not None) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ".nan"
+        return repr(value) if math.isfinite(value) else ".inf" if value > 0 else "-.inf"
+    if isinstance(value, str):
+        return (
+            value
+            if value.replace("-", "").replace("_", "").replace(".", "").replace(" ", "").isalnum()
+            else json.dumps(value)
+        )
+    return json.dumps(value)
+
+
+def corpus_text(search: Search) -> str:
+    """The recipes that a later search begins with: of what failed, and of what came nearest to its bound."""
+    failed = [cause.recipe for cause in search.causes.all if cause.recipe is not None]
+    nearest = sorted(search.pool.entries, key=lambda each: -each.ratio)
+    recipes = {each.name: each for each in (*failed, *(near.recipe for near in nearest))}
+    lines = [msgspec.json.encode(each) for each in [*recipes.values()][:MOST_KEPT]]
+    return b"".join(line + b"\n" for line in lines).decode()
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """What a folder holds to begin with; nothing where there is none yet.
+
+    Raises UsageError for a line that holds no recipe, and CaseErrors for a case file that is wrong.
+    """
+    if not folder.exists():
+        return Corpus()
+    file = folder / CORPUS
+    entries: Sequence[Entry] = ()
+    if any(each.suffix in (".yaml", ".yml") for each in folder.rglob("*")):
+        entries = load_suite(case_files([folder])).entries
+    try:
+        lines = file.read_bytes().splitlines() if file.exists() else []
+    except OSError as error:
+        raise HarnessError(f"{file} cannot be read: {error.strerror or error}") from None
+    return Corpus(recipes=[*_recipes(file, lines)], entries=entries)
+
+
+def _recipes(file: Path, lines: Sequence[bytes]) -> Iterable[Recipe]:
+    for number, line in enumerate(lines, 1):
+        try:
+            recipe = msgspec.json.decode(line, type=Recipe)
+        except msgspec.DecodeError as error:
+            hint = "remove the line: the search writes the file anew"
+            raise UsageError(f"no recipe: {error}", place=Place(file, number), hint=hint) from None
+        if _is_current(recipe.levels):
+            yield recipe
+
+
+def _is_current(levels: Mapping[str, str]) -> bool:
+    """Whether the levels are those of this version: others have no case any more."""
+    return {*levels} == {*FACTORS} and all(level in FACTORS[factor] for factor, level in levels.items())

@@ -1,0 +1,133 @@
+"""``conformance fuzz``: what it prints and writes, how it ends, and what a later search begins with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from conformance.places import ROOT
+from conformance.schemas.registry import schema
+from tests.support.cli import HEARS_CTRL_C, Run, write
+
+#: Half of the losses that are due in float32.
+HALF = """
+import os
+import numpy as np
+from conformance.backends.adapters.numpy import Numpy
+
+
+class Half(Numpy):
+    def cross_entropy(self, logits, targets, **options):
+        found = super().cross_entropy(logits, targets, **options)
+        return found / 2 if found.dtype == np.float32 else found
+"""
+DIES = HALF.replace(
+    "        found = ", "        if np.isnan(logits).any():\n            os._exit(3)\n        found = ", 1
+)
+BROKEN = """
+from conformance.backends.adapters.numpy import Numpy
+
+
+class Broken(Numpy):
+    def __init__(self, **options):
+        raise RuntimeError("no such device")
+"""
+
+
+def test_a_right_backend(conformance: Run, tmp_path: Path) -> None:
+    ran = conformance("fuzz", "-b", "numpy", "--seed", 1, "--cases", 36)
+    assert ran.code == 0 and [*tmp_path.iterdir()] == []
+    assert "numpy: 36 cases" in ran.out and "seed 1" in ran.out and ran.out.endswith("nothing found\n")
+    assert "largest error that passed: 0." in ran.out and "seed 1" in ran.err
+
+
+def test_a_failure_is_shown_and_written(conformance: Run, tmp_path: Path) -> None:
+    write(tmp_path / "half.py", HALF)
+    ran = conformance("fuzz", "-b", "half.py", "--seed", 1, "--cases", 40, "--output", "found", "-q")
+    assert ran.code == 1 and ran.err == ""
+    files = sorted(Path("found").iterdir())
+    assert files and all(str(each) in ran.out for each in files)
+    assert "cross_entropy value: fail in" in ran.out
+    again = conformance("run", "-b", "half.py", "--cases", "found", "--output", "again", "-q")
+    assert again.code == 1
+    linted = conformance("lint", "found")
+    assert linted.code != 0 and linted.out.count("is no reason") == len(files) == linted.out.count("hint:")
+
+
+def test_one_json_document(conformance: Run, tmp_path: Path) -> None:
+    write(tmp_path / "half.py", HALF)
+    ran = conformance("fuzz", "-b", "half.py", "--seed", 1, "--cases", 40, "--output", "found", "--format", "json")
+    jsonschema.validate(ran.json, schema("fuzz"))
+    assert (ran.code, ran.json["seed"], ran.json["interrupted"]) == (1, 1, False)
+    cause = ran.json["causes"][0]
+    assert (cause["op"], cause["check"], cause["verdict"]) == ("cross_entropy", "value", "fail")
+    assert Path(cause["file"]).is_file() and cause["outcome"]["case"] == cause["case"]
+
+
+def test_a_corpus_is_begun_with(conformance: Run, tmp_path: Path) -> None:
+    write(tmp_path / "half.py", HALF)
+    options = ("fuzz", "-b", "half.py", "--corpus", "corpus", "--format", "json", "-q")
+    first = conformance(*options, "--seed", 1, "--cases", 40)
+    assert first.code == 1 and first.json["causes"]
+    files = sorted(Path("corpus").iterdir())
+    assert {each.suffix for each in files} == {".yaml", ".jsonl"}
+    second = conformance(*options, "--seed", 2, "--cases", 1)
+    assert second.code == 1 and second.json["causes"][0]["after"] == 0
+    assert sorted(Path("corpus").iterdir()) == files  # what is still there is not there twice
+    sound = conformance("fuzz", "-b", "numpy", "--corpus", "corpus", "--seed", 3, "--cases", 1, "-q")
+    assert sound.code == 0
+
+
+def test_a_process_that_ends_is_a_finding(conformance: Run, tmp_path: Path) -> None:
+    write(tmp_path / "dies.py", DIES)
+    ran = conformance("fuzz", "-b", "dies.py", "--seed", 1, "--cases", 110, "--format", "json", "--output", "out", "-q")
+    assert ran.code == 1
+    deaths = [each for each in ran.json["causes"] if each["verdict"] == "crash"]
+    assert deaths and all("NaN among the logits" in each["traits"] for each in deaths)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Missing option '-b'"),
+        (("-b", "nothing-like-it"), 2, "nothing-like-it"),
+        (("-b", "broken.py"), 3, "no such device"),
+        (("-b", "numpy", "--seconds", "0"), 2, "--seconds"),
+        (("-b", "numpy", "--seed", "-1"), 2, "--seed"),
+        (("-b", "numpy", "--corpus", "bad"), 2, "corpus.jsonl:1: no recipe"),
+    ],
+)
+def test_what_cannot_be_searched(
+    conformance: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    write(tmp_path / "broken.py", BROKEN)
+    write(tmp_path / "bad" / "corpus.jsonl", "{}\n")
+    ran = conformance("fuzz", *arguments)
+    assert ran.code == code and ran.out == "" and words in ran.err and "Traceback" not in ran.err
+
+
+def test_a_seed_is_drawn_and_said(conformance: Run) -> None:
+    seeds = [conformance("fuzz", "-b", "numpy", "--cases", 1, "--format", "json", "-q").json["seed"] for _ in range(2)]
+    assert seeds[0] != seeds[1]
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_ends_with_what_there_is(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HEARS_CTRL_C, "fuzz", "-b", "numpy", "--seconds", "600", "--format", "json"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as searching:  # fmt: skip
+        assert searching.stderr is not None
+        assert "seed" in searching.stderr.readline()
+        searching.send_signal(signal.SIGINT)
+        out, err = searching.communicate(timeout=120)
+    assert searching.returncode == 130 and "Traceback" not in err
+    assert json.loads(out)["interrupted"] is True

@@ -1,0 +1,94 @@
+"""What a search leaves behind: case files that lint takes but for their reason, and a corpus that is read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from conformance.cases.lint import PLACEHOLDER, lint
+from conformance.cases.load import load_suite
+from conformance.corpus.random_cases import random_cases, recipe_of
+from conformance.fuzz.causes import Cause
+from conformance.fuzz.failures import Kind
+from conformance.fuzz.files import CORPUS, case_text, file_name, read_corpus
+from conformance.model.case import Case
+from conformance.model.errors import UsageError
+from conformance.model.outcome import Outcome
+from conformance.model.records import BackendRecord
+from conformance.oracle.text import expected_text
+from tests.support.case_files import write
+
+RECORD = BackendRecord(name="mine", versions={"numpy": "2.0"})
+
+
+def text_of(case: Case) -> str:
+    outcome = Outcome(
+        case=case.id, backend="mine", dtype=case.dtypes[0], layout="contiguous", op=case.op, reduction="none",
+        check="value", verdict="fail", observed=1.0, expected=2.0, ratio=9.0, class_="F", declared="B",
+        reason="beyond-bound",
+    )  # fmt: skip
+    kind = Kind(case.op, "value", "fail", "beyond-bound", "", "")
+    return case_text(Cause(kind, case, outcome, frozenset(), "fuzz.0", 3), RECORD, 7)
+
+
+def test_a_case_file_holds_the_very_case(tmp_path: Path) -> None:
+    for entry in random_cases(120, 11):
+        file = write(tmp_path, text_of(entry.case))
+        (read,) = load_suite([file]).entries
+        assert repr(msgspec.structs.replace(read.case, why=entry.case.why)) == repr(entry.case), entry.case.id
+
+
+def test_lint_asks_for_the_reason_and_for_nothing_else(tmp_path: Path) -> None:
+    file = write(tmp_path, text_of(random_cases(1, 11)[0].case))
+    (error,) = lint([file], expected_text)
+    assert (
+        error.problem == f"'{PLACEHOLDER}' is no reason"
+        and error.place is not None
+        and error.place.key == "cases[0].why"
+    )
+
+
+def test_a_case_file_says_what_was_seen_and_on_what(tmp_path: Path) -> None:
+    text = text_of(random_cases(1, 11)[0].case)
+    assert "  # fail of value on mine (numpy 2.0)" in text and "fuzz --seed 7: fuzz.0, after 3 cases" in text
+    assert "9 times the bound" in text
+
+
+def test_what_a_stranger_says_stays_a_comment() -> None:
+    case = random_cases(1, 11)[0].case
+    outcome = Outcome(
+        case=case.id, backend="mine", dtype="float32", layout="contiguous", op=case.op, check="value", verdict="error",
+        reason="failed", error={"type": "E", "text": "line\n  - id: mine\n\x1b[31m"},
+    )  # fmt: skip
+    outcome = msgspec.convert(msgspec.to_builtins(outcome), Outcome)
+    kind = Kind(case.op, "value", "error", "failed", "E", "")
+    text = case_text(Cause(kind, case, outcome, frozenset(), "fuzz.0", 3), RECORD, 7)
+    assert "\x1b" not in text and text.count("- id:") == 2 and text.count("\n  - id:") == 1
+    assert file_name(Cause(kind, case, outcome, frozenset(), "", 0)) == f"{case.op}-value-{case.id}.yaml"
+
+
+def test_a_corpus_is_read_back(tmp_path: Path) -> None:
+    recipe = recipe_of(1, 5)
+    (tmp_path / CORPUS).write_bytes(msgspec.json.encode(recipe) + b"\n")
+    write(tmp_path, text_of(random_cases(1, 11)[0].case))
+    start = read_corpus(tmp_path)
+    assert [*start.recipes] == [recipe] and len(start.entries) == 1
+    assert [*read_corpus(tmp_path / "none").recipes] == []
+
+
+def test_recipes_of_another_version_are_left_out(tmp_path: Path) -> None:
+    recipe = recipe_of(1, 5)
+    changes: list[dict[str, Any]] = [{"levels": recipe.levels | {"op": "gone"}}, {"levels": {"op": "softmax"}}]
+    lines = [msgspec.json.encode(msgspec.structs.replace(recipe, **each)) for each in changes]
+    (tmp_path / CORPUS).write_bytes(b"\n".join(lines))
+    assert [*read_corpus(tmp_path).recipes] == []
+
+
+def test_a_line_that_holds_no_recipe_is_named(tmp_path: Path) -> None:
+    (tmp_path / CORPUS).write_bytes(b'{"levels": 3}\n')
+    with pytest.raises(UsageError, match=r"corpus\.jsonl:1: no recipe") as raised:
+        read_corpus(tmp_path)
+    assert "remove the line" in (raised.value.hint or "")
