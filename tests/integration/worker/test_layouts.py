@@ -99,6 +99,20 @@ def test_what_shares_the_memory_of_the_logits_lies_at_its_address() -> None:
     assert failure is not None and failure.kind == "unsupported"
 
 
+class OneBuffer(Numpy):
+    """Value and gradient are one array, in Fortran order."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        both = np.zeros(logits.shape, logits.dtype, order="F")
+        return both, both
+
+
+def test_results_that_lie_in_each_other_are_named() -> None:
+    asked = Request(0, "softmax", LOGITS, {}, (("axis", -1),), upstream=LOGITS)
+    assert observed(OneBuffer(), asked).shared == (("gradient", "value with gradient"),)
+    assert observed(OneBuffer(), asked).modified == ()
+
+
 WRITES = """\
 from conformance.backends.adapters.torch import Torch
 
