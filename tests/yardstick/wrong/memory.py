@@ -189,6 +189,29 @@ class LogSoftmaxRowsTakenForDense(Kernel):
         return super().log_softmax(_unless_strided(logits), axis=axis, where=where)
 
 
+class SmoothedRowsTakenForDense(Kernel):
+    """The loop of label smoothing alone takes dense rows for a contiguous block."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, label_smoothing: Any = None, **options: Any) -> Any:
+        logits = _unless_strided(logits) if label_smoothing else logits
+        return super().cross_entropy(logits, targets, label_smoothing=label_smoothing, **options)
+
+
+class UnbatchedReadWithStrideOne(_Logits):
+    """Logits of one position without a batch axis are read one behind the other, whatever their stride."""
+
+    def read_logits(self, array: Any) -> Any:
+        return _dense(array) if array.ndim == 1 else array
+
+
+class ClassesFirstTakenForDense(Kernel):
+    """The class axis first alone: classes are taken to lie a dense row apart."""
+
+    def log_softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        dense = axis == 0 and isinstance(logits, np.ndarray) and logits.ndim == 2
+        return super().log_softmax(_unless_strided(logits) if dense else logits, axis=axis, where=where)
+
+
 class BackwardRowsTakenForDense(Kernel):
     """The backward pass alone takes dense rows for a contiguous block."""
 
