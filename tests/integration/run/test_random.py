@@ -39,11 +39,12 @@ def test_a_seed_is_drawn_printed_and_kept(conformance: Run, tmp_path: Path) -> N
 
 def test_an_interrupted_run_is_completed_with_the_same_cases(conformance: Run, tmp_path: Path) -> None:
     write(tmp_path / "small.yaml")
-    assert conformance(*OPTIONS, "--random", 20, "--seed", 7, "--output", "whole").code == 0
+    assert conformance(*OPTIONS, "--random", 40, "--seed", 7, "--output", "whole").code == 0
     (tmp_path / "cut").mkdir()
     lines = (tmp_path / "whole" / FILE).read_bytes().splitlines(keepends=True)
-    blocks = [number for number, line in enumerate(lines) if b'"record":"block"' in line]
-    (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: blocks[len(blocks) // 2] + 1]))
+    last = max(number for number, line in enumerate(lines) if b'"record":"outcome"' in line)
+    block = max(number for number, line in enumerate(lines[:last]) if b'"record":"block"' in line)
+    (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: block + 1]))
     assert len(keys("cut")) < len(keys("whole"))
     assert conformance("run", "--resume", "cut", "-q", "--jobs", "1").code == 0
     assert keys("cut") == keys("whole")
