@@ -54,7 +54,7 @@ WRONG = {
     f'{{{ID}, "value": [[1, 2], 3]}}': ("value[1]: no list", "hint"),
     f'{{{ID}, "value": {"[" * 9}1{"]" * 9}}}': ("value: more than 8 levels", "hint"),
     f'{{{ID}, "value": {"[" * 100_000}}}': ("r.jsonl:2", "hint"),
-    f'{{{ID}, "valeu": 1}}': ("r.jsonl:2: ", "valeu"),
+    f'{{{ID}, "vallue": 1}}': ("r.jsonl:2: ", "vallue"),
     f'{{{ID}, "hvp": 1}}': ("r.jsonl:2: hvp: not asked for", "value and gradient"),
     '{"id": "a/float32/men", "value": 1}': ("r.jsonl:2: id: no vector", "did you mean 'a/float32/mean'"),
     '{"id": "b/float32/none", "value": 1}': ("r.jsonl:2: id: 'b/float32/none' stands on line 1", "one line"),
