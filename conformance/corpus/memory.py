@@ -12,7 +12,7 @@ from typing import Any
 from conformance.corpus.covering import covering_array
 from conformance.model.layouts import LAYOUTS, OPERANDS
 
-__all__ = ["FORMS", "Form", "layouts_of_rank", "memory_cases"]
+__all__ = ["FORMS", "Operands", "layouts_of_rank", "memory_cases"]
 
 SEED = 21
 #: What PyTorch takes, too, and what asks nothing of the numbers.
@@ -38,7 +38,7 @@ _RARE = ("reversed", "byte-swapped")
 
 
 @dataclass(frozen=True)
-class Form:
+class Operands:
     """A call by its keys in a case file, and the rank of each operand."""
 
     words: str
@@ -48,7 +48,7 @@ class Form:
 
 _WEIGHT = [0.5, 1.25, 2.0, 0.75, 3.0]
 FORMS = {
-    "labels": Form(
+    "labels": Operands(
         "labels of sequences",
         {
             "op": "cross_entropy",
@@ -60,7 +60,7 @@ FORMS = {
         },
         {"logits": 3, "targets": 2, "weight": 1, "upstream": 2},
     ),
-    "images": Form(
+    "images": Operands(
         "labels of images",
         {
             "op": "cross_entropy",
@@ -70,7 +70,7 @@ FORMS = {
         },
         {"logits": 4, "targets": 3, "upstream": 3},
     ),
-    "probabilities": Form(
+    "probabilities": Operands(
         "class probabilities of sequences",
         {
             "op": "cross_entropy",
@@ -81,7 +81,7 @@ FORMS = {
         },
         {"logits": 3, "targets": 3, "weight": 1, "upstream": 2},
     ),
-    "nll": Form(
+    "nll": Operands(
         "log-probabilities and their labels",
         {
             "op": "nll_loss",
@@ -92,12 +92,12 @@ FORMS = {
         },
         {"logits": 2, "targets": 1, "weight": 1, "upstream": 1},
     ),
-    "softmax": Form(
+    "softmax": Operands(
         "softmax and its upstream gradient",
         {"op": "softmax", "logits": {"distribution": "uniform", "shape": [3, 4, 5], "scale": 4}, "axis": -1},
         {"logits": 3, "upstream": 3},
     ),
-    "log-softmax": Form(
+    "log-softmax": Operands(
         "log_softmax, its upstream gradient and a direction",
         {
             "op": "log_softmax",
@@ -130,7 +130,7 @@ def memory_cases() -> list[dict[str, Any]]:
     return cases
 
 
-def _one_or_all(form: Form, layout: str) -> list[dict[str, str]]:
+def _one_or_all(form: Operands, layout: str) -> list[dict[str, str]]:
     alone = [{operand: layout} for operand in form.ranks]
     return [*alone, dict.fromkeys(form.ranks, layout)]
 
@@ -140,7 +140,7 @@ def _text(row: Mapping[str, str]) -> str:
     return "+".join(named) or "contiguous"
 
 
-def _case(name: str, form: Form, group: str, layouts: list[str], seed: int) -> dict[str, Any]:
+def _case(name: str, form: Operands, group: str, layouts: list[str], seed: int) -> dict[str, Any]:
     """One case, with seeds of its own for each tensor."""
     call = dict(form.call)
     for key in ("logits", "log_probabilities", "targets"):
