@@ -83,7 +83,7 @@ def hessian_product(self, call, logits, upstream, direction):
     return upstream * direction"""
 MAPPED = f"""{RIGHT}
 def mapped(self, call, logits, upstream):
-    return self.evaluate(call, logits) * 2, upstream"""
+    return self.evaluate(call, logits) * 2, upstream.copy()"""
 
 
 def prepare(folder: Path, body: str) -> tuple[Path, Path]:
