@@ -221,9 +221,11 @@ class Driver:
         """Whether a call of the last batch ends the process, or has it answer twice, behind its answer; it is noted."""
         for each in self._former:
             again = self._alone(each.asked)
+            if again.failure is not None and again.failure.kind == "not run":
+                return False  # there is none to ask: what was observed of it stands
             if again.failure is not None and each.failure is None:
                 each.failure = again.failure
-                return again.failure.kind != "not run"
+                return True
         return False
 
     def _alone(self, asked: SentRequest) -> Reply:
