@@ -21,7 +21,7 @@ from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.paths import display_place
-from conformance.worker.shim import KEPT, SMALL
+from conformance.worker.shim import EXTENDED, KEPT, SMALL, without_gaps
 
 __all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
 
@@ -429,7 +429,12 @@ def _spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool
 def _same(now: wire.Result, before: wire.Result) -> bool:
     if (now.dtype, now.shape) != (before.dtype, before.shape):
         return False
-    return now.data == before.data or now.data == before.data.translate(_INVERTED)
+    if now.data in (before.data, inverted := before.data.translate(_INVERTED)):
+        return True
+    dtype = _dtype(before.dtype)
+    if dtype is None or dtype.char not in EXTENDED or not _is_array(before):
+        return False
+    return now.data == without_gaps(dtype, inverted)
 
 
 def _differs(copy: wire.Result, seen: Reply, name: str) -> bool:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["KEPT", "SMALL", "Shim"]
+__all__ = ["EXTENDED", "KEPT", "SMALL", "Shim", "without_gaps"]
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a result kept
+EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
 KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
 MOST_WARNINGS = 20
 MOST_REASONS = 20  # of graph breaks
@@ -513,19 +514,24 @@ def _is_scalar(kind: type, numpy: Any) -> bool:
 
 
 def _result(array: Any) -> Result:
-    dtype = array.dtype
-    data = _without_gaps(array) if dtype.char in "gG" else array.tobytes()
+    dtype, data = array.dtype, array.tobytes()
+    if dtype.char in EXTENDED:
+        data = without_gaps(dtype, data)
     return Result(dtype.type.__name__ if dtype.isnative else dtype.str, array.shape, data)
 
 
-def _without_gaps(array: Any) -> bytes:
+def without_gaps(dtype: Any, data: bytes) -> bytes:
     """The bytes of extended numbers; where these have 80 bits in 128, the rest is nobody's, and differs each time."""
     import numpy
 
-    if numpy.finfo(numpy.longdouble).nmant == 63 and numpy.dtype(numpy.longdouble).itemsize == 16:
-        array = numpy.array(array, order="C")
-        array.reshape(-1).view("u1").reshape(-1, 16)[:, 10:] = 0
-    return bytes(array.tobytes())
+    if numpy.finfo(numpy.longdouble).nmant != 63:
+        return data
+    numbers = numpy.frombuffer(data, "u1").reshape(-1, numpy.dtype(numpy.longdouble).itemsize).copy()
+    if dtype.isnative:
+        numbers[:, 10:] = 0
+    else:
+        numbers[:, :-10] = 0
+    return bytes(numbers.tobytes())
 
 
 def _texts(caught: list[warnings.WarningMessage]) -> tuple[str, ...]:

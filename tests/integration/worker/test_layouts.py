@@ -6,12 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Memory
 from conformance.model.layouts import BETWEEN, LAYOUTS
+from conformance.worker.driver import EARLIER
 from conformance.worker.exchange import Observation, Request
 from conformance.worker.layouts import geometry
 from conformance.worker.session import InlineSession, Session
@@ -111,6 +113,40 @@ def test_results_that_lie_in_each_other_are_named() -> None:
     asked = Request(0, "softmax", LOGITS, {}, (("axis", -1),), upstream=LOGITS)
     assert observed(OneBuffer(), asked).shared == (("gradient", "value with gradient"),)
     assert observed(OneBuffer(), asked).modified == ()
+
+
+class Extended(Numpy):
+    """Values of more bits than were asked for, in either order of bytes."""
+
+    order = "="
+
+    def softmax(self, logits: Any, *, axis: int, where: Any = None) -> Any:
+        return super().softmax(logits, axis=axis).astype(np.dtype(np.longdouble).newbyteorder(self.order))
+
+
+class ExtendedOneBuffer(Extended):
+    """The same array each time."""
+
+    buffer = np.zeros(LOGITS.shape, np.longdouble)
+
+    def softmax(self, logits: Any, *, axis: int, where: Any = None) -> Any:
+        self.buffer[...] = super().softmax(logits, axis=axis)
+        return self.buffer
+
+
+@pytest.mark.parametrize("order", "=S")
+def test_bytes_between_extended_numbers_are_in_no_comparison(order: str) -> None:
+    backend = Extended()
+    backend.order = order
+    asked = [msgspec.structs.replace(request("contiguous"), key=key, repeat=True) for key in range(6)]
+    with closing(InlineSession(backend)) as session:
+        seen = session.run(asked)
+    assert {(each.failure, each.modified, each.repeatable) for each in seen} == {(None, (), True)}
+    expected = Numpy().softmax(LOGITS, axis=-1)
+    assert all(each.value is not None and (each.value == expected).all() for each in seen)
+    with closing(InlineSession(ExtendedOneBuffer())) as session:
+        kept = session.run([msgspec.structs.replace(each, logits=LOGITS * each.key) for each in asked])
+    assert {each.modified for each in kept[1:]} == {(EARLIER,)}
 
 
 WRITES = """\
