@@ -11,7 +11,7 @@ from conformance.places import ROOT
 from tests.faults import backend  # noqa: F401  # it fills the table
 from tests.faults.kills import killed_runs
 from tests.faults.table import KINDS, Kind
-from tests.faults.trial import trial, trial_of_whole
+from tests.faults.trial import Trial, trial, trial_of_whole
 from tests.faults.whole import WHOLE, Whole
 
 pytestmark = pytest.mark.slow
@@ -21,35 +21,39 @@ def of(group: str) -> list[Kind]:
     return [each for each in KINDS if each.group == group]
 
 
+def require_sound(found: Trial) -> None:
+    assert not found.problems, f"{found.problems}\n{found.printed}"
+
+
 @pytest.mark.parametrize("group", ["alive", "state", "memory"])
 def test_kinds_that_leave_the_process_alive(group: str, tmp_path: Path) -> None:
-    assert trial(of(group), tmp_path).problems == []
+    require_sound(trial(of(group), tmp_path))
 
 
 def test_kinds_that_end_the_process(tmp_path: Path) -> None:
-    assert trial(of("deaths")[::2], tmp_path).problems == []  # ``python -m tests.faults`` has all of them
+    require_sound(trial(of("deaths")[::2], tmp_path))  # ``python -m tests.faults`` has all of them
 
 
 def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
     names = ("sleeps below python", "loops", "half an answer")
-    assert trial([each for each in of("hangs") if each.name in names], tmp_path).problems == []
+    require_sound(trial([each for each in of("hangs") if each.name in names], tmp_path))
 
 
 @pytest.mark.parametrize("name", ["deletes its temporary files", "rounds upwards", "forbids files"])
 def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -> None:
-    assert trial([each for each in of("alone") if each.name == name], tmp_path).problems == []
+    require_sound(trial([each for each in of("alone") if each.name == name], tmp_path))
 
 
 @pytest.mark.parametrize(
     "name", ["the next call crashes", "raises an error that sticks", "replaces a function of numpy"]
 )
 def test_kinds_that_make_the_next_calls_go_wrong(name: str, tmp_path: Path) -> None:
-    assert trial([each for each in of("later") if each.name == name], tmp_path).problems == []
+    require_sound(trial([each for each in of("later") if each.name == name], tmp_path))
 
 
 @pytest.mark.parametrize("whole", WHOLE, ids=[each.name for each in WHOLE])
 def test_backends_that_are_wrong_whatever_they_are_asked(whole: Whole, tmp_path: Path) -> None:
-    assert trial_of_whole(whole, tmp_path).problems == []
+    require_sound(trial_of_whole(whole, tmp_path))
 
 
 def test_runs_that_are_ended_by_signals(tmp_path: Path) -> None:
