@@ -103,13 +103,12 @@ def process(
     folder: Path,
     environment: dict[str, str] | None = None,
     program: tuple[str, ...] = ("-m", "conformance"),
-    before: Callable[[], None] | None = None,
 ) -> Ran:
     """``python -m conformance`` in ``folder``, or another ``program``, as a process of its own."""
     done = subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        capture_output=True, text=True, timeout=120, check=False, preexec_fn=before,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
 

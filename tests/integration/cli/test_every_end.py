@@ -21,6 +21,7 @@ from tests.support.outcomes import outcome, run
 WORKING: dict[tuple[str, ...], tuple[int, str]] = {
     ("run",): (0, "-b numpy --cases small.yaml --output out/run --replace --no-identities"),
     ("bench",): (0, "-b numpy --workloads w.yaml --replicates 1 --budget 0.002 --output out/bench --no-report"),
+    ("fuzz",): (0, "-b numpy --cases 2 --seed 1 --output out/fuzz -q"),
     ("explain",): (0, "plain --cases small.yaml -b numpy"),
     ("report",): (0, "old new --cases small.yaml --output out/report"),
     ("export", "vectors"): (0, "--cases small.yaml --output out/vectors -q"),

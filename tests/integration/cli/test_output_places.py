@@ -11,7 +11,7 @@ from conformance.results.store import FILE, read_run
 from tests.support import benchmarks
 from tests.support.cli import Run, process, write
 from tests.support.outcomes import outcome, run
-from tests.support.unprivileged import without_privileges
+from tests.support.unprivileged import UNPRIVILEGED
 
 VERBS = {
     "run": "-b numpy --cases small.yaml -q --output",
@@ -53,7 +53,7 @@ def test_a_folder_that_may_not_be_written(folder: Path, verb: str) -> None:
     (folder / "closed").mkdir(mode=0o555)
     for place in ("closed", "closed/below") if verb == "run" else ("closed/below",):
         words = (*verb.split(), *VERBS[verb].split(), place)
-        ran = process(*words, folder=folder, before=without_privileges)
+        ran = process(*words, folder=folder, program=(*UNPRIVILEGED, "-m", "conformance"))
         assert ran.code == 3 and "Permission denied" in ran.err and "hint: see its permissions" in ran.err, ran
     assert not [*(folder / "closed").iterdir()]
 
