@@ -59,15 +59,15 @@ def search(backend: Any, cases: int, subject: Subject | None = None, **more: Any
 
 
 def test_nothing_is_found_on_a_right_backend() -> None:
-    found = search(Numpy(), 150)
-    assert found.causes.all == [] and found.asked >= 150 and not found.lost
-    assert found.verdicts["pass"] > 300 and found.pool.nearest is not None and found.pool.nearest.ratio <= 1.0
+    found = search(Numpy(), 60)
+    assert found.causes.all == [] and found.asked >= 60 and not found.lost
+    assert found.verdicts["pass"] > 120 and found.pool.nearest is not None and found.pool.nearest.ratio <= 1.0
 
 
 @pytest.fixture(scope="module")
 def found() -> Search:
     """A search on a backend that is wrong in one way."""
-    return search(ManyPositions(), 260)
+    return search(ManyPositions(), 60)
 
 
 def test_a_defect_is_shrunk_to_what_it_needs_and_counted_once(found: Search) -> None:
@@ -79,7 +79,7 @@ def test_a_defect_is_shrunk_to_what_it_needs_and_counted_once(found: Search) -> 
 
 
 def test_a_failure_that_does_not_come_again_is_said_to_be_one() -> None:
-    found = search(SomeCallsDiffer(), 200)
+    found = search(SomeCallsDiffer(), 80)
     apart = [each.kind for each in found.causes.all if not each.again]
     assert apart and len({*apart}) == len(apart)
 
@@ -114,13 +114,13 @@ def test_what_the_register_describes_is_no_failure() -> None:
         ops=["softmax"],
     )  # fmt: skip
     profile = msgspec.structs.replace(profile_named("numpy"), known=[entry])
-    found = search(ManyPositions(), 200, Subject("mine", profile=profile))
+    found = search(ManyPositions(), 60, Subject("mine", profile=profile))
     assert "too-large" in found.known and found.known["too-large"].cases >= 1
     assert not [each for each in found.causes.all if each.kind.check == "value"]
 
     elsewhere = msgspec.structs.replace(entry, cases=["another-case"])
     profile = msgspec.structs.replace(profile, known=[elsewhere])
-    found = search(ManyPositions(), 200, Subject("mine", profile=profile))
+    found = search(ManyPositions(), 60, Subject("mine", profile=profile))
     assert "too-large" in found.resembling
     assert not [each for each in found.causes.all if each.kind.check == "value"]
 
