@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import textwrap
@@ -16,10 +17,11 @@ from conformance.cases.lint import PLACEHOLDER
 from conformance.cases.load import Entry, case_files, load_suite
 from conformance.corpus.recipe import Recipe
 from conformance.corpus.space import FACTORS
+from conformance.disk import contents, disk_errors
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.search import THEME, Corpus, Search
 from conformance.model.case import Case, Generator
-from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.model.errors import Place, UsageError
 from conformance.model.records import BackendRecord
 from conformance.model.wording import message
 from conformance.plain import blanked
@@ -29,6 +31,7 @@ __all__ = ["CORPUS", "case_text", "corpus_text", "file_name", "read_corpus"]
 #: The recipes of a corpus folder, beside case files of any name.
 CORPUS = "corpus.jsonl"
 MOST_KEPT = 400
+MOST_READ = 1 << 24  # bytes of recipes, of which one takes about a thousand
 WIDTH = 100
 _PLAIN = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"]}
 _GENERATOR = msgspec.to_builtins(Generator(distribution="uniform"))
@@ -114,7 +117,8 @@ def corpus_text(search: Search) -> str:
 def read_corpus(folder: Path) -> Corpus:
     """What a folder holds to begin with; nothing where there is none yet.
 
-    Raises UsageError for a line that holds no recipe, and CaseErrors for a case file that is wrong.
+    Raises UsageError for a line that holds no recipe and for what is no file of recipes, HarnessError where the disk
+    refuses, and CaseErrors for a case file that is wrong.
     """
     if not folder.exists():
         return Corpus()
@@ -122,10 +126,10 @@ def read_corpus(folder: Path) -> Corpus:
     entries: Sequence[Entry] = ()
     if any(each.suffix in (".yaml", ".yml") for each in folder.rglob("*")):
         entries = load_suite(case_files([folder])).entries
-    try:
-        lines = file.read_bytes().splitlines() if file.exists() else []
-    except OSError as error:
-        raise HarnessError(f"{file} cannot be read: {error.strerror or error}") from None
+    lines: Sequence[bytes] = ()
+    with disk_errors(file, "read"), contextlib.suppress(FileNotFoundError):
+        file.lstat()
+        lines = contents(file, MOST_READ).splitlines()
     return Corpus(recipes=[*_recipes(file, lines)], entries=entries)
 
 

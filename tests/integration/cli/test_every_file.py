@@ -19,29 +19,36 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from conformance.cases.load import load_suite
+from conformance.corpus.random_cases import recipe_of
 from conformance.places import ROOT
 from conformance.reports.benchmarks.comparison.band import DeadBand
 from conformance.reports.history.add import add_runs
 from conformance.reports.history.database import History
+from conformance.vectors.export import export_vectors
 from tests.support import benchmarks
 from tests.support.cli import CASES, GOOD, MINE, verbs, write
 from tests.support.outcomes import outcome, run
-from tests.support.unprivileged import without_privileges
+from tests.support.unprivileged import UNPRIVILEGED
 
 HUGE = 3 << 30  # bytes, of which next to none are on the disk
 MOST_MEMORY = 900  # MiB of a verb, those that were imported before it began included
 WORKLOADS = "workloads:\n  - {id: two, why: small, shape: [2, 3], contracts: [forward]}\n"
+RESULTS = '{"id": "rows/float32/none", "value": [0.5, 0.5, 0.95257413, 0.04742587]}\n'
 PROFILE = "backend: mine\nextends: numpy\n"
 
 _QUICK = "--replicates 1 --budget 0.002 --no-report -q --output out/bench"
 _TLS = "--scheduler tls://127.0.0.1:1 --tls-ca-file @ --tls-cert @ --tls-key @"
+_FUZZ = "--cases 2 --seed 1 -q --output out/fuzz"
 _RUN = "--jobs 1 --no-identities -q --replace --output out/run"
 #: The words with which each kind of file is read; ``@`` stands for its path, ``/`` for the folder that it is in.
 READ: dict[str, tuple[str, ...]] = {
     "small.yaml": (
         f"run -b numpy --cases @ {_RUN}", "explain plain --cases @", "report old --cases @ --output out/report",
         "repro plain -b numpy --cases @", "dossier old --cases @ --output out/dossier", "list cases --cases @",
-        "lint @", "lint /", "fill @",
+        "lint @", "lint /", "fill @", "export vectors --cases @ -q --output out/exported",
+        f"fuzz -b numpy --corpus / {_FUZZ}",
+        "judge r.jsonl --vectors vectors --cases @ --replace --output out/judged",
     ),
     "notes.yaml": ("list cases --cases /small.yaml", "lint /small.yaml"),
     "outcomes.jsonl": (
@@ -59,9 +66,15 @@ READ: dict[str, tuple[str, ...]] = {
     "w.yaml": (f"bench -b numpy --workloads @ {_QUICK}", "lint /benchmarks"),
     "mine.py": (
         f"run -b @ --cases small.yaml {_RUN}", "smoke -b @", "explain plain --cases small.yaml -b @",
-        "repro plain --cases small.yaml -b @",
+        "repro plain --cases small.yaml -b @", f"fuzz -b @ {_FUZZ}",
     ),
     "mine.profile.yaml": (f"run -b /mine.py --cases small.yaml {_RUN}", "smoke -b /mine.py", "lint --profiles /"),
+    "corpus.jsonl": (f"fuzz -b numpy --corpus / {_FUZZ}",),
+    "r.jsonl": ("judge @ --vectors vectors --cases small.yaml --replace --output out/judged",),
+    "index.json": (
+        "judge r.jsonl --vectors / --cases small.yaml --replace --output out/judged",
+        "judge r.jsonl --vectors @ --cases small.yaml --replace --output out/judged",
+    ),
     "ca.pem": (
         f"worker -b numpy {_TLS}", f"run -b numpy --cases small.yaml {_TLS} {_RUN}",
     ),
@@ -76,6 +89,8 @@ def valid(folder: Path) -> dict[str, bytes]:
     benchmarks.write(folder / "times", workloads={"w": (4, 8)}, rounds=2)
     with History(folder / "history.duckdb", writing=True) as history:
         add_runs(history, [folder / "old"])
+    write(folder / "r.jsonl", RESULTS)
+    export_vectors(load_suite([folder / "small.yaml"]).entries, folder / "vectors")
     times = (folder / "times" / "benchmarks.json").read_bytes()
     return {
         "small.yaml": CASES.encode(),
@@ -88,6 +103,9 @@ def valid(folder: Path) -> dict[str, bytes]:
         "w.yaml": WORKLOADS.encode(),
         "mine.py": MINE.format(result=GOOD).encode(),
         "mine.profile.yaml": PROFILE.encode(),
+        "corpus.jsonl": msgspec.json.encode(recipe_of(2, 0)) + b"\n",
+        "r.jsonl": RESULTS.encode(),
+        "index.json": (folder / "vectors" / "index.json").read_bytes(),
         "ca.pem": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     }
 
@@ -143,7 +161,7 @@ class Ended(NamedTuple):
 
 def test_every_verb_reads_its_files() -> None:
     words = [line.split() for lines in READ.values() for line in lines]
-    assert {*verbs()} == {tuple(each[:2]) if each[0] == "history" else (each[0],) for each in words}
+    assert {*verbs()} == {tuple(each[:2]) if each[0] in ("export", "history") else (each[0],) for each in words}
 
 
 #: Damages of each kind of file at least; all words that read it take turns.
@@ -187,9 +205,9 @@ def test_every_file_in_every_state(tmp_path: Path) -> None:
                 ]
                 asked.append((name, damage, words))
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.ends"],
+        [sys.executable, *UNPRIVILEGED, "-m", "tests.support.ends"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        input=json.dumps([("both", words) for _, _, words in asked]), preexec_fn=without_privileges,
+        input=json.dumps([("both", words) for _, _, words in asked]),
         capture_output=True, text=True, timeout=1200, check=False,
     )  # fmt: skip
     for each in (tmp_path / "damaged" / "closed").iterdir():
