@@ -13,6 +13,7 @@ import pickle
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,6 +25,7 @@ from conformance.run.tasks import Task, TaskRunner, Terms
 __all__ = ["main"]
 
 SET_DEATH_SIGNAL = 1  # of Linux's prctl
+AGAIN = 0.05  # seconds until a signal comes again
 
 
 def main(arguments: list[str]) -> int:
@@ -54,6 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def _work(connection: Connection) -> None:
     """Do what comes, after the terms and the folder for temporary files, until the connection is closed."""
+    sys.unraisablehook = _again
     signal.signal(signal.SIGTERM, _leave)
     try:
         terms, tempfile.tempdir = connection.recv()
@@ -87,6 +90,15 @@ def _send(connection: Connection, result: Any) -> None:
 def _leave(number: int, frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
     raise SystemExit(0)
+
+
+def _again(lost: sys.UnraisableHookArgs) -> None:
+    """A request to leave that came in a finalizer, where Python drops what is raised, comes again after that."""
+    if not isinstance(lost.exc_value, SystemExit):
+        sys.__unraisablehook__(lost)
+        return
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
 
 def _leave_with(parent: int) -> None:
