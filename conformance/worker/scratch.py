@@ -21,16 +21,19 @@ _GUARD = 'read -r _ && exit; for _ in 1 2 3; do rm -rf -- "$0"; sleep 0.5; done'
 def scratch() -> Iterator[Path]:
     """A temporary folder, removed in the end, and also where this process is killed."""
     folder = tempfile.mkdtemp(prefix="conformance-")
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, folder],
-        stdin=subprocess.PIPE,  # ends when this process does
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield Path(folder)
+    try:  # an interruption while the guard starts leaves nothing, either
+        guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, folder],
+            stdin=subprocess.PIPE,  # ends when this process does
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield Path(folder)
+        finally:
+            remove_folder(Path(folder))
+            with contextlib.suppress(BrokenPipeError):
+                guard.communicate(b"\n")
     finally:
         remove_folder(Path(folder))
-        with contextlib.suppress(BrokenPipeError):
-            guard.communicate(b"\n")

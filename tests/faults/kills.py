@@ -66,6 +66,7 @@ def killed_runs(folder: Path, kills: int, terms: int, *, cases: int, seed: int) 
 
 def _end(run: _Run, seconds: float, by: signal.Signals, killed: Killed, folder: Path) -> bool:
     """Send the signal to the run after so many seconds; False where it had ended by then."""
+    before = set((folder / "tmp").iterdir())  # of a killed run: they go a moment later
     try:
         run.process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -76,14 +77,22 @@ def _end(run: _Run, seconds: float, by: signal.Signals, killed: Killed, folder: 
     killed.signals[by.name] += 1
     killed.codes[code] += 1
     killed.problems += (f"{by.name} leaves the process {each}" for each in left_behind(run.token))
-    if by is signal.SIGTERM and code not in (0, 130, 143, -15):
+    if by is signal.SIGTERM and code not in (0, 130, 143, -15, -2):  # the last two while Python starts or ends
         killed.problems.append(f"SIGTERM ends the run with {code}")
-    left = [each.name for each in (folder / "tmp").iterdir()]
+    left = _left(folder / "tmp", before, wait=by is signal.SIGTERM)
     if by is signal.SIGTERM and left:
         killed.problems.append(f"SIGTERM leaves {', '.join(left)}")
     for name in left:  # SIGKILL leaves them: nobody can do anything about that
         subprocess.run(["rm", "-rf", str(folder / "tmp" / name)], check=False)
     return True
+
+
+def _left(folder: Path, before: set[Path], *, wait: bool) -> list[str]:
+    """What the run has left for temporary files; where it did not get to it, its guard removes it a moment later."""
+    last = time.monotonic() + (10 if wait else 0)
+    while (left := [each.name for each in folder.iterdir() if each not in before]) and time.monotonic() < last:
+        time.sleep(0.05)
+    return left
 
 
 class _Run:
