@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker import wire
 from conformance.worker.description import description_of
 from conformance.worker.driver import Died, Driver
-from conformance.worker.exchange import Description, Failure
+from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.facts import describe
 from conformance.worker.memory import Region
 from conformance.worker.process import CREATOR, BackendProcess
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["InlineSession", "Limits", "Session"]
 
+LARGE = 1 << 22  # bytes that a session within this process keeps between two runs
 SETTLING = 0.25  # seconds that are given to threads and processes which calls have left behind, to do their harm
 
 
@@ -192,6 +193,13 @@ class InlineSession(Driver):
         self._shim = Shim(backend, isolated=False)
         self._spec = spec or type(backend).__name__
         self.compiles = bool(backend.compiles)
+
+    def run(self, requests: Iterable[Request]) -> list[Observation]:
+        """One observation for each request, in their order; the memory of large ones is given back."""
+        observations = super().run(requests)
+        if any(len(region.memory) > LARGE for region in self.regions):  # hundreds of sessions may be open at once
+            self.regions = [Region(shared=False) for _ in self.regions]
+        return observations
 
     def describe(self) -> Description:
         """The backend."""

@@ -342,7 +342,7 @@ class Shim:
     def _keep(self, nonce: int, results: dict[str, Result]) -> None:
         small = [name for name, each in results.items() if math.prod(each.shape) <= SMALL]
         self._kept[nonce] = {name: self._held[name] for name in small}
-        self._held = {}
+        self._held, self._protected = {}, None
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,3 +187,18 @@ def test_an_overwritten_gradient_is_seen_behind_a_call_in_another_dtype() -> Non
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")
+
+
+def test_many_open_sessions_do_not_keep_the_memory_of_large_calls() -> None:
+    if sys.platform != "linux":
+        pytest.skip("the memory of a process is read as Linux shows it")
+    sessions = [InlineSession(fake_backends.create("Sound", 1)) for _ in range(24)]
+    sent = request(logits=np.zeros((1, 1 << 20)))  # 8 MiB of operands, and as many of results, in two regions
+    before = _resident()
+    for session in sessions:
+        session.run([sent, sent])
+    assert _resident() - before < 128 << 20
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
