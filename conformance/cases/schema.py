@@ -36,6 +36,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "why": "Why this case exists: the truth it shows, or the bug it catches.",
         "flags": "Classes of bugs that this case can show, each defined in notes.yaml.",
         "references": "Where the bug was seen: links, or repository#number.",
+        "source": "Whose test it was taken from, where it is not the suite's own.",
         "op": "The operation under test.",
         "logits": "Unnormalised scores: nested lists of numbers, or a seeded generator.",
         "log_probabilities": "For nll_loss, in place of logits.",
@@ -74,6 +75,12 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
     "Expect": {
         "error": "Why the input is invalid: any error is right, a value is wrong.",
         "warning": "Words that the warning holds.",
+    },
+    "Provenance": {
+        "project": "The project whose test it is.",
+        "version": "The project's version.",
+        "test": "The test's name there.",
+        "license": "The license of its numbers, as SPDX names it.",
     },
     "Budget": {"memory": "Bytes.", "seconds": "Seconds."},
 }

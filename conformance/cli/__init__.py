@@ -22,6 +22,7 @@ VERBS = {
     "report": "Merge runs and write their report.",
     "diff": "Show what changed between two runs.",
     "export": "Write the cases for kernels that run without Python.",
+    "import": "Write the tests of other projects as case files.",
     "judge": "Judge what such a kernel gave for them.",
     "fuzz": "Search for failures that no case was written for.",
     "repro": "Write a stand-alone script that reproduces a finding.",
@@ -33,6 +34,8 @@ VERBS = {
     "worker": "Do the work of runs on other machines.",
     "smoke": "Check that an adapter is sound before a full run.",
 }
+#: Verbs whose module cannot have their name, which Python keeps for itself.
+_MODULES = {"import": "importing"}
 
 
 class _Verbs(click.Group):
@@ -44,7 +47,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"conformance.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"conformance.cli.{_MODULES.get(cmd_name, cmd_name)}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

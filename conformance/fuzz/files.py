@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from conformance import __version__
 from conformance.cases.lint import PLACEHOLDER
 from conformance.cases.load import Entry, case_files, load_suite
+from conformance.cases.text import flow_text, keys_of
 from conformance.corpus.recipe import Recipe
 from conformance.corpus.space import FACTORS
 from conformance.disk import contents, disk_errors
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.search import THEME, Corpus, Search
-from conformance.model.case import Case, Generator
 from conformance.model.errors import Place, UsageError
 from conformance.model.records import BackendRecord
 from conformance.model.wording import message
@@ -33,8 +30,6 @@ CORPUS = "corpus.jsonl"
 MOST_KEPT = 400
 MOST_READ = 1 << 24  # bytes of recipes, of which one takes about a thousand
 WIDTH = 100
-_PLAIN = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"]}
-_GENERATOR = msgspec.to_builtins(Generator(distribution="uniform"))
 
 
 def file_name(cause: Cause) -> str:
@@ -54,55 +49,17 @@ def case_text(cause: Cause, record: BackendRecord, seed: int) -> str:
     ]
     if not cause.again:
         notes.append("not again when it was asked alone: calls before it have a part in it")
-    body = _keys(cause.case)
+    body = keys_of(cause.case) | {"why": PLACEHOLDER}
     lines = ["# yaml-language-server: $schema=../schema.json", f"theme: {THEME}", "cases:"]
     for note in notes:
         lines += textwrap.wrap(blanked(note), WIDTH, initial_indent="  # ", subsequent_indent="  #   ")
     for number, (name, value) in enumerate(body.items()):
         start = "  - " if number == 0 else "    "
-        text = f"{start}{name}: {_yaml(value)}"
+        text = f"{start}{name}: {flow_text(value)}"
         lines += textwrap.wrap(
             text, WIDTH, subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
         ) or [text]
     return "\n".join(lines) + "\n"
-
-
-def _keys(case: Case) -> dict[str, Any]:
-    """The keys of a case in the order of the model, without those that say what holds anyhow."""
-    kept: dict[str, Any] = {}
-    for name, value in (msgspec.to_builtins(case) | {"why": PLACEHOLDER}).items():
-        listed = [*value] if isinstance(value, tuple) else value
-        usual = [["none"], _PLAIN[name]] if name == "reductions" and case.targets is None else [_PLAIN.get(name)]
-        if listed is not None and listed != [] and name != "budget" and listed not in usual:
-            kept[name] = _short(listed)
-    return kept
-
-
-def _short(value: Any) -> Any:
-    """A generator without the keys that have their default."""
-    if isinstance(value, dict) and "distribution" in value:
-        usual = _GENERATOR | {"distribution": ""}
-        return {name: each for name, each in value.items() if repr(each) != repr(usual[name])}
-    return value
-
-
-def _yaml(value: Any) -> str:
-    """One value as YAML's flow style has it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {_yaml(each)}" for name, each in value.items() if each is not None) + "}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_yaml, value))}]"
-    if isinstance(value, float):
-        if math.isnan(value):
-            return ".nan"
-        return repr(value) if math.isfinite(value) else ".inf" if value > 0 else "-.inf"
-    if isinstance(value, str):
-        return (
-            value
-            if value.replace("-", "").replace("_", "").replace(".", "").replace(" ", "").isalnum()
-            else json.dumps(value)
-        )
-    return json.dumps(value)
 
 
 def corpus_text(search: Search) -> str:

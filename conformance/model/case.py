@@ -23,6 +23,7 @@ __all__ = [
     "Generator",
     "Notes",
     "OperationName",
+    "Provenance",
     "ReductionName",
     "TargetKind",
     "TransformName",
@@ -122,6 +123,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
+class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose test a case was taken from: the project and its version, the test's name there, the numbers' license."""
+
+    project: Text
+    version: Text
+    test: Text
+    license: Text
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One vector: an operation on logits, and what must come of it.
 
@@ -143,6 +153,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     why: Text
     flags: tuple[Identifier, ...] = ()
     references: tuple[Text, ...] = ()
+    source: Provenance | None = None
     op: OperationName
     logits: Generator | Numbers | None = None
     log_probabilities: Generator | Numbers | None = None

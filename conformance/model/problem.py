@@ -65,6 +65,8 @@ class Problem:
 
     def labels_out_of_range(self) -> npt.NDArray[np.bool_] | None:
         """Positions whose label is neither a class nor ignored, in the targets' shape; None where there is none."""
+        if not self.takes_targets:
+            return None
         targets = np.asarray(self.targets)
         classes = self.logits.shape[self.class_axis or 0] if self.logits.ndim else 1
         outside = (targets < 0) | (targets >= classes)

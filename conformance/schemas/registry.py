@@ -58,6 +58,11 @@ DOCUMENTS: dict[str, Document] = {
     ),
     "run": Document("Counts of a run", (f"{_HERE}:RunSummary",), "conformance run --format json"),
     "fuzz": Document("A search", ("conformance.fuzz.report:FuzzReport",), "conformance fuzz --format json"),
+    "import": Document(
+        "What became of another project's tests",
+        ("conformance.foreign.take:Import",),
+        "conformance import SOURCE --output DIR --format json",
+    ),
     "list-cases": _listed("cases", "ListedCase"),
     "list-themes": _listed("themes", "ListedTheme"),
     "list-flags": _listed("flags", "ListedFlag"),

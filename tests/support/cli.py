@@ -108,7 +108,7 @@ def process(
     done = subprocess.run(
         [sys.executable, *program, *map(str, arguments)],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     return Ran(done.returncode, done.stdout, done.stderr)
 
