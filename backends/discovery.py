@@ -124,9 +124,11 @@ class Found:
 def profile(name: str) -> Mapping[str, Any]:
     """What ``profiles/<name>.yaml`` declares.
 
+    ``title``, ``framework`` (what is imported) and ``distribution`` (what is installed) are ``name`` if it is silent.
+
     Raises:
         UnknownBackend: there is no such profile.
-        BrokenBackend: it is not a YAML mapping.
+        BrokenBackend: it is not a YAML mapping, or one of these three is not a word.
     """
     import yaml
 
@@ -140,7 +142,11 @@ def profile(name: str) -> Mapping[str, Any]:
         raise BrokenBackend(f"{path}: {error}", "correct the file's YAML") from None
     if not isinstance(data, dict):
         raise BrokenBackend(f"{path}: not a mapping", "write `key: value` lines as the other profiles do")
-    return data
+    declared = {"title": name, "framework": name, "distribution": name} | data
+    for key in ("title", "framework", "distribution"):
+        if not isinstance(declared[key], str) or not declared[key].strip("."):
+            raise BrokenBackend(f"{path}: {key} is not a word", f"write `{key}: {name}`, or leave it out")
+    return declared
 
 
 @cache
@@ -172,6 +178,7 @@ def find(spec: str, *, elsewhere: bool = False) -> Found:
         UnknownBackend: nothing has that name.
         UnknownOption: a backend of this package has no such option, or its spec names two words for one.
         FrameworkMissing: its framework is not installed.
+        BrokenBackend: its profile or its adapter in this package is at fault.
     """
     path, separator, rest = spec.partition(".py")
     if separator and (not rest or rest.startswith(":")):
@@ -225,7 +232,7 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
     if not elsewhere and importlib.util.find_spec(framework) is None:
         raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
     place = f"conformance.backends.adapters.{name}"
-    kind = _only_backend(spec, importlib.import_module(place))  # these modules import their framework when they start
+    kind = _only_backend(spec, _imported(spec, place))  # these modules import their framework when they start
     assert isinstance(kind, type)
     return Found(
         spec=spec,
@@ -288,7 +295,9 @@ def _broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
     place = _last_line_in_user_code(error)
     text = str(error) or "no message"
     hint = f"correct {place}" if place else "correct what the message says, or the framework's installation"
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(f"{__package__}."):
+        hint = f"write {Path(__file__).parent.joinpath(*str(error.name).split('.')[2:])}.py, or correct its name"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
         hint = f"pip install {error.name.partition('.')[0]}, or correct the import{f' in {place}' if place else ''}"
     return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", hint)
 

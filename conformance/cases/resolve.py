@@ -52,7 +52,7 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     if rank == 0 and problem.axis in (0, -1):  # a scalar is one class, on an axis that is not there
         axis, problem = 0, replace(problem, class_axis=0)
     if problem.axis is None:
-        policy = policies.default_axis.get(problem.operation, policies.default_axis.get("all", 1))
+        policy = for_operation(policies.default_axis, problem.operation, 1)
         if policy == "required":
             return Resolution(problem, must_raise="the class axis has no default")
         axis = default_axis(policy, rank)

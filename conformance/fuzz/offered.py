@@ -36,7 +36,8 @@ def weights_of(profile: Profile) -> dict[str, dict[str, float]]:
     policies = profile.resolved_policies()
     if policies.default_reduction != NORMATIVE.default_reduction:
         found["reductions"].pop("default", None)
-    if {*policies.default_axis.values()} - {1}:
+    axes = policies.default_axis
+    if {*(axes.values() if isinstance(axes, dict) else [axes])} - {1}:
         found["axis"].pop("default", None)
     return found
 

@@ -274,7 +274,8 @@ class Judge:
         expect = problem.case.expect
         wanted = expect.warning if expect is not None and expect.warning is not None else None
         axes = self.policies.default_axis
-        if problem.axis is None and axes.get(problem.operation, axes.get("log_softmax")) == "implicit":
+        axis = for_operation(axes, problem.operation, for_operation(axes, "log_softmax", 1))
+        if problem.axis is None and axis == "implicit":
             wanted = wanted or "implicit"
         elif wanted is not None and problem.axis is None:
             wanted = None  # the warning belongs to the implicit-axis policy, which this backend does not declare

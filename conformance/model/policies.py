@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -148,12 +148,13 @@ Broadcasting = Literal["refused", "broadcast"]
 MaskedTarget = Literal["impossible", "dropped"]
 Kept = Literal["kept", "flushed"]
 Cancelling = Literal["kept", "lost"]
+Value = TypeVar("Value", bound=str | int)
 
 
 class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """One value for every policy, or one for each of its aspects; by default the normative ones."""
 
-    default_axis: Annotated[dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
+    default_axis: Annotated[DefaultAxis | dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
     default_reduction: Annotated[Literal["mean", "none"], Policy()] = "mean"
     default_ignore_index: Annotated[
         int | Literal["none"], Policy(affects="question", open=True, values=(-100, "none", -1, 255))
@@ -295,7 +296,9 @@ class Choice:
         """``policies`` with another value here."""
         field = self.policy.field
         if self.aspect and isinstance(getattr(NORMATIVE, field), dict):
-            value = {**getattr(policies, field), self.aspect: value}
+            declared = getattr(policies, field)
+            others = declared if isinstance(declared, dict) else {"all": declared}
+            value = {**others, self.aspect: value}
         elif self.aspect:
             value = {self.aspect: value}
         return msgspec.structs.replace(policies, **{field: value})
@@ -334,6 +337,6 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     return policy % max(rank, 1)
 
 
-def for_operation(policy: str | Mapping[Any, str], operation: str, normative: str) -> str:
+def for_operation(policy: Value | Mapping[Any, Value], operation: str, normative: Value) -> Value:
     """A policy's value for an operation (or a dtype, or a kind of input), where it may differ between them."""
-    return policy if isinstance(policy, str) else policy.get(operation, normative)
+    return policy.get(operation, policy.get("all", normative)) if isinstance(policy, Mapping) else policy

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -334,6 +335,32 @@ class TestProfiles:
         ]
         for variant in variants:
             assert variant == "default" or find(f"{name}:{variant}").name == f"{name}:{variant}"
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        monkeypatch.setattr(discovery, "PROFILES", tmp_path)
+        for cached in (names, profile):
+            cached.cache_clear()
+        yield tmp_path
+        for cached in (names, profile):
+            cached.cache_clear()
+
+    def test_what_a_short_one_does_not_name_has_the_backends_name(self, folder: Path) -> None:
+        write(folder / "numpy.yaml", "backend: numpy")
+        assert {key: profile("numpy")[key] for key in ("title", "framework", "distribution")} == {
+            "title": "numpy", "framework": "numpy", "distribution": "numpy"
+        }  # fmt: skip
+        assert [each.name for each in installed()] == ["numpy"]
+
+    def test_a_framework_that_is_not_a_word(self, folder: Path) -> None:
+        write(folder / "numpy.yaml", "backend: numpy\nframework: [numpy]")
+        error = refused(BrokenBackend, "numpy", "framework is not a word")
+        assert error.hint == "write `framework: numpy`, or leave it out"
+
+    def test_one_without_an_adapter(self, folder: Path) -> None:
+        write(folder / "json.yaml", "backend: json")
+        error = refused(BrokenBackend, "json", "No module named 'conformance.backends.adapters.json'")
+        assert error.hint.endswith("adapters/json.py, or correct its name")
 
     def test_unknown_profile(self) -> None:
         with pytest.raises(UnknownBackend, match=r"no\.such"):

@@ -56,8 +56,14 @@ def test_the_default_axis_is_that_of_the_policy(axis: Any, shape: tuple[int, ...
     assert resolve(asked, Policies(default_axis={"softmax": axis})).problem.class_axis == class_axis
 
 
-def test_the_whole_array_as_one_axis_is_left_open() -> None:
-    assert resolve(_softmax((2, 3)), Policies(default_axis={"all": "all"})).undefined
+@pytest.mark.parametrize("declared", ["all", {"all": "all"}])
+def test_the_whole_array_as_one_axis_is_left_open(declared: Any) -> None:
+    assert resolve(_softmax((2, 3)), Policies(default_axis=declared)).undefined
+
+
+def test_a_value_for_all_operations_is_that_of_each() -> None:
+    integers = small(logits=np.zeros((2, 3), np.int32))
+    assert not resolve(integers, Policies(integer_logits={"all": "kept"})).must_raise
 
 
 @pytest.mark.parametrize(

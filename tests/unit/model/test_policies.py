@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from conformance.model.policies import BY_CHECK, NORMATIVE, POLICIES, Policies, choice_in
+from conformance.model.case import Case
+from conformance.model.policies import BY_CHECK, NORMATIVE, POLICIES, Policies, choice_in, declarable
 from conformance.model.problem import Problem
 from tests.support.problems import small
 
@@ -26,6 +27,12 @@ def test_every_field_is_a_policy_and_its_default_the_normative_value() -> None:
     assert {*BY_CHECK} == {"second-order", "forward-mode", "target-gradient"}
 
 
+def test_every_word_that_is_offered_can_be_declared_alone() -> None:
+    for name in POLICIES:
+        for word in {*declarable(name)} - {"any integer", "a list of dtypes"}:
+            msgspec.convert({name: int(word) if word.lstrip("-").isdigit() else word}, Policies)
+
+
 @pytest.mark.parametrize(
     ("targets", "aspect"), [([0, 3], "above"), ([-1, 0], "negative"), ([0, -4], "below"), ([0, 2], None)]
 )
@@ -41,6 +48,13 @@ def test_a_value_holds_for_its_aspect_alone() -> None:
     assert changed.label_out_of_range == {"above": "nan"} and choice.chosen(changed) == "nan"
     below = choice_in("label-out-of-range", problem([0, -4]), changed)
     assert below is not None and below.chosen(changed) == "raise"
+
+
+def test_another_value_for_one_operation_leaves_that_of_all_others() -> None:
+    choice = choice_in("default-axis", small(case=Case(id="c", why="w", op="cross_entropy")), NORMATIVE)
+    assert choice is not None and choice.chosen(Policies(default_axis="all")) == "all"
+    changed = choice.with_value(Policies(default_axis="all"), -1)
+    assert changed.default_axis == {"all": "all", "cross_entropy": -1}
 
 
 @pytest.mark.parametrize(
