@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -28,6 +26,7 @@ from conformance.plain import plain
 from conformance.reports.columns import Column, ColumnIdentity, columns_of, machine
 from conformance.results.scan import Scan
 from conformance.results.store import Run
+from conformance.scratch import scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -122,14 +121,12 @@ class Relations:
         self.runs = tuple(runs if every else sorted(runs, key=lambda run: (run.header.started, str(run.path))))
         self.columns: tuple[Column, ...] = ()
         self.superseded = 0
-        self._folder = Path(tempfile.mkdtemp(prefix="conformance-"))
-        self._database = _connected(self._folder, small=sum(run.path.stat().st_size for run in runs) < SMALL)
-        self.close = weakref.finalize(self, _close, self._database, self._folder)
-        try:
+        with contextlib.ExitStack() as stack:
+            self._folder = stack.enter_context(scratch())
+            self._database = _connected(self._folder, small=sum(run.path.stat().st_size for run in runs) < SMALL)
+            stack.callback(self._database.close)
             self._fill()
-        except BaseException:
-            self.close()
-            raise
+            self.close = weakref.finalize(self, stack.pop_all().close)
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a statement: for results that are small."""
@@ -300,11 +297,6 @@ def _connected(folder: Path, *, small: bool) -> duckdb.DuckDBPyConnection:
         "autoload_known_extensions": False,
     }
     return duckdb.connect(":memory:" if small else str(folder / "outcomes.duckdb"), config=config)
-
-
-def _close(database: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    database.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from conformance.profiles.profile import Defect
 from conformance.profiles.register import Evidence
 from conformance.reports.columns import machine
 from conformance.results.store import Run, Writer, read_run
+from conformance.scratch import scratch
 
 __all__ = ["Joined", "join"]
 
@@ -110,13 +110,9 @@ def _missing(parts: dict[int, Run]) -> str:
 
 
 def _whole(parts: Sequence[Run]) -> Run:
-    folder = Path(tempfile.mkdtemp(prefix="conformance-"))
-    try:
-        run = read_run(_write_whole(parts, folder))
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        run = read_run(_write_whole(parts, stack.enter_context(scratch())))
+        weakref.finalize(run, stack.pop_all().close)
     return run
 
 

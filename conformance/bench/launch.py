@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.places import folder_of_now
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.run.progress import Progress
+from conformance.scratch import scratch
 from conformance.worker.find import find_backends
 
 __all__ = ["DEFAULT_BACKENDS", "BenchSettings", "launch"]
@@ -123,9 +123,8 @@ def launch(settings: BenchSettings) -> BenchFinished:
         variables=steering_variables(),
     )
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
-    scratch_folder = tempfile.TemporaryDirectory(prefix="conformance-bench-", ignore_cleanup_errors=True)
-    with scratch_folder as scratch:
-        return _BenchRun(settings, {each.id: each for each in workloads}, jobs, head, Path(scratch), folder).run()
+    with scratch() as temporary:
+        return _BenchRun(settings, {each.id: each for each in workloads}, jobs, head, temporary, folder).run()
 
 
 @dataclass(eq=False)

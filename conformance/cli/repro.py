@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ import click
 from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import UsageError
 from conformance.plain import say
+from conformance.scratch import scratch
 
 __all__ = ["command"]
 
@@ -89,8 +89,8 @@ def command(
 
 def _run(script: str) -> str | None:
     """What the script prints, in a bare process; the last line of its error too. None where it cannot be run."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "reproducer.py")
+    with scratch() as folder:
+        file = folder / "reproducer.py"
         file.write_text(script, encoding="utf-8")
         try:
             done = subprocess.run(

@@ -36,8 +36,8 @@ from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
 from conformance.run.shards import case_digests, parse_shard, partition
 from conformance.run.tasks import Terms
+from conformance.scratch import scratch
 from conformance.worker.find import find_backends, is_installed
-from conformance.worker.scratch import scratch
 from conformance.worker.session import Limits
 
 if TYPE_CHECKING:

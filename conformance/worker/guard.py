@@ -1,8 +1,8 @@
 """Runs a command, and sees to it that nothing of it is left, whoever dies first.
 
-``python -I -S guard.py FOLDERS MEMORY DESCRIPTORS COMMAND...``: FOLDERS, separated by line ends, go when the driver is
-gone; MEMORY is a limit in bytes for all processes together, 0 for none; DESCRIPTORS, separated by commas, are the
-command's, and its last arguments.
+``python -I -S guard.py FOLDER MEMORY DESCRIPTORS COMMAND...``: FOLDER goes when the driver is gone; MEMORY is a limit
+in bytes for all processes together, 0 for none; DESCRIPTORS, separated by commas, are the command's, and its last
+arguments.
 
 Standard input comes from the driver. A byte asks for the end of everything; the end of the file says that the driver
 has died. Standard output tells the driver the command's process id, and at last how it ended. All that the command has
@@ -32,7 +32,7 @@ QUIET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the driver's to answer
 CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
+def main(folder: str, memory: str, descriptors: str, *command: str) -> None:
     """Run the command to its end, or the driver's."""
     handed = [int(each) for each in descriptors.split(",")]
     _prctl(SET_CHILD_SUBREAPER, 1)
@@ -56,7 +56,7 @@ def main(folders: str, memory: str, descriptors: str, *command: str) -> None:
     code = guarded.end()
     files.remove()
     if not alive:
-        os.spawnvp(os.P_WAIT, "rm", ["rm", "-rf", "--", *folders.split("\n")])  # however deep they are
+        os.spawnvp(os.P_WAIT, "rm", ["rm", "-rf", "--", folder])  # however deep it is
     _say(ENDED.pack(code, guarded.taken))
 
 

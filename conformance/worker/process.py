@@ -15,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from conformance.model.errors import BackendUnavailable, HarnessError
+from conformance.model.errors import BackendUnavailable
+from conformance.scratch import scratch as scratch_folder
 from conformance.worker import wire
 from conformance.worker.driver import Died
 from conformance.worker.exchange import Failure
@@ -45,7 +46,7 @@ class BackendProcess:
     """The process of the backend ``spec``. ``start`` and ``stop`` may alternate; ``close`` is final.
 
     ``scratch`` is a folder for all that is temporary, and for what the framework compiles, which processes of the same
-    scratch share; whoever made it removes it. Without one the process has its own, which goes with the driver, too.
+    scratch share; whoever made it removes it. Without one the process has its own, as :func:`scratch` makes it.
     ``memory`` limits what the process and its children take, in bytes.
     """
 
@@ -63,11 +64,8 @@ class BackendProcess:
         self._threads = threads
         self._creator = creator
         self._regions = regions
-        try:
-            self._own = None if scratch else Path(tempfile.mkdtemp(prefix="conformance-"))
-        except OSError as error:
-            raise HarnessError(f"no temporary folder for backend {spec!r}: {error.strerror}") from error
-        self._scratch = scratch or self._own or Path()
+        self._own = contextlib.ExitStack()
+        self._scratch = scratch or self._own.enter_context(scratch_folder())
         self._folder: Path | None = None  # of the process that runs
         self._memory = memory
         self.state: dict[str, str] = {}  # of the process, behind its last batch or at its start
@@ -96,7 +94,7 @@ class BackendProcess:
             return
         cache = self._scratch / "cache"
         try:  # a folder of its own: a former process may have done anything to its own
-            cache.mkdir(parents=True, exist_ok=True)
+            cache.mkdir(exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=self._scratch))
         except OSError as error:
             raise BackendUnavailable(
@@ -110,7 +108,6 @@ class BackendProcess:
             command,
             variables=variables,
             folder=self._folder,
-            folders=[each for each in (self._folder, self._own) if each is not None],
             handed=handed,
             memory=self._memory,
         )
@@ -216,8 +213,7 @@ class BackendProcess:
     def close(self) -> None:
         """``stop``, and remove what processes of the same backend share."""
         self.stop()
-        if self._own is not None:
-            remove_folder(self._own)
+        self._own.close()
 
     def _frame(self, limit: float, largest: int) -> memoryview:
         """The next frame, of ``largest`` bytes at most, within ``limit`` seconds from now."""

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -64,39 +63,35 @@ class Supervised:
 
     ``command`` is followed by two descriptors, which the process reads from and writes to, and ``handed``, further
     descriptors. ``variables`` are added to the environment (``environment``: in place of this process's own).
-    ``folder`` is the process's own; without one a temporary folder is made, and removed by ``close``. Should this
-    process die, it goes all the same, and so do ``folders``. ``memory`` is a limit in bytes, 0 for none. Raises
-    HarnessError where no process can be had.
+    ``folder``, which is made, is the process's own: should this process die, it goes with the other. ``memory`` is a
+    limit in bytes, 0 for none. Raises HarnessError where no process can be had.
     """
 
     def __init__(
         self,
         command: Sequence[str],
         *,
+        folder: Path,
         variables: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-        folder: Path | None = None,
-        folders: Sequence[Path] = (),
         handed: Sequence[int] = (),
         memory: int = 0,
     ) -> None:
         if shutil.which(command[0]) is None:
             raise HarnessError(f"no process for {command[0]}: there is no such program")
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix="conformance-")) if folder is None else folder
-            self.folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"no folder for a process: {error.strerror or error}") from error
         theirs, self._to = os.pipe()
         self._from, mine = os.pipe()
         given = (theirs, mine, *handed)
-        gone = "\n".join(map(str, (self.folder, *folders) if folder is None else folders))
-        arguments = [gone, str(memory), ",".join(map(str, given)), *command]
+        arguments = [str(folder), str(memory), ",".join(map(str, given)), *command]
         inherited = dict(os.environ if environment is None else environment)
         self._token, self._log, self._said = secrets.token_hex(16), -1, b""
         try:
             # A file without a name: whatever the process does to its folder, this one reads what it has opened here.
-            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as log:
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as log:
                 # Append mode, so that it can be cut back while the process writes to it.
                 fcntl.fcntl(log, fcntl.F_SETFL, fcntl.fcntl(log, fcntl.F_GETFL) | os.O_APPEND)
                 self._guard = subprocess.Popen(
@@ -112,7 +107,6 @@ class Supervised:
         except OSError as error:
             os.close(self._to)
             os.close(self._from)
-            _remove_own(self.folder, folder)
             raise HarnessError(f"no process for {command[0]}: {error.strerror or error}") from None
         finally:
             os.close(theirs)
@@ -120,7 +114,6 @@ class Supervised:
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._started: bytes | None = None
-        self._remove = weakref.finalize(self, _remove_own, self.folder, folder)
 
     @property
     def pid(self) -> int:
@@ -207,7 +200,7 @@ class Supervised:
         self._guard.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """``stop``, and remove what belongs to the process. It can be repeated."""
+        """``stop``, and close what this process has of it. It can be repeated."""
         self.stop()
         self._said = self._logged()
         for name in ("_to", "_from", "_log"):
@@ -217,7 +210,6 @@ class Supervised:
                 os.close(descriptor)
         if self._guard.stdout is not None:
             self._guard.stdout.close()
-        self._remove()
 
     def _read(self) -> bytes | None:
         try:
@@ -264,11 +256,6 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     if os.path.lexists(folder):
         subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)
-
-
-def _remove_own(folder: Path, given: Path | None) -> None:
-    if given is None:
-        remove_folder(folder)
 
 
 def _end_all(token: str) -> None:

@@ -14,7 +14,7 @@ from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of
 PRELUDE = "import os, subprocess, sys, time; source, sink = map(int, sys.argv[1:3]);"
 
 
-def supervised(code: str, folder: Path | None = None) -> Supervised:
+def supervised(code: str, folder: Path) -> Supervised:
     return Supervised([sys.executable, "-c", PRELUDE + code], folder=folder)
 
 
@@ -27,30 +27,30 @@ def test_what_is_sent_comes_back(tmp_path: Path) -> None:
     assert end.value.code == 0 and not process.running
     process.close()
     process.close()
-    assert (tmp_path / "own").exists()  # a folder that was given stays
+    assert (tmp_path / "own").exists()  # who has given it removes it
 
 
-def test_a_process_that_says_nothing() -> None:
-    process = supervised("time.sleep(600)")
+def test_a_process_that_says_nothing(tmp_path: Path) -> None:
+    process = supervised("time.sleep(600)", tmp_path)
     begin = time.monotonic()
     with pytest.raises(Silent):
         process.receive(0.3)
     assert 0.3 <= time.monotonic() - begin < 5 and process.running
-    folder = process.folder
     process.close()
-    assert not process.running and not folder.exists()
+    assert not process.running
 
 
-def test_a_process_that_does_not_read_blocks_nobody() -> None:
-    process = supervised("time.sleep(600)")
+def test_a_process_that_does_not_read_blocks_nobody(tmp_path: Path) -> None:
+    process = supervised("time.sleep(600)", tmp_path)
     with pytest.raises(Silent):
         process.send(bytes(1 << 20), 0.3)
     process.close()
 
 
-def test_a_process_that_ends_while_a_grandchild_holds_the_pipe() -> None:
+def test_a_process_that_ends_while_a_grandchild_holds_the_pipe(tmp_path: Path) -> None:
     process = supervised(
-        "subprocess.Popen(['sleep', '600'], pass_fds=(sink,)); print('words', flush=True); os._exit(3)"
+        "subprocess.Popen(['sleep', '600'], pass_fds=(sink,)); print('words', flush=True); os._exit(3)",
+        tmp_path,
     )
     with pytest.raises(Gone) as end:
         process.receive(30)
@@ -58,10 +58,11 @@ def test_a_process_that_ends_while_a_grandchild_holds_the_pipe() -> None:
     process.close()
 
 
-def test_what_left_its_session_is_ended_too() -> None:
+def test_what_left_its_session_is_ended_too(tmp_path: Path) -> None:
     process = supervised(
         "child = subprocess.Popen(['sleep', '600'], start_new_session=True); os.write(sink, str(child.pid).encode());"
-        "time.sleep(600)"
+        "time.sleep(600)",
+        tmp_path,
     )
     child = int(process.receive(10))
     process.close()
@@ -73,8 +74,9 @@ def test_what_left_its_session_is_ended_too() -> None:
     pytest.fail("the grandchild is still there")
 
 
-def test_the_tail_of_a_log() -> None:
-    process = supervised("[print(n) for n in range(100)]; sys.stdout.flush(); os.write(sink, b'.'); time.sleep(600)")
+def test_the_tail_of_a_log(tmp_path: Path) -> None:
+    code = "[print(n) for n in range(100)]; sys.stdout.flush(); os.write(sink, b'.'); time.sleep(600)"
+    process = supervised(code, tmp_path)
     process.receive(10)
     assert process.tail(3) == "97\n98\n99"
     process.close()
@@ -88,6 +90,6 @@ def test_reasons() -> None:
     )
 
 
-def test_no_process_can_be_had() -> None:
+def test_no_process_can_be_had(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no process for /no/such/program"):
-        Supervised(["/no/such/program"])
+        Supervised(["/no/such/program"], folder=tmp_path)

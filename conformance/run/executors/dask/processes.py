@@ -13,7 +13,7 @@ from typing import Any
 
 from conformance.model.errors import HarnessError, UsageError
 from conformance.run.executors.dask import connect
-from conformance.worker.scratch import scratch
+from conformance.scratch import scratch
 
 __all__ = ["configured", "embedded", "serve"]
 
