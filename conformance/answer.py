@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import io
@@ -9,7 +10,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -18,24 +20,37 @@ from conformance.disk import is_refusal, refusal
 from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import say
 
-__all__ = ["answer", "signals_as_interrupts"]
+__all__ = ["answer"]
 
-_AGAIN = 0.05  # seconds until a signal comes again
+INTERRUPTED = 130
+_ONE_REQUEST = 2.0  # seconds in which signals ask for one end: `timeout` sends two, to a process and to its group
 #: What the system says of an output that takes nothing more: full, not writable, gone.
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG)
 
 
-def answer(command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None) -> int:
-    """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong."""
+def answer(
+    command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None, *, ends: bool = False
+) -> int:
+    """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong.
+
+    ``ends``: this process ends with it, and so does a signal from then on.
+    """
     _use_streams()
+    signals = _Signals()
+    if ends:
+        atexit.register(signals.ignore)
     try:
-        with signals_as_interrupts() as signals:
-            return _ended(command, arguments, name, signals)
+        signals.catch()
+        signals.code = code = _ended(command, arguments, name, signals)
     except KeyboardInterrupt:  # while the end was being reported
-        return 130
+        signals.code = code = INTERRUPTED
+    finally:
+        if not ends:
+            signals.restore()
+    return code
 
 
-def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | None, signals: list[int]) -> int:
+def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | None, signals: _Signals) -> int:
     try:
         result: Any = command.main(
             args=None if arguments is None else [*arguments], prog_name=name, standalone_mode=False
@@ -53,7 +68,7 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
     except HarnessError as error:
         return _wrong(f"error: {error}", 3)
     except (KeyboardInterrupt, click.Abort):
-        return _wrong("interrupted", 130)
+        return _wrong("interrupted", INTERRUPTED)
     except (BrokenPipeError, SystemExit):  # the reader has gone, as `head` does; click makes an exit of it
         _let_go(sys.stdout)
         return 141
@@ -66,7 +81,7 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
         _let_go(sys.stdout)
         return _wrong(f"error: standard output or a file cannot be written: {error.strerror}", 3)
     except Exception as error:  # a library may make another error of an interruption, as DuckDB does
-        return _wrong("interrupted", 130) if signals else _internal(error)
+        return _wrong("interrupted", INTERRUPTED) if signals.came else _internal(error)
 
 
 def _internal(error: Exception) -> int:
@@ -114,43 +129,61 @@ def _use_streams() -> None:
             reconfigure(errors="backslashreplace")
 
 
-@contextlib.contextmanager
-def signals_as_interrupts() -> Iterator[list[int]]:
-    """Within, the signals by which schedulers and closed terminals end a process do what Ctrl-C does; those that came.
+class _Signals:
+    """Has the signals by which schedulers and closed terminals end a process do what Ctrl-C does: raise, but once.
 
-    By default they end the driver on the spot: its processes, which are in sessions of their own, would go on, and
-    temporary files would stay. A signal that is ignored or caught by somebody else is left so.
+    By default they end the driver on the spot, without a word. What is then unwound is not interrupted again: a second
+    signal changes nothing, unless it comes later than with the first. Then it ends the process as it stands, and so
+    does the first one where Python drops what is raised, which it does in a finalizer: whatever the process has started
+    ends with it, and its temporary folders go, for both are guarded by others. A signal that is ignored or caught by
+    somebody else is left so. ``code`` is what the command has ended with, from when on none raises.
     """
-    came: list[int] = []
 
-    def interrupt(number: int, frame: Any) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self._first: float | None = None  # when a signal came
+        self._hook = sys.unraisablehook
+        self._before: dict[int, Any] = {}
 
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():  # only there can handlers be set
-        numbers = []
+    @property
+    def came(self) -> bool:
+        """Whether one has come."""
+        return self._first is not None
 
-    def again(lost: sys.UnraisableHookArgs) -> None:
-        """One that came in a finalizer, where Python drops what is raised, comes again when that has ended."""
-        if not isinstance(lost.exc_value, KeyboardInterrupt):
-            hook(lost)
+    def catch(self) -> None:
+        """From now on, where this is the main thread: only there can that be."""
+        if threading.current_thread() is not threading.main_thread():
             return
-        later = threading.Timer(_AGAIN, os.kill, (os.getpid(), came[-1] if came else signal.SIGINT))
-        timers.append(later)
-        later.start()
+        sys.unraisablehook = self._dropped
+        for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
+            if (handler := signal.getsignal(number)) in (signal.SIG_DFL, signal.default_int_handler):
+                self._before[number] = handler
+                signal.signal(number, self._interrupt)
 
-    timers: list[threading.Timer] = []
-    hook, sys.unraisablehook = sys.unraisablehook, again
-    usual = (signal.SIG_DFL, signal.default_int_handler)
-    before = {each: handler for each in numbers if (handler := signal.getsignal(each)) in usual}
-    for number in before:
-        signal.signal(number, interrupt)
-    try:
-        yield came
-    finally:
-        sys.unraisablehook = hook
-        for timer in timers:
-            timer.cancel()
-        for number, handler in before.items():
+    def restore(self) -> None:
+        """As it was before."""
+        sys.unraisablehook = self._hook
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """For Python gives its handlers up before it clears up, and what comes then would have the last word."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if self.code is not None:
+            os._exit(self.code)
+        if self._first is None:
+            self._first = time.monotonic()
+            raise KeyboardInterrupt
+        if time.monotonic() - self._first > _ONE_REQUEST:
+            os._exit(INTERRUPTED)
+
+    def _dropped(self, lost: sys.UnraisableHookArgs) -> None:
+        if not self.came or not isinstance(lost.exc_value, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        with contextlib.suppress(OSError):
+            os.write(2, b"interrupted\n")  # what is in the middle of being printed holds the stream
+        os._exit(INTERRUPTED)

@@ -154,4 +154,4 @@ def command(page: str, runs: tuple[Path, ...]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(answer(command, name="python -m conformance.reports.documents"))
+    sys.exit(answer(command, name="python -m conformance.reports.documents", ends=True))

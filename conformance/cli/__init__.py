@@ -83,4 +83,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
-    sys.exit(main())
+    sys.exit(answer(cli, ends=True))

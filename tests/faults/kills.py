@@ -77,7 +77,7 @@ def _end(run: _Run, seconds: float, by: signal.Signals, killed: Killed, folder: 
     killed.signals[by.name] += 1
     killed.codes[code] += 1
     killed.problems += (f"{by.name} leaves the process {each}" for each in left_behind(run.token))
-    if by is signal.SIGTERM and code not in (0, 130, 143, -15, -2):  # the last two while Python starts or ends
+    if by is signal.SIGTERM and code not in (0, 130, -by):  # the last one while Python starts
         killed.problems.append(f"SIGTERM ends the run with {code}")
     left = _left(folder / "tmp", before, wait=by is signal.SIGTERM)
     if by is signal.SIGTERM and left:

@@ -57,7 +57,7 @@ def test_backends_that_are_wrong_whatever_they_are_asked(whole: Whole, tmp_path:
 
 
 def test_runs_that_are_ended_by_signals(tmp_path: Path) -> None:
-    assert killed_runs(tmp_path, kills=4, terms=0, cases=60, seed=3).problems == []
+    assert killed_runs(tmp_path, kills=3, terms=3, cases=60, seed=3).problems == []
 
 
 def test_the_document_counts_the_kinds_of_which_each_has_its_line() -> None:

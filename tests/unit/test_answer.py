@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
-import time
-import weakref
 from collections.abc import Callable, Iterator
 
 import click
@@ -72,18 +69,3 @@ def test_a_signal_of_which_a_library_makes_another_error(number: int, capsys: py
     before = signal.getsignal(number)
     assert ends(body) == 130 and capsys.readouterr().err == "interrupted\n"
     assert signal.getsignal(number) is before
-
-
-def test_a_signal_that_comes_in_a_finalizer_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
-    class Held:
-        pass
-
-    def body() -> None:
-        held = Held()
-        weakref.finalize(held, signal.raise_signal, signal.SIGTERM)
-        del held
-        time.sleep(60)
-
-    hook = sys.unraisablehook
-    assert ends(body) == 130 and capsys.readouterr().err.strip() == "interrupted"
-    assert sys.unraisablehook is hook

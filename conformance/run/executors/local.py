@@ -26,6 +26,7 @@ from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_fo
 
 __all__ = ["ENDED", "LocalExecutor"]
 
+PATIENCE = 15.0  # seconds for the processes to end
 ENDED = struct.Struct("<ii")  # which of the processes has ended, and its exit code as `subprocess` gives it
 
 
@@ -123,6 +124,7 @@ class _Processes:
         ours, theirs = zip(*(socket.socketpair() for _ in range(jobs)), strict=True)
         self._ends, ends = os.pipe()  # here their parent says how each of them has ended
         self._codes: dict[int, int] = {}
+        self._workers: list[_Worker] = []
         command = [sys.executable, "-P", "-m", "conformance.run.executors.workers", str(os.getpid()), str(ends)]
         try:
             self._group = subprocess.Popen(
@@ -148,7 +150,8 @@ class _Processes:
 
     def workers(self) -> list[_Worker]:
         """One for each process."""
-        return [_Worker(each, self, place) for place, each in enumerate(self.connections)]
+        self._workers = [_Worker(each, self, place) for place, each in enumerate(self.connections)]
+        return [*self._workers]
 
     def ended(self, place: int) -> str:
         """How a process has ended whose connection has; raises HarnessError where their parent has ended, too."""
@@ -165,21 +168,15 @@ class _Processes:
     def close(self) -> None:
         """Make them end, at once, and the backends' processes with them; wait until they are gone."""
         for connection in self.connections:
-            connection.close()
-        self._signal(signal.SIGTERM)
-        try:
-            self._group.wait(5.0)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            self._signal(signal.SIGKILL)
-            self._group.wait()
-            os.close(self._ends)
-            remove_folder(Path(self.folder))
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._group.pid, number)
+            connection.close()  # which ends those that have nothing to do
+        busy = any(worker.task is not None for worker in self._workers)
+        for number in (signal.SIGTERM, signal.SIGKILL) if busy else (0, signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._group.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._group.wait(PATIENCE)
+        os.close(self._ends)
+        remove_folder(Path(self.folder))
 
 
 class _Worker:

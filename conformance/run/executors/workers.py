@@ -13,7 +13,6 @@ import pickle
 import signal
 import sys
 import tempfile
-import threading
 import traceback
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,15 +23,19 @@ from conformance.run.tasks import Task, TaskRunner, Terms
 
 __all__ = ["main"]
 
-SET_DEATH_SIGNAL = 1  # of Linux's prctl
-AGAIN = 0.05  # seconds until a signal comes again
+SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def main(arguments: list[str]) -> int:
-    """Become the processes, and wait for their end, which the second descriptor is told of."""
+    """Become the processes, and wait for their end, which the second descriptor is told of.
+
+    A signal ends one of them on the spot, whatever it does. The guard of its backend ends that one then, and has become
+    a child of this process: it ends when nothing is left.
+    """
     parent, ends, *connections = map(int, arguments)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group, it is for those that are forked
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # sent to the whole group, it ends those that are forked
     _leave_with(parent)
+    _prctl(SET_CHILD_SUBREAPER, 1)
     here = os.getpid()
     places: dict[int, int] = {}
     for place, connection in enumerate(connections):
@@ -42,22 +45,23 @@ def main(arguments: list[str]) -> int:
                 if other != connection:
                     os.close(other)
             _leave_with(here)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _work(Connection(connection))
             os._exit(0)
         places[child] = place
     for connection in connections:
         os.close(connection)
-    for _ in connections:
-        child, status = os.wait()
-        with contextlib.suppress(BrokenPipeError):
-            os.write(ends, ENDED.pack(places.get(child, -1), os.waitstatus_to_exitcode(status)))
-    return 0
+    while True:
+        try:
+            child, status = os.wait()
+        except ChildProcessError:
+            return 0
+        with contextlib.suppress(BrokenPipeError, KeyError):
+            os.write(ends, ENDED.pack(places[child], os.waitstatus_to_exitcode(status)))
 
 
 def _work(connection: Connection) -> None:
     """Do what comes, after the terms and the folder for temporary files, until the connection is closed."""
-    sys.unraisablehook = _again
-    signal.signal(signal.SIGTERM, _leave)
     try:
         terms, tempfile.tempdir = connection.recv()
         assert isinstance(terms, Terms)
@@ -66,9 +70,8 @@ def _work(connection: Connection) -> None:
             while True:
                 _send(connection, _done(runner, connection.recv()))
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             runner.close()
-    except (EOFError, OSError, SystemExit):
+    except (EOFError, OSError):
         pass
 
 
@@ -87,26 +90,16 @@ def _send(connection: Connection, result: Any) -> None:
         connection.send(HarnessError(f"{type(result).__name__}: {result}"))
 
 
-def _leave(number: int, frame: object) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is done now is cleaning up
-    raise SystemExit(0)
-
-
-def _again(lost: sys.UnraisableHookArgs) -> None:
-    """A request to leave that came in a finalizer, where Python drops what is raised, comes again after that."""
-    if not isinstance(lost.exc_value, SystemExit):
-        sys.__unraisablehook__(lost)
-        return
-    signal.signal(signal.SIGTERM, _leave)
-    threading.Timer(AGAIN, os.kill, (os.getpid(), signal.SIGTERM)).start()
-
-
 def _leave_with(parent: int) -> None:
     """End this process when ``parent``, its parent, does, where the system can do that."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
+    _prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value)
 
 
 if __name__ == "__main__":

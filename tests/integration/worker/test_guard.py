@@ -99,8 +99,12 @@ def test_nothing_that_a_backend_starts_or_writes_outlives_it(tmp_path: Path, tem
     assert ended(pid) and not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, jobs: str) -> None:
+@pytest.mark.parametrize(
+    ("jobs", "signals"),
+    [("1", [signal.SIGKILL]), ("2", [signal.SIGKILL]), ("1", [signal.SIGTERM]), ("2", 2 * [signal.SIGTERM])],
+    ids=["one job, killed", "two jobs, killed", "one job, ended", "two jobs, ended twice"],
+)
+def test_nothing_outlives_a_run(tmp_path: Path, temporary: Path, jobs: str, signals: list[int]) -> None:
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n"
     (tmp_path / "cases.yaml").write_text("theme: n\ncases:\n" + "".join(case.format(n=n) for n in range(200)))
     holds = leaving(tmp_path, then="exec('while True: pass')")  # a call that never comes back
@@ -110,8 +114,13 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, 
     ) as run:
         try:
             until(lambda: len(shown(tmp_path)) == int(jobs))
+            for number in signals:  # `timeout` sends two: to the process, and to its group
+                run.send_signal(number)
+            assert run.wait(300) == (-signal.SIGKILL if signal.SIGKILL in signals else 130)
         finally:
             run.kill()
+    if signal.SIGKILL not in signals:  # it has waited for all
+        assert all(map(ended, shown(tmp_path))) and not list(temporary.iterdir())
     until(lambda: all(map(ended, shown(tmp_path))))
     until(lambda: not list(temporary.iterdir()))
     until(lambda: not naming(tmp_path))
@@ -119,7 +128,7 @@ def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, temporary: Path, 
 
 def test_temporary_files_go_with_a_run_that_has_started_no_backend(tmp_path: Path, temporary: Path) -> None:
     code = (
-        "import os\nfrom conformance.worker.scratch import scratch\n"
+        "import os\nfrom conformance.scratch import scratch\n"
         "with scratch() as folder:\n    (folder / 'file').touch()\n    os.kill(os.getpid(), 9)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
