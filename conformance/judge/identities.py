@@ -133,6 +133,8 @@ def _classes_permuted(problem: Problem) -> Iterator[TransformedCall]:
         if problem.ignore_index is not None and (flipped[valid] == problem.ignore_index).any():
             return
         targets = flipped.astype(targets.dtype)
+        if (targets != flipped).any():
+            return  # labels of bytes have no class beyond 255
     changed = _with_rows(problem, rows, targets)
     if problem.weight is not None:
         changed = replace(changed, weight=np.ascontiguousarray(problem.weight[::-1]))

@@ -53,6 +53,15 @@ def test_a_shift_is_another_for_each_position_and_changes_no_difference() -> Non
     assert len(np.unique(moved)) == 2 and (np.ptp(moved, axis=1) == 0).all()
 
 
+def test_classes_are_not_permuted_to_labels_that_their_type_does_not_hold() -> None:
+    def names(labels: list[int]) -> set[str]:
+        given = small(logits=np.zeros((2, 260), np.float32), targets=np.array(labels, np.uint8))
+        return {each.name for each in transformed_calls(given)}
+
+    assert "class-permutation" in names([100, 255])
+    assert "class-permutation" not in names([0, 255])
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"layout": "transposed"}, {"logits": np.zeros((2, 0), np.float32)}, {"logits": np.zeros((9000, 3), np.float32)}],
