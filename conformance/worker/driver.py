@@ -21,7 +21,7 @@ from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.paths import display_place
-from conformance.worker.shim import EXTENDED, KEPT, SMALL, without_gaps
+from conformance.worker.shim import EXTENDED, KEPT, LARGEST_KEPT, without_gaps
 
 __all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
 
@@ -92,7 +92,7 @@ class Driver:
         self.regions = [Region(shared=shared) for _ in range(REGIONS)]
         self.compiles = False
         self._turn = 0
-        self._kept: dict[int, dict[str, wire.Result]] = {}  # the small results of the last calls, by their nonces
+        self._kept: dict[int, dict[str, wire.Result]] = {}  # results of the last calls, by their nonces
         self._unused = True  # the backend has been sent no call
         self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
 
@@ -303,7 +303,7 @@ class Driver:
                 if EARLIER not in seen.modified:
                     seen.modified.append(EARLIER)
         self._kept[answer.nonce] = {
-            name: each for name, each in answer.results.items() if math.prod(each.shape) <= SMALL
+            name: each for name, each in answer.results.items() if math.prod(each.shape) <= LARGEST_KEPT
         }
         for nonce in [*self._kept][:-KEPT]:
             del self._kept[nonce]

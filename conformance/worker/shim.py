@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["EXTENDED", "KEPT", "SMALL", "Shim", "without_gaps"]
+__all__ = ["EXTENDED", "KEPT", "LARGEST_KEPT", "SMALL", "Shim", "without_gaps"]
 
-SMALL = 4096  # elements: above this, the framework's copy of an input is not read back, nor is a result kept
+SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
+LARGEST_KEPT = 1 << 17  # elements: above this, a result is not kept; kernels reuse the buffers of large ones
 EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
 KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
 MOST_WARNINGS = 20
@@ -340,7 +341,7 @@ class Shim:
     # -- results of the last calls, to see whether the next ones spare them --------------------------------------------
 
     def _keep(self, nonce: int, results: dict[str, Result]) -> None:
-        small = [name for name, each in results.items() if math.prod(each.shape) <= SMALL]
+        small = [name for name, each in results.items() if math.prod(each.shape) <= LARGEST_KEPT]
         self._kept[nonce] = {name: self._held[name] for name in small}
         self._held, self._protected = {}, None
         if len(self._kept) > KEPT:

@@ -184,6 +184,13 @@ def test_an_overwritten_gradient_is_seen_behind_a_call_in_another_dtype() -> Non
     assert [each.modified for each in seen] == [(), (), ()]
 
 
+def test_an_overwritten_gradient_is_seen_where_it_is_large() -> None:
+    upstream = np.linspace(-1, 1, 6000).reshape(100, 60)
+    asked = [request(key, logits=np.full((100, 60), 1.0), upstream=key * upstream) for key in (1, 2)]
+    seen = InlineSession(fake_backends.create("ReusesItsGradient", 1)).run(asked)
+    assert [each.modified for each in seen] == [(), ("the result of an earlier call",)]
+
+
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")
