@@ -331,7 +331,7 @@ def settled(levels: Mapping[str, str], extents: tuple[int, ...]) -> Levels:
     if found["ignored"] in ("none", "unused"):
         plain("ignored-share")
     highest = _HIGHEST.get(found["target-dtype"])
-    if highest is not None and (classes > highest or found["ignored"] == "outside"):
+    if highest is not None and (classes > highest + 1 or found["ignored"] == "outside"):
         plain("target-dtype")
     if found["target-dtype"].startswith("u") and found["ignored"] in ("default", "minus-one"):
         plain("target-dtype")
