@@ -1,7 +1,8 @@
-"""``python -m conformance.corpus [triples|memory|specials]``: the generated case files, seeded, to standard output.
+"""``python -m conformance.corpus [triples|sizes|memory|specials]``: the generated case files, to standard output.
 
-``triples`` is ``cases/combinations/triples.yaml``, ``memory`` is ``cases/layouts/memory.yaml``, and ``specials``, with
-the values that ``conformance fill`` writes, ``cases/combinations/special-values.yaml``.
+``triples`` is ``cases/combinations/triples.yaml``, ``sizes`` is ``cases/combinations/sizes.yaml``, ``memory`` is
+``cases/layouts/memory.yaml``, and ``specials``, with the values that ``conformance fill`` writes,
+``cases/combinations/special-values.yaml``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import json
 import sys
 from typing import Any
 
-from conformance.corpus import specials
+from conformance.corpus import sizes, specials
 from conformance.corpus.covering import covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 from conformance.corpus.memory import memory_cases
 
-__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "special_text"]
+__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "sized_text", "special_text"]
 
 SEED = 20
 STRENGTH = 3
@@ -33,6 +34,14 @@ _HEAD = f"""\
 # Written by `python -m conformance.corpus`: a covering array of strength {STRENGTH}, seed {SEED}.
 theme: combinations
 why: every triple of form, shape, weights, ignored label, smoothing, range of logits and memory layout occurs together
+cases:
+"""
+_HEAD_OF_SIZES = f"""\
+# yaml-language-server: $schema=../schema.json
+# Written by `python -m conformance.corpus sizes`: a covering array of pairs, seed {SEED}.
+theme: combinations
+why: every pair of form, size, dtype, reduction, weights, ignored label, smoothing, upstream gradient, memory layout,
+  type of the labels, range of logits and transform occurs together
 cases:
 """
 _HEAD_OF_SPECIALS = f"""\
@@ -58,6 +67,13 @@ def combined_text() -> str:
 def memory_text() -> str:
     """The case file of layouts."""
     return _MEMORY + "\n".join(map(_case_text, memory_cases()))
+
+
+def sized_text() -> str:
+    """The case file of features at sizes."""
+    rows = covering_array(sizes.FACTORS, 2, SEED, sizes.allowed)
+    cases = {case["id"]: case for case in (sizes.case_of(row, 60_000 + 10 * number) for number, row in enumerate(rows))}
+    return _HEAD_OF_SIZES + "\n".join(_case_text(cases[name]) for name in sorted(cases))
 
 
 def special_text() -> str:
@@ -89,7 +105,7 @@ def _value(key: str, value: Any) -> str:
 
 def main() -> None:
     """Print the case file that the argument names."""
-    texts = {"triples": combined_text, "memory": memory_text, "specials": special_text}
+    texts = {"triples": combined_text, "sizes": sized_text, "memory": memory_text, "specials": special_text}
     sys.stdout.write(texts[sys.argv[1] if len(sys.argv) > 1 else "triples"]())
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from conformance.cases.load import load_suite
 from conformance.cases.yaml12 import parse
-from conformance.corpus import specials
-from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, special_text
+from conformance.corpus import sizes, specials
+from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, sized_text, special_text
 from conformance.corpus.covering import combinations_of, covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 
@@ -46,6 +46,20 @@ def test_every_feature_stands_in_the_file_with_every_reduction():
     }
     features = {feature for feature, _ in held}
     assert {(feature, reduction) for feature in features for reduction in ("none", "mean", "sum")} == held
+
+
+def test_the_file_of_sizes_is_what_the_generator_writes_and_holds_every_pair():
+    assert FILE.with_name("sizes.yaml").read_text(encoding="utf-8") == sized_text()
+    rows = covering_array(sizes.FACTORS, 2, SEED, sizes.allowed)
+    assert all(sizes.allowed(row) for row in rows)
+    held = {pair for row in rows for pair in combinations_of(row, 2)}
+    missing = []
+    for names in combinations(sizes.FACTORS, 2):
+        for levels in product(*(sizes.FACTORS[name] for name in names)):
+            chosen = dict(zip(names, levels, strict=True))
+            if sizes.allowed(chosen) and tuple(chosen.items()) not in held:
+                missing.append(chosen)
+    assert missing == []
 
 
 @given(
