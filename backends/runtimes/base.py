@@ -114,6 +114,9 @@ class Runtime(ABC):
         """What became of the functions that were to be compiled; None where that is not known."""
         return None
 
+    def tidy(self) -> None:
+        """Let go of what was compiled for former calls, where so much is held that memory would run short."""
+
     # -- transforms: those that a library lacks raise Unsupported -----------------------------------------------------
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:

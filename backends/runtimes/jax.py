@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JaxDevice", "JaxRuntime"]
 
+#: Traced functions that are held at most: each takes 2 MiB with what was compiled of it.
+HELD = 300
+
 
 class JaxRuntime(Runtime):
     """JAX's own transforms, jitted as one function each."""
@@ -49,6 +52,7 @@ class JaxRuntime(Runtime):
         names = chosen.replace("gpu", "cuda").split(",")  # either names NVIDIA's
         if device not in names:  # JAX says this in an assertion without a message
             raise RuntimeError(f"JAX_PLATFORMS={chosen} leaves out {device}")
+        self._tidied = 0  # graphs, when what was compiled was last let go of
         self.device = JaxDevice(jax.devices(device)[0])
         if self.compiles:
             _cache_hits()
@@ -110,6 +114,11 @@ class JaxRuntime(Runtime):
         self.counted.breaks = 0  # what cannot be traced raises
         self.counted.cached = len(_cache_hits())
         return self.counted
+
+    def tidy(self) -> None:
+        if self.counted.graphs - self._tidied >= HELD:
+            jax.clear_caches()  # what is needed again comes from the cache of the run's own folder
+            self._tidied = self.counted.graphs
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         value, pullback = jax.vjp(function, x)

@@ -43,6 +43,12 @@ def narrowed(entries: Sequence[Entry], quick: Quick, *, strict: bool = True) -> 
     found: list[Entry] = []
     for name, dtypes in quick.quick.items():
         entry = by_id.get(name)
+        if entry is not None and entry.case.tier == "full":
+            raise entry.error(
+                ("tier",),
+                "the quick selection takes this case, and the default tier leaves it out for some backends",
+                "leave out the tier, or write the selection anew: python -m tests.yardstick matrix",
+            )
         if entry is not None:
             found.append(entry.narrowed(dtypes))
         elif strict:

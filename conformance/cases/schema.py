@@ -60,6 +60,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "policy": "The policy, or policies, that the case observes: where implementations legitimately differ.",
         "requires": "Features (weight, ignore-index, ...) without which a backend is unsupported here.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
+        "tier": "full: backends that compile anew for every shape are spared it, unless a run is of that tier.",
     },
     "Generator": {
         "distribution": "How the numbers are drawn.",

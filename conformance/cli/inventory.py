@@ -42,13 +42,17 @@ class _Profile(msgspec.Struct, frozen=True):
 def _case_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
     """The selected cases, in the order of the files."""
     from conformance.cases.load import load_suite
+    from conformance.cases.quick import load_quick
     from conformance.cases.select import select
+    from conformance.places import QUICK
 
+    quick = load_quick(QUICK).quick
     return [
         {
             "case": entry.case.id,
             "theme": entry.theme,
             "op": entry.case.op,
+            "tier": "quick" if entry.case.id in quick else entry.case.tier,
             "flags": list(entry.case.flags),
             "dtypes": list(entry.case.dtypes),
             "file": str(entry.file),

@@ -77,6 +77,14 @@ __all__ = ["command"]
     help="Leave out cases whose stated budget is larger.",
 )
 @click.option(
+    "--tier",
+    type=click.Choice(["quick", "default", "full"]),
+    default="default",
+    show_default=True,
+    help="quick: as --quick. full: also ask backends that compile what makes them compile anew and adds little: cases "
+    "of the tier full, and identities of another shape or operation.",
+)
+@click.option(
     "--quick",
     is_flag=True,
     help="A short run: the cases and dtypes of cases/quick.yaml, which together find out every deliberately wrong "
@@ -151,6 +159,8 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
     from conformance.disk import refuse_links_below, require_file_place
     from conformance.run.launch import RunSettings, launch
 
+    options["quick"] = options["quick"] or options["tier"] == "quick"
+    options["tier"] = "full" if options["tier"] == "full" else "default"
     options["identities"] = options["identities"] and not options["quick"]
     narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
     site = not narrowed if site is None else site

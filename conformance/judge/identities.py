@@ -38,12 +38,17 @@ class TransformedCall:
     source: Array
 
 
-def transformed_calls(problem: Problem) -> Iterator[TransformedCall]:
-    """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones."""
+def transformed_calls(problem: Problem, *, anew: bool = True) -> Iterator[TransformedCall]:
+    """The transformed calls for a valid problem with resolved class axis; none for large ones or empty ones.
+
+    Without ``anew`` only those that a framework which compiles has compiled already: of the same shape and operation.
+    """
     if not 0 < problem.logits.size <= ELEMENTS or problem.layout != "contiguous" or problem.logits.ndim == 0:
         return
-    makers = [_composed, _shifted, _classes_permuted, _positions_permuted]
-    if reshapes(problem):
+    makers = [_shifted, _classes_permuted, _positions_permuted]
+    if anew:
+        makers.insert(0, _composed)
+    if anew and reshapes(problem):
         makers.append(_ignored_dropped)
         if problem.logits.shape[problem.class_axis or 0] <= NARROW:
             makers += [_split, _axis_moved]

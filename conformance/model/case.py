@@ -18,6 +18,7 @@ __all__ = [
     "Budget",
     "Case",
     "CaseFile",
+    "CaseTier",
     "Expect",
     "Flag",
     "Generator",
@@ -51,6 +52,8 @@ TransformName = Literal[
     "forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward", "concurrent"
 ]
 TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
+#: ``full``: left out for backends that compile anew for every shape, unless a run is of the tier ``full``.
+CaseTier = Literal["default", "full"]
 
 # `$` alone matches before a last line end, too, and a JSON Schema knows no `\\Z`.
 Identifier = Annotated[
@@ -144,7 +147,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     (``conformance list layouts``), each of them in a call of its own.
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
-    class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``expected``
+    class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``tier`` says
+    whether a compiler, to which every shape is dear, is spared the case by default. ``expected``
     maps a reduction (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits
     rounded to the widest dtype of the case.
     """
@@ -177,6 +181,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     policy: str | tuple[str, ...] | None = None
     requires: tuple[Identifier, ...] = ()
     budget: Budget = Budget()
+    tier: CaseTier = "default"
 
     @property
     def input(self) -> Generator | Numbers | None:

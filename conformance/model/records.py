@@ -7,7 +7,7 @@ the shortest form that reads back as the same double. Fields of an outcome that 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -50,7 +50,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked for, by the specs of its backends and the options of the command line.
 
     ``partition`` is the digest of all shards, empty where the run is none. ``random`` is how many random cases of
-    ``seed`` there were beside the others.
+    ``seed`` there were beside the others. ``tier`` is that of a run of all cases.
     """
 
     backends: tuple[str, ...] = ()
@@ -64,6 +64,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     random: int = 0
     seed: int | None = None
     identities: bool = True
+    tier: Literal["default", "full"] = "default"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="header"):

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -71,6 +71,7 @@ class RunSettings:
     random: int = 0
     seed: int | None = None
     identities: bool = True
+    tier: Literal["default", "full"] = "default"
     resume: Path | None = None
     output: Path | None = None
     replace: bool = False
@@ -148,7 +149,8 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     for each in found:
         if each.own_profile is not None:
             load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
-    plan = Plan(entries, dtypes, settings.identities, budget)
+    # The quick selection has been chosen for few shapes: nothing of it is left out.
+    plan = Plan(entries, dtypes, settings.identities, budget, "full" if settings.quick else settings.tier)
     if settings.replace and settings.resume is None:
         discard(folder)
     with Writer(folder, header, resuming=settings.resume is not None) as writer:
@@ -287,6 +289,7 @@ def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         random=chosen.random,
         seed=chosen.seed,
         identities=chosen.identities,
+        tier=chosen.tier,
         device=None,
         mode=None,
     )
@@ -342,6 +345,7 @@ def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[
         random=settings.random,
         seed=settings.seed,
         identities=settings.identities,
+        tier=settings.tier,
     )
     return dict(msgspec.to_builtins(selection))
 

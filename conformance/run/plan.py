@@ -22,7 +22,7 @@ from conformance.judge.identity import Side
 from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.transforms import Transformed
-from conformance.model.case import Case, TransformName
+from conformance.model.case import Case, CaseTier, TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
@@ -36,6 +36,8 @@ __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip",
 #: Seconds that the cases of a chunk are expected to take with NumPy, unless one alone takes more: a run that is killed
 #: loses the chunks under way. Small cases are many in a chunk, since most of what judging one costs is a chunk's.
 MOST = 0.2
+#: Why a case is not run where the framework would compile for it.
+SPARED = "of the tier full, which a backend that compiles is asked only with --tier full"
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,23 @@ def _zeros(problem: Problem, reduction: str) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Portion:
-    """Some consecutive cases of a run, and how they are to be asked: all that a chunk is made of."""
+    """Some consecutive cases of a run, and how they are to be asked: all that a chunk is made of.
+
+    ``spared`` leaves out what makes a compiler start anew and adds little: cases of the tier ``full``, and identities
+    of another shape or operation.
+    """
 
     number: int
     entries: tuple[Entry, ...]
     dtypes: frozenset[str] | None = None
     identities: bool = True
     limits: RunBudget = field(default_factory=RunBudget)
+    tier: CaseTier = "full"
+    spared: bool = False
+
+    def asked_of(self, *, compiles: bool) -> Portion:
+        """The portion as it is asked of a backend that compiles anew for every shape, or of another."""
+        return replace(self, spared=True) if compiles and self.tier != "full" else self
 
     def units(self, backend: str) -> frozenset[UnitKey]:
         """What the outcomes of this portion are filed under, for a backend."""
@@ -183,6 +195,8 @@ class Portion:
 
     def _expand(self, entry: Entry, chunk: Chunk) -> Iterator[Unit]:
         excess = self.limits.excess(entry.case)
+        if not excess and self.spared and entry.case.tier == "full":
+            excess = SPARED
         if excess:
             chunk.skips += [Skip(entry, dtype, excess) for dtype in entry.case.dtypes]
             return
@@ -213,7 +227,7 @@ class Portion:
             for index, unit in enumerate(group.units):
                 if unit.problem.axis is None or unit.problem.where is not None or "none" not in group.places:
                     continue
-                for each in transformed_calls(unit.resolution.problem):
+                for each in transformed_calls(unit.resolution.problem, anew=not self.spared):
                     derived[id(each.problem)] = (each, group, index)
         for block in blocks(each.problem for each, _, _ in derived.values()):
             prepared = Prepared(block)
@@ -233,10 +247,11 @@ class Plan:
         dtypes: Collection[str] | None = None,
         identities: bool = True,
         limits: RunBudget | None = None,
+        tier: CaseTier = "full",
     ) -> None:
         wanted = None if dtypes is None else frozenset(dtypes)
         self.portions = [
-            Portion(number, tuple(each), wanted, identities, limits or RunBudget())
+            Portion(number, tuple(each), wanted, identities, limits or RunBudget(), tier)
             for number, each in enumerate(_portions(entries))
         ]
         self._last: Chunk | None = None

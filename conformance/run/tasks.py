@@ -19,7 +19,7 @@ from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.costs import shared_out
 from conformance.run.judged import Judged, OpenBackend, open_backend
-from conformance.run.plan import Plan, Portion
+from conformance.run.plan import Chunk, Plan, Portion
 from conformance.worker.session import Limits
 
 __all__ = ["Done", "Note", "Task", "TaskRunner", "Terms", "Unavailable", "tasks"]
@@ -96,7 +96,7 @@ class TaskRunner:
         thinking = thread_time()
         try:
             backend.launch()
-            chunk = task.portion.build()  # while the backend starts
+            chunk = _chunk(task.portion, backend)
             subject = backend.subject
             begin = perf_counter()
             judged = backend.judge(chunk)
@@ -140,6 +140,11 @@ class TaskRunner:
             opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, scratch=terms.scratch)
             self._open = (spec, opened)
         return self._open[1]
+
+
+def _chunk(portion: Portion, backend: OpenBackend) -> Chunk:
+    """What the backend is asked; only where that depends on the backend is its start waited for."""
+    return (portion if portion.tier == "full" else portion.asked_of(compiles=backend.compiles)).build()
 
 
 def _mode(judged: Judged) -> ModeEvidence | None:

@@ -64,7 +64,7 @@ def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], l
 
 
 def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label: str = "") -> int:
-    """Run the cases on each backend as a run of its own, or on all that are installed as one; the gravest exit code.
+    """Run all cases on each backend as a run of its own, or on all that are installed as one; the gravest exit code.
 
     ``label`` names the runs of a matrix job; ``arguments`` are passed on to ``conformance run``. A backend that does
     not start is a finding of the night (1), not its end: its run says so.
@@ -73,7 +73,7 @@ def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label
     for backend in backends or [""]:
         made = folder.runs / _name(backend, label)
         chosen = ("-b", backend) if backend else ()
-        ended = _verb("run", *chosen, "--output", made, "--replace", "--details", "0", *arguments)
+        ended = _verb("run", *chosen, "--output", made, "--replace", "--details", "0", "--tier", "full", *arguments)
         code = max(code, 1 if ended == 3 and (made / FILE).is_file() else ended)
     return code
 

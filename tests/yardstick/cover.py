@@ -43,9 +43,11 @@ class _Candidate:
 
 
 def choose(kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """Case ids with their dtypes, those that kill most first."""
-    candidates = list(_candidates(kills, {entry.case.id: entry for entry in entries}))
-    wanted = {name: min(DEPTH, len({kill.case for kill in each})) for name, each in kills.items() if each}
+    """Case ids with their dtypes, those that kill most first; none that the default tier leaves out for anybody."""
+    usual = {entry.case.id: entry for entry in entries if entry.case.tier != "full"}
+    candidates = list(_candidates(kills, usual))
+    killers = {name: {kill.case for kill in each} & usual.keys() for name, each in kills.items()}
+    wanted = {name: min(DEPTH, len(cases)) for name, cases in killers.items() if cases}
     chosen = _without_idle(_greedy(candidates, dict(wanted)), wanted)
     chosen.sort(key=lambda each: (-len(each.kills), each.pair))
     selection: dict[str, list[str]] = {}

@@ -31,6 +31,21 @@ def backend_of(spec: str) -> Backend:
     return _created(spec)
 
 
+def test_jax_lets_go_of_what_it_compiled_for_former_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    from conformance.backends.runtimes import jax as runtime
+
+    monkeypatch.setattr(runtime, "HELD", 2)
+    backend = Jax()
+    call = Call("softmax", {}, (("axis", -1),))
+    for extent in (*range(2, 7), 2):
+        logits = backend.tensor(np.zeros((1, extent), np.float32))
+        (row,) = backend.array(backend.evaluate(call, logits))
+        assert row.tolist() == pytest.approx([1 / extent] * extent)
+        (function,) = backend._functions.values()
+        assert function._cache_size() <= 2
+    assert backend.runtime.counted.graphs == 6
+
+
 def test_jax_keeps_what_it_compiles_in_the_folder_that_it_is_given(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -48,6 +48,13 @@ def test_an_id_that_no_case_has_has_a_hint(entries: list) -> None:  # type: igno
     assert narrowed(entries, Quick(quick={"gone": ["float32"]}), strict=False) == []
 
 
+def test_a_case_of_the_tier_full_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "full.yaml"
+    file.write_text(TWO.replace("logits: [3, 4]", "logits: [3, 4], tier: full"), encoding="utf-8")
+    with pytest.raises(CaseError, match=r"(?s)full\.yaml.*the default tier leaves it out.*python -m tests.yardstick"):
+        narrowed(load_suite([file]).entries, Quick(quick={"second": ["float16"]}))
+
+
 def test_a_file_that_is_wrong_names_line_and_key(tmp_path: Path) -> None:
     file = tmp_path / "quick.yaml"
     file.write_text("quick:\n  first: [float31]\n", encoding="utf-8")

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
+from conformance.model.case import CaseTier
 from conformance.run.costs import expected_cost
 from conformance.run.judged import judged
 from conformance.run.plan import MOST, Plan
@@ -44,6 +45,40 @@ def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Pat
     assert sum(expected_cost(each.case) for each in plan.portions[0].entries) <= MOST < expected_cost(entries[150].case)
     assert [entry for each in plan.portions for entry in each.entries] == list(entries)
     assert plan.portions[4].units("mine") == {("mine", "case-150", "float32", "contiguous")}
+
+
+TIERS = """
+theme: tiers
+cases:
+  - {id: usual, why: w, op: cross_entropy, logits: [[1, 2, 3], [0, 1, 0]], targets: [0, 1], dtypes: [float32]}
+  - {id: dear, why: w, op: softmax, logits: [[1, 2]], dtypes: [float32], tier: full}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tier", "compiles", "cases", "checks"),
+    [
+        ("full", True, {"usual", "dear"}, {"composed", "shift", "split", "axis-move"}),
+        ("default", False, {"usual", "dear"}, {"composed", "shift", "split", "axis-move"}),
+        ("default", True, {"usual"}, {"shift"}),
+    ],
+)
+def test_a_compiler_is_spared_new_shapes_unless_the_tier_is_full(
+    tmp_path: Path, tier: CaseTier, compiles: bool, cases: set[str], checks: set[str]
+) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(TIERS, encoding="utf-8")
+    (portion,) = Plan(load_suite([file]).entries, tier=tier).portions
+    asked = portion.asked_of(compiles=compiles)
+    chunk = asked.build()
+    named = {each.derived.name for each in chunk.identities}
+    assert {unit.problem.case.id for unit in chunk.units} == cases
+    assert named & {"composed", "shift", "split", "axis-move"} == checks
+    assert [(skip.entry.case.id, "--tier full" in skip.reason) for skip in chunk.skips] == [
+        (name, True) for name in {"usual", "dear"} - cases
+    ]
+    known = {(case, dtype) for _, case, dtype, _ in portion.units("mine")}
+    assert known == {("usual", "float32"), ("dear", "float32")} == {(c, d) for _, c, d, _ in asked.units("mine")}
 
 
 def test_what_is_found_of_a_case_does_not_depend_on_those_that_are_judged_with_it(tmp_path: Path) -> None:
