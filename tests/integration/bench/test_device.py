@@ -68,14 +68,14 @@ def test_the_compiler_tells_the_memory_that_an_allocator_does_not(found: Found) 
 
 
 def test_a_missing_peak_bandwidth_is_explained(found: Found, shared_bench: Any) -> None:
-    unknown(found["Bare", "warm"], shared_bench, "Bare has no calls that only move memory")
+    require_unknown(found["Bare", "warm"], shared_bench, "Bare has no calls that only move memory")
 
 
 def test_a_peak_bandwidth_that_fails_is_explained(bench: Any) -> None:
-    unknown(run(bench, "Breaks")["Breaks", "warm"], bench, "MemoryError: no room")
+    require_unknown(run(bench, "Breaks")["Breaks", "warm"], bench, "MemoryError: no room")
 
 
-def unknown(info: dict[str, Any], bench: Any, why: str) -> None:
+def require_unknown(info: dict[str, Any], bench: Any, why: str) -> None:
     tries = bench.document["conformance"]["peak_bandwidth_tries"]
     assert [each["message"] for each in tries if each["device"] == "nowhere"] == [why]
     assert info["peak_bandwidth"] is None and info["bandwidth_fraction"] is None

@@ -35,7 +35,7 @@ def totals(ran: Ran, backend: str) -> dict[str, int]:
     return counted
 
 
-def refused(ran: Ran, code: int, *words: str) -> None:
+def require_refused(ran: Ran, code: int, *words: str) -> None:
     assert ran.code == code and ran.out == ""
     for word in (*words, "hint: "):
         assert word in ran.err, ran.err
@@ -106,7 +106,7 @@ class TestRun:
     def test_an_expected_value_that_is_not_the_truth(self, conformance: Run, tmp_path: Path) -> None:
         text = CASES.replace("targets: [1]", "targets: [1]\n    expected: {mean: 1.4308}")
         ran = conformance("run", "-b", "numpy", "--cases", write(tmp_path / "small.yaml", text))
-        refused(
+        require_refused(
             ran, 2, "small.yaml:9: cases[0].expected.mean: 1.4308 is not the true value", "write 1.5306784602098737"
         )
 
@@ -120,7 +120,9 @@ class TestRun:
             importlib.util, "find_spec", lambda name, package=None: None if name == "optax" else known(name, package)
         )
         file = write(tmp_path / "small.yaml")
-        refused(conformance("run", "-b", "optax", "--cases", file), 2, "optax", "is not installed", "pip install optax")
+        require_refused(
+            conformance("run", "-b", "optax", "--cases", file), 2, "optax", "is not installed", "pip install optax"
+        )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ class TestRun:
 def test_wrong_usage(conformance: Run, tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
     write(tmp_path / "small.yaml")
     write(tmp_path / "bad.yaml", "theme: bad\ncases:\n  - {id: it, why: w, logits: [1], targets: 0}\n")
-    refused(conformance(*arguments), 2, *words)
+    require_refused(conformance(*arguments), 2, *words)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_an_output_folder_that_cannot_be_written(
 ) -> None:
     write(tmp_path / "file", "in the way")
     ran = conformance("run", "-b", "numpy", "--cases", write(tmp_path / "small.yaml"), "--output", output, "-q")
-    refused(ran, code, words)
+    require_refused(ran, code, words)
     assert "internal error" not in ran.err
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
@@ -190,14 +192,14 @@ def test_a_folder_that_holds_a_run_already(conformance: Run, tmp_path: Path) -> 
     arguments = ("run", "-b", "numpy", "--cases", write(tmp_path / "small.yaml"), "--output", tmp_path / "out", "-q")
     assert conformance(*arguments).code == 0
     before = (tmp_path / "out" / "outcomes.jsonl").read_bytes()
-    refused(conformance(*arguments), 2, "already holds a run")
+    require_refused(conformance(*arguments), 2, "already holds a run")
     assert (tmp_path / "out" / "outcomes.jsonl").read_bytes() == before
 
 
 def test_a_profile_that_is_refused_leaves_the_folder_free(conformance: Run, tmp_path: Path) -> None:
     mine, profile = adapter(tmp_path), write(tmp_path / "mine.profile.yaml", "backend: mine\npolicis: {}\n")
     arguments = ("run", "-b", mine, "--cases", write(tmp_path / "small.yaml"), "--output", tmp_path / "out", "-q")
-    refused(conformance(*arguments), 2, "mine.profile.yaml", "policis")
+    require_refused(conformance(*arguments), 2, "mine.profile.yaml", "policis")
     assert not (tmp_path / "out").exists()
     write(profile, "backend: mine\n")
     assert conformance(*arguments).code == 0
@@ -299,7 +301,7 @@ class TestInterrupted:
         kept = [each for each in done if each["case"] != done[-1]["case"]]  # the last unit may be in part: it is redone
         assert resumed[: len(kept)] == kept and len({each["case"] for each in whole}) == self.COUNT
         assert _any_order(resumed) == _any_order(whole)
-        refused(process("run", "--resume", "out", "-b", "waiting.py", folder=tmp_path), 2, "is complete")
+        require_refused(process("run", "--resume", "out", "-b", "waiting.py", folder=tmp_path), 2, "is complete")
 
 
 def _any_order(outcomes: list[Any]) -> list[str]:

@@ -73,7 +73,7 @@ def shown(folder: Path) -> list[int]:
     return list(map(int, file.read_text().split())) if file.exists() else []
 
 
-def until(condition: Callable[[], object]) -> None:
+def require_soon(condition: Callable[[], object]) -> None:
     last = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < last
@@ -113,7 +113,7 @@ def test_nothing_outlives_a_run(tmp_path: Path, temporary: Path, jobs: str, sign
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
     ) as run:
         try:
-            until(lambda: len(shown(tmp_path)) == int(jobs))
+            require_soon(lambda: len(shown(tmp_path)) == int(jobs))
             for number in signals:  # `timeout` sends two: to the process, and to its group
                 run.send_signal(number)
             assert run.wait(300) == (-signal.SIGKILL if signal.SIGKILL in signals else 130)
@@ -121,9 +121,9 @@ def test_nothing_outlives_a_run(tmp_path: Path, temporary: Path, jobs: str, sign
             run.kill()
     if signal.SIGKILL not in signals:  # it has waited for all
         assert all(map(ended, shown(tmp_path))) and not list(temporary.iterdir())
-    until(lambda: all(map(ended, shown(tmp_path))))
-    until(lambda: not list(temporary.iterdir()))
-    until(lambda: not naming(tmp_path))
+    require_soon(lambda: all(map(ended, shown(tmp_path))))
+    require_soon(lambda: not list(temporary.iterdir()))
+    require_soon(lambda: not naming(tmp_path))
 
 
 def test_temporary_files_go_with_a_run_that_has_started_no_backend(tmp_path: Path, temporary: Path) -> None:
@@ -133,7 +133,7 @@ def test_temporary_files_go_with_a_run_that_has_started_no_backend(tmp_path: Pat
     )
     ran = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert ran.returncode == -signal.SIGKILL
-    until(lambda: not list(temporary.iterdir()))
+    require_soon(lambda: not list(temporary.iterdir()))
 
 
 def naming(folder: Path) -> list[str]:

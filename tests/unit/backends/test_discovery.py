@@ -55,7 +55,7 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
-def refused(kind: type[BackendLookupError], spec: str, *words: str) -> BackendLookupError:
+def require_refused(kind: type[BackendLookupError], spec: str, *words: str) -> BackendLookupError:
     with pytest.raises(kind) as caught:
         create(spec)
     error = caught.value
@@ -107,7 +107,7 @@ class TestPackage:
 
     @pytest.mark.parametrize("spec", ["numpy:cuda", "numpy:", "numpy:cpu:eager:x"])
     def test_unknown_option(self, spec: str) -> None:
-        refused(UnknownOption, spec, "is not an option of Numpy", "Devices: cpu; executions: eager")
+        require_refused(UnknownOption, spec, "is not an option of Numpy", "Devices: cpu; executions: eager")
 
     @pytest.mark.parametrize(
         ("spec", "words"),
@@ -137,12 +137,12 @@ class TestPackage:
         assert len({*words}) == len(words)
 
     def test_unknown_name_with_a_suggestion(self) -> None:
-        refused(UnknownBackend, "numpi", "did you mean numpy?", "path/to/file.py")
-        refused(UnknownBackend, "", "Write one of jax, numpy")
+        require_refused(UnknownBackend, "numpi", "did you mean numpy?", "path/to/file.py")
+        require_refused(UnknownBackend, "", "Write one of jax, numpy")
 
     def test_framework_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         without(monkeypatch, "torch")
-        refused(FrameworkMissing, "torch", "PyTorch is not installed", "pip install torch")
+        require_refused(FrameworkMissing, "torch", "PyTorch is not installed", "pip install torch")
         assert not [found for found in installed() if found.framework == "torch"]
 
     def test_installed_shows_the_profiles_variants(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,14 +196,14 @@ class TestFile:
 
     def test_variant_of_its_only_class(self, tmp_path: Path) -> None:
         assert create(write(tmp_path / "mine.py", ONE) + ":fast").mode == "fast"
-        refused(UnknownOption, f"{tmp_path / 'mine.py'}:fats", "did you mean fast?")
+        require_refused(UnknownOption, f"{tmp_path / 'mine.py'}:fats", "did you mean fast?")
 
     def test_its_only_instance(self, tmp_path: Path) -> None:
         spec = write(
             tmp_path / "mine.py", "from conformance.backends.adapters.numpy import Numpy\nready = Numpy(threads=5)\n"
         )
         assert create(spec).threads == 5
-        refused(UnknownOption, spec + ":cpu", "name its class")
+        require_refused(UnknownOption, spec + ":cpu", "name its class")
 
     def test_files_next_to_it_can_be_imported_but_shadow_nothing(self, tmp_path: Path) -> None:
         write(tmp_path / "numpy.py", "raise AssertionError('shadowed')")
@@ -219,28 +219,28 @@ class TestFile:
         assert type(create(str(path))).__name__ == "Numpy"
 
     def test_several_classes(self, tmp_path: Path) -> None:
-        refused(UnknownBackend, write(tmp_path / "mine.py", TWO), "Mine, Other", "mine.py:Mine")
-        refused(UnknownBackend, f"{tmp_path / 'mine.py'}:Miine", "Mine, Other", "'Miine'")
+        require_refused(UnknownBackend, write(tmp_path / "mine.py", TWO), "Mine, Other", "mine.py:Mine")
+        require_refused(UnknownBackend, f"{tmp_path / 'mine.py'}:Miine", "Mine, Other", "'Miine'")
 
     def test_no_class(self, tmp_path: Path) -> None:
-        refused(
+        require_refused(
             UnknownBackend,
             write(tmp_path / "mine.py", "from conformance.backends.adapters.numpy import Numpy"),
             "no class derived from",
         )
 
     def test_an_attribute_that_is_not_a_backend(self, tmp_path: Path) -> None:
-        refused(UnknownBackend, write(tmp_path / "mine.py", ONE) + ":np", "np is not a Backend", "Mine")
+        require_refused(UnknownBackend, write(tmp_path / "mine.py", ONE) + ":np", "np is not a Backend", "Mine")
 
     def test_a_class_with_gaps(self, tmp_path: Path) -> None:
         spec = write(
             tmp_path / "mine.py", "from conformance.backends.contract import Backend\nclass Mine(Backend):\n    pass\n"
         )
-        refused(BrokenBackend, spec, "Mine lacks array, cross_entropy")
+        require_refused(BrokenBackend, spec, "Mine lacks array, cross_entropy")
 
     def test_no_file(self, tmp_path: Path) -> None:
         write(tmp_path / "kernel.py", ONE)
-        refused(UnknownBackend, str(tmp_path / "kernels.py"), "there is no file", "did you mean", "kernel.py?")
+        require_refused(UnknownBackend, str(tmp_path / "kernels.py"), "there is no file", "did you mean", "kernel.py?")
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -255,11 +255,13 @@ class TestFile:
         ],
     )
     def test_a_failing_import(self, tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
-        refused(BrokenBackend, write(tmp_path / "mine.py", text), "fails on import", *words)
+        require_refused(BrokenBackend, write(tmp_path / "mine.py", text), "fails on import", *words)
 
     def test_a_failing_start(self, tmp_path: Path) -> None:
         text = ONE + "\n        def __init__(self, **options):\n            raise OSError('no device')\n"
-        refused(BrokenBackend, write(tmp_path / "mine.py", text), "cannot be started: OSError: no device", "mine.py:12")
+        require_refused(
+            BrokenBackend, write(tmp_path / "mine.py", text), "cannot be started: OSError: no device", "mine.py:12"
+        )
 
 
 class TestModule:
@@ -271,11 +273,11 @@ class TestModule:
         assert type(create("third_party_kernels:Other")).__name__ == "Other"
         assert create("third_party_kernels:Mine:fast").mode == "fast"
         assert create("third_party_kernels:ready").mode == "fast"
-        refused(UnknownBackend, "third_party_kernels:None_such", "does not exist", "Mine, Other")
+        require_refused(UnknownBackend, "third_party_kernels:None_such", "does not exist", "Mine, Other")
 
     def test_no_module(self) -> None:
-        refused(UnknownBackend, "no_such_package.module:Thing", "there is no backend")
-        refused(
+        require_refused(UnknownBackend, "no_such_package.module:Thing", "there is no backend")
+        require_refused(
             BrokenBackend,
             "conformance.backends.no_such_module:Thing",
             "No module named 'conformance.backends.no_such_module'",
@@ -295,7 +297,7 @@ class TestEntryPoint:
         assert isinstance(create("vendor"), Numpy)
         assert create("vendor:eager").mode == "eager"
         assert "vendor" in [found.spec for found in installed()]
-        refused(UnknownBackend, "vendr", "did you mean vendor?")
+        require_refused(UnknownBackend, "vendr", "did you mean vendor?")
 
 
 def test_an_adapter_whose_prepare_names_no_cache_is_started_all_the_same(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.support.bounds.sound import Evaluation, Form
 from tests.support.problems import problem, truth
 
 
-def broken_and_mended(made: Problem, letter: Letter, result: str, form: Form = PLAIN, **how: Any) -> None:
+def require_repaired(made: Problem, letter: Letter, result: str, form: Form = PLAIN, **how: Any) -> None:
     """The evaluation's error is beyond the earlier bound and within the present one."""
     trial = Trial(made, letter, form, **how)
     what, reduction = result.split(".")
@@ -37,13 +37,13 @@ def test_one_minus_epsilon_from_a_rounded_epsilon() -> None:
     x = np.zeros((1, 4096))
     x[0, 0] = -1e4
     made = problem("cross_entropy", x, [0], smoothing=0.999999, dtype="float32")
-    broken_and_mended(made, "A", "value.none", adverse=False)
+    require_repaired(made, "A", "value.none", adverse=False)
 
 
 def test_targets_of_both_signs_cancel_in_a_coefficient() -> None:
     """(1 − ε)·q_c + ε/C is almost 0 while its parts, and their roundings, are not."""
     made = problem("cross_entropy", [[0.0, 3.0, 1.0]], np.full((1, 3), -1 / 27), smoothing=0.1, dtype="float32")
-    broken_and_mended(made, "A", "value.none", adverse=False)
+    require_repaired(made, "A", "value.none", adverse=False)
 
 
 def test_the_uniform_share_underflows() -> None:
@@ -51,7 +51,7 @@ def test_the_uniform_share_underflows() -> None:
     x = np.full((1, 32768), -100.0)
     x[0, 0] = 0.0
     made = problem("cross_entropy", x, [0], smoothing=0.005, dtype="float16")
-    broken_and_mended(made, "D", "value.none", adverse=False)
+    require_repaired(made, "D", "value.none", adverse=False)
 
 
 @pytest.mark.parametrize(("classes", "depth", "flushed"), [(65536, 12.0, True), (1 << 18, 17.0, False)])
@@ -59,7 +59,7 @@ def test_exponentials_underflow_together(classes: int, depth: float, flushed: bo
     """Each is negligible; all of them are not."""
     x = np.full((1, classes), -depth)
     x[0, 0] = 0.0
-    broken_and_mended(
+    require_repaired(
         problem("cross_entropy", x, [0], dtype="float16"), "D", "value.none", adverse=False, flushed=flushed
     )
 
@@ -67,7 +67,7 @@ def test_exponentials_underflow_together(classes: int, depth: float, flushed: bo
 def test_a_flat_sum_over_rows_and_classes() -> None:
     """100,000 equal terms in a row, as compilers that fuse the two sums form them: the height is N·C − 1, not N + C."""
     made = problem("cross_entropy", np.zeros((100, 1000)), np.full((100, 1000), 0.1), dtype="float32")
-    broken_and_mended(made, "B", "value.mean", Form(flat=True), adverse=False)
+    require_repaired(made, "B", "value.mean", Form(flat=True), adverse=False)
 
 
 def test_a_wide_sum_is_not_exact() -> None:
@@ -75,14 +75,14 @@ def test_a_wide_sum_is_not_exact() -> None:
     x = np.full((60000, 1), -1.4985 * 2.0**-15)
     x[0] = -300.0
     made = problem("nll_loss", x, np.zeros(60000, dtype=int), dtype="float16")
-    broken_and_mended(made, "D", "value.mean", adverse=False)
+    require_repaired(made, "D", "value.mean", adverse=False)
 
 
 @pytest.mark.parametrize("adverse", [False, True])
 def test_a_sum_that_is_rescaled_at_every_class(adverse: bool) -> None:
     """One pass over rising logits: the first terms pass through C − 1 exponentials and products besides additions."""
     made = problem("cross_entropy", np.arange(256)[None] * 2.0**-20, [255], dtype="float32")
-    broken_and_mended(made, "B", "value.none", Form(logsum="online"), adverse=adverse)
+    require_repaired(made, "B", "value.none", Form(logsum="online"), adverse=adverse)
 
 
 def test_the_scale_underflows_before_it_meets_the_weight() -> None:
@@ -91,30 +91,30 @@ def test_the_scale_underflows_before_it_meets_the_weight() -> None:
         x = [[-1.0]] if operation == "nll_loss" else [[-1.0, 0.0]]
         weight = [30000.0] if operation == "nll_loss" else [30000.0, 1.0]
         made = problem(operation, x, [0], weight=weight, dtype="float16", upstream=1e-3)
-        broken_and_mended(made, "D", "gradient.mean", adverse=False)
+        require_repaired(made, "D", "gradient.mean", adverse=False)
 
 
 def test_a_weighted_loss_underflows_before_it_meets_the_denominator() -> None:
     """w·ℓ = 1e-7 is off by a quarter; dividing by W = 1e-4 brings that back into view."""
     made = problem("nll_loss", [[-1e-3, 0.0]], [0], weight=[1e-4, 1.0], dtype="float16")
-    broken_and_mended(made, "D", "value.mean", adverse=False)
+    require_repaired(made, "D", "value.mean", adverse=False)
 
 
 def test_a_weighted_upstream_gradient_underflows_before_it_meets_the_denominator() -> None:
     made = problem("cross_entropy", [[0.0, 0.0]], [0], weight=[1e-4, 1.0], dtype="float16", upstream=1e-3)
-    broken_and_mended(made, "D", "gradient.mean", Form(gradient="product"), adverse=False)
+    require_repaired(made, "D", "gradient.mean", Form(gradient="product"), adverse=False)
 
 
 def test_the_gradient_of_stored_log_probabilities_is_stored_too() -> None:
     """The composed operation keeps −s·w in half precision; at another class p_c → 1 carries its rounding whole."""
     made = problem("nll_loss_of_log_softmax", [[0.0, 8.0]], [0], weight=[1.1, 1.0], dtype="bfloat16", upstream=1.5)
-    broken_and_mended(made, "B", "gradient.none")
+    require_repaired(made, "B", "gradient.none")
 
 
 def test_subnormal_log_probabilities_are_flushed_together() -> None:
     """Each loss of 5e-5 is lost where subnormal inputs count as zero; their sum is not a subnormal number."""
     made = problem("nll_loss", np.full((20, 1), -5e-5), np.zeros(20, dtype=int), dtype="float16")
-    broken_and_mended(made, "D", "value.sum", adverse=False, flushed=True)
+    require_repaired(made, "D", "value.sum", adverse=False, flushed=True)
 
 
 def test_deep_probabilities_of_float64() -> None:

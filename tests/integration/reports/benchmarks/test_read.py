@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.read import parse_benchmarks, read_benchmarks
+from conformance.reports.benchmarks.records import Benchmarks
 from tests.support import benchmarks as synthetic
 
 SMALL = {"backends": {"numpy": synthetic.BACKENDS["numpy"]}, "workloads": {"w-1": (4, 8)}, "replicates": 2}
@@ -65,8 +66,10 @@ def test_a_published_file_is_read_as_it_is(tmp_path):
 def test_bytes_written_over_a_file_raise_nothing_but_a_usage_error(junk, where):
     text = json.dumps(synthetic.document(rounds=2, **SMALL)).encode()
     where %= len(text)
+    found = None
     with contextlib.suppress(UsageError):
-        parse_benchmarks(text[:where] + junk + text[where + len(junk) :], "x.json")
+        found = parse_benchmarks(text[:where] + junk + text[where + len(junk) :], "x.json")
+    assert found is None or isinstance(found, Benchmarks)
 
 
 @pytest.mark.parametrize("schema", [0, -5])
