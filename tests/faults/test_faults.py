@@ -1,4 +1,7 @@
-"""Every kind of fault shows as itself and touches nothing else; a run that is killed goes on as if it had not been."""
+"""A kind of fault shows as itself and touches nothing else; a run that is killed goes on as if it had not been.
+
+Some of each sort; ``tox run -e faults``, which the nightly runs, has all of them.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,32 @@ def require_sound(found: Trial) -> None:
     assert not found.problems, f"{found.problems}\n{found.printed}"
 
 
+#: Of the kinds that end the process: by signals, by codes, below Python, with others, by what they do to the harness.
+ENDS = (
+    "killed by SIGKILL", "leaves with success", "reads the null pointer", "kills its group", "prints and dies",
+    "makes its log a pipe", "kills its guard", "forges an answer", "answers twice", "closes every descriptor",
+)  # fmt: skip
+#: Of the backends that are wrong as a whole: while they start, in what they say, in what they give, at their end.
+WRONG = (
+    "CrashesWhileStarting", "HangsWhileStarting", "RaisesWhileStarting", "ForgesWhileStarting", "ForksWhileStarting",
+    "HasNoVersions", "CannotMakeATensor", "OverwritesItsResults", "HangsAtItsEnd", "DiesAtEveryCall",
+    "DiesBehindItsBack", "StartsOnce",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("group", ["alive", "state", "memory"])
 def test_kinds_that_leave_the_process_alive(group: str, tmp_path: Path) -> None:
     require_sound(trial(of(group), tmp_path))
 
 
 def test_kinds_that_end_the_process(tmp_path: Path) -> None:
-    require_sound(trial(of("deaths")[::2], tmp_path))  # ``python -m tests.faults`` has all of them
+    asked = [each for each in of("deaths") if each.name in ENDS]
+    assert len(asked) == len(ENDS)
+    require_sound(trial(asked, tmp_path))
 
 
 def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
-    names = ("sleeps below python", "loops", "half an answer")
+    names = ("sleeps below python", "half an answer")
     require_sound(trial([each for each in of("hangs") if each.name in names], tmp_path))
 
 
@@ -51,7 +69,7 @@ def test_kinds_that_make_the_next_calls_go_wrong(name: str, tmp_path: Path) -> N
     require_sound(trial([each for each in of("later") if each.name == name], tmp_path))
 
 
-@pytest.mark.parametrize("whole", WHOLE, ids=[each.name for each in WHOLE])
+@pytest.mark.parametrize("whole", [each for each in WHOLE if each.name in WRONG], ids=lambda each: each.name)
 def test_backends_that_are_wrong_whatever_they_are_asked(whole: Whole, tmp_path: Path) -> None:
     require_sound(trial_of_whole(whole, tmp_path))
 

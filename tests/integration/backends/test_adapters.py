@@ -14,6 +14,7 @@ import pytest
 from conformance.backends.adapters.jax import Jax
 from conformance.backends.contract import Backend, Call, Unsupported
 from conformance.backends.discovery import create, find, names, profile
+from tests.support.turns import covering
 
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-2}
@@ -151,10 +152,14 @@ def supported(spec: str, op: str) -> bool:
     return not one_only and all(declared[each]["support"] != "unsupported" for each in needed)
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("op", OPERATIONS)
-@pytest.mark.parametrize("name", names())
+#: Those that compile a program for each call.
+COMPILED = ("jax", "optax")
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "dtype", "axis"),
+    covering(names(), OPERATIONS, TOLERANCE, [0, 1, -1], whole=lambda name, *row: name not in COMPILED),
+)
 def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
     for reduction in ("none", "sum", "mean") if "loss" in op or op == "cross_entropy" else ("none",):
         if supported(name, op):

@@ -54,6 +54,7 @@ def part(root: Path, label: str) -> str:
 
 
 # Not by find_spec: setuptools takes a search for pip as pip itself, and then gives PyTorch's compiler no distutils.
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif("pip" not in packages_distributions(), reason="this environment has no pip")
 def test_three_nights(tmp_path: Path) -> None:

@@ -314,7 +314,7 @@ class Slow(Numpy):
 def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Sequence[Entry]) -> None:
     (tmp_path / "slow.py").write_text(SLOW)
     verb = ["run", "--executor", "dask", "--jobs", "1", "--no-site"]
-    first = [*verb, "-b", "slow.py", "--cases", str(entries[0].file), "--output", "out"]
+    first = [*verb, "-b", "slow.py", "--cases", str(entries[0].file), "--output", "out", "--no-identities"]
     file = tmp_path / "out" / "outcomes.jsonl"
     with subprocess.Popen(
         [sys.executable, "-c", HEARS_CTRL_C, *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
@@ -366,6 +366,7 @@ class Killer(Numpy):
 """
 
 
+@pytest.mark.nightly
 def test_a_backend_at_whose_task_workers_are_lost_again_and_again_is_given_up_alone(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from tests.support.bounds.machine import EXTENDED, ORDERS
 from tests.support.bounds.search import Held, Trial, climb, combinations, hold, random_trial
 from tests.support.bounds.sound import Form
 from tests.support.problems import problem, truth
+from tests.support.turns import alternating, covering
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ COMBINATIONS = list(combinations())
 fixed = settings(derandomize=True, deadline=None, database=None, max_examples=250)
 
 
-def within(trial: Trial) -> Held:
+def require_within(trial: Trial) -> Held:
     if trial.made.dtype == "float64" and not EXTENDED:
         pytest.skip("this platform's long double is float64")
     held = hold(trial)
@@ -35,10 +36,10 @@ def within(trial: Trial) -> Held:
 @given(st.sampled_from(COMBINATIONS), st.integers(0, 2**32 - 1))
 @fixed
 def test_random_evaluations_are_within(combination: tuple[OperationName, DtypeName, Letter], seed: int) -> None:
-    within(random_trial(np.random.default_rng(seed), *combination))
+    require_within(random_trial(np.random.default_rng(seed), *combination))
 
 
-@pytest.mark.parametrize(("operation", "dtype", "letter"), COMBINATIONS)
+@pytest.mark.parametrize(("operation", "dtype", "letter"), alternating(COMBINATIONS))
 def test_search_for_the_worst_stays_within_and_comes_near(
     operation: OperationName, dtype: DtypeName, letter: Letter
 ) -> None:
@@ -46,15 +47,15 @@ def test_search_for_the_worst_stays_within_and_comes_near(
     largest: dict[str, float] = {}
     for start in range(12):
         trial, _ = climb(rng, random_trial(rng, operation, dtype, letter), 4, start)
-        for name, ratio in within(trial).ratios.items():
+        for name, ratio in require_within(trial).ratios.items():
             largest[name] = max(largest.get(name, 0.0), ratio)
     # A bound that no sound evaluation comes within a factor of a thousand of would be of no use.
     assert min(largest.values()) > 1e-3, largest
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("smoothing", [0.0, 1e-9, 0.1, 0.5, 0.999999, 1.0])
+@pytest.mark.parametrize(
+    ("dtype", "order", "smoothing"), covering(DTYPES, ORDERS, [0.0, 1e-9, 0.1, 0.5, 0.999999, 1.0])
+)
 def test_smoothing_in_every_order(dtype: DtypeName, order: str, smoothing: float) -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(3, 40)) * 4
@@ -62,12 +63,13 @@ def test_smoothing_in_every_order(dtype: DtypeName, order: str, smoothing: float
         for shape in ("split", "combined"):
             for weight in (None, rng.normal(size=40)):
                 made = problem("cross_entropy", x, [0, 39, 7], weight=weight, smoothing=smoothing, dtype=dtype)
-                within(Trial(made, letter, Form(smoothing=shape, flat=shape == "combined"), order=order))
+                require_within(Trial(made, letter, Form(smoothing=shape, flat=shape == "combined"), order=order))
 
 
-@pytest.mark.parametrize("classes", [4096, 65000])  # 65536 is beyond float16: a sum of as many ones has no class there
-@pytest.mark.parametrize("depth", [0.0, 9.0, 11.0, 16.0, 17.2])
-@pytest.mark.parametrize("letter", ["B", "D"])
+# 65536 classes are beyond float16: a sum of as many ones has no class there.
+@pytest.mark.parametrize(
+    ("classes", "depth", "letter"), covering([4096, 65000], [0.0, 9.0, 11.0, 16.0, 17.2], ["B", "D"])
+)
 def test_large_vocabularies_near_underflow(classes: int, depth: float, letter: Letter) -> None:
     x = np.full((1, classes), -depth)
     x[0, 0] = 0.0
@@ -77,7 +79,9 @@ def test_large_vocabularies_near_underflow(classes: int, depth: float, letter: L
                 made = problem(operation, x, None if operation == "softmax" else [1], dtype="float16")
                 for sign in (-1, 1):
                     form = Form(softmax="reciprocal")
-                    within(Trial(made, letter, form, adverse, flushed, "sequential", (("exp", sign), ("sum", sign))))
+                    require_within(
+                        Trial(made, letter, form, adverse, flushed, "sequential", (("exp", sign), ("sum", sign)))
+                    )
 
 
 @pytest.mark.parametrize("rows", [1, 2, 257, 70000])
@@ -92,14 +96,14 @@ def test_means_of_many_rows(rows: int, dtype: DtypeName, letter: Letter) -> None
         made = problem("nll_loss", x, y, weight=weight, dtype=dtype)
         for form in (Form(), Form(mean="reciprocal", gradient="backprop")):
             for adverse in (False, True):
-                within(Trial(made, letter, form, adverse, order="sequential"))
+                require_within(Trial(made, letter, form, adverse, order="sequential"))
 
 
 def test_a_single_class_has_no_loss() -> None:
     for dtype in DTYPES:
         made = problem("cross_entropy", [[3.0], [-7.0]], [0, 0], dtype=dtype)
         for letter in letters(dtype):
-            within(Trial(made, letter))
+            require_within(Trial(made, letter))
         bound = Tolerance(truth(made), arithmetic("A", dtype)).value("none")
         assert bound.max() < 1e-6
 
@@ -110,7 +114,7 @@ def test_minus_infinity_takes_no_part() -> None:
         made = problem("cross_entropy", [[3.0, -inf, 2.0], [-inf, -inf, 1.0]], [0, 2], dtype=dtype, smoothing=0.0)
         for letter in letters(dtype):
             assert np.isfinite(Tolerance(truth(made), arithmetic(letter, dtype)).value("mean")).all()
-            within(Trial(made, letter))
+            require_within(Trial(made, letter))
 
 
 def test_a_mean_without_a_denominator_is_a_policy_and_exact() -> None:
