@@ -37,12 +37,12 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
 
 
 def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    few = ("--cases", 3, "--seed", 2)
+    raises, ends = ("--cases", 2, "--seed", 1), ("--cases", 1, "--seed", 8)
     return [
-        (1, ("-b", at.kernel, *few, "--output", out / "found")),
-        (1, ("-b", at.kernel, *few, "--output", out / "again", "--format", "json")),
-        (3, ("-b", at.dying, *few, "--output", out / "none")),
-        (2, ("-b", EVIL, *few)),
+        (1, ("-b", at.kernel, *ends, "--output", out / "found")),
+        (1, ("-b", at.kernel, *raises, "--output", out / "again", "--format", "json")),
+        (3, ("-b", at.dying, *ends, "--output", out / "none")),
+        (2, ("-b", EVIL, *ends)),
     ]
 
 
