@@ -124,6 +124,8 @@ def test_workflows_name_what_there_is(file: Path) -> None:
         assert job["timeout-minutes"] <= 60 and job["permissions"]
         matrix = job.get("strategy", {}).get("matrix", {})
         assert set(matrix.get("env", ())) <= set(environments) and set(matrix.get("backend", ())) <= set(environments)
+        for each in matrix.get("include", ()):
+            assert each["command"].split()[0] in environments
         for step in job["steps"]:
             assert PINNED.match(step["uses"]) if "uses" in step else step["run"]
             for name in re.findall(r"python -m reports\.nightly (\w+)", step.get("run", "")):
