@@ -356,12 +356,12 @@ class TestProfiles:
 
     def test_a_framework_that_is_not_a_word(self, folder: Path) -> None:
         write(folder / "numpy.yaml", "backend: numpy\nframework: [numpy]")
-        error = refused(BrokenBackend, "numpy", "framework is not a word")
+        error = require_refused(BrokenBackend, "numpy", "framework is not a word")
         assert error.hint == "write `framework: numpy`, or leave it out"
 
     def test_one_without_an_adapter(self, folder: Path) -> None:
         write(folder / "json.yaml", "backend: json")
-        error = refused(BrokenBackend, "json", "No module named 'conformance.backends.adapters.json'")
+        error = require_refused(BrokenBackend, "json", "No module named 'conformance.backends.adapters.json'")
         assert error.hint.endswith("adapters/json.py, or correct its name")
 
     def test_unknown_profile(self) -> None:
