@@ -134,13 +134,14 @@ def _detail(column: Column, outcome: Outcome, alike: int) -> Text:
     named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, check))
     line.append(f" {named}\n", style="bold")
     said = lines_on_terminal(message(outcome)).replace("\n", "\n    ")
-    line.append(f"    {said}\n")
+    line.append(f"    {said}")
     if outcome.reason == "no-error":
-        line.append(f"    observed {on_terminal(outcome.observed)}\n")
+        line.append(f"\n    observed {on_terminal(outcome.observed)}")
     if outcome.check == "policy" and outcome.verdict == "fail":
-        line.append(f"    {_DECLARE}\n", style="dim")
+        line.append(f"\n    {_DECLARE}", style="dim")
     source = column.record.source(outcome.op) if column.record else None
     called = [f"called at {on_terminal(source)}"] if source else []
     others = [f"{alike - 1} more check{'s' * (alike > 2)} like it"] if alike > 1 else []
-    line.append("    " + "; ".join(called + others), style="dim")
+    if called or others:
+        line.append("\n    " + "; ".join(called + others), style="dim")
     return line

@@ -271,4 +271,4 @@ def _require_engine() -> None:
     missing = lacking("pytest", "pytest_benchmark", "scipy")
     if missing:
         hint = f"install the extra: {how_to_install('bench')}"
-        raise UsageError(f"{' and '.join(missing)} not installed", hint=hint)
+        raise UsageError(f"not installed: {', '.join(missing)}", hint=hint)

@@ -118,6 +118,7 @@ def vectors(
         progress=lambda theme, count: None if quiet else say(f"{theme}: {count} vectors", err=True),
     )
     left = {each.case for each in done.index.left_out}
-    also = f"; {len(left)} cases are left out, in part or whole: see left_out in index.json" if left else ""
+    cases = "case is" if len(left) == 1 else "cases are"
+    also = f"; {len(left)} {cases} left out, in part or whole: see left_out in index.json" if left else ""
     say(f"{sum(done.index.themes.values())} vectors, {done.size / 1e6:.1f} MB: {output / 'index.json'}{also}")
     return 0

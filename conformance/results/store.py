@@ -117,9 +117,8 @@ class Writer:
         loose: BlockRecord | None = None
         if self._holds_a_run():
             if not resuming:
-                raise UsageError(
-                    f"{self.folder} already holds a run", hint="resume it, or name another output folder for this run"
-                )
+                hint = "name another output folder, add --replace, or go on with that run by `conformance run --resume`"
+                raise UsageError(f"{self.folder} already holds a run", hint=hint)
             kept = _cut_back(self.path)
             self.header, self.done, self.counts = kept.header or self.header, kept.done, kept.counts
             loose = kept.loose

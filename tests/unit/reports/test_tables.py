@@ -117,6 +117,7 @@ def test_a_message_of_several_lines_is_printed_as_lines(tmp_path: Path, capsys) 
     print_run(merge([folder]), folder)
     out = capsys.readouterr().out
     assert "    first line\n      second \\x1b" in out and "\\n" not in out
+    assert not any(line and not line.strip() for line in out.splitlines())
 
 
 def test_the_findings_that_are_not_printed_are_counted_by_verdict(tmp_path: Path, capsys) -> None:
