@@ -101,7 +101,8 @@ class TorchRuntime(Runtime):
         """On the device; the very memory on the processor."""
         if array.dtype.type.__name__ == "bfloat16":
             return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
-        return _shared(array).to(self.device.name)
+        tensor = _shared(array)
+        return tensor if self.device.name == "cpu" else tensor.to(self.device.name)
 
     def memory(self, tensor: Tensor) -> Memory | None:
         size = tensor.element_size()

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["EXTENDED", "KEPT", "LARGEST_KEPT", "SMALL", "Shim", "without_gaps"]
+__all__ = ["EXTENDED", "INVERTED", "KEPT", "LARGEST_KEPT", "SMALL", "Shim", "without_gaps"]
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
 LARGEST_KEPT = 1 << 17  # elements: above this, a result is not kept; kernels reuse the buffers of large ones
 EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
+PLAIN = "?bBhHiIlLqQfd"  # those that a memoryview knows, too
+INVERTED = bytes(range(255, -1, -1))  # every byte to the one with all bits inverted
 KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
 MOST_WARNINGS = 20
 MOST_REASONS = 20  # of graph breaks
@@ -56,6 +58,15 @@ class _Input:
         self.name, self.view, self.tensor, self.kind = name, view, tensor, kind
 
 
+class _Kept:
+    """The tensors of a call's results, and the arrays that they were read as; ``is_first``: not yet read again."""
+
+    __slots__ = ("arrays", "is_first", "tensors")
+
+    def __init__(self, tensors: dict[str, Any], arrays: dict[str, Any]) -> None:
+        self.tensors, self.arrays, self.is_first = tensors, arrays, True
+
+
 class Shim:
     """Makes calls on ``backend``; never raises, save ``KeyboardInterrupt`` where it is not ``isolated``."""
 
@@ -76,8 +87,9 @@ class Shim:
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy
         self._largest = 0  # bytes of a result
         self._held: dict[str, Any] = {}  # the tensors of the present call's results
-        self._kept: dict[int, dict[str, Any]] = {}  # those of the last calls, by their nonces
-        self._arrays: dict[str, Any] = {}  # of the results of a call
+        self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
+        self._arrays: dict[str, tuple[Any, Result]] = {}  # of the results of a call, and their bytes
+        self._whole: Any = None  # the memory of all operands, as an array
         self._protected: Any = None
         self._logits = 0  # where the memory of a call's logits begins
 
@@ -86,6 +98,7 @@ class Shim:
 
         ``protected`` is the same, where whoever writes to it ends the process.
         """
+        self._whole = self._numpy.frombuffer(memory, self._numpy.uint8)
         self._protected = memory if protected is None else protected
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         before = self._counts()
@@ -103,7 +116,7 @@ class Shim:
         after: dict[str, Result | bytes | None] = {}
         for each in inputs:
             self._read_back(each, after)
-        earlier = tuple(self._read_again(self._kept.get(nonce, {})) for nonce in call.earlier)
+        earlier = tuple(self._read_again(self._kept.get(nonce)) for nonce in call.earlier)
         self._keep(call.nonce, results)
         return Answer(
             call.nonce,
@@ -342,16 +355,25 @@ class Shim:
 
     def _keep(self, nonce: int, results: dict[str, Result]) -> None:
         small = [name for name, each in results.items() if math.prod(each.shape) <= LARGEST_KEPT]
-        self._kept[nonce] = {name: self._held[name] for name in small}
-        self._held, self._protected = {}, None
+        arrays = {name: self._arrays[name][0] for name in small if name in self._arrays}
+        self._kept[nonce] = _Kept({name: self._held[name] for name in small}, arrays)
+        self._held, self._arrays, self._whole, self._protected = {}, {}, None, None
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
-    def _read_again(self, kept: dict[str, Any]) -> dict[str, Result]:
+    def _read_again(self, kept: _Kept | None) -> dict[str, Result]:
+        """What the memory holds from which the results were read, and the next time what the framework says.
+
+        It says so much later, and where no memory is shared, it alone does.
+        """
         found: dict[str, Result] = {}
-        for name, tensor in kept.items():
+        if kept is None:
+            return found
+        first, kept.is_first = kept.is_first, False
+        for name, tensor in kept.tensors.items():
             try:
-                found[name] = _result(self._read("an earlier result", tensor, tensor))
+                array = kept.arrays[name] if first and name in kept.arrays else self.backend.array(tensor)
+                found[name] = _result(self._numpy.asarray(array))
             except BaseException as error:  # it has been given away, for one
                 self._fault(error)
         return found
@@ -382,28 +404,35 @@ class Shim:
 
     def _taken(self, name: str, array: Any) -> Result:
         """A result's bytes; its array is remembered, to be written to."""
-        self._arrays[name] = array
-        return _result(array)
+        result = _result(array)
+        self._arrays[name] = array, result
+        return result
 
     def _write_to_results(self, inputs: list[_Input]) -> tuple[tuple[str, str], ...]:
         """Write to each result, as its owner may; which of them share memory with an input, or with each other.
 
         Whoever holds the inputs sees what was written there, and so does who reads an earlier value once more.
         """
-        shared = []
-        others = {each.name: each.view for each in inputs if each.view is not None}
-        for name, array in self._arrays.items():
+        shared: list[tuple[str, str]] = []
+        overlap = self._numpy.may_share_memory
+        lying = {each.name: each.view for each in inputs if each.view is not None}
+        others: dict[str, Any] = {}
+        for name, (array, result) in self._arrays.items():
             if not array.size or not array.flags.writeable:
                 continue
-            shared += [(name, other) for other, view in others.items() if self._numpy.may_share_memory(array, view)]
+            if overlap(array, self._whole) or not all(view.flags.writeable for view in lying.values()):
+                shared += [(name, other) for other, view in lying.items() if overlap(array, view)]
+            shared += [(name, other) for other, view in others.items() if overlap(array, view)]
             others[name] = array
-            if array.flags.c_contiguous:
+            dtype = array.dtype
+            if not array.flags.c_contiguous:
+                raw = self._numpy.invert(self._numpy.ascontiguousarray(array).reshape(-1).view(self._numpy.uint8))
+                array[...] = raw.view(dtype).reshape(array.shape)
+            elif array.size <= SMALL and dtype.isnative and dtype.char in PLAIN:
+                memoryview(array).cast("B")[:] = result.data.translate(INVERTED)
+            else:
                 raw = array.reshape(-1).view(self._numpy.uint8)
                 self._numpy.invert(raw, out=raw)
-            else:
-                raw = self._numpy.invert(self._numpy.ascontiguousarray(array).reshape(-1).view(self._numpy.uint8))
-                array[...] = raw.view(array.dtype).reshape(array.shape)
-        self._arrays.clear()
         return tuple(shared)
 
     def _read_back(self, each: _Input, after: dict[str, Result | bytes | None]) -> None:
