@@ -10,7 +10,6 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.paths import display_place
-from conformance.worker.shim import EXTENDED, KEPT, LARGEST_KEPT, without_gaps
+from conformance.worker.shim import EXTENDED, INVERTED, KEPT, LARGEST_KEPT, without_gaps
 
 __all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
 
@@ -31,6 +30,10 @@ BATCH_BYTES = 4 << 20  # unless one call alone needs more
 REGIONS = KEPT + 2  # in rotation: a result that lies in its own input must not change before it is read once more
 MOST_WARNINGS = 20
 MOST_AXES = 64  # of an array of NumPy's
+
+
+#: The results of a call that are kept, by name.
+_Results = dict[str, wire.Result]
 
 
 class Died(Exception):
@@ -52,15 +55,14 @@ class Overwritten(Exception):
 
 @dataclass(frozen=True, eq=False)
 class SentRequest:
-    """A request in the form in which it is sent; ``place`` is that of its observation."""
+    """A request in the form in which it is sent; ``place`` is that of its observation.
+
+    ``room``: bytes that its operands take at most.
+    """
 
     place: int
     request: Request
-
-    @cached_property
-    def room(self) -> int:
-        """Bytes that its operands take at most."""
-        return room_for(self.request)
+    room: int
 
 
 @dataclass(eq=False)
@@ -92,7 +94,7 @@ class Driver:
         self.regions = [Region(shared=shared) for _ in range(REGIONS)]
         self.compiles = False
         self._turn = 0
-        self._kept: dict[int, dict[str, wire.Result]] = {}  # results of the last calls, by their nonces
+        self._kept: dict[int, tuple[_Results, _Results]] = {}  # of the last calls: as given, and as last read
         self._unused = True  # the backend has been sent no call
         self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
 
@@ -130,7 +132,8 @@ class Driver:
 
     def run(self, requests: Iterable[Request]) -> list[Observation]:
         """One observation for each request, in their order."""
-        asked = [SentRequest(place, self._first(request)) for place, request in enumerate(requests)]
+        sent = map(self._first, requests)
+        asked = [SentRequest(place, request, room_for(request)) for place, request in enumerate(sent)]
         found: list[Reply] = []
         for each in self._answered(asked):
             each.mode = self._mode(each)
@@ -164,7 +167,7 @@ class Driver:
             return None
         if not request.transform and not (self.compiles and "gradient" in answer.results):
             request = msgspec.structs.replace(request, upstream=None)
-        return SentRequest(seen.asked.place, request)
+        return SentRequest(seen.asked.place, request, seen.asked.room)
 
     def _answered(self, asked: Sequence[SentRequest]) -> Iterator[Reply]:
         for batch in _batches(asked):
@@ -298,13 +301,14 @@ class Driver:
             elif name in placed.spans and (not isinstance(copy, wire.Result) or _differs(copy, seen, name)):
                 seen.modified.append(name)
         for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
-            if not _spared(now, self._kept.get(nonce, {})):
-                self._kept[nonce] = now  # the next call has not done it
+            given, before = self._kept.get(nonce, ({}, {}))
+            if now != before and not _spared(now, given):
+                given = now  # the next call has not done it
                 if EARLIER not in seen.modified:
                     seen.modified.append(EARLIER)
-        self._kept[answer.nonce] = {
-            name: each for name, each in answer.results.items() if math.prod(each.shape) <= LARGEST_KEPT
-        }
+            self._kept[nonce] = given, now
+        kept = {name: each for name, each in answer.results.items() if math.prod(each.shape) <= LARGEST_KEPT}
+        self._kept[answer.nonce] = kept, kept
         for nonce in [*self._kept][:-KEPT]:
             del self._kept[nonce]
 
@@ -417,10 +421,6 @@ def _add_time(first: Reply, again: Reply) -> None:
         first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
 
 
-#: Every byte to the one with all bits inverted.
-_INVERTED = bytes(range(255, -1, -1))
-
-
 def _spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:
     """Whether results are as they were, or as they are once each bit was inverted, where a framework lets one."""
     return now == before or (now.keys() == before.keys() and all(_same(now[name], before[name]) for name in before))
@@ -429,7 +429,7 @@ def _spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool
 def _same(now: wire.Result, before: wire.Result) -> bool:
     if (now.dtype, now.shape) != (before.dtype, before.shape):
         return False
-    if now.data in (before.data, inverted := before.data.translate(_INVERTED)):
+    if now.data in (before.data, inverted := before.data.translate(INVERTED)):
         return True
     dtype = _dtype(before.dtype)
     if dtype is None or dtype.char not in EXTENDED or not _is_array(before):

@@ -7,7 +7,6 @@ import fcntl
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +94,10 @@ class Placed:
 
 def room_for(request: Request) -> int:
     """Bytes that a request's operands take at most, in its layout."""
-    return sum(_most(each, layout_of(request.layout, name)) for name, each in _arrays(request))
+    arrays = _arrays(request)
+    if request.layout == "contiguous":
+        return sum([each.nbytes for _, each in arrays]) + len(arrays) * (BOUNDARY + APART)
+    return sum(_most(each, layout_of(request.layout, name)) for name, each in arrays)
 
 
 def _most(array: Array, layout: str) -> int:
@@ -107,11 +109,10 @@ def _most(array: Array, layout: str) -> int:
     return count * array.itemsize + BOUNDARY + APART
 
 
-def _arrays(request: Request) -> Iterator[tuple[str, Array]]:
-    others = {"upstream": request.upstream, "tangent": request.tangent}
-    for name, each in {"logits": request.logits, **request.operands, **others}.items():
-        if isinstance(each, np.ndarray):
-            yield name, each
+def _arrays(request: Request) -> list[tuple[str, Array]]:
+    found = [("logits", request.logits), *request.operands.items()]
+    found += [("upstream", request.upstream), ("tangent", request.tangent)]
+    return [(name, each) for name, each in found if isinstance(each, np.ndarray)]
 
 
 def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]) -> Placed:
@@ -119,11 +120,14 @@ def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]
     spans: dict[str, tuple[int, int]] = {}
     plain: dict[str, bytes] = {}
     placed = _beside_each_other(region, request, spans) if "beside-logits" in request.layout else {}
+    contiguous = request.layout == "contiguous"
 
     def put(name: str, item: Any) -> Any:
         if not isinstance(item, np.ndarray):
             packed = plain[name] = wire.pack(item)
             return wire.Plain(packed)
+        if contiguous:
+            return _dense(region, name, item, spans)
         if name not in placed:
             placed[name] = _placed(region, request, name, item, spans, placed.get("logits"))
         return placed[name]
@@ -155,12 +159,7 @@ def _placed(
     if logits is not None and layout not in ("contiguous", "within-logits") and not fits(layout, item):
         layout = "contiguous"
     if layout == "contiguous":
-        size = item.nbytes
-        start = region.reserve(size)
-        region.memory[start : start + size] = item.tobytes()
-        spans[name] = (start, start + size)
-        strides = item.strides if item.flags.c_contiguous else _c_strides(item)
-        return wire.Operand(start, item.shape, strides, item.dtype.type.__name__)
+        return _dense(region, name, item, spans)
     if layout == "within-logits":
         assert logits is not None
         begin, end = spans[name] = spans["logits"]
@@ -179,6 +178,17 @@ def _placed(
         is_exact(request.layout, name),
         layout == "read-only",
     )
+
+
+def _dense(region: Region, name: str, item: Array, spans: dict[str, tuple[int, int]]) -> wire.Operand:
+    """An operand in C order."""
+    data = item.tobytes()
+    start = region.reserve(len(data))
+    end = start + len(data)
+    region.memory[start:end] = data
+    spans[name] = (start, end)
+    strides = item.strides if item.flags.c_contiguous else _c_strides(item)
+    return wire.Operand(start, item.shape, strides, item.dtype.type.__name__)
 
 
 def _within(logits: Array, item: Array, place: wire.Operand) -> wire.Operand:
