@@ -46,6 +46,8 @@ OTHERS = ("float64", "bfloat16", "float16")
 FEW = 3
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
+#: Cases after which a backend is opened anew: what its defect keeps of all cases, times hundreds, fills a machine.
+MANY = 150
 #: Logits of a case that is tried dtype by dtype, so that what the right backends know of one call is soon forgotten.
 LARGE = 1 << 16
 #: Dtypes, and whether the identities are asked too, in the order in which a kill is searched for.
@@ -86,12 +88,14 @@ class Trial:
         for entry in large:
             for dtype in self.dtypes:
                 yield Plan([entry], [dtype], self.identities)
-        yield Plan([entry for entry in self.entries if entry not in large], self.dtypes, self.identities)
+        rest = [entry for entry in self.entries if entry not in large]
+        for start in range(0, len(rest), MANY):
+            yield Plan(rest[start : start + MANY], self.dtypes, self.identities)
 
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
-        opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
         for plan in self.plans():
+            opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
             for number in range(len(plan)):
                 for kind, backend in opened:
                     for unit in backend.judge(plan.chunk(number)).units:
