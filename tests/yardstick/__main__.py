@@ -2,7 +2,7 @@
 
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
-        `conformance run --quick` takes
+        `conformance run --quick` takes; with --new of the wrong backends alone that the file lacks, added to it
 page    docs/kill-matrix.md from kills.json.
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
@@ -20,9 +20,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conformance.cases.load import Entry
+from conformance.cases.quick import load_quick
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
-from conformance.reports.kills import FILE, read_kills
+from conformance.reports.kills import FILE, Kills, read_kills
 from tests.yardstick import cover, matrix, pool, search
 from tests.yardstick.page import summary_text
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
@@ -37,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page", "fuzz"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
+    parser.add_argument("--new", action="store_true", help="matrix: those wrong backends alone that have no record yet")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
     parser.add_argument("--sample", type=int, default=20, metavar="N", help="fuzz: so many wrong backends")
@@ -51,12 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fuzz(asked)
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
+    former = read_kills() if asked.new else None
+    if former is not None:
+        wrong = [kind for kind in wrong if title(kind) not in former.wrong]
     unwanted = pool.false_alarms(right, asked.jobs)
     function = "first_kills" if asked.what == "score" else "every_kill"
     found = pool.kills(function, wrong, recorded_pairs(), asked.jobs)
     kills = {title(kind): found[title(kind)] for kind in wrong if title(kind) in found}
     if asked.what == "matrix" and not asked.wrong:
-        _write(kills, wrong)
+        _write(kills, wrong, former)
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
     _print(right, unwanted, wrong, survivors)
     return 1 if survivors or any(unwanted.values()) else 0
@@ -79,12 +85,21 @@ def _fuzz(asked: argparse.Namespace) -> int:
     return 1 if killed < 0.9 * len(wrong) or alarms else 0
 
 
-def _write(kills: matrix.AllKills, wrong: Sequence[Kind]) -> None:
+def _write(kills: matrix.AllKills, wrong: Sequence[Kind], former: Kills | None) -> None:
     entries = suite()
-    QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
-    quick = matrix.quick_kills(kills, entries)
-    matrix.write(matrix.matrix(kills, wrong, entries, quick), FILE)
+    chosen = cover.choose(kills, entries) if former is None else cover.extended(_selected(entries), kills, entries)
+    QUICK.write_text(cover.render(chosen), encoding="utf-8")
+    made = matrix.matrix(kills, wrong, entries, matrix.quick_kills(kills, entries))
+    if former is not None:
+        made = matrix.merged(former, made, wrong_backends())
+    matrix.write(made, FILE)
     _write_page()
+
+
+def _selected(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """The quick selection as it stands, of the cases that there are."""
+    known = {entry.case.id for entry in entries}
+    return {case: [*dtypes] for case, dtypes in load_quick(QUICK).quick.items() if case in known}
 
 
 def _write_page() -> None:

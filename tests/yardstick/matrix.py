@@ -15,7 +15,7 @@ from conformance.reports.kills import FlagKills, Kills, Shared, WrongBackend
 from tests.yardstick.registry import Kind, title
 from tests.yardstick.trial import Kill, Pair, logits
 
-__all__ = ["AllKills", "alone", "matrix", "quick_kills", "write"]
+__all__ = ["AllKills", "alone", "matrix", "merged", "quick_kills", "write"]
 
 #: Of each wrong backend, by title, all that kills it.
 AllKills = Mapping[str, Sequence[Kill]]
@@ -40,6 +40,39 @@ def matrix(kills: AllKills, kinds: Sequence[Kind], entries: Sequence[Entry], qui
         shared={entry.case.id: _shared(entry.case.id, killed) for entry in entries if entry.case.id not in lonely},
         flags=dict(_flags(kills, killed, entries)),
     )
+
+
+def merged(old: Kills, new: Kills, kinds: Sequence[Kind]) -> Kills:
+    """The matrix of ``kinds`` from two: ``new`` is of those that ``old`` lacks, and of all cases that there are now.
+
+    Of those in ``old`` the kills by newer cases are not known, so that all counts are of what was tried.
+    """
+    both = {**old.wrong, **new.wrong}
+    alone = {each.example for each in old.wrong.values() if each.cases == 1}
+    shared = {name: _joined(old.shared.get(name), each) for name, each in new.shared.items() if name not in alone}
+    none = FlagKills(cases=0, kills=0, rarest=[])
+    flags = {name: (old.flags.get(name, none), each) for name, each in new.flags.items()}
+    return Kills(
+        cases=new.cases,
+        useful=new.cases - sum(1 for each in shared.values() if not each.kills),
+        single=old.single + new.single,
+        only={dtype: old.only.get(dtype, 0) + count for dtype, count in new.only.items()},
+        wrong={title(kind): both[title(kind)] for kind in kinds},
+        shared=shared,
+        flags={
+            name: FlagKills(
+                cases=now.cases, kills=former.kills + now.kills, rarest=[*now.rarest, *former.rarest][:NAMED]
+            )
+            for name, (former, now) in flags.items()
+        },
+    )
+
+
+def _joined(old: Shared | None, new: Shared) -> Shared:
+    """Whether one other case kills all that both name is known where only one of them names any."""
+    if old is None or not old.kills:
+        return new
+    return Shared(kills=old.kills + new.kills, within="" if new.kills else old.within)
 
 
 def write(kills: Kills, path: Path) -> None:
