@@ -59,10 +59,10 @@ class Check:
 Harness = Callable[[int, float, int], Benchmarks]
 
 
-def through_the_harness(replicates: int, budget: float, seed: int) -> Benchmarks:
+def through_the_harness(replicates: int, budget: float, seed: int, workloads: Path = WORKLOADS) -> Benchmarks:
     """Time the three backends as users time theirs."""
     backends = [part for group in GROUPS for part in ("-b", f"{EQUALS}:{group}")]
-    command = [sys.executable, "-m", "conformance", "bench", *backends, "--workloads", str(WORKLOADS)]
+    command = [sys.executable, "-m", "conformance", "bench", *backends, "--workloads", str(workloads)]
     command += ["--cache", "warm", "--no-accuracy", "--no-report", "--format", "json"]
     command += ["--replicates", str(replicates), "--budget", str(budget), "--seed", str(seed)]
     with tempfile.TemporaryDirectory() as folder:
