@@ -62,7 +62,12 @@ def test_every_verb_ends_in_words(tmp_path: Path) -> None:
     assert process("history", "add", "old", "--db", "history.duckdb", folder=tmp_path).code == 0
     write(tmp_path / "r.jsonl", '{"id": "rows/float32/none", "value": [0.5, 0.5, 0.95257413, 0.04742587]}')
     assert process("export", "vectors", "--cases", "small.yaml", "--output", "vectors", folder=tmp_path).code == 0
-    asked = [(verb, end) for verb in WORKING for end in ENDS]
+    asked = [
+        (verb, end)
+        for place, verb in enumerate(WORKING)
+        for end in ENDS
+        if end not in SIGNALS or end == SIGNALS[place % len(SIGNALS)]  # they are handled in one place, for all verbs
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.ends"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
