@@ -130,9 +130,9 @@ def test_damage_shows_where_calls_go_wrong_by_themselves_too(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_hangs_of_its_own_are_waited_for_once_more(tmp_path: Path) -> None:
-    file = backend(tmp_path, always=f"if first in (7, 23, 39):\n            {COUNTED}\n            time.sleep(3600)")
+    file = backend(tmp_path, always=f"if first in (7, 39):\n            {COUNTED}\n            time.sleep(3600)")
     parts = judged_in_parts(tmp_path, file, Limits(call=2.0))
     assert {each.case for part in parts for each in part.outcomes if each.verdict == "timeout"} == {
-        "case-7", "case-23", "case-39"
+        "case-7", "case-39"
     }  # fmt: skip
-    assert sum(calls_by_process(file)) == 3 * 2 + 1  # each in a batch, then alone; and one of them again
+    assert sum(calls_by_process(file)) == 2 * 2 + 1  # each in a batch, then alone; and one of them again
