@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -31,6 +33,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for number, (first, beyond) in enumerate(itertools.pairwise(ends))
         for item in (*long[number::workers], *short[first:beyond])
     ]
+
+
+#: By the name of a worker of pytest-xdist, the most memory that it took, in MiB.
+PEAKS: dict[str, int] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker says what it took; what it started, each test answers for."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if peak := getattr(node, "workeroutput", {}).get("peak"):
+        PEAKS[node.gateway.id] = peak
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if PEAKS:
+        said = ", ".join(f"{name} {peak} MiB" for name, peak in sorted(PEAKS.items()))
+        terminalreporter.write_line(f"peak memory of the workers: {said}")
 
 
 @pytest.fixture
