@@ -44,7 +44,7 @@ def trial(kinds: Sequence[Kind], folder: Path, *options: str) -> Trial:
     (folder / "cases.yaml").write_text(json.dumps({"theme": "faults", "cases": cases}), encoding="utf-8")
     spec = f"tests.faults.backend:{'FaultyTorch' if kinds[0].group == 'torch' else 'Faulty'}"
     limit = min(each.seconds for each in kinds)
-    options = ("--memory-limit", "0.75", *options) if kinds[0].group == "memory" else options
+    options = ("--memory-limit", "0.5", *options) if kinds[0].group == "memory" else options
     words = ["run", "-b", spec, "--cases", "cases.yaml", "--output", "out", "--jobs", "1"]
     begin = time.perf_counter()
     code, printed, left = conformance(
