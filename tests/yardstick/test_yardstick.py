@@ -22,8 +22,8 @@ from tests.yardstick.trial import first_kills, quick_survivors, unwanted
 
 WRONG = wrong_backends()
 SHARES = 8
-#: A case is asked of the truth, and of every seventh of the others: edges of bounds, NumPy, sound orders.
-TURNS = 7
+#: A case is asked of the truth, and of every tenth of the others: edges of bounds, NumPy, sound orders.
+TURNS = 10
 
 
 @pytest.mark.yardstick

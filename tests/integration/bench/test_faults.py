@@ -138,7 +138,10 @@ def test_a_kernel_that_writes_to_its_inputs_fails(shared: Shared) -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.nightly) for each in (signal.SIGTERM, signal.SIGHUP))],
+)
 def test_an_interrupt_leaves_a_valid_file(bench: Any, number: int) -> None:
     process, rest = hanging(bench, number)
     assert process.returncode == 130 and "interrupted: what is done is in" in rest
