@@ -60,8 +60,8 @@ class Blame:
         innermost = _innermost_file(trace, error)
         ours = Path(innermost).parent == HARNESS
         # A call that does not fit the method's signature fails in the contract's frame, before the adapter is reached.
-        misfit = innermost == self._contract and isinstance(error, TypeError)
-        slip = isinstance(error, SLIPS) and (innermost in self._adapter or innermost == self._contract)
+        misfit = innermost == self._contract and issubclass(type(error), TypeError)
+        slip = issubclass(type(error), SLIPS) and (innermost in self._adapter or innermost == self._contract)
         return Fault("adapter" if ours or misfit or slip else "raised", name, message, clean(file), line)
 
     def wrong_return(self, what: str, result: Any, why: str) -> Fault:
@@ -99,7 +99,7 @@ def _innermost_file(trace: TracebackType | None, error: BaseException) -> str:
     files = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not (isinstance(error, AttributeError) and code.co_name == "__getattr__"):
+        if not (issubclass(type(error), AttributeError) and code.co_name == "__getattr__"):
             files.append(code.co_filename)
         trace = trace.tb_next
     return files[-1] if files else ""

@@ -460,7 +460,7 @@ class Shim:
 
     def _fault(self, error: BaseException) -> Fault:
         # In a backend's process nobody sends Ctrl-C, so that there the framework itself must have raised it.
-        if isinstance(error, KeyboardInterrupt) and not self._isolated:
+        if issubclass(type(error), KeyboardInterrupt) and not self._isolated:
             raise error
         return self._blame.failure(error)
 

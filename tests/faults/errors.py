@@ -45,6 +45,12 @@ class Lies(Exception):
         return Unsupported
 
 
+class Classless(Exception):
+    @property
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no class")
+
+
 class Meta(type):
     @property
     def __name__(cls) -> Any:  # type: ignore[override]
@@ -88,6 +94,7 @@ _raises("wordless", "``__str__`` gives no text.", Wordless, "Wordless")
 _raises("leaves while it is printed", "``__str__`` leaves the interpreter.", Ends, "Ends")
 _raises("derived from BaseException", "An error that ``except Exception`` lets through.", OfItsOwn, "OfItsOwn")
 _raises("an error that denies its class", "``__class__`` names another class.", Lies, "Lies")
+_raises("an error without a class", "``__class__`` raises.", Classless, "Classless")
 _raises("an error without a name", "The class has no readable name.", Nameless, "")
 _raises("a name of two lines", "The class's name has a line end and an escape.", _NAMED, "odd")
 _raises("an error without a traceback", "``__traceback__`` raises.", Untraceable, "Untraceable")
