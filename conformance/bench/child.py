@@ -84,7 +84,8 @@ def _started(orders: Orders, report: Callable[[Event], None]) -> BenchSession | 
         )
     except (Exception, SystemExit) as error:
         problem = getattr(error, "problem", None) or f"{type(error).__name__}: {error}"
-        report(NotTimed(-1, "error", f"{step}{problem}"[:500]))
+        hint = getattr(error, "hint", None) or "install the framework, or correct the adapter"
+        report(NotTimed(-1, "error", f"{step}{problem}"[:500], str(hint)[:500]))
         return None
     report(started)
     return BenchSession(orders, backend, report)

@@ -43,8 +43,8 @@ class Results:
     bandwidths: list[Bandwidths] = field(default_factory=list)
     #: Seconds that each process of a backend took.
     seconds: dict[str, list[float]] = field(default_factory=dict)
-    #: Backends of which a process did not start, died, or had to be ended.
-    lost: set[str] = field(default_factory=set)
+    #: Backends of which a process did not start, died, or had to be ended, and what is said of each.
+    lost: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -95,7 +95,7 @@ class BenchDriver:
                 self.results.results += [each for each in left if each.done]
                 self.results.bandwidths += process.bandwidths
                 if process.broken:
-                    self.results.lost.add(job.backend)
+                    self.results.lost.setdefault(job.backend, process.problem)
             if not job.spec:
                 return
             refused = {(job.backend, each.entry.group) for each in left if each.refused}
@@ -110,12 +110,14 @@ class BenchDriver:
 class _Process:
     """Fills in ``results`` by what one process reports.
 
-    ``broken`` is set where it ends before its work is done, ``lost`` where its backend cannot be had at all.
+    ``broken`` is set where it ends before its work is done, ``lost`` where its backend cannot be had at all; then
+    ``problem`` says why, as far as that is known.
     """
 
     def __init__(self, results: Sequence[EntryResult], progress: BenchProgress, *, probing: bool) -> None:
         self.bandwidths: list[Bandwidths] = []
         self.broken = self.lost = False
+        self.problem = "a process of it did not start, died or had to be ended"
         self._by_order = {each.entry.order: each for each in results}
         self._progress = progress
         self._probing = probing
@@ -131,6 +133,7 @@ class _Process:
         elif isinstance(event, Ended):
             self._ended(event)
         elif isinstance(event, NotTimed) and event.order == -1:
+            self.problem = f"{event.message}\n  hint: {event.hint}"
             self._refuse_all(event.status, event.message)
         elif (result := self._by_order.get(event.order)) is None:
             return

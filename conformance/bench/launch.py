@@ -85,7 +85,7 @@ class BenchFinished:
     path: Path
     document: dict[str, Any]
     interrupted: bool
-    lost: tuple[str, ...]
+    lost: dict[str, str]
 
 
 def launch(settings: BenchSettings) -> BenchFinished:
@@ -173,7 +173,7 @@ class _BenchRun:
     def _save(self, results: Results, interrupted: bool) -> BenchFinished:
         head = msgspec.structs.replace(self.head, interrupted=interrupted)
         document = Container(results, self.workloads, head, self.accuracy).document()
-        return BenchFinished(write(self.folder, document), document, interrupted, tuple(sorted(results.lost)))
+        return BenchFinished(write(self.folder, document), document, interrupted, dict(sorted(results.lost.items())))
 
     @property
     def _inputs(self) -> Path:

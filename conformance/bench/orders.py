@@ -115,11 +115,12 @@ class Probed(msgspec.Struct, frozen=True, tag="probed"):
 
 
 class NotTimed(msgspec.Struct, frozen=True, tag="not_timed"):
-    """An entry, or with ``order`` −1 the whole backend, that could not be timed."""
+    """An entry, or with ``order`` −1 the whole backend, that could not be timed; ``hint`` says what to do about it."""
 
     order: int
     status: str
     message: str
+    hint: str = ""
 
 
 Event = Started | Began | Timed | Probed | NotTimed | Bandwidths

@@ -126,8 +126,8 @@ def command(style: str, report: bool, **options: Any) -> int:
             say(line, err=style == "json")
     if finished.interrupted:
         return _INTERRUPTED
-    for name in finished.lost:
-        say(f"{name}: a process of it did not start, died or had to be ended", err=True)
+    for name, problem in finished.lost.items():
+        say(f"{name}: {problem}", err=True)
     return 3 if finished.lost or not finished.document["benchmarks"] else 0
 
 

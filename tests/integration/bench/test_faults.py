@@ -57,6 +57,13 @@ def test_a_backend_that_cannot_be_had(bench: Any, name: str, message: str) -> No
     assert bench.path.exists()
 
 
+def test_a_file_that_is_broken_is_named_with_its_line(bench: Any) -> None:
+    file = bench.folder / "broken.py"
+    file.write_text("x = 1\ndef softmax(\n")
+    assert bench("-b", file, "--workloads", bench.workloads(), "--replicates", 1) == 3
+    assert "broken: " in bench.err and "SyntaxError" in bench.err and f"hint: correct {file}:2\n" in bench.err
+
+
 def test_no_time_at_all_is_exit_code_3(bench: Any) -> None:
     assert bench("-b", bench.faulty("Unstartable"), "--workloads", bench.workloads(), "--replicates", 1) == 3
 

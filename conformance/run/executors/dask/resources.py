@@ -26,16 +26,19 @@ def offered(specs: tuple[str, ...], start: float) -> dict[str, float]:
     Those that do not start are reported on standard error. Raises UsageError where none is left.
     """
     resources: dict[str, float] = {}
-    for base in dict.fromkeys(each.base for each in find_backends(specs)):
-        if not _starts(base, start):
+    firsts: dict[str, Any] = {}
+    for each in find_backends(specs):
+        firsts.setdefault(each.base, each)
+    for found in firsts.values():
+        own = found.source in ("file", "module")
+        if not _starts(found.spec if own else found.base, start):
             continue
-        resources[base] = 1.0
-        (found,) = find_backends((base,))
+        resources |= {found.base: 1.0} | (needs(found) if own else {})
         for device in (found.devices or ())[1:]:  # the first is the default
-            if device not in resources and _starts(f"{base}:{device}", start):
+            if device not in resources and _starts(f"{found.base}:{device}", start):
                 resources[device] = 1.0
     if not resources:
-        raise UsageError("no backend starts here", hint="install a framework, or see what -b NAME says")
+        raise UsageError("no backend starts here", hint="install a framework, or name one that starts with -b")
     return resources
 
 
@@ -44,7 +47,7 @@ def _starts(spec: str, start: float) -> bool:
         try:
             record = backend.record
         except BackendUnavailable as error:
-            say(f"{spec} is not offered: {error.problem}", err=True)
+            say(f"{spec} is not offered: {error}", err=True)
             return False
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     say(f"{spec}: {versions} on {record.id.device}", err=True)
