@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,10 @@ _MOST_INDEX = 64 << 20  # bytes
 
 @dataclass(frozen=True)
 class JudgedVectors:
-    """How it went: vectors that had a result, and all of them; what the command exits with."""
+    """How it went: vectors that had a result, and all of them; what the command exits with.
+
+    Where nothing is wrong, and results are missing without a word, that is 3: what was not judged has not passed.
+    """
 
     folder: Path
     given: int
@@ -116,7 +119,15 @@ def judge_vectors(
             writer.write(_known(opened.judge(chunk).outcomes))
         writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
     counts = dict(writer.counts)
-    return JudgedVectors(folder, len(read), len(ids), counts, exit_code(counts, ()))
+    lacking = any(_lacks(read.get(id_), asks) for id_, asks in ids.items())
+    return JudgedVectors(folder, len(read), len(ids), counts, exit_code(counts, ()) or (3 if lacking else 0))
+
+
+def _lacks(result: VectorResult | None, asks: Collection[str]) -> bool:
+    """Whether something that a vector asks for is missing without a word, as where a file was cut."""
+    if result is None:
+        return True
+    return result.error is None and result.unsupported is None and not result.found.keys() >= {*asks}
 
 
 def _profile(given: str | None) -> tuple[str, Path | None]:

@@ -104,6 +104,20 @@ def test_the_exact_results_pass(vectors: list[dict[str, Any]], conformance: Run)
     assert run.identity("mine").version == "" and run.counts == {"pass": len(verdicts)}
 
 
+def test_results_that_are_missing_without_a_word_have_not_passed(
+    vectors: list[dict[str, Any]], conformance: Run
+) -> None:
+    """A file that was cut behind a line, or holds no gradients, is right as far as it goes."""
+    answered(vectors)
+    lines = [json.loads(line) for line in Path("r.jsonl").read_text(encoding="utf-8").splitlines()]
+    without = [{name: each for name, each in line.items() if name != "gradient"} for line in lines]
+    excused = [line | {"unsupported": "no gradients"} if "value" in line else line for line in without]
+    for given, expected in ((lines[:-1], 3), (without, 3), (excused, 0)):
+        Path("r.jsonl").write_text("\n".join(map(json.dumps, given)), encoding="utf-8")
+        code, verdicts, _ = judged(conformance)
+        assert code == expected and "fail" not in verdicts.values()
+
+
 def test_each_wrong_result_is_found_by_its_bound(vectors: list[dict[str, Any]], conformance: Run) -> None:
     """What is asked for first is wrong in every vector: these checks fail, and no gradient that is right."""
     answered(vectors, wrong=True)
