@@ -44,6 +44,7 @@ _SHAPES = {
     "square": _Shape((131, 133), 1, "131 positions of 133 classes"),
     "wide": _Shape((3, 1500), 1, "1500 classes"),
     "tokens": _Shape((3, 45, 37), 2, "135 tokens, classes last"),
+    "columns": _Shape((70, 67), 0, "67 positions of 70 classes, classes first"),
     "image": _Shape((2, 37, 9, 11), 1, "two images of 9 by 11"),
 }
 _FORMS = {
@@ -113,6 +114,8 @@ def allowed(row: Mapping[str, str]) -> bool:
     if form in ("nll", "composed") and not plain("smoothing"):
         return False
     if not plain("reduction") and found["upstream"] in ("one-hot", "zero-ended"):
+        return False
+    if shape == "columns" and found["transform"] == "vectorised-map":  # over axis 0
         return False
     return (
         _labels_fit(row, found)
