@@ -118,6 +118,8 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if problem.ignore_index is None and isinstance(usual, int) and (targets == usual).any():
         problem = replace(problem, ignore_index=usual)
     outside = problem.labels_out_of_range()
+    if outside is None and not classes and targets.size:  # all are ignored: there is no class that they could have
+        return Resolution(problem, undefined=True)
     return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
 
 

@@ -120,7 +120,9 @@ class Probe:
     def flattened(self) -> Probe:
         """The same with the problem and what was seen laid out as one axis, which is that of the classes."""
         upstream = {name: array.reshape(-1) for name, array in self.problem.upstream.items()}
-        flat = replace(self.problem, logits=self.problem.logits.reshape(-1), upstream=upstream, axis=0, class_axis=0)
+        where = None if self.problem.where is None else self.problem.where.reshape(-1)
+        logits = self.problem.logits.reshape(-1)
+        flat = replace(self.problem, logits=logits, where=where, upstream=upstream, axis=0, class_axis=0)
         arrays = {
             name: None if (array := getattr(self.seen, name)) is None else array.reshape(-1)
             for name in ("value", "gradient", "value_with_gradient")

@@ -56,6 +56,11 @@ def test_the_default_axis_is_that_of_the_policy(axis: Any, shape: tuple[int, ...
     assert resolve(asked, Policies(default_axis={"softmax": axis})).problem.class_axis == class_axis
 
 
+def test_ignored_labels_without_a_class_are_left_open() -> None:
+    given = small(logits=np.zeros((2, 0), np.float32), targets=[-5, -5], ignore_index=-5)
+    assert resolve(given, NORMATIVE).undefined and not resolve(given, NORMATIVE).must_raise
+
+
 @pytest.mark.parametrize("declared", ["all", {"all": "all"}])
 def test_the_whole_array_as_one_axis_is_left_open(declared: Any) -> None:
     assert resolve(_softmax((2, 3)), Policies(default_axis=declared)).undefined

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ import pytest
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.cases.load import load_suite
+from conformance.cases.load import Entry, load_suite
 from conformance.cases.select import select
+from conformance.model.case import Case
 from conformance.model.policies import POLICIES
 from conformance.model.records import Outcome
 from conformance.model.wording import message
@@ -288,6 +290,21 @@ def test_a_declaration_that_is_not_observed_fails(policy: str, value: Any, case:
     found = [row for row in rows(Numpy, case, profile=declaring(policy, value)) if row.policy.startswith(policy)]
     assert {row.verdict for row in found} == {"fail"}
     assert all(seen in row.observed and row.expected != seen and "declar" in message(row) for row in found)
+
+
+@pytest.mark.parametrize(
+    ("policy", "keys"),
+    [
+        # The default reduction is that of the framework: no upstream gradient fits it for sure.
+        ("subnormal-results", {"op": "cross_entropy", "targets": [0], "reductions": ["default"]}),
+        ("default-axis", {"op": "softmax", "axis": "default", "where": [[1, 0]]}),
+    ],
+)
+def test_a_policy_is_observed_without_a_gradient_and_beside_a_mask(policy: str, keys: dict[str, Any]) -> None:
+    given = {"id": "a", "why": "x", "dtypes": ["float32"], "logits": [[0.0, 1e-39]], "policy": policy, **keys}
+    case = msgspec.convert(given, Case)
+    (unit,) = judged(Numpy(), [Entry(case, "t", Path("f"), 0)], subject=Subject("numpy", profile=NUMPY))
+    assert {each.verdict for each in unit} <= {"pass", "deviation"}
 
 
 def test_what_numpy_declares_is_observed() -> None:
