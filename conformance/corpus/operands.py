@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from conformance.cases.tensors import materialise
 from conformance.corpus.dice import Dice
+from conformance.corpus.settle import MOST_WEIGHTS as MOST
+from conformance.corpus.settle import classes_of
 from conformance.model.case import Generator
 from conformance.numerics.formats import FORMATS, DtypeName
 
@@ -26,8 +28,6 @@ _OFFSETS = {
 }
 #: Positions so far apart that the maximum of one makes nothing of the other.
 _APART = (100.0, 800.0, 3e4)
-#: Numbers that are written out one by one.
-MOST = 2048
 #: Positions that get something planted of their own.
 MOST_PLANTED = 64
 _BLOCKS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -45,12 +45,12 @@ class Tensors:
     @property
     def classes(self) -> int:
         """C."""
-        return self.extents[self.place]
+        return classes_of(self.extents, self.place)
 
     @property
     def count(self) -> int:
         """How many positions there are."""
-        return math.prod(self.extents) // self.classes
+        return math.prod(self.extents) // max(self.classes, 1)
 
     def flat(self, position: int, label: int) -> int:
         """Where a class of a position lies in row-major order; positions count in the order of the other axes."""
@@ -73,9 +73,11 @@ class Tensors:
                 for label in range(1, min(self.classes, 64), 2):
                     planted[self.flat(position, label)] = -math.inf
         if levels["special"] != "none":
-            number = _special(levels["special"], self.dtype)
+            kinds = _MIXED if levels["special"] == "mixed" else (levels["special"],)
             for position in self._positions(levels["place"], dice):
-                planted[self.flat(position, self._class(levels["place"], position, dice))] = number
+                number = _special(dice.one_of(kinds), self.dtype)
+                for label in self._row(levels["place"], position, dice):
+                    planted[self.flat(position, label)] = number
         return self._generator(keys, planted)
 
     def _generator(self, keys: Mapping[str, Any], planted: Mapping[int, float]) -> Generator:
@@ -129,10 +131,16 @@ class Tensors:
             return [0]
         if place == "last":
             return [self.count - 1]
+        if place == "each-row":
+            return self._some_positions(dice)
         if place == "block":
             blocks = [each for each in _BLOCKS if each < self.count] or [0]
             return [dice.one_of(blocks)]
         return [dice.below(self.count) for _ in range(dice.one_of((1, 1, 3)))]
+
+    def _row(self, place: str, position: int, dice: Dice) -> Sequence[int]:
+        """The classes of a position that something is planted at: one, or the first ones, which may be all."""
+        return range(min(self.classes, MOST_PLANTED)) if place == "row" else (self._class(place, position, dice),)
 
     def _class(self, place: str, position: int, dice: Dice) -> int:
         if place == "first":
@@ -154,11 +162,14 @@ class Tensors:
         distributions: dict[str, dict[str, Any]] = {
             "soft": {"distribution": "simplex", "seed": seed},
             "one-hot": {"distribution": "one-hot", "seed": seed},
-            "even": {"distribution": "constant", "offset": 1.0 / self.classes},
+            "nan": {"distribution": "simplex", "seed": seed},
+            "even": {"distribution": "constant", "offset": 1.0 / max(self.classes, 1)},
             "unnormalised": {"distribution": "uniform", "scale": 0.75, "offset": 1.0, "seed": seed},
             "sparse": {"distribution": "constant"},
         }
-        if kind == "sparse":
+        if kind == "nan" and self.count * self.classes:
+            planted[dice.below(self.count * self.classes)] = math.nan
+        if kind == "sparse" and self.classes:
             for position in self._some_positions(dice):
                 for share in (0.75, 0.25):
                     planted[self.flat(position, dice.below(self.classes))] = share
@@ -167,7 +178,7 @@ class Tensors:
     def weight(self, kind: str, dice: Dice) -> Any:
         """One weight a class."""
         count = self.classes
-        if count > MOST:
+        if not count or count > MOST:
             return Generator(distribution="uniform", shape=[count], scale=0.75, offset=1.0, seed=dice.seed())
         drawn = materialise(Generator(distribution="labels", shape=[count], classes=23, seed=dice.seed()))
         weight = (drawn + 2) / 8
@@ -184,6 +195,8 @@ class Tensors:
             weight[[0, -1]] = 0.0
         elif kind == "negative":
             weight[::2] *= -1.0
+        elif kind == "nan":
+            weight[place] = math.nan
         elif kind == "small":
             weight *= 1e-4
         elif kind == "integers":
@@ -192,6 +205,8 @@ class Tensors:
 
     def mask(self, kind: str, dice: Dice) -> Any:
         """Which classes take part: at each position one class at least, which is drawn."""
+        if kind == "all":
+            return Generator(distribution="constant", shape=[*self.extents], offset=1.0)
         seed = dice.seed()
         drawing = Generator(distribution="labels", shape=[self.count, self.classes], classes=3, seed=seed)
         rows = (
@@ -220,7 +235,13 @@ class Tensors:
             return Generator(distribution="constant", shape=[*shape], planted=[(each, 1.0) for each in places] or None)
         ends = {0, size - 1} if size > 2 and kind == "zero-ended" else set()
         planted = [(each, 0.0) for each in sorted(ends)] or None
+        if kind in ("nan", "subnormal") and size:
+            planted = [(dice.below(size), _special(kind, self.dtype))]
         return Generator(distribution="uniform", shape=[*shape], scale=0.5, offset=1.25, seed=seed, planted=planted)
+
+
+#: Of these each position may have another.
+_MIXED = ("nan", "inf", "-inf")
 
 
 def _special(kind: str, dtype: DtypeName) -> float:

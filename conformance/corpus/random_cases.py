@@ -7,8 +7,10 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.corpus.dice import Dice
+from conformance.corpus.extents import extents_of
 from conformance.corpus.recipe import Recipe
-from conformance.corpus.space import FAMILY, drawn, extents_of, settled
+from conformance.corpus.settle import settled
+from conformance.corpus.space import FAMILY, drawn
 
 __all__ = ["THEME", "random_case", "random_cases", "recipe_of"]
 

@@ -7,23 +7,27 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
 
 from conformance.cases.checks import NORMALISERS
+from conformance.cases.literals import MOST_RANK
 from conformance.cases.tensors import materialise
 from conformance.corpus.dice import Dice
 from conformance.corpus.operands import Tensors
+from conformance.corpus.settle import OF_EQUALS, classes_of, operand_shapes
 from conformance.corpus.space import FORMS, Levels
-from conformance.model.case import NO_REDUCTIONS, REDUCTIONS, Case, Generator
+from conformance.model.case import NO_REDUCTIONS, REDUCTIONS, Case, Generator, IntegerName
+from conformance.model.layouts import BETWEEN, LAYOUTS, OPERANDS
+from conformance.worker.layouts import fits
 
 __all__ = ["Recipe"]
 
 _WHY = "a random case"
 _SMOOTHING = {"zero": 0.0, "tenth": 0.1, "half": 0.5, "one": 1.0, "tiny": 1e-6, "near-one": 0.999}
-_IGNORED = {"default": -100, "minus-one": -1, "outside": 255, "unused": -7}
+_IGNORED = {"default": -100, "minus-one": -1, "outside": 255, "unused": -7, "far": 2**32 + 1}
 #: What is wrong where an error is due whatever the policies say.
 _REFUSED = {
     "axis": "there is no such axis",
@@ -32,7 +36,42 @@ _REFUSED = {
     "reduction": "no reduction has that name",
     "integer-logits": "logits of integers",
     "targets-shape": "targets for other positions",
+    "one-target": "targets of extent 1 for several positions",
+    "float-labels": "labels that are not integers",
+    "python-targets": "targets that are not a tensor",
+    "ignored-probabilities": "an ignored label beside class probabilities",
+    "upstream-shape": "an upstream gradient of another shape than the value",
 }
+#: The policies that a level is about; a pair of levels where it takes both.
+_POLICIES: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
+    ({"axis": "default"}, ("default-axis",)),
+    ({"reductions": "default"}, ("default-reduction",)),
+    ({"ignored": "default"}, ("default-ignore-index",)),
+    ({"ignored-share": "all"}, ("mean-of-all-ignored", "gradient-of-all-ignored")),
+    ({"positions": "no"}, ("mean-of-empty-batch",)),
+    ({"classes": "no"}, ("class-extent-0",)),
+    ({"form": "scalar"}, ("rank-0-logits",)),
+    ({"targets": "unnormalised"}, ("unnormalised-probabilities",)),
+    ({"special": "inf"}, ("plus-infinity",)),
+    ({"special": "-inf", "place": "row"}, ("all-minus-infinity",)),
+    ({"special": "subnormal"}, ("subnormal-results",)),
+    ({"mask": "some", "op": "cross_entropy"}, ("masked-target",)),
+    ({"invalid": "integer-logits"}, ("integer-logits",)),
+    ({"invalid": "one-target"}, ("target-broadcasting",)),
+    ({"invalid": "float-labels"}, ("target-dtypes",)),
+    ({"invalid": "ignored-probabilities"}, ("ignore-index-with-probabilities",)),
+    ({"invalid": "label-above"}, ("label-out-of-range", "gradient-of-bad-label")),
+    ({"invalid": "label-below"}, ("label-out-of-range", "gradient-of-bad-label")),
+    ({"reductions": "mean", "targets": "labels", "weight": "any"}, ("mean-denominator",)),
+    ({"reductions": "mean", "targets": "soft", "weight": "any"}, ("weighted-probability-mean",)),
+    ({"smoothing": "tenth", "weight": "any"}, ("label-smoothing-weights", "label-smoothing-mass")),
+    ({"transforms": "target-gradient"}, ("target-differentiation",)),
+)
+#: The policies of operations without targets.
+_OF_NORMALISERS = (
+    *("default-axis", "class-extent-0", "rank-0-logits", "plus-infinity", "all-minus-infinity", "subnormal-results"),
+    "integer-logits",
+)
 _FAR = (2**31, 2**32, 2**32 + 1, -(2**31) - 1, -(2**32))
 
 
@@ -69,7 +108,7 @@ class _Keys:
 
     @property
     def classes(self) -> int:
-        return self.extents[self.place]
+        return classes_of(self.extents, self.place)
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -94,11 +133,8 @@ class _Keys:
     def keys(self) -> dict[str, Any]:
         levels, tensors = self.levels, self.tensors
         found: dict[str, Any] = {"op": self.op, "dtypes": [levels["dtype"]]}
-        laid_out, layout = levels["laid-out"], levels["layout"]
-        found["layouts"] = [layout if laid_out == "all" else f"{laid_out}={layout}"]
-        main = "log_probabilities" if self.op == "nll_loss" else "logits"
-        logits = tensors.logits(levels, self.dice("logits"))
-        found[main] = logits
+        found["layouts"] = [self.layout()]
+        found["log_probabilities" if self.op == "nll_loss" else "logits"] = self.logits
         if self.is_loss:
             found |= self.targets()
             found |= self.options()
@@ -107,10 +143,44 @@ class _Keys:
         if levels["mask"] != "none":
             found["where"] = tensors.mask(levels["mask"], self.dice("mask"))
         if levels["invalid"] != "nothing":
-            found |= self.invalid(found)
+            found |= self.invalid()
+        if policies := self.policies():
+            found["policy"] = policies
         return {
             name: msgspec.to_builtins(each) if isinstance(each, Generator) else each for name, each in found.items()
         }
+
+    @cached_property
+    def logits(self) -> Generator:
+        return self.tensors.logits(self.levels, self.dice("logits"))
+
+    def layout(self) -> str:
+        """One word for all operands, or a layout for each of one or two."""
+        laid_out, layout = self.levels["laid-out"], self.levels["layout"]
+        if laid_out == "all":
+            return layout
+        if laid_out != "two":
+            return f"{laid_out}={layout}"
+        shapes, dice = operand_shapes(self.levels, self.extents), self.dice("layout")
+        other = dice.one_of([name for name, each in shapes.items() if name != "logits" and math.prod(each) > 1])
+        without = (*OF_EQUALS, *BETWEEN, *(["byte-swapped"] if self.levels["dtype"] == "bfloat16" else []))
+        fitting = [name for name in LAYOUTS if name not in without and fits(name, np.zeros(shapes[other], np.int8))]
+        both = {"logits": layout, other: dice.one_of(fitting)}
+        return "+".join(f"{name}={both[name]}" for name in OPERANDS if name in both)
+
+    def policies(self) -> list[str]:
+        """The policies that the case observes, if it is to observe any."""
+        if self.levels["policy"] == "unasked":
+            return []
+        # Beside another special value, or something else that is wrong, a result says little of a policy.
+        others = {"invalid": "nothing", "special": "none"}
+        return [
+            name
+            for needed, names in _POLICIES
+            if (others | needed).items() <= self.levels.items()
+            for name in names
+            if self.is_loss or name in _OF_NORMALISERS
+        ]
 
     # -- labels and options -------------------------------------------------------------------------------------------
 
@@ -155,10 +225,11 @@ class _Keys:
 
     def targets(self) -> dict[str, Any]:
         if self.labels is None:
-            return {"targets": self.tensors.probabilities(self.levels["targets"], self.dice("targets"))}
+            stated = {"targets_as": "probabilities"} if self.levels["targets"] == "sparse" else {}
+            return {"targets": self.tensors.probabilities(self.levels["targets"], self.dice("targets")), **stated}
         written: Any = self.labels.tolist()
         if not self.labels.size:  # lists of nothing have no shape
-            written = Generator(distribution="labels", shape=[*self.positions], classes=self.classes)
+            written = Generator(distribution="labels", shape=[*self.positions], classes=max(self.classes, 1))
         keys: dict[str, Any] = {"targets": written, "targets_as": "indices"}
         if self.levels["target-dtype"] != "int64":
             keys["target_dtype"] = self.levels["target-dtype"]
@@ -168,7 +239,9 @@ class _Keys:
         levels, keys = self.levels, dict[str, Any]()
         wanted = levels["reductions"]
         keys["reductions"] = list(REDUCTIONS) if wanted == "all" else [wanted]
-        if levels["weight"] != "none":
+        if levels["weight"] == "of-logits":
+            keys["weight"] = materialise(self.logits, class_axis=self.place).reshape(-1, self.classes)[0].tolist()
+        elif levels["weight"] != "none":
             keys["weight"] = self.tensors.weight(levels["weight"], self.dice("weight"))
         if self.ignore_index is not None and levels["ignored"] != "default":
             keys["ignore_index"] = self.ignore_index
@@ -183,20 +256,20 @@ class _Keys:
         if level == "default":
             return {"axis": "default"}
         if level == "negative":
-            return {"axis": self.place - len(self.extents)}
+            return {"axis": self.place - max(len(self.extents), 1)}
         return {} if self.place == usual else {"axis": self.place}
 
     # -- gradients ----------------------------------------------------------------------------------------------------
 
     def derivatives(self) -> dict[str, Any]:
         levels, keys = self.levels, dict[str, Any]()
-        shape: tuple[int, ...] = self.extents if not self.is_loss else self.positions
-        if self.is_loss and levels["reductions"] not in ("none", "all"):
-            shape = ()
+        shape = operand_shapes(levels, self.extents)["upstream"]
         upstream = self.tensors.structured(levels["upstream"], shape, self.dice("upstream"))
         if upstream is not None:
             keys["upstream"] = upstream
-        if levels["transforms"] != "none":
+        if levels["transforms"] == "several":
+            keys["transforms"] = ["forward-mode", "second-order"]
+        elif levels["transforms"] != "none":
             keys["transforms"] = [levels["transforms"]]
         tangent = self.tensors.structured(levels["tangent"], self.extents, self.dice("tangent"))
         if tangent is not None:
@@ -205,7 +278,7 @@ class _Keys:
 
     # -- what must be refused -----------------------------------------------------------------------------------------
 
-    def invalid(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def invalid(self) -> dict[str, Any]:
         kind, dice = self.levels["invalid"], self.dice("invalid")
         refused: dict[str, Any] = {"expect": {"error": _REFUSED.get(kind, "")}}
         if kind.startswith("label"):
@@ -218,16 +291,55 @@ class _Keys:
             labels.reshape(-1)[dice.one_of((0, -1, dice.below(labels.size)))] = wrong
             return {"targets": labels.tolist()}  # what comes of it is for the policies to say
         if kind == "axis":
-            rank = len(self.extents)
+            rank = max(len(self.extents), 1)
             return refused | {"axis": dice.one_of((rank, -rank - 1, rank + 3))}
         if kind == "weight-length":
-            return refused | {"weight": [1.0] * (self.classes + dice.one_of((1, -1) if self.classes > 1 else (1,)))}
+            number = self.classes
+            wrong_shapes = [(number + 1,), (number, 1), *([(number - 1,), (1,)] if number > 1 else [])]
+            return refused | {"weight": np.ones(dice.one_of(wrong_shapes)).tolist()}
         if kind == "smoothing":
             return refused | {"label_smoothing": dice.one_of((1.5, -0.1, 1.0000001, 2.0))}
         if kind == "reduction":
             return refused | {"reductions": [dice.one_of(NO_REDUCTIONS)]}
         if kind == "integer-logits":
-            return refused | {"logits_dtype": dice.one_of(("int32", "int64", "uint8"))}
-        extra = [self.positions[0] + 1, *self.positions[1:]]
-        size = math.prod(extra)
-        return refused | {"targets": np.zeros(size, np.int64).reshape(extra).tolist()}
+            return refused | self._integers(dice)
+        if kind == "float-labels":
+            return refused | {"target_dtype": dice.one_of(("float32", "float64"))}
+        if kind == "python-targets":
+            names = ["cat"] * max(math.prod(self.positions), 1)
+            return refused | {"targets_as": "python", "targets": dice.one_of((self.labels.tolist(), names))}
+        if kind == "ignored-probabilities":
+            return refused | {"ignore_index": dice.one_of((-100, -1, 1))}
+        if kind == "upstream-shape":
+            shape = operand_shapes(self.levels, self.extents)["upstream"]
+            return refused | {
+                "upstream": Generator(distribution="constant", shape=self._other(shape, dice), offset=2.0)
+            }
+        return refused | self._other_targets(kind, dice)
+
+    def _integers(self, dice: Dice) -> dict[str, Any]:
+        """Logits of integers, which are of few classes; truth values are 0 and 1."""
+        dtype = dice.one_of(get_args(IntegerName))
+        classes = 2 if dtype == "bool" else dice.one_of((2, 5, 12))
+        drawing = Generator(distribution="labels", shape=[*self.extents], classes=classes, seed=dice.seed())
+        return {"log_probabilities" if self.op == "nll_loss" else "logits": drawing, "logits_dtype": dtype}
+
+    def _other(self, shape: tuple[int, ...], dice: Dice) -> list[int]:
+        """A shape that is not this one, though it may have as many elements."""
+        choices = [(1, *shape), (*shape, 1)]
+        if shape:
+            choices.append((*shape[:-1], shape[-1] + 1))
+        if len(shape) > 1:
+            choices.append((math.prod(shape),))
+        return [*dice.one_of([each for each in choices if len(each) <= MOST_RANK])]
+
+    def _other_targets(self, kind: str, dice: Dice) -> dict[str, Any]:
+        """Targets for one position too many, or of extent 1 along an axis that has more."""
+        shape = [self.positions[0] + 1, *self.positions[1:]]
+        if kind == "one-target":
+            axis = dice.one_of([place for place, extent in enumerate(self.positions) if extent > 1])
+            shape = [1 if place == axis else extent for place, extent in enumerate(self.positions)]
+        if self.labels is None:
+            wide = [*shape[: self.place], self.classes, *shape[self.place :]]
+            return {"targets": Generator(distribution="simplex", shape=wide, seed=dice.seed())}
+        return {"targets": np.zeros(shape, np.int64).tolist()}

@@ -9,20 +9,22 @@ from pathlib import Path
 import msgspec
 
 from conformance.cases.checks import complaints_about
-from conformance.cases.expand import expand
+from conformance.cases.expand import expand, value_shape
 from conformance.cases.load import Entry
+from conformance.cases.resolve import resolve
 from conformance.corpus.recipe import Recipe
 from conformance.fuzz.draft import Draft, draft_of
 from conformance.fuzz.failures import Kind, first_failure, kind_of
 from conformance.fuzz.shrink import Shrinker
 from conformance.fuzz.traits import traits
-from conformance.model.case import Case
+from conformance.model.case import NO_REDUCTIONS, Case
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import CaseError
 from conformance.model.outcome import Outcome
+from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 
-__all__ = ["Cause", "Causes"]
+__all__ = ["Cause", "Causes", "is_refused"]
 
 #: Calls of the judge that one failure may take to shrink; a process that ends each time takes long to start.
 ATTEMPTS, ATTEMPTS_OF_DEATHS = 160, 12
@@ -111,11 +113,32 @@ class Causes:
             case = draft.case()
         except msgspec.ValidationError:
             return None
-        if any(complaints_about(case)):
+        if any(complaints_about(case)) or not _is_as_it_says(case):
             return None
         outcomes = self.ask(case, kind.check in IDENTITIES)
         same = [each for each in outcomes if each.resembles is None and kind_of(each) == kind]
         return first_failure(same)
+
+
+def is_refused(problem: Problem) -> bool:
+    """Whether an error is due for what a problem is, whatever its case says."""
+    if resolve(problem, NORMATIVE, stated_error=False).must_raise or {*problem.reductions} & {*NO_REDUCTIONS}:
+        return True
+    logits, kind, targets = problem.logits, problem.target_kind, problem.targets
+    axis = problem.class_axis if logits.ndim else None
+    return any(
+        each.shape != value_shape(name, logits.shape, kind, targets, axis) for name, each in problem.upstream.items()
+    )
+
+
+def _is_as_it_says(case: Case) -> bool:
+    """Whether a case that expects an error is still in error: what made it so may be gone from a smaller one."""
+    if case.expect is None or case.expect.error is None:
+        return True
+    try:
+        return all(map(is_refused, expand(Entry(case, "", Path(), 0)).problems))
+    except CaseError:
+        return False
 
 
 def _problem(entry: Entry, outcome: Outcome) -> Problem | None:

@@ -10,7 +10,8 @@ import msgspec
 
 from conformance.corpus.dice import Dice
 from conformance.corpus.recipe import Recipe
-from conformance.corpus.space import FACTORS, FAMILY, settled
+from conformance.corpus.settle import settled
+from conformance.corpus.space import FACTORS, FAMILY
 from conformance.model.outcome import Outcome
 
 __all__ = ["Near", "Pool", "mutated"]

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.corpus.dice import Dice
+from conformance.corpus.extents import extents_of
 from conformance.corpus.recipe import Recipe
-from conformance.corpus.space import FAMILY, Levels, drawn, extents_of, settled
+from conformance.corpus.settle import settled
+from conformance.corpus.space import FAMILY, Levels, drawn
 from conformance.fuzz.causes import Causes
 from conformance.fuzz.coverage import Pairs
 from conformance.fuzz.failures import first_failure

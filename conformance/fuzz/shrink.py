@@ -25,6 +25,7 @@ _PLAINER: tuple[dict[str, Any], ...] = (
     {"label_smoothing": None},
     {"target_dtype": None},
     {"requires": None},
+    {"policy": None},
 )
 
 

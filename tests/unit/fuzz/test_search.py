@@ -191,6 +191,16 @@ def test_a_more_general_cause_takes_the_place_of_a_particular_one() -> None:
     assert [shown(each.traits) for each in causes.all] == [["sliced memory"], ["more than 4 positions"]]
 
 
+def test_what_must_be_refused_stays_so_while_it_shrinks() -> None:
+    """Without its axis, which is out of range, nothing would be wrong with the case."""
+    failure = Outcome(
+        case="a", backend="b", dtype="float32", layout="contiguous", op="softmax", check="error", verdict="fail"
+    )
+    causes = Causes(lambda case, identities: [failure])
+    causes.add(a_case([3, 5], axis=7, expect={"error": "there is no such axis"}), failure, None, 0)
+    assert [each.case.axis for each in causes.all] == [7]
+
+
 def test_what_cannot_be_tried_in_time_is_kept_as_it_is() -> None:
     failure = Outcome(
         case="a", backend="b", dtype="float32", layout="contiguous", op="softmax", check="value", verdict="fail"
