@@ -63,13 +63,18 @@ class Evidence:
     #: Entry and case to the first outcome, by what names it, that was covered.
     _covered: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     _shown: set[tuple[str, str]] = field(default_factory=set)
+    #: The entries that speak of a check, operation, dtype and reduction.
+    _of_kind: dict[tuple[str, ...], list[Defect]] = field(default_factory=dict)
 
     def add(self, outcome: Outcome) -> None:
         """Take note of an outcome to which the register has been applied."""
         if outcome.verdict in _SILENT or outcome.check == "register":
             return
-        for entry in self.entries:
-            if outcome.check not in entry.checks or not _covers(entry, outcome):
+        kind = (outcome.check, outcome.op, outcome.dtype, outcome.reduction)
+        if kind not in self._of_kind:
+            self._of_kind[kind] = [entry for entry in self.entries if _is_of_its_kind(entry, outcome)]
+        for entry in self._of_kind[kind]:
+            if not _is_of_its_cases(entry, outcome):
                 continue
             key = (entry.id, outcome.case)
             if outcome.verdict == "known" and outcome.defect is not None and outcome.defect.id == entry.id:
@@ -162,10 +167,6 @@ def _applies(entry: Defect, subject: Subject) -> bool:
         ) from None
     except InvalidVersion:
         return True
-
-
-def _covers(entry: Defect, outcome: Outcome) -> bool:
-    return _is_of_its_kind(entry, outcome) and _is_of_its_cases(entry, outcome)
 
 
 def _is_of_its_cases(entry: Defect, outcome: Outcome) -> bool:
