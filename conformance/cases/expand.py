@@ -73,7 +73,7 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
         if reason := _beyond(large, dtype):
             skipped.append((dtype, reason))
         else:
-            problems += _problems(entry, exact, upstream, tangent, dtype)
+            problems += _problems(entry, exact, upstream, tangent, dtype, in_range=not large)
     return Expansion(problems, skipped)
 
 
@@ -234,12 +234,18 @@ def _problems(
     upstream: dict[ReductionName, Float64Array],
     tangent: Float64Array | None,
     dtype: DtypeName,
+    *,
+    in_range: bool,
 ) -> list[Problem]:
     case = entry.case
-    logits = round_to(exact.logits, dtype) if case.logits_dtype is None else _integers(entry, exact.logits)
-    targets = round_to(exact.targets.values, dtype) if exact.targets.is_rounded else exact.targets.values
-    weight = None if exact.weight is None else round_to(exact.weight, dtype)
-    rounded: dict[ReductionName, Array] = {name: round_to(values, dtype) for name, values in upstream.items()}
+
+    def rounded_to(values: Float64Array) -> Array:
+        return round_to(values, dtype, in_range=in_range)
+
+    logits = rounded_to(exact.logits) if case.logits_dtype is None else _integers(entry, exact.logits)
+    targets = rounded_to(exact.targets.values) if exact.targets.is_rounded else exact.targets.values
+    weight = None if exact.weight is None else rounded_to(exact.weight)
+    rounded: dict[ReductionName, Array] = {name: rounded_to(values) for name, values in upstream.items()}
     return [
         Problem(
             case=entry.stated or case,
@@ -258,7 +264,7 @@ def _problems(
             label_smoothing=case.label_smoothing or 0.0,
             reductions=tuple(rounded),
             upstream=rounded,
-            tangent=None if tangent is None else round_to(tangent, dtype),
+            tangent=None if tangent is None else rounded_to(tangent),
         )
         for layout in case.layouts
     ]

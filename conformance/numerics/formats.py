@@ -86,8 +86,13 @@ def numpy_dtype(name: str) -> np.dtype[np.generic]:
     return np.dtype(name)
 
 
-def round_to(values: Float64Array, name: DtypeName) -> npt.NDArray[np.generic]:
-    """Round float64 ``values`` to the nearest of the format; beyond its range they become infinite."""
+def round_to(values: Float64Array, name: DtypeName, *, in_range: bool = False) -> npt.NDArray[np.generic]:
+    """Round float64 ``values`` to the nearest of the format; beyond its range they become infinite.
+
+    ``in_range`` promises that none are, nor NaN: to guard a small array costs more than to round it.
+    """
+    if in_range:
+        return values.astype(numpy_dtype(name))
     if name == "float64":
         return values.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
