@@ -15,6 +15,8 @@ from conformance.bench.launch import BenchSettings, launch
 from conformance.bench.machine import most_memory, usable_cores
 from conformance.bench.record import Record
 
+pytestmark = pytest.mark.slow
+
 SMALL = """\
 workloads:
   - {id: plain, why: small, shape: [6, 5], contracts: [forward, forward+grad, forward-saving]}

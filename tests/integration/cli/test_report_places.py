@@ -13,6 +13,8 @@ from conformance.places import ROOT
 from tests.support.cli import WRONG, Run, adapter, write
 from tests.support.outcomes import outcome, run
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_link_in_the_folder_is_not_written_through(tmp_path: Path, conformance: Run) -> None:
     run(tmp_path / "run", [outcome("c", verdict="fail")])

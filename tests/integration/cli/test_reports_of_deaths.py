@@ -8,10 +8,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
+import pytest
 
 from conformance.model.records import BackendRecord, ErrorFact, Outcome
 from tests.support.cli import Run, write
 from tests.support.outcomes import outcome, record, run
+
+pytestmark = pytest.mark.slow
 
 DEATH = ErrorFact("SIGSEGV", "Stack: line 5")
 

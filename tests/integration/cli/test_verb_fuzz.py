@@ -16,6 +16,8 @@ from conformance.places import ROOT
 from conformance.schemas.registry import schema
 from tests.support.cli import HEARS_CTRL_C, Run, write
 
+pytestmark = pytest.mark.slow
+
 #: Half of the losses that are due in float32.
 HALF = """
 import os
@@ -118,7 +120,6 @@ def test_a_seed_is_drawn_and_said(conformance: Run) -> None:
     assert seeds[0] != seeds[1]
 
 
-@pytest.mark.slow
 def test_an_interrupted_search_ends_with_what_there_is(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HEARS_CTRL_C, "fuzz", "-b", "numpy", "--seconds", "600", "--format", "json"]
     with subprocess.Popen(

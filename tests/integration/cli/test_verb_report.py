@@ -3,7 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import WRONG, Run, adapter, process, write
+
+pytestmark = pytest.mark.slow
 
 
 def last_line(text: str) -> str:

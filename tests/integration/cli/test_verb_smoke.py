@@ -12,6 +12,8 @@ from conformance.cli import smoke
 from conformance.places import ROOT
 from tests.support.cli import MINE, WRONG, Run, adapter, process, write
 
+pytestmark = pytest.mark.slow
+
 SOUND = "(powers / powers.sum(axis, keepdims=True)).astype(logits.dtype)"
 OPERATIONS = ["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
 

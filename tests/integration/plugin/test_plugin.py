@@ -13,6 +13,8 @@ import pytest
 
 from conformance.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 CASES = """\
 theme: small-theme
 cases:
@@ -161,7 +163,6 @@ def test_selection(folder: Path, arguments: tuple[str, ...], names: list[str]) -
     assert done.code == 0 and [*done.cases] == names, done.out
 
 
-@pytest.mark.slow
 def test_on_several_workers_beside_other_tests(folder: Path) -> None:
     (folder / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
     done = ran(folder, "--conformance-backend", "numpy", "-n", "2")

@@ -14,6 +14,8 @@ import pytest
 
 from tests.support.cli import process
 
+pytestmark = pytest.mark.slow
+
 CASES = "theme: numbered\ncases:\n" + "".join(
     f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32], reductions: [none]}}\n"
     for n in range(8)

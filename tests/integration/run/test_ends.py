@@ -12,6 +12,8 @@ import pytest
 
 from conformance.places import ROOT
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 120  # seconds for what takes one or two
 
 #: A command: what it does is filled in. The handlers are those of a process that a terminal starts.

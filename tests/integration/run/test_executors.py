@@ -29,6 +29,8 @@ from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
 from tests.support.cli import DIES_AT_SEVEN
 
+pytestmark = pytest.mark.slow
+
 TERMS = Terms(limits=Limits(start=60, call=2))
 KILLS = """
 import os, signal, time
@@ -127,7 +129,6 @@ def conduct(specs: Sequence[str], entries: Sequence[Entry], executor: Executor, 
     return found, records, conductor
 
 
-@pytest.mark.slow
 def test_outcomes_are_equal_whatever_the_workers_and_the_order(tmp_path: Path, entries: Sequence[Entry]) -> None:
     (tmp_path / "wrong.py").write_text(DIES_AT_SEVEN)
     specs = ("numpy", str(tmp_path / "wrong.py"))

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.cli import process, write
+
+pytestmark = pytest.mark.slow
 
 HANGS = """
 import os, time

@@ -12,6 +12,8 @@ from conformance.worker.exchange import Observation, Request
 from conformance.worker.session import Limits, Session
 from tests.integration.run.test_deaths import backend, run, verdicts
 
+pytestmark = pytest.mark.slow
+
 CHANGES = {
     "os.chdir('/')": "working directory",
     "os.environ['OMP_NUM_THREADS'] = '99'": "environment",

@@ -16,6 +16,8 @@ from conformance.run.plan import Portion
 from conformance.worker.session import Limits
 from tests.integration.run.test_deaths import run
 
+pytestmark = pytest.mark.slow
+
 #: Case 5 arms what the calls of all other cases then do.
 BACKEND = """
 import ctypes, itertools, os, time
@@ -128,7 +130,6 @@ def test_damage_shows_where_calls_go_wrong_by_themselves_too(tmp_path: Path) -> 
     assert {case for case, _ in wrong} == {f"case-{n}" for n in range(2, 64, 4)} | {"case-40"}
 
 
-@pytest.mark.slow
 def test_hangs_of_its_own_are_waited_for_once_more(tmp_path: Path) -> None:
     file = backend(tmp_path, always=f"if first in (7, 39):\n            {COUNTED}\n            time.sleep(3600)")
     parts = judged_in_parts(tmp_path, file, Limits(call=2.0))

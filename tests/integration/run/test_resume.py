@@ -17,6 +17,8 @@ from conformance.run import launch as launching
 from conformance.run.launch import Finished, RunSettings, launch
 from tests.support.cli import write
 
+pytestmark = pytest.mark.slow
+
 CASES = "theme: numbered\ncases:\n" + "".join(
     f"- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32]}}\n" for n in range(40)
 )

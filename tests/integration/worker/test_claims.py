@@ -9,6 +9,8 @@ import pytest
 from conformance.run.judged import judged, open_backend
 from tests.support.case_files import entry
 
+pytestmark = pytest.mark.slow
+
 BETWEEN = """
 from conformance.backends.numpy import Numpy
 

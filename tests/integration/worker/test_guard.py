@@ -19,7 +19,10 @@ from conformance.places import ROOT
 from conformance.worker.exchange import Observation, Request
 from conformance.worker.session import Limits, Session
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a child of a child is found on Linux alone")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="a child of a child is found on Linux alone"),
+]
 
 #: Each call starts a child of a child, in a session of its own and with an empty environment, and writes a file.
 LEAVES = """

@@ -58,6 +58,7 @@ def search(backend: Any, cases: int, subject: Subject | None = None, **more: Any
     return found
 
 
+@pytest.mark.slow
 def test_nothing_is_found_on_a_right_backend() -> None:
     found = search(Numpy(), 60)
     assert found.causes.all == [] and found.asked >= 60 and not found.lost
@@ -70,6 +71,7 @@ def found() -> Search:
     return search(ManyPositions(), 60)
 
 
+@pytest.mark.slow
 def test_a_defect_is_shrunk_to_what_it_needs_and_counted_once(found: Search) -> None:
     (cause,) = [each for each in found.causes.all if each.kind.check == "value"]
     assert shown(cause.traits) == ["more than 64 positions"]
@@ -78,6 +80,7 @@ def test_a_defect_is_shrunk_to_what_it_needs_and_counted_once(found: Search) -> 
     assert cause.first.startswith("fuzz.") and cause.recipe is not None
 
 
+@pytest.mark.slow
 def test_a_failure_that_does_not_come_again_is_said_to_be_one() -> None:
     found = search(SomeCallsDiffer(), 80)
     apart = [each.kind for each in found.causes.all if not each.again]
@@ -101,6 +104,7 @@ def test_the_same_seed_asks_the_same_cases() -> None:
     assert asked[0] == asked[1] == asked[2][: len(asked[0])] and len(asked[2]) > len(asked[0]) > 0
 
 
+@pytest.mark.slow
 def test_a_search_begins_with_what_failed_before(found: Search) -> None:
     recipes = [each.recipe for each in found.causes.all if each.recipe is not None]
     again = search(ManyPositions(), 1, corpus=Corpus(recipes=recipes))
@@ -108,6 +112,7 @@ def test_a_search_begins_with_what_failed_before(found: Search) -> None:
     assert again.causes.all[0].after == 0
 
 
+@pytest.mark.slow
 def test_what_the_register_describes_is_no_failure(found: Search) -> None:
     corpus = Corpus(recipes=[each.recipe for each in found.causes.all if each.recipe is not None])
     entry = Defect(

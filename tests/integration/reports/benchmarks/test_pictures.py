@@ -16,6 +16,8 @@ from conformance.reports.benchmarks.report import pictures, print_benchmarks
 from tests.support import benchmarks as synthetic
 from tests.support.benchmarks import columns, parsed, printed, small
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def run():

@@ -25,6 +25,8 @@ from conformance.reports.benchmarks.tables import HEAD, about_lines, not_timed_l
 from tests.support import benchmarks as synthetic
 from tests.support.benchmarks import columns, parsed, printed, small
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>alert(1)</script>|`x`\n\x1b[31m\"'*_[a](b)$x$</figure>"
 
 

@@ -24,6 +24,8 @@ from conformance.reports.history.series import read_series, read_verdicts
 from conformance.reports.history.show import print_history, write_trends
 from tests.support import benchmarks as synthetic
 
+pytestmark = pytest.mark.slow
+
 needs_otava = pytest.mark.skipif(change_points([1.0]) is None, reason="Apache Otava is not installed")
 SMALL = {
     "backends": {name: synthetic.BACKENDS[name] for name in ("numpy", "torch")},
@@ -154,7 +156,6 @@ def test_trends_are_drawn_for_each_workload_and_backend(months, tmp_path):
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
-@pytest.mark.slow
 def test_a_picture_keeps_its_name_whatever_else_is_shown_and_no_two_share_one(tmp_path):
     backends = dict.fromkeys(("a:b", "a/b", "../c"), synthetic.BACKENDS["numpy"])
     synthetic.write(tmp_path / "run", **(SMALL | {"backends": backends}))
@@ -286,7 +287,6 @@ def test_a_history_in_use_is_said_to_be(tmp_path):
     assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_two_that_add_at_once_both_add(tmp_path):
     script = "from conformance.cli import main; import sys; raise SystemExit(main(['history', 'add', *sys.argv[1:]]))"
     file = str(tmp_path / "h.duckdb")

@@ -22,6 +22,8 @@ from tests.support import benchmarks as synthetic
 from tests.support.outcomes import HOSTILE, outcome, record, run, saying, without_blocks
 from tests.support.site.pages import Page, cell, findings, page, site
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_matrix_mixes_no_verdict_into_another(tmp_path: Path) -> None:
     verdicts = ["pass", "pass", "fail", "crash", "timeout", "error", "unsupported", "known", "deviation", "not run"]
@@ -215,7 +217,6 @@ def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> No
     assert [each.verdict for each in merged.outcomes] == ["pass", "pass"]
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     def peak(count: int) -> int:
         rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 300)) for k in range(20) for _ in range(20)]

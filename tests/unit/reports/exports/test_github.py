@@ -15,6 +15,8 @@ from conformance.reports.exports.summary import LIMIT, job_summary
 from conformance.schemas.registry import schema
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run
 
+pytestmark = pytest.mark.slow
+
 CASES = """\
 theme: some-theme
 cases:

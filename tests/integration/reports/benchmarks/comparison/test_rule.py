@@ -19,6 +19,8 @@ from conformance.reports.benchmarks.comparison.compare import compare, compare_r
 from conformance.reports.benchmarks.comparison.ranks import holm, least_p, mann_whitney
 from tests.support import benchmarks as synthetic
 
+pytestmark = pytest.mark.slow
+
 seconds = st.floats(1e-7, 1e3)
 rounds = st.lists(seconds, min_size=1, max_size=6)
 processes = st.lists(rounds, min_size=1, max_size=5)
