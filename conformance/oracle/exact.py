@@ -127,28 +127,39 @@ class ExactGradients:
         at = self.rows[row]
         return self.terms(row)[c] if at is None else at.n(c)
 
+    @cached_property
+    def _labels(self) -> list[int]:
+        """The class of each row; one by one, elements of an array cost more than what is done with them."""
+        labels: list[int] = self.block.targets.tolist()
+        return labels
+
+    @cached_property
+    def _ignored(self) -> list[bool]:
+        ignored: list[bool] = self.block.ignored.tolist()
+        return ignored
+
     # -- coefficients -------------------------------------------------------------------------------------------------
 
     @cached_property
     def spikes(self) -> list[arb]:
         """The part of a_c at the target, of every row."""
         with ctx.workprec(self.precision):
-            return [self._spike(row) for row in range(len(self.block.x))]
-
-    def _spike(self, row: int) -> arb:
-        weight = arb(float(self.block.target_weight[row]))
-        smoothing = self.block.smoothing
-        return weight if smoothing is None else (1 - arb(smoothing[self.block.problem_of_row[row]])) * weight
+            weights = list(map(arb, self.block.target_weight.tolist()))
+            if self.block.smoothing is None:
+                return weights
+            smoothing = self.block.smoothing[self.block.problem_of_row].tolist()
+            return [(1 - arb(each)) * weight for each, weight in zip(smoothing, weights, strict=True)]
 
     def dense(self, row: int) -> list[arb] | None:
         """The part of a_c on every class; None where there is none."""
-        block, problem = self.block, int(self.block.problem_of_row[row])
+        block = self.block
+        if block.by_index and block.smoothing is None:
+            return None
+        problem = int(block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
         weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
-        if block.by_index:
-            if epsilon is None:
-                return None
-            if block.ignored[row]:
+        if block.by_index and epsilon is not None:
+            if self._ignored[row]:
                 return [arb(0)] * block.classes
             return self._uniform(row, epsilon, weights)
         a = [arb(q) * w for q, w in zip(block.probabilities[row].tolist(), weights, strict=True)]
@@ -224,9 +235,9 @@ class ExactGradients:
 
     def _loss(self, row: int) -> arb:
         block = self.block
-        if block.ignored[row]:
+        if self._ignored[row]:
             return ZERO
-        y = int(block.targets[row]) if block.by_index else 0
+        y = self._labels[row] if block.by_index else 0
         if block.operation == "nll_loss":
             return self.product(self.spikes[row], -arb(float(block.x[row, y])))
         total = self.product(self.spikes[row], self._term(row, y)) if block.by_index else ZERO
@@ -276,7 +287,7 @@ class ExactGradients:
 
     def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
         block, at = self.block, self.rows[row]
-        y = int(block.targets[row]) if block.by_index else 0
+        y = self._labels[row] if block.by_index else 0
         spike = self.spikes[row] if block.by_index else ZERO
         if block.operation == "nll_loss":
             gradient = [arb(0)] * block.classes
