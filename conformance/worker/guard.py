@@ -165,16 +165,20 @@ class _Files:
             f"{words[1]}/" for line in _lines("/proc/self/mounts") if (words := line.split())[2] == "tmpfs"
         )
         self._not_theirs = {_file(f"/proc/self/fd/{each}")[0] for each in own}
-        with contextlib.suppress(OSError), os.scandir(SHARED) as there:
-            self._not_theirs |= {_file(each.path)[0] for each in there}
+        self._there = _shared_names()
+        self._not_theirs |= {_file(SHARED + each)[0] for each in self._there}
         self._named: dict[str, tuple[int, int]] = {}
         self._shared = self._least = _shared_memory()
 
     def grown(self) -> tuple[int, bool]:
-        """By how many bytes such files, and what else is shared, have grown on this machine, and whether just now."""
+        """By how many bytes such files, and what else is shared, have grown on this machine, and whether just now.
+
+        A semaphore is a page, which the system may count much later: a name that has come is growth, too.
+        """
         before, self._shared = self._shared, _shared_memory()
+        names, self._there = self._there, _shared_names()
         self._least = min(self._least, self._shared)
-        return self._shared - self._least, self._shared != before
+        return self._shared - self._least, self._shared != before or not self._there <= names
 
     def size(self, pids: set[int], *, mapped: bool) -> int:
         """The bytes of all that the processes have made so far, as far as they had it open when this was asked.
@@ -183,6 +187,8 @@ class _Files:
         """
         found: dict[tuple[int, int], int] = {}
         places = [(each, each) for each in self._named]
+        # A semaphore is made under another name than it is to have: its file is what it is known by.
+        names = {_file(SHARED + each)[0]: SHARED + each for each in _shared_names()} if mapped else {}
         for link in (link for pid in pids for link in _links(pid, mapped=mapped)):
             with contextlib.suppress(OSError):
                 name = os.readlink(link)  # noqa: PTH115 (light)
@@ -193,6 +199,7 @@ class _Files:
             if inode is None or inode in self._not_theirs or self._named.get(name, inode) != inode:
                 continue
             found[inode] = size
+            name = names.get(inode, name)
             if name.startswith("/") and not name.endswith(" (deleted)"):
                 self._named[name] = inode
         return sum(found.values())
@@ -221,6 +228,13 @@ def _file(name: str) -> tuple[tuple[int, int] | None, int]:
     except OSError:
         return None, 0
     return (status.st_dev, status.st_ino), 512 * status.st_blocks
+
+
+def _shared_names() -> set[str]:
+    """What has a name where memory is shared."""
+    with contextlib.suppress(OSError):
+        return {*os.listdir(SHARED)}  # noqa: PTH208 (light)
+    return set()
 
 
 def _shared_memory() -> int:

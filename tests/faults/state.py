@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _multiprocessing
 import atexit
 import builtins
 import ctypes
@@ -25,6 +26,9 @@ from typing import Any
 import numpy as np
 
 from tests.faults.table import kind
+
+#: What is never let go.
+HELD: list[object] = []
 
 TOKEN = os.environ.get("CONFORMANCE_FAULTS", "")  # by which the trial knows what it has started
 state = partial(kind, group="state")
@@ -253,6 +257,14 @@ def shares_memory(value: Any, logits: Any) -> Any:
     segment = multiprocessing.shared_memory.SharedMemory(create=True, size=4096)
     segment.close()
     segment.unlink()
+    return value
+
+
+@state()
+def leaves_a_semaphore(value: Any, logits: Any) -> Any:
+    """A semaphore with a name, which no descriptor is open of: as a pool of processes has them."""
+    HELD.append(_multiprocessing.SemLock(0, 1, 1, f"/conformance-{TOKEN}-{os.getpid()}-{len(HELD)}", False))
+    time.sleep(0.5)  # two looks at least
     return value
 
 

@@ -111,7 +111,7 @@ def conformance(words: Sequence[str], folder: Path, patience: float = PATIENCE) 
         code, printed = -1, "the run did not end"
     left = [f"leaves the process {each}" for each in left_behind(token)]
     left += [f"leaves {each.name} in the temporary folder" for each in folder.glob("tmp-faults/*")]
-    for each in Path("/dev/shm").glob(f"conformance-{token}*"):
+    for each in Path("/dev/shm").glob(f"*conformance-{token}*"):
         left.append(f"leaves {each} in memory")
         each.unlink(missing_ok=True)
     return code, printed, left
