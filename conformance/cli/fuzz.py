@@ -17,6 +17,7 @@ from conformance.cli.options import (
     quiet_option,
     schema_option,
     seconds_option,
+    seed_option,
 )
 from conformance.model.errors import BackendUnavailable
 from conformance.plain import json_text, on_terminal, say
@@ -47,12 +48,7 @@ RESTARTS = 200
     help=f"End after so long; after {SECONDS:g} seconds where neither this nor --cases is given.",
 )
 @click.option("--cases", "most", type=click.IntRange(min=1), metavar="N", help="End after so many new cases.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**53),
-    metavar="S",
-    help="The same seed asks the same cases in the same order; a new one is drawn and printed by default.",
-)
+@seed_option("The same seed asks the same cases in the same order; a new one is drawn and printed by default.")
 @click.option(
     "--corpus",
     type=PATH,

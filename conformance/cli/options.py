@@ -28,6 +28,7 @@ __all__ = [
     "scheduler_option",
     "schema_option",
     "seconds_option",
+    "seed_option",
     "select_option",
     "tls_options",
 ]
@@ -101,6 +102,11 @@ def format_option(text: str, first: str = "table", *others: str) -> Callable[[FC
 def seconds_option(name: str, default: float, text: str) -> Callable[[FC], FC]:
     """A limit of time."""
     return click.option(name, type=POSITIVE, default=default, show_default=True, metavar="SECONDS", help=text)
+
+
+def seed_option(text: str) -> Callable[[FC], FC]:
+    """``--seed S``, which JSON holds exactly; None where it is left out."""
+    return click.option("--seed", type=click.IntRange(min=0, max=2**53), metavar="S", help=text)
 
 
 def details_option(default: int, text: str) -> Callable[[FC], FC]:

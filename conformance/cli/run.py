@@ -21,6 +21,7 @@ from conformance.cli.options import (
     scheduler_option,
     schema_option,
     seconds_option,
+    seed_option,
     select_option,
     tls_options,
 )
@@ -97,12 +98,7 @@ __all__ = ["command"]
     metavar="N",
     help="Also N random cases, which no kernel can be fitted to; `conformance explain` knows them by their ids.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**53),
-    metavar="S",
-    help="Seed of the random cases: the same gives the same ones. A new one is drawn and printed by default.",
-)
+@seed_option("Seed of the random cases: the same gives the same ones. A new one is drawn and printed by default.")
 @click.option(
     "--shard",
     metavar="I/N",
