@@ -1,6 +1,6 @@
 """Every pair of layouts that two operands of one call may have: for labels, class probabilities, and normalisers.
 
-A form is an operation on operands of fixed shapes. Of its rows, those with the same layout of the logits are one case.
+Of the rows of a call on operands of fixed shapes, those with the same layout of the logits are one case.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from conformance.corpus.covering import covering_array
 from conformance.model.layouts import LAYOUTS, OPERANDS
 
-__all__ = ["FORMS", "Operands", "layouts_of_rank", "memory_cases"]
+__all__ = ["CALLS", "MemoryCall", "layouts_of_rank", "memory_cases"]
 
 SEED = 21
 #: What PyTorch takes, too, and what asks nothing of the numbers.
@@ -38,17 +38,17 @@ _RARE = ("reversed", "byte-swapped")
 
 
 @dataclass(frozen=True)
-class Operands:
+class MemoryCall:
     """A call by its keys in a case file, and the rank of each operand."""
 
     words: str
-    call: dict[str, Any]
+    keys: dict[str, Any]
     ranks: dict[str, int]
 
 
 _WEIGHT = [0.5, 1.25, 2.0, 0.75, 3.0]
-FORMS = {
-    "labels": Operands(
+CALLS = {
+    "labels": MemoryCall(
         "labels of sequences",
         {
             "op": "cross_entropy",
@@ -60,7 +60,7 @@ FORMS = {
         },
         {"logits": 3, "targets": 2, "weight": 1, "upstream": 2},
     ),
-    "images": Operands(
+    "images": MemoryCall(
         "labels of images",
         {
             "op": "cross_entropy",
@@ -70,7 +70,7 @@ FORMS = {
         },
         {"logits": 4, "targets": 3, "upstream": 3},
     ),
-    "probabilities": Operands(
+    "probabilities": MemoryCall(
         "class probabilities of sequences",
         {
             "op": "cross_entropy",
@@ -81,7 +81,7 @@ FORMS = {
         },
         {"logits": 3, "targets": 3, "weight": 1, "upstream": 2},
     ),
-    "nll": Operands(
+    "nll": MemoryCall(
         "log-probabilities and their labels",
         {
             "op": "nll_loss",
@@ -92,12 +92,12 @@ FORMS = {
         },
         {"logits": 2, "targets": 1, "weight": 1, "upstream": 1},
     ),
-    "softmax": Operands(
+    "softmax": MemoryCall(
         "softmax and its upstream gradient",
         {"op": "softmax", "logits": {"distribution": "uniform", "shape": [3, 4, 5], "scale": 4}, "axis": -1},
         {"logits": 3, "upstream": 3},
     ),
-    "log-softmax": Operands(
+    "log-softmax": MemoryCall(
         "log_softmax, its upstream gradient and a direction",
         {
             "op": "log_softmax",
@@ -118,21 +118,21 @@ def layouts_of_rank(rank: int) -> tuple[str, ...]:
 def memory_cases() -> list[dict[str, Any]]:
     """The cases, as the mappings that a case file holds."""
     cases = []
-    for number, (name, form) in enumerate(FORMS.items()):
+    for number, (name, call) in enumerate(CALLS.items()):
         by_logits: dict[str, list[str]] = {}
-        factors = {operand: layouts_of_rank(rank) for operand, rank in form.ranks.items()}
+        factors = {operand: layouts_of_rank(rank) for operand, rank in call.ranks.items()}
         for row in covering_array(factors, 2, SEED, lambda row: True):
             by_logits.setdefault(row["logits"], []).append(_text(row))
-        rare = [_text(row) for layout in _RARE for row in _one_or_all(form, layout)]
+        rare = [_text(row) for layout in _RARE for row in _one_or_all(call, layout)]
         groups = {logits: layouts for logits in LAYOUTS if (layouts := by_logits.get(logits))} | {"rare": rare}
         for place, (group, layouts) in enumerate(groups.items()):
-            cases.append(_case(name, form, group, layouts, 30_000 + 100 * number + 4 * place))
+            cases.append(_case(name, call, group, layouts, 30_000 + 100 * number + 4 * place))
     return cases
 
 
-def _one_or_all(form: Operands, layout: str) -> list[dict[str, str]]:
-    alone = [{operand: layout} for operand in form.ranks]
-    return [*alone, dict.fromkeys(form.ranks, layout)]
+def _one_or_all(call: MemoryCall, layout: str) -> list[dict[str, str]]:
+    alone = [{operand: layout} for operand in call.ranks]
+    return [*alone, dict.fromkeys(call.ranks, layout)]
 
 
 def _text(row: Mapping[str, str]) -> str:
@@ -140,20 +140,20 @@ def _text(row: Mapping[str, str]) -> str:
     return "+".join(named) or "contiguous"
 
 
-def _case(name: str, form: Operands, group: str, layouts: list[str], seed: int) -> dict[str, Any]:
+def _case(name: str, call: MemoryCall, group: str, layouts: list[str], seed: int) -> dict[str, Any]:
     """One case, with seeds of its own for each tensor."""
-    call = dict(form.call)
+    keys = dict(call.keys)
     for key in ("logits", "log_probabilities", "targets"):
-        if key in call:
-            call[key] = call[key] | {"seed": seed}
+        if key in keys:
+            keys[key] = keys[key] | {"seed": seed}
             seed += 1
     apart = "memory that few frameworks have" if group == "rare" else f"{group} logits"
-    words = f"{form.words}, {apart}: each operand may lie in memory in another way than the others"
+    words = f"{call.words}, {apart}: each operand may lie in memory in another way than the others"
     return {
         "id": f"memory.{name}.{group}",
         "why": words,
         "flags": ["strides"],
-        **call,
+        **keys,
         "dtypes": ["float32"],
         "layouts": layouts,
     }

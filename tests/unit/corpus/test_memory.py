@@ -9,7 +9,7 @@ import pytest
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry, load_suite
 from conformance.corpus.__main__ import memory_text
-from conformance.corpus.memory import FORMS, layouts_of_rank
+from conformance.corpus.memory import CALLS, layouts_of_rank
 from conformance.model.layouts import BETWEEN, LAYOUTS, OPERANDS, layout_of
 from conformance.model.problem import Problem
 from conformance.places import CASES
@@ -23,16 +23,16 @@ def test_the_file_of_memory_layouts_is_what_the_generator_writes() -> None:
     assert FILE.read_text(encoding="utf-8") == memory_text()
 
 
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", CALLS)
 def test_every_pair_of_layouts_of_two_operands_stands_in_the_file(name: str) -> None:
     cases = [case for case in (entry.case for entry in ENTRIES) if case.id.startswith(f"memory.{name}.")]
     held = {
         ((one, layout_of(layout, one)), (other, layout_of(layout, other)))
         for case in cases
         for layout in case.layouts
-        for one, other in combinations(FORMS[name].ranks, 2)
+        for one, other in combinations(CALLS[name].ranks, 2)
     }
-    ranks = FORMS[name].ranks
+    ranks = CALLS[name].ranks
     missing = [
         pair
         for one, other in combinations(ranks, 2)
