@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.disk import replacing
-from conformance.model.errors import UsageError
+from conformance.extras import imported
 from conformance.model.wording import message
 from conformance.plain import plain
 from conformance.reports.load import COLUMNS as DESCRIBED
@@ -44,11 +44,7 @@ def write_parquet(merged: Merged, path: Path) -> Path:
 
     Raises UsageError without pyarrow, HarnessError where it cannot be written.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise UsageError("Parquet needs pyarrow", hint="pip install pyarrow, or ask for --csv") from None
+    pa, pq = (imported(name, "exports", "--parquet, unlike --csv, needs") for name in ("pyarrow", "pyarrow.parquet"))
     kinds = {"position": pa.int64()} | dict.fromkeys(NUMBERS, pa.float64())
     schema = pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in COLUMNS])
     with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
