@@ -38,8 +38,8 @@ _FILE = "torch/testing/_internal/common_methods_invocations.py"
 _FEATURE = "OpInfo's samples need"
 
 
-def take(ops: Collection[str] = ()) -> Taken:
-    """The samples of the operators in float32, of those in ``ops`` where it names some.
+def take(ops: Collection[str] = (), dtype: str = "float32") -> Taken:
+    """The samples of the operators in ``dtype``, of those in ``ops`` where it names some.
 
     Raises UsageError where ``torch``, or ``expecttest``, which its tests import, is not installed. The samples are
     drawn with a seed; the states of the generators of Python and NumPy are put back.
@@ -55,7 +55,7 @@ def take(ops: Collection[str] = ()) -> Taken:
         for operator in invocations.op_db:
             if operator.name in OPERATORS and (not ops or OPERATORS[operator.name] in ops):
                 tests.set_rng_seed(SEED)
-                for number, sample in enumerate(operator.sample_inputs("cpu", torch.float32)):
+                for number, sample in enumerate(operator.sample_inputs("cpu", getattr(torch, dtype))):
                     name = " ".join(word for word in (operator.name, operator.variant_test_name) if word)
                     source = Provenance(
                         project="pytorch", version=version, test=f"{name}, sample {number}", license=_LICENSE

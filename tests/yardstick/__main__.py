@@ -1,11 +1,13 @@
-"""``python -m tests.yardstick [score|matrix|page|fuzz] [--wrong FILE]``: the mutation score, and what follows from it.
+"""``python -m tests.yardstick [score|matrix|page|fuzz|peers] [--wrong FILE]``: the mutation score, and what follows.
 
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
         `conformance run --quick` takes; with --new of the wrong backends alone that the file lacks, added to it
-page    docs/kill-matrix.md from kills.json.
+page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
+
+peers   what the rules of ONNX, OpInfo and KernelBench kill: writes peers.json and docs/peers.md
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
 one fails; with --wrong the wrong backends are the classes of a file, and nothing is written.
@@ -27,9 +29,12 @@ from conformance.places import QUICK, ROOT
 from conformance.reports.kills import FILE, Kills, read_kills
 from tests.yardstick import cover, matrix, pool, search
 from tests.yardstick.page import summary_text
+from tests.yardstick.peers.page import peers_text
+from tests.yardstick.peers.record import read_peers, write_peers
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
 
 PAGE = ROOT / "docs" / "kill-matrix.md"
+PEERS_PAGE = ROOT / "docs" / "peers.md"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.yardstick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page", "fuzz"))
+    parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page", "fuzz", "peers"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--new", action="store_true", help="matrix: those wrong backends alone that have no record yet")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
@@ -52,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if asked.what == "fuzz":
         return _fuzz(asked)
+    if asked.what == "peers":
+        _peers(asked)
+        return 0
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
     former = read_kills() if asked.new else None
@@ -102,10 +110,34 @@ def _selected(entries: Sequence[Entry]) -> dict[str, list[str]]:
     return {case: [*dtypes] for case, dtypes in load_quick(QUICK).quick.items() if case in known}
 
 
+def _peers(asked: argparse.Namespace) -> None:
+    """Hold the backends against the peers' rules. Those of a file, or wrong ones alone, are only printed."""
+    from tests.yardstick.peers.measure import measure  # PyTorch and ONNX
+
+    right = [] if asked.wrong or asked.alone else right_backends()
+    found = measure(wrong_backends(asked.wrong), right, read_kills(), asked.jobs)
+    if right:
+        write_peers(found)
+        _write_page()
+    else:
+        for name, each in found.wrong.items():
+            print(f"{name}: {each.killed or 'survives'}")
+    for zeros in found.zeros:
+        print(f"zeros {'pass' if zeros.passes else 'fail'} {zeros.name} of KernelBench {zeros.version}")
+    for key, rule in found.rules.items():
+        killed = sum(1 for each in found.wrong.values() if key in each.killed)
+        alarms = [name for name, each in found.right.items() if key in each.killed]
+        print(f"{killed:>4} of {len(found.wrong)} killed, {len(alarms)} false alarms: {rule.title}")
+        for name in alarms:
+            print(f"     false alarm: {name}: {found.right[name].killed[key]}")
+
+
 def _write_page() -> None:
     kills = read_kills()
     if kills is not None:
         PAGE.write_text(summary_text(kills), encoding="utf-8")
+        if (peers := read_peers()) is not None:
+            PEERS_PAGE.write_text(peers_text(peers, kills), encoding="utf-8")
 
 
 def _print(

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from conformance.cases.load import Entry
 from tests.yardstick import trial
 from tests.yardstick.registry import Kind, kind_of, name_of, suite, title
 
-__all__ = ["by_cases", "by_kills", "false_alarms", "kills"]
+__all__ = ["by_cases", "by_kills", "false_alarms", "kills", "shared_out"]
 
 #: Shares for each process: more of them balance the load.
 SHARES = 4
@@ -72,15 +72,20 @@ def _processes(wanted: int) -> int:
 
 
 def _run(jobs: Sequence[_Job], processes: int) -> Iterator[Any]:
+    return shared_out(_perform, jobs, jobs[0].function if jobs else "", processes)
+
+
+def shared_out(perform: Callable[[Any], Any], jobs: Sequence[Any], what: str, processes: int) -> Iterator[Any]:
+    """What ``perform``, a function of a module, gives for each job; ``what`` is said beside the progress."""
     if not jobs:
         return
     begin = time.perf_counter()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max(1, min(len(jobs), _processes(processes))), context) as pool:
-        futures = [pool.submit(_perform, job) for job in jobs]
+        futures = [pool.submit(perform, job) for job in jobs]
         for done, future in enumerate(as_completed(futures), 1):
             yield future.result()
-            sys.stderr.write(f"{time.perf_counter() - begin:5.0f} s: {jobs[0].function}: {done} of {len(jobs)}\n")
+            sys.stderr.write(f"{time.perf_counter() - begin:5.0f} s: {what}: {done} of {len(jobs)}\n")
             sys.stderr.flush()
 
 
