@@ -148,6 +148,7 @@ Broadcasting = Literal["refused", "broadcast"]
 MaskedTarget = Literal["impossible", "dropped"]
 Kept = Literal["kept", "flushed"]
 Cancelling = Literal["kept", "lost"]
+Upstream = Literal["product", "chained"]
 Value = TypeVar("Value", bound=str | int)
 
 
@@ -198,6 +199,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     plus_infinity: Annotated[Literal["nan", "inf", "limit"], Policy()] = "nan"
     all_minus_infinity: Annotated[Literal["nan", "other"], Policy()] = "nan"
     subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=_DTYPE)] = "kept"
+    #: The gradient by an infinite upstream gradient: its product with each derivative, or what a chain of functions
+    #: gives, each of which passes on what it was passed: 0 beside the label, and NaN where two infinities meet.
+    infinite_upstream_gradient: Annotated[Upstream | dict[str, Upstream], Policy(aspect=_OPERATION)] = "product"
     #: Targets of the right rank whose extents are 1 where they should be more.
     target_broadcasting: Annotated[
         Broadcasting | dict[TargetKind, Broadcasting], Policy(affects="question", aspect=_TARGET)

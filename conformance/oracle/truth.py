@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.oracle.block import Block
 from conformance.oracle.directions import FastTruth
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
+from conformance.oracle.infinite_upstream import chained, infinite_rows, product
 
 __all__ = ["Tier", "Truth"]
 
@@ -61,7 +62,14 @@ class Truth:
         if reduction == "mean" and self.policies.gradient_of_all_ignored == "nan" and self.all_ignored.any():
             rows = self.all_ignored[self.block.problem_of_row]
             result = result.where(np.broadcast_to(rows[:, None], result.mid.shape), np.nan)
-        return result
+        if not infinite_rows(self.block, reduction).any():
+            return result
+        if for_operation(self.policies.infinite_upstream_gradient, self.block.operation, "product") == "chained":
+            return chained(result, self.block, reduction)
+        if self._source is self.fast:
+            return result
+        with np.errstate(all="ignore"):
+            return product(result, self.block, reduction, self.fast.gradient(reduction))
 
     def tangent(self, reduction: str) -> Enclosure:
         """In the value's shape: its derivative in the problems' directions; NaN where it is not judged."""

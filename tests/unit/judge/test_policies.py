@@ -12,12 +12,16 @@ import pytest
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
+from conformance.cases.expand import expand
 from conformance.cases.load import Entry, load_suite
+from conformance.cases.resolve import resolve
 from conformance.cases.select import select
 from conformance.model.case import Case
-from conformance.model.policies import POLICIES
+from conformance.model.policies import NORMATIVE, POLICIES, Policies
 from conformance.model.records import Outcome
 from conformance.model.wording import message
+from conformance.oracle.block import Block
+from conformance.oracle.truth import Truth
 from conformance.places import ROOT
 from conformance.profiles.load import load_profile
 from conformance.profiles.profile import UNDECLARED, Declared, Profile
@@ -27,6 +31,7 @@ from tests.yardstick.exact import Exact
 
 NUMPY = load_profile(ROOT / "backends" / "profiles" / "numpy.yaml")
 SUITE = load_suite([ROOT / "cases"]).entries
+INF, NAN = np.inf, np.nan
 
 
 def rows(kind: type[Backend], cases: str, *, dtype: Any = "float32", profile: Profile = UNDECLARED) -> list[Outcome]:
@@ -113,6 +118,33 @@ def test_what_cancels_is_kept_or_lost_as_declared(
 @pytest.mark.parametrize("kind", [Numpy, Exact])
 def test_either_is_sound_where_nothing_is_declared(kind: type[Backend]) -> None:
     assert {outcome.verdict for outcome in rows(kind, "gap-that-loses")} == {"pass"}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("case", "product", "chained"),
+    [
+        ("infinite-upstream-of-labels", [INF, INF, -INF], [INF, INF, NAN]),
+        ("infinite-upstream-of-probabilities", [-INF, INF, INF], [NAN, NAN, NAN]),
+        ("infinite-upstream-of-nll-loss", [NAN, NAN, -INF], [0.0, 0.0, -INF]),
+        ("infinite-upstream-of-an-ignored-label", [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+    ],
+)
+def test_an_infinite_upstream_gradient_reaches_its_position_alone(
+    case: str, product: list[float], chained: list[float], dtype: Any
+) -> None:
+    (entry,) = select(SUITE, expression=case)
+    (problem,) = expand(entry, dtypes=[dtype]).problems
+    for value, row in (("product", product), ("chained", chained)):
+        truth = Truth(Block((resolve(problem, NORMATIVE).problem,)), Policies(infinite_upstream_gradient=value))
+        first, infinite, third, *_ = truth.gradient("none").mid
+        assert np.array_equal(infinite, row, equal_nan=True) and np.isfinite([first, third]).all()
+
+
+@pytest.mark.parametrize(("value", "verdict"), [("product", "pass"), ("chained", "fail")])
+def test_an_infinite_upstream_gradient_is_observed(value: str, verdict: str) -> None:
+    found = rows(Numpy, "infinite-upstream", profile=declaring("infinite-upstream-gradient", value))
+    assert {(outcome.verdict, *(outcome.observed or [])) for outcome in found} == {(verdict, "product")}
 
 
 class Dropping(Numpy):
