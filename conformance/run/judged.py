@@ -19,9 +19,10 @@ from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
+from conformance.run.culprit import BEFORE
 from conformance.run.judging import judge_chunk
 from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
-from conformance.run.recheck import BEFORE, Recheck, Rechecked
+from conformance.run.recheck import Recheck, Rechecked
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session

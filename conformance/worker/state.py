@@ -1,6 +1,9 @@
 """What calls share within a backend's process and should leave as it is, in words that a driver can compare.
 
-Only what is asked of Python, NumPy and the backend itself: a snapshot costs a fraction of a millisecond.
+Only what is asked of Python, NumPy and the backend itself: a snapshot costs a fraction of a millisecond. It is compared
+after every batch, also where every result is right, and names what was changed; the process is then replaced before
+anybody is hurt. What no list can name shows by its harm alone: that is searched for only where results are wrong, and
+asks the calls again (:mod:`conformance.run.recheck`). Neither does what the other does.
 """
 
 from __future__ import annotations
