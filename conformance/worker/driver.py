@@ -9,77 +9,42 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
 
-from conformance.model.layouts import layout_of
-from conformance.model.mode import ModeEvidence, total
+from conformance.model.mode import total
 from conformance.worker import wire
-from conformance.worker.exchange import Array, Failure, Observation, Request
+from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
-from conformance.worker.paths import display_place
-from conformance.worker.shim import EXTENDED, INVERTED, KEPT, LARGEST_KEPT, without_gaps
+from conformance.worker.reply import (
+    Died,
+    Reply,
+    SentRequest,
+    add_time,
+    agrees,
+    check,
+    differs,
+    mode_of,
+    observation_of,
+    spared,
+)
+from conformance.worker.shim import KEPT, LARGEST_KEPT
 
-__all__ = ["EARLIER", "Died", "Driver", "Reply", "SentRequest", "failure_of"]
+__all__ = ["EARLIER", "Driver"]
 
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
 REGIONS = KEPT + 2  # in rotation: a result that lies in its own input must not change before it is read once more
-MOST_WARNINGS = 20
-MOST_AXES = 64  # of an array of NumPy's
 
 
 #: The results of a call that are kept, by name.
 _Results = dict[str, wire.Result]
 
 
-class Died(Exception):
-    """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way.
-
-    ``answered`` calls of the batch had been answered. ``before``: it has done so before it was sent the batch.
-    """
-
-    def __init__(self, failure: Failure, *, answered: int = 0, before: bool = False) -> None:
-        self.failure = failure
-        self.answered = answered
-        self.before = before
-        super().__init__(failure.message)
-
-
 class Overwritten(Exception):
     """Inputs of several calls of a batch were changed: who changed whose is seen when each call is made alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class SentRequest:
-    """A request in the form in which it is sent; ``place`` is that of its observation.
-
-    ``room``: bytes that its operands take at most.
-    """
-
-    place: int
-    request: Request
-    room: int
-
-
-@dataclass(eq=False)
-class Reply:
-    """What came of a call: its answer, or why there is none, and what it changed that is not its own.
-
-    ``died``, ``left`` and ``first`` as in Observation.
-    """
-
-    asked: SentRequest
-    answer: wire.Answer | None = None
-    failure: Failure | None = None
-    modified: list[str] = field(default_factory=list)
-    died: Failure | None = None
-    left: tuple[str, ...] = ()
-    first: bool = False
-    mode: ModeEvidence | None = None
 
 
 class Driver:
@@ -136,7 +101,7 @@ class Driver:
         asked = [SentRequest(place, request, room_for(request)) for place, request in enumerate(sent)]
         found: list[Reply] = []
         for each in self._answered(asked):
-            each.mode = self._mode(each)
+            each.mode = mode_of(each, compiles=self.compiles)
             found.append(each)
         found.sort(key=lambda each: each.asked.place)
         again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
@@ -147,13 +112,13 @@ class Driver:
             if each.failure is not None and each.failure.kind == "not run":
                 continue
             first.modified += (name for name in each.modified if name not in first.modified)
-            repeats[each.asked.place] = _agrees(first, each)
-            _add_time(first, each)
-            first.mode = total((first.mode, self._mode(each)))
+            repeats[each.asked.place] = agrees(first, each)
+            add_time(first, each)
+            first.mode = total((first.mode, mode_of(each, compiles=self.compiles)))
             if each.failure is not None:  # it was killed by the very same call
                 first.failure = each.failure
         self._former = []
-        return [self._observation(each, repeats.get(each.asked.place)) for each in found]
+        return [observation_of(each, repeats.get(each.asked.place)) for each in found]
 
     def _first(self, request: Request) -> Request:
         if request.upstream is not None and request.only_value and not self.compiles:
@@ -269,7 +234,7 @@ class Driver:
         answers = self._perform(order, region)
         try:
             for seen, each in placed:
-                _check(answer := next(answers), each.call.nonce)
+                check(answer := next(answers), each.call.nonce)
                 seen.answer = answer
                 self._look(seen, each)
             for _ in answers:  # nothing: whoever performs has then seen to it that nothing more comes
@@ -298,11 +263,11 @@ class Driver:
             if name in placed.plain:
                 if copy != placed.plain[name]:
                     seen.modified.append(name)
-            elif name in placed.spans and (not isinstance(copy, wire.Result) or _differs(copy, seen, name)):
+            elif name in placed.spans and (not isinstance(copy, wire.Result) or differs(copy, seen, name)):
                 seen.modified.append(name)
         for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
             given, before = self._kept.get(nonce, ({}, {}))
-            if now != before and not _spared(now, given):
+            if now != before and not spared(now, given):
                 given = now  # the next call has not done it
                 if EARLIER not in seen.modified:
                     seen.modified.append(EARLIER)
@@ -312,78 +277,10 @@ class Driver:
         for nonce in [*self._kept][:-KEPT]:
             del self._kept[nonce]
 
-    def _observation(self, seen: Reply, repeatable: bool | None) -> Observation:
-        request, answer = seen.asked.request, seen.answer
-        if seen.failure is not None or answer is None:
-            return Observation(
-                request.key,
-                failure=seen.failure,
-                modified=tuple(seen.modified),
-                died=seen.died,
-                left=seen.left,
-                first=seen.first,
-            )
-        arrays = {name: _array(result) for name, result in answer.results.items()}
-        if layout_of(request.layout, "logits") == "byte-swapped":  # what keeps that order keeps the dtype
-            arrays = {name: each.astype(each.dtype.newbyteorder("=")) for name, each in arrays.items()}
-        late = answer.gradient_failure
-        if request.only_value:
-            arrays.pop("gradient", None)
-            late = None
-        return Observation(
-            request.key,
-            **arrays,
-            failure=failure_of(answer.failure),
-            gradient_failure=failure_of(late),
-            warnings=tuple(map(wire.clean, answer.warnings[:MOST_WARNINGS])),
-            modified=tuple(seen.modified),
-            repeatable=repeatable,
-            seconds=answer.nanoseconds * 1e-9,
-            died=seen.died,
-            left=seen.left,
-            first=seen.first,
-            shared=tuple((_name(one), _name(other)) for one, other in answer.shared[:MOST_WARNINGS]),
-            mode=seen.mode,
-        )
-
-    def _mode(self, seen: Reply) -> ModeEvidence | None:
-        """How a call that gave a result was executed, where it was to be compiled.
-
-        A call that runs no function of the runtime compiles in a way of its own, of which nothing is known. It ran
-        uncompiled where a function did so, or where no compiled graph was executed.
-        """
-        if not self.compiles or seen.answer is None or not seen.answer.results:
-            return None
-        said = seen.answer.compiled
-        if said is None or not said.calls:
-            return ModeEvidence(calls=1, unknown=1)
-        missed = bool(said.uncompiled or said.ran == 0)
-        return ModeEvidence(
-            calls=1,
-            compiled=int(not missed),
-            uncompiled=int(missed),
-            graphs=said.graphs,
-            breaks=said.breaks,
-            cached=said.cached,
-            reasons={wire.clean(reason): count for reason, count in said.reasons.items()},
-        )
-
     def close(self) -> None:
         """Give the memory back."""
         for each in self.regions:
             each.close()
-
-
-def _name(name: str) -> str:
-    return wire.clean(name, 40).replace("_", " ")
-
-
-def failure_of(fault: wire.Fault | None) -> Failure | None:
-    """A fault as the driver reports it: cut, and with its place as it is shown."""
-    if fault is None:
-        return None
-    where = display_place(wire.clean(fault.file, 4000), fault.line)
-    return Failure(fault.kind, wire.clean(fault.type), wire.clean(fault.message), where)
 
 
 def _nonces(count: int) -> list[int]:
@@ -403,90 +300,3 @@ def _batches(asked: Sequence[SentRequest]) -> Iterator[Sequence[SentRequest]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _agrees(first: Reply, again: Reply) -> bool:
-    """Whether the second call gave the bits of the first, in all that it was to give again."""
-    if first.answer is None or again.answer is None or again.answer.failure is not None:
-        return False
-    request = again.asked.request
-    whole = request.transform or request.upstream is not None
-    names = list(first.answer.results) if whole else ["value"]
-    return all(again.answer.results.get(name) == first.answer.results[name] for name in names)
-
-
-def _add_time(first: Reply, again: Reply) -> None:
-    if first.answer is not None and again.answer is not None:
-        together = first.answer.nanoseconds + again.answer.nanoseconds
-        first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
-
-
-def _spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:
-    """Whether results are as they were, or as they are once each bit was inverted, where a framework lets one."""
-    return now == before or (now.keys() == before.keys() and all(_same(now[name], before[name]) for name in before))
-
-
-def _same(now: wire.Result, before: wire.Result) -> bool:
-    if (now.dtype, now.shape) != (before.dtype, before.shape):
-        return False
-    if now.data in (before.data, inverted := before.data.translate(INVERTED)):
-        return True
-    dtype = _dtype(before.dtype)
-    if dtype is None or dtype.char not in EXTENDED or not _is_array(before):
-        return False
-    return now.data == without_gaps(dtype, inverted)
-
-
-def _differs(copy: wire.Result, seen: Reply, name: str) -> bool:
-    """Whether the framework's copy of an input holds other bits than were sent."""
-    request = seen.asked.request
-    sent = {"logits": request.logits, "upstream": request.upstream, "tangent": request.tangent}.get(name)
-    if sent is None:
-        sent = request.operands.get(name)
-    return isinstance(sent, np.ndarray) and copy.data != sent.tobytes()
-
-
-# -- what may arrive --------------------------------------------------------------------------------------------------
-
-_dtypes: dict[str, np.dtype[np.generic] | None] = {}
-
-
-def _dtype(name: str) -> np.dtype[np.generic] | None:
-    """The dtype of that name, if it is one of numbers."""
-    if name not in _dtypes:
-        if len(_dtypes) > 256:
-            _dtypes.clear()
-        try:
-            import ml_dtypes  # noqa: F401  # NumPy knows its names from then on
-
-            found = np.dtype(name[:40])
-        except Exception:
-            found = None
-        numbers = found is not None and (found.kind in "biufc" or (found.kind == "V" and found.names is None))
-        _dtypes[name] = found if numbers and found is not None and found.itemsize and not found.subdtype else None
-    return _dtypes[name]
-
-
-def _is_array(result: wire.Result) -> bool:
-    dtype, shape = _dtype(result.dtype), result.shape
-    if dtype is None or len(shape) > MOST_AXES or min(shape, default=0) < 0:
-        return False
-    return len(result.data) == dtype.itemsize * math.prod(shape)
-
-
-def _check(answer: wire.Answer, nonce: int) -> None:
-    """Raises Died for an answer that is none to this call, or that does not hold together.
-
-    What is only compared with what was sent, or with an earlier result, need not hold together.
-    """
-    if answer.nonce != nonce:
-        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that nobody asked for"))
-    if answer.nanoseconds < 0 or not all(
-        name in wire.RESULTS and _is_array(each) for name, each in answer.results.items()
-    ):
-        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that does not hold together"))
-
-
-def _array(result: wire.Result) -> Array:
-    array: Array = np.frombuffer(result.data, _dtype(result.dtype)).reshape(result.shape)
-    return array

@@ -18,10 +18,10 @@ import msgspec
 from conformance.model.errors import BackendUnavailable
 from conformance.scratch import scratch as scratch_folder
 from conformance.worker import wire
-from conformance.worker.driver import Died
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
 from conformance.worker.paths import display_path, readable_log
+from conformance.worker.reply import Died
 from conformance.worker.supervisor import (
     THREAD_VARIABLES,
     Gone,

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker import wire
 from conformance.worker.description import description_of
-from conformance.worker.driver import Died, Driver
+from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.facts import describe
 from conformance.worker.memory import Region
 from conformance.worker.process import CREATOR, BackendProcess
+from conformance.worker.reply import Died
 from conformance.worker.shim import Shim
 from conformance.worker.state import changes
 
