@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 WORD = "a text of one line"
+MOST_WORDS = 200  # every record of a run and every page holds them
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
 
 
@@ -67,13 +68,13 @@ def _word(backend: Backend, name: str, said: Any) -> str:
 def _words(backend: Backend, name: str) -> dict[str, str]:
     """Numbers become text: a thread count or a switch is one by nature."""
     said = getattr(backend, name)()
-    if isinstance(said, Mapping):
+    if isinstance(said, Mapping) and len(said) <= MOST_WORDS:
         pairs = {key: str(word) if isinstance(word, (bool, int, float)) else word for key, word in said.items()}
         if all(isinstance(word, str) for pair in pairs.items() for word in pair):
             cleaned = {clean(key): clean(word) for key, word in pairs.items()}
             if not any("\n" in word for pair in cleaned.items() for word in pair):
                 return cleaned
-    raise _broken(backend, f"{name}()", "a mapping of names to texts of one line", said)
+    raise _broken(backend, f"{name}()", f"a mapping of names to texts of one line, {MOST_WORDS} at most", said)
 
 
 def _broken(backend: Backend, name: str, kind: str, said: Any) -> BrokenBackend:

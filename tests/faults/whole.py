@@ -145,6 +145,14 @@ class HasNoVersions(Numpy):
         return {1: 2}
 
 
+@whole(code=3, says="versions()")
+class HasManyVersions(Numpy):
+    """``versions`` does not come to an end."""
+
+    def versions(self) -> Any:
+        return {f"package {each}": "1" for each in range(100_000)}
+
+
 @whole(code=3, says="framework")
 class HasNoFramework(Numpy):
     """``framework`` is an object that raises when it is shown."""
