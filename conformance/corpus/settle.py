@@ -61,6 +61,8 @@ def settled(levels: Mapping[str, str], extents: tuple[int, ...]) -> Levels:
         plain("logits")
     if found["logits"] in ("integers", "one-hot") or found["special"] in ("least-normal", "subnormal"):
         plain("offset")
+    if found["op"] == "nll_loss_of_log_softmax" and found["special"] in ("largest", "lowest"):
+        plain("special")  # between the two functions a log-probability overflows
     if found["mask"] != "none":
         if found["op"] not in (*NORMALISERS, "cross_entropy") or size > 4096 or not form.rank:
             plain("mask")
