@@ -44,10 +44,7 @@ class _Candidate:
 
 def choose(kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
     """Case ids with their dtypes, those that kill most first; none that the default tier leaves out for anybody."""
-    usual = {entry.case.id: entry for entry in entries if entry.case.tier != "full"}
-    candidates = list(_candidates(kills, usual))
-    killers = {name: {kill.case for kill in each} & usual.keys() for name, each in kills.items()}
-    wanted = {name: min(DEPTH, len(cases)) for name, cases in killers.items() if cases}
+    candidates, wanted = _usual(kills, entries)
     chosen = _without_idle(_greedy(candidates, dict(wanted)), wanted)
     chosen.sort(key=lambda each: (-len(each.kills), each.pair))
     return _selection({}, chosen)
@@ -55,11 +52,17 @@ def choose(kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 def extended(selection: Mapping[str, Sequence[str]], kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
     """A selection, and behind it what it lacks to kill these wrong backends, too."""
-    candidates = list(_candidates(kills, {entry.case.id: entry for entry in entries}))
+    candidates, wanted = _usual(kills, entries)
     kept = [each for each in candidates if each.pair[1] in selection.get(each.pair[0], ())]
-    wanted = {name: min(DEPTH, len({kill.case for kill in each})) for name, each in kills.items() if each}
     missing = {name: max(0, depth - _depth(kept, name)) for name, depth in wanted.items()}
     return _selection(selection, _greedy(candidates, missing, kept))
+
+
+def _usual(kills: AllKills, entries: Sequence[Entry]) -> tuple[list[_Candidate], dict[str, int]]:
+    """What may be chosen, of the default tier alone, and how many cases of it are to kill each wrong backend."""
+    usual = {entry.case.id: entry for entry in entries if entry.case.tier != "full"}
+    killers = {name: {kill.case for kill in each} & usual.keys() for name, each in kills.items()}
+    return list(_candidates(kills, usual)), {name: min(DEPTH, len(cases)) for name, cases in killers.items() if cases}
 
 
 def _selection(first: Mapping[str, Sequence[str]], chosen: Iterable[_Candidate]) -> dict[str, list[str]]:
