@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -176,5 +177,5 @@ def _versions(imports: Sequence[str]) -> list[str]:
         return []
     found = (re.fullmatch(r"import (\w+)(?: as (\w+))?", line) for line in imports)
     shown = [f'"{each[1]}", {each[2] or each[1]}.__version__' for each in found
-             if each and each[1] not in ("ml_dtypes", *_STANDARD)]  # fmt: skip
+             if each and each[1] not in ("ml_dtypes", *sys.stdlib_module_names)]  # fmt: skip
     return [f"print({', '.join(shown)})"] if shown else []

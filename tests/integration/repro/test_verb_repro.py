@@ -220,6 +220,16 @@ def test_a_kernel_stands_in_the_script_as_a_function_with_what_it_uses(conforman
     assert "observed:" in out and "ulp of float32" in out, error
 
 
+def test_a_script_prints_no_version_of_the_standard_library(conformance: Run, tmp_path: Path) -> None:
+    text = KERNEL.replace("import math", "import os").replace("math.pi", "os.sep")
+    text = text.replace("powers = np.exp", "assert os.sep\n        powers = np.exp")
+    cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text)
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert "import os\n" in ran.out and "os.__version__" not in ran.out
+    out, error = run_bare(ran.out)
+    assert "observed:" in out, error
+
+
 @pytest.mark.parametrize(
     "body",
     [
