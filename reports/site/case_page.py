@@ -46,11 +46,11 @@ class BackendFindings:
     @property
     def needs(self) -> str:
         """What the script needs to be installed."""
-        return (
-            f"{self.column.family} and this suite"
-            if imports_suite(self.script or "")
-            else f"{self.column.family} alone"
-        )
+        if imports_suite(self.script or ""):
+            return f"{self.column.family} and this suite"
+        if "import ml_dtypes\n" in (self.script or ""):  # which comes with JAX and TensorFlow, and not with NumPy
+            return f"{self.column.family} and ml_dtypes"
+        return f"{self.column.family} alone"
 
 
 @dataclass(frozen=True)

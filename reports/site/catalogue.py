@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from conformance.cases.load import Entry, Suite, read_suite
+from conformance.cases.text import flow_text, keys_of
 from conformance.cases.yaml12 import lines, read_text
+from conformance.corpus.random_cases import random_case
 from conformance.model.case import Flag
 from conformance.places import CASES
 
@@ -16,6 +18,9 @@ __all__ = ["Catalogue"]
 
 #: A case with more text than this is shown in part.
 _MOST_LINES = 120
+#: So is a random case, whose labels are numbers without a pattern.
+_MOST_DRAWN_LINES = 40
+_WIDTH = 100
 
 
 class Catalogue:
@@ -38,8 +43,8 @@ class Catalogue:
         return {entry.case.id: entry for entry in self.suite.entries}
 
     def entry(self, case: str) -> Entry | None:
-        """The case of that id, or None where this checkout has none."""
-        return self._entries.get(case)
+        """The case of that id, or None where neither this checkout has one nor a seed gives it."""
+        return self._entries.get(case) or _drawn(case)
 
     def flags(self, case: str) -> Sequence[str]:
         """The flags that a case carries."""
@@ -55,17 +60,17 @@ class Catalogue:
         entry = self.entry(case)
         if entry is None:
             return ""
+        if case not in self._entries:
+            return _written(entry)
         first, last = self._bounds(entry)
         text = self._text(entry.file)[first - 1 : last]
         while text and (not text[-1].strip() or text[-1].lstrip().startswith("#")):
             text.pop()
-        hidden = len(text) - _MOST_LINES
-        shown = textwrap.dedent("\n".join(text[:_MOST_LINES]))
-        return f"{shown}\n# … and {hidden} more lines" if hidden > 0 else shown
+        return textwrap.dedent(_first(text, _MOST_LINES))
 
     def where(self, case: str) -> str:
-        """``cases/stability/shifts.yaml:4``; a file elsewhere goes by its name alone."""
-        entry = self.entry(case)
+        """``cases/stability/shifts.yaml:4``; a file elsewhere goes by its name alone, and a random case has none."""
+        entry = self._entries.get(case)
         if entry is None:
             return ""
         file = entry.file.resolve()
@@ -91,3 +96,26 @@ class Catalogue:
     @cached_property
     def _lines(self) -> dict[Path, list[int]]:
         return {}
+
+
+@lru_cache(maxsize=8)
+def _drawn(case: str) -> Entry | None:
+    """A random case, which stands in no file; a page asks for its case several times."""
+    return random_case(case)
+
+
+def _written(entry: Entry) -> str:
+    """A case that stands in no file, as one would have it."""
+    text = [f"{name}: {flow_text(value)}" for name, value in keys_of(entry.case).items()]
+    wrapped = (
+        textwrap.wrap(each, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+        for each in text
+    )
+    shown = [line for each in wrapped for line in each]
+    return _first([f"- {shown[0]}", *(f"  {line}" for line in shown[1:])], _MOST_DRAWN_LINES)
+
+
+def _first(text: Sequence[str], most: int) -> str:
+    shown = "\n".join(text[:most])
+    indent = text[0][: len(text[0]) - len(text[0].lstrip())] if text else ""
+    return f"{shown}\n{indent}# … and {len(text) - most} more lines" if len(text) > most else shown

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.model.records import DefectRef
+from conformance.reports.site.catalogue import Catalogue
 from tests.support.outcomes import outcome, run
 from tests.support.site.pages import Page, page, site
 
@@ -37,9 +38,26 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
         assert part in text, part
 
 
+def test_a_random_case_is_shown_as_a_case_file_would_have_it(tmp_path: Path) -> None:
+    rows = [outcome("random.7.0", theme="random", op="log_softmax", dtype="bfloat16", reduction="", observed=0.5)]
+    made = site(tmp_path, run(tmp_path / "r", rows))
+    text = page(made, "cases/random.7.0.html").text
+    assert "- id: random.7.0\n  why: a random case\n  op: log_softmax\n" in text
+    assert "This checkout has no case of that id" not in text and "the id holds the seed" in text
+
+
+def test_the_first_lines_of_a_long_random_case_are_shown() -> None:
+    lines = Catalogue().yaml("random.7.5").splitlines()
+    assert len(lines) == 41 and re.fullmatch(r"# … and \d+ more lines", lines[-1])
+
+
 @pytest.mark.parametrize(
     ("script", "needs"),
-    [("import numpy as np", "needs one alone"), ("from conformance.backends import x", "needs one and this suite")],
+    [
+        ("import numpy as np", "needs one alone"),
+        ("import ml_dtypes\nimport numpy as np", "needs one and ml_dtypes"),
+        ("from conformance.backends import x", "needs one and this suite"),
+    ],
 )
 def test_the_caption_of_a_script_says_what_it_imports(tmp_path: Path, script: str, needs: str) -> None:
     rows = [outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.7, reason="beyond-bound")]
