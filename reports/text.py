@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-__all__ = ["figure", "link", "number", "prose", "visible"]
+__all__ = ["breakable", "figure", "link", "number", "prose", "visible"]
 
 _SHOWN_ALONE = frozenset("\n\t")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -41,6 +41,11 @@ def prose(text: str) -> Markup:
     """A sentence in which words of code stand in backticks, single or double."""
     parts = _CODE.split(visible(text))  # words and code by turns
     return Markup("").join(Markup("<code>{}</code>").format(each) if n % 2 else each for n, each in enumerate(parts))
+
+
+def breakable(name: str) -> Markup:
+    """A name whose parts are joined by dots, where a line of a page may end after each of them."""
+    return Markup(".<wbr>").join(visible(name).split("."))
 
 
 def number(value: Any, dtype: str = "float64") -> str:

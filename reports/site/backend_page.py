@@ -97,7 +97,8 @@ class BackendPages:
         head = ("operation", "dtype", "results", "worst class", "held to", "by class", "ulp, median", "worst",
                 "bits, median", "worst", "worst case")  # fmt: skip
         numbers = frozenset({2, 6, 7, 8, 9})
-        return Table(head, rows, "Accuracy by operation and dtype", numbers=numbers, names=names) if rows else None
+        title = "Accuracy by operation and dtype"
+        return Table(head, rows, title, numbers=numbers, names=names, kind="reached") if rows else None
 
     def themes(self, column: Column) -> Table:
         """Verdicts by theme."""

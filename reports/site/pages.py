@@ -15,7 +15,7 @@ from conformance.model.verdicts import VERDICTS
 from conformance.reports.columns import slug
 from conformance.reports.matrix import SIGNS
 from conformance.reports.render import content, html
-from conformance.reports.text import figure, link, number, prose, visible
+from conformance.reports.text import breakable, figure, link, number, prose, visible
 
 __all__ = ["Pages"]
 
@@ -82,7 +82,7 @@ def _environment() -> Environment:
         finalize=_finalize,
         auto_reload=False,
     )
-    helpers: list[Callable[..., Any]] = [link, slug, figure, number, prose, content]
+    helpers: list[Callable[..., Any]] = [link, slug, figure, number, prose, content, breakable]
     made.filters.update({each.__name__: each for each in helpers}, table=html)
     made.globals.update(ORDER=tuple(VERDICTS), SIGNS=SIGNS)
     return made

@@ -74,7 +74,7 @@ def _input(catalogue: Catalogue, case: str) -> str:
         shape = "×".join(map(str, given.shape or ()))
         return f"{given.distribution} {shape}, offset {given.offset:g}, scale {given.scale:g}"
     text = _listed(given)
-    return text if len(text) <= 60 else text[:58] + " …"
+    return text if len(text) <= 60 else text[:59].rpartition(" ")[0] + " …"
 
 
 def _listed(value: Any) -> str:
