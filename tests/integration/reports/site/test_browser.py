@@ -85,6 +85,25 @@ def test_on_paper_no_column_of_the_times_is_cut_off(page: Any, site: Path) -> No
     assert ends and max(ends) <= 718
 
 
+def test_on_a_phone_what_failed_is_read_without_scrolling(page: Any, site: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"file://{site}/backends/optax-1.0.html")
+    said = page.get_by_text("0 instead of 0.693", exact=False).first.bounding_box()
+    assert said["x"] >= 0 and said["x"] + said["width"] <= 390
+
+
+def test_on_a_phone_a_scrolled_table_keeps_the_names_of_its_rows(page: Any, site: Path) -> None:
+    page.set_viewport_size({"width": 390, "height": 900})
+    for name in ("stability", "accuracy", "agreement"):
+        page.goto(f"file://{site}/{name}.html")
+        left = page.evaluate("""() => {
+            const table = document.querySelector(".scroll"), row = table.querySelector("th[scope=row]");
+            table.scrollLeft = 200;
+            return [table.getBoundingClientRect().left, row.getBoundingClientRect().left];
+        }""")
+        assert left[0] == pytest.approx(left[1], abs=2), name
+
+
 def test_on_paper_no_table_of_many_backends_is_cut_off(page: Any, tmp_path: Path) -> None:
     found = [outcome("two-equal-logits-at-1e8", f"backend-{n}") for n in range(9)]
     found += [outcome("c", f"backend-{n}", verdict="known", defect=DefectRef("d", "i")) for n in range(9)]
