@@ -107,8 +107,7 @@ _SENTENCES: dict[Reason, str] = {
     "declared": "{declared policies}",
     "left-open": "its declared policies leave this open{any result}",
     "declared-wrong": "declared to be wrong",
-    "transformed-differs": "{observed number} where the untransformed call gave {expected number}: {times} times both "
-    "bounds together",
+    "transformed-differs": "{observed number} where the untransformed call gave {expected number}{times}",
     "transformed-shape": "the transformed call's result has another shape",
     "wrong-sum": "the classes of position {position} sum to {observed number}, not {sum}",
     "modified": "the call modified what is not its own: {detail}",
@@ -169,7 +168,7 @@ class _Facts:
             case "sum":
                 return _formatted(o.expected, "g")
             case "times":
-                return _size(o.ratio)
+                return f": {_size(o.ratio)} times both bounds together" if _is_finite(o.ratio) else ""
             case "other warnings":
                 return f"; there was: {o.observed}" if o.observed else ""
             case "its name":

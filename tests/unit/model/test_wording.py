@@ -48,6 +48,13 @@ def test_of_a_transform_the_result_is_named() -> None:
     assert message(made) == "the curvature has shape (1,), not (2,)"
 
 
+def test_an_infinite_difference_is_not_measured_in_bounds() -> None:
+    made = outcome(reason="transformed-differs", observed=0.5, expected=0.25, ratio=3.0)
+    assert message(made) == "0.5 where the untransformed call gave 0.25: 3 times both bounds together"
+    made = outcome(reason="transformed-differs", observed="inf", expected="nan", ratio="inf")
+    assert message(made) == "inf where the untransformed call gave nan"
+
+
 @pytest.mark.parametrize(
     ("observed", "expected", "said"),
     [
