@@ -264,8 +264,9 @@ class Judge:
             return "shape or dtype"
         flat = in_row_order(problem, array, quantity)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
-        if for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf":
-            flat = prepared.forgive_overflow(quantity, reduction, flat, declared)
+        anywhere = for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf"
+        if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is no choice
+            flat = prepared.forgive_overflow(quantity, reduction, flat, declared, stored_only=not anywhere)
         comparison = prepared.compare(quantity, reduction, flat, declared)
         return None if comparison.conforms[0] and not comparison.vacuous[0] else "bound"
 

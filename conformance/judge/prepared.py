@@ -155,12 +155,13 @@ class Prepared:
         return np.where(weightless & infinite, np.nan, observed)
 
     def forgive_overflow(
-        self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter
+        self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter, *, stored_only: bool = False
     ) -> Float64Array:
         """Observed infinities that an overflowing intermediate of a sound evaluation explains, replaced by the truth.
 
         The intermediates are the difference of two logits, the sum of the terms or losses, and the sum of the weights,
-        in the declared class's format. Where the terms have both signs either infinity, or NaN, may come of it.
+        in the declared class's format; with ``stored_only``, the result of the first of two functions alone. Where the
+        terms have both signs either infinity, or NaN, may come of it.
         """
         exact = self.exact(quantity, reduction)
         largest = arithmetic(declared, self.dtype).compute.largest
@@ -168,6 +169,8 @@ class Prepared:
             stressed, mixed = self._stress(self.named(reduction), largest)
             if quantity == "slope_of_targets":
                 stressed = stressed | self._products_exceed(self.named(reduction), largest)
+            if stored_only:
+                stressed = self._stored_exceed()
         segments = self.segments(quantity, reduction)
         stressed, mixed = np.repeat(stressed, segments.counts), np.repeat(mixed, segments.counts)
         with np.errstate(invalid="ignore"):
@@ -190,13 +193,8 @@ class Prepared:
 
     def _stress(self, reduction: str, largest: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
         """Problems whose intermediates may exceed ``largest``, and those whose terms have both signs, (n,)."""
-        block, at = self.block, self.truth.fast.positions
-        d = np.where(np.isfinite(block.x), at.d, 0.0).max(axis=1, initial=0.0)  # in float64 it may itself overflow
-        gap = np.zeros(len(block.counts))
-        np.maximum.at(gap, block.problem_of_row, d)
-        stressed, mixed = gap > largest, np.zeros(len(gap), dtype=np.bool_)
-        if block.operation == "nll_loss_of_log_softmax":  # which stores the log-probabilities
-            stressed |= gap + at.log_s.max(initial=0.0) > FORMATS[self.dtype].largest
+        block, gap = self.block, self._gap()
+        stressed, mixed = (gap > largest) | self._stored_exceed(), np.zeros(len(gap), dtype=np.bool_)
         if block.reduces:
             loss = np.where(np.isfinite(self.truth.fast.loss.mid), self.truth.fast.loss.mid, 0.0)
             positive, negative = block.total(np.maximum(loss, 0.0)), block.total(np.maximum(-loss, 0.0))
@@ -204,6 +202,21 @@ class Prepared:
             stressed |= (reduction != "none") & (((positive + negative) * 1.01 > largest) | (weights > largest))
             mixed = (positive > 0) & (negative > 0)
         return stressed, mixed
+
+    def _gap(self) -> Float64Array:
+        """The greatest difference of two finite logits of a position, (n,); infinite where it exceeds float64."""
+        block = self.block
+        d = np.where(np.isfinite(block.x), self.truth.fast.positions.d, 0.0).max(axis=1, initial=0.0)
+        gap = np.zeros(len(block.counts))
+        np.maximum.at(gap, block.problem_of_row, d)
+        return gap
+
+    def _stored_exceed(self) -> npt.NDArray[np.bool_]:
+        """Problems of two functions whose log-probabilities, as the first one stores them, may be infinite, (n,)."""
+        if self.block.operation != "nll_loss_of_log_softmax":
+            return np.zeros(len(self.block.counts), dtype=np.bool_)
+        exceeding = self._gap() + self.truth.fast.positions.log_s.max(initial=0.0) > FORMATS[self.dtype].largest
+        return np.asarray(exceeding)
 
     def _products_exceed(self, reduction: str, largest: float) -> npt.NDArray[np.bool_]:
         """Problems where a partial product of s, w_c and −ln p_c may exceed ``largest``, (n,)."""
