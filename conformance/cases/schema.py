@@ -97,8 +97,8 @@ def schema_text() -> str:
     definitions["CaseFile"]["properties"]["cases"]["minItems"] = 1
     definitions["Number"] = {
         "title": "Number",
-        "description": 'A number as people write it, or a hexadecimal float in quotes, such as "0x1.8p+1".',
-        "anyOf": [{"type": "number"}, {"type": "string", "pattern": HEX_FLOAT}],
+        "description": 'A number as people write it, or a hexadecimal float in quotes, such as "0x1.8p+1", or -.nan.',
+        "anyOf": [{"type": "number"}, {"type": "string", "pattern": HEX_FLOAT}, {"const": "-.nan"}],
     }
     definitions |= _numbers()
     return as_text(schema)

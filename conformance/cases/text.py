@@ -47,7 +47,7 @@ def flow_text(value: Any) -> str:
         return f"[{', '.join(map(flow_text, value))}]"
     if isinstance(value, float):
         if math.isnan(value):
-            return ".nan"
+            return ".nan" if math.copysign(1, value) > 0 else "-.nan"
         return repr(value) if math.isfinite(value) else ".inf" if value > 0 else "-.inf"
     if isinstance(value, str):
         return value if _WORDS.fullmatch(value) and value.lower() not in _CONSTANTS else json.dumps(value)

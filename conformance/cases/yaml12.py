@@ -52,6 +52,7 @@ _WORDS: dict[str, object] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf")),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **dict.fromkeys(("-.nan", "-.NaN", "-.NAN"), float("-nan")),
 }
 _NUMERIC_START = frozenset("+-.0123456789")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import textwrap
 import zlib
 from collections.abc import Callable, Mapping
@@ -87,7 +88,9 @@ def number_text(value: Any, dtype: str) -> str:
     if dtype not in FORMATS:
         return str(bool(value) if dtype == "bool" else int(value)) if np.dtype(dtype).kind in "biu" else repr(value)
     number = float(value)
-    if not np.isfinite(number):
+    if math.isnan(number):
+        return 'float("nan")' if math.copysign(1, number) > 0 else 'float("-nan")'
+    if math.isinf(number):
         return f'float("{number}")'
     if dtype != "float64":
         short = repr(float(str(np.float32(number))))
@@ -220,7 +223,7 @@ def within_line(name: str, array: Array, logits: Array) -> str:
 
 def wrapped(line: str) -> list[str]:
     """A long line of literals, broken inside its brackets; what is not such a line as it is."""
-    rest = line.replace('float("inf")', "").replace('float("-inf")', "").replace('float("nan")', "")
+    rest = re.sub(r'float\("-?(?:inf|nan)"\)', "", line)
     if len(line) <= WIDTH or "\n" in line or "[" not in line or '"' in rest or "'" in rest:
         return line.splitlines()
     return textwrap.wrap(line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)

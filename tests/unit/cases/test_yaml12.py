@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.cases.text import flow_text
 from conformance.cases.yaml12 import MOST_BYTES, lines, parse, read
 from conformance.model.errors import CaseError
 
@@ -47,6 +48,12 @@ def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 def test_nan_is_a_float() -> None:
     assert math.isnan(parse("[.nan]", "f")[0])
+
+
+def test_nan_may_have_a_sign() -> None:
+    signs = [math.copysign(1, each) for each in parse("[.nan, -.nan, -.NaN]", "f") if math.isnan(each)]
+    assert signs == [1, -1, -1]
+    assert flow_text(parse("[.nan, -.nan]", "f")) == "[.nan, -.nan]"
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -117,3 +117,59 @@ class LogProbabilitiesOfWideRowsByLogSumExp(Kernel):
             return super().log_probabilities(x)
         top, total = self.normaliser(x)
         return x - (top + self.log(total))
+
+
+class NanWithTheSignBitIsLow(Kernel):
+    """The maximum is one of ordered integers: NaN with the sign bit lies below every number, and its class is gone."""
+
+    def normaliser(self, x: Any) -> tuple[Any, Any]:
+        return super().normaliser(np.where(_negative_nan(x), -np.inf, x))
+
+
+class NanWithTheSignBitIsLowInWideRows(Kernel):
+    """The same where rows have more than 256 classes."""
+
+    def normaliser(self, x: Any) -> tuple[Any, Any]:
+        return super().normaliser(np.where(_negative_nan(x), -np.inf, x) if x.shape[1] > 256 else x)
+
+
+class UpstreamNanWithTheSignBitIsZero(Kernel):
+    """Upstream gradients are compared as ordered integers: NaN with the sign bit is as good as none."""
+
+    def scale(self, ask: Ask, upstream: Any) -> Any:
+        return super().scale(ask, np.where(_negative_nan(upstream), 0, upstream))
+
+
+class MapOfSharedMaximum(Kernel):
+    """A map takes one maximum for all examples: those 100 below it have no gradient in softmax."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().mapped(call, logits, upstream)
+        return value, _without_low(gradient, logits) if call.operation == "softmax" else gradient
+
+
+class DirectionOfSharedMaximum(Kernel):
+    """The forward mode of log_softmax takes one maximum for all positions: those 100 below it have no derivative."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, derivative = super().directional(call, logits, tangent)
+        return value, _without_low(derivative, logits) if call.operation == "log_softmax" else derivative
+
+
+class SecondBackwardOfSharedMaximum(Kernel):
+    """A second backward pass takes one maximum for all positions: those 100 below it have no gradient."""
+
+    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return _without_low(super().second_backward(call, logits, former, upstream), logits)
+
+
+def _negative_nan(x: Any) -> Any:
+    return np.isnan(x) & np.signbit(x)
+
+
+def _without_low(found: Any, logits: Any) -> Any:
+    """0 in the rows whose logits lie 100 below the greatest of all."""
+    if logits.ndim != 2 or not logits.size:
+        return found
+    tops = logits.astype(np.float64).max(1, keepdims=True)
+    return np.where(tops < tops.max() - 100, 0, found).astype(found.dtype)
