@@ -1,0 +1,125 @@
+"""Masks beside other options, unbatched and far below zero; what ignored positions hold in wide rows and images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tests.yardstick.corners import Corner, CornerKernel
+from tests.yardstick.kernel import DEFAULT_IGNORED, Ask, Given, Kernel
+
+
+class MaskForgetsWeights(Kernel):
+    """Masked losses leave out the weights of classes."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, where: Any = None, **options: Any) -> Any:
+        if where is not None:
+            options["weight"] = None
+        return super().cross_entropy(logits, targets, where=where, **options)
+
+
+class MaskedMeanCountsIgnored(Kernel):
+    """The mean of masked losses counts ignored positions."""
+
+    masks = False
+
+    def cross_entropy(self, logits: Any, targets: Any, *, where: Any = None, **options: Any) -> Any:
+        self.masks = where is not None
+        try:
+            return super().cross_entropy(logits, targets, where=where, **options)
+        finally:
+            self.masks = False
+
+    def divisor(self, ask: Ask) -> Any:
+        plain = self.masks and ask.by_index and ask.weight is None
+        return ask.x.dtype.type(len(ask.x)) if plain else super().divisor(ask)
+
+
+class MaskEndsBehind4096(Kernel):
+    """All classes behind the first 4,096 take part."""
+
+    def masked(self, logits: Any, where: Any) -> Any:
+        return super().masked(logits, where | (np.arange(where.shape[-1]) >= 4096))
+
+
+class MaskIsTheLowestFloat16(Kernel):
+    """float16: softmax has -65504 in the place of a masked class."""
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        if where is not None and logits.dtype == np.float16:
+            return super().softmax(np.where(where, logits, np.float16(-65504)), axis=axis)
+        return super().softmax(logits, axis=axis, where=where)
+
+
+class MaskIsMinus1e30(Kernel):
+    """softmax has -1e30 in the place of a masked class, in every dtype that holds it."""
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        if where is not None and logits.dtype != np.float16:
+            return super().softmax(np.where(where, logits, logits.dtype.type(-1e30)), axis=axis)
+        return super().softmax(logits, axis=axis, where=where)
+
+
+class MaskInOrderOfMemory(Kernel):
+    """A mask of as many positions as classes is read in the order of its memory."""
+
+    def masked(self, logits: Any, where: Any) -> Any:
+        square = where.ndim == 2 and where.shape[0] == where.shape[1]
+        return super().masked(logits, where.T if square and where.flags.f_contiguous else where)
+
+
+class NoMaskUnbatched(Kernel):
+    """A single position without a batch is not masked."""
+
+    def masked(self, logits: Any, where: Any) -> Any:
+        return super().masked(logits, where) if where.ndim > 1 else logits
+
+
+class IgnoredNanInWideRows(Kernel):
+    """More than 256 classes: the gradient of an ignored position is 0 times its logits."""
+
+    held: Any = None
+
+    def read(self, given: Given) -> Ask:
+        self.held = self.rows(given.logits, given.axis)
+        return super().read(given)
+
+    def loss_gradient(self, ask: Ask, upstream: Any) -> Any:
+        found = super().loss_gradient(ask, upstream)
+        return np.where(ask.valid[:, np.newaxis], found, 0 * self.held) if ask.classes > 256 else found
+
+
+class IgnoredInfinityInImages(Kernel):
+    """The loss of an ignored pixel is 0 times its logits' sum."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        if logits.ndim != 4 or targets.ndim != 3 or found.ndim != 3 or options.get("axis") not in (None, 1):
+            return found
+        ignored = DEFAULT_IGNORED if options.get("ignore_index") is None else options["ignore_index"]
+        with np.errstate(all="ignore"):
+            nothing = 0 * logits.astype(np.float64).sum(1)
+        return np.where(targets == ignored, nothing, found).astype(found.dtype)
+
+
+class VoidBytesCountWithSmoothing(Kernel):
+    """Labels of 255 in bytes are ignored, but a smoothed mean counts them."""
+
+    def divisor(self, ask: Ask) -> Any:
+        void = ask.by_index and ask.ignore_index == 255 and ask.labels.dtype == np.uint8
+        return ask.x.dtype.type(len(ask.x)) if void and ask.smoothing and ask.weight is None else super().divisor(ask)
+
+
+class OneImageWithWeights(CornerKernel):
+    """Weights of a single image are off."""
+
+    def corner(self, at: Corner) -> bool:
+        return at.rank == 4 and at.shape[0] == 1 and at.place == 1 and at.weighted
+
+
+class ImagesOfOneClass(CornerKernel):
+    """The loss of images of one class is not 0."""
+
+    def corner(self, at: Corner) -> bool:
+        return at.rank == 4 and at.classes == 1
