@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchDevice", "TorchRuntime"]
 
+#: Elements of memory, for each that a view of it has, that are copied with the view: to a device, or by a compiler.
+MOST_BETWEEN = 64
+
 
 class TorchRuntime(Runtime):
     """``torch.autograd`` for gradients, ``torch.func`` for forward mode and maps."""
@@ -93,6 +96,8 @@ class TorchRuntime(Runtime):
         whole, strides = array.base, array.strides
         if not isinstance(whole, np.ndarray) or whole.dtype != array.dtype or whole.ndim != 1 or not array.size:
             return self._moved(array)
+        if (self.device.name != "cpu" or self.compiles) and whole.size > MOST_BETWEEN * array.size:
+            raise Unsupported("all that lies between the positions would be copied")
         # A view keeps the memory that it is a view of, as its storage, and its own place in it.
         steps = [step // array.itemsize for step in strides]
         return self._moved(whole).as_strided(array.shape, steps, Memory.of(array).offset // array.itemsize)

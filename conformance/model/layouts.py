@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "BETWEEN",
+    "FAR_APART",
     "LAYOUTS",
     "OPERANDS",
     "Layout",
@@ -47,11 +48,14 @@ LAYOUTS: dict[str, str] = {
     "expanded": "stride 0 along every axis whose positions are all the same",
     "read-only": "in C order, in memory that cannot be written to",
     "byte-swapped": "in C order, each number in the byte order that the machine does not have",
+    "far-apart": "positions along axis 0 that lie 2**31 elements apart, in memory of which only they are held",
     "beside-logits": "x[..., n:] of the memory of which the logits are x[..., :n]",
     "within-logits": "the logits' own elements: all of them, or one of their rows",
 }
 #: Layouts of an operand that lies in the memory of the logits.
 BETWEEN = ("beside-logits", "within-logits")
+#: The layout whose offsets no integer of 32 bits holds, in elements or bytes.
+FAR_APART = "far-apart"
 #: Those that a framework that makes copies may be given as a copy in its own order: so it has always been.
 _OLD = ("contiguous", "transposed", "sliced", "reversed", "broadcast", "misaligned")
 
@@ -108,4 +112,6 @@ def problem_of(layout: str) -> tuple[str, str] | None:
         return f"the logits {named['logits']}", "name another operand"
     if "logits" in named and "beside-logits" in names:
         return "a layout of the logits next to one that gives them theirs", "remove `logits=...`"
+    if named.get("logits") == FAR_APART and "within-logits" in names:
+        return "an operand within logits that are far apart", "name another layout"
     return None

@@ -191,6 +191,17 @@ def _overlapping(array: Array) -> list[str]:
     ]
 
 
+def _far_apart(array: Array) -> list[str]:
+    found = geometry("far-apart", array)
+    offset, strides = found.offset * array.itemsize, tuple(step * array.itemsize for step in found.strides)
+    return [
+        "# Reserved, and hardly held: 0x4000 is MAP_NORESERVE of Linux.",
+        f"memory = mmap.mmap(-1, {found.size * array.itemsize}, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000)",
+        f"{{name}} = np.ndarray({array.shape}, values.dtype, memory, {offset}, {strides})",
+        "{name}[...] = values",
+    ]
+
+
 #: Layouts that every framework is given, if only as a copy, so that the view is NumPy's own.
 _COPIED = ("sliced", "reversed", "misaligned")
 #: Lines that make the array from its values.
@@ -199,6 +210,7 @@ _OF_VALUES: dict[str, Callable[[Array], list[str]]] = {
     "broadcast": _broadcast,
     "expanded": _expanded,
     "overlapping": _overlapping,
+    "far-apart": _far_apart,
     "read-only": lambda array: ["{name} = values.copy()", "{name}.flags.writeable = False"],
     "byte-swapped": lambda array: ["{name} = values.astype(values.dtype.newbyteorder())"],
 }

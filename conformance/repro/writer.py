@@ -29,7 +29,7 @@ from conformance.worker.exchange import Request
 __all__ = ["Script"]
 
 #: Modules that the script's own lines may use.
-_STANDARD = ("base64", "hashlib", "tempfile", "warnings", "zlib")
+_STANDARD = ("base64", "hashlib", "mmap", "tempfile", "warnings", "zlib")
 _MODULES = {name: f"import {name}" for name in (*_STANDARD, "ml_dtypes")} | {"np": "import numpy as np"}
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.layouts import LAYOUTS
+from conformance.model.layouts import FAR_APART, LAYOUTS
 from conformance.numerics.formats import FORMATS
+from conformance.worker.reserved import FAR, spread
 
 __all__ = [
     "BEFORE",
@@ -30,6 +31,7 @@ __all__ = [
     "fits",
     "geometry",
     "owner",
+    "surrounded",
 ]
 
 Array = npt.NDArray[Any]
@@ -58,10 +60,13 @@ def arrange(array: Array, layout: str, allocate: Allocate | None = None) -> Arra
 
     Its base is the whole memory, of rank 1. ``allocate`` gives memory, from a 64-byte boundary on. Arrays of a rank
     that has no other arrangement are contiguous. Raises ``ValueError`` where the numbers do not fit the layout, such
-    as ``broadcast`` where the positions along axis 0 differ, and for an unknown layout.
+    as ``broadcast`` where the positions along axis 0 differ, and for an unknown layout; ``OSError`` where the process
+    has too little address space for positions that are ``far-apart``, whose memory is never of ``allocate``.
     """
     found = geometry(layout, array)
     dtype = array.dtype
+    if layout == FAR_APART and not found.dense:
+        return spread(surrounded(array))[1]
     if layout == "byte-swapped":
         if dtype.name == "bfloat16":
             raise ValueError("bfloat16 has one byte order in NumPy")
@@ -75,6 +80,17 @@ def arrange(array: Array, layout: str, allocate: Allocate | None = None) -> Arra
         raise ValueError("layout overlapping needs rows that each begin with the second element of the one before")
     view.flags.writeable = layout != "read-only"
     return view
+
+
+def surrounded(array: Array) -> Array:
+    """A copy with one more position before the first, and one behind the last, of garbage.
+
+    Where positions are far apart, a kernel lands there whose offset has become negative.
+    """
+    around = np.empty((len(array) + 2, *array.shape[1:]), array.dtype)
+    around[0], around[-1] = _extremes(array.dtype)
+    around[1:-1] = array
+    return around
 
 
 def view_of(memory: Array, shape: tuple[int, ...], found: Geometry) -> Array:
@@ -216,6 +232,15 @@ def _expanded(array: Array) -> Geometry:
     )
 
 
+def _far_apart(array: Array) -> Geometry:
+    if len(array) < 2:
+        return _contiguous(array)
+    strides = _c(array.shape)
+    if strides[0] > FAR:
+        raise ValueError(f"layout far-apart needs positions of at most {FAR} elements")
+    return Geometry((len(array) + 2) * FAR, FAR, (FAR, *strides[1:]))
+
+
 def _sliced(array: Array) -> Geometry:
     return Geometry(2 * array.size, 1, tuple(2 * step for step in _c(array.shape)))
 
@@ -253,6 +278,7 @@ _GEOMETRIES: dict[str, Callable[[Array], Geometry]] = {
     "expanded": _expanded,
     "read-only": _contiguous,
     "byte-swapped": _contiguous,
+    FAR_APART: _far_apart,
 }
 
 

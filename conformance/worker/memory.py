@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import mmap
 import os
 import tempfile
@@ -13,10 +14,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.model.layouts import BETWEEN, is_exact, layout_of
+from conformance.model.layouts import BETWEEN, FAR_APART, is_exact, layout_of
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Request
-from conformance.worker.layouts import BOUNDARY, arrange, fits, geometry
+from conformance.worker.layouts import BOUNDARY, arrange, fits, geometry, surrounded
 
 __all__ = ["Placed", "Region", "place", "room_for"]
 
@@ -102,7 +103,9 @@ def room_for(request: Request) -> int:
 
 def _most(array: Array, layout: str) -> int:
     count = array.size
-    if layout not in ("contiguous", *BETWEEN):
+    if layout == FAR_APART and array.ndim:
+        count += 2 * math.prod(array.shape[1:])
+    elif layout not in ("contiguous", FAR_APART, *BETWEEN):
         # One that does not fit is contiguous, or refused when it is placed.
         with contextlib.suppress(ValueError):
             count = max(count, geometry(layout, array).size)
@@ -164,6 +167,10 @@ def _placed(
         assert logits is not None
         begin, end = spans[name] = spans["logits"]
         return msgspec.structs.replace(_within(request.logits, item, logits), memory=(begin, end - begin))
+    if layout == FAR_APART:  # the memory is of whoever makes the call: it is far more than is held
+        strides = tuple(step * item.itemsize for step in geometry(layout, item).strides)
+        dense = _dense(region, name, surrounded(item), spans)
+        return msgspec.structs.replace(dense, shape=item.shape, strides=strides, exact=True, far_apart=True)
     begin = -(-region.used // BOUNDARY) * BOUNDARY
     view = arrange(item, layout, region.allocate)
     end = region.used - APART

@@ -90,6 +90,7 @@ class Shim:
         self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
         self._arrays: dict[str, tuple[Any, Result]] = {}  # of the results of a call, and their bytes
         self._whole: Any = None  # the memory of all operands, as an array
+        self._apart: list[tuple[Any, Any]] = []  # the numbers of those that are far apart, and where they are given
         self._protected: Any = None
         self._logits = 0  # where the memory of a call's logits begins
 
@@ -103,7 +104,7 @@ class Shim:
         clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
         before = self._counts()
         inputs: list[_Input] = []
-        self._held = {}
+        self._held, self._apart = {}, []
         self._largest = wire.largest_result(call)
         try:
             inputs = self._inputs(call, memory)
@@ -113,6 +114,8 @@ class Shim:
         except BaseException as error:
             seen["failure"] = self._fault(error)
         shared = self._write_to_results(inputs)
+        for numbers, around in self._apart:  # so that the driver sees what was written there
+            numbers[...] = around
         after: dict[str, Result | bytes | None] = {}
         for each in inputs:
             self._read_back(each, after)
@@ -204,6 +207,10 @@ class Shim:
                 import ml_dtypes  # noqa: F401  # NumPy knows the name from then on
             dtype = self._dtypes[operand.dtype] = self._numpy.dtype(operand.dtype)
         kind = (operand.dtype, operand.shape, operand.strides, operand.offset % CACHE_LINE)
+        if operand.far_apart:
+            count, *inner = operand.shape
+            view = self._far_apart(self._numpy.ndarray((count + 2, *inner), dtype, memory, operand.offset))
+            return _Input(name, view, self._exact(view, shared=False), kind)
         if operand.memory is None:
             view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
             return _Input(name, view, self.backend.tensor(view), kind)
@@ -215,6 +222,18 @@ class Shim:
         if not operand.exact:
             return _Input(name, view, self.backend.tensor(view), kind)
         return _Input(name, view, self._exact(view, shared=name != "logits" and start == self._logits), kind)
+
+    def _far_apart(self, numbers: Any) -> Any:
+        """A view, in memory of its own, whose positions are far apart."""
+        from conformance.worker.reserved import spread
+
+        try:
+            around, view = spread(numbers)
+        except OSError as error:
+            message = clean(f"there is too little address space for positions far apart: {error}")
+            raise _Failed(Fault("unsupported", "Unsupported", message)) from error
+        self._apart.append((numbers, around))
+        return view
 
     def _exact(self, view: Any, *, shared: bool) -> Any:
         """A tensor in the very layout of ``view``, and at its address if ``shared`` with the logits.
@@ -357,7 +376,7 @@ class Shim:
         small = [name for name, each in results.items() if math.prod(each.shape) <= LARGEST_KEPT]
         arrays = {name: self._arrays[name][0] for name in small if name in self._arrays}
         self._kept[nonce] = _Kept({name: self._held[name] for name in small}, arrays)
-        self._held, self._arrays, self._whole, self._protected = {}, {}, None, None
+        self._held, self._arrays, self._whole, self._protected, self._apart = {}, {}, None, None, []
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
@@ -420,7 +439,7 @@ class Shim:
         for name, (array, result) in self._arrays.items():
             if not array.size or not array.flags.writeable:
                 continue
-            if overlap(array, self._whole) or not all(view.flags.writeable for view in lying.values()):
+            if overlap(array, self._whole) or self._apart or not all(view.flags.writeable for view in lying.values()):
                 shared += [(name, other) for other, view in lying.items() if overlap(array, view)]
             shared += [(name, other) for other, view in others.items() if overlap(array, view)]
             others[name] = array

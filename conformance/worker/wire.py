@@ -57,7 +57,9 @@ class Operand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
     """An array in the region: ``offset`` and ``strides`` in bytes; ``dtype`` as Result's.
 
     ``memory`` is what belongs to it, from where on and how many bytes, where that is more than its elements. Where
-    ``exact``, no copy in another order will do; ``read_only`` memory must not be written to.
+    ``exact``, no copy in another order will do; ``read_only`` memory must not be written to. Of one that is
+    ``far_apart`` the region holds the numbers in C order, with a position before and one behind that are not its own,
+    which are to be given in memory with these strides.
     """
 
     offset: int
@@ -67,6 +69,7 @@ class Operand(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=True):
     memory: tuple[int, int] | None = None
     exact: bool = False
     read_only: bool = False
+    far_apart: bool = False
 
 
 class Plain(msgspec.Struct, array_like=True, frozen=True, tag=True):

@@ -16,7 +16,7 @@ from conformance.model.layouts import BETWEEN, LAYOUTS
 from conformance.worker.driver import EARLIER
 from conformance.worker.exchange import Observation, Request
 from conformance.worker.layouts import geometry
-from conformance.worker.session import InlineSession, Session
+from conformance.worker.session import InlineSession, Limits, Session
 
 WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(6, dtype=np.float32), 4)
 LOGITS = np.ascontiguousarray(np.stack([WINDOWS, WINDOWS]))  # (2, 3, 4), equal along axis 0
@@ -89,6 +89,39 @@ def test_a_copy_does_not_pass_for_the_layout(layout: str) -> None:
     failure = observed(Copies(), request(layout)).failure
     assert failure is not None and (failure.kind, failure.type) == ("unsupported", "Unsupported")
     assert failure.message == "the framework makes a copy that lies otherwise in memory"
+
+
+class Writes(Numpy):
+    """Writes to the third row of its input, and returns it."""
+
+    def softmax(self, logits: Any, *, axis: int, where: Any = None) -> Any:
+        logits[..., -1, 0] += 1
+        return logits
+
+
+def test_who_writes_to_positions_far_apart_is_found_out() -> None:
+    asked = msgspec.structs.replace(request("far-apart"), logits=LOGITS[0])
+    found = observed(Writes(), asked)
+    assert found.modified == ("logits",) and ("value", "logits") in found.shared
+    assert observed(Numpy(), asked).modified == ()
+
+
+def test_positions_far_apart_hold_little_memory() -> None:
+    """Fewer pages than the huge ones of each operand, of 24 GiB and more."""
+    asked = [msgspec.structs.replace(request("far-apart"), logits=LOGITS[0], key=key) for key in range(20)]
+    with Session("numpy", limits=Limits(memory=1 << 30)) as session:
+        found = session.run(asked)
+    assert {each.failure for each in found} == {None} and {each.modified for each in found} == {()}
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize("spec", ["jax", "tensorflow"])
+def test_a_framework_that_copies_is_not_given_positions_far_apart(spec: str) -> None:
+    pytest.importorskip(spec)
+    asked = msgspec.structs.replace(request("far-apart"), logits=LOGITS[0])
+    with Session(spec, limits=Limits(memory=3 << 30)) as session:
+        (found,) = session.run([asked])
+    assert found.failure is not None and found.failure.kind == "unsupported"
 
 
 def test_what_shares_the_memory_of_the_logits_lies_at_its_address() -> None:

@@ -33,6 +33,7 @@ def test_layouts_in_the_order_of_the_operands_are_right(layout: str) -> None:
         ("logits=cut+logits=padded", "in another order, or twice", "write `logits=padded`"),
         ("logits=contiguous", "not named are contiguous", "name only the others"),
         ("logits=within-logits", "the logits within-logits", "name another operand"),
+        ("logits=far-apart+weight=within-logits", "within logits that are far apart", "name another layout"),
         ("logits=cut+targets=beside-logits", "one that gives them theirs", "remove `logits=...`"),
     ],
 )

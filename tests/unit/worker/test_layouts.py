@@ -54,6 +54,24 @@ def test_a_kernel_that_ignores_strides_meets_garbage(layout: str, dtype: Any) ->
         assert len(flat) == array.size and np.isnan(flat).any()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16, np.int64])
+def test_positions_far_apart_lie_among_garbage_and_zeros(dtype: Any) -> None:
+    """Where an offset of int32 leads, negative or of another row, and nothing else is held."""
+    array = np.arange(1, 13).reshape(3, 4).astype(dtype)
+    view = arrange(array, "far-apart")
+    whole = owner(view)
+    assert view.strides == (array.itemsize << 31, array.itemsize) and len(whole) == 5 << 31
+    place = (view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // array.itemsize
+    assert place == 1 << 31 and (whole[place : place + 4] == array[0]).all() and not whole[place + 4 : place + 99].any()
+    before = whole[:4]
+    assert np.isnan(before.astype(float)).all() if array.dtype.kind != "i" else (before == np.iinfo(dtype).max).all()
+
+
+def test_too_little_address_space() -> None:
+    with pytest.raises(OSError, match=r"\w"):
+        arrange(np.zeros((1 << 20, 1)), "far-apart")
+
+
 def test_broadcast_needs_equal_positions() -> None:
     row = np.array([1.0, np.nan, 3.0])
     view = arrange(np.stack([row, row]), "broadcast")

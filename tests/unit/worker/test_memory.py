@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from conformance.model.layouts import BETWEEN, LAYOUTS
+from conformance.model.layouts import BETWEEN, FAR_APART, LAYOUTS
 from conformance.worker import wire
 from conformance.worker.exchange import Request
 from conformance.worker.memory import Region, place, room_for
@@ -33,7 +33,7 @@ def read(memory: Any, operand: wire.Operand) -> Any:
 SOME = ["weight=within-logits", "tangent=beside-logits", "logits=padded+targets=sliced+weight=within-logits"]
 
 
-@pytest.mark.parametrize("layout", [*(each for each in LAYOUTS if each not in BETWEEN), *SOME])
+@pytest.mark.parametrize("layout", [*(each for each in LAYOUTS if each not in (FAR_APART, *BETWEEN)), *SOME])
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, ml_dtypes.bfloat16])
 def test_a_second_map_of_the_memory_reads_what_was_placed(layout: str, dtype: Any) -> None:
     if layout == "byte-swapped" and dtype is ml_dtypes.bfloat16:
@@ -68,6 +68,20 @@ def test_each_operand_lies_as_its_own_layout_says() -> None:
     assert weight.offset == logits.offset + 2 * 28 and weight.memory == logits.memory
     assert logits.exact and targets.exact and weight.exact
     assert call.upstream is not None and not call.upstream.exact and call.upstream.memory is None
+
+
+def test_positions_far_apart_take_no_more_of_the_region_than_their_numbers() -> None:
+    region, asked = Region(shared=False), request("far-apart")
+    region.begin(room_for(asked))
+    placed = place(region, asked, 7, 0)
+    assert region.used <= room_for(asked) < 2000
+    logits, targets = placed.call.logits, placed.call.operands["targets"]
+    assert isinstance(targets, wire.Operand)
+    assert (logits.strides, targets.strides) == ((4 << 31, 16, 4), (8 << 31, 8))
+    assert logits.far_apart and logits.exact and targets.far_apart
+    start, end = placed.spans["logits"]
+    assert region.memory[start + 48 : end - 48] == asked.logits.tobytes()
+    assert placed.call.upstream is not None and not placed.call.upstream.far_apart
 
 
 def test_operands_beside_the_logits_share_their_rows() -> None:

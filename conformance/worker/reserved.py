@@ -1,0 +1,35 @@
+"""Positions so far apart that 32 bits do not hold their offsets, in memory that is reserved, and hardly held."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FAR", "spread"]
+
+Array = npt.NDArray[Any]
+FAR = 2**31  # elements from one position to the next: the first offset that int32 does not hold
+#: Pages count against no limit of the system before they are written to; Python 3.11 has no name for it.
+_NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+
+
+def spread(numbers: Array) -> tuple[Array, Array]:
+    """The positions along axis 0 of a contiguous array, far apart, and a view of all but the first and the last.
+
+    All else in that memory is zeros. The base of both is the whole memory, of rank 1. Raises ``OSError`` where the
+    process has too little address space.
+    """
+    size = numbers.itemsize
+    try:
+        pages = mmap.mmap(-1, len(numbers) * FAR * size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
+    except (OverflowError, ValueError) as error:
+        raise OSError(str(error)) from error
+    memory: Array = np.ndarray((len(numbers) * FAR,), numbers.dtype, pages)
+    strides, inner = (FAR * size, *numbers.strides[1:]), numbers.shape[1:]
+    around: Array = np.ndarray(numbers.shape, numbers.dtype, memory, 0, strides)
+    around[...] = numbers
+    return around, np.ndarray((len(numbers) - 2, *inner), numbers.dtype, memory, FAR * size, strides)
