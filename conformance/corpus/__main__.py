@@ -1,13 +1,14 @@
-"""``python -m conformance.corpus [triples|sizes|memory|specials]``: the generated case files, to standard output.
+"""``python -m conformance.corpus [triples|sizes|memory|specials]``: writes one of the generated case files anew.
 
-``triples`` is ``cases/combinations/triples.yaml``, ``sizes`` is ``cases/combinations/sizes.yaml``, ``memory`` is
-``cases/layouts/memory.yaml``, and ``specials``, with the values that ``conformance fill`` writes,
-``cases/combinations/special-values.yaml``.
+The tier of each case stays as it is in the file. ``triples`` is ``cases/combinations/triples.yaml``, ``sizes`` is
+``cases/combinations/sizes.yaml``, ``memory`` is ``cases/layouts/memory.yaml``, and ``specials`` is
+``cases/combinations/special-values.yaml``, to which ``conformance fill`` then adds the expected values.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -15,8 +16,9 @@ from conformance.corpus import sizes, specials
 from conformance.corpus.covering import covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 from conformance.corpus.memory import memory_cases
+from conformance.places import CASES
 
-__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "sized_text", "special_text"]
+__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "sized_text", "special_text", "with_tiers"]
 
 SEED = 20
 STRENGTH = 3
@@ -103,10 +105,25 @@ def _value(key: str, value: Any) -> str:
     return json.dumps(value)
 
 
+def with_tiers(text: str, former: str) -> str:
+    """A generated ``text`` with the tiers that its cases have in the file as it was."""
+    spared = {*re.findall(r"^  - id: (.+)\n    tier: full$", former, re.MULTILINE)}
+    return re.sub(
+        r"^  - id: (.+)$", lambda m: m[0] + ("\n    tier: full" if m[1] in spared else ""), text, flags=re.MULTILINE
+    )
+
+
 def main() -> None:
-    """Print the case file that the argument names."""
-    texts = {"triples": combined_text, "sizes": sized_text, "memory": memory_text, "specials": special_text}
-    sys.stdout.write(texts[sys.argv[1] if len(sys.argv) > 1 else "triples"]())
+    """Write the case file that the argument names."""
+    texts = {
+        "triples": (combined_text, "combinations/triples.yaml"),
+        "sizes": (sized_text, "combinations/sizes.yaml"),
+        "memory": (memory_text, "layouts/memory.yaml"),
+        "specials": (special_text, "combinations/special-values.yaml"),
+    }
+    text, name = texts[sys.argv[1] if len(sys.argv) > 1 else "triples"]
+    file = CASES / name
+    file.write_text(with_tiers(text(), file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

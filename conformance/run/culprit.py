@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from conformance.model.outcome import Outcome
 from conformance.run.plan import Portion
-from conformance.run.units import Unit, ask, dead, same, units_of, wrong_of
+from conformance.run.units import ChunkUnit, ask, dead, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
@@ -23,14 +23,14 @@ BEFORE = (4, 12)  # how many former chunks are searched through, one group after
 #: The outcomes of the victim's chunk, where some observations are others.
 Judged = Callable[[dict[int, Observation]], list[list[Outcome]]]
 #: The units that were asked before, in groups; made when they are asked for.
-Groups = Sequence[Callable[[], list[Unit]]]
+Groups = Sequence[Callable[[], list[ChunkUnit]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Lost:
     """What went wrong with a unit, and does not in another process, where the observations were ``fresh``."""
 
-    unit: Unit
+    unit: ChunkUnit
     outcomes: list[Outcome]
     fresh: dict[int, Observation]
 
@@ -39,7 +39,7 @@ class Lost:
 class Culprit:
     """A unit's call of one reduction, and what is wrong with the victim behind it."""
 
-    unit: Unit
+    unit: ChunkUnit
     reduction: str
     shown: Outcome
 
@@ -63,7 +63,7 @@ def find_culprit(victim: Lost, judged: Judged, groups: Groups, opened: Callable[
     return None
 
 
-def _confirmed(unit: Unit, victim: Lost, judged: Judged, opened: Callable[[], Session]) -> Culprit | None:
+def _confirmed(unit: ChunkUnit, victim: Lost, judged: Judged, opened: Callable[[], Session]) -> Culprit | None:
     """The same from a process of their own: so often as here, the victim alone must go well."""
     tries, culprit = 0, None
     with opened() as session:
@@ -87,7 +87,7 @@ def _confirmed(unit: Unit, victim: Lost, judged: Judged, opened: Callable[[], Se
     return culprit
 
 
-def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[Unit]]]:
+def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]:
     """The units of former chunks, the last ones first, in groups; made when they are asked for."""
     last = len(before)
     for count in BEFORE:
@@ -97,7 +97,7 @@ def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[Unit]]]:
             yield lambda group=group: [unit for portion in group for unit in units_of(portion.build())]  # type: ignore[misc]
 
 
-def spared(session: Session, culprit: Unit, victim: Lost) -> bool:
+def spared(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:
     """Whether the victim gives the same behind the culprit as elsewhere."""
     ask(session, culprit)
     return same(victim.fresh, ask(session, victim.unit), victim.unit.asked)

@@ -17,7 +17,7 @@ from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.run.culprit import Culprit, Groups, Judged, Lost, find_culprit, former, spared
 from conformance.run.plan import Chunk, Portion
-from conformance.run.units import DEATHS, Unit, Wrong, ask, dead, same, units_of, wrong_of
+from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
@@ -48,7 +48,7 @@ class Rechecked:
 class _Doubt:
     """Calls of a unit that went wrong, and in what: operation and check, or the kind of death of the one call."""
 
-    unit: Unit
+    unit: ChunkUnit
     kinds: frozenset[tuple[str, str]]
 
     @property
@@ -171,7 +171,7 @@ class Recheck:
         return session
 
     def _again(
-        self, doubts: Sequence[_Doubt], sound: Unit | None, seen: Sequence[Observation]
+        self, doubts: Sequence[_Doubt], sound: ChunkUnit | None, seen: Sequence[Observation]
     ) -> dict[int, Observation]:
         """What comes of the calls in the second process.
 
@@ -258,7 +258,7 @@ def _unreproduced(victim: Lost) -> Finding:
     )
 
 
-def _doubts(unit: Unit, seen: Sequence[Observation], wrong: Wrong) -> Iterator[_Doubt]:
+def _doubts(unit: ChunkUnit, seen: Sequence[Observation], wrong: Wrong) -> Iterator[_Doubt]:
     """What is asked of the unit again: each call that has died and was not the first of its process, and the others."""
     deadly = [place for place in unit.asked if dead(seen[place])]
     others = tuple(place for place in unit.asked if place not in deadly)
@@ -270,7 +270,9 @@ def _doubts(unit: Unit, seen: Sequence[Observation], wrong: Wrong) -> Iterator[_
             yield _Doubt(replace(unit, asked=(place,)), frozenset({("", why.kind)}))
 
 
-def _sound(units: Iterable[Unit], outcomes: Sequence[Sequence[Outcome]], doubts: Sequence[_Doubt]) -> Unit | None:
+def _sound(
+    units: Iterable[ChunkUnit], outcomes: Sequence[Sequence[Outcome]], doubts: Sequence[_Doubt]
+) -> ChunkUnit | None:
     """A small sound unit, asked for one call, which was made after those in doubt, and so has spoilt none.
 
     Nor does it do so to a later one: it is not the last sound one.

@@ -12,7 +12,7 @@ from conformance.run.plan import Chunk
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.session import Session
 
-__all__ = ["DEATHS", "Observed", "Unit", "Wrong", "ask", "dead", "same", "units_of", "wrong_of"]
+__all__ = ["DEATHS", "ChunkUnit", "Observed", "Wrong", "ask", "dead", "same", "units_of", "wrong_of"]
 
 DOUBTFUL = frozenset({"fail", "crash", "timeout", "error"})
 DEATHS = frozenset({"crash", "timeout"})
@@ -23,7 +23,7 @@ Wrong = frozenset[tuple[str, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Unit:
+class ChunkUnit:
     """A unit of a chunk: its problem, its reductions and places there, and of these the ones that are asked again."""
 
     chunk: Chunk
@@ -33,19 +33,19 @@ class Unit:
     asked: tuple[int, ...]
 
 
-def units_of(chunk: Chunk) -> list[Unit]:
+def units_of(chunk: Chunk) -> list[ChunkUnit]:
     """The units of a chunk, to be asked as a whole."""
     numbers = {id(unit.problem): number for number, unit in enumerate(chunk.units)}
     found: list[list[tuple[str, int]]] = [[] for _ in chunk.units]
     for problem, reduction, place in calls(chunk):
         found[numbers[id(problem)]].append((reduction, place))
     return [
-        Unit(chunk, number, unit.problem, tuple(of_it), tuple(place for _, place in of_it))
+        ChunkUnit(chunk, number, unit.problem, tuple(of_it), tuple(place for _, place in of_it))
         for number, (unit, of_it) in enumerate(zip(chunk.units, found, strict=True))
     ]
 
 
-def ask(session: Session, unit: Unit) -> dict[int, Observation]:
+def ask(session: Session, unit: ChunkUnit) -> dict[int, Observation]:
     """What comes of a unit's calls, by their places."""
     requests = [unit.chunk.requests[place] for place in unit.asked]
     return {seen.key: seen for seen in session.run(requests)}

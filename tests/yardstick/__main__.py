@@ -3,7 +3,7 @@
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
         `conformance run --quick` takes; with --new of the wrong backends alone that the file lacks, added to it
-page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json
+page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json.
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
 

@@ -160,8 +160,10 @@ class Ended(NamedTuple):
 
 
 def test_every_verb_reads_its_files() -> None:
-    words = [line.split() for lines in READ.values() for line in lines]
-    assert {*verbs()} == {tuple(each[:2]) if each[0] in ("export", "history") else (each[0],) for each in words}
+    words = [line.split() for lines in READ.values() for line in lines]  # import reads an installed package alone
+    assert {*verbs()} - {("import",)} == {
+        tuple(each[:2]) if each[0] in ("export", "history") else (each[0],) for each in words
+    }
 
 
 #: Damages of each kind of file at least; all words that read it take turns.

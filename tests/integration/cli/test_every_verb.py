@@ -37,7 +37,7 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
 
 
 def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    raises, ends = ("--cases", 2, "--seed", 1), ("--cases", 1, "--seed", 8)
+    raises, ends = ("--cases", 2, "--seed", 1), ("--cases", 12, "--seed", 8)
     return [
         (1, ("-b", at.kernel, *ends, "--output", out / "found")),
         (1, ("-b", at.kernel, *raises, "--output", out / "again", "--format", "json")),
@@ -165,6 +165,11 @@ RECIPES: dict[tuple[str, ...], Recipe] = {
         (2, ("--cases", at.cases, "-k", EVIL, "--output", out / "vectors")),
     ],
     ("judge",): of_judge,
+    ("import",): lambda at, out: [
+        (2, (EVIL, "--output", out / "none")),
+        (2, ("onnx", "--op", EVIL, "--output", out / "none")),
+        (2, ("onnx", "--output", at.kernel)),
+    ],
     ("repro",): of_repro,
     ("dossier",): lambda at, out: [
         (0, (at.run, "--output", out / "dossier", "--cases", at.cases)),

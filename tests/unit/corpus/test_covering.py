@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conformance.cases.load import load_suite
 from conformance.cases.yaml12 import parse
 from conformance.corpus import sizes, specials
-from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, sized_text, special_text
+from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, sized_text, special_text, with_tiers
 from conformance.corpus.covering import combinations_of, covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 
@@ -18,7 +18,8 @@ SPECIALS = FILE.with_name("special-values.yaml")
 
 
 def test_the_file_of_triples_is_what_the_generator_writes():
-    assert FILE.read_text(encoding="utf-8") == combined_text()
+    held = FILE.read_text(encoding="utf-8")
+    assert held == with_tiers(combined_text(), held)
 
 
 def test_every_allowed_triple_of_features_stands_in_the_file():
@@ -103,7 +104,9 @@ def test_what_is_not_allowed_is_never_made_and_takes_nothing_else_with_it():
 def test_the_file_of_special_values_is_what_the_generator_writes_and_holds_every_pair():
     written = parse(special_text(), "special values")
     held = parse(SPECIALS.read_text(encoding="utf-8"), "special values")
-    assert [{key: case[key] for key in case if key != "expected"} for case in held["cases"]] == written["cases"]
+    assert [{key: case[key] for key in case if key not in ("expected", "tier")} for case in held["cases"]] == written[
+        "cases"
+    ]
     rows = covering_array(specials.FACTORS, 2, SEED, specials.allowed)
     pairs = {pair for row in rows for pair in combinations_of(row, 2)}
     names = tuple(specials.FACTORS)

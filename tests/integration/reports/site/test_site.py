@@ -88,7 +88,7 @@ def test_the_kill_matrix_is_a_page_beside_the_cases_that_it_is_of(tmp_path: Path
     made = site(tmp_path, run(tmp_path / "r", [outcome("two-equal-logits-at-1e8"), outcome("mean-of-nothing")]))
     text = page(made, "kills.html").text
     kills = read_kills()
-    assert kills is not None and f"{len(kills.wrong)} wrong backends" in text
+    assert kills is not None and f"{len(kills.wrong):,} wrong backends" in text
     for name, wrong in list(kills.wrong.items())[::100]:
         assert name.partition(".")[2] in text and wrong.example in text
     assert ("a", {"href": "kills.html"}) in page(made, "cases.html").tags
