@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if PEAKS:
         said = ", ".join(f"{name} {peak} MiB" for name, peak in sorted(PEAKS.items()))
         terminalreporter.write_line(f"peak memory of the workers: {said}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _executables() -> Iterator[None]:
+    """What JAX has compiled for a file of tests is not kept for the next ones: it fills gigabytes."""
+    yield
+    if (jax := sys.modules.get("jax")) is not None:
+        jax.clear_caches()
 
 
 @pytest.fixture
