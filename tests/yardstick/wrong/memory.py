@@ -403,7 +403,7 @@ class ResultStridedLikeTheInput(Kernel):
 
     def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
         found = super().softmax(logits, axis=axis, where=where)
-        if logits.ndim < 2 or not logits.size or min(logits.strides) < 0:
+        if logits.ndim < 2 or not logits.size or min(logits.strides) < 0 or max(logits.strides) >= 2**31:
             return found
         result = np.lib.stride_tricks.as_strided(
             np.zeros(8 * logits.size + 64, logits.dtype), logits.shape, logits.strides
