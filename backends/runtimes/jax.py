@@ -122,7 +122,7 @@ class JaxRuntime(Runtime):
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         value, pullback = jax.vjp(function, x)
-        return value, pullback(cotangent)[0]
+        return value, pullback(_as(value, cotangent))[0]
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         value, derivative = jax.jvp(function, (x,), (tangent,))
@@ -133,9 +133,9 @@ class JaxRuntime(Runtime):
         return self.jvp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
 
     def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
-        _, pullback = jax.vjp(function, x)
-        pullback(former)
-        return pullback(cotangent)[0]
+        value, pullback = jax.vjp(function, x)
+        pullback(_as(value, former))
+        return pullback(_as(value, cotangent))[0]
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
         return jax.vmap(function)(*arguments)
@@ -173,6 +173,14 @@ class JaxDevice(Device):
     def evict(self) -> int:
         jax.block_until_ready(jnp.ones((BEYOND_CACHES,), jnp.uint8, device=self.place))
         return BEYOND_CACHES
+
+
+def _as(value: Tensor, cotangent: Tensor) -> Tensor:
+    """The upstream gradient in the dtype of a value that is wider: JAX takes no other, and PyTorch casts it itself."""
+    dtype = getattr(value, "dtype", cotangent.dtype)
+    if dtype == cotangent.dtype or jnp.promote_types(dtype, cotangent.dtype) != dtype:
+        return cotangent
+    return cotangent.astype(dtype)
 
 
 @cache

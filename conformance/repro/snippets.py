@@ -52,6 +52,7 @@ _UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("axis", "weight", "where", "ignore_index", "label_smoothing", "reduction", "targets_rank")),
     **dict.fromkeys(("operation", "operands", "options", "call"), ""),
     "rank": 0,
+    "mixed": False,
 }
 
 

@@ -155,7 +155,8 @@ def _facts(request: Request) -> Mapping[str, Any]:
     targets = request.operands.get("targets")
     rank = request.logits.ndim - mapped
     targets_rank = targets.ndim - mapped if isinstance(targets, np.ndarray) else None
-    floating = isinstance(targets, np.ndarray) and (targets.dtype.kind == "f" or targets.dtype.name == "bfloat16")
+    dtype = targets.dtype if isinstance(targets, np.ndarray) else None
+    floating = dtype is not None and (dtype.kind == "f" or dtype.name == "bfloat16")
     names = [name for name in INPUTS if name in request.operands or name in ("logits", "upstream")]
     return {
         "operation": request.operation,
@@ -164,6 +165,7 @@ def _facts(request: Request) -> Mapping[str, Any]:
         "rank": rank,
         "targets_rank": targets_rank,
         "probabilities": floating and targets_rank == rank,
+        "mixed": floating and targets_rank == rank and dtype != request.logits.dtype,
         "names": ", ".join(names),
         "axes": f"({', '.join('None' if name == 'weight' else '0' for name in names)})",
         **{name: Name(name) for name in ("weight", "where") if name in request.operands},

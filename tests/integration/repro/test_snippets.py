@@ -51,6 +51,9 @@ cases:
      second-backward]}
   - {id: probable-along-0, ONCE, op: cross_entropy, logits: [[0.5, 2], [1, 0], [1, 3]], axis: 0,
      targets: [[0.5, 0.25], [0, 0.5], [0.5, 0.25]], label_smoothing: 0.125}
+  - {id: mixed, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], dtypes: [float32],
+     targets: [[0.5, 0.25, 0.25], [0, 1, 0]], target_dtype: float64, transforms: [forward-mode, second-order,
+     vectorised-map, target-gradient, second-backward]}
   - {id: loss-masked, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      where: [[1, 1, 0], [0, 1, 1]]}
 """.replace("LAYOUTS", "layouts: [contiguous, transposed, sliced, reversed, misaligned]")
