@@ -288,6 +288,7 @@ def _no_reductions(case: Case) -> Iterator[Complaint]:
 #: What a case must say to observe a policy at all.
 _NEEDED: dict[str, tuple[str, Callable[[Case], bool]]] = {
     "integer-logits": ("logits_dtype", lambda case: case.logits_dtype is not None),
+    "mixed-dtype-result": ("target_dtype", lambda case: case.target_dtype is not None),
     "masked-target": ("where", lambda case: case.where is not None),
     "target-differentiation": ("transforms: [target-gradient]", lambda case: "target-gradient" in case.transforms),
 }

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from conformance.model.policies import Policies, default_axis, for_operation
 from conformance.model.problem import Array, Problem
-from conformance.numerics.formats import FORMATS, DtypeName, round_to, widen
+from conformance.numerics.formats import FORMATS, DtypeName, common_dtype, round_to, widen
 
 __all__ = ["Resolution", "promoted", "resolve"]
 
@@ -102,6 +102,13 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
         refusal = for_operation(policies.ignore_index_with_probabilities, sign, "refused")
         if problem.ignore_index is not None and refusal == "refused":
             return Resolution(problem, must_raise="ignore_index applies to index targets only")
+        if problem.probability_dtype is not None:
+            mixed = for_operation(policies.mixed_dtype_result, problem.dtype, "logits")
+            if mixed == "refused":
+                reason = f"probabilities of dtype {problem.probability_dtype} for logits of dtype {problem.dtype}"
+                return Resolution(problem, must_raise=reason)
+            if mixed == "promoted":
+                problem = replace(problem, value_dtype=common_dtype(problem.dtype, problem.probability_dtype))
         return Resolution(replace(_without_masked_targets(problem, policies), ignore_index=None))
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
         return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")

@@ -175,12 +175,15 @@ class Judge:
             observed, expected = str(array.shape), str(shape)
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
             return None, self._excuses.deviation(unit, reduction, quantity, [array], wrong)
-        if array.dtype != numpy_dtype(problem.dtype):
-            dtype = str(array.dtype)
-            return None, Finding(
-                problem, quantity, reduction, "fail", "wrong-dtype", observed=dtype, expected=problem.dtype
-            )
         beside = seen.value_with_gradient if quantity == "value" else None
+        due = _expected_dtype(resolved, quantity)
+        if array.dtype != due:
+            observed, expected = str(array.dtype), due.name
+            wrong = Finding(problem, quantity, reduction, "fail", "wrong-dtype", observed=observed, expected=expected)
+            if problem.probability_dtype is None:
+                return None, wrong
+            arrays = [array] if beside is None else [array, beside]
+            return None, self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
         if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             return None, Finding(problem, quantity, reduction, "fail", "with-gradient", observed=found, expected=wanted)
@@ -260,7 +263,8 @@ class Judge:
         policies: Policies = NORMATIVE,
     ) -> str | None:
         """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
-        if array.shape != _expected_shape(problem, reduction, quantity) or array.dtype != numpy_dtype(problem.dtype):
+        shape, dtype = _expected_shape(problem, reduction, quantity), _expected_dtype(problem, quantity)
+        if array.shape != shape or array.dtype != dtype:
             return "shape or dtype"
         flat = in_row_order(problem, array, quantity)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
@@ -315,6 +319,13 @@ def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tup
         return ()
     axis = problem.class_axis or 0
     return shape[:axis] + shape[axis + 1 :]
+
+
+def _expected_dtype(problem: Problem, quantity: Quantity) -> np.dtype[np.generic]:
+    """The dtype of the result: a gradient has that of what is differentiated by, the value may have a wider one."""
+    if quantity == "slope_of_targets":
+        return numpy_dtype(problem.probability_dtype or problem.dtype)
+    return numpy_dtype(problem.dtype if quantity in OF_LOGITS else problem.value_dtype or problem.dtype)
 
 
 def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:

@@ -120,6 +120,8 @@ def _label_kind(problem: Problem) -> str:
     return "above" if label >= classes else "negative" if label >= -classes else "below"
 
 
+#: Class probabilities of a dtype that the logits do not have.
+_MIXED = Aspect("dtype of the logits", DTYPES, lambda problem: problem.dtype if problem.probability_dtype else "")
 _OPERATION = Aspect("operation", (*OPERATIONS, "all"), lambda problem: problem.operation)
 _DTYPE = Aspect("dtype", DTYPES, lambda problem: problem.dtype)
 #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
@@ -149,6 +151,7 @@ MaskedTarget = Literal["impossible", "dropped"]
 Kept = Literal["kept", "flushed"]
 Cancelling = Literal["kept", "lost"]
 Upstream = Literal["product", "chained"]
+MixedDtypes = Literal["logits", "promoted", "refused"]
 Value = TypeVar("Value", bound=str | int)
 
 
@@ -202,6 +205,11 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: The gradient by an infinite upstream gradient: its product with each derivative, or what a chain of functions
     #: gives, each of which passes on what it was passed: 0 beside the label, and NaN where two infinities meet.
     infinite_upstream_gradient: Annotated[Upstream | dict[str, Upstream], Policy(aspect=_OPERATION)] = "product"
+    #: The dtype of the loss of class probabilities whose dtype is not that of the logits: that of the logits, or the
+    #: narrowest that holds both. The gradient has that of the logits, and both are held to the bounds of that dtype.
+    mixed_dtype_result: Annotated[MixedDtypes | dict[str, MixedDtypes], Policy(affects="question", aspect=_MIXED)] = (
+        "logits"
+    )
     #: Targets of the right rank whose extents are 1 where they should be more.
     target_broadcasting: Annotated[
         Broadcasting | dict[TargetKind, Broadcasting], Policy(affects="question", aspect=_TARGET)

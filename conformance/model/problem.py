@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.model.case import Case, OperationName, ReductionName, TargetKind
-from conformance.model.dtypes import DtypeName
+from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.layouts import Layout
 
 __all__ = ["Array", "Problem", "TargetKind"]
@@ -22,12 +22,14 @@ class Problem:
     """One case in one dtype and layout.
 
     Arrays have the shapes that the caller of the framework would give; floating arrays are already rounded to
-    ``dtype``. ``axis`` is what the backend is given (``None``: the argument is left out); ``class_axis`` is where the
-    truth is taken, from 0 (``None`` where the input is invalid or the axis is left to the framework).
+    ``dtype``, but for class probabilities of a dtype that the case states. ``axis`` is what the backend is given
+    (``None``: the argument is left out); ``class_axis`` is where the truth is taken, from 0 (``None`` where the input
+    is invalid or the axis is left to the framework).
     ``upstream`` maps each reduction to its upstream gradient, of the value's shape; ``tangent``, of the logits' shape,
     is the direction of the case's transforms, ``None`` where it asks for none. ``where``, of the logits' shape, is true
     for the classes that take part; ``None`` means all. ``reductions`` is
-    ``("none",)`` for operations that do not reduce.
+    ``("none",)`` for operations that do not reduce. ``value_dtype`` is the value's dtype where a policy has it be
+    another than ``dtype``, which the gradient keeps.
     """
 
     case: Case
@@ -47,6 +49,7 @@ class Problem:
     upstream: dict[ReductionName, Array]
     tangent: Array | None = None
     where: npt.NDArray[np.bool_] | None = None
+    value_dtype: DtypeName | None = None
 
     @property
     def must_raise(self) -> bool:
@@ -62,6 +65,14 @@ class Problem:
     def key(self) -> tuple[str, str, str]:
         """What names this problem among all: case id, dtype, layout."""
         return (self.case.id, self.dtype, self.layout)
+
+    @property
+    def probability_dtype(self) -> DtypeName | None:
+        """The dtype of class probabilities where it is another than that of floating-point logits."""
+        if self.target_kind != "probabilities" or self.logits.dtype.kind in "iub":
+            return None
+        name = np.asarray(self.targets).dtype.name
+        return next((each for each in DTYPES if each == name != self.dtype), None)
 
     def labels_out_of_range(self) -> npt.NDArray[np.bool_] | None:
         """Positions whose label is neither a class nor ignored, in the targets' shape; None where there is none."""

@@ -14,7 +14,17 @@ import numpy.typing as npt
 
 from conformance.model.dtypes import DTYPES, DtypeName
 
-__all__ = ["DTYPES", "FORMATS", "DtypeName", "Float64Array", "Format", "numpy_dtype", "round_to", "widen"]
+__all__ = [
+    "DTYPES",
+    "FORMATS",
+    "DtypeName",
+    "Float64Array",
+    "Format",
+    "common_dtype",
+    "numpy_dtype",
+    "round_to",
+    "widen",
+]
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -74,6 +84,13 @@ FORMATS: dict[DtypeName, Format] = {
     "bfloat16": Format("bfloat16", 8, -126, 127),
     "float16": Format("float16", 11, -14, 15),
 }
+
+
+def common_dtype(one: DtypeName, other: DtypeName) -> DtypeName:
+    """The narrowest dtype that holds the numbers of both: float32 for the two half types."""
+    if one != other and FORMATS[one].is_half and FORMATS[other].is_half:
+        return "float32"
+    return max(one, other, key=lambda name: FORMATS[name].precision)
 
 
 @cache

@@ -44,7 +44,8 @@ def block_key(problem: Problem) -> tuple[object, ...]:
     classes = problem.logits.shape[axis] if problem.logits.ndim else 1
     smooth = problem.label_smoothing != 0.0
     weighted = problem.weight is not None
-    return (problem.operation, problem.dtype, classes, problem.target_kind, weighted, smooth, problem.reductions)
+    kind = (problem.target_kind, problem.probability_dtype)
+    return (problem.operation, problem.dtype, classes, kind, weighted, smooth, problem.reductions)
 
 
 @dataclass(frozen=True, eq=False)

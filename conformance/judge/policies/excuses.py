@@ -78,7 +78,7 @@ def _same_question(one: Resolution, other: Resolution) -> bool:
     if other.undefined or other.must_raise or other.marked is not None:
         return False
     a, b = one.problem, other.problem
-    if (a.class_axis, a.ignore_index) != (b.class_axis, b.ignore_index):
+    if (a.class_axis, a.ignore_index, a.value_dtype) != (b.class_axis, b.ignore_index, b.value_dtype):
         return False
     return a.targets is b.targets or np.array_equal(np.asarray(a.targets), np.asarray(b.targets))
 

@@ -137,6 +137,12 @@ def integer_logits(probe: Probe) -> Values:
     return ("kept" if kept else "promoted",)
 
 
+def mixed_dtype_result(probe: Probe) -> Values:
+    """Which dtype the loss has; nothing where the logits' own is the wider one, and what is promoted has it, too."""
+    values = by_prediction(probe)
+    return None if values == ("logits", "promoted") else values
+
+
 def gradient_of_bad_label(probe: Probe) -> Values:
     """What the positions whose labels are out of range pass back."""
     seen, problem = probe.seen, probe.problem
@@ -189,4 +195,5 @@ OBSERVERS: Mapping[str, Callable[[Probe], Values]] = {
     "target-dtypes": target_dtypes,
     "integer-logits": integer_logits,
     "gradient-of-bad-label": gradient_of_bad_label,
+    "mixed-dtype-result": mixed_dtype_result,
 }

@@ -11,6 +11,7 @@ from conformance.cases.resolve import promoted, resolve
 from conformance.model.case import Case, Expect
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
+from conformance.numerics.formats import numpy_dtype
 from tests.support.problems import small
 
 PROBABILITIES: dict[str, Any] = {"targets": np.full((2, 3), 0.25, np.float32), "target_kind": "probabilities"}
@@ -31,6 +32,11 @@ PROBABILITIES: dict[str, Any] = {"targets": np.full((2, 3), 0.25, np.float32), "
         ({"label_smoothing": float("nan")}, {}, "label smoothing of nan"),
         ({**PROBABILITIES, "ignore_index": 1}, {}, "ignore_index applies to index targets only"),
         ({**PROBABILITIES, "targets": np.ones((2, 2), np.float32)}, {}, "probabilities of shape (2, 2)"),
+        (
+            {**PROBABILITIES, "targets": np.full((2, 3), 0.25, np.float64)},
+            {"mixed_dtype_result": "refused"},
+            "probabilities of dtype float64 for logits of dtype float32",
+        ),
         ({"axis": 2, "class_axis": None}, {}, "the class axis is out of range"),
         ({"axis": None, "class_axis": None}, {"default_axis": {"all": "required"}}, "the class axis has no default"),
         ({"logits": np.zeros((2, 3), np.int32)}, {}, "logits of dtype int32 are refused"),
@@ -54,6 +60,26 @@ def test_the_error_that_a_case_states_is_set_aside_to_ask_the_policies() -> None
 def test_the_default_axis_is_that_of_the_policy(axis: Any, shape: tuple[int, ...], class_axis: int) -> None:
     asked = _softmax(shape)
     assert resolve(asked, Policies(default_axis={"softmax": axis})).problem.class_axis == class_axis
+
+
+@pytest.mark.parametrize(
+    ("logits", "targets", "policy", "value"),
+    [
+        ("bfloat16", "float32", "promoted", "float32"),
+        ("bfloat16", "float16", "promoted", "float32"),
+        ("float16", "float64", "promoted", "float64"),
+        ("float32", "bfloat16", "promoted", "float32"),
+        ("float32", "float32", "promoted", None),
+        ("bfloat16", "float32", "logits", None),
+    ],
+)
+def test_the_dtype_of_the_loss_beside_probabilities_of_another(
+    logits: Any, targets: str, policy: Any, value: str | None
+) -> None:
+    given = PROBABILITIES | {"targets": np.full((2, 3), 0.25).astype(numpy_dtype(targets))}
+    asked = small(logits=np.zeros((2, 3)).astype(numpy_dtype(logits)), dtype=logits, **given)
+    found = resolve(asked, Policies(mixed_dtype_result=policy))
+    assert not found.must_raise and found.problem.value_dtype == value and found.problem.dtype == logits
 
 
 def test_ignored_labels_without_a_class_are_left_open() -> None:

@@ -147,6 +147,56 @@ def test_an_infinite_upstream_gradient_is_observed(value: str, verdict: str) -> 
     assert {(outcome.verdict, *(outcome.observed or [])) for outcome in found} == {(verdict, "product")}
 
 
+class PromotingLoss(Numpy):
+    """The loss of class probabilities has the widest dtype of all."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits.astype(np.float32), targets, **options)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return self.evaluate(call, logits), super().differentiate(call, logits, upstream)[1]
+
+
+class PromotingRoundedLoss(PromotingLoss):
+    """Of probabilities in the dtype of the logits."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits, targets.astype(np.float16), **options)
+
+
+class RefusingMixedDtypes(Numpy):
+    """Class probabilities of another dtype than the logits are an error."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        if targets.dtype != logits.dtype:
+            raise TypeError("one dtype, please")
+        return super().cross_entropy(logits, targets, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "declared", "verdict", "policy", "seen"),
+    [
+        (Numpy, "logits", "pass", "pass", "logits"),
+        (Numpy, "promoted", "pass", "fail", "logits"),
+        (PromotingLoss, "promoted", "deviation", "deviation", "promoted"),
+        (PromotingLoss, "logits", "fail", "fail", "promoted"),
+        (PromotingRoundedLoss, "promoted", "fail", "not run", "other"),
+        (RefusingMixedDtypes, "refused", "deviation", "deviation", "refused"),
+        (RefusingMixedDtypes, "logits", "fail", "fail", "refused"),
+    ],
+)
+def test_probabilities_of_another_dtype_decide_the_dtype_of_the_loss_as_declared(
+    kind: type[Backend], declared: str, verdict: str, policy: str, seen: str
+) -> None:
+    entries = select(SUITE, expression="float32-probabilities-below-the-range", dtypes=("float16",))
+    subject = Subject("mine", profile=declaring("mixed-dtype-result", declared))
+    (found,) = judged(kind(), entries, dtypes=("float16",), identities=False, subject=subject)
+    by_check = {check: {each.verdict for each in found if each.check == check} for check in ("value", "policy")}
+    assert by_check == {"value": {verdict}, "policy": {policy}}
+    assert observed(found, "mixed-dtype-result/float16") == {seen}
+    assert {each.verdict for each in found if each.check == "gradient"} <= {"pass"}
+
+
 class Dropping(Numpy):
     """A class that takes no part drops out of the loss."""
 

@@ -7,7 +7,39 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
+
+
+def _are_probabilities(logits: Any, targets: Any) -> bool:
+    floating = isinstance(targets, np.ndarray) and targets.dtype.kind in "fV"
+    return floating and np.shape(logits) == targets.shape
+
+
+class ProbabilitiesInTheLogitsDtype(Kernel):
+    """Class probabilities are rounded to the dtype of the logits before anything is computed."""
+
+    def given(self, given: Given) -> Given:
+        if not _are_probabilities(given.logits, given.targets):
+            return super().given(given)
+        with np.errstate(all="ignore"):
+            return super().given(replace(given, targets=given.targets.astype(given.logits.dtype)))
+
+
+class LossInTheProbabilitiesDtype(Kernel):
+    """The loss comes in the dtype of the class probabilities, where that of the logits is declared."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        loss = super().cross_entropy(logits, targets, **options)
+        return loss.astype(targets.dtype) if _are_probabilities(logits, targets) else loss
+
+
+class GradientInTheProbabilitiesDtype(Kernel):
+    """The gradient comes in the dtype of the class probabilities."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        targets = call.operands.get("targets")
+        return value, gradient.astype(targets.dtype) if _are_probabilities(logits, targets) else gradient
 
 
 class NormalisedSilently(Kernel):
