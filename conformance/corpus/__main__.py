@@ -1,7 +1,7 @@
-"""``python -m conformance.corpus [triples|sizes|memory|specials]``: writes one of the generated case files anew.
+"""``python -m conformance.corpus [NAME]``: writes one of the generated case files anew.
 
-The tier of each case stays as it is in the file. ``triples`` is ``cases/combinations/triples.yaml``, ``sizes`` is
-``cases/combinations/sizes.yaml``, ``memory`` is ``cases/layouts/memory.yaml``, and ``specials`` is
+The tier of each case stays as it is in the file. NAME is ``triples``, ``sizes`` or ``transforms``, each a file of
+``cases/combinations``, ``memory``, which is ``cases/layouts/memory.yaml``, or ``specials``, which is
 ``cases/combinations/special-values.yaml``, to which ``conformance fill`` then adds the expected values.
 """
 
@@ -12,13 +12,23 @@ import re
 import sys
 from typing import Any
 
-from conformance.corpus import sizes, specials
+from conformance.corpus import sizes, specials, transformed
 from conformance.corpus.covering import covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 from conformance.corpus.memory import memory_cases
 from conformance.places import CASES
 
-__all__ = ["SEED", "STRENGTH", "combined_text", "main", "memory_text", "sized_text", "special_text", "with_tiers"]
+__all__ = [
+    "SEED",
+    "STRENGTH",
+    "combined_text",
+    "main",
+    "memory_text",
+    "sized_text",
+    "special_text",
+    "transformed_text",
+    "with_tiers",
+]
 
 SEED = 20
 STRENGTH = 3
@@ -44,6 +54,14 @@ _HEAD_OF_SIZES = f"""\
 theme: combinations
 why: every pair of form, size, dtype, reduction, weights, ignored label, smoothing, upstream gradient, memory layout,
   type of the labels, range of logits and transform occurs together
+cases:
+"""
+_HEAD_OF_TRANSFORMS = f"""\
+# yaml-language-server: $schema=../schema.json
+# Written by `python -m conformance.corpus transforms`: a covering array of pairs, seed {SEED}.
+theme: combinations
+why: every triple of an operation, a transform and one of shape, dtype, divisor, smoothing, memory layout, range of
+  logits and direction occurs together
 cases:
 """
 _HEAD_OF_SPECIALS = f"""\
@@ -78,6 +96,14 @@ def sized_text() -> str:
     return _HEAD_OF_SIZES + "\n".join(_case_text(cases[name]) for name in sorted(cases))
 
 
+def transformed_text() -> str:
+    """The case file of operations under transforms."""
+    rows = covering_array(transformed.FACTORS, 2, SEED, transformed.allowed)
+    numbered = enumerate(rows)
+    cases = {case["id"]: case for case in (transformed.case_of(row, 90_000 + 10 * number) for number, row in numbered)}
+    return _HEAD_OF_TRANSFORMS + "\n".join(_case_text(cases[name]) for name in sorted(cases))
+
+
 def special_text() -> str:
     """The case file of special values, without the expected values."""
     rows = covering_array(specials.FACTORS, 2, SEED, specials.allowed)
@@ -109,7 +135,10 @@ def with_tiers(text: str, former: str) -> str:
     """A generated ``text`` with the tiers that its cases have in the file as it was."""
     spared = {*re.findall(r"^  - id: (.+)\n    tier: full$", former, re.MULTILINE)}
     return re.sub(
-        r"^  - id: (.+)$", lambda m: m[0] + ("\n    tier: full" if m[1] in spared else ""), text, flags=re.MULTILINE
+        r"^  - id: (.+)$(?!\n    tier:)",
+        lambda m: m[0] + ("\n    tier: full" if m[1] in spared else ""),
+        text,
+        flags=re.MULTILINE,
     )
 
 
@@ -118,12 +147,14 @@ def main() -> None:
     texts = {
         "triples": (combined_text, "combinations/triples.yaml"),
         "sizes": (sized_text, "combinations/sizes.yaml"),
+        "transforms": (transformed_text, "combinations/transforms.yaml"),
         "memory": (memory_text, "layouts/memory.yaml"),
         "specials": (special_text, "combinations/special-values.yaml"),
     }
     text, name = texts[sys.argv[1] if len(sys.argv) > 1 else "triples"]
     file = CASES / name
-    file.write_text(with_tiers(text(), file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+    former = file.read_text(encoding="utf-8") if file.is_file() else ""
+    file.write_text(with_tiers(text(), former), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 from conformance.model.dtypes import DTYPES
 from conformance.worker.layouts import fits
 
-__all__ = ["FACTORS", "allowed", "case_of"]
+__all__ = ["FACTORS", "FIRST", "allowed", "case_of"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ _SHAPES = {
     "tokens": _Shape((3, 45, 37), 2, "135 tokens, classes last"),
     "columns": _Shape((70, 67), 0, "67 positions of 70 classes, classes first"),
     "image": _Shape((2, 37, 9, 11), 1, "two images of 9 by 11"),
+    "even": _Shape((37, 37), 1, "as many positions as classes"),
 }
 _FORMS = {
     "labels": ("cross_entropy", "class labels"),
@@ -73,7 +74,7 @@ _HIGHEST = {"uint8": 255, "int8": 127}
 #: Factor to levels, by the names that make up a case's id; the first of each is left out there.
 FACTORS: dict[str, tuple[str, ...]] = {
     "form": tuple(_FORMS),
-    "shape": tuple(_SHAPES),
+    "shape": tuple(name for name in _SHAPES if name != "even"),
     "dtype": ("float32", *(name for name in DTYPES if name != "float32")),
     "reduction": ("none", "sum", "mean", "default"),
     "weights": ("unweighted", "weighted", "equal", "one-differs", "zero-weight"),
@@ -96,15 +97,16 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "logits": tuple(_LOGITS),
     "transform": ("once", "forward-mode", "second-order", "vectorised-map", "second-backward", "target-gradient"),
 }
-_FIRST = {factor: levels[0] for factor, levels in FACTORS.items()}
+#: The usual level of each factor.
+FIRST = {factor: levels[0] for factor, levels in FACTORS.items()}
 
 
 def allowed(row: Mapping[str, str]) -> bool:
     """Whether the levels go together."""
-    found = {factor: row.get(factor, first) for factor, first in _FIRST.items()}
+    found = {factor: row.get(factor, first) for factor, first in FIRST.items()}
 
     def plain(*factors: str) -> bool:
-        return all(found[factor] == _FIRST[factor] for factor in factors)
+        return all(found[factor] == FIRST[factor] for factor in factors)
 
     form, layout, shape = row.get("form"), found["layout"], row.get("shape")
     if form in _NORMALISERS and not plain("reduction", "weights", "ignored", "smoothing", "label"):
@@ -158,7 +160,7 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
     shape = _SHAPES[row["shape"]]
     operation, words = _FORMS[row["form"]]
-    levels = {factor: level.replace("=", "-") for factor, level in row.items() if level != _FIRST[factor]}
+    levels = {factor: level.replace("=", "-") for factor, level in row.items() if level != FIRST[factor]}
     others = [level for factor, level in levels.items() if factor not in ("form", "shape")]
     main = "log_probabilities" if operation == "nll_loss" else "logits"
     logits = dict(_LOGITS[row["logits"]])

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from conformance.cases.load import load_suite
 from conformance.cases.yaml12 import parse
 from conformance.corpus import sizes, specials
-from conformance.corpus.__main__ import SEED, STRENGTH, combined_text, sized_text, special_text, with_tiers
+from conformance.corpus.__main__ import (
+    SEED,
+    STRENGTH,
+    combined_text,
+    sized_text,
+    special_text,
+    transformed_text,
+    with_tiers,
+)
 from conformance.corpus.covering import combinations_of, covering_array
 from conformance.corpus.features import FACTORS, allowed, case_of
 
@@ -99,6 +107,11 @@ def test_what_is_not_allowed_is_never_made_and_takes_nothing_else_with_it():
         (("a", "1"), ("b", "0")),
         (("b", "0"), ("c", "1")),
     }
+
+
+def test_the_file_of_transforms_is_what_the_generator_writes():
+    held = FILE.with_name("transforms.yaml").read_text(encoding="utf-8")
+    assert held == with_tiers(transformed_text(), held)
 
 
 def test_the_file_of_special_values_is_what_the_generator_writes_and_holds_every_pair():

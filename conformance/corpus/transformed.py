@@ -1,0 +1,85 @@
+"""Each operation under each transform, with everything that it takes: what a rule of its own may have left out.
+
+A forward mode or a second backward pass is code of its own for each operation, and may lack the weights, the smoothing,
+the ignored labels, a half type, or what lies beyond the first block of classes. Every triple of an operation, a
+transform and one level of another factor occurs here, in one dtype a case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.corpus import sizes
+
+__all__ = ["FACTORS", "allowed", "case_of"]
+
+_TRANSFORMS = ("forward-mode", "second-order", "vectorised-map", "second-backward", "target-gradient")
+#: As the factors of sizes, but for the operation with its transform, and the direction.
+FACTORS: dict[str, tuple[str, ...]] = {
+    "asked": tuple(f"{form} {transform}" for form in sizes.FACTORS["form"] for transform in _TRANSFORMS),
+    "shape": ("few", "even", "wide", "image"),
+    "dtype": sizes.FACTORS["dtype"],
+    #: Reduction, weights and ignored label, which make up a divisor together.
+    "divisor": (
+        "none unweighted kept",
+        "none weighted kept",
+        "none weighted last-class",
+        "sum zero-weight default",
+        "mean unweighted kept",
+        "mean unweighted default",
+        "mean weighted kept",
+        "mean zero-weight last-class",
+        "default unweighted last-class",
+    ),
+    "smoothing": ("sharp", "tenth", "uniform"),
+    "layout": ("contiguous", "transposed", "sliced", "tangent=transposed"),
+    "logits": ("normal", "shifted"),
+    "direction": ("random", "constant", "zero-ended"),
+}
+_HALF = ("bfloat16", "float16")
+_DIRECTED = ("forward-mode", "second-order")
+
+
+def _sized(row: Mapping[str, str]) -> dict[str, str]:
+    """The row as one of sizes."""
+    found = {
+        factor: row[factor] for factor in FACTORS if factor in row and factor not in ("asked", "divisor", "direction")
+    }
+    if "asked" in row:
+        found["form"], found["transform"] = row["asked"].split(" ")
+    if "divisor" in row:
+        found["reduction"], found["weights"], found["ignored"] = row["divisor"].split(" ")
+    return found
+
+
+def allowed(row: Mapping[str, str]) -> bool:
+    """Whether the levels go together."""
+    form, transform = row["asked"].split(" ") if "asked" in row else (None, None)
+    if row.get("direction") == "constant" and row.get("shape", "few") != "few" and form not in (None, "nll"):
+        return False  # nothing comes of it, so that it hides what else is wrong
+    if form == "softmax" and row.get("shape") == "wide" and row.get("dtype") in _HALF:  # its products are lost there
+        return False
+    directed = row.get("direction", "random") != "random" or row.get("layout", "").startswith("tangent")
+    if directed and transform not in (None, *_DIRECTED):
+        return False
+    return sizes.allowed(_sized(row))
+
+
+def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
+    case = sizes.case_of({**sizes.FIRST, **_sized(row)}, seed)
+    levels = [case["id"].removeprefix("sized")]
+    if row["direction"] != "random":
+        extents = list((case.get("logits") or case["log_probabilities"])["shape"])
+        ends = [[0, 0], [math.prod(extents) - 1, 0]]
+        case["tangent"] = (
+            {"distribution": "constant", "shape": extents, "offset": 0.5}
+            if row["direction"] == "constant"
+            else {"distribution": "normal", "shape": extents, "seed": seed + 4, "planted": ends}
+        )
+        levels.append(f".direction-{row['direction']}")
+    case["id"] = "transformed" + "".join(levels)
+    case["why"] = case["why"].partition(":")[0] + ": the transform of this operation may leave one of them out"
+    return case
