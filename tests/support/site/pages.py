@@ -16,7 +16,7 @@ from conformance.reports.site.build import write_site
 SAFE_TAGS = frozenset(
     """html meta title link script body a header nav button main h1 h2 h3 h4 p b i small span ul li svg rect path
     circle section div table caption thead tbody tfoot tr th td details summary dl dt dd form label input select
-    option noscript code pre article sub sup i figure img""".split()  # noqa: SIM905
+    option noscript code pre article sub sup wbr figure img""".split()  # noqa: SIM905
 )
 
 
