@@ -11,7 +11,7 @@ import numpy as np
 from conformance.cases.tensors import materialise
 from conformance.model.case import Generator
 
-__all__ = ["FACTORS", "allowed", "case_of"]
+__all__ = ["FACTORS", "FORMS", "allowed", "case_of"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ _SHAPES = {
     "classes-last": _Shape((2, 3, 5), -1, "the class axis last"),
     "segmentation": _Shape((2, 5, 2, 3), None, "a batch of images"),
 }
-_FORMS = {
+#: A form of a loss to its operation and its words.
+FORMS = {
     "labels": ("cross_entropy", "class labels"),
     "one-hot": ("cross_entropy", "one-hot class probabilities"),
     "soft": ("cross_entropy", "class probabilities"),
@@ -70,7 +71,7 @@ _LAYOUTS = {"plain": "contiguous", "strided": "transposed", "sliced": "sliced"}
 
 #: Factor to levels, by the names that make up a case's id.
 FACTORS: dict[str, tuple[str, ...]] = {
-    "form": tuple(_FORMS),
+    "form": tuple(FORMS),
     "shape": tuple(_SHAPES),
     "weights": tuple(_WEIGHTS),
     "ignored": tuple(_IGNORED),
@@ -92,7 +93,7 @@ def allowed(row: Mapping[str, str]) -> bool:
 def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
     shape = _SHAPES[row["shape"]]
-    operation, form = _FORMS[row["form"]]
+    operation, form = FORMS[row["form"]]
     index, stated, ignored = _IGNORED[row["ignored"]]
     logits, range_of_logits = _LOGITS[row["logits"]]
     smoothing = _SMOOTHING[row["smoothing"]]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from conformance.corpus.features import FORMS
 from conformance.model.dtypes import DTYPES
 from conformance.worker.layouts import fits
 
@@ -48,16 +49,7 @@ _SHAPES = {
     "image": _Shape((2, 37, 9, 11), 1, "two images of 9 by 11"),
     "even": _Shape((37, 37), 1, "as many positions as classes"),
 }
-_FORMS = {
-    "labels": ("cross_entropy", "class labels"),
-    "one-hot": ("cross_entropy", "one-hot class probabilities"),
-    "soft": ("cross_entropy", "class probabilities"),
-    "unnormalised": ("cross_entropy", "class probabilities that do not sum to 1"),
-    "nll": ("nll_loss", "nll_loss"),
-    "composed": ("nll_loss_of_log_softmax", "nll_loss of log_softmax"),
-    "softmax": ("softmax", "softmax"),
-    "log-softmax": ("log_softmax", "log_softmax"),
-}
+_FORMS = FORMS | {"softmax": ("softmax", "softmax"), "log-softmax": ("log_softmax", "log_softmax")}
 _NORMALISERS = ("softmax", "log-softmax")
 _BY_LABEL = ("labels", "nll", "composed")
 _IGNORED = {"default": -100, "first-class": 0, "last-class": None, "outside": 255, "minus-one": -1}
