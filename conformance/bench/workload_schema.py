@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from conformance.bench.workload import WorkloadFile
 from conformance.cases.schema import SCHEMA_NAME, as_text, described, write_schema
 from conformance.places import CASES
@@ -9,6 +11,7 @@ from conformance.places import CASES
 __all__ = ["schema_text"]
 
 
+@cache
 def schema_text() -> str:
     """The schema as JSON text, with a newline at its end."""
     schema = described(WorkloadFile, "Workload file")

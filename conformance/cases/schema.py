@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
 }
 
 
+@cache
 def schema_text() -> str:
     """The schema as JSON text, with a newline at its end."""
     schema = described(CaseFile, "Case file", _DESCRIPTIONS)
