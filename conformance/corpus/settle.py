@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from conformance.cases.checks import NORMALISERS
-from conformance.corpus.space import FORMS, PLAIN, Form, Levels
+from conformance.corpus.space import FORMS, PLAIN, Levels
 from conformance.model.layouts import BETWEEN
 from conformance.worker.layouts import fits
 
@@ -32,90 +32,19 @@ _OF_SOMETHING = ("targets-shape", "one-target", "float-labels", "python-targets"
 
 def settled(levels: Mapping[str, str], extents: tuple[int, ...]) -> Levels:
     """The levels with plain ones in place of those that do not go with the others: each names what the case has."""
-    found = dict(levels)
-    form = FORMS[found["form"]]
-    classes, size = classes_of(extents, form.place), math.prod(extents)
-
-    def plain(*factors: str) -> None:
-        found.update({factor: PLAIN[factor] for factor in factors})
-
-    if found["axis"] == "default" and (form.place != min(1, form.rank - 1) or found["invalid"] == "axis"):
-        plain("axis")
-    if not size:
-        plain("special", "logits", "ignored-share", "labels", "mask", "layout", "upstream", "tangent", "transforms")
-        if found["invalid"].startswith("label") or found["invalid"] in _OF_SOMETHING:
-            plain("invalid")
-    if not classes:
-        plain("smoothing")
-    _settle_invalid(found, plain, form, extents)
-    if found["op"] in NORMALISERS:
-        plain("targets", "weight", "ignored", "smoothing", "reductions")
-    if found["op"] != "cross_entropy":
-        plain("targets", "smoothing")
-    if found["dtype"] == "float16":
-        found["offset"] = _FLOAT16_OFFSETS.get(found["offset"], found["offset"])
-    if not form.rank:  # of a number alone the policies say no more
-        plain("transforms", *(["logits"] if found["logits"] == "rows-apart" else []))
-        found["op"] = "nll_loss" if found["op"] == "nll_loss_of_log_softmax" else found["op"]
-    if found["logits"].startswith("masked") and (form.place != form.rank - 1 or classes < 4):
-        plain("logits")
-    if found["logits"] in ("integers", "one-hot") or found["special"] in ("least-normal", "subnormal"):
-        plain("offset")
-    if found["op"] == "nll_loss_of_log_softmax" and found["special"] in ("largest", "lowest"):
-        plain("special")  # between the two functions a log-probability overflows
-    if found["mask"] != "none":
-        if found["op"] not in (*NORMALISERS, "cross_entropy") or size > 4096 or not form.rank:
-            plain("mask")
-        else:
-            plain("special", "smoothing", "transforms")
-            if found["logits"].startswith("masked"):
-                plain("logits")
-    if found["special"] == "none" and found["logits"] != "spike":
-        plain("place")
-    if found["targets"] != "labels" or found["op"] in NORMALISERS:
-        plain("labels", "target-dtype", "ignored")
-    if found["ignored"] in ("none", "unused"):
-        plain("ignored-share")
-    highest = _HIGHEST.get(found["target-dtype"])
-    if highest is not None and (classes > highest + 1 or found["ignored"] == "outside"):
-        plain("target-dtype")
-    if found["target-dtype"].startswith("u") and found["ignored"] in ("default", "minus-one"):
-        plain("target-dtype")
-    if found["target-dtype"] != "int64" and (found["invalid"].startswith("label") or found["ignored"] == "far"):
-        plain("target-dtype")
-    _settle_transforms(found, plain, form, extents)
-    _settle_upstream(found, plain)
-    if found["weight"] == "nan" and found["targets"] != "labels":  # NaN beside a probability of 0 is an open question
-        plain("weight")
-    _settle_layout(found, plain, extents)
-    if found["weight"] == "of-logits" and not _has_a_plain_row(found, form, classes if size else 0):
-        found["weight"] = "any"
-    return found
+    settling = _Settling(levels, extents)
+    settling.extents_and_operation()
+    settling.logits()
+    settling.labels()
+    settling.transforms()
+    settling.upstream()
+    settling.layout()
+    return settling.found
 
 
 def classes_of(extents: tuple[int, ...], place: int) -> int:
     """How many classes logits of a shape have: a number alone has one."""
     return extents[place] if extents else 1
-
-
-def _has_a_plain_row(found: Levels, form: Form, classes: int) -> bool:
-    """Whether the first row of the logits may be weights, too."""
-    if form.place != form.rank - 1 or not 0 < classes <= MOST_WEIGHTS or found["logits"].startswith("masked"):
-        return False
-    return found["special"] == "none" and found["offset"] == "none"
-
-
-def _settle_upstream(found: Levels, plain: Callable[..., None]) -> None:
-    """A gradient of NaN, where it is multiplied by nothing that is 0: what comes of that is an open question."""
-    if found["upstream"] != "nan":
-        return
-    wrong = found["special"] != "none" or found["mask"] != "none" or found["logits"].startswith("masked")
-    wrong |= found["op"] in ("nll_loss", "nll_loss_of_log_softmax") or found["ignored"] != "none"
-    wrong |= found["weight"] not in ("none", "any", "equal", "ones", "small", "integers")
-    if wrong or found["invalid"] != "nothing":
-        plain("upstream")
-    else:
-        plain("transforms", "tangent")
 
 
 def operand_shapes(found: Mapping[str, str], extents: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -136,89 +65,182 @@ def operand_shapes(found: Mapping[str, str], extents: tuple[int, ...]) -> dict[s
     return shapes
 
 
-def _settle_layout(found: Levels, plain: Callable[..., None], extents: tuple[int, ...]) -> None:
-    """A layout that makes a difference to the operands that are to have it."""
-    name = found["layout"]
-    shapes = operand_shapes(found, extents)
-    if name in OF_EQUALS and found["special"] == "none" and found["invalid"] == "nothing":
-        found["laid-out"] = "all"
-        found["logits"] = "equal"
-    elif name in OF_EQUALS or (name == "byte-swapped" and found["dtype"] == "bfloat16"):  # which has one order
-        plain("layout")
-    elif name in BETWEEN:
-        _settle_between(found, plain, shapes)
-        return
-    laid_out = found["laid-out"]
-    if laid_out == "two" and not any(math.prod(shape) > 1 for each, shape in shapes.items() if each != "logits"):
-        found["laid-out"] = laid_out = "logits"
-    elif laid_out not in ("two", *shapes):
-        found["laid-out"] = laid_out = "all"
-    if found["layout"] == "contiguous" or not fits(found["layout"], np.zeros(shapes.get(laid_out, extents), np.int8)):
-        plain("layout", "laid-out")
+class _Settling:
+    """The levels ``found``, which each step leaves with those that go with what the steps before it have settled."""
 
+    def __init__(self, levels: Mapping[str, str], extents: tuple[int, ...]) -> None:
+        self.found, self.extents = dict(levels), extents
+        self.form = FORMS[self.found["form"]]
+        self.classes, self.size = classes_of(extents, self.form.place), math.prod(extents)
+        self.positions = extents[: self.form.place] + extents[self.form.place + 1 :]
 
-def _settle_between(found: Levels, plain: Callable[..., None], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """An operand in the logits' own memory: another of their shape and dtype, or weights that are one of their rows."""
-    form = FORMS[found["form"]]
-    if found["layout"] == "within-logits":
-        if found["weight"] == "none" or not _has_a_plain_row(found, form, shapes["weight"][0]):
-            plain("layout", "laid-out")
+    def plain(self, *factors: str) -> None:
+        """Take the plain level of each of these."""
+        self.found.update({factor: PLAIN[factor] for factor in factors})
+
+    def extents_and_operation(self) -> None:
+        """What tensors of these extents, and the operation, leave possible."""
+        found, form = self.found, self.form
+        if found["axis"] == "default" and (form.place != min(1, form.rank - 1) or found["invalid"] == "axis"):
+            self.plain("axis")
+        if not self.size:
+            self.plain("special", "logits", "ignored-share", "labels", "mask", "layout")
+            self.plain("upstream", "tangent", "transforms")
+            if found["invalid"].startswith("label") or found["invalid"] in _OF_SOMETHING:
+                self.plain("invalid")
+        if not self.classes:
+            self.plain("smoothing")
+        if found["invalid"] != "nothing":
+            self._invalid(found["invalid"])
+        if found["op"] in NORMALISERS:
+            self.plain("targets", "weight", "ignored", "smoothing", "reductions")
+        if found["op"] != "cross_entropy":
+            self.plain("targets", "smoothing")
+        if not form.rank:  # of a number alone the policies say no more
+            self.plain("transforms", *(["logits"] if found["logits"] == "rows-apart" else []))
+            found["op"] = "nll_loss" if found["op"] == "nll_loss_of_log_softmax" else found["op"]
+
+    def _invalid(self, kind: str) -> None:
+        """Nothing else that is special beside what is wrong."""
+        found = self.found
+        missing = not self.form.rank  # of a number alone nothing is known to be wrong
+        missing |= kind in _OF_LOSSES and found["op"] in NORMALISERS
+        missing |= kind in ("smoothing", "ignored-probabilities") and found["op"] != "cross_entropy"
+        missing |= kind == "targets-shape" and not self.positions
+        missing |= kind == "one-target" and max(self.positions, default=1) < 2
+        if missing:
+            self.plain("invalid")
+            return
+        self.plain("transforms", "special", "mask", "upstream", "layout")
+        if kind in _OF_LABELS:
+            self.plain("targets", "labels", "ignored", "target-dtype")
+        if kind == "one-target" and found["op"] != "cross_entropy":
+            self.plain("targets")
+        if kind == "ignored-probabilities" and found["targets"] == "labels":
+            found["targets"] = "soft"
+        if kind == "integer-logits":
+            self.plain("offset")
+            found["logits"] = "integers"
+        if kind == "weight-length":
+            found["weight"] = "any"
+        if kind in ("reduction", "upstream-shape"):
+            self.plain("reductions")
+        if kind == "upstream-shape":
+            self.plain("axis")
+
+    def logits(self) -> None:
+        """The logits, with what is planted in them and which classes take part."""
+        found, form = self.found, self.form
+        if found["dtype"] == "float16":
+            found["offset"] = _FLOAT16_OFFSETS.get(found["offset"], found["offset"])
+        if self._is_masked() and (form.place != form.rank - 1 or self.classes < 4):
+            self.plain("logits")
+        if found["logits"] in ("integers", "one-hot") or found["special"] in ("least-normal", "subnormal"):
+            self.plain("offset")
+        if found["op"] == "nll_loss_of_log_softmax" and found["special"] in ("largest", "lowest"):
+            self.plain("special")  # between the two functions a log-probability overflows
+        if found["mask"] != "none":
+            if found["op"] not in (*NORMALISERS, "cross_entropy") or self.size > 4096 or not form.rank:
+                self.plain("mask")
+            else:
+                self.plain("special", "smoothing", "transforms", *(["logits"] if self._is_masked() else []))
+        if found["special"] == "none" and found["logits"] != "spike":
+            self.plain("place")
+
+    def _is_masked(self) -> bool:
+        return self.found["logits"].startswith("masked")
+
+    def labels(self) -> None:
+        """Labels that there are, of a type that holds them."""
+        found = self.found
+        if found["targets"] != "labels" or found["op"] in NORMALISERS:
+            self.plain("labels", "target-dtype", "ignored")
+        if found["ignored"] in ("none", "unused"):
+            self.plain("ignored-share")
+        dtype = found["target-dtype"]
+        highest = _HIGHEST.get(dtype)
+        wrong = highest is not None and (self.classes > highest + 1 or found["ignored"] == "outside")
+        wrong |= dtype.startswith("u") and found["ignored"] in ("default", "minus-one")
+        wrong |= dtype != "int64" and (found["invalid"].startswith("label") or found["ignored"] == "far")
+        if wrong:
+            self.plain("target-dtype")
+
+    def transforms(self) -> None:
+        """A transform that there is of the operation, and its direction."""
+        found, kind = self.found, self.found["transforms"]
+        wrong = found["axis"] == "default"
+        wrong |= kind == "second-order" and found["op"] == "nll_loss"
+        wrong |= kind == "target-gradient" and (found["targets"] == "labels" or found["op"] != "cross_entropy")
+        if kind == "vectorised-map":
+            wrong |= self.form.rank < 2 or self.form.place == 0 or self.extents[0] > MOST_MAPPED
+            if found["op"] not in NORMALISERS and found["reductions"] != "all":
+                found["reductions"] = "none"
+        if wrong:
+            self.plain("transforms")
+        if found["transforms"] == "several" and found["op"] == "nll_loss":
+            found["transforms"] = "forward-mode"
+        if found["transforms"] == "target-gradient" and found["upstream"] in ("zero", "one-hot", "zero-ended"):
+            self.plain("upstream")  # the gradient of an impossible class is infinite, and 0 of it is for nobody to say
+        if found["transforms"] not in DIRECTED:
+            self.plain("tangent")
+
+    def upstream(self) -> None:
+        """A gradient, or a weight, of NaN where it is multiplied by nothing that is 0: that is an open question."""
+        found = self.found
+        if found["upstream"] == "nan":
+            wrong = found["special"] != "none" or found["mask"] != "none" or self._is_masked()
+            wrong |= found["op"] in ("nll_loss", "nll_loss_of_log_softmax") or found["ignored"] != "none"
+            wrong |= found["weight"] not in ("none", "any", "equal", "ones", "small", "integers")
+            wrong |= found["invalid"] != "nothing"
+            self.plain(*(["upstream"] if wrong else ["transforms", "tangent"]))
+        if found["weight"] == "nan" and found["targets"] != "labels":
+            self.plain("weight")
+
+    def layout(self) -> None:
+        """A layout that makes a difference to the operands that are to have it."""
+        found, name = self.found, self.found["layout"]
+        shapes = operand_shapes(found, self.extents)
+        if name in BETWEEN:
+            self._between(shapes)
         else:
-            found["weight"], found["laid-out"] = "of-logits", "weight"
-        return
-    labels = found["targets"] == "labels"
-    alike = [each for each, shape in shapes.items() if shape == shapes["logits"] and each not in ("logits", "where")]
-    alike = [each for each in alike if each != "targets" or not labels]
-    if not alike or not form.rank or found["invalid"] != "nothing":
-        plain("layout", "laid-out")
-    elif found["laid-out"] not in alike:
-        found["laid-out"] = alike[0]
+            if name in OF_EQUALS and found["special"] == "none" and found["invalid"] == "nothing":
+                found["laid-out"] = "all"
+                found["logits"] = "equal"
+            elif name in OF_EQUALS or (name == "byte-swapped" and found["dtype"] == "bfloat16"):  # which has one order
+                self.plain("layout")
+            laid_out = found["laid-out"]
+            if laid_out == "two" and not any(math.prod(each) > 1 for of, each in shapes.items() if of != "logits"):
+                found["laid-out"] = laid_out = "logits"
+            elif laid_out not in ("two", *shapes):
+                found["laid-out"] = laid_out = "all"
+            numbers = np.zeros(shapes.get(laid_out, self.extents), np.int8)
+            if found["layout"] == "contiguous" or not fits(found["layout"], numbers):
+                self.plain("layout", "laid-out")
+        if found["weight"] == "of-logits" and not self._has_a_plain_row(self.classes if self.size else 0):
+            found["weight"] = "any"
 
+    def _between(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """An operand in the logits' memory: another of their shape and dtype, or weights that are one of their rows."""
+        found = self.found
+        if found["layout"] == "within-logits":
+            if found["weight"] == "none" or not self._has_a_plain_row(shapes["weight"][0]):
+                self.plain("layout", "laid-out")
+            else:
+                found["weight"], found["laid-out"] = "of-logits", "weight"
+            return
+        others = ("targets",) if found["targets"] == "labels" else ()
+        alike = [
+            each
+            for each, shape in shapes.items()
+            if shape == shapes["logits"] and each not in ("logits", "where", *others)
+        ]
+        if not alike or not self.form.rank or found["invalid"] != "nothing":
+            self.plain("layout", "laid-out")
+        elif found["laid-out"] not in alike:
+            found["laid-out"] = alike[0]
 
-def _settle_invalid(found: Levels, plain: Callable[..., None], form: Form, extents: tuple[int, ...]) -> None:
-    kind = found["invalid"]
-    if kind == "nothing":
-        return
-    positions = extents[: form.place] + extents[form.place + 1 :]
-    missing = not form.rank  # of a number alone nothing is known to be wrong
-    missing |= kind in _OF_LOSSES and found["op"] in NORMALISERS
-    missing |= kind in ("smoothing", "ignored-probabilities") and found["op"] != "cross_entropy"
-    missing |= kind == "targets-shape" and not positions
-    missing |= kind == "one-target" and max(positions, default=1) < 2
-    if missing:
-        plain("invalid")
-        return
-    plain("transforms", "special", "mask", "upstream", "layout")
-    if kind in _OF_LABELS:
-        plain("targets", "labels", "ignored", "target-dtype")
-    if kind == "one-target" and found["op"] != "cross_entropy":
-        plain("targets")
-    if kind == "ignored-probabilities" and found["targets"] == "labels":
-        found["targets"] = "soft"
-    if kind == "integer-logits":
-        plain("offset")
-        found["logits"] = "integers"
-    if kind == "weight-length":
-        found["weight"] = "any"
-    if kind in ("reduction", "upstream-shape"):
-        plain("reductions")
-    if kind == "upstream-shape":
-        plain("axis")
-
-
-def _settle_transforms(found: Levels, plain: Callable[..., None], form: Form, extents: tuple[int, ...]) -> None:
-    kind = found["transforms"]
-    wrong = found["axis"] == "default"
-    wrong |= kind == "second-order" and found["op"] == "nll_loss"
-    wrong |= kind == "vectorised-map" and (form.rank < 2 or form.place == 0 or extents[0] > MOST_MAPPED)
-    if kind == "vectorised-map" and found["op"] not in NORMALISERS and found["reductions"] != "all":
-        found["reductions"] = "none"
-    wrong |= kind == "target-gradient" and (found["targets"] == "labels" or found["op"] != "cross_entropy")
-    if wrong:
-        plain("transforms")
-    if found["transforms"] == "several":
-        found["transforms"] = "several" if found["op"] != "nll_loss" else "forward-mode"
-    if found["transforms"] == "target-gradient" and found["upstream"] in ("zero", "one-hot", "zero-ended"):
-        plain("upstream")  # the gradient of an impossible class is infinite, and 0 of it is for nobody to say
-    if found["transforms"] not in DIRECTED:
-        plain("tangent")
+    def _has_a_plain_row(self, classes: int) -> bool:
+        """Whether the first row of the logits may be weights, too."""
+        if self.form.place != self.form.rank - 1 or not 0 < classes <= MOST_WEIGHTS or self._is_masked():
+            return False
+        return self.found["special"] == "none" and self.found["offset"] == "none"
