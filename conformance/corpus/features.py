@@ -11,12 +11,12 @@ import numpy as np
 from conformance.cases.tensors import materialise
 from conformance.model.case import Generator
 
-__all__ = ["FACTORS", "FORMS", "allowed", "case_of"]
+__all__ = ["FACTORS", "FORMS", "Shape", "allowed", "case_of", "probabilities"]
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """Extents, the class axis that is stated (``None``: left out of the case), and how its cases are named."""
+class Shape:
+    """Extents, the class axis as a case states it (``None``: not at all), and what its cases say of them."""
 
     extents: tuple[int, ...]
     axis: int | None
@@ -29,20 +29,25 @@ class _Shape:
         return min(1, rank - 1) if self.axis is None else self.axis % rank
 
     @property
+    def classes(self) -> int:
+        """C."""
+        return self.extents[self.class_axis]
+
+    @property
     def positions(self) -> tuple[int, ...]:
         """The extents without the class axis."""
         return self.extents[: self.class_axis] + self.extents[self.class_axis + 1 :]
 
 
 _SHAPES = {
-    "unbatched": _Shape((5,), None, "one position without a batch axis"),
-    "single": _Shape((1, 5), None, "a batch of one"),
-    "batch": _Shape((4, 5), None, "a batch"),
-    "square": _Shape((5, 5), None, "as many positions as classes"),
-    "wide": _Shape((4, 19), None, "classes beyond two vectors of eight"),
-    "classes-first": _Shape((5, 4), 0, "the class axis first"),
-    "classes-last": _Shape((2, 3, 5), -1, "the class axis last"),
-    "segmentation": _Shape((2, 5, 2, 3), None, "a batch of images"),
+    "unbatched": Shape((5,), None, "one position without a batch axis"),
+    "single": Shape((1, 5), None, "a batch of one"),
+    "batch": Shape((4, 5), None, "a batch"),
+    "square": Shape((5, 5), None, "as many positions as classes"),
+    "wide": Shape((4, 19), None, "classes beyond two vectors of eight"),
+    "classes-first": Shape((5, 4), 0, "the class axis first"),
+    "classes-last": Shape((2, 3, 5), -1, "the class axis last"),
+    "segmentation": Shape((2, 5, 2, 3), None, "a batch of images"),
 }
 #: A form of a loss to its operation and its words.
 FORMS = {
@@ -107,12 +112,12 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
         "flags": ["combination"],
         "op": operation,
         main: {**generated, "seed": seed},
-        "targets": _targets(row["form"], shape, index, seed + 1),
+        "targets": probabilities(row["form"], seed + 1) or _labels(shape, index, seed + 1),
     }
     if shape.axis is not None:
         case["axis"] = shape.axis
     if row["weights"] != "unweighted":
-        case["weight"] = _weights(shape.extents[shape.class_axis], zero=row["weights"] == "zero-weight", seed=seed + 2)
+        case["weight"] = _weights(shape.classes, zero=row["weights"] == "zero-weight", seed=seed + 2)
     if stated:
         case["ignore_index"] = index
     elif index is not None:
@@ -121,19 +126,22 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
         case["label_smoothing"] = smoothing
     if row["memory"] != "plain":
         case["layouts"] = [_LAYOUTS[row["memory"]]]
-    return case
+    return case | {"reductions": ["none", ("mean", "mean", "sum")[seed // 10 % 3]]}
 
 
-def _targets(form: str, shape: _Shape, ignored: int | None, seed: int) -> Any:
-    """Probabilities as a generator; labels written out, the ignored one among them and never alone."""
-    if form == "one-hot":
-        return {"distribution": "one-hot", "seed": seed}
-    if form == "soft":
-        return {"distribution": "simplex", "seed": seed}
-    if form == "unnormalised":
-        return {"distribution": "uniform", "scale": 0.75, "offset": 1, "seed": seed}
-    classes = shape.extents[shape.class_axis]
-    drawn = materialise(Generator(distribution="labels", seed=seed), shape=shape.positions, classes=classes)
+def probabilities(form: str, seed: int) -> dict[str, Any] | None:
+    """A generator of the probabilities of a form; None for labels."""
+    generators: dict[str, dict[str, Any]] = {
+        "one-hot": {"distribution": "one-hot"},
+        "soft": {"distribution": "simplex"},
+        "unnormalised": {"distribution": "uniform", "scale": 0.75, "offset": 1},
+    }
+    return {**generators[form], "seed": seed} if form in generators else None
+
+
+def _labels(shape: Shape, ignored: int | None, seed: int) -> Any:
+    """Labels written out, the ignored one among them and never alone."""
+    drawn = materialise(Generator(distribution="labels", seed=seed), shape=shape.positions, classes=shape.classes)
     labels = drawn.astype(np.int64)
     flat = labels.reshape(-1)
     if ignored is not None and flat.size > 1:

@@ -9,45 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from conformance.corpus.features import FORMS
+from conformance.corpus.features import FORMS, Shape, probabilities
 from conformance.model.dtypes import DTYPES
 from conformance.worker.layouts import fits
 
 __all__ = ["FACTORS", "FIRST", "allowed", "case_of"]
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """Extents, the class axis from 0, and what a case says of them."""
-
-    extents: tuple[int, ...]
-    place: int
-    words: str
-
-    @property
-    def classes(self) -> int:
-        return self.extents[self.place]
-
-    @property
-    def positions(self) -> tuple[int, ...]:
-        return self.extents[: self.place] + self.extents[self.place + 1 :]
-
-
 _SHAPES = {
-    "few": _Shape((4, 5), 1, "a few positions"),
-    "tall": _Shape((515, 4), 1, "515 positions"),
-    "tiles": _Shape((67, 70), 1, "67 positions of 70 classes"),
-    "square": _Shape((131, 133), 1, "131 positions of 133 classes"),
-    "wide": _Shape((3, 1500), 1, "1500 classes"),
-    "tokens": _Shape((3, 45, 37), 2, "135 tokens, classes last"),
-    "columns": _Shape((70, 67), 0, "67 positions of 70 classes, classes first"),
-    "image": _Shape((2, 37, 9, 11), 1, "two images of 9 by 11"),
-    "even": _Shape((37, 37), 1, "as many positions as classes"),
+    "few": Shape((4, 5), None, "a few positions"),
+    "tall": Shape((515, 4), None, "515 positions"),
+    "tiles": Shape((67, 70), None, "67 positions of 70 classes"),
+    "square": Shape((131, 133), None, "131 positions of 133 classes"),
+    "wide": Shape((3, 1500), None, "1500 classes"),
+    "tokens": Shape((3, 45, 37), 2, "135 tokens, classes last"),
+    "columns": Shape((70, 67), 0, "67 positions of 70 classes, classes first"),
+    "image": Shape((2, 37, 9, 11), None, "two images of 9 by 11"),
+    "even": Shape((37, 37), None, "as many positions as classes"),
 }
 _FORMS = FORMS | {"softmax": ("softmax", "softmax"), "log-softmax": ("log_softmax", "log_softmax")}
 _NORMALISERS = ("softmax", "log-softmax")
@@ -165,8 +147,8 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
         "op": operation,
         main: {**logits, "shape": list(shape.extents)} | ({} if row["logits"] == "equal" else {"seed": seed}),
     }
-    if shape.place != 1:
-        case["axis"] = shape.place
+    if shape.axis is not None:
+        case["axis"] = shape.axis
     is_loss = row["form"] not in _NORMALISERS
     if is_loss:
         case |= _targets(row, shape, seed + 1)
@@ -185,14 +167,10 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     return case | {"dtypes": [row["dtype"]]}
 
 
-def _targets(row: Mapping[str, str], shape: _Shape, seed: int) -> dict[str, Any]:
+def _targets(row: Mapping[str, str], shape: Shape, seed: int) -> dict[str, Any]:
     """Probabilities, or labels with ignored ones at the last place and one before."""
-    if row["form"] == "one-hot":
-        return {"targets": {"distribution": "one-hot", "seed": seed}}
-    if row["form"] == "soft":
-        return {"targets": {"distribution": "simplex", "seed": seed}}
-    if row["form"] == "unnormalised":
-        return {"targets": {"distribution": "uniform", "scale": 0.75, "offset": 1, "seed": seed}}
+    if (generator := probabilities(row["form"], seed)) is not None:
+        return {"targets": generator}
     classes = min(shape.classes, _HIGHEST.get(row["label"], shape.classes) + 1)
     labels: dict[str, Any] = {"distribution": "labels", "shape": list(shape.positions), "classes": classes}
     labels["seed"] = seed

@@ -7,6 +7,7 @@ these combinations are left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ _WORDS = {
     "subnormal": "a subnormal number",
     "zero": "0",
 }
-_ANY_DTYPE = {"nan": ".nan", "plus-infinity": ".inf", "minus-infinity": "-.inf", "minus-zero": "-0.0", "zero": "0.0"}
+_ANY_DTYPE = {"nan": math.nan, "plus-infinity": math.inf, "minus-infinity": -math.inf, "minus-zero": -0.0, "zero": 0.0}
 #: As hexadecimal floats, exact in the dtype: one near the largest, of which a few still add up, the smallest normal
 #: and a subnormal number.
 _OF_DTYPE = {
@@ -145,7 +146,7 @@ def case_of(row: Mapping[str, str]) -> dict[str, Any]:
     return case | {"upstream": upstream, "reductions": [row["reduction"]], "dtypes": [row["dtype"]]}
 
 
-def _number(special: str, dtype: str) -> str:
+def _number(special: str, dtype: str) -> float | str:
     """The special value as a case file writes it."""
     if special in _ANY_DTYPE:
         return _ANY_DTYPE[special]

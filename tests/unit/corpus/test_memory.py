@@ -8,19 +8,13 @@ import pytest
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry, load_suite
-from conformance.corpus.__main__ import memory_text
 from conformance.corpus.memory import CALLS, layouts_of_rank
 from conformance.model.layouts import BETWEEN, LAYOUTS, OPERANDS, layout_of
 from conformance.model.problem import Problem
 from conformance.places import CASES
 from conformance.worker.layouts import fits
 
-FILE = CASES / "layouts" / "memory.yaml"
 ENTRIES = load_suite((CASES / "layouts",)).entries
-
-
-def test_the_file_of_memory_layouts_is_what_the_generator_writes() -> None:
-    assert FILE.read_text(encoding="utf-8") == memory_text()
 
 
 @pytest.mark.parametrize("name", CALLS)
