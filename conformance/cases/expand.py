@@ -15,7 +15,7 @@ from conformance.cases.checks import NORMALISERS
 from conformance.cases.layouts import check_layouts
 from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
-from conformance.cases.targets import Targets, check_fit, read_targets
+from conformance.cases.targets import Targets, as_integers, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
 from conformance.model.case import Generator, ReductionName
 from conformance.model.problem import Array, Problem, TargetKind
@@ -131,17 +131,6 @@ def _check_mask(entry: Entry, logits: Float64Array, where: Float64Array, class_a
         raise entry.error(("where",), problem, "unmask a class with a finite logit, and mask NaN and +inf")
 
 
-def _integers(entry: Entry, logits: Float64Array) -> Any:
-    """The logits as the integers that the case asks for: each must be one, and in range."""
-    dtype = np.dtype(entry.case.logits_dtype)
-    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
-    bad = ~((logits >= low) & (logits <= high) & (logits == np.round(logits)))
-    if bad.any():
-        problem = f"a logit of {float(logits[bad].flat[0]):g} does not fit {dtype.name}"
-        raise entry.error(("logits_dtype",), problem, f"write integers from {low} to {high}, or another `logits_dtype`")
-    return logits.astype(dtype)
-
-
 def value_shape(
     reduction: str, logits_shape: tuple[int, ...], kind: TargetKind | None, targets: Any, class_axis: int | None
 ) -> tuple[int, ...]:
@@ -242,7 +231,10 @@ def _problems(
     def rounded_to(values: Float64Array) -> Array:
         return round_to(values, dtype, in_range=in_range)
 
-    logits = rounded_to(exact.logits) if case.logits_dtype is None else _integers(entry, exact.logits)
+    if case.logits_dtype is None:
+        logits = rounded_to(exact.logits)
+    else:
+        logits = as_integers(entry, "logits_dtype", exact.logits, np.dtype(case.logits_dtype), "logits_dtype")
     targets = rounded_to(exact.targets.values) if exact.targets.is_rounded else exact.targets.values
     weight = None if exact.weight is None else rounded_to(exact.weight)
     rounded: dict[ReductionName, Array] = {name: rounded_to(values) for name, values in upstream.items()}

@@ -17,7 +17,7 @@ from conformance.numerics.formats import numpy_dtype
 if TYPE_CHECKING:
     from conformance.cases.load import Entry
 
-__all__ = ["Targets", "check_fit", "read_targets"]
+__all__ = ["Targets", "as_integers", "check_fit", "read_targets"]
 
 _ON_PURPOSE = "or, if refusing it is the point, write `expect: {error: ...}`"
 _FLOATING = ("float16", "bfloat16", "float32", "float64")
@@ -43,10 +43,9 @@ def read_targets(entry: Entry, logits_shape: tuple[int, ...], class_axis: int | 
         return Targets(kind, given)
     if isinstance(given, Generator):
         return _generated(entry, given, kind, logits_shape, class_axis)
-    if entry.case.target_dtype is not None:
+    integers = kind == "indices" and all(type(value) is int for value in leaves(given))
+    if entry.case.target_dtype is not None or integers:
         return Targets(kind, _cast(entry, given))
-    if kind == "indices" and all(type(value) is int for value in leaves(given)):
-        return Targets(kind, _integers(entry, given, np.dtype(np.int64)))
     return Targets(kind, np.array(given, dtype=np.float64), is_rounded=True)
 
 
@@ -65,25 +64,28 @@ def _generated(
     along = class_axis if len(given.shape or shape) == len(logits_shape) else None
     values = materialise(given, shape=shape, class_axis=along, classes=extent)
     if entry.case.target_dtype is not None:
-        return Targets(kind, values.astype(numpy_dtype(entry.case.target_dtype)))
+        return Targets(kind, _cast(entry, values))
     return Targets(kind, values.astype(np.int64)) if labels else Targets(kind, values, is_rounded=True)
 
 
 def _cast(entry: Entry, given: Any) -> Array:
-    """The literal as ``target_dtype``: a floating one rounds, any other must hold the numbers as they are."""
+    """The numbers as ``target_dtype``: a floating one rounds, any other must hold them as they are."""
     name = entry.case.target_dtype or "int64"
     if name in _FLOATING:
         return np.array(given, dtype=np.float64).astype(numpy_dtype(name))
-    return _integers(entry, given, numpy_dtype(name))
+    return as_integers(entry, "targets", given, numpy_dtype(name), "target_dtype")
 
 
-def _integers(entry: Entry, given: Any, dtype: np.dtype[np.generic]) -> Array:
+def as_integers(entry: Entry, key: str, given: Any, dtype: np.dtype[Any], option: str) -> Array:
+    """Numbers as those of an integer ``dtype``, which ``option`` states; CaseError at ``key`` for one that it lacks."""
     low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
-    for value in leaves(given):
-        if not (low <= value <= high and value == int(value)):
-            hint = f"write integers from {low} to {high}, or another `target_dtype`"
-            raise entry.error(("targets",), f"{value} does not fit {dtype.name}", hint)
-    return np.array(given).astype(dtype) if dtype.kind == "b" else np.array(given, dtype=dtype)
+    values = np.asarray(given)
+    with np.errstate(invalid="ignore"):
+        wrong = ~((low <= values) & (values <= high) & (values % 1 == 0))
+    if wrong.any():
+        hint = f"write integers from {low} to {high}, or another `{option}`"
+        raise entry.error((key,), f"{values[wrong].flat[0]} does not fit {dtype.name}", hint)
+    return np.array(given, dtype=dtype)
 
 
 def check_fit(entry: Entry, logits: Array, targets: Targets, weight: Array | None, class_axis: int | None) -> None:

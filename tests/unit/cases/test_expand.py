@@ -209,7 +209,14 @@ def test_a_wrong_upstream_reaches_the_backend_when_an_error_is_expected(tmp_path
 
 
 @pytest.mark.parametrize(
-    "targets", ["[-100]\ntarget_dtype: uint8", "[2]\ntarget_dtype: bool", "[0.5]\ntarget_dtype: int32"]
+    "targets",
+    [
+        "[-100]\ntarget_dtype: uint8",
+        "[2]\ntarget_dtype: bool",
+        "[0.5]\ntarget_dtype: int32",
+        "{distribution: labels, classes: 300, shape: [1], planted: [[0, 256]]}\ntarget_dtype: uint8",
+        "{distribution: simplex}\ntarget_dtype: int32",
+    ],
 )
 def test_a_target_that_its_dtype_cannot_hold(tmp_path: Path, targets: str) -> None:
     with pytest.raises(CaseError, match="does not fit (uint8|bool|int32)"):
