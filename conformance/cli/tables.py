@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from conformance.plain import json_text, on_terminal, say
@@ -14,9 +15,9 @@ __all__ = ["Row", "aligned", "cell", "write_rows"]
 
 Row = dict[str, Any]
 #: Columns that a table leaves out: long, or the same for nearly all rows. JSON has them.
-ONLY_JSON = frozenset({"why", "file", "dtypes", "references", "details"})
-#: A last column narrower than this is not wrapped.
-NARROW = 24
+ONLY_JSON = frozenset({"why", "file", "dtypes", "references", "details", "documentation"})
+#: Columns of at most so many characters are not wrapped.
+NARROW = 14
 
 
 def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str) -> None:
@@ -47,12 +48,13 @@ def cell(value: Any) -> str:
 
 
 def aligned(table: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
-    """Lines of a table whose columns start below each other; its last column is wrapped to ``width`` characters."""
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    start = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    """Lines of a table whose columns start below each other; beyond ``width`` the widest are wrapped."""
+    sizes = [max(map(len, column)) for column in zip(*table, strict=True)]
+    while width is not None and sum(sizes) + 2 * len(sizes) - 2 > width and max(sizes) > NARROW:
+        sizes[sizes.index(max(sizes))] -= 1
     lines = []
     for row in table:
-        head = "".join(f"{cell:<{size + 2}}" for cell, size in zip(row[:-1], widths, strict=False))
-        parts = [row[-1]] if width is None or width - start < NARROW else textwrap.wrap(row[-1], width - start) or [""]
-        lines += [(head + parts[0]).rstrip(), *(" " * start + part for part in parts[1:])]
+        parts = [[c] if len(c) <= size else textwrap.wrap(c, size) for c, size in zip(row, sizes, strict=True)]
+        for line in zip_longest(*parts, fillvalue=""):
+            lines.append("".join(f"{part:<{size + 2}}" for part, size in zip(line, sizes, strict=True)).rstrip())
     return lines

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +98,23 @@ def test_policies_with_what_each_backend_declares(conformance: Run) -> None:
     assert denominators["numpy"] == "sum-of-weights" and len(denominators) >= 5
     table = conformance("list", "policies").out
     assert "sum-of-weights, valid-count, all-count" in table and "log_softmax: implicit" in table
+
+
+@pytest.mark.parametrize("topic", ["policies", "backends", "flags"])
+def test_a_table_fits_a_terminal(topic: str) -> None:
+    command = [sys.executable, "-m", "conformance", "list", topic]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    terminal, far = pty.openpty()
+    with subprocess.Popen(command, env=environment, stdout=far, cwd=ROOT) as listing:
+        os.close(far)
+        shown = bytearray()
+        with contextlib.suppress(OSError):  # that the other end is closed is an error of a terminal
+            while piece := os.read(terminal, 1 << 16):
+                shown += piece
+    os.close(terminal)
+    assert listing.returncode == 0
+    lines = shown.decode().splitlines()
+    assert len(lines) > 5 and max(map(len, lines)) <= 100
 
 
 @pytest.mark.parametrize("topic", ["backends", "policies", "verdicts"])
