@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -29,18 +30,51 @@ from conformance.worker.reply import (
     observation_of,
     spared,
 )
-from conformance.worker.shim import KEPT, LARGEST_KEPT
+from conformance.worker.shim import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
 
 __all__ = ["EARLIER", "Driver"]
 
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
-REGIONS = KEPT + 2  # in rotation: a result that lies in its own input must not change before it is read once more
+SPAN = 2  # batches after which results are no longer read again
+REGIONS = SPAN + 2  # in rotation: a result that lies in its own input must not change before it is read once more
 
 
 #: The results of a call that are kept, by name.
 _Results = dict[str, wire.Result]
+
+
+@dataclass(eq=False)
+class _Kept:
+    """The results of a call of a ``batch``: as given, and as last read, so many ``times``; ``sizes`` in elements."""
+
+    given: _Results
+    read: _Results
+    sizes: dict[str, int]
+    batch: int
+    times: int = 0
+
+    @classmethod
+    def of(cls, results: _Results, batch: int) -> _Kept:
+        """What is kept of them: all of small ones, some elements of large ones."""
+        sizes = {name: math.prod(each.shape) for name, each in results.items()}
+        kept = {
+            name: _some(each, sizes[name]) if sizes[name] > LARGEST_WHOLE else each
+            for name, each in results.items()
+            if sizes[name] <= LARGEST_KEPT
+        }
+        return cls(kept, kept, sizes, batch)
+
+    def forget(self, above: int) -> None:
+        self.given = {name: each for name, each in self.given.items() if self.sizes.get(name, 0) <= above}
+        self.read = {name: each for name, each in self.read.items() if self.sizes.get(name, 0) <= above}
+
+
+def _some(result: wire.Result, size: int) -> wire.Result:
+    """Those elements of a large result that are read again."""
+    numbers = np.frombuffer(result.data, f"V{len(result.data) // size}")[:: stride_of(size)]
+    return wire.Result(result.dtype, numbers.shape, numbers.tobytes())
 
 
 class Overwritten(Exception):
@@ -59,7 +93,8 @@ class Driver:
         self.regions = [Region(shared=shared) for _ in range(REGIONS)]
         self.compiles = False
         self._turn = 0
-        self._kept: dict[int, tuple[_Results, _Results]] = {}  # of the last calls: as given, and as last read
+        self._kept: dict[int, _Kept] = {}  # the results of the last calls, by their nonces
+        self._batches = 0
         self._unused = True  # the backend has been sent no call
         self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
 
@@ -215,14 +250,16 @@ class Driver:
         region.begin(sum(each.room for each in batch))
         found = [Reply(each) for each in batch]
         placed: list[tuple[Reply, Placed]] = []
-        earlier = tuple(self._kept)
+        self._batches += 1
+        made = [nonce for nonce, each in self._kept.items() if each.batch >= self._batches - SPAN]
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
+            earlier = tuple(made[-age] for age in AGES if age <= len(made))
             try:
                 placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
                 continue
-            earlier = (*earlier, nonce)[-KEPT:]
+            made.append(nonce)
         if not placed:
             return found
         self._unused = False
@@ -266,16 +303,26 @@ class Driver:
             elif name in placed.spans and (not isinstance(copy, wire.Result) or differs(copy, seen, name)):
                 seen.modified.append(name)
         for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
-            given, before = self._kept.get(nonce, ({}, {}))
-            if now != before and not spared(now, given):
-                given = now  # the next call has not done it
+            kept = self._kept.get(nonce)
+            if kept is None:
+                continue
+            # First the memory is read that was written to, then what the framework says, and later the same once more.
+            if now != kept.read and (kept.times >= NEXT or not spared(now, kept.given)):
+                kept.given = now  # the next call has not done it
                 if EARLIER not in seen.modified:
                     seen.modified.append(EARLIER)
-            self._kept[nonce] = given, now
-        kept = {name: each for name, each in answer.results.items() if math.prod(each.shape) <= LARGEST_KEPT}
-        self._kept[answer.nonce] = kept, kept
-        for nonce in [*self._kept][:-KEPT]:
+            kept.read = now
+            kept.times += 1
+            if kept.times == NEXT:
+                kept.forget(LARGEST_WHOLE)
+        self._kept[answer.nonce] = _Kept.of(answer.results, self._batches)
+        for nonce in [*self._kept][: -AGES[-1]]:
             del self._kept[nonce]
+
+    def forget(self, above: int) -> None:
+        """Do not read results of more than so many elements again."""
+        for each in self._kept.values():
+            each.forget(above)
 
     def close(self) -> None:
         """Give the memory back."""

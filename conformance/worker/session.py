@@ -18,7 +18,7 @@ from conformance.worker.facts import describe
 from conformance.worker.memory import Region
 from conformance.worker.process import CREATOR, BackendProcess
 from conformance.worker.reply import Died
-from conformance.worker.shim import Shim
+from conformance.worker.shim import SMALL, Shim
 from conformance.worker.state import changes
 
 if TYPE_CHECKING:
@@ -198,9 +198,15 @@ class InlineSession(Driver):
     def run(self, requests: Iterable[Request]) -> list[Observation]:
         """One observation for each request, in their order; the memory of large ones is given back."""
         observations = super().run(requests)
+        self.forget(SMALL)
         if any(len(region.memory) > LARGE for region in self.regions):  # hundreds of sessions may be open at once
             self.regions = [Region(shared=False) for _ in self.regions]
         return observations
+
+    def forget(self, above: int) -> None:
+        """Do not read results of more than so many elements again, and give their memory back."""
+        super().forget(above)
+        self._shim.forget(above)
 
     def describe(self) -> Description:
         """The backend."""

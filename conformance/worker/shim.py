@@ -21,14 +21,32 @@ if TYPE_CHECKING:
     from conformance.backends import contract
     from conformance.backends.contract import Backend, Operation
 
-__all__ = ["EXTENDED", "INVERTED", "KEPT", "LARGEST_KEPT", "SMALL", "Shim", "without_gaps"]
+__all__ = [
+    "AGES",
+    "EXTENDED",
+    "INVERTED",
+    "LARGEST_KEPT",
+    "LARGEST_WHOLE",
+    "NEXT",
+    "SMALL",
+    "Shim",
+    "stride_of",
+    "without_gaps",
+]
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
-LARGEST_KEPT = 1 << 17  # elements: above this, a result is not kept; kernels reuse the buffers of large ones
+LARGEST_KEPT = 1 << 21  # elements: above this, a result is not kept
+LARGEST_WHOLE = 1 << 17  # elements: above this, some of a result's elements are read again, after the next calls alone
+SOME = 1 << 12  # so many of them, or a few more
 EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
 PLAIN = "?bBhHiIlLqQfd"  # those that a memoryview knows, too
-INVERTED = bytes(range(255, -1, -1))  # every byte to the one with all bits inverted
-KEPT = 2  # calls whose results are kept: a buffer that two calls use in turn is written to by the next but one
+#: Bits of each byte that are inverted in what is written to results: calls 1, 2, 4 and 8 apart invert others, so that
+#: a buffer shows who wrote to it last even where all of them wrote the same numbers. None is two others together.
+BITS = (0xFF, 0xF3, 0x0F)
+INVERTED = tuple(bytes(byte ^ bits for byte in range(256)) for bits in BITS)  # every byte to what is written
+#: Results are read again after so many calls: a buffer that n calls use in turn is written to by the n-th after.
+AGES = (1, 2, 4, 8)
+NEXT = 2  # readings of large results
 MOST_WARNINGS = 20
 MOST_REASONS = 20  # of graph breaks
 MOST_OF_A_REASON = 200  # characters
@@ -59,12 +77,21 @@ class _Input:
 
 
 class _Kept:
-    """The tensors of a call's results, and the arrays that they were read as; ``is_first``: not yet read again."""
+    """The tensors of a call's results, and the arrays that they were read as; ``times`` that they were read again.
 
-    __slots__ = ("arrays", "is_first", "tensors")
+    ``sizes`` are in elements.
+    """
 
-    def __init__(self, tensors: dict[str, Any], arrays: dict[str, Any]) -> None:
-        self.tensors, self.arrays, self.is_first = tensors, arrays, True
+    __slots__ = ("arrays", "sizes", "tensors", "times")
+
+    def __init__(self, tensors: dict[str, Any], arrays: dict[str, Any], sizes: dict[str, int]) -> None:
+        self.tensors, self.arrays, self.sizes, self.times = tensors, arrays, sizes, 0
+
+    def forget(self, above: int) -> None:
+        for name, size in self.sizes.items():
+            if size > above:
+                self.tensors.pop(name, None)
+                self.arrays.pop(name, None)
 
 
 class Shim:
@@ -92,6 +119,7 @@ class Shim:
         self._whole: Any = None  # the memory of all operands, as an array
         self._apart: list[tuple[Any, Any]] = []  # the numbers of those that are far apart, and where they are given
         self._protected: Any = None
+        self._calls = 0
         self._logits = 0  # where the memory of a call's logits begins
 
     def perform(self, call: CallOrder, memory: Any, protected: Any = None) -> Answer:
@@ -105,6 +133,7 @@ class Shim:
         before = self._counts()
         inputs: list[_Input] = []
         self._held, self._apart = {}, []
+        self._calls += 1
         self._largest = wire.largest_result(call)
         try:
             inputs = self._inputs(call, memory)
@@ -373,12 +402,18 @@ class Shim:
     # -- results of the last calls, to see whether the next ones spare them --------------------------------------------
 
     def _keep(self, nonce: int, results: dict[str, Result]) -> None:
-        small = [name for name, each in results.items() if math.prod(each.shape) <= LARGEST_KEPT]
-        arrays = {name: self._arrays[name][0] for name in small if name in self._arrays}
-        self._kept[nonce] = _Kept({name: self._held[name] for name in small}, arrays)
+        sizes = {name: math.prod(each.shape) for name, each in results.items()}
+        kept = [name for name, size in sizes.items() if size <= LARGEST_KEPT]
+        arrays = {name: self._arrays[name][0] for name in kept if name in self._arrays}
+        self._kept[nonce] = _Kept({name: self._held[name] for name in kept}, arrays, sizes)
         self._held, self._arrays, self._whole, self._protected, self._apart = {}, {}, None, None, []
-        if len(self._kept) > KEPT:
+        if len(self._kept) > AGES[-1]:
             del self._kept[next(iter(self._kept))]
+
+    def forget(self, above: int) -> None:
+        """Give the memory of results of more than so many elements back."""
+        for each in self._kept.values():
+            each.forget(above)
 
     def _read_again(self, kept: _Kept | None) -> dict[str, Result]:
         """What the memory holds from which the results were read, and the next time what the framework says.
@@ -388,13 +423,17 @@ class Shim:
         found: dict[str, Result] = {}
         if kept is None:
             return found
-        first, kept.is_first = kept.is_first, False
+        kept.times += 1
         for name, tensor in kept.tensors.items():
             try:
-                array = kept.arrays[name] if first and name in kept.arrays else self.backend.array(tensor)
-                found[name] = _result(self._numpy.asarray(array))
+                is_first = kept.times == 1 and name in kept.arrays
+                array = self._numpy.asarray(kept.arrays[name] if is_first else self.backend.array(tensor))
+                large = array.size > LARGEST_WHOLE
+                found[name] = _result(array.flat[:: stride_of(array.size)] if large else array)
             except BaseException as error:  # it has been given away, for one
                 self._fault(error)
+        if kept.times == NEXT:
+            kept.forget(LARGEST_WHOLE)
         return found
 
     # -- reading ------------------------------------------------------------------------------------------------------
@@ -436,6 +475,7 @@ class Shim:
         overlap = self._numpy.may_share_memory
         lying = {each.name: each.view for each in inputs if each.view is not None}
         others: dict[str, Any] = {}
+        turn = self._calls % len(BITS)
         for name, (array, result) in self._arrays.items():
             if not array.size or not array.flags.writeable:
                 continue
@@ -445,13 +485,13 @@ class Shim:
             others[name] = array
             dtype = array.dtype
             if not array.flags.c_contiguous:
-                raw = self._numpy.invert(self._numpy.ascontiguousarray(array).reshape(-1).view(self._numpy.uint8))
+                raw = self._numpy.ascontiguousarray(array).reshape(-1).view(self._numpy.uint8) ^ BITS[turn]
                 array[...] = raw.view(dtype).reshape(array.shape)
             elif array.size <= SMALL and dtype.isnative and dtype.char in PLAIN:
-                memoryview(array).cast("B")[:] = result.data.translate(INVERTED)
+                memoryview(array).cast("B")[:] = result.data.translate(INVERTED[turn])
             else:
                 raw = array.reshape(-1).view(self._numpy.uint8)
-                self._numpy.invert(raw, out=raw)
+                raw ^= BITS[turn]
         return tuple(shared)
 
     def _read_back(self, each: _Input, after: dict[str, Result | bytes | None]) -> None:
@@ -560,6 +600,11 @@ def _is_number(dtype: Any) -> bool:
 def _is_scalar(kind: type, numpy: Any) -> bool:
     """Whether a type is one of NumPy's own scalars, which a reduction to one number gives."""
     return issubclass(kind, numpy.generic) and numpy.dtype(kind).type is kind
+
+
+def stride_of(size: int) -> int:
+    """Of a large result of ``size`` elements, every so many-th is read again."""
+    return size // SOME | 1
 
 
 def _result(array: Any) -> Result:

@@ -191,6 +191,27 @@ def test_an_overwritten_gradient_is_seen_where_it_is_large() -> None:
     assert [each.modified for each in seen] == [(), ("the result of an earlier call",)]
 
 
+@pytest.mark.parametrize("rows", [1 << 18, 1 << 20])
+def test_an_overwritten_gradient_is_seen_where_some_of_its_elements_are_read_again(rows: int) -> None:
+    """Calls of 2 MiB share a batch of 4 MiB, one of 16 MiB is a batch of its own."""
+    upstream = np.linspace(-1, 1, rows).reshape(-1, 2).astype(np.float32)
+    logits = np.ones((rows // 2, 2), np.float32)
+    asked = [request(key, logits=logits, upstream=key * upstream) for key in (1, 2)]
+    seen = InlineSession(fake_backends.create("ReusesItsGradient", 1)).run(asked)
+    assert [each.modified for each in seen] == [(), ("the result of an earlier call",)]
+    seen = InlineSession(fake_backends.create("Sound", 1)).run(asked * 3)
+    assert {each.modified for each in seen} == {()}
+
+
+def test_a_buffer_that_eight_calls_use_in_turn_is_seen() -> None:
+    upstream = np.array([[1.0, 0, 0], [0, 2, 0]])
+    asked = [request(key, float(key), upstream=upstream) for key in range(20)]
+    seen = InlineSession(fake_backends.create("EightGradientsInTurn", 1)).run(asked)
+    assert [bool(each.modified) for each in seen] == [False] * 8 + [True] * 12
+    seen = InlineSession(fake_backends.create("EightGradientsInTurn", 1)).run(asked[:8])
+    assert {each.modified for each in seen} == {()}
+
+
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")
