@@ -21,7 +21,7 @@ __all__ = ["command", "write_all"]
 @folder_option("Folder for the files.", required=True)
 @cases_option
 def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> int:
-    """Write one Markdown file for each framework: every defect, with its shortest stand-alone script.
+    """Write a Markdown file for each framework or kernel: every defect, with its shortest stand-alone script.
 
     Needs neither the frameworks nor the machine that ran: results hold the adapters' source.
     """
@@ -35,9 +35,9 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...]) -> in
 
 
 def write_all(merged: Merged, paths: tuple[Path, ...], output: Path, below: Path | None = None) -> dict[str, Path]:
-    """Write the dossiers of all frameworks, with cases as ``paths`` have them (else the suite's own); their paths.
+    """Write the dossiers of frameworks and kernels, cases as ``paths`` have them (else the suite's own); their paths.
 
-    They are named by framework; ``below`` is the report's folder, out of which no link may lead.
+    They are named by these; ``below`` is the report's folder, out of which no link may lead.
     """
     from conformance.cases.load import load_suite
     from conformance.places import CASES

@@ -26,8 +26,8 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
 
     A RUN is a run's folder, which `conformance run`, `conformance bench` or both have written to, or a folder of such
     folders; all the shards of a whole count as that whole. Writes a site into DIR (open DIR/index.html: it needs no
-    server), DIR/summary.md, a dossier of each framework into DIR/dossier, and prints the matrix. The cases come from
-    --cases.
+    server), DIR/summary.md, a dossier of each framework or kernel into DIR/dossier, and prints the matrix. The cases
+    come from --cases.
     """
     from conformance.cli.dossier import write_all
     from conformance.disk import refuse_links_below, require_file_place, require_folder_place
@@ -54,7 +54,7 @@ def command(runs: tuple[Path, ...], output: Path, paths: tuple[Path, ...], detai
         cases=paths,
         reproduce=reproducer,
         derive=derived,
-        dossiers={framework: path.relative_to(output).as_posix() for framework, path in dossiers.items()},
+        dossiers={name: path.relative_to(output).as_posix() for name, path in dossiers.items()},
     )
     say(f"site: {site}")
     return 0

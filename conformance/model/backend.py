@@ -82,9 +82,9 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
     and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
     adapter, and ``class NAME`` to each of the adapter's classes, most derived first, with the text of its module.
-    ``error`` says why it did not run, or was given up when ``through`` of the ``planned`` cases were. In a shard
-    ``register`` holds the entries of known defects that apply, but not to the operations ``overridden``: whether they
-    are stale shows only when all shards are there.
+    ``error`` says why it did not run, or was given up when ``through`` of the ``planned`` cases were. The operations
+    ``overridden`` are a user's own code, to which no register of the suite applies. In a shard ``register`` holds the
+    entries of known defects that apply to the others: whether they are stale shows only when all shards are there.
     """
 
     name: str
@@ -114,6 +114,11 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
         if self.through:
             return f"was given up after {self.through} of {self.planned} cases"
         return "did not run to its end" if self.versions else "did not run"
+
+    @property
+    def belongs_to(self) -> str:
+        """The framework that it is a variant of; its own name where the code is a user's."""
+        return self.name if self.overridden or self.own_profile else self.id.framework or self.name
 
     @property
     def declared_in(self) -> str:

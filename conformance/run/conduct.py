@@ -115,9 +115,8 @@ class Conductor:
     def _start(self, name: str, record: BackendRecord, subject: Subject) -> None:
         _require_unchanged(self.former.get(name), record)
         entries = entries_for(subject)
-        if self.shard:
-            register, overridden = [msgspec.to_builtins(each) for each in entries], sorted(subject.overridden)
-            record = msgspec.structs.replace(record, register=register, overridden=overridden)
+        register = [msgspec.to_builtins(each) for each in entries] if self.shard else []
+        record = msgspec.structs.replace(record, register=register, overridden=sorted(subject.overridden))
         self.describe(record)
         self._records[name] = record
         self.listener.started(name, record)

@@ -1,4 +1,4 @@
-"""One Markdown file for each framework: every defect with its shortest reproducer, ready to be sent."""
+"""One Markdown file for each framework, or kernel of a user: every defect with its shortest reproducer."""
 
 from __future__ import annotations
 
@@ -34,19 +34,21 @@ PLAIN = frozenset({"value", "gradient", "error"})
 def write_dossiers(
     merged: Merged, entries: Mapping[str, Entry], output: Path, below: Path | None = None
 ) -> dict[str, Path]:
-    """Write ``<framework>.md`` into ``output``; framework to path. Raises HarnessError where they cannot be written.
+    """Write a file for each framework and each kernel of a user into ``output``; name to path.
+
+    Raises HarnessError where they cannot be written.
 
     ``below`` is the folder that ``output`` is a part of, where it is one: no link may lead out of that.
     """
     texts = dossier_texts(merged, entries)
     return {
-        framework: write(output / f"{name}.md", text, below=below)
-        for name, (framework, text) in zip(slugs([*texts]), texts.items(), strict=True)
+        title: write(output / f"{slug}.md", text, below=below)
+        for slug, (title, text) in zip(slugs([*texts]), texts.items(), strict=True)
     }
 
 
 def dossier_texts(merged: Merged, entries: Mapping[str, Entry]) -> dict[str, str]:
-    """Framework to its dossier, for every framework that ran; the same text for the same results, in any order."""
+    """Framework or kernel to its dossier, for all that ran; the same text for the same results, in any order."""
     records: dict[str, BackendRecord] = {}
     ran: dict[str, list[tuple[Run, BackendRecord]]] = {}
     for run in merged.runs:
@@ -55,13 +57,13 @@ def dossier_texts(merged: Merged, entries: Mapping[str, Entry]) -> dict[str, str
                 continue
             if name not in records or record.sources:
                 records[name] = record
-            ran.setdefault(record.id.framework or name, []).append((run, record))
-    found: defaultdict[str, list[Outcome]] = defaultdict(list)  # a third party's adapter stands with its framework
+            ran.setdefault(record.belongs_to, []).append((run, record))
+    found: defaultdict[str, list[Outcome]] = defaultdict(list)
     for each in merged.outcomes:
         if each.verdict in SHOWN:
-            found[(records[each.backend].id.framework if each.backend in records else "") or each.backend].append(each)
+            found[records[each.backend].belongs_to if each.backend in records else each.backend].append(each)
     writer = _Writer(records, entries)
-    return {framework: writer.text(framework, found[framework], ran[framework]) for framework in sorted(ran)}
+    return {name: writer.text(name, found[name], ran[name]) for name in sorted(ran)}
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ class _Writer:
     records: Mapping[str, BackendRecord]
     entries: Mapping[str, Entry]
 
-    def text(self, framework: str, outcomes: Sequence[Outcome], ran: Sequence[tuple[Run, BackendRecord]]) -> str:
-        """The whole dossier of a framework."""
+    def text(self, name: str, outcomes: Sequence[Outcome], ran: Sequence[tuple[Run, BackendRecord]]) -> str:
+        """The whole dossier of a framework or kernel."""
         groups = grouped(outcomes, self.entries, self.records)
         fresh = sum(not group.defect for group in groups)
         versions = sorted({version for _, record in ran for version in record.versions.items()})
         shown = ", ".join(f"{escape(name)} {escape(version)}" for name, version in versions)
-        lines = [f"# {escape(framework)}: what does not conform", ""]
+        lines = [f"# {escape(name)}: what does not conform", ""]
         if not groups:
             return "\n".join([*lines, f"Nothing was found. Versions: {shown}."]) + "\n"
         seen = f"{_count(groups, 'defect')}, seen in {_count(outcomes, 'check')}; {fresh} not in the register."

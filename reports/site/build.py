@@ -146,7 +146,7 @@ class _Builder:
                 accuracy=pages.accuracy(column),
                 by_theme=pages.themes(column),
                 refusals=pages.refusals(column),
-                dossier=self.dossiers.get(column.family),
+                dossier=self.dossiers.get(column.record.belongs_to) if column.record else None,
                 siblings=[c for c in self.columns if c.backend == column.backend and c is not column],
             )
 
