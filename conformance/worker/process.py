@@ -245,7 +245,7 @@ class BackendProcess:
             return "MemoryLimit", f"the backend's process took {taken:.2f} GiB of memory: the limit is {limit:.2f}"
         if end.unguarded:
             return "GuardEnded", f"the backend's process ended with its guard: {reason_of(end.code)}"
-        return reason_of(end.code), f"the backend's process ended: {reason_of(end.code)}"
+        return reason_of(end.code), "the backend's process ended"
 
     def _tail(self) -> str:
         return readable_log(self._process.tail()) if self._process is not None else ""
