@@ -17,7 +17,8 @@ MODES = "⇄"
 LEGEND = (
     f"A cell gives what was observed. **{DIFFERS}** marks what differs from the declaration, which follows in "
     f"parentheses; {MODES} marks a policy in which modes of one framework were observed to differ. Where nothing was "
-    "observed the declaration stands alone, in italics; *not offered*: the framework has no such feature."
+    "observed the declaration stands alone, in italics; *not offered*: the framework has no such feature; *other*: a "
+    "result that no value of the policy describes."
 )
 
 

@@ -174,7 +174,10 @@ class _Facts:
             case "its name":
                 return "" if o.defect is None else f" {o.defect.id!r}"
             case "values":
-                return " or ".join(map(str, o.observed)) if isinstance(o.observed, list) else o.observed
+                values = o.observed if isinstance(o.observed, list) else [o.observed]
+                return " or ".join(
+                    "other (what no value describes)" if each == "other" else str(each) for each in values
+                )
         return getattr(o, name)
 
 

@@ -74,3 +74,13 @@ def test_any_fragment_says_why_an_error_is_due(why: str) -> None:
     assert message(outcome(check="error", reason="no-error", detail=why)) == (
         f"returned a result; an error is due: {why}"
     )
+
+
+def test_an_observation_that_no_value_describes_is_explained() -> None:
+    made = outcome(check="policy", reason="policy-differs", observed=["other"], expected="zero")
+    assert message(made).startswith("observed other (what no value describes), declared zero")
+
+
+def test_a_death_is_named_once() -> None:
+    made = outcome(reason="failed", verdict="crash", error=ErrorFact("SIGABRT", "the backend's process ended"))
+    assert message(made) == "SIGABRT: the backend's process ended"
