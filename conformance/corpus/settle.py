@@ -160,7 +160,8 @@ class _Settling:
         dtype = found["target-dtype"]
         highest = _HIGHEST.get(dtype)
         wrong = highest is not None and (self.classes > highest + 1 or found["ignored"] == "outside")
-        wrong |= dtype.startswith("u") and found["ignored"] in ("default", "minus-one")
+        negative = ("default", "minus-one", *(() if self.classes else ("last-class",)))
+        wrong |= dtype.startswith("u") and found["ignored"] in negative
         wrong |= dtype != "int64" and (found["invalid"].startswith("label") or found["ignored"] == "far")
         if wrong:
             self.plain("target-dtype")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from conformance.cases.checks import complaints_about
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.corpus.dice import Dice
+from conformance.corpus.extents import extents_of
 from conformance.corpus.random_cases import recipe_of
-from conformance.corpus.space import FACTORS, PLAIN
+from conformance.corpus.recipe import Recipe
+from conformance.corpus.settle import settled
+from conformance.corpus.space import FACTORS, PLAIN, drawn
 from conformance.fuzz.causes import Causes
 from conformance.fuzz.coverage import Pairs
 from conformance.fuzz.failures import first_failure
@@ -147,6 +151,20 @@ def test_mutations_are_sound_and_stay_near() -> None:
             assert near.extents == recipe.extents
             assert not [*complaints_about(near.case("it"))]
             assert sum(near.levels[factor] != recipe.levels[factor] for factor in FACTORS) <= 12
+
+
+def test_every_recipe_has_a_case() -> None:
+    """Each level as likely as any other of its factor, so that rare ones meet, too."""
+    alike = {factor: dict.fromkeys(levels, 1.0) for factor, levels in FACTORS.items()}
+    held = 0
+    for index in range(1500):
+        dice = Dice(1, "alike", index)
+        extents, levels = extents_of(drawn(dice, None, alike), dice)
+        if math.prod(extents) <= 2000:
+            recipe = Recipe(levels=settled(levels, extents), extents=extents, seed=dice.seed())
+            expand(Entry(recipe.case("it"), "t", Path("f"), 0))
+            held += 1
+    assert held > 1000
 
 
 def test_of_several_failures_the_one_that_explains_the_others_is_taken() -> None:
