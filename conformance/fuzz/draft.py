@@ -25,7 +25,7 @@ MOST_PLANTED = 64
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """One dtype, layout, reduction and check of a case. Arrays are float64, labels int64.
+    """One dtype, layout, reduction and check of a case. Arrays are float64, labels int64 or uint64.
 
     ``source`` is the case that it came from, whose generators are kept for operands that are as they were; ``keys``
     are those of the case that hold no tensor, as a case file has them.
@@ -54,7 +54,8 @@ class Draft:
     @property
     def count(self) -> int:
         """How many positions there are."""
-        return self.logits.size // max(self.classes, 1)
+        shape, place = self.logits.shape, self.place
+        return math.prod(shape[:place] + shape[place + 1 :])
 
     def with_keys(self, **keys: Any) -> Draft:
         """With other keys; None removes one."""
@@ -80,7 +81,7 @@ def draft_of(problem: Problem, reduction: str) -> Draft:
     keys = {
         name: value
         for name, value in msgspec.to_builtins(case).items()
-        if value not in (None, [], ()) and name not in _TENSORS
+        if value not in (None, [], ()) and name not in (*_TENSORS, "tier")
     }
     keys |= {"dtypes": [problem.dtype], "layouts": [problem.layout], "budget": None}
     if case.op not in NORMALISERS:
@@ -89,6 +90,8 @@ def draft_of(problem: Problem, reduction: str) -> Draft:
     targets = problem.targets
     if isinstance(targets, np.ndarray) and targets.dtype.kind not in "iu":
         targets = widen(targets)
+    elif isinstance(targets, np.ndarray) and targets.dtype != np.uint64:  # narrow ones may not hold the classes' number
+        targets = targets.astype(np.int64)
     stated = None if case.upstream is None else problem.upstream.get(reduction)  # type: ignore[call-overload]
     return Draft(
         source=case,

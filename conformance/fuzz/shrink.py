@@ -207,7 +207,7 @@ def _flattened(draft: Draft) -> Draft | None:
         if values is None:
             return None
         if values.shape == shape:
-            return np.ascontiguousarray(np.moveaxis(values, place, -1).reshape(-1, classes))
+            return np.ascontiguousarray(np.moveaxis(values, place, -1).reshape(draft.count, classes))
         return values.reshape(-1) if values.ndim else values
 
     if draft.source.op not in NORMALISERS and not isinstance(draft.targets, np.ndarray):
@@ -254,4 +254,4 @@ def _other_labels(draft: Draft, kept: Any) -> Any:
     inside = (draft.targets >= 0) & (draft.targets < classes) & (draft.targets != ignored)
     moved = numbers[np.where(inside, draft.targets, 0)]
     beyond = draft.targets >= classes
-    return np.where(inside, moved, np.where(beyond, draft.targets - classes + left, draft.targets))
+    return np.where(inside, moved, np.where(beyond, draft.targets - (classes - left), draft.targets))

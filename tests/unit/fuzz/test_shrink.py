@@ -108,3 +108,17 @@ def test_a_batch_of_nothing_keeps_its_shape() -> None:
         keys(logits=nothing, targets={"distribution": "labels", "shape": [0]}), lambda draft: draft.count == 0
     )
     assert found.case().logits.shape == [0, 2] and found.case().targets.shape == [0]  # type: ignore[union-attr]
+
+
+def test_logits_without_a_class_keep_their_positions() -> None:
+    given = keys(logits={"distribution": "constant", "shape": [3, 40, 0]}, expect={"error": "there is no class"})
+    found = shrunk(given, lambda draft: draft.count > 2 and draft.classes == 0)
+    assert found.logits.shape == (3, 0)
+
+
+def test_labels_of_a_narrow_type_whose_classes_it_does_not_count() -> None:
+    """As many classes as uint8 has values: 256 itself is none of them."""
+    logits = {"distribution": "constant", "shape": [2, 256]}
+    given = keys(logits=logits, targets=[0, 255], target_dtype="uint8", axis=1)
+    found = shrunk(given, lambda draft: draft.keys.get("target_dtype") == "uint8" and draft.targets.max() > 2)
+    assert found.case().targets == [3] and found.classes == 4
