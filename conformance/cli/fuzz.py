@@ -105,6 +105,9 @@ def command(
             search.run(watch.goes_on)
         except KeyboardInterrupt:
             interrupted = True
+        except Exception:  # what was found before is not lost
+            _ended(search, watch.spent, True, corpus, output, style)
+            raise
         return _ended(search, watch.spent, interrupted, corpus, output, style)
 
 

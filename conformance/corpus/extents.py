@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.corpus.dice import Dice
 from conformance.corpus.space import FORMS, Levels
 
-__all__ = ["extents_of"]
+__all__ = ["MOST", "extents_of"]
 
 #: Logits of one case; of float64, which takes the oracle twenty times as long, most cases have fewer.
 MOST, MOST_OF_FLOAT64, USUAL_OF_FLOAT64 = 3 << 16, 1 << 14, 1 << 11

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ from conformance import __version__
 from conformance.cases.lint import PLACEHOLDER
 from conformance.cases.load import Entry, case_files, load_suite
 from conformance.cases.text import flow_text, keys_of
+from conformance.corpus.extents import MOST
 from conformance.corpus.recipe import Recipe
-from conformance.corpus.space import FACTORS
+from conformance.corpus.space import FACTORS, FORMS
 from conformance.disk import contents, disk_errors
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.search import THEME, Corpus, Search
@@ -94,13 +96,16 @@ def _recipes(file: Path, lines: Sequence[bytes]) -> Iterable[Recipe]:
     for number, line in enumerate(lines, 1):
         try:
             recipe = msgspec.json.decode(line, type=Recipe)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             hint = "remove the line: the search writes the file anew"
-            raise UsageError(f"no recipe: {error}", place=Place(file, number), hint=hint) from None
-        if _is_current(recipe.levels):
+            raise UsageError(f"not a recipe: {error}", place=Place(file, number), hint=hint) from None
+        if _is_current(recipe):
             yield recipe
 
 
-def _is_current(levels: Mapping[str, str]) -> bool:
-    """Whether the levels are those of this version: others have no case any more."""
-    return {*levels} == {*FACTORS} and all(level in FACTORS[factor] for factor, level in levels.items())
+def _is_current(recipe: Recipe) -> bool:
+    """Whether the levels are those of this version, and the shape is one that it draws: others have no case."""
+    levels, extents = recipe.levels, recipe.extents
+    if {*levels} != {*FACTORS} or any(level not in FACTORS[factor] for factor, level in levels.items()):
+        return False
+    return len(extents) == FORMS[levels["form"]].rank and min(extents, default=0) >= 0 and math.prod(extents) <= MOST

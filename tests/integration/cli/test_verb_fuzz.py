@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
+from conformance.fuzz.search import Search
 from conformance.places import ROOT
 from conformance.schemas.registry import schema
 from tests.support.cli import HEARS_CTRL_C, Run, write
@@ -73,6 +75,23 @@ def test_one_json_document(conformance: Run, tmp_path: Path) -> None:
     assert Path(cause["file"]).is_file() and cause["outcome"]["case"] == cause["case"]
 
 
+def test_what_was_found_before_an_error_of_the_suite_is_not_lost(
+    conformance: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = Search._judge
+
+    def fails_later(self: Search, *batch: Any) -> None:
+        judge(self, *batch)
+        if self.causes.all:
+            raise ValueError("the second batch cannot be made")
+
+    monkeypatch.setattr(Search, "_judge", fails_later)
+    write(tmp_path / "half.py", HALF)
+    ran = conformance("fuzz", "-b", "half.py", "--seed", 1, "--output", "found", "--corpus", "corpus", "-q")
+    assert ran.code == 3 and "internal error" in ran.err and "interrupted" in ran.out
+    assert [*Path("found").iterdir()] and Path("corpus/corpus.jsonl").stat().st_size
+
+
 def test_a_corpus_is_begun_with(conformance: Run, tmp_path: Path) -> None:
     write(tmp_path / "half.py", HALF)
     options = ("fuzz", "-b", "half.py", "--corpus", "corpus", "--format", "json", "-q")
@@ -103,7 +122,7 @@ def test_a_process_that_ends_is_a_finding(conformance: Run, tmp_path: Path) -> N
         (("-b", "broken.py"), 3, "no such device"),
         (("-b", "numpy", "--seconds", "0"), 2, "--seconds"),
         (("-b", "numpy", "--seed", "-1"), 2, "--seed"),
-        (("-b", "numpy", "--corpus", "bad"), 2, "corpus.jsonl:1: no recipe"),
+        (("-b", "numpy", "--corpus", "bad"), 2, "corpus.jsonl:1: not a recipe"),
     ],
 )
 def test_what_cannot_be_searched(

@@ -87,8 +87,16 @@ def test_recipes_of_another_version_are_left_out(tmp_path: Path) -> None:
     assert [*read_corpus(tmp_path).recipes] == []
 
 
-def test_a_line_that_holds_no_recipe_is_named(tmp_path: Path) -> None:
-    (tmp_path / CORPUS).write_bytes(b'{"levels": 3}\n')
-    with pytest.raises(UsageError, match=r"corpus\.jsonl:1: no recipe") as raised:
+@pytest.mark.parametrize("extents", [(), (-1,), (1,) * 9, (10**9, 10**9, 2)])
+def test_recipes_of_shapes_that_are_never_drawn_are_left_out(extents: tuple[int, ...], tmp_path: Path) -> None:
+    recipe = next(each for each in (recipe_of(1, index) for index in range(99)) if len(each.extents) == 2)
+    (tmp_path / CORPUS).write_bytes(msgspec.json.encode(msgspec.structs.replace(recipe, extents=extents)))
+    assert [*read_corpus(tmp_path).recipes] == []
+
+
+@pytest.mark.parametrize("line", [b'{"levels": 3}\n', b'{"levels": {"\xff": ""}}\n', b"\xff\n", b"[" * 100_000 + b"\n"])
+def test_a_line_that_holds_no_recipe_is_named(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / CORPUS).write_bytes(line)
+    with pytest.raises(UsageError, match=r"corpus\.jsonl:1: not a recipe") as raised:
         read_corpus(tmp_path)
     assert "remove the line" in (raised.value.hint or "")
