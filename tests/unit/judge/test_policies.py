@@ -402,6 +402,31 @@ def test_an_overflow_is_observed_where_an_intermediate_overflows() -> None:
     assert observed(double, "intermediate-overflow/float64") == {"inf"}
 
 
+@pytest.mark.parametrize("profile", [UNDECLARED, NUMPY])
+def test_what_follows_from_an_infinite_first_result_is_right_whatever_is_declared(profile: Profile) -> None:
+    entries = select(SUITE, expression="log-probabilities-beyond-the-range", dtypes=("float16",))
+    (found,) = judged(Numpy(), entries, dtypes=("float16",), subject=Subject("mine", profile=profile))
+    assert [(each.verdict, str(each.observed)) for each in found if each.check == "value"] == [("pass", "inf")]
+
+
+class LossesStored(Numpy):
+    """The mean is one of losses that have been stored in the dtype of the logits."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, reduction: Any = None, **options: Any) -> Any:
+        losses = super().cross_entropy(logits, targets, reduction="none", **options)
+        return losses if reduction == "none" else np.asarray(losses.mean(dtype=np.float32)).astype(logits.dtype)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return self.evaluate(call, logits), super().differentiate(call, logits, upstream)[1]
+
+
+@pytest.mark.parametrize(("declared", "verdict"), [("inf", "deviation"), ("value", "fail")])
+def test_a_mean_over_a_loss_that_overflows_is_as_declared(declared: str, verdict: str) -> None:
+    profile = msgspec.structs.replace(declaring("intermediate-overflow", declared), classes={"all": {"float16": "D"}})
+    found = rows(LossesStored, "mean-over-a-loss-beyond", dtype="float16", profile=profile)
+    assert [(each.verdict, each.observed) for each in found] == [(verdict, ["inf"])]
+
+
 def test_what_a_framework_lacks_is_unsupported() -> None:
     from conformance.backends.contract import Unsupported
 
