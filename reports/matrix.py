@@ -27,6 +27,8 @@ SIGNS = {
     "unsupported": "–",
     "not run": "·",
 }
+#: Why checks were not reached: so many reasons are told apart.
+MOST_REASONS = 3
 _NAMES = {
     "fail": ("failure", "failures"),
     "crash": ("crash", "crashes"),
@@ -94,14 +96,21 @@ def matrix(relations: Relations) -> Matrix:
 
 
 def unreached(relations: Relations, counted: Matrix) -> list[tuple[str, str]]:
-    """The backends of which checks were not reached, and why, as the first of these checks says."""
+    """The backends of which checks were not reached, and why: by the commonest reasons, and how many for others."""
     found = []
     for column, count in counted.lost.items():
+        by_reason = "select error ->> 'text', count(*) from outcomes where"
+        commonest = f"{by_reason} {LOST} and col = ? group by all order by 2 desc, 1 limit {MOST_REASONS}"
+        for said, number in relations.query(commonest, [column.place]) if count else ():
+            found.append((column.label, f"{_checks(number)} not reached: {said or ''}"))
+            count -= number
         if count:
-            ((_, first),) = relations.outcomes(f"{LOST} and col = ?", [column.place], limit=1)
-            checks = "1 check was" if count == 1 else f"{count:,} checks were"
-            found.append((column.label, f"{checks} not reached: {first.error.text if first.error else ''}"))
+            found.append((column.label, f"{_checks(count)} not reached for other reasons"))
     return found
+
+
+def _checks(count: int) -> str:
+    return "1 check was" if count == 1 else f"{count:,} checks were"
 
 
 def died(deaths: Mapping[str, int], restarts: Mapping[str, int]) -> dict[str, str]:
@@ -127,7 +136,7 @@ def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, st
     """
     bad = [(verdict, number) for verdict, number in in_order(counts) if verdict in NONCONFORMING]
     made = sum(counts[verdict] for verdict in counts if verdict not in SILENT)
-    missing = f" {lost:,} more were not reached: its process had died." if lost else ""
+    missing = f" {lost:,} more were not reached." if lost else ""
     if bad:
         wrong = ", ".join(f"{n:,} {_NAMES[v][n != 1]}" for v, n in bad)
         return "does not conform", f"{wrong} of {made:,} checks.{missing}"

@@ -53,10 +53,24 @@ def test_a_death_that_does_not_come_back(tmp_path: Path, conformance: Run) -> No
     assert "SIGSEGV" in (tmp_path / "site" / "dossier" / "one.md").read_text(encoding="utf-8")
 
 
+def test_each_reason_for_which_checks_were_not_reached(tmp_path: Path, conformance: Run) -> None:
+    errors = [ErrorFact("Lost", text) for text in ("this", "that", "that", "a", "b", "that", "this")]
+    found = [dead(f"c{number}", verdict="not run", reason="failed", error=each) for number, each in enumerate(errors)]
+    summary = report(conformance, tmp_path, outcome("c"), *found)[1]
+    said = [line.partition("**: ")[2] for line in summary.splitlines() if "not reached" in line]
+    assert said == [
+        "3 checks were not reached: that",
+        "2 checks were not reached: this",
+        "1 check was not reached: a",
+        "1 check was not reached for other reasons",
+    ]
+
+
 def test_what_was_not_reached_is_neither_right_nor_skipped(tmp_path: Path, conformance: Run) -> None:
     page, summary, badge, suite = report(conformance, tmp_path, outcome("c"), lost("d"), lost("e"))
-    assert "not settled" in page and "1 checks were made. 2 more were not reached: its process had died." in page
+    assert "not settled" in page and "1 checks were made. 2 more were not reached." in page
     assert "**Not settled**: one 1.0." in summary and "conforms" not in summary
+    assert "2 checks were not reached: " in summary
     assert (badge["message"], badge["color"]) == ("1 right, 2 not reached", "lightgrey")
     assert (suite.get("tests"), suite.get("errors"), suite.get("skipped")) == ("3", "2", "0")
 
