@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import math
 import re
@@ -24,7 +25,8 @@ LONGEST = 2 << 30
 _DEEPEST = 8
 _EXAMPLE = 'write {"id": "CASE/float32/mean", "value": 0.5, "gradient": [-0.5, 0.5]}'
 _NUMBER = re.compile(
-    r"[+-]?(nan|inf|infinity|0x[0-9a-f]*\.?[0-9a-f]*(p[+-]?[0-9]+)?|[0-9]*\.?[0-9]*(e[+-]?[0-9]+)?)", re.I
+    r"[+-]?(nan(\([0-9a-z_]*\))?|inf|infinity|0x[0-9a-f]*\.?[0-9a-f]*(p[+-]?[0-9]+)?|[0-9]*\.?[0-9]*(e[+-]?[0-9]+)?)",
+    re.I,
 )
 _decoder = msgspec.json.Decoder(Line)
 
@@ -99,6 +101,8 @@ def _line(line: bytes, place: Place) -> Line:
         problem, _, at = str(error).partition(" - at `$")
         key = at.strip("`").lstrip(".") or None
         hint = 'write NaN and infinities as strings: "NaN"' if re.search(rb"\bnan\b|\binf", line, re.I) else _EXAMPLE
+        if line.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
+            hint = "write the file in UTF-8, without a byte order mark"
         raise UsageError(problem, place=Place(place.file, place.line, key), hint=hint) from None
 
 
@@ -139,7 +143,7 @@ def _flatten(given: Any, shape: tuple[int, ...], flat: list[float], place: Place
         flat.append(_number(given, place, at))
         return
     if not isinstance(given, list) or len(given) != shape[0]:
-        found = f"a list of {len(given)}" if isinstance(given, list) else "no list"
+        found = f"a list of {len(given)}" if isinstance(given, list) else "not a list"
         problem = f"{found} where the first is a list of {shape[0]}"
         raise UsageError(problem, place=_at(place, at), hint="give rows one length, or write one list of all numbers")
     for index, each in enumerate(given):
@@ -154,11 +158,12 @@ def _number(given: Any, place: Place, at: tuple[int, ...]) -> float:
         try:
             return float(given)
         except OverflowError:
-            return math.copysign(math.inf, given)
+            return math.inf if given > 0 else -math.inf
     if len(given) > 400 or not _NUMBER.fullmatch(given):
         raise UsageError(f"not a number: {_quoted(given)}", place=_at(place, at), hint=hint)
     try:
-        return float.fromhex(given) if "x" in given.lower() else float(given)
+        word = given.partition("(")[0]  # C may print of which kind a NaN is, as in nan(ind)
+        return float.fromhex(word) if "x" in word.lower() else float(word)
     except OverflowError:
         return math.copysign(math.inf, -1.0 if given.startswith("-") else 1.0)
     except ValueError:

@@ -33,6 +33,22 @@ def test_numbers_in_every_spelling(tmp_path: Path) -> None:
     assert found["b/float32/none"].found["value"][0].tolist() == [np.inf, 1e-3, np.inf, np.inf]
 
 
+def test_what_languages_print(tmp_path: Path) -> None:
+    """Of which kind a NaN is, as C may say; an integer of more digits than any float has."""
+    digits = "1" + "0" * 400
+    line = f'{{"id": "b/float32/none", "value": ["-nan(ind)", "NAN(0x7fc00000)", {digits}, -{digits}, "-0x.8p0"]}}'
+    numbers, _ = read(tmp_path, line)["b/float32/none"].found["value"]
+    assert np.array_equal(numbers, [np.nan, np.nan, np.inf, -np.inf, -0.5], equal_nan=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_another_encoding_is_named(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text('{"id": "a/float32/mean", "value": 1}\n', encoding=encoding)
+    with pytest.raises(UsageError, match="r.jsonl:1") as caught:
+        read_results(tmp_path / "r.jsonl", IDS)
+    assert "UTF-8, without a byte order mark" in str(caught.value)
+
+
 def test_calls_that_gave_nothing(tmp_path: Path) -> None:
     found = read(tmp_path, '{"id": "a/float32/mean", "error": "no"}', '{"id": "b/float32/none", "unsupported": ""}')
     assert found["a/float32/mean"].error == "no" and found["b/float32/none"].unsupported == ""
@@ -51,7 +67,7 @@ WRONG = {
     f'{{{ID}, "value": [""]}}': ("value[0]: not a number", "hint"),
     f'{{{ID}, "value": [true]}}': ("value[0]: not a number: True", "hint"),
     f'{{{ID}, "value": [[1, 2], [3]]}}': ("value[1]: a list of 1 where the first is a list of 2", "hint"),
-    f'{{{ID}, "value": [[1, 2], 3]}}': ("value[1]: no list", "hint"),
+    f'{{{ID}, "value": [[1, 2], 3]}}': ("value[1]: not a list", "hint"),
     f'{{{ID}, "value": {"[" * 9}1{"]" * 9}}}': ("value: more than 8 levels", "hint"),
     f'{{{ID}, "value": {"[" * 100_000}}}': ("r.jsonl:2", "hint"),
     f'{{{ID}, "vallue": 1}}': ("r.jsonl:2: ", "vallue"),
