@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from conformance.bounds.classes import Letter
+from conformance.disk import contents
 from conformance.model.case import OperationName, ReductionName, TransformName
 from conformance.model.dtypes import DtypeName
+from conformance.model.errors import Place, UsageError
 
-__all__ = ["FORMAT", "QUANTITIES", "Alternative", "Expected", "Index", "LeftOut", "Line", "Tensor", "Theme", "Vector"]
+__all__ = [
+    "FORMAT",
+    "INDEX",
+    "QUANTITIES",
+    "Alternative",
+    "Expected",
+    "Index",
+    "LeftOut",
+    "Line",
+    "Tensor",
+    "Theme",
+    "Vector",
+    "read_index",
+]
 
 #: Raised whenever a reader of the older form would misread the newer one.
 FORMAT = 1
+INDEX = "index.json"
+_MOST_INDEX = 64 << 20  # bytes
 Answer = Literal["value", "error", "open"]
 #: The results that a vector may ask for, and the judge's words for them.
 QUANTITIES: dict[str, str] = {
@@ -121,6 +139,22 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     cases: dict[str, list[DtypeName]]
     digests: list[str]
     left_out: list[LeftOut] = []
+
+
+def read_index(folder: Path) -> Index:
+    """The index of a folder of vectors, or in a file. Raises UsageError for what is none."""
+    path = folder / INDEX if folder.is_dir() else folder
+    hint = "name a folder that `conformance export vectors` has written"
+    if not path.exists():  # nor is there one before an export has come to its end
+        raise UsageError("there is no index of vectors", place=Place(path), hint=hint)
+    try:
+        index = msgspec.json.decode(contents(path, _MOST_INDEX), type=Index)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UsageError(f"not an index of vectors: {error}", place=Place(path), hint=hint) from None
+    if index.format != FORMAT:
+        problem = f"vectors of format {index.format}, and this version reads {FORMAT}"
+        raise UsageError(problem, place=Place(path), hint="export the vectors again with this version")
+    return index
 
 
 Numbers = float | str | list  # type: ignore[type-arg]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +17,7 @@ from conformance.bounds.classes import letters
 from conformance.cases.checks import elements_of
 from conformance.cases.load import Entry
 from conformance.cases.resolve import Resolution
-from conformance.disk import write
+from conformance.disk import disk_errors, write
 from conformance.judge.judge import Judge
 from conformance.judge.prepared import OF_LOGITS, Prepared
 from conformance.model.errors import Place, UsageError
@@ -26,13 +27,24 @@ from conformance.oracle.block import from_rows
 from conformance.profiles.subject import Subject
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, dtypes_of, narrowed, plan, portable
-from conformance.vectors.document import QUANTITIES, Alternative, Expected, Index, LeftOut, Theme, Vector
+from conformance.vectors.document import (
+    INDEX,
+    QUANTITIES,
+    Alternative,
+    Expected,
+    Index,
+    LeftOut,
+    Theme,
+    Vector,
+    read_index,
+)
 from conformance.vectors.raw import index_text
-from conformance.vectors.tensors import Store, TensorFormat
+from conformance.vectors.tensors import ENDINGS, Store, TensorFormat
 
 __all__ = ["Exported", "export_vectors"]
 
-INDEX = "index.json"
+#: An index may be a stranger's: it names nothing of other folders.
+_OF_THEME = re.compile(r"[a-z0-9.-]+\.json")
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,9 @@ def export_vectors(
     """Write the vectors of ``entries``, in all of their dtypes or those of ``dtypes``, into ``folder``.
 
     Cases with more than ``most`` numbers are left out, and named. ``progress`` is called with each theme and the number
-    of its vectors. Raises UsageError for a theme whose file would be the index, HarnessError where the disk refuses.
+    of its vectors. What an earlier export has written there is removed before, so that no file is left of it, and until
+    all is written there is no index. Raises UsageError for a theme whose file would be the index, HarnessError where
+    the disk refuses.
     """
     asked = narrowed(entries, None if dtypes is None else {entry.case.id: dtypes for entry in entries})
     kept = [entry for entry in asked if elements_of(entry.case) <= most]
@@ -69,6 +83,7 @@ def export_vectors(
     for entry in kept:
         if f"{entry.theme}.json" == INDEX:
             raise UsageError(f"a theme called {entry.theme}", place=Place(entry.file), hint="call it something else")
+    _remove_former(folder)
     themes: dict[str, int] = {}
     size = 0
     exporter = _Exporter(left, {entry.case.id: list(entry.case.layouts) for entry in entries})
@@ -95,6 +110,25 @@ def export_vectors(
     )
     size += _size(write(folder / INDEX, msgspec.json.format(msgspec.json.encode(index), indent=1)))
     return Exported(index, size)
+
+
+def _remove_former(folder: Path) -> None:
+    """Remove the index of an earlier export, then the files of its themes; whatever else is there stays.
+
+    Raises UsageError where what has the name of the index is none.
+    """
+    path = folder / INDEX
+    if not path.exists():
+        return
+    try:
+        former = read_index(path).themes
+    except UsageError as error:
+        raise UsageError(error.problem, place=error.place, hint="name another folder, or remove it") from None
+    with disk_errors(path, "removed"):
+        path.unlink()
+        for theme in (name.removesuffix(".json") for name in former if _OF_THEME.fullmatch(name)):
+            for ending in (".json", ".txt", *filter(None, ENDINGS.values())):
+                (folder / f"{theme}{ending}").unlink(missing_ok=True)
 
 
 def _lines(document: Theme) -> bytes:

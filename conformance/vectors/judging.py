@@ -14,7 +14,6 @@ import numpy as np
 from conformance import __version__
 from conformance.cases.expand import value_shape
 from conformance.cases.load import Entry
-from conformance.disk import contents
 from conformance.judge.prepared import OF_LOGITS
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import Place, UsageError
@@ -29,18 +28,17 @@ from conformance.run.launch import exit_code
 from conformance.run.plan import Chunk
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, narrowed, plan
-from conformance.vectors.document import FORMAT, QUANTITIES, Index
+from conformance.vectors.document import QUANTITIES, read_index
 from conformance.vectors.results import Numbers, VectorResult, read_results
 from conformance.worker.exchange import Description, Failure, Observation, Request
 
-__all__ = ["JudgedVectors", "judge_vectors", "read_index"]
+__all__ = ["JudgedVectors", "judge_vectors"]
 
 #: What cannot be known of a call that was made elsewhere.
 _UNSEEN = frozenset({"unmodified", "repeatable", "warning", "process"})
 LONGEST_NAME = 200
 _NO_RESULT = Failure("not run", "", "no result for this vector")
 _NO_VECTOR = Failure("not run", "", "this call has no vector: its operands are Python objects")
-_MOST_INDEX = 64 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -55,22 +53,6 @@ class JudgedVectors:
     vectors: int
     counts: dict[str, int]
     exit_code: int
-
-
-def read_index(folder: Path) -> Index:
-    """The index of a folder of vectors. Raises UsageError for what is none."""
-    path = folder / "index.json" if folder.is_dir() else folder
-    try:
-        index = msgspec.json.decode(contents(path, _MOST_INDEX), type=Index)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        hint = "name a folder that `conformance export vectors` has written"
-        raise UsageError(f"not an index of vectors: {error}", place=Place(path), hint=hint) from None
-    if index.format != FORMAT:
-        hint = "export the vectors again with this version"
-        raise UsageError(
-            f"vectors of format {index.format}, and this version reads {FORMAT}", place=Place(path), hint=hint
-        )
-    return index
 
 
 def judge_vectors(

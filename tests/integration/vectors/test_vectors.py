@@ -18,6 +18,7 @@ from conformance.cases.load import load_suite
 from conformance.oracle.text import expected_text
 from conformance.places import ROOT
 from conformance.results.store import read_run
+from conformance.vectors.tensors import Store, in_words
 from tests.support.cli import Run, write
 
 CASES = """\
@@ -238,6 +239,62 @@ def test_what_is_selected_and_what_is_left_out(conformance: Run, tmp_path: Path)
     assert ran.code == 2 and "a theme called index" in ran.err
     ran = conformance(*some, "-k", "nothing", "--output", "c")
     assert ran.code == 2 and "no case is selected" in ran.err
+
+
+def test_nothing_is_left_of_an_earlier_export(conformance: Run, tmp_path: Path) -> None:
+    """Nor is there an index before all is written; what else is in the folder stays, and other folders do, too."""
+    write(tmp_path / "small.yaml", CASES)
+    write(tmp_path / "other.yaml", CASES.replace("small", "other"))
+    write(tmp_path / "mine.json", "{}")
+    to_v = ("export", "vectors", "--output", "v", "-q", "--cases")
+    assert conformance(*to_v, "small.yaml", "--tensors", "raw").code == 0
+    write(tmp_path / "v/notes.txt", "mine")
+    index = json.loads(Path("v/index.json").read_bytes())
+    index["themes"] |= {"../mine.json": 1, "\0.json": 1}
+    Path("v/index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert conformance(*to_v, "other.yaml").code == 0
+    assert {each.name for each in Path("v").iterdir()} == {"index.json", "notes.txt", "other.json"}
+    assert Path("mine.json").exists()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Store, "put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        assert conformance(*to_v, "small.yaml").code == 130
+    assert {each.name for each in Path("v").iterdir()} == {"notes.txt"}
+    answered([])
+    ran = conformance("judge", "r.jsonl", "--vectors", "v", "--output", "out")
+    assert ran.code == 2 and "there is no index of vectors" in ran.err and "export vectors" in ran.err
+    write(tmp_path / "v/index.json", "[]")
+    ran = conformance(*to_v, "small.yaml")
+    assert ran.code == 2 and "not an index of vectors" in ran.err and Path("v/index.json").read_text() == "[]"
+
+
+#: A dtype's largest number, and half a spacing there: from where on rounding gives infinity.
+INFINITE_FROM = {"float64": np.finfo(np.float64).max, "float32": 3.4028235677973366e38, "float16": 65520.0,
+                 "bfloat16": 3.3961775292304957e38}  # fmt: skip
+
+
+def test_the_judge_allows_what_the_docs_say(conformance: Run) -> None:
+    """Right results by the rule of docs/vectors.md pass, infinities among them; what it does not allow fails."""
+    chosen = "sum-beyond-the-range or whole-range-of or combined.labels.unbatched.zero-weight.minus-one.smoothed"
+    assert conformance("export", "vectors", "-k", chosen, "--tensors", "json", "--output", "v", "-q").code == 0
+    themes = json.loads(Path("v/index.json").read_bytes())["themes"]
+    vectors = [each for theme in themes for each in json.loads(Path("v", theme).read_bytes())["vectors"]]
+    infinite = 0
+    for wrong in (False, True):
+        lines = []
+        for vector in vectors:
+            exact = np.array(vector["expected"]["value"]["exact"]["data"], dtype=np.float64)
+            beyond = np.abs(exact) >= INFINITE_FROM[vector["dtype"]]
+            beyond |= np.isnan(exact) if vector["reduction"] == "mean" else False
+            infinite += int(beyond.sum())
+            value = np.where(beyond, np.copysign(np.inf, np.nan_to_num(exact, nan=1.0)), exact)
+            if wrong:
+                value = np.where(beyond, -value, value / 2 + 1)
+            lines.append(json.dumps({"id": vector["id"], "value": in_words(value), "unsupported": "no gradients"}))
+        Path("r.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        code = conformance("judge", "r.jsonl", "--vectors", "v", "--output", "out", "--replace").code
+        verdicts = {each.verdict for each in read_run("out").outcomes if each.check == "value"}
+        assert (code, verdicts) == ((1, {"fail"}) if wrong else (0, {"pass"}))
+    assert infinite > 10
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="no node: install Node.js to run the check of docs/vectors.md")
