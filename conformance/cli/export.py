@@ -10,11 +10,12 @@ from conformance.cli.options import (
     cases_option,
     dtypes_option,
     folder_option,
+    max_numbers_option,
+    ops_option,
     quiet_option,
     schema_option,
     select_option,
 )
-from conformance.model.case import OPERATIONS
 from conformance.model.errors import UsageError
 from conformance.plain import say
 
@@ -38,9 +39,7 @@ def command() -> None:
 )
 @cases_option
 @select_option
-@click.option(
-    "--op", "ops", multiple=True, type=click.Choice(OPERATIONS), help="Only this operation. Repeat for several."
-)
+@ops_option
 @dtypes_option
 @click.option("--quick", is_flag=True, help="The cases and dtypes of `conformance run --quick`.")
 @click.option(
@@ -59,14 +58,7 @@ def command() -> None:
     metavar="N",
     help="npz and safetensors: tensors of at most N numbers stand in the JSON.",
 )
-@click.option(
-    "--max-numbers",
-    type=click.IntRange(min=1),
-    default=1 << 14,
-    show_default=True,
-    metavar="N",
-    help="Leave out cases whose inputs hold more; index.json names them.",
-)
+@max_numbers_option(1 << 14, "Leave out cases whose inputs hold more; index.json names them.")
 @folder_option("Folder for the vectors.", required=True)
 @quiet_option
 @schema_option("vectors", "vectors-index", "vector-results")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from conformance.cli.options import folder_option, format_option, schema_option
-from conformance.model.case import OPERATIONS
+from conformance.cli.options import folder_option, format_option, max_numbers_option, ops_option, schema_option
 from conformance.plain import json_text, on_terminal, say
 
 if TYPE_CHECKING:
@@ -33,17 +32,8 @@ _COLUMNS = {
     "`conformance import opinfo --op cross_entropy --output mine`. docs/foreign.md says what is taken.",
 )
 @click.argument("source", type=click.Choice(["onnx", "opinfo"]))
-@click.option(
-    "--op", "ops", multiple=True, type=click.Choice(OPERATIONS), help="Only this operation. Repeat for several."
-)
-@click.option(
-    "--max-numbers",
-    type=click.IntRange(min=1),
-    default=1 << 16,
-    show_default=True,
-    metavar="N",
-    help="Leave out tests whose inputs hold more; they are named.",
-)
+@ops_option
+@max_numbers_option(1 << 16, "Leave out tests whose inputs hold more; they are named.")
 @folder_option("Folder for the case files: DIR/SOURCE/OPERATION.yaml.", required=True)
 @format_option("What goes to standard output.")
 @schema_option("import")

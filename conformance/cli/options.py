@@ -10,6 +10,8 @@ from typing import Any
 import click
 from click.decorators import FC
 
+from conformance.model.case import OPERATIONS
+
 __all__ = [
     "AMOUNT",
     "PATH",
@@ -22,7 +24,9 @@ __all__ = [
     "dtypes_option",
     "folder_option",
     "format_option",
+    "max_numbers_option",
     "named_backends_option",
+    "ops_option",
     "quiet_option",
     "runs_argument",
     "scheduler_option",
@@ -83,9 +87,18 @@ dtypes_option = click.option(
     metavar="DTYPE",
     help="Only this dtype: float64, float32, bfloat16, float16. Repeat for several.",
 )
+ops_option = click.option(
+    "--op", "ops", multiple=True, type=click.Choice(OPERATIONS), help="Only this operation. Repeat for several."
+)
 device_option = click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 runs_argument = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+
+
+def max_numbers_option(default: int, text: str) -> Callable[[FC], FC]:
+    """``--max-numbers``: what is larger is left out, and ``text`` says so."""
+    number = click.IntRange(min=1)
+    return click.option("--max-numbers", type=number, default=default, show_default=True, metavar="N", help=text)
 
 
 def folder_option(text: str, *, required: bool = False) -> Callable[[FC], FC]:
