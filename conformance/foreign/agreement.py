@@ -16,6 +16,7 @@ from conformance.judge.judge import Judge
 from conformance.judge.policies.observers import OBSERVERS, by_prediction
 from conformance.judge.policies.probe import Probe, Truths
 from conformance.judge.prepared import Prepared, in_row_order
+from conformance.judge.unit import Unit
 from conformance.model.case import OperationName
 from conformance.model.policies import NORMATIVE, POLICIES, choice_in
 from conformance.model.problem import Problem
@@ -56,16 +57,16 @@ def agreements(calls: Sequence[ForeignCall], files: Sequence[Path]) -> list[Agre
     found = []
     for number in range(len(work)):
         for unit in work.chunk(number).units:
-            found.append(_agreement(by_id[unit.problem.case.id], unit.problem, truths))
+            found.append(_agreement(by_id[unit.problem.case.id], unit, truths))
     return found
 
 
-def _agreement(call: ForeignCall, problem: Problem, truths: Truths) -> Agreement:
-    resolution, prepared = truths.of("normative", NORMATIVE, problem)
+def _agreement(call: ForeignCall, unit: Unit, truths: Truths) -> Agreement:
+    resolution, prepared = truths.of(unit, NORMATIVE)
     standing, ratio = _standing(call, resolution, prepared, truths)
     label = value = ""
     if standing in ("differs", "open"):
-        label, value = _explained(call, problem, truths)
+        label, value = _explained(call, unit, truths)
     return Agreement(
         case=call.id,
         op=call.op,
@@ -77,17 +78,17 @@ def _agreement(call: ForeignCall, problem: Problem, truths: Truths) -> Agreement
     )
 
 
-def _explained(call: ForeignCall, problem: Problem, truths: Truths) -> tuple[str, str]:
+def _explained(call: ForeignCall, unit: Unit, truths: Truths) -> tuple[str, str]:
     """The policy, and its value, that describe the test's value where the normative ones do not; empty for none."""
     seen = Observation(0, value=call.value)
     for name in POLICIES:
         observer = OBSERVERS.get(name, by_prediction)
-        if observer is not by_prediction and not (name == "all-minus-infinity" and _is_impossible(problem)):
+        if observer is not by_prediction and not (name == "all-minus-infinity" and _is_impossible(unit.problem)):
             continue  # the others say something of any call
-        choice = choice_in(name, problem, NORMATIVE)
+        choice = choice_in(name, unit.problem, NORMATIVE)
         if choice is None:
             continue
-        values = observer(Probe(choice, problem, call.reduction, seen, (), truths))
+        values = observer(Probe(choice, unit, call.reduction, seen, (), truths))
         if values and choice.normative not in values:
             return choice.label, values[0]
     return "", ""

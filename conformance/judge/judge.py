@@ -11,10 +11,11 @@ from conformance.bounds.classes import Letter
 from conformance.cases.resolve import promoted, resolve
 from conformance.judge.comparison import BlockComparison
 from conformance.judge.finding import Finding, error_fact, verdict_of
-from conformance.judge.policies.excuses import Excuses, Unit
+from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity, in_row_order
+from conformance.judge.unit import Unit
 from conformance.judge.worst import worst_input, worst_row, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
@@ -26,7 +27,7 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
-__all__ = ["Judge", "Unit"]
+__all__ = ["Judge"]
 
 _REASONS: dict[str, Reason] = {"raised": "raised", "unsupported": "unsupported"}
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import msgspec
 
 from conformance.judge.finding import Finding
-from conformance.judge.judge import Judge, Unit
+from conformance.judge.judge import Judge
 from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.policies import BY_CHECK, for_operation
 from conformance.worker.exchange import Observation

@@ -26,7 +26,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     for unit, reduction, place in chunk.raising:
         found = judge.raising(unit, reduction, answers[place])
         by_problem[id(unit.problem)] += found
-        by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, answers[place], found)
+        by_problem[id(unit.problem)] += judge.observer.observe(unit, reduction, answers[place], found)
     values: dict[tuple[int, int, str], Finding] = {}
     for group in chunk.groups:
         for reduction, places in group.places.items():
@@ -34,7 +34,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
             blockwise = judge.block(group.prepared, group.units, reduction, seen)
             for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
                 by_problem[id(unit.problem)] += findings
-                by_problem[id(unit.problem)] += judge.observer.observe(unit.problem, reduction, seen[index], findings)
+                by_problem[id(unit.problem)] += judge.observer.observe(unit, reduction, seen[index], findings)
                 for finding in findings:
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding

@@ -19,9 +19,9 @@ from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
 from conformance.judge.identities import TransformedCall, reshapes, transformed_calls
 from conformance.judge.identity import Side
-from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.transforms import Transformed
+from conformance.judge.unit import Unit
 from conformance.model.case import Case, CaseTier, TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE

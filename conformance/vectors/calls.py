@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from conformance.cases.load import Entry
-from conformance.judge.judge import Unit
 from conformance.judge.prepared import Prepared
 from conformance.judge.transforms import QUANTITIES
+from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.problem import Problem

@@ -223,7 +223,7 @@ class _Exporter:
             for value in () if choice is None else choice.values:
                 assert choice is not None
                 policies = choice.with_value(NORMATIVE, value)
-                resolution, prepared = self._truths.of(f"{choice.label} {value}", policies, problem)
+                resolution, prepared = self._truths.of(call.unit, policies)
                 yield Alternative(
                     policy=choice.label,
                     value=str(value),

@@ -1,13 +1,9 @@
-"""Which declared policies excuse a result, and the truth under them, worked out once for all backends.
-
-A backend that declares a dozen policies and fails a thousand checks would otherwise have the oracle work twelve
-thousand times, nearly always to find what it found before.
-"""
+"""Which declared policies excuse a result."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -18,35 +14,13 @@ from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.policies.probe import Compare
 from conformance.judge.prepared import Prepared, Quantity
-from conformance.model.policies import BY_FIELD, NORMATIVE, Policies, for_operation
+from conformance.judge.unit import Unit
+from conformance.model.policies import BY_FIELD, NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
 
-__all__ = ["Excuses", "Unit"]
-
-#: Logits of a problem whose truth under other policies is kept for the next backend.
-_KEPT = 1 << 14
-
-
-@dataclass(frozen=True, eq=False)
-class Unit:
-    """A problem as the backend sees it, and what the normative policies make of it."""
-
-    problem: Problem
-    resolution: Resolution
-    _under: dict[bytes, Prepared] = field(default_factory=dict)
-
-    def under(self, policies: Policies, resolution: Resolution) -> Prepared:
-        """The truth of this problem alone under other policies; ``resolution`` is what they make of it."""
-        key = msgspec.msgpack.encode(policies)
-        found = self._under.get(key)
-        if found is None:
-            flushed = for_operation(policies.subnormal_results, self.problem.dtype, "kept") == "flushed"
-            found = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
-            if self.problem.logits.size <= _KEPT:
-                self._under[key] = found
-        return found
+__all__ = ["Excuses"]
 
 
 def changed(policies: Policies, declared: Policies, names: Iterable[str]) -> Policies:

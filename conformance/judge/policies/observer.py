@@ -14,9 +14,9 @@ import msgspec
 from conformance.judge.finding import Finding, error_fact
 from conformance.judge.policies.observers import OBSERVERS, by_prediction
 from conformance.judge.policies.probe import Probe, Truths
+from conformance.judge.unit import Unit
 from conformance.model.outcome import Reason
 from conformance.model.policies import Choice, choice_in
-from conformance.model.problem import Problem
 from conformance.model.verdicts import Verdict
 from conformance.worker.exchange import Observation
 
@@ -29,17 +29,17 @@ class Observer:
 
     truths: Truths
 
-    def observe(self, problem: Problem, reduction: str, seen: Observation, found: Sequence[Finding]) -> list[Finding]:
+    def observe(self, unit: Unit, reduction: str, seen: Observation, found: Sequence[Finding]) -> list[Finding]:
         """A finding for every policy that the case observes and this reduction says something of.
 
         ``found`` is what the other checks found of the same call.
         """
         findings = []
-        for name in problem.case.policies:
-            choice = choice_in(name, problem, self.truths.policies)
+        for name in unit.problem.case.policies:
+            choice = choice_in(name, unit.problem, self.truths.policies)
             if choice is None:
                 continue
-            finding = self._observe(Probe(choice, problem, reduction, seen, found, self.truths))
+            finding = self._observe(Probe(choice, unit, reduction, seen, found, self.truths))
             if finding is not None:
                 findings.append(finding)
         return findings

@@ -43,7 +43,7 @@ def default_ignored_label(probe: Probe) -> Values:
         policies = probe.policies(value)
         label = choice_in("label-out-of-range", replace(probe.problem, ignore_index=None), policies)
         others = () if label is None else [label.with_value(policies, each) for each in label.values]
-        fits = [probe.fits(f"{value}, {i}", other) for i, other in enumerate(others)]
+        fits = [probe.fits(other) for other in others]
         return any(fits) if fits else probe.describes(value)
 
     return by_prediction(probe, predicts)
@@ -55,11 +55,7 @@ def default_axis(probe: Probe) -> Values:
     def predicts(value: Any) -> bool | None:
         if value != "all":
             return probe.describes(value)
-        return (
-            None
-            if probe.problem.takes_targets
-            else probe.flattened().fits(f"{probe.choice.label} flat", probe.policies(value))
-        )
+        return None if probe.problem.takes_targets else probe.flattened().fits(probe.policies(value))
 
     return by_prediction(probe, predicts)
 

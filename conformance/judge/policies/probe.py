@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
@@ -12,15 +12,13 @@ from conformance.bounds.classes import Letter
 from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.prepared import Prepared
-from conformance.model.policies import Choice, Policies, for_operation
+from conformance.judge.unit import Unit
+from conformance.model.policies import Choice, Policies
 from conformance.model.problem import Array, Problem
-from conformance.oracle.block import Block
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Observation
 
 __all__ = ["Compare", "Probe", "Truths"]
-
-KEPT = 64  # prepared truths: those of one problem serve its reductions one after the other
 
 
 class Compare(Protocol):
@@ -39,30 +37,22 @@ class Compare(Protocol):
         ...
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Truths:
-    """Problems with their truth under any policies; ``policies`` are those that the backend declares."""
+    """The truth of problems under any policies; ``policies`` are those that the backend declares."""
 
     subject: Subject
     policies: Policies
     within: Compare
-    _kept: dict[tuple[int, str], tuple[Problem, Resolution, Prepared | None]] = field(default_factory=dict)
 
-    def of(self, key: str, policies: Policies, problem: Problem) -> tuple[Resolution, Prepared | None]:
-        """The problem under ``policies``, which ``key`` names, and its truth where it has one."""
-        found = self._kept.get((id(problem), key))
-        if found is None:
-            if problem.where is not None:  # a class that takes no part is left out, and not multiplied by 0
-                policies = msgspec.structs.replace(policies, zero_coefficient_at_minus_infinity="zero")
-            resolution = resolve(problem, policies, stated_error=False)
-            prepared = None
-            if not (resolution.must_raise or resolution.undefined):
-                flushed = for_operation(policies.subnormal_results, problem.dtype, "kept") == "flushed"
-                prepared = Prepared(Block((resolution.problem,)), policies, flushed, (resolution,))
-            if len(self._kept) >= KEPT:
-                self._kept.clear()
-            found = self._kept[(id(problem), key)] = (problem, resolution, prepared)
-        return found[1], found[2]
+    def of(self, unit: Unit, policies: Policies) -> tuple[Resolution, Prepared | None]:
+        """The problem under ``policies``, and its truth where it has one."""
+        if unit.problem.where is not None:  # a class that takes no part is left out, and not multiplied by 0
+            policies = msgspec.structs.replace(policies, zero_coefficient_at_minus_infinity="zero")
+        resolution = resolve(unit.problem, policies, stated_error=False)
+        if resolution.must_raise or resolution.undefined:
+            return resolution, None
+        return resolution, unit.under(policies, resolution)
 
 
 @dataclass(frozen=True)
@@ -70,11 +60,16 @@ class Probe:
     """What was seen of a call whose result a policy decides; ``found`` is what the other checks found of it."""
 
     choice: Choice
-    problem: Problem
+    unit: Unit
     reduction: str
     seen: Observation
     found: Sequence[Finding]
     truths: Truths
+
+    @property
+    def problem(self) -> Problem:
+        """What was asked."""
+        return self.unit.problem
 
     @property
     def raised(self) -> bool:
@@ -88,7 +83,7 @@ class Probe:
 
     def truth(self, value: Any) -> tuple[Resolution, Prepared | None]:
         """The problem where the policy has this value."""
-        return self.truths.of(f"{self.choice.label} {value}", self.policies(value), self.problem)
+        return self.truths.of(self.unit, self.policies(value))
 
     def policies(self, value: Any) -> Policies:
         """The declared policies, but this value."""
@@ -96,11 +91,11 @@ class Probe:
 
     def describes(self, value: Any) -> bool | None:
         """Whether the policy's value describes what was seen; None where it leaves the result open."""
-        return self.fits(f"{self.choice.label} {value}", self.policies(value))
+        return self.fits(self.policies(value))
 
-    def fits(self, key: str, policies: Policies) -> bool | None:
-        """Whether ``policies``, which ``key`` names, describe what was seen; None where they leave the result open."""
-        resolution, prepared = self.truths.of(key, policies, self.problem)
+    def fits(self, policies: Policies) -> bool | None:
+        """Whether ``policies`` describe what was seen; None where they leave the result open."""
+        resolution, prepared = self.truths.of(self.unit, policies)
         if resolution.undefined:
             return None
         if prepared is None or prepared.mean_raises(self.reduction):
@@ -127,4 +122,4 @@ class Probe:
             name: None if (array := getattr(self.seen, name)) is None else array.reshape(-1)
             for name in ("value", "gradient", "value_with_gradient")
         }
-        return replace(self, problem=flat, seen=msgspec.structs.replace(self.seen, **arrays))
+        return replace(self, unit=Unit(flat, self.unit.resolution), seen=msgspec.structs.replace(self.seen, **arrays))
