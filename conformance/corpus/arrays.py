@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.cases.text import flow_text
-from conformance.corpus import features, sizes, specials, transformed
+from conformance.corpus import crossed, features, sizes, specials, transformed
 from conformance.corpus.covering import Levels, covering_array
 from conformance.corpus.memory import memory_cases
 from conformance.corpus.tiers import is_spared
 
-__all__ = ["FILES", "SIZES", "SPECIALS", "TRANSFORMS", "TRIPLES", "Array", "CaseFile"]
+__all__ = ["AXES", "FILES", "SIZES", "SPECIALS", "THREADS", "TRANSFORMS", "TRIPLES", "TYPES", "Array", "CaseFile"]
 
 Keys = dict[str, Any]
 _SEED = 20
@@ -45,6 +45,9 @@ class Array:
 TRIPLES = Array(features.FACTORS, features.allowed, features.case_of, seeds=10_000, strength=3)
 SIZES = Array(sizes.FACTORS, sizes.allowed, sizes.case_of, seeds=60_000)
 TRANSFORMS = Array(transformed.FACTORS, transformed.allowed, transformed.case_of, seeds=90_000)
+TYPES = Array(crossed.IN_TYPES, crossed.allowed, crossed.named("typed"), seeds=120_000)
+AXES = Array(crossed.ALONG_AXES, crossed.allowed, crossed.named("along"), seeds=140_000)
+THREADS = Array(crossed.IN_THREADS, crossed.allowed, crossed.named("threads"), seeds=160_000)
 SPECIALS = Array(specials.FACTORS, specials.allowed, lambda row, seed: specials.case_of(row))
 
 
@@ -89,6 +92,26 @@ _FILES = (
         "every triple of an operation, a transform and one of shape, dtype, divisor, smoothing, memory layout, range "
         "of\n  logits and direction occurs together",
         TRANSFORMS.cases,
+    ),
+    CaseFile(
+        "types",
+        "combinations/types.yaml",
+        "every triple of an operation, a dtype and one of size, divisor, smoothing, upstream gradient, memory layout "
+        "and\n  range of logits occurs together",
+        TYPES.cases,
+    ),
+    CaseFile(
+        "axes",
+        "combinations/axes.yaml",
+        "every rank with every stated class axis occurs together with each operation, dtype, divisor, smoothing and "
+        "layout",
+        AXES.cases,
+    ),
+    CaseFile(
+        "threads",
+        "combinations/threads.yaml",
+        "two threads at once in every operation, with every dtype, size, divisor and smoothing",
+        THREADS.cases,
     ),
     CaseFile(
         "specials",

@@ -17,10 +17,14 @@ from conformance.corpus.features import FORMS, Shape, probabilities
 from conformance.model.dtypes import DTYPES
 from conformance.worker.layouts import fits
 
-__all__ = ["FACTORS", "FIRST", "allowed", "case_of"]
+__all__ = ["DIVISORS", "FACTORS", "FIRST", "RANKS", "SHAPES", "allowed", "case_of", "unfolded"]
 
 
-_SHAPES = {
+def _axis_in_words(axis: int | None) -> str:
+    return "no-axis" if axis is None else f"axis-minus-{-axis}" if axis < 0 else f"axis-{axis}"
+
+
+SHAPES = {
     "few": Shape((4, 5), None, "a few positions"),
     "tall": Shape((515, 4), None, "515 positions"),
     "tiles": Shape((67, 70), None, "67 positions of 70 classes"),
@@ -30,7 +34,24 @@ _SHAPES = {
     "columns": Shape((70, 67), 0, "67 positions of 70 classes, classes first"),
     "image": Shape((2, 37, 9, 11), None, "two images of 9 by 11"),
     "even": Shape((37, 37), None, "as many positions as classes"),
+    "long": Shape((2051, 3), None, "2051 positions"),
+    "vocabulary": Shape((3, 9001), None, "9001 classes"),
+    "large": Shape((300, 331), None, "300 positions of 331 classes"),
 }
+_EXTENTS = {3: (3, 3, 3), 4: (3, 3, 3, 3), 5: (2, 3, 2, 3, 2), 6: (2, 1, 3, 2, 2, 2)}
+_AXES = {
+    3: (None, 0, 2, -1, -2, -3),
+    4: (None, 0, 2, 3, -1, -2, -3, -4),
+    5: (None, 2, 4, -2, -3, -4),
+    6: (2, 4, -1, -2, -4),
+}
+#: Small shapes of more than two axes, with each way to state the class axis; equal extents, so that no shape tells.
+RANKS = {
+    f"rank-{rank}.{_axis_in_words(axis)}": Shape(extents, axis, f"{rank} axes, {_axis_in_words(axis)}")
+    for rank, extents in _EXTENTS.items()
+    for axis in _AXES[rank]
+}
+SHAPES |= RANKS
 _FORMS = FORMS | {"softmax": ("softmax", "softmax"), "log-softmax": ("log_softmax", "log_softmax")}
 _NORMALISERS = ("softmax", "log-softmax")
 _BY_LABEL = ("labels", "nll", "composed")
@@ -48,7 +69,7 @@ _HIGHEST = {"uint8": 255, "int8": 127}
 #: Factor to levels, by the names that make up a case's id; the first of each is left out there.
 FACTORS: dict[str, tuple[str, ...]] = {
     "form": tuple(_FORMS),
-    "shape": tuple(name for name in _SHAPES if name != "even"),
+    "shape": ("few", "tall", "tiles", "square", "wide", "tokens", "columns", "image"),
     "dtype": ("float32", *(name for name in DTYPES if name != "float32")),
     "reduction": ("none", "sum", "mean", "default"),
     "weights": ("unweighted", "weighted", "equal", "one-differs", "zero-weight"),
@@ -71,8 +92,30 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "logits": tuple(_LOGITS),
     "transform": ("once", "forward-mode", "second-order", "vectorised-map", "second-backward", "target-gradient"),
 }
+#: Levels of reduction, weights and ignored label, which make up a divisor together.
+DIVISORS = (
+    "none unweighted kept",
+    "none weighted kept",
+    "none weighted last-class",
+    "sum zero-weight default",
+    "mean unweighted kept",
+    "mean unweighted default",
+    "mean weighted kept",
+    "mean zero-weight last-class",
+    "default unweighted last-class",
+)
 #: The usual level of each factor.
 FIRST = {factor: levels[0] for factor, levels in FACTORS.items()}
+
+
+def unfolded(row: Mapping[str, str]) -> dict[str, str]:
+    """The row where a factor may be several, as their names say; those that are not of sizes are left out."""
+    found = {
+        name: level
+        for names, levels in row.items()
+        for name, level in zip(names.split(" "), levels.split(" "), strict=True)
+    }
+    return {name: level for name, level in found.items() if name in FACTORS}
 
 
 def allowed(row: Mapping[str, str]) -> bool:
@@ -99,7 +142,7 @@ def allowed(row: Mapping[str, str]) -> bool:
         and not (form in _NORMALISERS and layout.startswith(("targets", "weight")))
         and not (layout.startswith("weight") and row.get("weights", "weighted") == "unweighted")
         and not (layout.startswith("upstream") and not plain("reduction"))
-        and ("=" in layout or plain("layout") or shape is None or fits(layout, np.zeros(_SHAPES[shape].extents)))
+        and ("=" in layout or plain("layout") or shape is None or fits(layout, np.zeros(SHAPES[shape].extents)))
     )
 
 
@@ -111,7 +154,7 @@ def _labels_fit(row: Mapping[str, str], found: Mapping[str, str]) -> bool:
     if label == "int8" and ignored == "outside":
         return False
     highest = _HIGHEST.get(label)
-    last = _SHAPES[row["shape"]].classes - 1 if "shape" in row else 0
+    last = SHAPES[row["shape"]].classes - 1 if "shape" in row else 0
     return not (ignored == "last-class" and highest is not None and last > highest)
 
 
@@ -132,7 +175,7 @@ def _transforms_fit(form: str | None, found: Mapping[str, str]) -> bool:
 
 def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
-    shape = _SHAPES[row["shape"]]
+    shape = SHAPES[row["shape"]]
     operation, words = _FORMS[row["form"]]
     levels = {factor: level.replace("=", "-") for factor, level in row.items() if level != FIRST[factor]}
     others = [level for factor, level in levels.items() if factor not in ("form", "shape")]

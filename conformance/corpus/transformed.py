@@ -16,23 +16,12 @@ from conformance.corpus import sizes
 __all__ = ["FACTORS", "allowed", "case_of"]
 
 _TRANSFORMS = ("forward-mode", "second-order", "vectorised-map", "second-backward", "target-gradient")
-#: As the factors of sizes, but for the operation with its transform, and the direction.
+#: As the factors of sizes, but for the operation with its transform, what a mean divides by, and the direction.
 FACTORS: dict[str, tuple[str, ...]] = {
-    "asked": tuple(f"{form} {transform}" for form in sizes.FACTORS["form"] for transform in _TRANSFORMS),
+    "form transform": tuple(f"{form} {transform}" for form in sizes.FACTORS["form"] for transform in _TRANSFORMS),
     "shape": ("few", "even", "wide", "image"),
     "dtype": sizes.FACTORS["dtype"],
-    #: Reduction, weights and ignored label, which make up a divisor together.
-    "divisor": (
-        "none unweighted kept",
-        "none weighted kept",
-        "none weighted last-class",
-        "sum zero-weight default",
-        "mean unweighted kept",
-        "mean unweighted default",
-        "mean weighted kept",
-        "mean zero-weight last-class",
-        "default unweighted last-class",
-    ),
+    "reduction weights ignored": sizes.DIVISORS,
     "smoothing": ("sharp", "tenth", "uniform"),
     "layout": ("contiguous", "transposed", "sliced", "tangent=transposed"),
     "logits": ("normal", "shifted"),
@@ -42,21 +31,9 @@ _HALF = ("bfloat16", "float16")
 _DIRECTED = ("forward-mode", "second-order")
 
 
-def _sized(row: Mapping[str, str]) -> dict[str, str]:
-    """The row as one of sizes."""
-    found = {
-        factor: row[factor] for factor in FACTORS if factor in row and factor not in ("asked", "divisor", "direction")
-    }
-    if "asked" in row:
-        found["form"], found["transform"] = row["asked"].split(" ")
-    if "divisor" in row:
-        found["reduction"], found["weights"], found["ignored"] = row["divisor"].split(" ")
-    return found
-
-
 def allowed(row: Mapping[str, str]) -> bool:
     """Whether the levels go together."""
-    form, transform = row["asked"].split(" ") if "asked" in row else (None, None)
+    form, transform = row["form transform"].split(" ") if "form transform" in row else (None, None)
     if row.get("direction") == "constant" and row.get("shape", "few") != "few" and form not in (None, "nll"):
         return False  # nothing comes of it, so that it hides what else is wrong
     if form == "softmax" and row.get("shape") == "wide" and row.get("dtype") in _HALF:  # its products are lost there
@@ -64,12 +41,12 @@ def allowed(row: Mapping[str, str]) -> bool:
     directed = row.get("direction", "random") != "random" or row.get("layout", "").startswith("tangent")
     if directed and transform not in (None, *_DIRECTED):
         return False
-    return sizes.allowed(_sized(row))
+    return sizes.allowed(sizes.unfolded(row))
 
 
 def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
-    case = sizes.case_of({**sizes.FIRST, **_sized(row)}, seed)
+    case = sizes.case_of({**sizes.FIRST, **sizes.unfolded(row)}, seed)
     levels = [case["id"].removeprefix("sized")]
     if row["direction"] != "random":
         extents = list((case.get("logits") or case["log_probabilities"])["shape"])
