@@ -73,9 +73,10 @@ def _print(done: Import) -> None:
             say(f"{each.case}: {_COLUMNS[each.standing]}; {why}")
     for left in done.left_out:
         if left.reason != "same call":
-            say(f"left out, {left.reason}: {left.test}: {left.detail}")
+            say(on_terminal(f"left out, {left.reason}: {left.test}: {left.detail}"))
     same = sum(1 for left in done.left_out if left.reason == "same call")
     versions = ", ".join(f"{name} {version}" for name, version in done.versions.items())
-    say(f"{len(done.agreements)} cases of {versions}; {same} more tests ask the same calls again")
+    count = len(done.agreements)
+    say(f"{count} case{'s' * (count != 1)} of {versions}; {same} more tests ask the same calls again")
     for file in done.files:
         say(on_terminal(file))

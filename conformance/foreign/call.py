@@ -66,7 +66,8 @@ class ForeignCall:
 
     @property
     def _axis(self) -> int:
-        return self.axis % max(np.ndim(self.logits), 1)
+        rank = max(np.ndim(self.logits), 1)
+        return self.axis % rank if -rank <= self.axis < rank else self.axis
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def write_cases(calls: Sequence[ForeignCall], folder: Path, theme: str, most: in
     """
     left: list[LeftOutTest] = []
     kept: dict[bytes, tuple[ForeignCall, Case]] = {}
+    ids: set[str] = set()
     for call in calls:
         test = call.source.test
         if (same := kept.get(call.digest)) is not None:
@@ -45,11 +46,16 @@ def write_cases(calls: Sequence[ForeignCall], folder: Path, theme: str, most: in
         if call.count > most:
             left.append(LeftOutTest(test=test, reason="too large", detail=f"{call.count} numbers, more than {most}"))
             continue
-        case = _case(call)
-        if problem := _problem(case, theme):
+        try:
+            case = _case(call)
+            problem = f"the id {case.id} of another test" if case.id in ids else _problem(case, theme)
+        except msgspec.ValidationError as error:
+            problem = str(error)
+        if problem:
             left.append(LeftOutTest(test=test, reason="not expressible", detail=problem))
         else:
             kept[call.digest] = call, case
+            ids.add(case.id)
     by_op: dict[str, list[Case]] = {}
     for _, case in kept.values():
         by_op.setdefault(case.op, []).append(case)
