@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from tests.yardstick.kernel import DEFAULT_IGNORED, Kernel
 
-__all__ = ["Corner", "CornerKernel"]
+__all__ = ["Corner", "CornerKernel", "corners"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Corner:
     @property
     def rank(self) -> int:
         return len(self.shape)
+
+
+#: What is wrong, where, and where it matters whether it is the value or the gradient.
+Row = tuple[str, Callable[[Corner], bool]] | tuple[str, Callable[[Corner], bool], tuple[str, ...]]
 
 
 class CornerKernel(Kernel):
@@ -93,6 +99,17 @@ class CornerKernel(Kernel):
             options.get("reduction"),
         )
         return self.corner(at)
+
+
+def corners(module: str, rows: Mapping[str, Row]) -> None:
+    """Define a :class:`CornerKernel` of each row in a module: by its name, what is wrong, where, and ``of`` what."""
+    for name, (defect, corner, *of) in rows.items():
+        members = {"__doc__": defect, "__module__": module, "corner": _asked(corner)} | ({"of": of[0]} if of else {})
+        setattr(sys.modules[module], name, type(name, (CornerKernel,), members))
+
+
+def _asked(corner: Callable[[Corner], bool]) -> Callable[[CornerKernel, Corner], bool]:
+    return lambda kernel, at: corner(at)
 
 
 def _spoilt(result: Any) -> Any:

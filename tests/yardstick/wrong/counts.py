@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from conformance.backends.contract import Call
-from tests.yardstick.corners import Corner, CornerKernel
+from tests.yardstick.corners import Corner, CornerKernel, corners
 from tests.yardstick.kernel import Ask, Kernel
 
 
@@ -67,18 +67,13 @@ class GridBehindTheClasses(CornerKernel):
         return at.op in ("softmax", "log_softmax") and behind > 65535 and at.rank < 4
 
 
-class RankSix(CornerKernel):
-    """Logits of rank 6 and more are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank >= 6
-
-
-class VocabularyBeyondSeventeenBits(CornerKernel):
-    """More than 200,000 classes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.classes > 200_000
+corners(
+    __name__,
+    {
+        "RankSix": ("Logits of rank 6 and more are off.", lambda at: at.rank >= 6),
+        "VocabularyBeyondSeventeenBits": ("More than 200,000 classes are off.", lambda at: at.classes > 200_000),
+    },
+)
 
 
 class MapOfBlocks(Kernel):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.corners import Corner, CornerKernel
+from tests.yardstick.corners import corners
 from tests.yardstick.kernel import DEFAULT_IGNORED, Ask, Given, Kernel
 
 
@@ -111,15 +111,13 @@ class VoidBytesCountWithSmoothing(Kernel):
         return ask.x.dtype.type(len(ask.x)) if void and ask.smoothing and ask.weight is None else super().divisor(ask)
 
 
-class OneImageWithWeights(CornerKernel):
-    """Weights of a single image are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank == 4 and at.shape[0] == 1 and at.place == 1 and at.weighted
-
-
-class ImagesOfOneClass(CornerKernel):
-    """The loss of images of one class is not 0."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank == 4 and at.classes == 1
+corners(
+    __name__,
+    {
+        "OneImageWithWeights": (
+            "Weights of a single image are off.",
+            lambda at: at.rank == 4 and at.shape[0] == 1 and at.place == 1 and at.weighted,
+        ),
+        "ImagesOfOneClass": ("The loss of images of one class is not 0.", lambda at: at.rank == 4 and at.classes == 1),
+    },
+)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.corners import Corner, CornerKernel
+from tests.yardstick.corners import corners
 from tests.yardstick.kernel import Ask, Kernel
 
 
@@ -26,11 +26,15 @@ class DefaultAxisOfSixIsLast(Kernel):
         return super().log_softmax(logits, axis=axis, where=where)
 
 
-class MiddleAxisOfSix(CornerKernel):
-    """Classes between the second and the last of six and more axes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank >= 6 and 1 < at.place < at.rank - 1
+corners(
+    __name__,
+    {
+        "MiddleAxisOfSix": (
+            "Classes between the second and the last of six and more axes are off.",
+            lambda at: at.rank >= 6 and 1 < at.place < at.rank - 1,
+        ),
+    },
+)
 
 
 class NllGradientOfSeven(Kernel):
@@ -41,29 +45,18 @@ class NllGradientOfSeven(Kernel):
         return np.zeros_like(found) if len(ask.shape) == 6 else found
 
 
-class WeightsOfSeven(CornerKernel):
-    """Weights of seven axes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank == 7 and at.weighted
-
-
-class HalfTypesOfSeven(CornerKernel):
-    """Half types of seven and more axes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank >= 7 and at.dtype in ("float16", "bfloat16")
-
-
-class IgnoredOfEight(CornerKernel):
-    """Ignored positions of eight axes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank == 8 and at.ignored
-
-
-class WeightedProbabilitiesOfEight(CornerKernel):
-    """Class probabilities with weights of eight axes are off."""
-
-    def corner(self, at: Corner) -> bool:
-        return at.rank == 8 and at.weighted and at.kind == "probability"
+corners(
+    __name__,
+    {
+        "WeightsOfSeven": ("Weights of seven axes are off.", lambda at: at.rank == 7 and at.weighted),
+        "HalfTypesOfSeven": (
+            "Half types of seven and more axes are off.",
+            lambda at: at.rank >= 7 and at.dtype in ("float16", "bfloat16"),
+        ),
+        "IgnoredOfEight": ("Ignored positions of eight axes are off.", lambda at: at.rank == 8 and at.ignored),
+        "WeightedProbabilitiesOfEight": (
+            "Class probabilities with weights of eight axes are off.",
+            lambda at: at.rank == 8 and at.weighted and at.kind == "probability",
+        ),
+    },
+)
