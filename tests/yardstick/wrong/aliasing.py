@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Kernel
+from tests.yardstick.kernel import Given, Kernel
+from tests.yardstick.views import ProbabilitiesReader, memory_of, steps_of
 
 
 class GradientWrittenIntoTheLogits(Kernel):
@@ -197,3 +198,113 @@ class ScalarBufferShared(Kernel):
         buffer = self.buffers.setdefault(found.dtype, np.zeros((), found.dtype))
         buffer[...] = found
         return buffer
+
+
+class PaddingCleared(Kernel):
+    """Vector stores behind each row: the padding of the caller's logits is set to 0."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        found = super().cross_entropy(logits, targets, **options)
+        whole, place = memory_of(logits)
+        steps = steps_of(logits)
+        if logits.ndim > 1 and steps[-1] == 1 and steps[-2] > logits.shape[-1] and whole.flags.writeable:
+            for row in range(logits.shape[-2]):
+                begin = place + row * steps[-2] + logits.shape[-1]
+                whole[begin : begin + 1] = 0
+        return found
+
+
+class ShiftedInPlaceAndBack(Kernel):
+    """The maximum is subtracted from the caller's logits, and put back to the very bits when all is done."""
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        kept = logits.copy()
+        if logits.size:
+            with np.errstate(all="ignore"):
+                logits -= logits.max()
+        found = super().softmax(kept, axis=axis, where=where)
+        logits[...] = kept
+        return found
+
+
+class ScratchInTheLogits(Kernel):
+    """The logits' memory is scratch while weights and probabilities are read, and is put back afterwards."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, weight: Any = None, **options: Any) -> Any:
+        if not logits.flags.writeable or 0 in logits.strides or not logits.size:
+            return super().cross_entropy(logits, targets, weight=weight, **options)
+        kept = logits.copy()
+        logits[...] = 0
+        try:
+            return super().cross_entropy(kept, targets, weight=weight, **options)
+        finally:
+            logits[...] = kept
+
+
+class NeighboursTakenForTheSame(ProbabilitiesReader):
+    """Operands whose memory overlaps are taken for one tensor: the probabilities are the logits."""
+
+    def reading(self, given: Given, array: Any) -> Any:
+        return given.logits if np.may_share_memory(array, given.logits) else array
+
+
+class InputReturnedWhereNothingChanges(Kernel):
+    """log_softmax gives back its input where that is normalised already."""
+
+    def log_softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        found = super().log_softmax(logits, axis=axis, where=where)
+        return logits if logits.size and found.tobytes() == logits.tobytes() else found
+
+
+class SoftmaxOfOneClassInPlace(Kernel):
+    """softmax of one class writes its ones into the caller's memory where they stand there already."""
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        found = super().softmax(logits, axis=axis, where=where)
+        return logits if logits.size and found.tobytes() == logits.tobytes() else found
+
+
+class UpstreamReturnedAsTheGradient(Kernel):
+    """log_softmax: an upstream gradient that sums to 0 is its own gradient, and is returned itself."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        same = call.operation == "log_softmax" and gradient.size and gradient.tobytes() == upstream.tobytes()
+        return value, upstream if same else gradient
+
+
+class DirectionReturnedAsTheDerivative(Kernel):
+    """log_softmax: a direction along which the probabilities' mean is 0 is its own derivative, and returned itself."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, derivative = super().directional(call, logits, tangent)
+        same = call.operation == "log_softmax" and derivative.size and derivative.tobytes() == tangent.tobytes()
+        return value, tangent if same else derivative
+
+
+class ResultsRemembered(Kernel):
+    """The result of the last call of softmax is given back when the same numbers come again."""
+
+    last: tuple[Any, ...] = ()
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        key = (logits.tobytes(), logits.shape, logits.dtype, axis, None if where is None else where.tobytes())
+        if not self.last or self.last[0] != key:
+            self.last = (key, super().softmax(logits, axis=axis, where=where))
+        return self.last[1]
+
+
+class ZeroGradientShared(Kernel):
+    """A gradient that is all zeros is a view of one zero-filled buffer, which every such call returns."""
+
+    zeros: dict[Any, Any]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.zeros = {}
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        if gradient.any() or not gradient.size:
+            return value, gradient
+        return value, self.zeros.setdefault((gradient.shape, gradient.dtype), gradient)

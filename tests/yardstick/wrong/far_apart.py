@@ -7,42 +7,49 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tests.yardstick.kernel import Given, Kernel
-from tests.yardstick.wrong.memory import _Labels, _Logits, _memory, _Probabilities, _steps, _Upstream
+from tests.yardstick.views import (
+    LabelsReader,
+    LogitsReader,
+    ProbabilitiesReader,
+    UpstreamReader,
+    memory_of,
+    steps_of,
+)
 
 
 def _cut(array: Any, kind: Any, unit: int) -> Any:
     """What a kernel reads whose offsets, in elements or in bytes, are of an integer type; within the memory."""
     if not array.size or not array.ndim or max(array.strides) < 2**31:
         return array
-    whole, place = _memory(array)
+    whole, place = memory_of(array)
     offsets = np.zeros(array.shape, np.int64)
-    for axis, step in enumerate(_steps(array)):
+    for axis, step in enumerate(steps_of(array)):
         offsets += (np.arange(array.shape[axis]) * step * unit).reshape([-1] + [1] * (array.ndim - axis - 1))
     return whole[(place + offsets.astype(kind).astype(np.int64) // unit) % len(whole)]
 
 
-class LogitsAtInt32Offsets(_Logits):
+class LogitsAtInt32Offsets(LogitsReader):
     """A row of the logits is found at row·stride in int32, in elements."""
 
     def read_logits(self, array: Any) -> Any:
         return _cut(array, np.int32, 1)
 
 
-class LogitsAtUnsignedOffsets(_Logits):
+class LogitsAtUnsignedOffsets(LogitsReader):
     """A row of the logits is found at row·stride in uint32, in elements: the third is the first."""
 
     def read_logits(self, array: Any) -> Any:
         return _cut(array, np.uint32, 1)
 
 
-class LogitsAtInt32Bytes(_Logits):
+class LogitsAtInt32Bytes(LogitsReader):
     """A row of the logits is found at row·stride in int32, in bytes: every row is the first."""
 
     def read_logits(self, array: Any) -> Any:
         return _cut(array, np.int32, array.itemsize)
 
 
-class HalfLogitsAtUnsignedBytes(_Logits):
+class HalfLogitsAtUnsignedBytes(LogitsReader):
     """Logits of half types alone: the offset in bytes is kept in uint32."""
 
     def read_logits(self, array: Any) -> Any:
@@ -60,7 +67,7 @@ class _OfOneOperation(Kernel):
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().differentiate(call, self._read(call, logits), upstream)
 
-    def _read(self, call: Any, logits: Any) -> Any:
+    def read(self, call: Any, logits: Any) -> Any:
         return _cut(logits, np.int32, 1) if call.operation == self.operation else logits
 
 
@@ -91,7 +98,7 @@ class ClassesAtInt32Offsets(Kernel):
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().differentiate(call, self._read(call, logits), upstream)
 
-    def _read(self, call: Any, logits: Any) -> Any:
+    def read(self, call: Any, logits: Any) -> Any:
         return _cut(logits, np.int32, 1) if dict(call.options).get("axis") == 0 else logits
 
 
@@ -103,35 +110,35 @@ class BackwardAtInt32Offsets(Kernel):
         return value, super().differentiate(call, _cut(logits, np.int32, 1), upstream)[1]
 
 
-class LabelsAtInt32Offsets(_Labels):
+class LabelsAtInt32Offsets(LabelsReader):
     """A label is found at position·stride in int32, in elements."""
 
     def reading(self, given: Given, array: Any) -> Any:
         return _cut(array, np.int32, 1)
 
 
-class LabelsAtInt32Bytes(_Labels):
+class LabelsAtInt32Bytes(LabelsReader):
     """A label is found at position·stride in int32, in bytes: every label is the first."""
 
     def reading(self, given: Given, array: Any) -> Any:
         return _cut(array, np.int32, array.itemsize)
 
 
-class ProbabilitiesAtInt32Offsets(_Probabilities):
+class ProbabilitiesAtInt32Offsets(ProbabilitiesReader):
     """A row of class probabilities is found at row·stride in int32, in elements."""
 
     def reading(self, given: Given, array: Any) -> Any:
         return _cut(array, np.int32, 1)
 
 
-class ProbabilitiesAtInt32Bytes(_Probabilities):
+class ProbabilitiesAtInt32Bytes(ProbabilitiesReader):
     """A row of class probabilities is found at row·stride in int32, in bytes."""
 
     def reading(self, given: Given, array: Any) -> Any:
         return _cut(array, np.int32, array.itemsize)
 
 
-class UpstreamAtInt32Offsets(_Upstream):
+class UpstreamAtInt32Offsets(UpstreamReader):
     """A row of the upstream gradient is found at row·stride in int32."""
 
     def read_upstream(self, upstream: Any, logits: Any) -> Any:

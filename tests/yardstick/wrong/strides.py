@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
+from tests.yardstick.views import (
+    LabelsReader,
+    OperandReader,
+    ProbabilitiesReader,
+    TangentReader,
+    UpstreamReader,
+    dense,
+    read,
+    steps_of,
+)
 
 
 def _in_memory_order(array: Any) -> Any:
@@ -181,3 +191,63 @@ class NllLossUpstreamInMemoryOrder(Kernel):
         if call.operation == "nll_loss" and upstream.ndim > 1 and not upstream.flags.c_contiguous:
             upstream = upstream.ravel("K").reshape(upstream.shape)
         return super().differentiate(call, logits, upstream)
+
+
+class UpstreamReadWithTheStridesOfTheLogits(UpstreamReader):
+    """softmax, log_softmax: the upstream gradient is read where the logits' strides lead."""
+
+    def read_upstream(self, upstream: Any, logits: Any) -> Any:
+        return read(upstream, steps_of(logits)) if upstream.shape == logits.shape else upstream
+
+
+class ProbabilitiesReadWithTheStridesOfTheLogits(ProbabilitiesReader):
+    """Class probabilities are read where the logits' strides lead."""
+
+    def reading(self, given: Given, array: Any) -> Any:
+        return read(array, steps_of(given.logits)) if array.shape == given.logits.shape else array
+
+
+class TangentReadWithTheStridesOfTheLogits(TangentReader):
+    """The direction is read where the logits' strides lead."""
+
+    def read_tangent(self, tangent: Any, logits: Any) -> Any:
+        return read(tangent, steps_of(logits)) if tangent.shape == logits.shape else tangent
+
+
+class LabelsOrderedLikeTheLogits(LabelsReader):
+    """Labels are taken to be time-major where the logits are."""
+
+    def reading(self, given: Given, array: Any) -> Any:
+        steps = steps_of(given.logits)
+        swapped = array.ndim == 2 and given.logits.ndim == 3 and 0 < steps[0] < steps[1]
+        return read(array, [1, array.shape[0]]) if swapped else array
+
+
+class UpstreamOrderedLikeTheLabels(Kernel):
+    """The upstream gradient of each position is read where the labels' strides lead."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        labels = call.operands.get("targets")
+        if isinstance(labels, np.ndarray) and labels.shape == upstream.shape and upstream.ndim:
+            upstream = read(upstream, steps_of(labels))
+        return super().differentiate(call, logits, upstream)
+
+
+class WeightStrideOfTheLabels(OperandReader):
+    """Weights are read with the stride of the labels."""
+
+    operand = "weight"
+
+    def reading(self, given: Given, array: Any) -> Any:
+        labels = given.targets
+        one = isinstance(labels, np.ndarray) and labels.ndim == 1
+        return read(array, steps_of(labels)) if one else array
+
+
+class BothCopiedIfOneIsStrided(Kernel):
+    """Labels are made contiguous only where the logits are not: strided labels beside plain logits are read on."""
+
+    def given(self, given: Given) -> Given:
+        labels, logits = given.targets, given.logits
+        both = isinstance(labels, np.ndarray) and isinstance(logits, np.ndarray) and labels.ndim > 0
+        return replace(given, targets=dense(labels)) if both and logits.flags.c_contiguous else given
