@@ -67,7 +67,7 @@ class _OfOneOperation(Kernel):
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().differentiate(call, self._read(call, logits), upstream)
 
-    def read(self, call: Any, logits: Any) -> Any:
+    def _read(self, call: Any, logits: Any) -> Any:
         return _cut(logits, np.int32, 1) if call.operation == self.operation else logits
 
 
@@ -98,7 +98,7 @@ class ClassesAtInt32Offsets(Kernel):
     def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().differentiate(call, self._read(call, logits), upstream)
 
-    def read(self, call: Any, logits: Any) -> Any:
+    def _read(self, call: Any, logits: Any) -> Any:
         return _cut(logits, np.int32, 1) if dict(call.options).get("axis") == 0 else logits
 
 
