@@ -63,9 +63,9 @@ def _generated(
         raise entry.error(("targets",), "no class to draw from: the class axis has extent 0", hint)
     along = class_axis if len(given.shape or shape) == len(logits_shape) else None
     values = materialise(given, shape=shape, class_axis=along, classes=extent)
-    if entry.case.target_dtype is not None:
+    if labels or entry.case.target_dtype is not None:
         return Targets(kind, _cast(entry, values))
-    return Targets(kind, values.astype(np.int64)) if labels else Targets(kind, values, is_rounded=True)
+    return Targets(kind, values, is_rounded=True)
 
 
 def _cast(entry: Entry, given: Any) -> Array:
@@ -79,9 +79,10 @@ def _cast(entry: Entry, given: Any) -> Array:
 def as_integers(entry: Entry, key: str, given: Any, dtype: np.dtype[Any], option: str) -> Array:
     """Numbers as those of an integer ``dtype``, which ``option`` states; CaseError at ``key`` for one that it lacks."""
     low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype.name).min), int(np.iinfo(dtype.name).max))
-    values = np.asarray(given)
+    # Python's numbers as they were written: NumPy makes 2^63 beside 0 a float, and holds it against 2^63 - 1 as floats.
+    values = given if isinstance(given, np.ndarray) else np.array(given, dtype=object)
     with np.errstate(invalid="ignore"):
-        wrong = ~((low <= values) & (values <= high) & (values % 1 == 0))
+        wrong = ~((low <= values) & (values < high + 1) & (values % 1 == 0)).astype(np.bool_)
     if wrong.any():
         hint = f"write integers from {low} to {high}, or another `{option}`"
         raise entry.error((key,), f"{values[wrong].flat[0]} does not fit {dtype.name}", hint)

@@ -216,10 +216,14 @@ def test_a_wrong_upstream_reaches_the_backend_when_an_error_is_expected(tmp_path
         "[0.5]\ntarget_dtype: int32",
         "{distribution: labels, classes: 300, shape: [1], planted: [[0, 256]]}\ntarget_dtype: uint8",
         "{distribution: simplex}\ntarget_dtype: int32",
+        "[9223372036854775808, 0]",
+        "[9223372036854775808, -1]",
+        "{distribution: labels, classes: 3, shape: [1], planted: [[0, -1e308]]}",
+        "{distribution: labels, classes: 3, shape: [1], planted: [[0, 9223372036854775808]]}",
     ],
 )
 def test_a_target_that_its_dtype_cannot_hold(tmp_path: Path, targets: str) -> None:
-    with pytest.raises(CaseError, match="does not fit (uint8|bool|int32)"):
+    with pytest.raises(CaseError, match="does not fit (uint8|bool|int32|int64)"):
         expand(entry(tmp_path, f"logits: [[1, 2]]\ntargets: {targets}\nexpect: {{error: x}}"))
 
 
