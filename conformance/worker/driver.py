@@ -18,6 +18,7 @@ from conformance.model.mode import total
 from conformance.worker import wire
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
+from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
 from conformance.worker.reply import (
     Died,
     Reply,
@@ -30,7 +31,6 @@ from conformance.worker.reply import (
     observation_of,
     spared,
 )
-from conformance.worker.shim import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
 
 __all__ = ["EARLIER", "Driver"]
 

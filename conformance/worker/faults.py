@@ -10,7 +10,7 @@ from typing import Any
 
 from conformance.worker.wire import LONGEST_TEXT, Fault, clean
 
-__all__ = ["Blame", "adapter_classes", "adapter_files", "brief", "innermost_place"]
+__all__ = ["Blame", "Failed", "adapter_classes", "adapter_files", "brief", "innermost_place"]
 
 HARNESS = Path(__file__).parent
 #: Slips of whoever wrote the code that raised; a framework raises them on purpose only from inside itself.
@@ -38,18 +38,29 @@ def brief(error: BaseException) -> str:
         return "(the message could not be read)"
 
 
-class Blame:
-    """Turns an exception from a backend's call into a :class:`Fault`."""
+class Failed(Exception):
+    """Carries a fault out of the steps of a call."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+
+class Blame:
+    """Turns an exception from a backend's call into a :class:`Fault`, save Ctrl-C where it is not ``isolated``."""
+
+    def __init__(self, kind: type, *, isolated: bool = True) -> None:
         from conformance.backends import contract
 
+        self._isolated = isolated
         self._unsupported = contract.Unsupported
         self._contract = contract.__file__
         self._adapter = adapter_files(kind)
 
     def failure(self, error: BaseException) -> Fault:
         """The fault that ``error`` stands for, by its type and by the frame that raised it."""
+        # In a backend's process nobody sends Ctrl-C, so that there the framework itself must have raised it.
+        if issubclass(type(error), KeyboardInterrupt) and not self._isolated:
+            raise error
         # By the type itself: what a class or an instance says of its own name and class may be anything.
         name, message = clean(type.__dict__["__name__"].__get__(type(error))), brief(error)
         trace = _trace(error)
@@ -64,10 +75,10 @@ class Blame:
         slip = issubclass(type(error), SLIPS) and (innermost in self._adapter or innermost == self._contract)
         return Fault("adapter" if ours or misfit or slip else "raised", name, message, clean(file), line)
 
-    def wrong_return(self, what: str, result: Any, why: str) -> Fault:
-        """The fault of an adapter whose method returned ``result``, which cannot be read as a tensor."""
+    def wrong_return(self, what: str, result: Any, why: str) -> Failed:
+        """The failure of an adapter whose method returned ``result``, which cannot be read as a tensor."""
         text = f"{what} cannot be read as an array: {why}"
-        return Fault("adapter", clean(type(result).__name__), text[:LONGEST_TEXT])
+        return Failed(Fault("adapter", clean(type(result).__name__), text[:LONGEST_TEXT]))
 
 
 def innermost_place(error: BaseException) -> tuple[str, int]:

@@ -12,8 +12,8 @@ from conformance.model.layouts import layout_of
 from conformance.model.mode import ModeEvidence
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
+from conformance.worker.outputs import EXTENDED, INVERTED, without_gaps
 from conformance.worker.paths import display_place
-from conformance.worker.shim import EXTENDED, INVERTED, without_gaps
 
 __all__ = [
     "Died",

@@ -16,9 +16,10 @@ from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.facts import describe
 from conformance.worker.memory import Region
+from conformance.worker.outputs import SMALL
 from conformance.worker.process import CREATOR, BackendProcess
 from conformance.worker.reply import Died
-from conformance.worker.shim import SMALL, Shim
+from conformance.worker.shim import Shim
 from conformance.worker.state import changes
 
 if TYPE_CHECKING:
