@@ -61,15 +61,15 @@ def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions:
         memory, protected = maps[order.region]
         waiting: list[bytes] = []
         since = perf_counter_ns()
-        for call in order.calls:
+        for number, call in enumerate(order.calls, 1):
+            wire.BEGUN.pack_into(memory, order.size - wire.BEGUN.size, number)
             if order.watchdog:
                 faulthandler.dump_traceback_later(order.watchdog, file=2)
             answer = shim.perform(call, memory, protected)
             if os.getpid() != here:  # a copy that a call has made of the process, and let go on
                 wire.write_all(answers, wire.framed(answer))
                 os._exit(0)
-            if order.watchdog:
-                faulthandler.cancel_dump_traceback_later()
+            faulthandler.cancel_dump_traceback_later()  # nor any that the call has set
             waiting.append(wire.framed(answer))
             if (now := perf_counter_ns()) - since > HELD_BACK:
                 wire.write_all(answers, b"".join(waiting))

@@ -8,6 +8,8 @@ asks the calls again (:mod:`conformance.run.recheck`). Neither does what the oth
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
 import sys
@@ -26,6 +28,9 @@ __all__ = ["Snapshots", "changes"]
 THEIRS = ("CUDA", "JAX", "KMP", "MPL", "NCCL", "NUMBA", "PYTORCH", "TF_", "TORCH", "TRITON", "XLA")
 #: A framework starts threads and opens files when it first needs them: only more than this is told.
 FEW_THREADS, FEW_FILES = 32, 64
+#: Limits of the system by which later calls fail, or end the process.
+LIMITS = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "STACK")
+TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 class Snapshots:
@@ -36,6 +41,7 @@ class Snapshots:
         first, second = self._settings(), self._settings()
         self._steady = {name for name in first if first[name] == second.get(name)}
         self._variables = _try(_variables, {})
+        self._limits = _try(_limits, {})
 
     def take(self) -> dict[str, str]:
         """Names to values; texts that can be encoded, whatever has become of the process."""
@@ -44,7 +50,8 @@ class Snapshots:
             "environment": self._environment,
             "floating-point errors": _numpy_errors,
             "rounding": _rounding,
-            "timer": lambda: signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+            "timer": _timers,
+            "limits": self._lowered,
             "running threads": lambda: threading.active_count() // FEW_THREADS,
             "open files": lambda: len(os.listdir("/proc/self/fd")) // FEW_FILES,  # noqa: PTH208 (light)
         }
@@ -63,6 +70,29 @@ class Snapshots:
             return ""
         names = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
         return " ".join(sorted(name for name in names if name in before or not name.lstrip("_").startswith(THEIRS)))
+
+    def _lowered(self) -> str:
+        """The names of the limits that are lower than at the start."""
+        return " ".join(name for name, limit in _limits().items() if limit < self._limits[name])
+
+
+def _limits() -> dict[str, float]:
+    """The limits that hold; none where the system has no such."""
+    try:
+        import resource
+    except ImportError:
+        return {}
+    held = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in LIMITS}
+    return {name: math.inf if limit == resource.RLIM_INFINITY else limit for name, limit in held.items()}
+
+
+def _timers() -> bool:
+    """Whether a signal is to come, by Python's timers or the system's, which may end the process in another call."""
+    if any(signal.getitimer(each)[0] > 0 for each in TIMERS):
+        return True
+    with contextlib.suppress(OSError), open("/proc/self/timers", "rb") as timers:  # noqa: PTH123 (light)
+        return bool(timers.read(1))
+    return False
 
 
 def _variables() -> dict[str, str]:
