@@ -105,11 +105,11 @@ def _require_mode(chunk: Chunk, answers: Sequence[Observation], by_problem: dict
 
 
 def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> Finding:
-    """What a call did to the backend's process: ended it, as no call does alone, or left it changed."""
-    if seen.died is not None:
-        error = error_fact(seen.died)
-        return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
-    return Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left))
+    """What a call did to the backend's process: left it changed, by which it may end later, or ended it in company."""
+    error = None if seen.died is None else error_fact(seen.died)
+    if seen.left:
+        return Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left), error=error)
+    return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
 
 
 def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:

@@ -53,7 +53,7 @@ def ask(session: Session, unit: ChunkUnit) -> dict[int, Observation]:
 
 def dead(seen: Observation) -> bool:
     """Whether the call has ended its process."""
-    return seen.failure is not None and seen.failure.kind in DEATHS
+    return seen.failure is not None and seen.failure.is_death
 
 
 def wrong_of(outcomes: Iterable[Outcome]) -> Wrong:

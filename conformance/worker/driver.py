@@ -20,6 +20,7 @@ from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
 from conformance.worker.reply import (
+    FORGED,
     Died,
     Reply,
     SentRequest,
@@ -151,7 +152,7 @@ class Driver:
             add_time(first, each)
             first.mode = total((first.mode, mode_of(each, compiles=self.compiles)))
             if each.failure is not None:  # it was killed by the very same call
-                first.failure = each.failure
+                first.failure, first.first = each.failure, each.first
         self._former = []
         return [observation_of(each, repeats.get(each.asked.place)) for each in found]
 
@@ -180,13 +181,14 @@ class Driver:
     def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
         """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
 
-        Where none of them does so again, that is noted of the first which had no answer, or of the first of all.
+        Where none of them does so again, that is noted of the first that leaves it changed, or else of the one that was
+        under way.
         """
         alone, first = len(batch) == 1, self._unused
         try:
             answered = self._sent(batch, alone=alone)
             if not self._unused and (end := self._settled(alone=alone)) is not None:
-                raise Died(end, answered=len(batch) - 1)
+                raise Died(end, at=len(batch) - 1)
         except Died as death:
             self._lost()
             if death.before and self._former:
@@ -198,9 +200,9 @@ class Driver:
             if alone:
                 return [Reply(batch[0], failure=death.failure, first=first)]
             answered = [self._alone(each) for each in batch]
-            ends = {each.failure.type for each in answered if each.failure is not None}
-            if death.failure.type not in ends and not self._blame_former():
-                at = answered[min(death.answered, len(answered) - 1)]
+            if not _explained(death.failure, answered) and not self._blame_former():
+                changed = (each for each in answered if each.left)
+                at = next(changed, answered[death.at])
                 if at.failure is not None and at.failure.kind == "not run":
                     at.failure = death.failure
                 else:
@@ -277,8 +279,9 @@ class Driver:
             for _ in answers:  # nothing: whoever performs has then seen to it that nothing more comes
                 pass
         except Died as death:
-            unanswered = (seen for seen, _ in placed if seen.answer is None)
-            death.answered = found.index(next(unanswered, found[-1]))
+            left = [seen for seen, _ in placed if seen.answer is None] or found[-1:]
+            under_way = placed[region.begun - 1][0] if 0 < region.begun <= len(placed) else left[0]
+            death.at = found.index(under_way if under_way in left else left[0])
             raise
         if region.memory[: region.used] != before:
             changed = 0
@@ -328,6 +331,12 @@ class Driver:
         """Give the memory back."""
         for each in self.regions:
             each.close()
+
+
+def _explained(end: Failure, alone: Sequence[Reply]) -> bool:
+    """Whether a call alone ends the process as it ended in company: there, what answers too much looks otherwise."""
+    ends = {each.failure.type for each in alone if each.failure is not None and each.failure.is_death}
+    return end.type in ends or bool(ends and FORGED in {end.type, *ends})
 
 
 def _nonces(count: int) -> list[int]:

@@ -73,6 +73,11 @@ class Failure:
     message: str
     where: str = ""
 
+    @property
+    def is_death(self) -> bool:
+        """Whether the process ended, or had to be ended."""
+        return self.kind in ("crash", "timeout")
+
 
 class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What came of a request.

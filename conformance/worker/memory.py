@@ -25,7 +25,10 @@ APART = 64  # bytes between two operands: what is written past the end of one is
 
 
 class Region:
-    """Memory that grows when a batch needs more of it. ``descriptor`` is what another process maps it by."""
+    """Memory that grows when a batch needs more of it. ``descriptor`` is what another process maps it by.
+
+    At its end that process says how many calls of the batch it has begun.
+    """
 
     def __init__(self, *, shared: bool) -> None:
         self.descriptor = _descriptor() if shared else -1
@@ -35,8 +38,10 @@ class Region:
     def begin(self, size: int) -> None:
         """Start anew, with room for ``size`` bytes."""
         self._used = 0
+        size += wire.BEGUN.size
         if size > len(self.memory):
             self._map(-(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+        wire.BEGUN.pack_into(self.memory, len(self.memory) - wire.BEGUN.size, 0)
 
     def allocate(self, size: int) -> Array:
         """``size`` bytes from a boundary on."""
@@ -48,6 +53,11 @@ class Region:
         start = -(-self._used // BOUNDARY) * BOUNDARY
         self._used = start + size + APART
         return start
+
+    @property
+    def begun(self) -> int:
+        """How many calls have been begun, as far as the process is to be believed, which may write what it likes."""
+        return int(wire.BEGUN.unpack_from(self.memory, len(self.memory) - wire.BEGUN.size)[0])
 
     @property
     def used(self) -> int:

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -17,11 +16,12 @@ import msgspec
 
 from conformance.model.errors import BackendUnavailable
 from conformance.scratch import scratch as scratch_folder
+from conformance.scratch import subfolder
 from conformance.worker import wire
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
 from conformance.worker.paths import display_path, readable_log
-from conformance.worker.reply import Died
+from conformance.worker.reply import FORGED, Died
 from conformance.worker.supervisor import (
     THREAD_VARIABLES,
     Gone,
@@ -94,8 +94,8 @@ class BackendProcess:
             return
         cache = self._scratch / "cache"
         try:  # a folder of its own: a former process may have done anything to its own
+            self._folder = subfolder(self._scratch)
             cache.mkdir(exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix="conformance-", dir=self._scratch))
         except OSError as error:
             raise BackendUnavailable(
                 f"no temporary folder for backend {self.spec!r}: {error.strerror}",
@@ -251,7 +251,7 @@ class BackendProcess:
         return readable_log(self._process.tail()) if self._process is not None else ""
 
     def _forged(self, how: str, *, before: bool = False) -> Died:
-        return self._death("crash", "ForgedAnswer", f"the backend's process wrote to the harness {how}", before=before)
+        return self._death("crash", FORGED, f"the backend's process wrote to the harness {how}", before=before)
 
     def _death(self, kind: Any, name: str, message: str, *, before: bool = False) -> Died:
         tail = self._tail()

@@ -16,6 +16,7 @@ from conformance.worker.outputs import EXTENDED, INVERTED, without_gaps
 from conformance.worker.paths import display_place
 
 __all__ = [
+    "FORGED",
     "Died",
     "Reply",
     "SentRequest",
@@ -30,18 +31,20 @@ __all__ = [
 ]
 
 MOST_WARNINGS = 20
+#: The type of the failure where a process answers what it was not asked.
+FORGED = "ForgedAnswer"
 MOST_AXES = 64  # of an array of NumPy's
 
 
 class Died(Exception):
     """The backend is gone, or has done what no backend may do; ``failure`` is that of the call that was under way.
 
-    ``answered`` calls of the batch had been answered. ``before``: it has done so before it was sent the batch.
+    ``at`` is the place of that call in the batch. ``before``: it has done so before it was sent the batch.
     """
 
-    def __init__(self, failure: Failure, *, answered: int = 0, before: bool = False) -> None:
+    def __init__(self, failure: Failure, *, at: int = 0, before: bool = False) -> None:
         self.failure = failure
-        self.answered = answered
+        self.at = at
         self.before = before
         super().__init__(failure.message)
 
@@ -223,11 +226,11 @@ def check(answer: wire.Answer, nonce: int) -> None:
     What is only compared with what was sent, or with an earlier result, need not hold together.
     """
     if answer.nonce != nonce:
-        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that nobody asked for"))
+        raise Died(Failure("crash", FORGED, "the backend's process sent an answer that nobody asked for"))
     if answer.nanoseconds < 0 or not all(
         name in wire.RESULTS and _is_array(each) for name, each in answer.results.items()
     ):
-        raise Died(Failure("crash", "ForgedAnswer", "the backend's process sent an answer that does not hold together"))
+        raise Died(Failure("crash", FORGED, "the backend's process sent an answer that does not hold together"))
 
 
 def _array(result: wire.Result) -> Array:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 __all__ = [
+    "BEGUN",
     "LENGTH",
     "RESULTS",
     "Answer",
@@ -46,6 +47,7 @@ __all__ = [
 ]
 
 LENGTH = struct.Struct("<Q")
+BEGUN = struct.Struct("<Q")  # at the end of a region: how many calls of the batch have been begun
 #: What the results of an answer are called.
 RESULTS = frozenset({"value", "gradient", "value_with_gradient", "derivative"})
 LONGEST_TEXT = 500  # characters of an exception, a warning or a fact

@@ -86,6 +86,7 @@ def test_a_backend_that_dies_and_does_not_start_again_is_not_green(tmp_path: Pat
     assert code == 1 and found["crash"] == 1 and found["not run"] and "SIGSEGV" in json.dumps(outcomes)
     lost = [each for each in outcomes if each["verdict"] == "not run"]
     assert all("did not start again" in each["error"]["text"] for each in lost)
+    assert [each["case"] for each in outcomes if each["verdict"] == "crash"] == ["case-5"]
 
 
 def test_smoke_does_not_count_what_was_not_reached(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_who_shares_the_memory_cannot_make_it_shorter() -> None:
         fcntl.fcntl(region.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
     os.ftruncate(region.descriptor, 5 * size)
     region.begin(3 * size)
-    assert len(region.memory) == 3 * size
+    assert len(region.memory) >= 3 * size
     region.close()
 
 
