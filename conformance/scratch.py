@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conformance.model.errors import HarnessError
 
-__all__ = ["scratch"]
+__all__ = ["scratch", "subfolder"]
 
 #: Waits for a word, or for the end of the process that would say it, and removes the folder. Without a word other
 #: processes may end a moment later, and write until then: so it is removed again while it comes back.
@@ -54,6 +54,16 @@ def scratch() -> Iterator[Path]:
             guard.communicate(word)
         if guard.returncode:  # it was killed
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def subfolder(folder: Path | None) -> Path:
+    """A new folder below one that :func:`scratch` made, which is made again where a backend has removed it.
+
+    Raises OSError.
+    """
+    if folder is not None:
+        folder.mkdir(0o700, parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="conformance-", dir=folder))
 
 
 def _no_folder(error: OSError) -> HarnessError:

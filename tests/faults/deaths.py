@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import mmap
 import os
 import resource
 import signal
 import sys
+import tempfile
 from typing import Any
+
+import numpy as np
 
 from tests.faults.table import kind
 
@@ -119,3 +123,58 @@ def forks_and_both_leave(value: Any, logits: Any) -> Any:
         os._exit(7)
     os.waitpid(child, 0)
     os._exit(6)
+
+
+@kind("crash", "SIG", group="deaths")
+def writes_over_the_heap(value: Any, logits: Any) -> Any:
+    """What the allocator keeps before and behind a block."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    block = libc.malloc(256)
+    ctypes.memset(block - 16, 0xFF, 320)
+    libc.free(ctypes.c_void_p(block))
+    return value
+
+
+@kind("crash", "GuardEnded", group="deaths")
+def is_traced_and_signalled(value: Any, logits: Any) -> Any:
+    """A signal to a process that has asked to be traced stops it."""
+    ctypes.CDLL(None).ptrace(0, 0, 0, 0)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return value
+
+
+@kind("crash", "exit code 4", group="deaths")
+def leaves_while_its_error_is_printed(value: Any, logits: Any) -> Any:
+    """``__str__`` of an error ends the process."""
+
+    class Leaves(Exception):
+        def __str__(self) -> str:
+            os._exit(4)
+
+    raise Leaves
+
+
+@kind("crash", "exit code 3", group="deaths")
+def leaves_when_it_is_asked_for_its_settings(value: Any, logits: Any) -> Any:
+    """Between two batches, when nobody calls."""
+    from tests.faults.backend import Faulty
+
+    Faulty.settings = lambda _: os._exit(3)  # type: ignore[method-assign]
+    return value
+
+
+@kind("crash", "SIGBUS", group="deaths")
+def lies_in_a_file_that_was_cut(value: Any, logits: Any) -> Any:
+    """A result in a map of a file that is no longer so long."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(4096)
+        held = mmap.mmap(file.fileno(), 4096)
+        file.truncate(0)
+    return np.frombuffer(held, np.float64, value.size).reshape(value.shape)
+
+
+@kind("crash", "SIGSEGV", group="deaths")
+def lies_nowhere(value: Any, logits: Any) -> Any:
+    """A result whose memory is not there."""
+    return np.ctypeslib.as_array(ctypes.cast(8, ctypes.POINTER(ctypes.c_double)), value.shape)

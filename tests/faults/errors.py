@@ -158,3 +158,24 @@ def warns_without_a_text(value: Any, logits: Any) -> Any:
 def supports_nothing(value: Any, logits: Any) -> Any:
     """Says that it lacks the feature, at length."""
     raise Unsupported("no " * 100_000)
+
+
+@kind("fail", "ValueError")
+def raises_in_a_file_without_a_name(value: Any, logits: Any) -> Any:
+    """Code whose file has a name of a megabyte, without an encoding."""
+    exec(compile("raise ValueError('here')", "\udc80\n::error::\x1b[31m" + "x" * 1_000_000, "exec"))
+
+
+@kind("fail", "SyntaxError")
+def an_error_of_syntax(value: Any, logits: Any) -> Any:
+    """A place that is none, in text that steers a terminal."""
+    raise SyntaxError("\x1b[31m", ("::error::\n", 10**30, -5, "\udc80" * 1000))
+
+
+@kind("fail", "ExceptionGroup")
+def groups_in_groups(value: Any, logits: Any) -> Any:
+    """Five thousand groups of errors, each in the next."""
+    error: Exception = ValueError("inmost")
+    for _ in range(5000):
+        error = ExceptionGroup("one of many", [error])
+    raise error

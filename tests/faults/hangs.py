@@ -8,6 +8,7 @@ import select
 import signal
 import threading
 import time
+import warnings
 from functools import partial
 from typing import Any
 
@@ -79,4 +80,45 @@ def forbids_itself_nearly_everything(value: Any, logits: Any) -> Any:
     """seccomp's strict mode: the next system call ends the thread, and the process goes on without it."""
     strict = 1
     ctypes.CDLL(None).prctl(22, strict)
+    return value
+
+
+@hang()
+def handles_what_cannot_be_handled(value: Any, logits: Any) -> Any:
+    """A handler in Python for SIGSEGV, which returns to the wild read."""
+    signal.signal(signal.SIGSEGV, lambda *_: None)
+    return ctypes.string_at(0)
+
+
+@hang()
+def hangs_while_its_error_is_printed(value: Any, logits: Any) -> Any:
+    """``__str__`` of an error does not come back."""
+
+    class Hangs(Exception):
+        def __str__(self) -> str:
+            while True:
+                pass
+
+    raise Hangs
+
+
+@hang()
+def hangs_while_its_warning_is_printed(value: Any, logits: Any) -> Any:
+    """``__str__`` of a warning does not come back."""
+
+    class Hangs(UserWarning):
+        def __str__(self) -> str:
+            while True:
+                pass
+
+    warnings.warn(Hangs(), stacklevel=1)
+    return value
+
+
+@hang()
+def hangs_when_it_is_asked_for_its_settings(value: Any, logits: Any) -> Any:
+    """Between two batches, when nobody calls."""
+    from tests.faults.backend import Faulty
+
+    Faulty.settings = lambda _: time.sleep(3600)  # type: ignore[method-assign, assignment]
     return value

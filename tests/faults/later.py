@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import decimal
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -94,9 +96,60 @@ def fills_a_cache(value: Any, logits: Any) -> Any:
     return value
 
 
-@later(error="MemoryError")
+@later()
 def lowers_the_limit_of_its_memory(value: Any, logits: Any) -> Any:
     """``RLIMIT_AS``: what a later call needs is not to be had."""
     resource.setrlimit(resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
     _from_now_on(lambda value: value + 0 * np.ones(1 << 24)[0])
+    return value
+
+
+@later(error="exit code 8")
+def its_result_ends_the_process(value: Any, logits: Any) -> Any:
+    """What holds the result's memory ends the process when nobody needs that any more."""
+
+    class Last(bytearray):
+        def __del__(self) -> None:
+            os._exit(8)
+
+    return np.frombuffer(Last(value.tobytes()), value.dtype).reshape(value.shape)
+
+
+@later(error="exit code 9")
+def what_nobody_can_raise_ends_the_process(value: Any, logits: Any) -> Any:
+    """The hook for errors that are lost, which the next calls have."""
+    sys.unraisablehook = lambda *_: os._exit(9)
+
+    class Raises:
+        def __del__(self) -> None:
+            raise ValueError
+
+    _from_now_on(lambda value: (Raises(), value)[1])
+    return value
+
+
+@later(error="ImportError")
+def denies_an_import(value: Any, logits: Any) -> Any:
+    """Nothing can be imported any more, and the next calls do."""
+
+    class Denies:
+        def find_spec(self, *_: Any) -> Any:
+            raise ImportError("denied")
+
+    def imports(value: Any) -> Any:
+        sys.modules.pop("colorsys", None)
+        __import__("colorsys")
+        return value
+
+    sys.meta_path.insert(0, Denies())
+    _from_now_on(imports)
+    return value
+
+
+@later(error="SIGFPE")
+def stops_at_what_is_invalid(value: Any, logits: Any) -> Any:
+    """The processor's traps, at an invalid operation that the next calls make."""
+    invalid = 1
+    _from_now_on(lambda value: value + 0 * np.isnan(np.zeros(3) / np.float64(0)))
+    ctypes.CDLL("libm.so.6").feenableexcept(invalid)
     return value

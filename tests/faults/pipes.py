@@ -131,3 +131,30 @@ def reads_its_input(value: Any, logits: Any) -> Any:
     """Asks whoever sits at the terminal: there is nobody."""
     assert os.read(0, 100) == b""
     return value
+
+
+@kind("crash", "ForgedAnswer", group="deaths")
+def gives_itself_calls(value: Any, logits: Any) -> Any:
+    """The next batch comes from a pipe of its own."""
+    from conformance.worker import wire
+
+    orders, own = os.pipe()
+    os.write(own, wire.framed(wire.BatchOrder(5, 0, 4096, [])))
+    os.dup2(orders, _descriptors()[0])
+    return value
+
+
+@kind("crash", "exit code 0", group="deaths")
+def is_taken_for_a_copy(value: Any, logits: Any) -> Any:
+    """Its own number is another one to it."""
+    os.getpid = lambda: 7  # type: ignore[assignment]
+    return value
+
+
+@kind("timeout", "TimeoutError", group="hangs", seconds=5.0)
+def begins_anew(value: Any, logits: Any) -> Any:
+    """``execv`` of the very command that it is."""
+    words = Path("/proc/self/cmdline").read_bytes().split(b"\0")[:-1]
+    for each in words[words.index(b"conformance.worker.child") + 1 :]:
+        os.set_inheritable(int(each), True)
+    os.execv(sys.executable, words)

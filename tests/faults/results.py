@@ -7,6 +7,7 @@ import sys
 import threading
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from tests.faults.table import kind
@@ -52,6 +53,9 @@ _returns("an array of objects", "dtype object.", lambda value: value.astype(obje
 _returns("an array of texts", "dtype of texts.", lambda value: value.astype(str), error="<U")
 _returns("records", "A structured dtype.", lambda v: v.view([("a", "f8")]), error="dtype")
 _returns("dates", "dtype datetime64.", lambda value: value.view("datetime64[s]"), error="datetime64")
+_returns("nothing many times", "A dtype of no bytes.", lambda v: np.zeros(v.shape, "V0"), error="dtype")
+_returns("four bits", "int4.", lambda value: value.astype(ml_dtypes.int4), error="dtype")
+_returns("eight bits", "float8.", lambda v: v.astype(ml_dtypes.float8_e4m3fn), "fail", probability_sum="fail")
 _returns("complex numbers", "dtype complex128.", lambda value: value.astype(complex), "fail")
 _returns(
     "another dtype", "float32 for float64.", lambda value: value.astype(np.float32), "fail", probability_sum="fail"

@@ -7,10 +7,12 @@ import atexit
 import builtins
 import ctypes
 import decimal
+import faulthandler
 import gc
 import locale
 import multiprocessing.shared_memory
 import os
+import platform
 import random
 import resource
 import shutil
@@ -161,7 +163,7 @@ def forbids_files(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="alone")
+@kind(group="alone", process="fail")
 def forbids_processes(value: Any, logits: Any) -> Any:
     """A limit of no further processes, and none of large files."""
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
@@ -272,4 +274,121 @@ def leaves_a_semaphore(value: Any, logits: Any) -> Any:
 def leaves_shared_memory(value: Any, logits: Any) -> Any:
     """A segment of shared memory that is neither closed nor unlinked."""
     os.open(f"/dev/shm/conformance-{TOKEN}", os.O_CREAT | os.O_RDWR)
+    return value
+
+
+@state(process="fail")
+def counts_its_own_time(value: Any, logits: Any) -> Any:
+    """A signal that is to end the process after some time of the processor's."""
+    signal.setitimer(signal.ITIMER_PROF, 3600)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 3600)
+    return value
+
+
+@state(process="fail")
+def has_a_timer_of_the_system(value: Any, logits: Any) -> Any:
+    """A timer that is not one of Python's three."""
+    libc, timer, real_time = ctypes.CDLL(None), ctypes.c_void_p(), 0
+    assert libc.timer_create(real_time, None, ctypes.byref(timer)) == 0
+    an_hour = (ctypes.c_long * 4)(0, 0, 3600, 0)
+    assert libc.timer_settime(timer, 0, an_hour, None) == 0
+    return value
+
+
+@state(process="fail")
+def has_little_time_left(value: Any, logits: Any) -> Any:
+    """A limit on processor time, which later calls will meet."""
+    resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 600, resource.RLIM_INFINITY))
+    return value
+
+
+@kind(group="alone", process="fail")
+def writes_no_files(value: Any, logits: Any) -> Any:
+    """A limit of no bytes in a file, of which a signal tells that ends the process."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    return value
+
+
+@state()
+def leaves_a_watchdog(value: Any, logits: Any) -> Any:
+    """One of ``faulthandler``'s, which is to end the process a moment later."""
+    faulthandler.dump_traceback_later(0.5, exit=True)
+    return value
+
+
+@state()
+def has_a_brother(value: Any, logits: Any) -> Any:
+    """A child that is none of its own, but of its parent's."""
+    clone, sibling = 56, 0x8000
+    if platform.machine() == "x86_64" and ctypes.CDLL(None).syscall(clone, sibling | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        time.sleep(3600)
+        os._exit(0)
+    return value
+
+
+@state()
+def breeds(value: Any, logits: Any) -> Any:
+    """A child that is another one every few milliseconds."""
+    if os.fork() == 0:
+        os.setsid()
+        last = time.monotonic() + 60
+        while time.monotonic() < last and os.fork() == 0:
+            time.sleep(0.005)
+        os._exit(0)
+    return value
+
+
+@state()
+def asks_to_be_traced(value: Any, logits: Any) -> Any:
+    """Its parent is told of each of its signals, and has to let it go on."""
+    ctypes.CDLL(None).ptrace(0, 0, 0, 0)
+    return value
+
+
+@kind(group="alone")
+def holds_the_lock_of_imports(value: Any, logits: Any) -> Any:
+    """A thread that does not give it back."""
+
+    def hold() -> None:
+        imp.acquire_lock()
+        time.sleep(3600)
+
+    imp = __import__("_imp")
+    threading.Thread(target=hold, daemon=True).start()
+    return value
+
+
+@kind(group="alone")
+def runs_last(value: Any, logits: Any) -> Any:
+    """The lowest priority, on one core, threads that hardly give way to each other."""
+    os.nice(19)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    sys.setswitchinterval(1000)
+    return value
+
+
+@kind(group="alone")
+def cannot_be_looked_at(value: Any, logits: Any) -> Any:
+    """Not to be dumped, and not to end with its parent."""
+    prctl, death_signal, dumpable = ctypes.CDLL(None).prctl, 1, 4
+    prctl(death_signal, 0)
+    prctl(dumpable, 0)
+    return value
+
+
+@kind("error", group="alone", process="fail")
+def replaces_what_every_function_calls(value: Any, logits: Any) -> Any:
+    """``isinstance`` says no."""
+    builtins.isinstance = lambda *_: False  # type: ignore[assignment]
+    return value
+
+
+@kind(group="alone", process="fail")
+def says_much_of_itself(value: Any, logits: Any) -> Any:
+    """Settings without end from then on."""
+    from tests.faults.backend import Faulty
+
+    Faulty.settings = lambda _: {str(n): "x" * 100 for n in range(100_000)}  # type: ignore[method-assign]
     return value

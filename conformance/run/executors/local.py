@@ -14,19 +14,19 @@ import socket
 import struct
 import subprocess
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from conformance.model.errors import BackendUnavailable, HarnessError
 from conformance.run.tasks import Done, Task, Terms, Unavailable
+from conformance.scratch import subfolder
 from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
 
 __all__ = ["ENDED", "LocalExecutor"]
 
 PATIENCE = 15.0  # seconds for the processes to end
+LOOK = 1.0  # seconds without an answer after which those that a backend may have stopped are made to go on
 ENDED = struct.Struct("<ii")  # which of the processes has ended, and its exit code as `subprocess` gives it
 
 
@@ -59,7 +59,9 @@ class LocalExecutor:
                 busy = [worker for worker in workers if worker.task is not None]
                 if not busy:
                     break
-                ready = wait([worker.connection for worker in busy])
+                while not (ready := wait([worker.connection for worker in busy], LOOK)):
+                    for each in self._processes:
+                        each.wake()
                 for worker in busy:
                     if worker.connection not in ready:
                         continue
@@ -120,7 +122,10 @@ class _Processes:
     """The group of the processes, a connection to each, and the folder of their temporary files."""
 
     def __init__(self, jobs: int, terms: Terms) -> None:
-        self.folder = tempfile.mkdtemp(prefix="conformance-", dir=terms.scratch)
+        try:
+            self.folder = subfolder(terms.scratch)
+        except OSError as error:
+            raise HarnessError(f"no temporary folder for processes: {error.strerror or error}") from error
         ours, theirs = zip(*(socket.socketpair() for _ in range(jobs)), strict=True)
         self._ends, ends = os.pipe()  # here their parent says how each of them has ended
         self._codes: dict[int, int] = {}
@@ -137,7 +142,7 @@ class _Processes:
             )
         except OSError as error:
             os.close(self._ends)
-            remove_folder(Path(self.folder))
+            remove_folder(self.folder)
             raise HarnessError(f"no process to work in: {error.strerror or error}") from None
         finally:
             os.close(ends)
@@ -146,7 +151,7 @@ class _Processes:
         self.connections = [Connection(each.detach()) for each in ours]
         for connection in self.connections:
             with contextlib.suppress(OSError):  # what has ended by now is found out when it is given a task
-                connection.send((terms, self.folder))
+                connection.send((terms, str(self.folder)))
 
     def workers(self) -> list[_Worker]:
         """One for each process."""
@@ -165,6 +170,11 @@ class _Processes:
             self._codes[which] = code
         return reason_of(self._codes[place])
 
+    def wake(self) -> None:
+        """Have them go on, where a backend has stopped them."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._group.pid, signal.SIGCONT)
+
     def close(self) -> None:
         """Make them end, at once, and the backends' processes with them; wait until they are gone."""
         for connection in self.connections:
@@ -176,7 +186,7 @@ class _Processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._group.wait(PATIENCE)
         os.close(self._ends)
-        remove_folder(Path(self.folder))
+        remove_folder(self.folder)
 
 
 class _Worker:
