@@ -72,7 +72,14 @@ def _cast(entry: Entry, given: Any) -> Array:
     """The numbers as ``target_dtype``: a floating one rounds, any other must hold them as they are."""
     name = entry.case.target_dtype or "int64"
     if name in _FLOATING:
-        return np.array(given, dtype=np.float64).astype(numpy_dtype(name))
+        values = np.array(given, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            rounded = values.astype(numpy_dtype(name))
+        beyond = np.isfinite(values) & np.isinf(rounded.astype(np.float64))
+        if beyond.any():
+            hint = "write a smaller number, `.inf`, or another `target_dtype`"
+            raise entry.error(("targets",), f"{values[beyond].flat[0]} is beyond {name}'s range", hint)
+        return rounded
     return as_integers(entry, "targets", given, numpy_dtype(name), "target_dtype")
 
 

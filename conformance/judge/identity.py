@@ -161,10 +161,10 @@ def judge_sums(problem: Problem, observation: Observation, side: Side, letter: L
     segments = side.prepared.segments(quantity, "none")
     start = int(segments.starts[side.index])
     bound = side.prepared.tolerance(quantity, "none", letter)[start : start + rows.size].reshape(rows.shape)
-    sums = rows.sum(axis=1)
-    slack = bound.sum(axis=1) + rows.shape[1] * 2.0**-53 * np.abs(rows).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(sums == wanted, 0.0, np.abs(sums - wanted) / slack)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        sums = rows.sum(axis=1)
+        slack = bound.sum(axis=1) + rows.shape[1] * 2.0**-53 * np.abs(rows).sum(axis=1)
+        ratio = np.where((sums == wanted) | np.isinf(slack), 0.0, np.abs(sums - wanted) / slack)
     worst = int(ratio.argmax())
     good = ratio[worst] <= 1.0
     return Finding(

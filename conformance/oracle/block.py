@@ -222,7 +222,8 @@ class Block:
         result = np.zeros(len(self.problems))
         filled = self.counts > 0
         if filled.any():
-            result[filled] = reduce.reduceat(rows, self.starts[filled])
+            with np.errstate(over="ignore", invalid="ignore"):
+                result[filled] = reduce.reduceat(rows, self.starts[filled])
         return result
 
 

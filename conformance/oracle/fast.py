@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -158,7 +159,7 @@ class FastGradients:
             return Enclosure.of(block.total(block.target_weight), 0.0)
         # Weights of both signs may cancel: fsum rounds the exact sum once, and is 0 only where the sum is.
         ends = block.starts + block.counts
-        sums = [math.fsum(block.target_weight[a:b]) for a, b in zip(block.starts, ends, strict=True)]
+        sums = [_sum_of(block.target_weight[a:b]) for a, b in zip(block.starts, ends, strict=True)]
         mid = np.array(sums)
         return Enclosure.of(mid, U * np.abs(mid))
 
@@ -285,3 +286,17 @@ class FastGradients:
         mid = at.p * gap
         rad = at.p * (rad_centre + U * np.abs(gap)) + (at.p_error + 2 * U) * np.abs(mid)
         return Enclosure.of(mid, SLACK * rad + 4 * TINY * (1 + np.abs(v).max(axis=1, keepdims=True, initial=0.0)))
+
+
+def _sum_of(numbers: Float64Array) -> float:
+    """Their sum, rounded once; infinite beyond the range of float64, NaN where there is none."""
+    try:
+        return math.fsum(numbers)
+    except ValueError:  # infinities of both signs
+        return math.nan
+    except OverflowError:  # perhaps of a part alone
+        exact = sum(map(Fraction, numbers.tolist()))
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf

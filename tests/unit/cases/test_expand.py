@@ -227,6 +227,11 @@ def test_a_target_that_its_dtype_cannot_hold(tmp_path: Path, targets: str) -> No
         expand(entry(tmp_path, f"logits: [[1, 2]]\ntargets: {targets}\nexpect: {{error: x}}"))
 
 
+def test_a_class_probability_beyond_its_dtype(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=r"65520\.0 is beyond float16's range"):
+        expand(entry(tmp_path, "logits: [[1, 2]]\ntargets: [[65520.0, .inf]]\ntarget_dtype: float16"))
+
+
 def test_log_probabilities_are_the_input_of_nll_loss(tmp_path: Path) -> None:
     problem = only(tmp_path, "log_probabilities: [[-0.5, -1]]\ntargets: [1]", op="nll_loss", dtype="bfloat16")
     assert problem.logits.shape == (1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -25,6 +26,7 @@ from tests.support import mpmath_truth
 from tests.support.problems import problem, truth
 
 INF, NAN = float("inf"), float("nan")
+LN2 = math.log(2)
 fixed = settings(derandomize=True, deadline=None, database=None, max_examples=150)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -246,6 +248,16 @@ def test_a_zero_coefficient_at_minus_infinity(tier: Any) -> None:
     np.testing.assert_array_equal(truth(weighted, tier).value("none").mid, [0.0])
     given = problem("nll_loss", [[-INF, 0.0], [INF, 0.0], [NAN, 0.0]], [0, 0, 0], weight=[0.0, 1.0])
     np.testing.assert_array_equal(truth(given, tier).value("none").mid, [0.0, NAN, NAN])
+
+
+@pytest.mark.parametrize(
+    ("weight", "denominator", "mean"),
+    [([1e308, 1e308], INF, LN2), ([-1e308, -1e308], -INF, LN2), ([1e308, -1e308], 1e308, LN2), ([INF, -INF], NAN, NAN)],
+)
+def test_weights_whose_sum_is_beyond_the_range(weight: list[float], denominator: float, mean: float) -> None:
+    made = problem("cross_entropy", [[0.0, 0.0]] * 3, [0, 0, 1], weight=weight, dtype="float64")
+    np.testing.assert_array_equal(truth(made, "exact").fast.denominator.mid, [denominator])
+    np.testing.assert_allclose(truth(made, "exact").value("mean").mid, [mean])
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
