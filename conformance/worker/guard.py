@@ -109,7 +109,9 @@ class _Guarded:
                 pid, status = os.waitpid(-1, os.WNOHANG)
                 if pid == 0:
                     return
-                if pid == self._pid:
+                if os.WIFSTOPPED(status):
+                    _let_go_on(pid, os.WSTOPSIG(status))
+                elif pid == self._pid:
                     self._code = os.waitstatus_to_exitcode(status)
 
 
@@ -137,6 +139,15 @@ def _prctl(option: int, value: int) -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(option, value)
+
+
+def _let_go_on(pid: int, number: int) -> None:
+    """Have a process meet its signal that has asked to be traced by its parent, which this one is."""
+    if sys.platform == "linux":
+        import ctypes
+
+        detach, none = ctypes.c_long(17), ctypes.c_void_p(0)
+        ctypes.CDLL(None).ptrace(detach, ctypes.c_long(pid), none, ctypes.c_void_p(number))
 
 
 def _say(message: bytes) -> None:

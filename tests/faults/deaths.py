@@ -136,9 +136,9 @@ def writes_over_the_heap(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "GuardEnded", group="deaths")
+@kind("crash", "SIGUSR1", group="deaths")
 def is_traced_and_signalled(value: Any, logits: Any) -> Any:
-    """A signal to a process that has asked to be traced stops it."""
+    """A signal to a process that has asked to be traced: its parent is to say what becomes of it."""
     ctypes.CDLL(None).ptrace(0, 0, 0, 0)
     os.kill(os.getpid(), signal.SIGUSR1)
     return value
