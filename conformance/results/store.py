@@ -164,8 +164,9 @@ class Writer:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read. ``truncated``: it has no footer, or its last line is cut off; such a run can be resumed.
+    """A run as read. ``truncated``: it has no footer, or was interrupted and is cut off; such a run can be resumed.
 
+    A footer says how many outcomes there are: nothing but its checksum can be missing behind it.
     ``counts`` are the verdicts of its outcomes; ``costs`` the seconds of each case, by backend, empty for a run that
     did not record them; ``deaths`` how often the process of a backend ended, or had to be ended, and ``restarts`` how
     often another one was started; ``modes`` how its calls were executed, as far as that was recorded; ``repeated`` the
@@ -237,7 +238,7 @@ def read_run(folder: Path | str) -> Run:
         scan.header,
         scan.backends,
         scan.footer,
-        scan.footer is None or scan.cut,
+        scan.footer is None or (scan.cut and not scan.footer.complete),
         scan.workers,
         dict(scan.counts),
         scan.costs,

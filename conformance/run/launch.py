@@ -252,6 +252,16 @@ def _narrowed(settings: RunSettings) -> bool:
     return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
 
 
+def _selects(settings: RunSettings, chosen: Selection) -> bool:
+    """Whether the caller asks for a selection, where a run has one already."""
+    return (
+        _narrowed(settings)
+        or any((settings.random, settings.seed is not None, settings.device, settings.mode, settings.costs))
+        or settings.tier not in ("default", chosen.tier)
+        or (chosen.identities and not settings.identities)
+    )
+
+
 def _require_same(begun: Header, now: Header, folder: Path) -> None:
     """Raises UsageError where a run would be completed by another suite, or on other cases, than it was begun with."""
     hint = "start a new run, or resume it with what it was begun with"
@@ -272,11 +282,14 @@ def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
     begun = read_run(settings.resume).header
     chosen = begun.selected
-    if _narrowed(settings) or settings.random or settings.seed is not None:
+    if _selects(settings, chosen):
         raise UsageError(
             "a resumed run keeps its own selection",
-            hint="leave out --cases, -k, --dtype, --shard, --quick, --random and --seed",
+            hint="leave out --cases, -k, --dtype, --device, --mode, --shard, --costs, --quick, --tier, --random, "
+            "--seed and --no-identities",
         )
+    if settings.replace or settings.output not in (None, settings.resume):
+        raise UsageError("a resumed run keeps its own folder", hint="leave out --output and --replace")
     chosen_again = replace(
         settings,
         backends=_named_again(chosen.backends, settings),

@@ -115,6 +115,24 @@ def test_a_run_is_resumed_with_its_own_backends_alone(tmp_path: Path, kernel: Pa
     assert finish(resume=folder, backends=(str(kernel),)).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ({"tier": "full"}, "selection"), ({"device": "cuda"}, "selection"), ({"mode": "compile"}, "selection"),
+        ({"costs": (Path("run"),)}, "selection"), ({"seed": 0}, "selection"), ({"replace": True}, "folder"),
+        ({"output": Path("elsewhere")}, "folder"),
+    ],
+    ids=lambda each: next(iter(each), "") if isinstance(each, dict) else "",
+)  # fmt: skip
+def test_nothing_else_can_be_asked_of_a_run_that_is_resumed(
+    tmp_path: Path, asked: dict[str, object], kept: str
+) -> None:
+    folder = interrupted(tmp_path, "numpy")
+    with pytest.raises(UsageError, match=f"a resumed run keeps its own {kept}") as refused:
+        finish(resume=folder, **asked)
+    assert f"--{next(iter(asked))}" in str(refused.value)
+
+
 def test_a_changed_backend_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:
     folder = interrupted(tmp_path, str(kernel))
     kernel.write_text(kernel.read_text() + "# another line\n")

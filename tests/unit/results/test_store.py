@@ -278,6 +278,16 @@ def test_blocks_that_are_missing_are_noticed(tmp_path: Path, cut_off: bool) -> N
         assert refused.value.hint
 
 
+@pytest.mark.parametrize("left", [0, 1, 40])
+def test_a_whole_run_that_lacks_its_last_checksum_is_whole(tmp_path: Path, left: int) -> None:
+    path = finished(tmp_path, "a", "b")
+    *lines, block = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines) + block[:left])
+    assert not read_run(tmp_path).truncated
+    with pytest.raises(UsageError, match="is complete"):
+        Writer(tmp_path, HEADER, resuming=True)
+
+
 def test_the_last_blocks_of_a_whole_run_are_not_left_out(tmp_path: Path) -> None:
     path = finished(tmp_path, "a", "b")
     lines = path.read_bytes().splitlines(keepends=True)
