@@ -41,6 +41,13 @@ special.direction.subnormal.upstream-0.smoothed.bfloat16
 _ARRAYS = ("transformed.", "typed.", "along.", "threads.")
 #: but for these.
 _ASKED = """
+along.composed.rank-4.axis-minus-2.default.last-class
+along.composed.rank-5.axis-4.float16.default.last-class
+along.log-softmax.rank-3.no-axis.bfloat16.transposed
+along.softmax.rank-4.axis-minus-3.bfloat16.transposed
+threads.composed.tokens.float64.mean.zero-weight.last-class.concurrent
+threads.float64.mean.default.tenth.concurrent
+threads.soft.float16.mean.concurrent
 transformed.composed.even.float64.mean.default.transposed.shifted.second-order.direction-zero-ended
 transformed.even.bfloat16.mean.tenth.sliced.second-backward
 transformed.nll.bfloat16.weighted.transposed.shifted.second-backward
@@ -49,6 +56,12 @@ transformed.nll.image.float16.mean.default.tangent-transposed.forward-mode.direc
 transformed.nll.wide.bfloat16.weighted.sliced.shifted.vectorised-map
 transformed.nll.wide.float64.mean.weighted.transposed.forward-mode
 transformed.softmax.wide.float64.transposed.second-order
+typed.log-softmax.large.bfloat16.upstream-transposed
+typed.nll.large.float16.weighted.last-class.zero-ended.sliced.shifted
+typed.nll.long.bfloat16.weighted.last-class.ones.padded.shifted
+typed.one-hot.large.float64.mean.targets-transposed.shifted
+typed.one-hot.long.bfloat16.weighted.tenth.zero-ended.transposed
+typed.unnormalised.float64.transposed.shifted
 """
 
 

@@ -98,3 +98,114 @@ class MapInScratchMemory(_Buffered):
     def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
         value, gradient = super().mapped(call, logits, upstream)
         return value, self.written(gradient)
+
+
+class _InTurn(_Buffered):
+    """Base: ``count`` buffers of each shape and dtype take turns."""
+
+    count = 4
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.turns: dict[Any, int] = {}
+
+    def lent(self, result: Any, *key: Any) -> Any:
+        if not self.lends:
+            return result
+        kind = (np.shape(result), result.dtype)
+        turn = self.turns[kind] = (self.turns.get(kind, 0) + 1) % self.count
+        return super().lent(np.asarray(result), turn)
+
+
+class ThreeGradientBuffersInTurn(_InTurn):
+    """Three buffers of each shape take turns as gradients."""
+
+    count = 3
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value, self.lent(gradient)
+
+
+class EightGradientBuffersInTurn(ThreeGradientBuffersInTurn):
+    """Eight buffers of each shape take turns as gradients."""
+
+    count = 8
+
+
+class EightValueBuffersInTurn(_InTurn):
+    """Eight buffers of each shape take turns as values of softmax and log_softmax."""
+
+    count = 8
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        value = super().evaluate(call, logits)
+        return self.lent(value) if call.operation in ("softmax", "log_softmax") else value
+
+
+class FourCurvatureBuffersInTurn(_InTurn):
+    """Four buffers of each shape take turns as second derivatives."""
+
+    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return self.lent(super().hessian_product(call, logits, upstream, direction))
+
+
+class EightDerivativeBuffersInTurn(_InTurn):
+    """Eight buffers of each shape take turns as derivatives by forward mode."""
+
+    count = 8
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, derivative = super().directional(call, logits, tangent)
+        return value, self.lent(derivative)
+
+
+class FourMapBuffersInTurn(_InTurn):
+    """Four buffers of each shape take turns as gradients of a map."""
+
+    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().mapped(call, logits, upstream)
+        return value, self.lent(gradient)
+
+
+class EightBuffersOfTargetGradientsInTurn(_InTurn):
+    """Eight buffers of each shape take turns as gradients by class probabilities."""
+
+    count = 8
+
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return self.lent(super().target_gradient(call, logits, upstream))
+
+
+class FourBuffersOfSecondPassesInTurn(_InTurn):
+    """Four buffers of each shape take turns as gradients of second backward passes."""
+
+    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return self.lent(super().second_backward(call, logits, former, upstream))
+
+
+class HugeGradientBufferReused(_Buffered):
+    """Gradients of more than 2^17 elements lie in a buffer of their shape."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value, self.lent(gradient) if gradient.size > 1 << 17 else gradient
+
+
+class HugeValueIsScratch(_Buffered):
+    """A backward pass takes the value of the last call for scratch memory where that has more than 2^17 elements."""
+
+    last: Any = None
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        value = super().evaluate(call, logits)
+        if np.size(value) > 1 << 17:
+            self.last = value
+        return value
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        last = self.last
+        value, gradient = super().differentiate(call, logits, upstream)
+        if last is not None and last.size == gradient.size:
+            last[...] = gradient
+        return value, gradient
