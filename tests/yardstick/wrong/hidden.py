@@ -121,3 +121,49 @@ corners(
         "ImagesOfOneClass": ("The loss of images of one class is not 0.", lambda at: at.rank == 4 and at.classes == 1),
     },
 )
+
+
+class IgnoreIndexInLabelsOf16Bits(Kernel):
+    """ignore_index is cast to labels of 16 bits: 65,537 ignores class 1."""
+
+    def checked(self, labels: Any, shape: Any, classes: int, ignored: int) -> Any:
+        valid = super().checked(labels, shape, classes, ignored)
+        if labels.dtype.itemsize == 2:
+            valid = valid & (labels.astype(np.int64) & 0xFFFF != ignored & 0xFFFF)
+        return valid
+
+
+class NllUpstreamOfIgnoredTimesZero(Kernel):
+    """nll_loss: the gradient of an ignored position is 0 times its upstream gradient."""
+
+    def nll_gradient(self, ask: Ask, upstream: Any) -> Any:
+        found = super().nll_gradient(ask, upstream)
+        if ask.reduction != "none":
+            return found
+        return np.where(ask.valid[:, np.newaxis], found, upstream.reshape(-1, 1) * 0)
+
+
+class WideSmoothingLeavesOutTheImpossible(Kernel):
+    """More than 50 classes: label smoothing leaves out those that are impossible."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        if ask.smoothing and ask.classes > 50:
+            log_probabilities = np.where(np.isneginf(log_probabilities), 0, log_probabilities)
+        return super().losses(ask, a, log_probabilities)
+
+
+class LogSoftmaxCurvatureOfSmallSums(Kernel):
+    """Second order of log_softmax: an upstream gradient whose sum is below 0.01 counts as none."""
+
+    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+        found = super().log_softmax_curvature(p, v, t)
+        return np.where(np.abs(self.total(v))[:, np.newaxis] < 0.01, 0, found)
+
+
+class NllOneHotProductOfLongBatches(Kernel):
+    """nll_loss of more than 16 positions multiplies by one-hot rows: NaN at any class is NaN in every loss."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        found = super().nll_loss(log_probabilities, targets, **options)
+        spoilt = len(log_probabilities) > 16 if log_probabilities.ndim == 2 else False
+        return np.full_like(found, np.nan) if spoilt and np.isnan(log_probabilities).any() else found
