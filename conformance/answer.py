@@ -47,6 +47,10 @@ def answer(
     finally:
         if not ends:
             signals.restore()
+    if code == INTERRUPTED:
+        # Python remembers an interruption of code that was made of a text, as that of dataclasses is, until other such
+        # code has run, and would end by a signal in place of the code.
+        exec("")
     return code
 
 

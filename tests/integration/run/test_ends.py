@@ -69,6 +69,9 @@ LATER_IN_A_CLEANUP = """
             send()
             time.sleep(600)
 """
+IN_CODE_OF_A_TEXT = """
+    exec("send(); time.sleep(600)")  # as a module's dataclasses are made
+"""
 BEFORE_THE_FOLDER = """
     from pathlib import Path
 
@@ -97,6 +100,7 @@ WHILE_IT_CLEARS_UP = """
         (IN_A_FINALIZER, 130, "", "interrupted"),
         (TWICE, 130, "all of it", "interrupted"),
         (LATER_IN_A_CLEANUP, 130, "", ""),
+        (IN_CODE_OF_A_TEXT, 130, "", "interrupted"),
         (BEFORE_THE_FOLDER, 130, "", "interrupted"),
         (WHILE_PYTHON_ENDS, 1, "", ""),
         (WHILE_IT_CLEARS_UP, 1, "", ""),
@@ -105,6 +109,7 @@ WHILE_IT_CLEARS_UP = """
         "in a finalizer",
         "twice",
         "later, in a clean-up",
+        "in code that is made of a text",
         "before there is a folder",
         "while Python ends",
         "while it clears up",
@@ -113,9 +118,10 @@ WHILE_IT_CLEARS_UP = """
 def test_a_signal_is_not_lost_and_leaves_no_folder(tmp_path: Path, body: str, code: int, out: str, err: str) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
+    (tmp_path / "command.py").write_text(COMMAND.replace("{body}", body.strip("\n")))
     ran = subprocess.run(
-        [sys.executable, "-c", COMMAND.replace("{body}", body.strip("\n"))],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)},
+        [sys.executable, "-m", "command"],  # as the suite itself: other programs have other ends
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}", "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
