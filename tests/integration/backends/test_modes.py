@@ -144,3 +144,21 @@ def test_tensorflow_that_runs_functions_eagerly_is_seen() -> None:
     finally:
         tf.config.run_functions_eagerly(False)
     assert (found.compiled, found.uncompiled) == (0, 1)
+
+
+@pytest.mark.framework
+def test_xla_compiles_the_whole_of_a_function_or_raises() -> None:
+    """All that is known of the mode: what TensorFlow promises of a function of ``jit_compile=True``."""
+    tf = pytest.importorskip("tensorflow")
+    runtime = create("tensorflow:xla", threads=1).runtime
+    x = tf.constant([[0.5, -0.25, 2.0]])
+    compiled = runtime.compile(lambda x: -tf.nn.log_softmax(x)[:, 0], "xla")
+    program = compiled.experimental_get_compiler_ir(x)(stage="optimized_hlo")
+    assert program.startswith("HloModule") and "exponential" in program and compiled(x).shape == (1,)
+
+    def beyond_xla(x: Any) -> Any:
+        return tf.strings.length(tf.strings.as_string(tf.nn.log_softmax(x)))
+
+    assert runtime.compile(beyond_xla, "graph")(x).shape == (1, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="XLA_CPU_JIT"):
+        runtime.compile(beyond_xla, "xla")(x)
