@@ -64,6 +64,8 @@ def _about(run: Run) -> list[str]:
         facts.append(f"commit {escape(header.commit[:12])}")
     known = environment(header)
     facts += [f"{key}: {escape(known[key])}" for key in ("python", "cpu", "cores") if key in known]
+    if run.footer and run.footer.memory:
+        facts.append(f"peak memory of all processes: {run.footer.memory / 2**30:.2f} GiB")
     lines = [" · ".join(facts) + "."]
     if run.truncated:
         lines += ["", "**This run is truncated**: it has no footer. Complete it with `conformance run --resume`."]

@@ -149,12 +149,14 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record"
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="footer"):
     """The end of a run. ``counts`` maps each verdict to the number of outcomes that have it in the file.
 
-    ``complete`` is false for an interrupted run.
+    ``complete`` is false for an interrupted run. ``memory`` is the most, in bytes, that all processes of the run had
+    together on the machine that conducts it, since it was begun or resumed; None where that is not known.
     """
 
     counts: dict[Verdict, Count] = {}
     seconds: Annotated[float, msgspec.Meta(ge=0)]
     complete: bool
+    memory: Count | None = None
 
 
 Record = Header | BackendRecord | WorkerRecord | Outcome | Costs | BlockRecord | Footer

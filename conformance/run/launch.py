@@ -32,6 +32,7 @@ from conformance.results.store import Writer, discard, read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.costs import costs_of, read_costs
 from conformance.run.executors import Executor, executor_for
+from conformance.run.memory import MemoryWatch
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
 from conformance.run.shards import case_digests, parse_shard, partition
@@ -160,7 +161,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
 def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings, executor: Executor) -> Finished:
     begin = time.perf_counter()
     totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
-    with Progress(totals, quiet=settings.quiet) as progress:
+    with Progress(totals, quiet=settings.quiet) as progress, MemoryWatch() as memory:
         conductor = Conductor(
             plan,
             found,
@@ -180,7 +181,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             command = _resuming(writer.folder, [each.spec for each in found])
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
-    writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
+    writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True, memory=memory.peak))
     if not len(plan):
         say(f"shard {settings.shard} holds no case: fewer are selected than there are shards", err=True)
         return Finished(writer.folder, {}, {}, 0)

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-__all__ = ["ENDED", "STARTED", "main"]
+__all__ = ["ENDED", "STARTED", "descendants", "main"]
 
 STARTED = struct.Struct("<q")  # the process id
 ENDED = struct.Struct("<qq")  # the exit code as `subprocess` gives it, and the bytes beyond the limit that were taken
@@ -79,18 +79,18 @@ class _Guarded:
             if woken in ready:
                 os.read(woken, 4096)
                 self._reap()
-            elif (size := _memory(_descendants(os.getpid()), self._memory, self._files)) > self._memory:
+            elif (size := _memory(descendants(os.getpid()), self._memory, self._files)) > self._memory:
                 self.taken = size
                 return True
         return True
 
     def end(self) -> int:
         """Kill all that is there, until nothing is; the exit code of the command."""
-        self._files.size(_descendants(os.getpid()), mapped=True)  # what is open still: it is to be removed
+        self._files.size(descendants(os.getpid()), mapped=True)  # what is open still: it is to be removed
         last, pause = time.monotonic() + PATIENCE, 0.0005
         while time.monotonic() < last:
             self._reap()
-            found = _descendants(os.getpid()) or ({self._pid} if self._code is None else set())
+            found = descendants(os.getpid()) or ({self._pid} if self._code is None else set())
             if not found:
                 break
             for pid in found:
@@ -155,14 +155,14 @@ def _say(message: bytes) -> None:
         os.write(1, message)
 
 
-def _descendants(pid: int) -> set[int]:
+def descendants(pid: int) -> set[int]:
     """The children of a process, theirs, and so on; none where the system does not say."""
     found: set[int] = set()
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (light)
             with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
                 found.update(map(int, file.read().split()))
-    return found.union(*map(_descendants, found))
+    return found.union(*map(descendants, found))
 
 
 class _Files:

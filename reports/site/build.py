@@ -215,6 +215,7 @@ class _Builder:
                 "environment": environment(run.header),
                 "truncated": run.truncated,
                 "took": seconds(run.footer.seconds) if run.footer else "",
+                "memory": f"{run.footer.memory / 2**30:.2f} GiB" if run.footer and run.footer.memory else "",
                 "deaths": died(run.deaths, run.restarts),
                 "workers": [
                     {

@@ -1,0 +1,70 @@
+"""How much memory a run takes: this process and all that it has started, by what the system says of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from conformance.worker.guard import descendants
+
+__all__ = ["MemoryWatch"]
+
+EVERY = 0.5  # seconds between two looks
+#: What processes share counts in each of them where it is cheap to ask. Only where that sum has grown by so much since
+#: the last exact look, which takes some ten milliseconds for each framework, there is another one.
+GROWN = 1.05
+
+
+class MemoryWatch:
+    """Looks at the memory for as long as it is entered. ``peak`` is the most that was seen, in bytes.
+
+    None where the system does not say, and before the first look. What processes share counts once.
+    """
+
+    def __init__(self) -> None:
+        self.peak: int | None = None
+        self._most = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
+
+    def __enter__(self) -> MemoryWatch:
+        self.look()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(EVERY):
+            self.look()
+
+    def look(self) -> None:
+        """Look now, too."""
+        here = os.getpid()
+        pids = {here, *descendants(here)}
+        resident = sum(map(_resident, pids))
+        if resident > GROWN * self._most:
+            self._most = resident
+            self.peak = max(self.peak or 0, sum(map(_proportional, pids))) or None
+
+
+def _resident(pid: int) -> int:
+    """The bytes of a process that are in memory; 0 where it has gone, or the system does not say."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _proportional(pid: int) -> int:
+    """The same, with its part of what it shares."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), 0)
+    return 0
