@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -14,10 +14,9 @@ from conformance.foreign.agreement import Agreement, agreements
 from conformance.foreign.call import LeftOutTest, Taken
 from conformance.foreign.write import write_cases
 
-__all__ = ["SOURCES", "Import", "SourceName", "take_over"]
+__all__ = ["Import", "SourceName", "take_over"]
 
 SourceName = Literal["onnx", "opinfo"]
-SOURCES: tuple[SourceName, ...] = get_args(SourceName)
 
 
 class Import(msgspec.Struct, frozen=True, kw_only=True):
