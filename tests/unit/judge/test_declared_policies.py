@@ -93,7 +93,7 @@ def test_either_is_sound_where_nothing_is_declared(kind: type[Backend]) -> None:
 def test_an_infinite_upstream_gradient_reaches_its_position_alone(
     case: str, product: list[float], chained: list[float], dtype: Any
 ) -> None:
-    (entry,) = select(SUITE, expression=case)
+    (entry,) = [each for each in SUITE if each.case.id == case]
     (problem,) = expand(entry, dtypes=[dtype]).problems
     for value, row in (("product", product), ("chained", chained)):
         truth = Truth(Block((resolve(problem, NORMATIVE).problem,)), Policies(infinite_upstream_gradient=value))
