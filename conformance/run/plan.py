@@ -22,7 +22,7 @@ from conformance.judge.identity import Side
 from conformance.judge.prepared import Prepared
 from conformance.judge.transforms import Transformed
 from conformance.judge.unit import Unit
-from conformance.model.case import Case, CaseTier, TransformName
+from conformance.model.case import Case, CaseTier, Generator, TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
@@ -36,6 +36,9 @@ __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip",
 #: Seconds that the cases of a chunk are expected to take with NumPy, unless one alone takes more: a run that is killed
 #: loses the chunks under way. Small cases are many in a chunk, since most of what judging one costs is a chunk's.
 MOST = 0.2
+#: Of what a case costs by itself, one like it in the same chunk: they are judged in one block. The last chunks hold no
+#: more of them than a part of what is left, so that several workers end together.
+ALIKE, PART = 0.25, 1 / 8
 #: Why a case is not run where the framework would compile for it.
 SPARED = "of the tier full, which a backend that compiles is asked only with --tier full"
 
@@ -267,17 +270,32 @@ class Plan:
 
 
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    costs = [expected_cost(entry.case) for entry in entries]
+    left = sum(costs)
     portion: list[Entry] = []
-    seconds = 0.0
-    for entry in entries:
-        cost = expected_cost(entry.case)
-        if portion and seconds + cost > MOST:
+    kinds: set[object] = set()
+    alone = together = 0.0
+    for entry, cost in zip(entries, costs, strict=True):
+        kind = _kind(entry.case)
+        alone += cost
+        together += ALIKE * cost if kind in kinds else cost
+        if portion and alone > MOST and together > min(MOST, ALIKE * PART * left):
             yield portion
-            portion, seconds = [], 0.0
+            left -= alone - cost
+            portion, kinds, alone, together = [], set(), cost, cost
         portion.append(entry)
-        seconds += cost
+        if kind is not None:
+            kinds.add(kind)
     if portion:
         yield portion
+
+
+def _kind(case: Case) -> object:
+    """What cases that are judged in one block have in common; None where their text does not show it."""
+    given = case.input
+    if not isinstance(given, Generator) or given.shape is None:
+        return None
+    return case.op, *given.shape, case.dtypes, case.layouts, case.reductions, case.transforms
 
 
 def _ask_transforms(chunk: Chunk, group: Group) -> None:

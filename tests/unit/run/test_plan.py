@@ -47,6 +47,21 @@ def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Pat
     assert plan.portions[4].units("mine") == {("mine", "case-150", "float32", "contiguous")}
 
 
+def test_cases_of_one_kind_come_many_in_a_portion_and_fewer_towards_the_end(tmp_path: Path) -> None:
+    def sizes(logits: str) -> list[int]:
+        file = tmp_path / "cases.yaml"
+        case = "- {{id: case-{n}, why: w, op: softmax, logits: {logits}, dtypes: [float32]}}\n"
+        cases = [case.format(n=n, logits=logits.format(n=n)) for n in range(1200)]
+        file.write_text("theme: numbered\ncases:\n" + "".join(cases))
+        return [len(each.entries) for each in Plan(load_suite([file]).entries).portions]
+
+    shapes_of_their_own = sizes("{{distribution: ramp, shape: [1, {n}]}}")
+    alike = sizes("{{distribution: normal, seed: {n}, shape: [4, 5]}}")
+    assert max(shapes_of_their_own) < 80
+    assert alike == sorted(alike, reverse=True)
+    assert alike[0] > 2 * alike[-2] > 2 * shapes_of_their_own[-2] - 10
+
+
 TIERS = """
 theme: tiers
 cases:
