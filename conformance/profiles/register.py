@@ -7,9 +7,11 @@ units nor what ran before makes a difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import lru_cache
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -40,7 +42,7 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
     A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
     another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail.
     """
-    if not entries:
+    if not entries or all(each.verdict == "pass" for each in outcomes):
         return list(outcomes)
     found = [_recognised(entries, outcome) for outcome in outcomes]
     spoilt = {each.reduction: each.defect for each in found if each.defect is not None and each.check != "policy"}
@@ -68,7 +70,7 @@ class Evidence:
 
     def add(self, outcome: Outcome) -> None:
         """Take note of an outcome to which the register has been applied."""
-        if outcome.verdict in _SILENT or outcome.check == "register":
+        if outcome.verdict in _SILENT or outcome.check == "register" or not self._names.match(outcome.case):
             return
         kind = (outcome.check, outcome.op, outcome.dtype, outcome.reduction)
         if kind not in self._of_kind:
@@ -81,6 +83,9 @@ class Evidence:
                 self._shown.add(key)
                 return
             self._cover(key, outcome)
+
+    def __post_init__(self) -> None:
+        self._names = _any_of(tuple(each for entry in self.entries for each in entry.cases))
 
     def merge(self, other: Evidence) -> None:
         """Take note of what ``other``, of the same entries, has noted."""
@@ -110,6 +115,12 @@ class Evidence:
                 missing = dict([next(iter(covered.items()))])
             found += [_stale(entry, outcome) for outcome in missing.values()]
         return found
+
+
+@lru_cache(maxsize=64)
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches the cases of any entry: nearly all others are of none."""
+    return re.compile("|".join(map(translate, patterns)) or "(?!)")
 
 
 def _stale(entry: Defect, outcome: Outcome) -> Outcome:
