@@ -5,8 +5,9 @@ Everything is computed for a whole block at once; each problem is a run of conse
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from conformance.bounds.classes import CLASS_LETTERS, Letter, letters
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.enclosure import Enclosure
 
-__all__ = ["BlockComparison", "Segments", "compare"]
+__all__ = ["BlockComparison", "ProblemComparison", "Segments", "compare"]
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.intp]
@@ -58,6 +59,21 @@ class BlockComparison:
     worst: Integers
     conforms: Booleans
     vacuous: Booleans
+
+    def problems(self) -> Iterator[ProblemComparison]:
+        """Problem by problem, in plain numbers."""
+        columns = (self.ulp, self.ratio, self.conforms, self.vacuous)
+        return map(ProblemComparison, self.letters, *(each.tolist() for each in columns))
+
+
+class ProblemComparison(NamedTuple):
+    """One problem of a block: as BlockComparison has it."""
+
+    letter: Letter
+    ulp: float
+    ratio: float
+    conforms: bool
+    vacuous: bool
 
 
 def compare(

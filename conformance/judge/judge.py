@@ -9,21 +9,20 @@ import numpy as np
 
 from conformance.bounds.classes import Letter
 from conformance.cases.resolve import promoted, resolve
-from conformance.judge.comparison import BlockComparison
+from conformance.judge.comparison import ProblemComparison
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
-from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity, in_row_order
+from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity, flattened, in_row_order
 from conformance.judge.unit import Unit
-from conformance.judge.worst import worst_input, worst_row, worst_text
+from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
-from conformance.numerics.formats import Float64Array, numpy_dtype
+from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.oracle.block import Block
-from conformance.oracle.enclosure import Enclosure
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
@@ -122,7 +121,7 @@ class Judge:
         quantity: Quantity,
         findings: list[list[Finding]],
     ) -> None:
-        pieces: list[Float64Array | None] = []
+        pieces: list[Array | None] = []
         for unit, observation, found in zip(units, seen, findings, strict=True):
             piece, finding = self._admit(unit, reduction, observation, quantity)
             pieces.append(piece)
@@ -134,7 +133,7 @@ class Judge:
         exact = prepared.exact(quantity, reduction)
         segments = prepared.segments(quantity, reduction)
         if all(compared):
-            flat = np.concatenate([piece for piece in pieces if piece is not None])
+            flat = widen(np.concatenate([piece for piece in pieces if piece is not None]))
         else:
             flat = exact.mid.copy()
             for start, piece in zip(segments.starts.tolist(), pieces, strict=True):
@@ -150,16 +149,15 @@ class Judge:
             judged = prepared.forgive_overflow(quantity, reduction, flat, declared, stored_only=True)
         comparison = prepared.compare(quantity, reduction, judged, declared)
         bounds = prepared.tolerance(quantity, reduction, declared)
-        for i, (unit, observation, found) in enumerate(zip(units, seen, findings, strict=True)):
-            if compared[i]:
-                finding = self._numeric(
-                    prepared, unit, i, reduction, quantity, observation, flat, exact, bounds, comparison, declared
-                )
-                found.append(finding)
+        shown = worst_elements(prepared, quantity, reduction, comparison.worst, (bounds, flat, exact.mid))
+        rows = zip(units, seen, findings, comparison.problems(), shown, compared, strict=True)
+        for unit, observation, found, reached, worst, good in rows:
+            if good:
+                found.append(self._numeric(unit, reduction, quantity, observation, reached, worst, declared))
 
     def _admit(
         self, unit: Unit, reduction: str, seen: Observation, quantity: Quantity
-    ) -> tuple[Float64Array | None, Finding | None]:
+    ) -> tuple[Array | None, Finding | None]:
         """The observed numbers in block order, or the finding that says why they cannot be compared."""
         problem = unit.problem
         if seen.failure is not None:
@@ -192,7 +190,7 @@ class Judge:
         if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             return None, Finding(problem, quantity, reduction, "fail", "with-gradient", observed=found, expected=wanted)
-        return in_row_order(resolved, array, quantity), None
+        return flattened(resolved, array, quantity), None
 
     def _beside_gradient(
         self,
@@ -218,37 +216,31 @@ class Judge:
 
     def _numeric(
         self,
-        prepared: Prepared,
         unit: Unit,
-        i: int,
         reduction: str,
         quantity: Quantity,
         seen: Observation,
-        flat: Float64Array,
-        exact: Enclosure,
-        bounds: Float64Array,
-        comparison: BlockComparison,
+        reached: ProblemComparison,
+        worst: Worst,
         declared: Letter,
     ) -> Finding:
-        letter, worst = comparison.letters[i], int(comparison.worst[i])
-        row = worst_row(prepared, quantity, reduction, i, worst)
         finding = Finding(
             unit.problem,
             quantity,
             reduction,
-            "pass" if comparison.conforms[i] else "fail",
-            letter=letter,
+            "pass" if reached.conforms else "fail",
+            letter=reached.letter,
             declared=declared,
-            ulp=float(comparison.ulp[i]),
-            ratio=float(comparison.ratio[i]),
-            bound=float(bounds[worst]) if worst >= 0 else None,
-            observed=float(flat[worst]) if worst >= 0 else None,
-            expected=float(exact.mid[worst]) if worst >= 0 else None,
-            worst_input=worst_input(prepared, quantity, row, worst),
-            position=None if row is None else row - int(prepared.block.starts[i]),
+            ulp=reached.ulp,
+            ratio=reached.ratio,
+            bound=worst.bound,
+            observed=worst.observed,
+            expected=worst.expected,
+            worst_input=worst.input,
+            position=worst.position,
             seconds=seen.seconds,
         )
-        if comparison.vacuous[i]:
+        if reached.vacuous:
             return msgspec.structs.replace(finding, verdict="not run", reason="vacuous-bound")
         if finding.verdict == "pass":
             return finding
@@ -283,12 +275,11 @@ class Judge:
         """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
         expect = problem.case.expect
         wanted = expect.warning if expect is not None and expect.warning is not None else None
-        axes = self.policies.default_axis
-        axis = for_operation(axes, problem.operation, for_operation(axes, "log_softmax", 1))
-        if problem.axis is None and axis == "implicit":
-            wanted = wanted or "implicit"
-        elif wanted is not None and problem.axis is None:
-            wanted = None  # the warning belongs to the implicit-axis policy, which this backend does not declare
+        if problem.axis is None:
+            axes = self.policies.default_axis
+            axis = for_operation(axes, problem.operation, for_operation(axes, "log_softmax", 1))
+            # The warning belongs to the implicit-axis policy: a backend that does not declare it need not give one.
+            wanted = (wanted or "implicit") if axis == "implicit" else None
         if wanted is None:
             return []
         matching = [text for text in seen.warnings if wanted.lower() in text.lower()]
@@ -299,7 +290,7 @@ class Judge:
 
 
 def _result(seen: Observation, quantity: Quantity) -> Array | None:
-    return {"value": seen.value, "gradient": seen.gradient}.get(quantity, seen.derivative)
+    return seen.value if quantity == "value" else seen.gradient if quantity == "gradient" else seen.derivative
 
 
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:

@@ -22,7 +22,7 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
 
-__all__ = ["OF_LOGITS", "Prepared", "Quantity", "in_row_order"]
+__all__ = ["OF_LOGITS", "Prepared", "Quantity", "flattened", "in_row_order"]
 
 T = TypeVar("T")
 #: ``value`` and ``gradient``; ``tangent`` and ``curvature``, their derivatives in a direction; ``slope_of_targets``,
@@ -34,8 +34,15 @@ OF_LOGITS = ("gradient", "curvature", "slope_of_targets")  # those that have the
 
 def in_row_order(problem: Problem, array: Array, quantity: Quantity = "value") -> Float64Array:
     """A result flat in float64: position by position, the classes of each together where the result has them."""
-    by_rows = quantity in OF_LOGITS or not problem.takes_targets
-    return widen(to_rows(array, problem.class_axis or 0) if by_rows else array).reshape(-1)
+    return widen(flattened(problem, array, quantity))
+
+
+def flattened(problem: Problem, array: Array, quantity: Quantity) -> Array:
+    """The same in the result's own dtype."""
+    axis = problem.class_axis or 0
+    if axis != array.ndim - 1 and (quantity in OF_LOGITS or not problem.takes_targets):
+        array = to_rows(array, axis)
+    return array.reshape(-1)
 
 
 @dataclass(eq=False)

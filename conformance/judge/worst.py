@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
 from conformance.model.problem import Array
-from conformance.numerics.formats import widen
+from conformance.numerics.formats import Float64Array, widen
+from conformance.oracle.block import Block
 
-__all__ = ["worst_input", "worst_row", "worst_text"]
+__all__ = ["Worst", "worst_elements", "worst_text"]
+
+Integers = npt.NDArray[np.intp]
+
+
+class Worst(NamedTuple):
+    """The element at fault: its bound, what was observed and is exact; its row in the problem, and the input there."""
+
+    bound: float | None = None
+    observed: float | None = None
+    expected: float | None = None
+    position: int | None = None
+    input: dict[str, Any] | None = None
 
 
 def worst_text(value: Array | None) -> Any:
@@ -19,33 +36,43 @@ def worst_text(value: Array | None) -> Any:
     return flat[:4].tolist()
 
 
-def worst_input(prepared: Prepared, quantity: Quantity, row: int | None, worst: int) -> Any:
-    """The row at fault: its logits as hexadecimal floats (up to 16), its target; the class of the worst element."""
-    if row is None:
-        return None
-    block = prepared.block
-    x = block.x[row]
-    found: dict[str, Any] = {"logits": [*map(float.hex, x[:16].tolist())]}
-    if len(x) > 16:
-        found["classes"] = len(x)
-    if block.by_index:
-        found["target"] = int(block.targets[row])
-    if quantity in OF_LOGITS or not block.reduces:
-        found["class"] = worst % block.classes
-    return found
+def worst_elements(
+    prepared: Prepared, quantity: Quantity, reduction: str, worst: Integers, numbers: Sequence[Float64Array]
+) -> list[Worst]:
+    """What to show of each problem of a block, whose element ``worst`` is farthest off, -1 where it has none.
 
-
-def worst_row(prepared: Prepared, quantity: Quantity, reduction: str, i: int, worst: int) -> int | None:
-    """The row of the block that holds element ``worst``; the problem's first, where a reduction has one value.
-
-    None for a problem without rows.
+    ``numbers`` are the bounds, the observed and the exact numbers, flat. Of an operation that reduces, the row is the
+    problem's first.
     """
-    if worst < 0:
-        return None
-    block = prepared.block
-    if quantity in OF_LOGITS or not block.reduces:
-        row = worst // block.classes
-    else:
-        row = worst if reduction == "none" else int(block.starts[i])
-    first = int(block.starts[i])
-    return row if first <= row < first + int(block.counts[i]) else None
+    block, there = prepared.block, worst >= 0
+    if not there.any():
+        return [Worst()] * len(worst)
+    at = np.where(there, worst, 0)
+    by_class = quantity in OF_LOGITS or not block.reduces
+    row = at // max(block.classes, 1) if by_class else at if reduction == "none" else block.starts
+    position = row - block.starts
+    inside = there & (position >= 0) & (position < block.counts)
+    inputs = iter(_inputs(block, row[inside], at[inside] % max(block.classes, 1) if by_class else None))
+    rows = zip(
+        *(each[at].tolist() for each in numbers), position.tolist(), inside.tolist(), there.tolist(), strict=True
+    )
+    return [
+        Worst(*three, *((place, next(inputs)) if held else ())) if known else Worst()
+        for *three, place, held, known in rows
+    ]
+
+
+def _inputs(block: Block, rows: Integers, classes: Integers | None) -> Iterator[dict[str, Any]]:
+    """Rows that are at fault: their logits as hexadecimal floats (up to 16), targets, and the class that is worst."""
+    count = block.classes
+    targets = block.targets[rows].tolist() if block.by_index else None
+    places = None if classes is None else classes.tolist()
+    for number, logits in enumerate(block.x[rows, :16].tolist()):
+        found: dict[str, Any] = {"logits": [*map(float.hex, logits)]}
+        if count > 16:
+            found["classes"] = count
+        if targets is not None:
+            found["target"] = targets[number]
+        if places is not None:
+            found["class"] = places[number]
+        yield found

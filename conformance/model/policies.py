@@ -349,6 +349,6 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     return policy % max(rank, 1)
 
 
-def for_operation(policy: Value | Mapping[Any, Value], operation: str, normative: Value) -> Value:
+def for_operation(policy: Value | dict[Any, Value], operation: str, normative: Value) -> Value:
     """A policy's value for an operation (or a dtype, or a kind of input), where it may differ between them."""
-    return policy.get(operation, policy.get("all", normative)) if isinstance(policy, Mapping) else policy
+    return policy.get(operation, policy.get("all", normative)) if isinstance(policy, dict) else policy

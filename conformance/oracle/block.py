@@ -197,7 +197,7 @@ class Block:
         if not self.reduces:
             # What is constant passes nothing on.
             return self._of_those_that_take_part(self.rows(arrays), 0.0) if self._upstream is None else self._upstream
-        return np.concatenate([widen(a).reshape(-1) for a in arrays])
+        return widen(np.concatenate([a.reshape(-1) for a in arrays]))
 
     @cached_property
     def tangent(self) -> Float64Array:

@@ -35,7 +35,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
             for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
                 by_problem[id(unit.problem)] += findings
                 by_problem[id(unit.problem)] += judge.observer.observe(unit, reduction, seen[index], findings)
-                for finding in findings:
+                for finding in findings if chunk.identities else ():
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
@@ -49,7 +49,8 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
     _require_mode(chunk, answers, by_problem)
-    for problem, reduction, place in calls(chunk):
+    harmful = any(each.died is not None or each.left for each in answers)
+    for problem, reduction, place in calls(chunk) if harmful else ():
         answer, findings = answers[place], by_problem[id(problem)]
         if answer.died is None and not answer.left:
             continue
@@ -77,6 +78,8 @@ def _require_mode(chunk: Chunk, answers: Sequence[Observation], by_problem: dict
     Nothing but a pass: the backend's own word on itself excuses no fail. A plain call's miss is one of all that was
     held against it; that of a transform, or of an identity's other call, is one of that check.
     """
+    if all(each.mode is None for each in answers):
+        return
     missed: set[tuple[int, str, str]] = set()
 
     def note(problem: Problem, reduction: str, check: str, place: int) -> None:
