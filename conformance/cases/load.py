@@ -38,7 +38,7 @@ _SUFFIXES = (".yaml", ".yml")
 _NOT_CASES = "benchmarks"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A case, the theme of its file, and where it stands: ``index`` counts the file's cases from 0.
 

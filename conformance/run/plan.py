@@ -33,6 +33,7 @@ from conformance.worker.exchange import Request
 
 __all__ = ["Chunk", "Group", "Identity", "Plan", "Portion", "RunBudget", "Skip", "request_of", "transform_request"]
 
+_cases = msgspec.msgpack.Decoder(list[tuple[Case, Case | None]])
 #: Seconds that the cases of a chunk are expected to take with NumPy, unless one alone takes more: a run that is killed
 #: loses the chunks under way. Small cases are many in a chunk, since most of what judging one costs is a chunk's.
 MOST = 0.2
@@ -163,6 +164,17 @@ class Portion:
     limits: RunBudget = field(default_factory=RunBudget)
     tier: CaseTier = "full"
     spared: bool = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the cases as msgpack: pickled one by one they take four times as long."""
+        cases = msgspec.msgpack.encode([(each.case, each.stated) for each in self.entries])
+        return self.__dict__ | {"entries": (cases, [(each.theme, each.file, each.index) for each in self.entries])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        cases, others = state["entries"]
+        pairs = zip(_cases.decode(cases), others, strict=True)
+        entries = (Entry(case, theme, file, index, stated) for (case, stated), (theme, file, index) in pairs)
+        self.__dict__.update(state | {"entries": tuple(entries)})
 
     def asked_of(self, *, compiles: bool) -> Portion:
         """The portion as it is asked of a backend that compiles anew for every shape, or of another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import msgspec
@@ -60,6 +61,26 @@ def test_cases_of_one_kind_come_many_in_a_portion_and_fewer_towards_the_end(tmp_
     assert max(shapes_of_their_own) < 80
     assert alike == sorted(alike, reverse=True)
     assert alike[0] > 2 * alike[-2] > 2 * shapes_of_their_own[-2] - 10
+
+
+ODD = """
+theme: odd
+cases:
+  - {id: special, why: w, op: softmax, logits: [[.nan, -.inf, 3, 0.1]], expected: {value: [["1.0", "2"]]}}
+  - {id: plain, why: w, op: nll_loss, log_probabilities: [[-1, -2.5]], targets: [[a, 1]], targets_as: python,
+     expect: {error: no tensor}}
+  - {id: seeded, why: w, op: cross_entropy, logits: {distribution: normal, shape: [2, 3], planted: [[0, .inf]]},
+     targets: [1, 0], axis: default, policy: [default-axis]}
+"""
+
+
+def test_a_portion_arrives_as_it_was_sent(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(ODD, encoding="utf-8")
+    first, *others = load_suite([file]).entries
+    (portion,) = Plan([first.narrowed(["float64"]), *others]).portions
+    arrived = pickle.loads(pickle.dumps(portion))
+    assert repr(arrived) == repr(portion)
 
 
 TIERS = """
