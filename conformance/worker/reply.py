@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -214,10 +215,15 @@ def _dtype(name: str) -> np.dtype[np.generic] | None:
 
 
 def _is_array(result: wire.Result) -> bool:
-    dtype, shape = _dtype(result.dtype), result.shape
+    return _holds_together(result.dtype, result.shape, len(result.data))
+
+
+@lru_cache(maxsize=1024)
+def _holds_together(name: str, shape: tuple[int, ...], size: int) -> bool:
+    dtype = _dtype(name)
     if dtype is None or len(shape) > MOST_AXES or min(shape, default=0) < 0:
         return False
-    return len(result.data) == dtype.itemsize * math.prod(shape)
+    return size == dtype.itemsize * math.prod(shape)
 
 
 def check(answer: wire.Answer, nonce: int) -> None:
