@@ -89,7 +89,7 @@ class TorchRuntime(Runtime):
         """Shares the array's memory and strides on the processor; targets that are not an array stay what they are."""
         if not isinstance(array, np.ndarray):
             return array
-        if min(array.strides, default=0) < 0:
+        if array.ndim and min(array.strides) < 0:
             raise Unsupported("torch.from_numpy takes no negative strides")
         if not array.dtype.isnative:
             raise Unsupported("torch.from_numpy takes no foreign byte order")
@@ -104,7 +104,7 @@ class TorchRuntime(Runtime):
 
     def _moved(self, array: Array) -> torch.Tensor:
         """On the device; the very memory on the processor."""
-        if array.dtype.type.__name__ == "bfloat16":
+        if array.dtype.kind == "V":  # bfloat16
             return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
         tensor = _shared(array)
         return tensor if self.device.name == "cpu" else tensor.to(self.device.name)
@@ -115,12 +115,11 @@ class TorchRuntime(Runtime):
         return Memory(tensor.data_ptr(), tensor.storage_offset() * size, strides)
 
     def array(self, tensor: Tensor) -> Array:
-        tensor = tensor.detach().cpu()
         if tensor.dtype == torch.bfloat16:
             import ml_dtypes
 
-            return np.asarray(tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16))
-        return np.asarray(tensor.numpy())
+            return np.asarray(tensor.detach().view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16))
+        return np.asarray(tensor.numpy(force=True))
 
     def synchronize(self, *results: Tensor) -> None:
         if self.device.name == "cuda":

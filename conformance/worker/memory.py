@@ -8,7 +8,6 @@ import math
 import mmap
 import os
 import tempfile
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -94,8 +93,7 @@ def _descriptor() -> int:
         return os.dup(file.fileno())
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """A call whose operands lie in a region: from where to where each of them does, gaps included."""
 
     call: wire.CallOrder
@@ -105,10 +103,11 @@ class Placed:
 
 def room_for(request: Request) -> int:
     """Bytes that a request's operands take at most, in its layout."""
-    arrays = _arrays(request)
     if request.layout == "contiguous":
-        return sum([each.nbytes for _, each in arrays]) + len(arrays) * (BOUNDARY + APART)
-    return sum(_most(each, layout_of(request.layout, name)) for name, each in arrays)
+        given = (request.logits, *request.operands.values(), request.upstream, request.tangent)
+        sizes = [each.nbytes for each in given if isinstance(each, np.ndarray)]
+        return sum(sizes) + len(sizes) * (BOUNDARY + APART)
+    return sum(_most(each, layout_of(request.layout, name)) for name, each in _arrays(request))
 
 
 def _most(array: Array, layout: str) -> int:

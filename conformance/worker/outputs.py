@@ -66,6 +66,7 @@ class Outputs:
 
         self._backend, self._blame, self._numpy = backend, blame, numpy
         self._types = tuple(backend.tensor_types)
+        self._arrays_and_scalars = (numpy.ndarray, numpy.generic)
         self._largest = 0  # bytes of a result
         self.tensors: dict[str, Any] = {}
         self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
@@ -92,7 +93,7 @@ class Outputs:
                 raise
             fault = self._blame.failure(error)
             raise self._blame.wrong_return(what, tensor, f"{fault.type}: {fault.message}") from error
-        if not isinstance(array, self._numpy.ndarray | self._numpy.generic) or not _is_number(array.dtype):
+        if not isinstance(array, self._arrays_and_scalars) or not _is_number(array.dtype):
             is_array = isinstance(array, self._numpy.ndarray)
             found = f"dtype {array.dtype}" if is_array else f"type {type(array).__name__}"
             raise self._blame.wrong_return(what, tensor, clean(found))
@@ -115,12 +116,13 @@ class Outputs:
         """
         shared: list[tuple[str, str]] = []
         overlap = self._numpy.may_share_memory
+        apart = apart or not all(view.flags.writeable for view in given.values())
         others: dict[str, Any] = {}
         turn = self._calls % len(BITS)
         for name, (array, result) in self._arrays.items():
             if not array.size or not array.flags.writeable:
                 continue
-            if apart or overlap(array, whole) or not all(view.flags.writeable for view in given.values()):
+            if apart or overlap(array, whole):
                 shared += [(name, other) for other, view in given.items() if overlap(array, view)]
             shared += [(name, other) for other, view in others.items() if overlap(array, view)]
             others[name] = array

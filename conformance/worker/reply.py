@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -50,8 +49,7 @@ class Died(Exception):
         super().__init__(failure.message)
 
 
-@dataclass(frozen=True, eq=False)
-class SentRequest:
+class SentRequest(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A request in the form in which it is sent; ``place`` is that of its observation.
 
     ``room``: bytes that its operands take at most.
@@ -62,8 +60,7 @@ class SentRequest:
     room: int
 
 
-@dataclass(eq=False)
-class Reply:
+class Reply(msgspec.Struct, eq=False):
     """What came of a call: its answer, or why there is none, and what it changed that is not its own.
 
     ``died``, ``left`` and ``first`` as in Observation.
@@ -72,7 +69,7 @@ class Reply:
     asked: SentRequest
     answer: wire.Answer | None = None
     failure: Failure | None = None
-    modified: list[str] = field(default_factory=list)
+    modified: list[str] = []
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
