@@ -44,17 +44,18 @@ class ModeEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 def total(found: Iterable[ModeEvidence | None]) -> ModeEvidence | None:
     """All together; None where there is none. What is known of some alone is counted for these."""
+    known = [each for each in found if each is not None]
+    if not known:
+        return None
     sums: dict[str, int] = {}
     reasons: Counter[str] = Counter()
-    for each in found:
-        if each is None:
-            continue
+    for each in known:
         for name in _NUMBERS:
             count = getattr(each, name)
             if count is not None:
                 sums[name] = sums.get(name, 0) + count
         reasons.update(each.reasons)
-    return ModeEvidence(**sums, reasons=dict(reasons.most_common(MOST_REASONS))) if sums else None
+    return ModeEvidence(**sums, reasons=dict(reasons.most_common(MOST_REASONS)))
 
 
 def mode_in_words(execution: str, evidence: ModeEvidence) -> str:

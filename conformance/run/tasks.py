@@ -105,7 +105,7 @@ class TaskRunner:
             return Unavailable(task, error)
         spent = (perf_counter() - begin, thread_time() - thinking)
         costs = shared_out(*spent, [entry.case for entry in task.portion.entries], judged.own)
-        outcomes = [each for each in judged.outcomes if each.unit not in task.done]
+        outcomes = [each for each in judged.outcomes if not task.done or each.unit not in task.done]
         if self._terms.worker:
             outcomes = [msgspec.structs.replace(each, worker=self._terms.worker) for each in outcomes]
         deaths, restarts = (now - then for now, then in zip((backend.deaths, backend.restarts), before, strict=True))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import os
 import pickle
@@ -36,6 +37,7 @@ def main(arguments: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # sent to the whole group, it ends those that are forked
     _leave_with(parent)
     _prctl(SET_CHILD_SUBREAPER, 1)
+    gc.freeze()  # what has been imported, which all of them share
     here = os.getpid()
     places: dict[int, int] = {}
     for place, connection in enumerate(connections):
