@@ -68,7 +68,8 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
     problems: list[Problem] = []
     skipped: list[tuple[DtypeName, str]] = []
     values = (exact.logits, exact.weight, exact.targets.values if exact.targets.is_rounded else None, tangent)
-    large = [each for each in (*values, *upstream.values()) if each is not None and not _fits_every_dtype(each)]
+    stated = () if case.upstream is None else upstream.values()  # the default one is of small numbers
+    large = [each for each in (*values, *stated) if each is not None and not _fits_every_dtype(each)]
     for dtype in wanted:
         if reason := _beyond(large, dtype):
             skipped.append((dtype, reason))
