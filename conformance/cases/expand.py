@@ -6,9 +6,9 @@ A shape that does not fit is the case file's mistake, unless the case says that 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from conformance.cases.checks import NORMALISERS
@@ -24,16 +24,14 @@ from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_
 __all__ = ["Expansion", "expand", "reference_problem", "value_shape"]
 
 
-@dataclass(frozen=True)
-class Expansion:
+class Expansion(msgspec.Struct, frozen=True, eq=False):
     """The problems of a case, and the dtypes that it cannot be put in, each with the reason."""
 
     problems: list[Problem]
     skipped: list[tuple[DtypeName, str]]
 
 
-@dataclass(frozen=True)
-class _Exact:
+class _Exact(msgspec.Struct, frozen=True, eq=False):
     """The case's tensors before rounding: float64, but for index targets and targets passed on as they are."""
 
     logits: Float64Array

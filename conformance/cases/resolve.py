@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -16,8 +17,7 @@ __all__ = ["Resolution", "promoted", "resolve"]
 Booleans = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True, eq=False):
     """``problem`` fits the oracle unless ``must_raise`` says why the call has no result.
 
     ``marked`` are positions whose loss is ``mark`` whatever the formula gives (labels out of range, by policy).

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from conformance.cases.checks import target_kind
@@ -23,8 +23,7 @@ _ON_PURPOSE = "or, if refusing it is the point, write `expect: {error: ...}`"
 _FLOATING = ("float16", "bfloat16", "float32", "float64")
 
 
-@dataclass(frozen=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True, eq=False):
     """``values`` is an array, or for kind ``python`` any object; ``is_rounded``: it takes the dtype under test."""
 
     kind: TargetKind | None

@@ -6,8 +6,6 @@ thousand times, nearly always to find what it found before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
 
 from conformance.cases.resolve import Resolution
@@ -22,13 +20,12 @@ __all__ = ["Unit"]
 _KEPT = 1 << 14
 
 
-@dataclass(frozen=True, eq=False)
-class Unit:
+class Unit(msgspec.Struct, frozen=True, eq=False):
     """A problem as the backend sees it, and what the normative policies make of it."""
 
     problem: Problem
     resolution: Resolution
-    _under: dict[bytes, Prepared] = field(default_factory=dict)
+    _under: dict[bytes, Prepared] = {}
 
     def under(self, policies: Policies, resolution: Resolution) -> Prepared:
         """The truth of this problem alone under other policies; ``resolution`` is what they make of it."""
