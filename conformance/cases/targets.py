@@ -62,6 +62,8 @@ def _generated(
         raise entry.error(("targets",), "no class to draw from: the class axis has extent 0", hint)
     along = class_axis if len(given.shape or shape) == len(logits_shape) else None
     values = materialise(given, shape=shape, class_axis=along, classes=extent)
+    if labels and entry.case.target_dtype is None and given.planted is None:
+        return Targets(kind, values.astype(np.int64))  # drawn from the classes, so that it holds them all
     if labels or entry.case.target_dtype is not None:
         return Targets(kind, _cast(entry, values))
     return Targets(kind, values, is_rounded=True)
