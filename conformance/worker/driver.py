@@ -60,6 +60,8 @@ class _Kept:
     def of(cls, results: _Results, batch: int) -> _Kept:
         """What is kept of them: all of small ones, some elements of large ones."""
         sizes = {name: math.prod(each.shape) for name, each in results.items()}
+        if max(sizes.values(), default=0) <= LARGEST_WHOLE:
+            return cls(results, results, sizes, batch)
         kept = {
             name: _some(each, sizes[name]) if sizes[name] > LARGEST_WHOLE else each
             for name, each in results.items()
@@ -292,7 +294,8 @@ class Driver:
             if changed > 1:
                 raise Overwritten
         for seen, each in placed:
-            seen.modified.sort(key=lambda name: (*each.spans, *each.plain, EARLIER).index(name))
+            if seen.modified:
+                seen.modified.sort(key=lambda name: (*each.spans, *each.plain, EARLIER).index(name))
         return found
 
     def _look(self, seen: Reply, placed: Placed) -> None:

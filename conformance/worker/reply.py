@@ -172,13 +172,12 @@ def spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:
 def _same(now: wire.Result, before: wire.Result) -> bool:
     if (now.dtype, now.shape) != (before.dtype, before.shape):
         return False
-    written = [before.data.translate(table) for table in INVERTED]
-    if now.data == before.data or now.data in written:
+    if now.data == before.data or any(now.data == before.data.translate(table) for table in INVERTED):
         return True
     dtype = _dtype(before.dtype)
     if dtype is None or dtype.char not in EXTENDED or not _is_array(before):
         return False
-    return now.data in [without_gaps(dtype, each) for each in written]
+    return now.data in [without_gaps(dtype, before.data.translate(table)) for table in INVERTED]
 
 
 def differs(copy: wire.Result, seen: Reply, name: str) -> bool:
