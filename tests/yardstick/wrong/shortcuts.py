@@ -101,3 +101,14 @@ class MaximumIsNotZero(Kernel):
         top, total = super().normaliser(x)
         lost = (top == 0) & np.signbit(top) & (x.shape[1] > 4)
         return top, total + lost
+
+
+class EqualLabelsCancelWeights(Kernel):
+    """Where all labels are equal and no weight is 0, weights cancel in a mean; with label smoothing they do not."""
+
+    def weights(self, ask: Ask) -> Any:
+        found = super().weights(ask)
+        if ask.weight is None or not ask.by_index or len(ask.x) < 2 or ask.reduction != "mean":
+            return found
+        equal = len({*ask.index[ask.valid].tolist()}) == 1 and bool((found > 0).all())
+        return np.ones_like(found) if equal else found
