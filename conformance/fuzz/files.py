@@ -16,6 +16,7 @@ from conformance.cases.load import Entry, case_files, load_suite
 from conformance.cases.text import flow_text, keys_of
 from conformance.corpus.extents import MOST
 from conformance.corpus.recipe import Recipe
+from conformance.corpus.settle import settled
 from conformance.corpus.space import FACTORS, FORMS
 from conformance.disk import contents, disk_errors
 from conformance.fuzz.causes import Cause
@@ -99,8 +100,8 @@ def _recipes(file: Path, lines: Sequence[bytes]) -> Iterable[Recipe]:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             hint = "remove the line: the search writes the file anew"
             raise UsageError(f"not a recipe: {error}", place=Place(file, number), hint=hint) from None
-        if _is_current(recipe):
-            yield recipe
+        if _is_current(recipe):  # and settled once more: whoever wrote it may have had other rules, or none
+            yield msgspec.structs.replace(recipe, levels=settled(recipe.levels, recipe.extents))
 
 
 def _is_current(recipe: Recipe) -> bool:

@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from conformance.cases.expand import expand
 from conformance.cases.lint import PLACEHOLDER, lint
-from conformance.cases.load import load_suite
+from conformance.cases.load import Entry, load_suite
+from conformance.corpus.dice import Dice
 from conformance.corpus.random_cases import random_cases, recipe_of
+from conformance.corpus.space import FACTORS, FORMS
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.failures import Kind
 from conformance.fuzz.files import CORPUS, case_text, file_name, read_corpus
@@ -85,6 +88,24 @@ def test_recipes_of_another_version_are_left_out(tmp_path: Path) -> None:
     lines = [msgspec.json.encode(msgspec.structs.replace(recipe, **each)) for each in changes]
     (tmp_path / CORPUS).write_bytes(b"\n".join(lines))
     assert [*read_corpus(tmp_path).recipes] == []
+
+
+def test_levels_that_do_not_go_together_are_settled(tmp_path: Path) -> None:
+    """Whoever wrote them: each recipe that is read makes a case that expands."""
+    written = []
+    for number in range(300):
+        recipe, dice = recipe_of(2, number), Dice(7, "levels", number)
+        levels = dict(recipe.levels)
+        for factor in [dice.one_of([*FACTORS]) for _ in range(4)]:
+            levels[factor] = dice.one_of([*FACTORS[factor]])
+        rank = FORMS[levels["form"]].rank
+        extents = tuple(dice.one_of((0, 1, 2, 7)) for _ in range(rank))
+        written.append(msgspec.json.encode(msgspec.structs.replace(recipe, levels=levels, extents=extents)))
+    (tmp_path / CORPUS).write_bytes(b"\n".join(written) + b"\n")
+    found = read_corpus(tmp_path).recipes
+    assert len(found) == len(written)
+    for recipe in found:
+        expand(Entry(recipe.case("one-of-many"), "random", tmp_path, 0))
 
 
 @pytest.mark.parametrize("extents", [(), (-1,), (1,) * 9, (10**9, 10**9, 2)])
