@@ -8,7 +8,7 @@ from conformance.corpus.space import FORMS, Levels
 __all__ = ["MOST", "extents_of"]
 
 #: Logits of one case; of float64, which takes the oracle twenty times as long, most cases have fewer.
-MOST, MOST_OF_FLOAT64, USUAL_OF_FLOAT64 = 3 << 16, 1 << 14, 1 << 11
+MOST, MOST_OF_FLOAT64, USUAL_OF_FLOAT64 = 1 << 18, 1 << 14, 1 << 11
 #: Where the product is too large, the next smaller number of positions.
 _SMALLER = {"huge": "many", "many": "middle", "middle": "power", "power": "few", "few": "three", "three": "one"}
 _SMALL = {"no": 0, "one": 1, "two": 2, "three": 3}
@@ -59,7 +59,7 @@ def _classes(level: str, dice: Dice) -> int:
         return dice.between(300, 2100) if dice.chance(0.4) else _around(dice.between(8, 10), dice)
     if level == "wider":
         return _around(dice.between(11, 13), dice)
-    return dice.one_of((16383, 16385, 32000, 32769, 50257, 65535, 65536, 65537, 128256))
+    return dice.one_of((16383, 16385, 32000, 32769, 50257, 65535, 65536, 65537, 128256, 131073, 151936, 262144))
 
 
 def _positions(level: str, dice: Dice) -> int:

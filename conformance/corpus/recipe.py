@@ -170,9 +170,9 @@ class _Keys:
 
     def policies(self) -> list[str]:
         """The policies that the case observes, if it is to observe any."""
-        if self.levels["policy"] == "unasked":
-            return []
         # Beside another special value, or something else that is wrong, a result says little of a policy.
+        if self.levels["policy"] == "unasked" or "nan" in map(self.levels.get, ("weight", "targets", "upstream")):
+            return []
         others = {"invalid": "nothing", "special": "none"}
         return [
             name

@@ -43,6 +43,7 @@ FORMS: dict[str, Form] = {
     "volumes-last": Form(5, 4),
     "fourth-of-five": Form(5, 3),
     "six-axes": Form(6, 5),
+    "seven-axes": Form(7, 3),
     "eight-axes": Form(8, 1),
     "scalar": Form(0, 0),
 }
@@ -65,6 +66,7 @@ FACTORS: dict[str, dict[str, float]] = {
         "volumes-last": 0.5,
         "fourth-of-five": 0.7,
         "six-axes": 0.3,
+        "seven-axes": 0.3,
         "eight-axes": 0.3,
         "scalar": 0.2,
     },

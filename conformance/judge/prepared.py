@@ -203,12 +203,27 @@ class Prepared:
         block, gap = self.block, self._gap()
         stressed, mixed = (gap > largest) | self._stored_exceed(), np.zeros(len(gap), dtype=np.bool_)
         if block.reduces:
-            loss = np.where(np.isfinite(self.truth.fast.loss.mid), self.truth.fast.loss.mid, 0.0)
-            positive, negative = block.total(np.maximum(loss, 0.0)), block.total(np.maximum(-loss, 0.0))
+            above, below = self._terms()
+            positive, negative = block.total(above), block.total(below)
             weights = block.total(np.abs(block.target_weight)) if block.by_index else block.counts
+            stressed |= block.largest(above + below) * 1.01 > largest
             stressed |= (reduction != "none") & (((positive + negative) * 1.01 > largest) | (weights > largest))
             mixed = (positive > 0) & (negative > 0)
         return stressed, mixed
+
+    def _terms(self) -> tuple[Float64Array, Float64Array]:
+        """The sums of the positive and of the negative finite terms of each loss, as magnitudes, (P,)."""
+        block, fast = self.block, self.truth.fast
+        if block.operation == "nll_loss" or fast.a.dense is None:
+            loss = np.where(np.isfinite(fast.loss.mid), fast.loss.mid, 0.0)
+            return np.maximum(loss, 0.0), np.maximum(-loss, 0.0)
+        n = np.where(np.isfinite(fast.positions.n), fast.positions.n, 0.0)
+        terms = np.where(np.isfinite(fast.a.dense), fast.a.dense, 0.0) * n
+        above, below = np.maximum(terms, 0.0).sum(axis=1), np.maximum(-terms, 0.0).sum(axis=1)
+        if block.by_index:
+            labelled = np.where(np.isfinite(fast.a.spike), fast.a.spike, 0.0) * n[np.arange(len(n)), block.targets]
+            above, below = above + np.maximum(labelled, 0.0), below + np.maximum(-labelled, 0.0)
+        return above, below
 
     def _gap(self) -> Float64Array:
         """The greatest difference of two finite logits of a position, (n,); infinite where it exceeds float64."""

@@ -100,7 +100,7 @@ def test_the_same_seed_asks_the_same_cases() -> None:
             return super().softmax(logits, **options)
 
     asked: list[list[bytes]] = []
-    for cases in (24, 24, 64):
+    for cases in (48, 48, 96):
         backend = Noting()
         backend.asked = []
         search(backend, cases)

@@ -178,6 +178,23 @@ def test_an_overflow_is_observed_where_an_intermediate_overflows() -> None:
     assert observed(double, "intermediate-overflow/float64") == {"inf"}
 
 
+TERMS_OF_BOTH_SIGNS = """
+theme: overflow
+cases:
+  - {id: terms-of-both-signs, why: "each term of the loss is beyond float32, and their sum is 0", op: cross_entropy,
+     logits: [[3.3895313892515355e+38, 0, 0]], targets: [[1, 1, 1]], weight: [-3, -2, 2], reductions: [none],
+     dtypes: [float32]}
+"""
+
+
+@pytest.mark.parametrize(("profile", "verdict"), [(UNDECLARED, "fail"), (NUMPY, "deviation")])
+def test_terms_of_one_loss_that_overflow_are_as_declared(tmp_path: Path, profile: Profile, verdict: str) -> None:
+    (tmp_path / "cases.yaml").write_text(TERMS_OF_BOTH_SIGNS)
+    (found,) = judged(Numpy(), load_suite([tmp_path]).entries, subject=Subject("mine", profile=profile))
+    values = [each for each in found if each.check == "value"]
+    assert [(each.verdict, str(each.observed)) for each in values] == [(verdict, "nan")]
+
+
 @pytest.mark.parametrize("profile", [UNDECLARED, NUMPY])
 def test_what_follows_from_an_infinite_first_result_is_right_whatever_is_declared(profile: Profile) -> None:
     entries = select(SUITE, expression="log-probabilities-beyond-the-range", dtypes=("float16",))
