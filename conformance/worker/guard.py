@@ -29,7 +29,7 @@ PATIENCE = 10.0  # seconds for the end of what is killed
 SHARED = "/dev/shm/"  # where shared memory has names
 SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 QUIET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the driver's to answer
-CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+KEPT = {signal.SIGKILL, signal.SIGSTOP}  # what they do cannot be changed
 
 
 def main(folder: str, memory: str, descriptors: str, *command: str) -> None:
@@ -122,8 +122,10 @@ def _become(command: Sequence[str], guard: int) -> None:
         if os.getppid() != guard:
             os._exit(1)
         os.setsid()
-        for number in (*QUIET, *CHANGED_BY_PYTHON, signal.SIGCHLD):
+        # Whoever started the run may have blocked or ignored some, as nohup and a shell's background do.
+        for number in signal.valid_signals() - KEPT:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 (light)
             file.write("1000")  # where memory runs out, this process is what the system should end
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

@@ -128,7 +128,7 @@ class BackendProcess:
             ) from None
         except Gone as end:
             raise self._unavailable(
-                f"backend {self.spec!r} died while it was starting: {self._end(end)[1]}",
+                f"backend {self.spec!r} died while it was starting: {': '.join(self._end(end))}",
                 "import the framework in a Python shell: it should end in the same way",
             ) from None
         except (msgspec.DecodeError, UnicodeError):

@@ -55,6 +55,18 @@ class Balloons(Numpy):
 """
 
 
+ENDS = """
+import os
+from conformance.backends.numpy import Numpy
+
+
+class Ends(Numpy):
+    def softmax(self, logits, *, axis):
+        os.kill(os.getpid(), {number})
+        return super().softmax(logits, axis=axis)
+"""
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "temporary"
@@ -100,6 +112,19 @@ def test_nothing_that_a_backend_starts_or_writes_outlives_it(tmp_path: Path, tem
     assert [each.failure for each in ask(leaving(tmp_path), 0.0)] == [None]
     (pid,) = shown(tmp_path)
     assert ended(pid) and not list(temporary.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGUSR1])
+def test_a_signal_ends_a_backend_though_the_run_was_started_without_it(tmp_path: Path, number: signal.Signals) -> None:
+    file = tmp_path / "ends.py"
+    file.write_text(ENDS.format(number=int(number)))
+    before, blocked = signal.signal(number, signal.SIG_IGN), signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        (found,) = ask(file, 0.0)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(number, before)
+    assert found.failure is not None and found.failure.type == number.name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.cases.load import Entry
+from conformance.cases.load import Entry, load_suite
 from conformance.cases.select import select
 from conformance.model.case import Case
 from conformance.model.wording import message
