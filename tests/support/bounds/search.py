@@ -52,7 +52,7 @@ class Held:
 
     @property
     def worst(self) -> float:
-        return max(self.ratios.values(), default=0.0)
+        return float(np.max([*self.ratios.values()], initial=0.0))  # NaN, too: an evaluation that has lost its number
 
 
 def hold(trial: Trial, known: Truth | None = None) -> Held:
@@ -71,9 +71,14 @@ def hold(trial: Trial, known: Truth | None = None) -> Held:
                 judged = np.isfinite(exact.mid) & np.isfinite(bound) & ~_overflowed(observed, trial)
                 if what == "gradient":
                     judged &= source.judged(reduction)[:, None]
+                    # What is ignored is multiplied by 0 here, which leaves 0/0, and rows without a finite logit, NaN.
+                    judged &= np.isfinite(source.block.x.max(axis=1, initial=-np.inf))[:, None]
+                    if reduction == "mean" and source.block.reduces:
+                        judged &= bool(source.fast.denominator.mid.all())
                 vacuous |= bool((np.isfinite(exact.mid) & ~np.isfinite(bound)).any())
                 distance = np.abs(observed - long(exact.mid) - long(0.0 if exact.tail is None else exact.tail))
-                ratio = (distance - long(exact.rad))[judged] / long(bound)[judged]
+                beyond = (distance - long(exact.rad))[judged]
+                ratio = np.where(beyond <= 0, long(0.0), beyond / long(bound)[judged])
                 ratios[f"{what}.{reduction}"] = float(ratio.max(initial=0.0))
     return Held(ratios, vacuous)
 
