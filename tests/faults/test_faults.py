@@ -21,7 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 def of(group: str) -> list[Kind]:
-    return [each for each in KINDS if each.group == group]
+    found = [each for each in KINDS if each.group == group]
+    assert found, group
+    return found
 
 
 def require_sound(found: Trial) -> None:

@@ -92,7 +92,10 @@ def test_vectors_and_their_results(verb: Run) -> None:
 
 
 def test_the_schema_of_a_badge(verb: Run) -> None:
-    require_valid({"schemaVersion": 1, "label": "a", "message": "b", "color": "red"}, verb("report", "--schema").json)
+    badge, schema = {"schemaVersion": 1, "label": "a", "message": "b", "color": "red"}, verb("report", "--schema").json
+    require_valid(badge, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        require_valid({**badge, "color": 3}, schema)
 
 
 def test_times_and_their_comparison_and_history(verb: Run) -> None:
