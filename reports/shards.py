@@ -158,7 +158,8 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
         stale = [each for backend in records if backend in set.intersection(*ran) for each in evidence[backend].stale()]
         writer.write([*block, *stale])
         seconds = sum(run.footer.seconds for run in parts if run.footer)
-        writer.finish(Footer(seconds=seconds, complete=True))
+        memory = max((run.footer.memory or 0 for run in parts if run.footer), default=0)  # of the largest shard
+        writer.finish(Footer(seconds=seconds, complete=True, memory=memory or None))
     return writer.folder
 
 

@@ -64,6 +64,8 @@ def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object]
     (found,) = merged.runs
     assert judged(found) == judged(read_run(tmp_path / "whole")) and not merged.notes
     assert found.footer is not None and found.footer.counts == whole.counts and not found.truncated
+    footers = [read_run(part.folder).footer for part in parts]
+    assert found.footer.memory == (max(each.memory or 0 for each in footers if each) or None)
     seconds = found.costs
     assert seconds.keys() == {"mine"} and len(seconds["mine"]) == 40
     difference = compare_runs(tmp_path / "whole", tmp_path / "parts")
