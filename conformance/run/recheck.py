@@ -187,7 +187,11 @@ class Recheck:
             requests = [each.chunk.requests[place] for each in (*together, control) for place in each.asked]
             *answers, shown = self._second().run(requests)
             again = {each.key: each for each in answers}
-            if self._extra and not same(again if sound is None else seen, {control.asked[0]: shown}, control.asked):
+            spoilt = not same(again if sound is None else seen, {control.asked[0]: shown}, control.asked)
+            if self._extra and not spoilt and shown.repeatable is False:
+                # By itself, or since calls of others lie between it and its repeat: asked one by one, it shows.
+                self._extra, spoilt = self._extra - 1, True
+            if self._extra and spoilt:
                 again = {}
                 self.close()
                 for each in together:

@@ -68,7 +68,8 @@ def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "name", ["the first case crashes", "raises an error that sticks", "replaces a function of numpy"]
+    "name",
+    ["the first case crashes", "raises an error that sticks", "replaces a function of numpy", "fills a cache"],
 )
 def test_kinds_that_make_the_next_calls_go_wrong(name: str, tmp_path: Path) -> None:
     require_sound(trial([each for each in of("later") if each.name == name], tmp_path))
