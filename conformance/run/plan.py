@@ -213,7 +213,8 @@ class Portion:
         if not excess and self.spared and entry.case.tier == "full":
             excess = SPARED
         if excess:
-            chunk.skips += [Skip(entry, dtype, excess) for dtype in entry.case.dtypes]
+            wanted = [dtype for dtype in entry.case.dtypes if self.dtypes is None or dtype in self.dtypes]
+            chunk.skips += [Skip(entry, dtype, excess) for dtype in wanted]
             return
         expansion = expand(entry, dtypes=self.dtypes)
         chunk.skips += [Skip(entry, dtype, reason) for dtype, reason in expansion.skipped]

@@ -117,6 +117,15 @@ def test_a_compiler_is_spared_new_shapes_unless_the_tier_is_full(
     assert known == {("usual", "float32"), ("dear", "float32")} == {(c, d) for _, c, d, _ in asked.units("mine")}
 
 
+def test_what_is_left_out_is_named_in_the_dtypes_that_are_asked_alone(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(TIERS.replace("[float32]", "[float64, float32, float16]"), encoding="utf-8")
+    (portion,) = Plan(load_suite([file]).entries, dtypes=["float32"], tier="default").portions
+    asked = portion.asked_of(compiles=True)
+    assert [(skip.entry.case.id, skip.dtype) for skip in asked.build().skips] == [("dear", "float32")]
+    assert {dtype for _, _, dtype, _ in asked.units("mine")} == {"float32"}
+
+
 def test_what_is_found_of_a_case_does_not_depend_on_those_that_are_judged_with_it(tmp_path: Path) -> None:
     """A sum over no rows was shown with the first row of the next case as its worst input."""
     file = tmp_path / "cases.yaml"
