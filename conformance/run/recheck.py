@@ -188,9 +188,9 @@ class Recheck:
             *answers, shown = self._second().run(requests)
             again = {each.key: each for each in answers}
             spoilt = not same(again if sound is None else seen, {control.asked[0]: shown}, control.asked)
-            if self._extra and not spoilt and shown.repeatable is False:
-                # By itself, or since calls of others lie between it and its repeat: asked one by one, it shows.
-                self._extra, spoilt = self._extra - 1, True
+            if shown.repeatable is False and not self._own[control.problem.operation, "repeatable"]:
+                # By itself, or since the calls of another lie before its repeat: asked one by one, it shows.
+                spoilt = True
             if self._extra and spoilt:
                 again = {}
                 self.close()
