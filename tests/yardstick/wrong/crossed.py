@@ -143,3 +143,29 @@ class ProbabilityMeanOffTheMainThread(Kernel):
     def divisor(self, ask: Ask) -> Any:
         found = super().divisor(ask)
         return found + 1 if not ask.by_index and _elsewhere() else found
+
+
+class SmoothedCurvatureOfImagesForgetsWeights(Kernel):
+    """Second order of images with class probabilities: beside label smoothing there are no weights."""
+
+    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        if not ask.by_index and ask.smoothing and len(ask.shape) > 1:
+            ask = replace(ask, weight=None)
+        return super().loss_curvature(ask, upstream, t)
+
+
+class HalfTargetGradientOfImagesForgetsWeights(Kernel):
+    """Half types: the gradient of images by class probabilities has no weights."""
+
+    def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
+        if logits.ndim == 4 and logits.itemsize == 2:
+            call = replace(call, operands={name: each for name, each in call.operands.items() if name != "weight"})
+        return super().target_gradient(call, logits, upstream)
+
+
+class TinyProductsOfSoftmaxDropped(Kernel):
+    """softmax: products of probability and upstream gradient below 1e-20 are left out of their sum."""
+
+    def softmax_gradient(self, p: Any, v: Any) -> Any:
+        products = np.where(np.abs(p * v) < 1e-20, 0, p * v).astype(p.dtype)
+        return p * (v - self.total(products)[:, np.newaxis])

@@ -167,3 +167,12 @@ class NllOneHotProductOfLongBatches(Kernel):
         found = super().nll_loss(log_probabilities, targets, **options)
         spoilt = len(log_probabilities) > 16 if log_probabilities.ndim == 2 else False
         return np.full_like(found, np.nan) if spoilt and np.isnan(log_probabilities).any() else found
+
+
+class IgnoreIndexComparedIn32Bits(Kernel):
+    """Labels and ignore_index are compared in 32 bits: -100 ignores 4,294,967,196 too."""
+
+    def checked(self, labels: Any, shape: Any, classes: int, ignored: int) -> Any:
+        if labels.dtype == np.int64:
+            labels = np.where(labels & 0xFFFFFFFF == ignored & 0xFFFFFFFF, ignored, labels)
+        return super().checked(labels, shape, classes, ignored)
