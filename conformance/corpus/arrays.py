@@ -12,7 +12,7 @@ from conformance.corpus.covering import Levels, covering_array
 from conformance.corpus.memory import memory_cases
 from conformance.corpus.tiers import is_spared
 
-__all__ = ["AXES", "FILES", "SIZES", "SPECIALS", "THREADS", "TRANSFORMS", "TRIPLES", "TYPES", "Array", "CaseFile"]
+__all__ = ["AXES", "FILES", "SIZES", "SPECIALS", "THREADS", "TRANSFORMS", "TRIPLES", "TYPES", "Array", "GeneratedFile"]
 
 Keys = dict[str, Any]
 _SEED = 20
@@ -52,7 +52,7 @@ SPECIALS = Array(specials.FACTORS, specials.allowed, lambda row, seed: specials.
 
 
 @dataclass(frozen=True)
-class CaseFile:
+class GeneratedFile:
     """A generated file of ``cases/``: its name on the command line, its path, what its cases are for, and these."""
 
     name: str
@@ -71,7 +71,7 @@ class CaseFile:
 
 
 _FILES = (
-    CaseFile(
+    GeneratedFile(
         "triples",
         "combinations/triples.yaml",
         "every triple of form, shape, weights, ignored label, smoothing, range of logits and memory layout occurs "
@@ -79,47 +79,47 @@ _FILES = (
         TRIPLES.cases,
         TRIPLES.strength,
     ),
-    CaseFile(
+    GeneratedFile(
         "sizes",
         "combinations/sizes.yaml",
         "every pair of form, size, dtype, reduction, weights, ignored label, smoothing, upstream gradient, memory "
         "layout,\n  type of the labels, range of logits and transform occurs together",
         SIZES.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "transforms",
         "combinations/transforms.yaml",
         "every triple of an operation, a transform and one of shape, dtype, divisor, smoothing, memory layout, range "
         "of\n  logits and direction occurs together",
         TRANSFORMS.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "types",
         "combinations/types.yaml",
         "every triple of an operation, a dtype and one of size, divisor, smoothing, upstream gradient, memory layout "
         "and\n  range of logits occurs together",
         TYPES.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "axes",
         "combinations/axes.yaml",
         "every rank with every stated class axis occurs together with each operation, dtype, divisor, smoothing and "
         "layout",
         AXES.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "threads",
         "combinations/threads.yaml",
         "two threads at once in every operation, with every dtype, size, divisor and smoothing",
         THREADS.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "specials",
         "combinations/special-values.yaml",
         "every pair of operand, special value, kind of place, smoothing, reduction and dtype occurs together",
         SPECIALS.cases,
     ),
-    CaseFile(
+    GeneratedFile(
         "memory",
         "layouts/memory.yaml",
         "every pair of memory layouts of two operands occurs together; a kernel that reads one of them as it reads "
