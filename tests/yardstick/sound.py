@@ -289,6 +289,8 @@ class ResultsFromTheirEnd(Kernel):
 
     def restored(self, rows: Any, like: Any, axis: int | None) -> Any:
         found = super().restored(rows, like, axis)
+        if not found.ndim:
+            return found
         backwards = np.empty_like(found)[(slice(None, None, -1),) * found.ndim]
         backwards[...] = found
         return backwards
