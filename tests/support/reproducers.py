@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -97,15 +98,14 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
 
 def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
     named = {case for entry in register for case in entry.cases}
-    return [entry for entry in suite if "*" in named or entry.case.id in named]
+    return [entry for entry in suite if any(fnmatchcase(entry.case.id, each) for each in named)]
 
 
 def _one_each(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:
     """For each entry its first case, in one dtype and reduction: compiling is what takes the time."""
-    by_id = {entry.case.id: entry for entry in suite}
     found: dict[tuple[str, str, str], Entry] = {}
     for defect in register:
-        entry = by_id[defect.cases[0]]
+        entry = next(entry for entry in suite if fnmatchcase(entry.case.id, defect.cases[0]))
         case = entry.case
         dtypes = [each for each in ("float32", "float16", *case.dtypes) if each in (defect.dtypes or case.dtypes)]
         dtype = next(each for each in dtypes if each in case.dtypes)

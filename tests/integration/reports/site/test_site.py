@@ -219,7 +219,7 @@ def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> No
 
 def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
     def peak(count: int) -> int:
-        rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 300)) for k in range(20) for _ in range(20)]
+        rows = [outcome(f"c{k}", check="unmodified", **saying("m" * 900)) for k in range(20) for _ in range(20)]
         runs = [run(tmp_path / f"{count}-{i}", rows, started=f"2026-{i:03}") for i in range(count)]
         tracemalloc.start()
         try:
@@ -230,4 +230,4 @@ def test_memory_does_not_grow_with_the_number_of_runs(tmp_path: Path) -> None:
 
     peak(2)  # imports and templates
     one, many = peak(1), peak(12)
-    assert many - one < 12 * len("m" * 300) * 400 / 4  # the messages alone, held at once, would take four times as much
+    assert many - one < 12 * len("m" * 900) * 400 / 4  # the messages alone, held at once, would take four times as much
