@@ -99,7 +99,7 @@ class CoefficientBounds:
         """
         eta, parts = self.arithmetic.eta_compute(self.flushed), 1.0 if self.block.by_index else 2.0
         most = eta * parts if self.block.weight is None else eta * (1.0 + parts * self._weight)
-        return np.minimum(most, 3.0 * self.magnitude)
+        return np.fmin(most, 3.0 * self.magnitude)  # a NaN weight says nothing of a class that has no part
 
     @cached_property
     def count(self) -> Float64Array:

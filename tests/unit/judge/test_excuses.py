@@ -15,6 +15,7 @@ from conformance.profiles.profile import Declared
 from conformance.run.judged import judged
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.registry import subject
+from tests.yardstick.sound import Flushed
 
 CASE = """
 theme: excuses
@@ -75,3 +76,18 @@ def _values(folder: Path, kind: type[Kernel], case: str) -> list[Outcome]:
     file.write_text(case, encoding="utf-8")
     found = judged(kind(), load_suite([file]).entries, subject=subject(kind))
     return [each for unit in found for each in unit if each.check == "value"]
+
+
+BESIDE_NAN = """
+theme: excuses
+cases:
+  - {id: it, why: it, op: cross_entropy, logits: [[0, -98.5, -3]], targets: [0], weight: [1, 1, .nan],
+     reductions: [none], dtypes: [float32]}
+"""
+
+
+def test_a_flushed_gradient_is_excused_beside_a_weight_that_is_nan(tmp_path: Path) -> None:
+    (tmp_path / "cases.yaml").write_text(BESIDE_NAN)
+    (found,) = judged(Flushed(), load_suite([tmp_path]).entries, identities=False, subject=subject(Flushed))
+    (gradient,) = [each for each in found if each.check == "gradient"]
+    assert (gradient.verdict, gradient.excused_by) == ("deviation", ("subnormal-results",))
