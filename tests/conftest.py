@@ -20,6 +20,13 @@ settings.register_profile("conformance", deadline=None)
 settings.load_profile("conformance")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: many tests wait for a process that hangs until its time is up."""
+    cores = len(os.sched_getaffinity(0))
+    return cores + cores // 2
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest tests, the same number of them on each worker: at the end there are short ones to share.
