@@ -87,8 +87,8 @@ class Simulated:
 
     @property
     def efficiency(self) -> float:
-        """The share of the workers' time in which they worked."""
-        return self.tasks * self.each / (self.seconds * self.workers)
+        """The share of the workers' time in which they worked; the first task of each was begun before it counts."""
+        return (self.tasks - self.workers) * self.each / (self.seconds * self.workers)
 
 
 def sizes() -> Sizes:
