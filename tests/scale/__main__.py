@@ -13,14 +13,14 @@ from tests.support.figures import print_figures
 NOTES = """\
 **Two workers.** Whole processes, from `conformance run` to its end, one worker and two in turn: the
 start of the cluster, and its end, are in these seconds. Locally it is the shorter of two runs each,
-over Dask one run, twice as long. Each call of the backend takes the processor for 5 ms, and a worker
-waits for it, so that two workers fill two cores; what conducts, and Dask's scheduler in it, run
-beside them.
+over Dask one run, twice as long. Each call of the backend takes the processor for 5 ms, and a
+worker waits for it, so that two workers fill two cores; what conducts, and Dask's scheduler in it,
+run beside them.
 
 **Dispatch.** What a task takes longer with an executor that has one worker than done on the spot,
 with the worker and its backend up, the shortest of three turns: sent out, received, begun, and its
-results returned. A unit is a case in one dtype and layout; what a task takes is divided by the units
-that a task of a run of all cases has on average.
+results returned. A unit is a case in one dtype and layout; what a task takes is divided by the
+units that a task of a run of all cases has on average.
 
 **Cases.** Each count is a run of its own process. Its memory is that of the process that conducts,
 which reads all cases and writes all results; those that judge hold one chunk of cases at a time.
