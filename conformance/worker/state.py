@@ -30,6 +30,7 @@ THEIRS = ("CUDA", "JAX", "KMP", "MPL", "NCCL", "NUMBA", "PYTORCH", "TF_", "TORCH
 FEW_THREADS, FEW_FILES = 32, 64
 #: Limits of the system by which later calls fail, or end the process.
 LIMITS = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "STACK")
+_open = open  # a call may put something else in its place
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -90,7 +91,7 @@ def _timers() -> bool:
     """Whether a signal is to come, by Python's timers or the system's, which may end the process in another call."""
     if any(signal.getitimer(each)[0] > 0 for each in TIMERS):
         return True
-    with contextlib.suppress(OSError), open("/proc/self/timers", "rb") as timers:  # noqa: PTH123 (light)
+    with contextlib.suppress(OSError), _open("/proc/self/timers", "rb") as timers:
         return bool(timers.read(1))
     return False
 

@@ -61,7 +61,7 @@ def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["deletes its temporary files", "rounds upwards", "replaces what every function calls"]
+    "name", ["deletes its temporary files", "rounds upwards", "replaces what every function calls", "replaces builtins"]
 )
 def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -> None:
     require_sound(trial([each for each in of("alone") if each.name == name], tmp_path))
