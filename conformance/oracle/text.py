@@ -19,7 +19,7 @@ from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block, from_rows
 from conformance.oracle.exact_directions import ExactTruth
-from conformance.oracle.truth import Truth
+from conformance.oracle.truth import DEGENERATE, Truth
 
 __all__ = ["DIGITS", "Undecided", "decimal_text", "expected_text"]
 
@@ -66,12 +66,10 @@ def _balls(truth: Truth, gradient: bool, reduction: str, precision: int) -> list
         balls = exact.value_balls(reduction)
         if reduction == "mean":
             for mask, policy in truth.degenerate:
-                balls = [_special(policy) if here else ball for ball, here in zip(balls, mask.tolist(), strict=True)]
+                balls = [
+                    arb(DEGENERATE[policy]) if here else ball for ball, here in zip(balls, mask.tolist(), strict=True)
+                ]
     return balls
-
-
-def _special(policy: str) -> arb:
-    return {"zero": arb(0), "inf": arb.pos_inf()}.get(policy, arb.nan())
 
 
 def _decided(truth: Truth, gradient: bool, reduction: str, index: int, ball: arb) -> str:

@@ -16,11 +16,13 @@ from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.infinite_upstream import chained, infinite_rows, product
 
-__all__ = ["Tier", "Truth"]
+__all__ = ["DEGENERATE", "Tier", "Truth"]
 
 Tier = Literal["fast", "exact"]
 Booleans = npt.NDArray[np.bool_]
-_DEGENERATE = {"nan": np.nan, "zero": 0.0, "inf": np.inf}
+#: What a mean without a denominator is, by the policies' words; the text of one comes from here, too. A mean that
+#: raises has no value, and NaN stands for it.
+DEGENERATE = {"nan": np.nan, "zero": 0.0, "inf": np.inf, "raise": np.nan}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,7 @@ class Truth:
             return result
         for mask, policy in self.degenerate:
             if mask.any():
-                result = result.where(mask, _DEGENERATE.get(policy, np.nan))
+                result = result.where(mask, DEGENERATE[policy])
         return result
 
     def gradient(self, reduction: str) -> Enclosure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import mpmath  # type: ignore[import-untyped]
 import numpy as np
@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.model.case import OPERATIONS, OperationName
-from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.policies import NORMATIVE, Degenerate, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import DTYPES, DtypeName
 from conformance.oracle.block import Block, blocks
 from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, TINY, exp_negative, log1p_sum
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
-from conformance.oracle.truth import Truth
+from conformance.oracle.truth import DEGENERATE, Truth
 from tests.support import mpmath_truth
 from tests.support.problems import problem, truth
 
@@ -289,6 +289,11 @@ def test_degenerate_means(tier: Any, policy: Any, expected: float) -> None:
         source = Truth(Block((made,)), Policies(**{name: policy}), tier)
         np.testing.assert_array_equal(source.value("mean").mid, [expected])
         np.testing.assert_array_equal(source.value("sum").mid, [0.0])
+
+
+def test_every_word_for_a_mean_without_a_denominator_has_a_value() -> None:
+    words, _ = get_args(Degenerate)
+    assert {*get_args(words)} == {*DEGENERATE}
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
