@@ -55,7 +55,7 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
         policy = for_operation(policies.default_axis, problem.operation, 1)
         if policy == "required":
             return Resolution(problem, must_raise="the class axis has no default")
-        axis = default_axis(policy, rank)
+        axis = default_axis(policy, rank) if rank else 0
         if axis is None:
             return Resolution(problem, undefined=True)
         problem = replace(problem, class_axis=axis)

@@ -90,6 +90,8 @@ def test_ignored_labels_without_a_class_are_left_open() -> None:
 @pytest.mark.parametrize("declared", ["all", {"all": "all"}])
 def test_the_whole_array_as_one_axis_is_left_open(declared: Any) -> None:
     assert resolve(_softmax((2, 3)), Policies(default_axis=declared)).undefined
+    of_a_number = resolve(_softmax(()), Policies(default_axis=declared))
+    assert of_a_number.problem.class_axis == 0 and not of_a_number.undefined
 
 
 def test_a_value_for_all_operations_is_that_of_each() -> None:
