@@ -133,7 +133,8 @@ def reads_its_input(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "ForgedAnswer", group="deaths")
+# Whether the answer that nobody asked for is read before the process ends is a race; both are a crash of this call.
+@kind("crash", "the backend's process", group="deaths")
 def gives_itself_calls(value: Any, logits: Any) -> Any:
     """The next batch comes from a pipe of its own."""
     from conformance.worker import wire
