@@ -321,8 +321,8 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             if transform == "vectorised-map" and not reshapes(unit.problem):
                 continue
             for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
-                if reduction == "default":
-                    continue
+                if reduction == "default" and transform != "forward-mode":
+                    continue  # the shape of an upstream gradient would be the framework's own choice
                 key = len(chunk.requests)
                 place = chunk.ask(transform_request(unit.problem, transform, reduction, key))
                 chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))

@@ -92,6 +92,19 @@ class TangentOfTheSum(Kernel):
         return value, super().directional(whole, logits, tangent)[1]
 
 
+class TangentOfThePlainMean(Kernel):
+    """Where no reduction is stated, the tangent of a weighted loss is divided by the number of its positions."""
+
+    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().directional(call, logits, tangent)
+        options = dict(call.options)
+        if "weight" not in call.operands or options.get("reduction") is not None:
+            return value, found
+        whole = Call(call.operation, call.operands, tuple((options | {"reduction": "sum"}).items()))
+        total = super().directional(whole, logits, tangent)[1]
+        return value, (total / np.size(call.operands["targets"])).astype(found.dtype)
+
+
 class TangentInTheDirectionOfOnes(Kernel):
     """The direction is never read: ones are taken in its place."""
 
