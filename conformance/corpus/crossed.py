@@ -27,16 +27,7 @@ IN_TYPES: dict[str, tuple[str, ...]] = {
     "reduction weights ignored": sizes.DIVISORS,
     "smoothing": ("sharp", "tenth"),
     "upstream": ("seeded", "ones", "zero-ended"),
-    "layout": (
-        "contiguous",
-        "transposed",
-        "sliced",
-        "padded",
-        "offset",
-        "upstream=transposed",
-        "targets=transposed",
-        "weight=sliced",
-    ),
+    "layout": (*sizes.LAYOUTS, "upstream=transposed", "targets=transposed", "weight=sliced"),
     "logits": ("normal", "shifted"),
 }
 ALONG_AXES: dict[str, tuple[str, ...]] = {
@@ -45,7 +36,7 @@ ALONG_AXES: dict[str, tuple[str, ...]] = {
     "dtype": _DTYPES,
     "reduction weights ignored": sizes.DIVISORS,
     "smoothing": ("sharp", "tenth"),
-    "layout": ("contiguous", "transposed"),
+    "layout": sizes.LAYOUTS[:2],
 }
 IN_THREADS: dict[str, tuple[str, ...]] = {
     "form transform": tuple(f"{form} concurrent" for form in _FORMS),

@@ -17,7 +17,7 @@ from conformance.corpus.features import FORMS, Shape, probabilities
 from conformance.model.dtypes import DTYPES
 from conformance.worker.layouts import fits
 
-__all__ = ["DIVISORS", "FACTORS", "FIRST", "RANKS", "SHAPES", "allowed", "case_of", "unfolded"]
+__all__ = ["DIVISORS", "FACTORS", "FIRST", "LAYOUTS", "RANKS", "SHAPES", "allowed", "case_of", "unfolded"]
 
 
 def _axis_in_words(axis: int | None) -> str:
@@ -65,6 +65,8 @@ _LOGITS: dict[str, dict[str, Any]] = {
     "apart": {"distribution": "uniform", "scale": 4, "apart": 100},
 }
 _HIGHEST = {"uint8": 255, "int8": 127}
+#: Layouts of all operands of a call, those first that change most; the narrower arrays take as many as they can.
+LAYOUTS = ("contiguous", "transposed", "sliced", "padded", "offset")
 
 #: Factor to levels, by the names that make up a case's id; the first of each is left out there.
 FACTORS: dict[str, tuple[str, ...]] = {
@@ -77,11 +79,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "smoothing": ("sharp", *_SMOOTHING),
     "upstream": ("seeded", "ones", "constant", "one-hot", "zero-ended"),
     "layout": (
-        "contiguous",
-        "transposed",
-        "sliced",
-        "padded",
-        "offset",
+        *LAYOUTS,
         "reversed",
         "logits=alternate-rows",
         "targets=sliced",

@@ -23,7 +23,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "dtype": sizes.FACTORS["dtype"],
     "reduction weights ignored": sizes.DIVISORS,
     "smoothing": ("sharp", "tenth", "uniform"),
-    "layout": ("contiguous", "transposed", "sliced", "tangent=transposed"),
+    "layout": (*sizes.LAYOUTS[:3], "tangent=transposed"),
     "logits": ("normal", "shifted"),
     "direction": ("random", "constant", "zero-ended"),
 }

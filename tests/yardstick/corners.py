@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 
 from tests.yardstick.kernel import DEFAULT_IGNORED, Kernel
 
-__all__ = ["Corner", "CornerKernel", "corners"]
+__all__ = ["Corner", "corners"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Corner:
     @property
     def rank(self) -> int:
         return len(self.shape)
+
+    @property
+    def behind(self) -> int:
+        """How many positions lie behind the class axis."""
+        return math.prod(self.shape[self.place + 1 :])
 
 
 #: What is wrong, where, and where it matters whether it is the value or the gradient.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from conformance.backends.contract import Call
-from tests.yardstick.corners import Corner, CornerKernel, corners
+from tests.yardstick.corners import corners
 from tests.yardstick.kernel import Ask, Kernel
 
 
@@ -59,17 +57,13 @@ class IgnoredCountedInSixteenBits(Kernel):
         return ask.x.dtype.type(len(ask.x) - int((~ask.valid).sum()) % 65536)
 
 
-class GridBehindTheClasses(CornerKernel):
-    """More than 65,535 positions behind the class axis are off."""
-
-    def corner(self, at: Corner) -> bool:
-        behind = int(np.prod(at.shape[at.place + 1 :]))
-        return at.op in ("softmax", "log_softmax") and behind > 65535 and at.rank < 4
-
-
 corners(
     __name__,
     {
+        "GridBehindTheClasses": (
+            "More than 65,535 positions behind the class axis are off.",
+            lambda at: at.op in ("softmax", "log_softmax") and at.behind > 65535 and at.rank < 4,
+        ),
         "RankSix": ("Logits of rank 6 and more are off.", lambda at: at.rank >= 6),
         "VocabularyBeyondSeventeenBits": ("More than 200,000 classes are off.", lambda at: at.classes > 200_000),
     },

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from tests.yardstick.corners import Corner, CornerKernel, corners
+from tests.yardstick.corners import corners
 
 corners(
     __name__,
@@ -103,13 +101,9 @@ corners(
             "Weights beside probability targets are off for more than 1,024 positions.",
             lambda at: at.kind == "probability" and at.weighted and at.positions > 1024,
         ),
+        "ImageOfOddExtents": (
+            "nll_loss of images of an odd number of pixels beyond 64 is off in the half types.",
+            lambda at: at.op == "nll_loss" and at.behind > 64 and at.dtype in ("float16", "bfloat16"),
+        ),
     },
 )
-
-
-class ImageOfOddExtents(CornerKernel):
-    """nll_loss of images of an odd number of pixels beyond 64 is off in the half types."""
-
-    def corner(self, at: Corner) -> bool:
-        inner = math.prod(at.shape[at.place + 1 :])
-        return at.op == "nll_loss" and inner > 64 and at.dtype in ("float16", "bfloat16")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.yardstick.corners import Corner, CornerKernel, corners
+from tests.yardstick.corners import corners
 
 corners(
     __name__,
@@ -69,21 +69,16 @@ corners(
             "(C, N) of more than 2,048 classes is off: the logits of a position lie far apart.",
             lambda at: at.place == 0 and at.rank == 2 and at.classes > 2048,
         ),
-    },
-)
-
-
-class OddDoublesBelow1024(CornerKernel):
-    """float64 log_softmax of an odd number of classes between a half and a whole block is off (pytorch#143644)."""
-
-    def corner(self, at: Corner) -> bool:
-        odd = at.classes % 2 == 1 and at.classes % 32 != 31
-        return at.op == "log_softmax" and at.dtype == "float64" and odd and 513 < at.classes < 1024
-
-
-corners(
-    __name__,
-    {
+        "OddDoublesBelow1024": (
+            "float64 log_softmax of an odd number of classes between a half and a whole block is off (pytorch#143644).",
+            lambda at: (
+                at.op == "log_softmax"
+                and at.dtype == "float64"
+                and at.classes % 2 == 1
+                and at.classes % 32 != 31
+                and 513 < at.classes < 1024
+            ),
+        ),
         "VocabularyUnbatched": (
             "One unbatched position of more than 1,024 classes is off: there is no row to give to a block.",
             lambda at: at.rank == 1 and at.classes > 1024,
