@@ -1,4 +1,4 @@
-"""The kill matrix as data: which wrong backends the cases find out, and what each case adds.
+"""The kill matrix as data: which wrong backends the cases find out.
 
 ``python -m tests.yardstick matrix`` publishes it; a page of the site shows it, and docs have a summary.
 """
@@ -12,7 +12,7 @@ import msgspec
 
 from conformance.model.errors import UsageError
 
-__all__ = ["FILE", "FlagKills", "Kills", "Shared", "WrongBackend", "groups", "read_kills"]
+__all__ = ["FILE", "FlagKills", "Kills", "WrongBackend", "groups", "read_kills"]
 
 #: Where a checkout keeps the matrix; an installed suite has none.
 FILE = Path(__file__).resolve().parent / "published" / "kills.json"
@@ -32,13 +32,6 @@ class WrongBackend(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     quick: tuple[str, str] | None = None
 
 
-class Shared(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A case without a kill of its own: how many it kills, and one other case that kills all of them, if any does."""
-
-    kills: int
-    within: str = ""
-
-
 class FlagKills(msgspec.Struct, frozen=True, kw_only=True):
     """What the cases of a flag kill; ``rarest`` are those of them that the fewest cases kill."""
 
@@ -50,16 +43,17 @@ class FlagKills(msgspec.Struct, frozen=True, kw_only=True):
 class Kills(msgspec.Struct, frozen=True, kw_only=True):
     """The kill matrix.
 
-    ``cases`` were tried, ``useful`` of them kill something; ``single`` wrong backends are killed by one case only, and
-    ``only`` counts those that a dtype alone kills. ``wrong`` goes by module and class, ``shared`` by case.
+    ``cases`` were tried, ``useful`` of them kill something, ``sole`` what no other case kills; ``single`` wrong
+    backends are killed by one case only, and ``only`` counts those that a dtype alone kills. ``wrong`` goes by module
+    and class.
     """
 
     cases: int
     useful: int
     single: int
+    sole: int
     only: dict[str, int]
     wrong: dict[str, WrongBackend]
-    shared: dict[str, Shared]
     flags: dict[str, FlagKills]
 
 

@@ -178,7 +178,7 @@ class _Builder:
     def _kills(self) -> Kills | None:
         """The kill matrix, unless the runs are of other cases."""
         kills, shown = read_kills(), {row["case"] for row in self.listed}
-        if kills is None or not shown & {*kills.shared, *(each.example for each in kills.wrong.values())}:
+        if kills is None or not shown & {each.example for each in kills.wrong.values()}:
             return None
         return kills
 

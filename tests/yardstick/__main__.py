@@ -2,11 +2,10 @@
 
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
-        `conformance run --quick` takes; with --new of the wrong backends alone that the file lacks, added to it
-page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json.
+        `conformance run --quick` takes
+page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
-
 peers   what the rules of ONNX, OpInfo and KernelBench kill: writes peers.json and docs/peers.md
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
@@ -22,11 +21,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.cases.load import Entry
-from conformance.cases.quick import load_quick
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
-from conformance.reports.kills import FILE, Kills, read_kills
+from conformance.reports.kills import FILE, read_kills
 from tests.yardstick import cover, matrix, pool, search
 from tests.yardstick.page import summary_text
 from tests.yardstick.peers.page import peers_text
@@ -44,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", nargs="?", default="score", choices=("score", "matrix", "page", "fuzz", "peers"))
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
-    parser.add_argument("--new", action="store_true", help="matrix: those wrong backends alone that have no record yet")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
     parser.add_argument("--sample", type=int, default=20, metavar="N", help="fuzz: so many wrong backends")
@@ -62,15 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
-    former = read_kills() if asked.new else None
-    if former is not None:
-        wrong = [kind for kind in wrong if title(kind) not in former.wrong]
     unwanted = pool.false_alarms(right, asked.jobs)
     function = "first_kills" if asked.what == "score" else "every_kill"
     found = pool.kills(function, wrong, recorded_pairs(), asked.jobs)
     kills = {title(kind): found[title(kind)] for kind in wrong if title(kind) in found}
     if asked.what == "matrix" and not asked.wrong:
-        _write(kills, wrong, former)
+        _write(kills, wrong)
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
     _print(right, unwanted, wrong, survivors)
     return 1 if survivors or any(unwanted.values()) else 0
@@ -93,21 +86,11 @@ def _fuzz(asked: argparse.Namespace) -> int:
     return 1 if killed < 0.9 * len(wrong) or alarms else 0
 
 
-def _write(kills: matrix.AllKills, wrong: Sequence[Kind], former: Kills | None) -> None:
+def _write(kills: matrix.AllKills, wrong: Sequence[Kind]) -> None:
     entries = suite()
-    chosen = cover.choose(kills, entries) if former is None else cover.extended(_selected(entries), kills, entries)
-    QUICK.write_text(cover.render(chosen), encoding="utf-8")
-    made = matrix.matrix(kills, wrong, entries, matrix.quick_kills(kills, entries))
-    if former is not None:
-        made = matrix.merged(former, made, wrong_backends())
-    matrix.write(made, FILE)
+    QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
+    matrix.write(matrix.matrix(kills, wrong, entries, matrix.quick_kills(kills, entries)), FILE)
     _write_page()
-
-
-def _selected(entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """The quick selection as it stands, of the cases that there are."""
-    known = {entry.case.id for entry in entries}
-    return {case: [*dtypes] for case, dtypes in load_quick(QUICK).quick.items() if case in known}
 
 
 def _peers(asked: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from tests.yardstick.matrix import AllKills
 
-__all__ = ["choose", "extended", "render"]
+__all__ = ["choose", "render"]
 
 Pair = tuple[str, str]
 #: Every wrong backend is killed by so many cases, where there are as many: what is chosen finds out others as well.
@@ -44,30 +44,12 @@ class _Candidate:
 
 def choose(kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
     """Case ids with their dtypes, those that kill most first; none that the default tier leaves out for anybody."""
-    candidates, wanted = _usual(kills, entries)
-    chosen = _without_idle(_greedy(candidates, dict(wanted)), wanted)
-    chosen.sort(key=lambda each: (-len(each.kills), each.pair))
-    return _selection({}, chosen)
-
-
-def extended(selection: Mapping[str, Sequence[str]], kills: AllKills, entries: Sequence[Entry]) -> dict[str, list[str]]:
-    """A selection, and behind it what it lacks to kill these wrong backends, too."""
-    candidates, wanted = _usual(kills, entries)
-    kept = [each for each in candidates if each.pair[1] in selection.get(each.pair[0], ())]
-    missing = {name: max(0, depth - _depth(kept, name)) for name, depth in wanted.items()}
-    return _selection(selection, _greedy(candidates, missing, kept))
-
-
-def _usual(kills: AllKills, entries: Sequence[Entry]) -> tuple[list[_Candidate], dict[str, int]]:
-    """What may be chosen, of the default tier alone, and how many cases of it are to kill each wrong backend."""
     usual = {entry.case.id: entry for entry in entries if entry.case.tier != "full"}
     killers = {name: {kill.case for kill in each} & usual.keys() for name, each in kills.items()}
-    return list(_candidates(kills, usual)), {name: min(DEPTH, len(cases)) for name, cases in killers.items() if cases}
-
-
-def _selection(first: Mapping[str, Sequence[str]], chosen: Iterable[_Candidate]) -> dict[str, list[str]]:
-    selection = {case: [*dtypes] for case, dtypes in first.items()}
-    for each in chosen:
+    wanted = {name: min(DEPTH, len(cases)) for name, cases in killers.items() if cases}
+    chosen = _without_idle(_greedy(list(_candidates(kills, usual)), dict(wanted)), wanted)
+    selection: dict[str, list[str]] = {}
+    for each in sorted(chosen, key=lambda each: (-len(each.kills), each.pair)):
         selection.setdefault(each.pair[0], []).append(each.pair[1])
     return selection
 
@@ -99,13 +81,11 @@ def _candidates(kills: AllKills, entries: Mapping[str, Entry]) -> Iterator[_Cand
         yield _Candidate(pair, frozenset(names), calls, logits, frozenset(shapes))
 
 
-def _greedy(
-    candidates: Sequence[_Candidate], missing: dict[str, int], kept: Sequence[_Candidate] = ()
-) -> list[_Candidate]:
-    """At each step the candidate with the most new kills for its cost, until nothing is missing beside what is kept."""
+def _greedy(candidates: Sequence[_Candidate], missing: dict[str, int]) -> list[_Candidate]:
+    """At each step the candidate with the most new kills for its cost, until nothing is missing."""
     chosen: list[_Candidate] = []
-    by = {name: {each.pair[0] for each in kept if name in each.kills} for name in missing}
-    known = {shape for each in kept for shape in each.shapes}
+    by: dict[str, set[str]] = {name: set() for name in missing}
+    known: set[tuple[object, ...]] = set()
     while any(missing.values()):
         best = max(candidates, key=lambda each: _gain(each, missing, by) / each.cost(known))
         for name in best.kills:

@@ -1,4 +1,4 @@
-"""The kill matrix: what the cases kill, counted, and written as one file of a line for each wrong backend and case."""
+"""The kill matrix: what the cases kill, counted, and written as one file of a line for each wrong backend and flag."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 from conformance.cases.load import Entry
 from conformance.cases.quick import load_quick
 from conformance.places import QUICK
-from conformance.reports.kills import FlagKills, Kills, Shared, WrongBackend
+from conformance.reports.kills import FlagKills, Kills, WrongBackend
 from tests.yardstick.registry import Kind, title
 from tests.yardstick.trial import Kill, Pair, logits
 
-__all__ = ["AllKills", "alone", "matrix", "merged", "quick_kills", "write"]
+__all__ = ["AllKills", "matrix", "quick_kills", "write"]
 
 #: Of each wrong backend, by title, all that kills it.
 AllKills = Mapping[str, Sequence[Kill]]
@@ -26,60 +26,27 @@ NAMED = 6
 def matrix(kills: AllKills, kinds: Sequence[Kind], entries: Sequence[Entry], quick: Mapping[str, Pair]) -> Kills:
     """The matrix of all ``kills``; ``quick`` is the case and dtype that kills each in the quick selection."""
     killed = _killed(kills)
-    lonely = alone(kills)
+    alone = _alone(kills)
     return Kills(
         cases=len(entries),
         useful=len(killed),
-        single=sum(len(names) for names in lonely.values()),
+        single=len(alone),
+        sole=len({*alone.values()}),
         only={
             "float32": _only(kills, "float32"),
             "float64": _only(kills, "float64"),
             "a half type": _only(kills, "float16", "bfloat16"),
         },
         wrong={title(kind): _wrong(kind, kills[title(kind)], quick.get(title(kind))) for kind in kinds},
-        shared={entry.case.id: _shared(entry.case.id, killed) for entry in entries if entry.case.id not in lonely},
         flags=dict(_flags(kills, killed, entries)),
     )
-
-
-def merged(old: Kills, new: Kills, kinds: Sequence[Kind]) -> Kills:
-    """The matrix of ``kinds`` from two: ``new`` is of those that ``old`` lacks, and of all cases that there are now.
-
-    Of those in ``old`` the kills by newer cases are not known, so that all counts are of what was tried.
-    """
-    both = {**old.wrong, **new.wrong}
-    alone = {each.example for each in old.wrong.values() if each.cases == 1}
-    shared = {name: _joined(old.shared.get(name), each) for name, each in new.shared.items() if name not in alone}
-    none = FlagKills(cases=0, kills=0, rarest=[])
-    flags = {name: (old.flags.get(name, none), each) for name, each in new.flags.items()}
-    return Kills(
-        cases=new.cases,
-        useful=new.cases - sum(1 for each in shared.values() if not each.kills),
-        single=old.single + new.single,
-        only={dtype: old.only.get(dtype, 0) + count for dtype, count in new.only.items()},
-        wrong={title(kind): both[title(kind)] for kind in kinds},
-        shared=shared,
-        flags={
-            name: FlagKills(
-                cases=now.cases, kills=former.kills + now.kills, rarest=[*now.rarest, *former.rarest][:NAMED]
-            )
-            for name, (former, now) in flags.items()
-        },
-    )
-
-
-def _joined(old: Shared | None, new: Shared) -> Shared:
-    """Whether one other case kills all that both name is known where only one of them names any."""
-    if old is None or not old.kills:
-        return new
-    return Shared(kills=old.kills + new.kills, within="" if new.kills else old.within)
 
 
 def write(kills: Kills, path: Path) -> None:
     """Write the matrix as JSON with a line for each entry, so that a change is a line of a diff."""
     parts = []
     for name, value in msgspec.to_builtins(kills).items():
-        if name in ("wrong", "shared", "flags"):
+        if name in ("wrong", "flags"):
             lines = ",\n".join(f"  {_json(key)}: {_json(each)}" for key, each in value.items())
             parts.append(f" {_json(name)}: {{\n{lines}\n }}")
         else:
@@ -101,14 +68,10 @@ def quick_kills(kills: AllKills, entries: Sequence[Entry]) -> dict[str, Pair]:
     return found
 
 
-def alone(kills: AllKills) -> dict[str, list[str]]:
-    """Cases that are the only ones to kill something, each with what."""
-    found: dict[str, list[str]] = {}
-    for name, each in kills.items():
-        cases = {kill.case for kill in each}
-        if len(cases) == 1:
-            found.setdefault(cases.pop(), []).append(name)
-    return found
+def _alone(kills: AllKills) -> dict[str, str]:
+    """Of each wrong backend that a single case kills, that case."""
+    cases = {name: {kill.case for kill in each} for name, each in kills.items()}
+    return {name: next(iter(each)) for name, each in cases.items() if len(each) == 1}
 
 
 def _killed(kills: AllKills) -> dict[str, set[str]]:
@@ -134,13 +97,6 @@ def _wrong(kind: Kind, kills: Sequence[Kill], quick: Pair | None) -> WrongBacken
         return WrongBackend(defect=defect, cases=0)
     example = min(checks, key=lambda name: (len(checks[name]), len(name), name))
     return WrongBackend(defect=defect, cases=len(checks), example=example, checks=sorted(checks[example]), quick=quick)
-
-
-def _shared(case: str, killed: Mapping[str, set[str]]) -> Shared:
-    """Within the case with the fewest kills of which the case's own are a part."""
-    own = killed.get(case, set())
-    larger = [(len(names), other) for other, names in killed.items() if own and other != case and own <= names]
-    return Shared(kills=len(own), within=min(larger)[1] if larger else "")
 
 
 def _flags(

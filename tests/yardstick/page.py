@@ -28,8 +28,7 @@ def summary_text(kills: Kills) -> str:
         "",
         f"- wrong backends: {len(kills.wrong)}, killed: {killed}",
         f"- killed by one case only: {kills.single}",
-        f"- cases: {kills.cases}, of which {kills.useful} kill something and {kills.cases - len(kills.shared)} are the",
-        "  only ones to kill something",
+        f"- cases that kill something: {kills.useful}; that are the only ones to kill something: {kills.sole}",
         *(f"- killed in {dtype} alone: {count}" for dtype, count in kills.only.items()),
         "",
         "Cases without a kill of their own stay for what they document: worked examples that a reader can",
@@ -37,10 +36,10 @@ def summary_text(kills: Kills) -> str:
         "",
         "## The flags that find out most",
         "",
-        "| flag | cases | wrong backends killed |",
-        "|---|---:|---:|",
+        "| flag | wrong backends killed |",
+        "|---|---:|",
     ]
     most = sorted(kills.flags.items(), key=lambda item: (-item[1].kills, item[0]))[:MOST_FLAGS]
-    lines += [f"| {flag} | {each.cases} | {each.kills} |" for flag, each in most]
+    lines += [f"| {flag} | {each.kills} |" for flag, each in most]
     sizes = ", ".join(f"{module.replace('_', ' ')} {len(wrong)}" for module, wrong in groups(kills))
     return "\n".join([*lines, "", "## The wrong backends by kind", "", *textwrap.wrap(sizes, 100), ""])

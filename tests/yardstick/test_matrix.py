@@ -7,8 +7,7 @@ from pathlib import Path
 from conformance.cases.load import load_suite
 from conformance.reports.kills import read_kills
 from tests.support.case_files import write
-from tests.yardstick.cover import extended
-from tests.yardstick.matrix import matrix, merged
+from tests.yardstick.matrix import matrix
 from tests.yardstick.matrix import write as write_matrix
 from tests.yardstick.page import summary_text
 from tests.yardstick.registry import Kind, title
@@ -39,34 +38,13 @@ def test_what_is_counted_and_what_is_shared(tmp_path: Path) -> None:
     }
     entries = load_suite([write(tmp_path, CASES)]).entries
     made = matrix(kills, kinds, entries, {first: ("narrow", "float32")})
-    assert (made.cases, made.useful, made.single) == (3, 2, 1)
+    assert (made.cases, made.useful, made.single, made.sole) == (3, 2, 1, 1)
     assert made.only == {"float32": 1, "float64": 0, "a half type": 1}
     assert (made.wrong[first].example, made.wrong[first].checks) == ("narrow", ["value"])
     assert (made.wrong[first].cases, made.wrong[third].cases) == (2, 0)
     assert made.wrong[first].quick == ("narrow", "float32") and made.wrong[second].quick is None
-    assert {name: (each.kills, each.within) for name, each in made.shared.items()} == {
-        "narrow": (1, "wide"),
-        "idle": (0, ""),
-    }
     write_matrix(made, tmp_path / "kills.json")
     assert read_kills(tmp_path / "kills.json") == made
     assert len((tmp_path / "kills.json").read_text(encoding="utf-8").splitlines()) < 20
     assert "wrong backends: 3, killed: 2" in summary_text(made)
     assert read_kills(tmp_path / "nowhere.json") is None
-
-
-def test_new_wrong_backends_are_added_to_a_matrix_and_to_a_selection(tmp_path: Path) -> None:
-    entries = load_suite([write(tmp_path, CASES)]).entries
-    first, second, third = kinds = [kind for kind in KINDS if kind.__name__[0] != "_"][:3]
-    old = {title(first): [Kill("wide", "float32", "value")], title(second): [Kill("wide", "float32", "value")]}
-    former = matrix(old, [first, second], entries[:1], {})
-    new = {title(third): [Kill("wide", "float32", "value"), Kill("narrow", "float64", "value")]}
-    both = merged(former, matrix(new, [third], entries, {}), kinds)
-    assert (both.cases, both.useful, both.single) == (3, 2, 2)
-    assert [each.cases for each in both.wrong.values()] == [1, 1, 2] and [*both.wrong] == [title(k) for k in kinds]
-    assert {name: (each.kills, each.within) for name, each in both.shared.items()} == {
-        "narrow": (1, "wide"),
-        "idle": (0, ""),
-    }
-    selection = extended({"wide": ["float16", "float32"]}, new, entries)
-    assert selection == {"wide": ["float16", "float32"], "narrow": ["float64"]}
