@@ -165,21 +165,20 @@ def refuse_links_below(folder: Path) -> None:
             require_file_place(Path(parent, name))
 
 
-def contents(path: Path, most: int) -> bytes:
-    """The bytes of a file that is read whole, of which there may be ``most``.
+def contents(path: Path, most: int, *, larger: str = "name a file that the suite has written") -> bytes:
+    """The bytes of a file that is read whole, of which there may be ``most``; ``larger`` is the hint where it has more.
 
-    Raises UsageError, which names it, for what is no file, cannot be read, or is larger.
+    Raises UsageError, which names it, for what is not a file, cannot be read, or is larger.
     """
     try:
         # A pipe or a device may never end.
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError("not a file", place=Place(path), hint="name a file")
+            raise UsageError("not a regular file", place=Place(path), hint="name a file")
         with path.open("rb") as file:
             found = file.read(most + 1)
     except OSError as error:
         hint = _HINTS.get(error.errno or 0, "check the path and its permissions")
         raise UsageError(f"cannot be read: {error.strerror or error}", place=Place(path), hint=hint) from None
     if len(found) > most:
-        hint = "name a file that the suite has written"
-        raise UsageError(f"larger than {most >> 20} MiB", place=Place(path), hint=hint)
+        raise UsageError(f"larger than {most >> 20} MiB", place=Place(path), hint=larger)
     return found

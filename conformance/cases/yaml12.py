@@ -9,14 +9,14 @@ range of float64, must not pass through a float.
 from __future__ import annotations
 
 import re
-import stat
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
-from conformance.model.errors import CaseError, Place
+from conformance.disk import contents
+from conformance.model.errors import CaseError, Place, UsageError
 
 __all__ = [
     "MOST_BYTES",
@@ -37,6 +37,7 @@ MOST_LEVELS = 64
 #: Keys, scalars, beginnings and ends of collections of one file: parsing as many takes two or three seconds.
 MOST_NODES = 3_000_000
 _MOST_DIGITS = 400
+_LARGER = "split it, or write large tensors as a generator (distribution, shape, seed)"
 #: Where a node is: keys and indices from the root, such as ``("cases", 2, "axis")``.
 NodePath = tuple[str | int, ...]
 
@@ -77,21 +78,9 @@ def read(file: Path) -> Any:
 def read_text(file: Path) -> str:
     """The file's text as it is (line ends included), without a byte order mark; raises CaseError."""
     try:
-        # A pipe or a device may never end.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise CaseError("not a regular file", place=Place(file), hint="name a file, or a folder of files")
-        with file.open("rb") as stream:
-            data = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise CaseError(
-            f"cannot be read: {error.strerror or error}", place=Place(file), hint="check the path and its permissions"
-        ) from None
-    if len(data) > MOST_BYTES:
-        raise CaseError(
-            f"larger than {MOST_BYTES >> 20} MiB",
-            place=Place(file),
-            hint="split it, or write large tensors as a generator (distribution, shape, seed)",
-        )
+        data = contents(file, MOST_BYTES, larger=_LARGER)
+    except UsageError as error:
+        raise CaseError(error.problem, place=error.place, hint=error.hint) from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -133,7 +133,7 @@ def test_an_address_that_needs_certificates_says_which(folder: Path, conformance
         for files, said in (
             ("", "needs certificates"),
             ("--tls-ca-file gone.pem", "gone.pem: cannot be read: No such file"),
-            ("--tls-ca-file pipe", "pipe: not a file"),
+            ("--tls-ca-file pipe", "pipe: not a regular file"),
             ("--tls-ca-file empty.pem --tls-cert empty.pem --tls-key empty.pem", "certificates for tls://127.0.0.1:1"),
         ):
             ran = conformance(*verb, "--scheduler", "tls://127.0.0.1:1", *files.split())
