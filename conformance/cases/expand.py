@@ -18,10 +18,10 @@ from conformance.cases.load import Entry
 from conformance.cases.targets import Targets, as_integers, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
 from conformance.model.case import Generator, ReductionName
-from conformance.model.problem import Array, Problem, TargetKind
+from conformance.model.problem import Array, Problem, value_shape
 from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
 
-__all__ = ["Expansion", "expand", "reference_problem", "value_shape"]
+__all__ = ["Expansion", "expand", "reference_problem"]
 
 
 class Expansion(msgspec.Struct, frozen=True, eq=False):
@@ -128,19 +128,6 @@ def _check_mask(entry: Entry, logits: Float64Array, where: Float64Array, class_a
         place = tuple(int(each) for each in np.argwhere(~np.isfinite(top))[0])
         problem = f"position {place} has no finite maximum among the classes that take part"
         raise entry.error(("where",), problem, "unmask a class with a finite logit, and mask NaN and +inf")
-
-
-def value_shape(
-    reduction: str, logits_shape: tuple[int, ...], kind: TargetKind | None, targets: Any, class_axis: int | None
-) -> tuple[int, ...]:
-    """The shape of an operation's value: that of the logits without targets, else that of the reduced losses."""
-    if kind is None:
-        return logits_shape
-    if reduction != "none":
-        return ()
-    if kind == "indices":
-        return tuple(np.shape(targets))
-    return logits_shape if class_axis is None else logits_shape[:class_axis] + logits_shape[class_axis + 1 :]
 
 
 def _upstream(entry: Entry, exact: _Exact, reductions: tuple[ReductionName, ...]) -> dict[ReductionName, Float64Array]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.cases.checks import complaints_about
-from conformance.cases.expand import expand, value_shape
+from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
 from conformance.corpus.recipe import Recipe
@@ -55,7 +55,7 @@ class Cause:
 
 @dataclass(eq=False)
 class Causes:
-    """All causes so far; ``ask`` judges a case, with identities or without. ``found`` is told of each new one."""
+    """All causes so far; ``ask`` judges a case, with identities or without. ``found`` is called with each new one."""
 
     ask: Ask
     all: list[Cause] = field(default_factory=list)
@@ -124,11 +124,7 @@ def is_refused(problem: Problem) -> bool:
     """Whether an error is due for what a problem is, whatever its case says."""
     if resolve(problem, NORMATIVE, stated_error=False).must_raise or {*problem.reductions} & {*NO_REDUCTIONS}:
         return True
-    logits, kind, targets = problem.logits, problem.target_kind, problem.targets
-    axis = problem.class_axis if logits.ndim else None
-    return any(
-        each.shape != value_shape(name, logits.shape, kind, targets, axis) for name, each in problem.upstream.items()
-    )
+    return any(each.shape != problem.value_shape(name) for name, each in problem.upstream.items())
 
 
 def _is_as_it_says(case: Case) -> bool:

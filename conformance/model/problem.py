@@ -12,7 +12,7 @@ from conformance.model.case import Case, OperationName, ReductionName, TargetKin
 from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.layouts import Layout
 
-__all__ = ["Array", "Problem", "TargetKind"]
+__all__ = ["Array", "Problem", "TargetKind", "value_shape"]
 
 Array = npt.NDArray[np.generic]
 
@@ -61,6 +61,10 @@ class Problem:
         """Whether the operation is a loss."""
         return self.operation not in ("softmax", "log_softmax")
 
+    def value_shape(self, reduction: str) -> tuple[int, ...]:
+        """The value's shape."""
+        return value_shape(reduction, self.logits.shape, self.target_kind, self.targets, self.class_axis)
+
     @property
     def key(self) -> tuple[str, str, str]:
         """What names this problem among all: case id, dtype, layout."""
@@ -84,3 +88,16 @@ class Problem:
         if self.ignore_index is not None:
             outside &= targets != self.ignore_index
         return outside if outside.any() else None
+
+
+def value_shape(
+    reduction: str, logits_shape: tuple[int, ...], kind: TargetKind | None, targets: Any, class_axis: int | None
+) -> tuple[int, ...]:
+    """The shape of an operation's value: that of the logits without targets, else that of the reduced losses."""
+    if kind is None:
+        return logits_shape
+    if reduction != "none":
+        return ()
+    if kind == "indices":
+        return tuple(np.shape(targets))
+    return logits_shape if class_axis is None else logits_shape[:class_axis] + logits_shape[class_axis + 1 :]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from flint import arb, ctx
 
-from conformance.cases.expand import value_shape
 from conformance.cases.resolve import resolve
 from conformance.model.errors import HarnessError
 from conformance.model.policies import NORMATIVE, Policies
@@ -137,7 +136,6 @@ def _shaped(flat: list[str], problem: Problem, gradient: bool, reduction: str) -
     if gradient or not problem.takes_targets:
         array = from_rows(array, problem.logits.shape, axis)
     else:
-        shape = value_shape(reduction, problem.logits.shape, problem.target_kind, problem.targets, axis)
-        array = array.reshape(shape)
+        array = array.reshape(problem.value_shape(reduction))
     result: str | list[Any] = array.tolist()
     return result

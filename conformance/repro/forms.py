@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.cases.expand import value_shape
 from conformance.cases.resolve import resolve
 from conformance.judge.identities import transformed_calls
 from conformance.judge.prepared import OF_LOGITS
@@ -146,9 +145,7 @@ def _exact(problem: Problem, outcome: Outcome, quantity: str, place: Place) -> s
 
 def _must_raise(script: Script, problem: Problem, outcome: Outcome) -> None:
     upstream = problem.upstream.get(outcome.reduction or "none")  # type: ignore[call-overload]
-    shape = value_shape(
-        outcome.reduction or "none", problem.logits.shape, problem.target_kind, problem.targets, problem.class_axis
-    )
+    shape = problem.value_shape(outcome.reduction or "none")
     by_gradient = problem.case.upstream is not None and upstream is not None and upstream.shape != shape
     reason = outcome.detail or "the input is invalid"
     _call(script, problem, outcome, gradient=by_gradient, comment=f"must raise: {reason}")

@@ -245,7 +245,7 @@ class _Exporter:
         problem, asks = resolution.problem, call.asks
         named = prepared.named(call.reduction)
         given = problem.upstream.get(named)  # type: ignore[call-overload]
-        if given is None or given.shape != _shape_of(problem, named, "value"):  # along another axis of classes
+        if given is None or given.shape != problem.value_shape(named):  # along another axis of classes
             asks = ("value",)
         mine = self._expected(prepared, 0, call.reduction, asks, problem, store)
         return {"answer": "same"} if mine == expected else {"answer": "value", "expected": mine}
@@ -270,11 +270,4 @@ def _shaped(flat: Array, problem: Problem, reduction: str, quantity: str) -> Arr
     """Numbers in row order in the shape of the result."""
     if quantity in OF_LOGITS or not problem.takes_targets:
         return from_rows(flat, problem.logits.shape, problem.class_axis or 0)
-    return flat.reshape(_shape_of(problem, reduction, quantity))
-
-
-def _shape_of(problem: Problem, reduction: str, quantity: str) -> tuple[int, ...]:
-    axis, shape = problem.class_axis or 0, problem.logits.shape
-    if quantity in OF_LOGITS or not problem.takes_targets:
-        return shape
-    return shape[:axis] + shape[axis + 1 :] if reduction == "none" else ()
+    return flat.reshape(problem.value_shape(reduction))

@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from conformance import __version__
-from conformance.cases.expand import value_shape
 from conformance.cases.load import Entry
 from conformance.judge.prepared import OF_LOGITS
 from conformance.model.case import OPERATIONS
@@ -183,7 +182,7 @@ def _array(call: VectorCall, name: str, numbers: Numbers) -> Array:
     problem = call.unit.resolution.problem
     shape = problem.logits.shape
     if QUANTITIES[name] not in OF_LOGITS and problem.takes_targets:
-        shape = value_shape(call.reduction, shape, problem.target_kind, problem.targets, problem.class_axis)
+        shape = problem.value_shape(call.reduction)
     if not stated and flat.size == int(np.prod(shape)):
         flat = flat.reshape(shape)
     return round_to(flat, problem.dtype)
