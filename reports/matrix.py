@@ -27,7 +27,7 @@ SIGNS = {
     "unsupported": "–",
     "not run": "·",
 }
-#: Why checks were not reached: so many reasons are told apart.
+#: Why checks were not reached: so many reasons are counted apart.
 MOST_REASONS = 3
 _NAMES = {
     "fail": ("failure", "failures"),

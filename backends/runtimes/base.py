@@ -105,7 +105,7 @@ class Runtime(ABC):
     def watched(self, function: Function) -> Function:
         """``function``, which counts in :attr:`counted` when its own code runs: traced by a compiler, or plainly.
 
-        It is what :meth:`compile` is given. A runtime that can tell the two apart overrides this, and
+        It is what :meth:`compile` is given. A runtime that distinguishes the two overrides this, and
         :meth:`compilations`.
         """
         return function

@@ -84,7 +84,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Twelve hexadecimal digits by which recipes are told apart."""
+        """Twelve hexadecimal digits that identify a recipe."""
         text = f"{sorted(self.levels.items())}/{self.extents}/{self.seed}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -45,7 +45,7 @@ _AXES = {
     5: (None, 2, 4, -2, -3, -4),
     6: (2, 4, -1, -2, -4),
 }
-#: Small shapes of more than two axes, with each way to state the class axis; equal extents, so that no shape tells.
+#: Small shapes of more than two axes, with each way to state the class axis; equal extents, which give nothing away.
 RANKS = {
     f"rank-{rank}.{_axis_in_words(axis)}": Shape(extents, axis, f"{rank} axes, {_axis_in_words(axis)}")
     for rank, extents in _EXTENTS.items()

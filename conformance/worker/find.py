@@ -41,7 +41,7 @@ def find_backends(
     for spec in specs:
         try:
             spec.encode()
-        except UnicodeEncodeError:  # a file's name is any bytes, and results and workers are told of it
+        except UnicodeEncodeError:  # a file's name is any bytes, and results and workers name it
             raise BackendUnavailable(f"the name {plain(spec)} is not UTF-8", hint="rename the file") from None
     added = [word for word in (device, mode) if word]
     try:
@@ -58,12 +58,12 @@ def find_backends(
                 packages = ", ".join(str(discovery.profile(name)["distribution"]) for name in discovery.names())
                 raise UsageError("no backend's framework is installed", hint=f"pip install one of {packages}")
             return found
-        return _told_apart([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])
+        return _distinct([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])
     except discovery.BackendLookupError as error:
         raise BackendUnavailable(error.problem, hint=error.hint) from None
 
 
-def _told_apart(found: list[Any]) -> list[Any]:
+def _distinct(found: list[Any]) -> list[Any]:
     """Each backend once; results are kept by name, so that two of one name would be taken for one."""
     by_name: dict[str, Any] = {}
     for each in found:

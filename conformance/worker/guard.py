@@ -5,7 +5,7 @@ in bytes for all processes together, 0 for none; DESCRIPTORS, separated by comma
 arguments.
 
 Standard input comes from the driver. A byte asks for the end of everything; the end of the file says that the driver
-has died. Standard output tells the driver the command's process id, and at last how it ended. All that the command has
+has died. Standard output gives the driver the command's process id, and at last how it ended. All that the command has
 started becomes a child of this process when its own parent ends, also in a session of its own: so it is found.
 """
 

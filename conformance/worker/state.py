@@ -26,7 +26,7 @@ __all__ = ["Snapshots", "changes"]
 
 #: Variables that a framework sets for its own compilers when it first needs them.
 THEIRS = ("CUDA", "JAX", "KMP", "MPL", "NCCL", "NUMBA", "PYTORCH", "TF_", "TORCH", "TRITON", "XLA")
-#: A framework starts threads and opens files when it first needs them: only more than this is told.
+#: A framework starts threads and opens files when it first needs them: only more than this is reported.
 FEW_THREADS, FEW_FILES = 32, 64
 #: Limits of the system by which later calls fail, or end the process.
 LIMITS = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "STACK")

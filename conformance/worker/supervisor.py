@@ -119,7 +119,7 @@ class Supervised:
     def pid(self) -> int:
         """The process's id, once it has one; 0 where there is none."""
         if self._started is None:
-            self._started = self._told(guard.STARTED.size)
+            self._started = self._reported(guard.STARTED.size)
         return int(guard.STARTED.unpack(self._started)[0]) if self._started else 0
 
     @property
@@ -127,7 +127,7 @@ class Supervised:
         """Whether it, or anything that it has started, has not ended."""
         return self._guard.poll() is None
 
-    def _told(self, size: int) -> bytes:
+    def _reported(self, size: int) -> bytes:
         """What the guard says next; empty where it has ended without a word."""
         assert self._guard.stdout is not None
         data = self._guard.stdout.read(size)
@@ -245,8 +245,8 @@ class Supervised:
             self.stop()
             stopped = True
         _ = self.pid
-        told = self._told(guard.ENDED.size)
-        end = Gone(*guard.ENDED.unpack(told)) if told else Gone(self._guard.returncode, unguarded=not stopped)
+        found = self._reported(guard.ENDED.size)
+        end = Gone(*guard.ENDED.unpack(found)) if found else Gone(self._guard.returncode, unguarded=not stopped)
         return Gone(0) if stopped and end.code == -signal.SIGKILL else end
 
 

@@ -190,5 +190,5 @@ def _symptom(outcome: Outcome) -> str:
 
 
 def _short(value: object, other: object = None) -> str:
-    """Six digits of a number, or as many as tell it from the other one."""
+    """Six digits of a number, or as many as distinguish it from the other one."""
     return apart(value, other, 6) if isinstance(value, float) else str(value)

@@ -304,7 +304,7 @@ def has_little_time_left(value: Any, logits: Any) -> Any:
 
 @kind(group="alone", process="fail")
 def writes_no_files(value: Any, logits: Any) -> Any:
-    """A limit of no bytes in a file, of which a signal tells that ends the process."""
+    """A limit of no bytes in a file, whose signal ends the process."""
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
     return value
@@ -341,7 +341,7 @@ def breeds(value: Any, logits: Any) -> Any:
 
 @state()
 def asks_to_be_traced(value: Any, logits: Any) -> Any:
-    """Its parent is told of each of its signals, and has to let it go on."""
+    """Its parent is notified of each of its signals, and has to let it go on."""
     ctypes.CDLL(None).ptrace(0, 0, 0, 0)
     return value
 

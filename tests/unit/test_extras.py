@@ -1,4 +1,4 @@
-"""Libraries that come with an extra: what a user who lacks them is told to do."""
+"""Libraries that come with an extra: what a user who lacks them is advised to do."""
 
 from __future__ import annotations
 

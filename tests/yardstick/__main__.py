@@ -3,7 +3,7 @@
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
         `conformance run --quick` takes
-page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json
+page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json.
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
 peers   what the rules of ONNX, OpInfo and KernelBench kill: writes peers.json and docs/peers.md

@@ -28,7 +28,7 @@ SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def main(arguments: list[str]) -> int:
-    """Become the processes, and wait for their end, which the second descriptor is told of.
+    """Become the processes, and wait for their end, which the second descriptor reports.
 
     A signal ends one of them on the spot, whatever it does. The guard of its backend ends that one then, and has become
     a child of this process: it ends when nothing is left.

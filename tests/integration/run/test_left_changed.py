@@ -36,7 +36,7 @@ def ask(file: Path, firsts: list[float], limits: Limits | None = None) -> list[O
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_a_call_leaves_changed_is_told_of_it_alone(tmp_path: Path, change: str) -> None:
+def test_what_a_call_leaves_changed_is_reported_of_it_alone(tmp_path: Path, change: str) -> None:
     file = backend(tmp_path, change, at_import="import numpy; FIRST = True")
     seen = ask(file, [1.0, 5.0, 2.0, 3.0])
     assert [bool(each.left) for each in seen] == [False, True, False, False]

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says
 
 #: Bytes, of which each page is written to.
 HELD = 200 << 20
-#: A process with a child that holds them until it is told to end.
+#: A process with a child that holds them until it is asked to end.
 CHILD = f"held = b'x' * {HELD}; print(len(held), flush=True); input()"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CHILD!r}])"
 

@@ -40,7 +40,7 @@ class Clamping(Numpy):
         return type(call)(call.operation, {**call.operands, "targets": targets}, call.options)
 
 
-def test_clamped_labels_are_told_by_value_and_gradient_without_any_profile() -> None:
+def test_clamped_labels_are_seen_by_value_and_gradient_without_any_profile() -> None:
     found = rows(Clamping, "label-is-the-number-of-classes or label-is-below-minus")
     for kind in ("above", "below"):
         assert observed(found, f"label-out-of-range/{kind}") == {"clamps"}
@@ -79,7 +79,7 @@ class WholeArray(Numpy):
 
 
 @pytest.mark.parametrize(("kind", "axis"), [(AxisZero, "0"), (WholeArray, "all"), (Numpy, "1")])
-def test_the_default_axis_is_told_by_several_ranks_together(kind: type[Backend], axis: str) -> None:
+def test_the_default_axis_is_seen_by_several_ranks_together(kind: type[Backend], axis: str) -> None:
     found = [row for row in rows(kind, "softmax-default-axis-rank") if row.policy == "default-axis/softmax"]
     assert observed(found, "default-axis/softmax") == {axis}
 
@@ -120,7 +120,7 @@ class UnweightedSmoothing(Numpy):
         (UnweightedSmoothing, "smoothing-with-weights", "label-smoothing-weights", "unweighted"),
     ],
 )
-def test_other_ways_to_smooth_are_told_in_both_tiers(
+def test_other_ways_to_smooth_are_seen_in_both_tiers(
     kind: type[Backend], case: str, policy: str, value: str, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_gradient(self: Any, call: Any, logits: Any, upstream: Any) -> Any:

@@ -63,7 +63,7 @@ def test_an_observation_beside_the_declaration_is_marked() -> None:
     )
 
 
-def test_calls_that_contradict_each_other_are_told_with_their_cases() -> None:
+def test_calls_that_contradict_each_other_are_listed_with_their_cases() -> None:
     outcomes = [row("p", ["nan"]), row("p", ["nan"]), row("p", ["zero"], case="odd")]
     cell = cells(only(outcomes, record(p="nan")))["b"]
     assert cell.observed[""].value == "nan and zero" and cell.observed[""].cases == ("odd",) and cell.differing == ("",)
@@ -103,7 +103,7 @@ def test_a_result_that_is_wrong_otherwise_shows_nothing_of_a_policy() -> None:
     )
 
 
-def test_a_list_of_dtypes_is_told_one_by_one() -> None:
+def test_a_list_of_dtypes_is_listed_one_by_one() -> None:
     outcomes = [row("target-dtypes/int32", ["refused"]), row("target-dtypes/int64", ["accepted"])]
     cell = cells(only(outcomes, record(target_dtypes=["int64"])))["b"]
     assert cell.declared == {"int32": "refused", "int64": "accepted"} and cell.differing == ()
