@@ -189,7 +189,8 @@ class Kernel(Numpy):
         wide = self.compute(array.dtype) if dtype is None else dtype
         if array.ndim == 0 and axis in (None, 0, -1):
             return array.astype(wide).reshape(1, 1)
-        moved = np.moveaxis(array, self.axis(array, axis), -1)
+        place = self.axis(array, axis)
+        moved = array if place == array.ndim - 1 else np.moveaxis(array, place, -1)
         return moved.astype(wide).reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
 
     def restored(self, rows: Any, like: Any, axis: int | None) -> Any:
@@ -370,7 +371,7 @@ class Kernel(Numpy):
 
     def checked(self, labels: Any, shape: tuple[int, ...], classes: int, ignored: int) -> Any:
         """Which labels are not ignored; raises where one of these is not a class."""
-        if not np.issubdtype(labels.dtype, np.integer):
+        if labels.dtype.kind not in "iu":
             raise TypeError("class indices must be integers")
         if labels.shape != shape:
             raise ValueError(f"class indices must have shape {shape}")
@@ -381,7 +382,7 @@ class Kernel(Numpy):
 
 
 def _is_floating(array: Array) -> bool:
-    return bool(np.issubdtype(array.dtype, np.floating) or array.dtype.name == "bfloat16")
+    return array.dtype.kind == "f" or array.dtype.name == "bfloat16"
 
 
 def _require_floats(name: str, array: Any) -> None:

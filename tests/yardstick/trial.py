@@ -19,6 +19,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
+from tests.yardstick.alike import ChunkJudge, Contestant
 from tests.yardstick.registry import subject, title
 
 __all__ = [
@@ -95,11 +96,11 @@ class Trial:
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
         for plan in self.plans():
-            opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
+            opened = [(kind, Contestant(kind(), subject(kind))) for kind in kinds]
             for number in range(len(plan)):
-                for kind, backend in opened:
-                    for unit in backend.judge(plan.chunk(number)).units:
-                        yield from ((kind, outcome) for outcome in unit)
+                judge = ChunkJudge(plan.chunk(number))
+                for kind, contestant in opened:
+                    yield from ((kind, outcome) for unit in judge.units(contestant) for outcome in unit)
 
     def kills(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """The first non-conformity of every backend that shows one; the backend is then left alone."""
