@@ -57,7 +57,8 @@ def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -
     except Silent:
         reason, timeout = f"no answer within {allowed:g} s", True
     except Gone as gone:
-        reason, timeout = "" if gone.code == 0 else reason_of(gone.code), False
+        how = "it closed its pipe" if gone.closed else reason_of(gone.code)
+        reason, timeout = "" if gone.code == 0 else how, False
     finally:
         process.close()
     # Most of a stack are the harness's own frames; the points are pytest's, one for each entry that was timed.

@@ -20,6 +20,7 @@ from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
 from conformance.worker.reply import (
+    CLOSED,
     FORGED,
     Died,
     Reply,
@@ -337,9 +338,9 @@ class Driver:
 
 
 def _explained(end: Failure, alone: Sequence[Reply]) -> bool:
-    """Whether a call alone ends the process as it ended in company: there, what answers too much looks otherwise."""
+    """Whether a call alone ends the process as it ended in company: there, what misuses its pipes looks otherwise."""
     ends = {each.failure.type for each in alone if each.failure is not None and each.failure.is_death}
-    return end.type in ends or bool(ends and FORGED in {end.type, *ends})
+    return end.type in ends or bool(ends and {FORGED, CLOSED} & {end.type, *ends})
 
 
 def _nonces(count: int) -> list[int]:

@@ -21,7 +21,7 @@ from conformance.worker import wire
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
 from conformance.worker.paths import display_path, readable_log
-from conformance.worker.reply import FORGED, Died
+from conformance.worker.reply import CLOSED, FORGED, Died
 from conformance.worker.supervisor import (
     THREAD_VARIABLES,
     Gone,
@@ -245,6 +245,8 @@ class BackendProcess:
             return "MemoryLimit", f"the backend's process took {taken:.2f} GiB of memory: the limit is {limit:.2f}"
         if end.unguarded:
             return "GuardEnded", f"the backend's process ended with its guard: {reason_of(end.code)}"
+        if end.closed:
+            return CLOSED, "the backend's process closed its pipe to the harness, and went on"
         return reason_of(end.code), "the backend's process ended"
 
     def _tail(self) -> str:

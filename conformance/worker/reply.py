@@ -16,6 +16,7 @@ from conformance.worker.outputs import EXTENDED, INVERTED, without_gaps
 from conformance.worker.paths import display_place
 
 __all__ = [
+    "CLOSED",
     "FORGED",
     "Died",
     "Reply",
@@ -33,6 +34,8 @@ __all__ = [
 MOST_WARNINGS = 20
 #: The type of the failure where a process answers what it was not asked.
 FORGED = "ForgedAnswer"
+#: And where it goes on without the pipe that it is asked by, or answers into.
+CLOSED = "ClosedPipe"
 MOST_AXES = 64  # of an array of NumPy's
 
 

@@ -44,13 +44,15 @@ TOKEN = "CONFORMANCE_PROCESS"
 class Gone(Exception):
     """The process has ended; ``code`` as ``subprocess`` gives it, ``memory`` the bytes for which it was ended, or 0.
 
-    ``unguarded``: its guard was ended first, and the code is the guard's.
+    ``unguarded``: its guard was ended first, and the code is the guard's. ``closed``: it had closed its pipe and went
+    on, and so was ended.
     """
 
-    def __init__(self, code: int, memory: int = 0, *, unguarded: bool = False) -> None:
+    def __init__(self, code: int, memory: int = 0, *, unguarded: bool = False, closed: bool = False) -> None:
         self.code = code
         self.memory = memory
         self.unguarded = unguarded
+        self.closed = closed
         super().__init__(reason_of(code))
 
 
@@ -236,18 +238,19 @@ class Supervised:
             os.ftruncate(self._log, 0)
 
     def _ended(self) -> Gone:
-        """How the process, which has closed its pipe, has ended; where it has not, it is made to."""
-        stopped = False
+        """How the process, which has closed its pipe, has ended; one that goes on without it is made to, at once."""
         self._wake()
-        try:
-            self._guard.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+        stopped = closed = self.running and _goes_on(self.pid)
+        if not closed:
+            try:
+                self._guard.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                stopped = True
+        if stopped:
             self.stop()
-            stopped = True
-        _ = self.pid
         found = self._reported(guard.ENDED.size)
-        end = Gone(*guard.ENDED.unpack(found)) if found else Gone(self._guard.returncode, unguarded=not stopped)
-        return Gone(0) if stopped and end.code == -signal.SIGKILL else end
+        code, memory = guard.ENDED.unpack(found) if found else (self._guard.returncode, 0)
+        return Gone(code, memory, unguarded=not found and not stopped, closed=closed)
 
 
 def remove_folder(folder: Path) -> None:
@@ -276,6 +279,16 @@ def _carrying(variable: bytes) -> list[int]:
             if variable in place.read_bytes().split(b"\0"):
                 found.append(int(place.parent.name))
     return found
+
+
+def _goes_on(pid: int) -> bool:
+    """Whether a process has not begun to end, which closes its pipes, too; False where the system does not say."""
+    ending = 0x4  # PF_EXITING, among the flags of Linux's scheduler
+    try:
+        state, *_, flags = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:7]
+    except (OSError, ValueError):
+        return False
+    return state not in b"ZX" and not int(flags) & ending
 
 
 def search_path() -> dict[str, str]:

@@ -8,7 +8,6 @@ import mmap
 import os
 import resource
 import signal
-import sys
 import tempfile
 from typing import Any
 
@@ -75,10 +74,10 @@ def frees_what_is_not_its_own(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "exit code", group="deaths")
+@kind("crash", "ClosedPipe", group="deaths")
 def becomes_another_program(value: Any, logits: Any) -> Any:
-    """``execv``: the process goes on as something else."""
-    os.execv(sys.executable, [sys.executable, "-c", "raise SystemExit(5)"])
+    """``execv``: the process goes on as something else, without an end."""
+    os.execv("/bin/sleep", ["sleep", "3600"])
 
 
 @kind("crash", "SIGKILL", group="deaths")

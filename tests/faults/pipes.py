@@ -52,14 +52,15 @@ def pretends_a_float_of_a_thousand_axes(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "", group="deaths")
+# Whether such a process has ended by itself when that is seen is a race; both are a crash of this call.
+@kind("crash", "the backend's process", group="deaths")
 def closes_the_pipe_of_answers(value: Any, logits: Any) -> Any:
     """The answer has nowhere to go."""
     os.close(_descriptors()[1])
     return value
 
 
-@kind("crash", "", group="deaths")
+@kind("crash", "the backend's process", group="deaths")
 def closes_every_descriptor(value: Any, logits: Any) -> Any:
     """Nothing is open any more."""
     os.closerange(0, 4096)
@@ -73,7 +74,7 @@ def half_an_answer(value: Any, logits: Any) -> Any:
     time.sleep(3600)
 
 
-@kind("crash", "exit code 1", group="deaths")
+@kind("crash", "the backend's process", group="deaths")
 def closes_the_pipe_of_calls(value: Any, logits: Any) -> Any:
     """It answers, and can be asked nothing more."""
     os.close(_descriptors()[0])
@@ -95,7 +96,7 @@ def answers_twice(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "", group="deaths")
+@kind("crash", "ClosedPipe", group="deaths")
 def takes_the_answers_elsewhere(value: Any, logits: Any) -> Any:
     """The pipe of the answers leads to /dev/null."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), _descriptors()[1])
@@ -133,7 +134,7 @@ def reads_its_input(value: Any, logits: Any) -> Any:
     return value
 
 
-# Whether the answer that nobody asked for is read before the process ends is a race; both are a crash of this call.
+# Whether the answer that nobody asked for is read before the pipe is seen to be closed is a race.
 @kind("crash", "the backend's process", group="deaths")
 def gives_itself_calls(value: Any, logits: Any) -> Any:
     """The next batch comes from a pipe of its own."""

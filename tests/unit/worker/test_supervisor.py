@@ -58,6 +58,24 @@ def test_a_process_that_ends_while_a_grandchild_holds_the_pipe(tmp_path: Path) -
     process.close()
 
 
+@pytest.mark.parametrize("end", ["source", "sink"])
+def test_a_process_that_goes_on_without_its_pipe_is_ended(end: str, tmp_path: Path) -> None:
+    process = supervised(f"os.close({end}); time.sleep(600)", tmp_path)
+    with pytest.raises(Gone) as gone:
+        while True:
+            process.send(b".", 30) if end == "source" else process.receive(30)
+    assert gone.value.closed and not process.running  # and nobody has waited for it to end by itself
+    process.close()
+
+
+def test_a_process_that_was_killed_has_not_closed_its_pipe(tmp_path: Path) -> None:
+    process = supervised("held = bytes(1 << 27); os.kill(os.getpid(), 9)", tmp_path)
+    with pytest.raises(Gone) as gone:
+        process.receive(30)
+    assert (gone.value.code, gone.value.closed) == (-9, False)
+    process.close()
+
+
 def test_what_left_its_session_is_ended_too(tmp_path: Path) -> None:
     process = supervised(
         "child = subprocess.Popen(['sleep', '600'], start_new_session=True); os.write(sink, str(child.pid).encode());"
