@@ -44,6 +44,10 @@ class Contestant:
         """The outcomes of the chunk that was asked last, unit by unit."""
         return self._judged.judge(chunk).units
 
+    def forget(self) -> None:
+        """Let go of the last answers: those of large cases, times hundreds of backends, would fill a machine."""
+        self._answers = []
+
     def describe(self) -> Description:
         """The backend."""
         return self._session.describe()
@@ -68,6 +72,7 @@ class ChunkJudge:
         key = contestant.answer(self._chunk)
         if key not in self._found:
             self._found[key] = contestant.judge(self._chunk)
+        contestant.forget()
         return self._found[key]
 
 
