@@ -36,20 +36,25 @@ _BY_VERDICT = {"pass": "supported", "deviation": "supported", "fail": "wrong", "
 #: Where one value allows for the other, a call that shows it outweighs those that do not.
 _EITHER = "value", "inf"
 NOT_OFFERED = "not offered"
+_LACKING = ((NOT_OFFERED,),)
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was seen of one aspect: the value, how many calls show it, and cases that show otherwise.
+    """What was seen of one aspect: the values, how many calls show them, and cases that show otherwise.
 
-    ``value`` names several values, joined by ``or``, where the cases cannot distinguish them, and by ``and`` where
-    calls contradict each other.
+    ``values`` has one entry, or several where calls contradict each other, the most frequent first. Each lists the
+    values that describe what was seen: more than one where the cases cannot distinguish them.
     """
 
-    value: str
+    values: tuple[tuple[str, ...], ...]
     calls: int
     cases: tuple[str, ...] = ()
-    contradicting: bool = False
+
+    @property
+    def text(self) -> str:
+        """``nan or zero`` where either may be meant, ``nan and zero`` where calls contradict each other."""
+        return " and ".join(" or ".join(each) for each in self.values)
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,9 @@ class PolicyCell:
     def _differs(self, aspect: str) -> bool:
         seen = self.observed[aspect]
         declared = self.declared.get(aspect, self.declared.get("", ""))
-        if not declared or declared == "undefined" or seen.value == NOT_OFFERED:
+        if not declared or declared == "undefined" or seen.values == _LACKING:
             return False
-        return seen.contradicting or declared not in seen.value.split(" or ")
+        return any(declared not in each for each in seen.values)
 
     @property
     def declared_text(self) -> str:
@@ -84,9 +89,8 @@ class PolicyCell:
     @property
     def observed_text(self) -> str:
         """The same of what was observed."""
-        values = {aspect: seen.value for aspect, seen in self.observed.items()}
-        offered = {aspect: value for aspect, value in values.items() if value != NOT_OFFERED}
-        return shortened(offered or values)
+        offered = {aspect: seen for aspect, seen in self.observed.items() if seen.values != _LACKING}
+        return shortened({aspect: seen.text for aspect, seen in (offered or self.observed).items()})
 
 
 @dataclass(frozen=True)
@@ -250,21 +254,20 @@ def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
     evident = [each for each in found if each.verdict not in ("unsupported", "not run") and each.values]
     if not evident:
         lacking = [each for each in found if each.verdict == "unsupported"]
-        return Observed(NOT_OFFERED, _calls(lacking)) if lacking else None
+        return Observed(_LACKING, _calls(lacking)) if lacking else None
     sound = [each for each in evident if each.values != ("other",) and each.verdict != "known"] or evident
     sets = [each.values or () for each in sound]
     common = [value for value in sets[0] if all(value in values for values in sets)]
     if common:
         settled = common[:1] if tuple(common) == _EITHER else common
-        return Observed(" or ".join(settled), _calls(sound))
-    often: Counter[str] = Counter()
+        return Observed((tuple(settled),), _calls(sound))
+    often: Counter[tuple[str, ...]] = Counter()
     for each, values in zip(sound, sets, strict=True):
         if not any({*other} < {*values} for other in sets):
-            often[" or ".join(values)] += each.calls
-    distinct = sorted(often, key=lambda word: (-often[word], word))
-    usual = {*distinct[0].split(" or ")}
-    odd = {case for each, values in zip(sound, sets, strict=True) if not usual & {*values} for case in each.cases}
-    return Observed(" and ".join(distinct), _calls(sound), tuple(sorted(odd)), contradicting=True)
+            often[values] += each.calls
+    distinct = sorted(often, key=lambda values: (-often[values], values))
+    odd = {case for each in sound if not {*distinct[0]} & {*(each.values or ())} for case in each.cases}
+    return Observed(tuple(distinct), _calls(sound), tuple(sorted(odd)))
 
 
 def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
@@ -276,12 +279,12 @@ def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
     evident = [each for each in evident if each.verdict != "known"] or evident
     wrong = sorted({case for each in evident if _BY_VERDICT[each.verdict] == "wrong" for case in each.cases})
     if wrong:
-        return Observed("wrong", _calls(evident), tuple(wrong))
+        return Observed((("wrong",),), _calls(evident), tuple(wrong))
     raised = any(each.verdict == "deviation" and each.values is None for each in evident)
     if evident:
-        return Observed("refused" if raised else "supported", _calls(evident))
+        return Observed((("refused" if raised else "supported",),), _calls(evident))
     refused = any(each.verdict == "unsupported" for each in found)
-    return Observed("refused", _calls(found)) if refused else None
+    return Observed((("refused",),), _calls(found)) if refused else None
 
 
 def _calls(found: Sequence[_Seen]) -> int:
@@ -296,7 +299,7 @@ def _modes_differ(cells: Mapping[Column, PolicyCell]) -> dict[str, tuple[str, ..
     differ: dict[str, tuple[str, ...]] = {}
     for family, members in families.items():
         aspects = sorted({aspect for cell in members for aspect in cell.observed})
-        values = {a: {c.observed[a].value for c in members if a in c.observed} - {NOT_OFFERED} for a in aspects}
+        values = {a: {c.observed[a].values for c in members if a in c.observed} - {_LACKING} for a in aspects}
         found = tuple(aspect for aspect in aspects if len(values[aspect]) > 1)
         if found:
             differ[family] = found

@@ -66,7 +66,16 @@ def test_an_observation_beside_the_declaration_is_marked() -> None:
 def test_calls_that_contradict_each_other_are_listed_with_their_cases() -> None:
     outcomes = [row("p", ["nan"]), row("p", ["nan"]), row("p", ["zero"], case="odd")]
     cell = cells(only(outcomes, record(p="nan")))["b"]
-    assert cell.observed[""].value == "nan and zero" and cell.observed[""].cases == ("odd",) and cell.differing == ("",)
+    assert cell.observed[""].values == (("nan",), ("zero",)) and cell.observed_text == "nan and zero"
+    assert cell.observed[""].cases == ("odd",) and cell.differing == ("",)
+
+
+def test_a_value_may_hold_the_words_that_join_values() -> None:
+    cell = cells(only([row("p", ["nan or zero"])], record(p="nan or zero")))["b"]
+    assert cell.observed[""].values == (("nan or zero",),) and cell.differing == ()
+    assert cells(only([row("p", ["nan or zero"])], record(p="nan")))["b"].differing == ("",)
+    outcomes = [row("p", ["nan or zero"]), row("p", ["nan or zero"]), row("p", ["nan"], case="odd")]
+    assert cells(only(outcomes, record(p="nan")))["b"].observed[""].cases == ("odd",)
 
 
 def test_known_defects_and_spoiled_calls_are_no_evidence() -> None:
