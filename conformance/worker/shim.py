@@ -51,17 +51,17 @@ class Shim:
 
         ``protected`` is the same, where whoever writes to it ends the process.
         """
-        clock, results, seen = _Clock(), dict[str, Result](), dict[str, Any]()
+        record = _CallRecord()
         before = self._counter.counts()
         inputs: list[Input] = []
         self._outputs.begin(call)
         try:
             inputs = [*self._operands.given(call, memory, memory if protected is None else protected)]
-            self._perform(call, inputs, clock, results, seen)
+            self._perform(call, inputs, record)
         except Failed as stop:
-            seen["failure"] = stop.fault
+            record.facts["failure"] = stop.fault
         except BaseException as error:
-            seen["failure"] = self._blame.failure(error)
+            record.facts["failure"] = self._blame.failure(error)
         views = {each.name: each.view for each in inputs if each.view is not None}
         whole = self._numpy.frombuffer(memory, self._numpy.uint8)
         shared = self._outputs.write(views, whole, apart=self._operands.are_apart)
@@ -70,23 +70,21 @@ class Shim:
         for each in inputs:
             self._operands.read_back(each, after)
         earlier = tuple(map(self._outputs.read_again, call.earlier))
-        self._outputs.keep(call.nonce, results)
+        self._outputs.keep(call.nonce, record.results)
         return Answer(
             call.nonce,
-            results,
-            seen.get("failure"),
-            seen.get("gradient_failure"),
-            seen.get("warnings", ()),
+            record.results,
+            record.facts.get("failure"),
+            record.facts.get("gradient_failure"),
+            record.facts.get("warnings", ()),
             after,
             earlier,
-            clock.nanoseconds,
+            record.clock.nanoseconds,
             self._counter.since(before),
             shared,
         )
 
-    def _perform(
-        self, call: CallOrder, inputs: list[Input], clock: _Clock, results: dict[str, Result], seen: dict[str, Any]
-    ) -> None:
+    def _perform(self, call: CallOrder, inputs: list[Input], record: _CallRecord) -> None:
         tensors = {each.name: each.tensor for each in inputs}
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
         tangent = tensors.pop("tangent", None)
@@ -97,18 +95,18 @@ class Shim:
             warnings.simplefilter("always")
             try:
                 if call.transform:
-                    self._transform(call.transform, made, (logits, upstream, tangent), clock, results)
+                    self._transform(call.transform, made, (logits, upstream, tangent), record)
                 elif upstream is not None and self.backend.compiles:
-                    self._compiled(call, made, logits, upstream, clock, results, seen)
+                    self._compiled(made, logits, upstream, record)
                 else:
-                    results["value"] = self._value(call, made, logits, clock)
+                    record.results["value"] = self._value(made, logits, record.clock)
             finally:
                 if caught:
-                    seen["warnings"] = _texts(caught)
+                    record.facts["warnings"] = _texts(caught)
             if upstream is not None and not call.transform and not self.backend.compiles:
-                self._differentiate(made, logits, upstream, clock, results, seen)
+                self._differentiate(made, logits, upstream, record)
 
-    def _value(self, call: CallOrder, made: contract.Call, logits: Any, clock: _Clock) -> Result:
+    def _value(self, made: contract.Call, logits: Any, clock: _Clock) -> Result:
         """The value."""
         clock.start()
         try:
@@ -118,62 +116,43 @@ class Shim:
             clock.stop()
         return self._outputs.taken("value", tensor, array)
 
-    def _compiled(
-        self,
-        call: CallOrder,
-        made: contract.Call,
-        logits: Any,
-        upstream: Any,
-        clock: _Clock,
-        results: dict[str, Result],
-        seen: dict[str, Any],
-    ) -> None:
+    def _compiled(self, made: contract.Call, logits: Any, upstream: Any, record: _CallRecord) -> None:
         """Value and gradient from one compiled function; the value alone where it cannot be differentiated."""
-        self._differentiate(made, logits, upstream, clock, results, seen)
-        if "gradient_failure" not in seen:
-            results["value"] = results.pop("value_with_gradient")
+        self._differentiate(made, logits, upstream, record)
+        if "gradient_failure" not in record.facts:
+            record.results["value"] = record.results.pop("value_with_gradient")
             self._outputs.tensors["value"] = self._outputs.tensors.pop("value_with_gradient")
-        elif seen["gradient_failure"].kind == "unsupported":
-            seen["failure"] = seen.pop("gradient_failure")
+        elif record.facts["gradient_failure"].kind == "unsupported":
+            record.facts["failure"] = record.facts.pop("gradient_failure")
         else:
-            results["value"] = self._value(call, made, logits, clock)
+            record.results["value"] = self._value(made, logits, record.clock)
 
-    def _differentiate(
-        self,
-        made: contract.Call,
-        logits: Any,
-        upstream: Any,
-        clock: _Clock,
-        results: dict[str, Result],
-        seen: dict[str, Any],
-    ) -> None:
-        clock.start()
+    def _differentiate(self, made: contract.Call, logits: Any, upstream: Any, record: _CallRecord) -> None:
+        record.clock.start()
         try:
             pair = self._pair(made, logits, upstream)
             value = self._outputs.read("the value beside the gradient", pair[0], logits)
             gradient = self._outputs.read("the gradient", pair[1], logits)
-            clock.stop()
-            results["value_with_gradient"] = self._outputs.taken("value_with_gradient", pair[0], value)
-            results["gradient"] = self._outputs.taken("gradient", pair[1], gradient)
+            record.clock.stop()
+            record.results["value_with_gradient"] = self._outputs.taken("value_with_gradient", pair[0], value)
+            record.results["gradient"] = self._outputs.taken("gradient", pair[1], gradient)
         except Failed as stop:
-            seen["gradient_failure"] = stop.fault
+            record.facts["gradient_failure"] = stop.fault
         except BaseException as error:
-            seen["gradient_failure"] = self._blame.failure(error)
+            record.facts["gradient_failure"] = self._blame.failure(error)
         finally:
-            clock.stop()
+            record.clock.stop()
 
-    def _transform(
-        self, name: str, made: contract.Call, given: tuple[Any, Any, Any], clock: _Clock, results: dict[str, Result]
-    ) -> None:
-        clock.start()
+    def _transform(self, name: str, made: contract.Call, given: tuple[Any, Any, Any], record: _CallRecord) -> None:
+        record.clock.start()
         try:
             named = self._transformed(name, made, *given)
             if not isinstance(named, dict):
                 raise self._blame.wrong_return("what the transform returned", named, "not a pair of tensors")
             arrays = {key: self._outputs.read(f"the {key}", tensor, given[0]) for key, tensor in named.items()}
         finally:
-            clock.stop()
-        results.update({key: self._outputs.taken(key, named[key], array) for key, array in arrays.items()})
+            record.clock.stop()
+        record.results.update({key: self._outputs.taken(key, named[key], array) for key, array in arrays.items()})
 
     def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
         """Which method of the contract performs a transform, and what its results are called."""
@@ -238,6 +217,17 @@ class _Clock:
         if self._since is not None:
             self.nanoseconds += perf_counter_ns() - self._since
             self._since = None
+
+
+class _CallRecord:
+    """What comes of one call: its results by name, the time they took, and the other fields of its answer."""
+
+    __slots__ = ("clock", "facts", "results")
+
+    def __init__(self) -> None:
+        self.clock = _Clock()
+        self.results: dict[str, Result] = {}
+        self.facts: dict[str, Any] = {}
 
 
 def _takes(method: Any, name: str) -> bool:
