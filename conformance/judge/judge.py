@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from conformance.bounds.classes import Letter
-from conformance.cases.resolve import promoted, resolve
+from conformance.cases.resolve import resolve
 from conformance.judge.comparison import ProblemComparison
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.policies.excuses import Excuses
@@ -22,7 +22,6 @@ from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
-from conformance.oracle.block import Block
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
@@ -75,11 +74,9 @@ class Judge:
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:
             return [finding.deviating("left-open", self._excuses.permitting(problem))]
-        if declared.must_raise or seen.value is None or problem.target_kind == "python":  # these fit no definition
+        if problem.target_kind == "python":  # these fit no definition
             return [finding]
-        fitting = promoted(declared.problem, seen.value)
-        prepared = Prepared(Block((fitting,)), self.policies, resolutions=(declared,))
-        if self._within(prepared, "value", reduction, seen.value, fitting) is None:
+        if self.observer.truths.admit(problem, self.policies, reduction, seen.value):
             return [finding.deviating("declared", self._excuses.permitting(problem), reason)]
         return [finding]
 

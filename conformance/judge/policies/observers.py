@@ -125,12 +125,16 @@ def integer_logits(probe: Probe) -> Values:
     """By the type of what came back. A mean makes floating-point numbers of integers, too."""
     if not probe.raised and probe.reduction == "mean":
         return None
-    if any(each.verdict == "fail" for each in probe.found):
-        return ()  # a result that is wrong in every type is not a promotion
+    if any(each.verdict == "fail" and each.reason != "no-error" for each in probe.found):
+        return ()
     if probe.raised:
         return ("refused",)
-    kept = probe.seen.value is not None and probe.seen.value.dtype.kind in "iu"
-    return ("kept" if kept else "promoted",)
+    value = probe.seen.value
+    if value is not None and value.dtype.kind in "iu":
+        return ("kept",)
+    # A result that is wrong in every type is not a promotion.
+    is_promoted = probe.truths.admit(probe.problem, probe.policies("promoted"), probe.reduction, value)
+    return ("promoted",) if is_promoted else ()
 
 
 def mixed_dtype_result(probe: Probe) -> Values:

@@ -9,12 +9,13 @@ from typing import Any, Protocol
 import msgspec
 
 from conformance.bounds.classes import Letter
-from conformance.cases.resolve import Resolution, resolve
+from conformance.cases.resolve import Resolution, promoted, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
 from conformance.model.policies import Choice, Policies
 from conformance.model.problem import Array, Problem
+from conformance.oracle.block import Block
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Observation
 
@@ -53,6 +54,15 @@ class Truths:
         if resolution.must_raise or resolution.undefined:
             return resolution, None
         return resolution, unit.under(policies, resolution)
+
+    def admit(self, problem: Problem, policies: Policies, reduction: str, value: Array | None) -> bool:
+        """Whether ``policies`` give the problem a value, and ``value`` is it; integer logits are floating ones then."""
+        resolution = resolve(problem, policies, stated_error=False)
+        if value is None or resolution.must_raise or resolution.undefined:
+            return False
+        fitting = promoted(resolution.problem, value)
+        prepared = Prepared(Block((fitting,)), policies, resolutions=(resolution,))
+        return self.within(prepared, "value", reduction, value, fitting, policies) is None
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class PromotingWrongly(Promoting):
     ("kind", "value", "verdict", "seen"),
     [
         (Numpy, "refused", "pass", ["refused"]),
-        (Promoting, "refused", "fail", []),
+        (Promoting, "refused", "fail", ["promoted"]),
+        (PromotingWrongly, "refused", "fail", []),
         (Promoting, "promoted", "deviation", ["promoted"]),
         (PromotingWrongly, "promoted", "fail", []),
         (Numpy, "promoted", "pass", ["refused"]),
@@ -57,6 +58,8 @@ def test_integer_logits_are_refused_or_promoted_to_the_right_result(
     by_check = {outcome.check: outcome for outcome in found}
     assert by_check["error"].verdict == verdict
     assert by_check["policy"].observed == (seen or ["other"])
+    if value == "refused" and seen == ["promoted"]:  # so that the failure names what may be declared
+        assert (by_check["policy"].verdict, by_check["policy"].reason) == ("fail", "policy-differs")
 
 
 @pytest.mark.parametrize(
