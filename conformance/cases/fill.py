@@ -19,7 +19,7 @@ from conformance.cases.yaml12 import parse, read_text
 from conformance.disk import replacing
 from conformance.model.errors import CaseError, Place
 
-__all__ = ["Filled", "fill", "insert_expected"]
+__all__ = ["Filled", "fill", "insert_expected", "lacking_values"]
 
 #: Arrays above this many numbers are left to the oracle at run time: nobody reads them in a case file.
 _MOST_NUMBERS = 64
@@ -47,7 +47,7 @@ def fill(paths: Sequence[Path], expected_text: ExpectedText, *, write: bool = Tr
     wanted: dict[Path, dict[int, dict[str, Value]]] = {}
     ids: dict[Path, dict[int, str]] = {}
     for entry in load_suite(paths).entries:
-        if values := _values(entry, expected_text):
+        if entry.case.expected is None and (values := lacking_values(entry, expected_text)):
             wanted.setdefault(entry.file, {})[entry.index] = values
             ids.setdefault(entry.file, {})[entry.index] = entry.case.id
     texts: dict[Path, tuple[str, str]] = {}
@@ -73,11 +73,10 @@ def _changed(file: Path) -> CaseError:
     return CaseError("changed while it was read", place=Place(file), hint="fill it when nothing else writes it")
 
 
-def _values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value]:
+def lacking_values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value]:
+    """The values of a case, by the keys of ``expected``, that could stand there and do not."""
     case = entry.case
-    if case.expected is not None or (case.expect is not None and case.expect.error is not None):
-        return {}
-    if elements_of(case) > MOST_EXPECTED:
+    if (case.expect is not None and case.expect.error is not None) or elements_of(case) > MOST_EXPECTED:
         return {}
     problem = reference_problem(entry)
     if problem is None or problem.class_axis is None:
@@ -88,7 +87,7 @@ def _values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value]:
         if reduction == "default" or upstream.size > _MOST_NUMBERS:
             continue
         key = "value" if case.op in NORMALISERS else reduction
-        value = expected_text(problem, key)
+        value = None if key in (case.expected or {}) else expected_text(problem, key)
         if value is not None:
             values[key] = value
     return values

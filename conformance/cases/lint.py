@@ -10,11 +10,14 @@ from pathlib import Path
 from conformance.cases.checks import is_large
 from conformance.cases.complaints import Complaint
 from conformance.cases.expand import expand
+from conformance.cases.fill import lacking_values
 from conformance.cases.load import NOTES_NAME, Entry, Suite, case_files, find_upwards, read_suite
 from conformance.cases.schema import SCHEMA_NAME, check_schema, schema_text
 from conformance.cases.stated import ExpectedText, same_number, untrue
 from conformance.cases.yaml12 import NodePath, read_text
+from conformance.model.case import Generator
 from conformance.model.errors import CaseError, Place
+from conformance.places import CASES
 
 __all__ = ["PLACEHOLDER", "in_order", "lint", "schema_findings", "schema_line"]
 
@@ -23,11 +26,13 @@ PLACEHOLDER = "to be filled in"
 _REFERENCE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+")
 
 
-def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[CaseError]:
+def lint(paths: Sequence[Path], expected_text: ExpectedText, *, own: Path = CASES) -> list[CaseError]:
     """Every problem in the case files of ``paths``, in the order of files and lines.
 
-    Raises CaseError only for a path that is not there.
+    A case below the folder ``own`` has to state its expected values. Raises CaseError only for a path that is not
+    there.
     """
+    own = Path(os.path.realpath(own))
     suite, errors = read_suite(paths)
     files = case_files(paths)
     findings = [*errors, *schema_findings(files, schema_text(), "conformance.cases.schema")]
@@ -37,6 +42,8 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText) -> list[CaseError]:
             hint = "say what the case shows: the truth, or the bug that it catches"
             findings.append(entry.error(("why",), f"'{PLACEHOLDER}' is no reason", hint))
         findings += _values(entry, expected_text)
+        if own in Path(os.path.realpath(entry.file)).parents:
+            findings += _unstated(entry, expected_text)
     if not errors:
         findings += _notes_findings(suite, paths)
     return in_order(findings, files)
@@ -98,6 +105,22 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
             expand(entry, dtypes=entry.case.dtypes[:1])
     except CaseError as error:
         yield error
+
+
+def _unstated(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
+    """A case whose tensors are all written out, so that people can follow it, and not all of its expected values."""
+    case = entry.case
+    tensors = (case.logits, case.log_probabilities, case.targets, case.where, case.weight, case.upstream, case.tangent)
+    if any(isinstance(each, Generator) for each in tensors):
+        return
+    try:
+        lacking = lacking_values(entry, expected_text)
+    except CaseError:  # which is said already
+        return
+    if lacking:
+        removed = "" if case.expected is None else "remove `expected`, and "
+        hint = f"{removed}let `conformance fill {entry.file}` write the values"
+        yield entry.error(("expected",), f"`expected` lacks {', '.join(lacking)}", hint)
 
 
 def _notes_findings(suite: Suite, paths: Sequence[Path]) -> Iterator[CaseError]:

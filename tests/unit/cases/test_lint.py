@@ -57,6 +57,21 @@ def test_a_value_that_is_not_the_oracles(tmp_path: Path, expected: str, key: str
     assert hint in found.hint
 
 
+def test_a_written_out_case_of_the_suite_states_its_values(tmp_path: Path) -> None:
+    write_schema(tmp_path / SCHEMA_NAME, schema_text())
+    file = write(tmp_path, LINE + EXAMPLE)
+    assert lint([tmp_path], oracle) == []
+    (found,) = lint([tmp_path], oracle, own=tmp_path)
+    assert found.problem == "`expected` lacks none, sum, mean"
+    assert found.hint == f"let `conformance fill {file}` write the values"
+    write(tmp_path, f"{LINE}{EXAMPLE}    expected: {{mean: 0.76794954890362488}}\n")
+    (found,) = lint([tmp_path], oracle, own=tmp_path)
+    assert (found.problem, found.place.key) == ("`expected` lacks none, sum", "cases[0].expected")
+    assert "remove `expected`" in found.hint
+    write(tmp_path, LINE + EXAMPLE.replace("[[0.2, 0.7, 0.1]]", "{distribution: normal, shape: [1, 3]}"))
+    assert lint([tmp_path], oracle, own=tmp_path) == []
+
+
 def test_references_that_nobody_can_follow(tmp_path: Path) -> None:
     (found,) = findings(tmp_path, "    references: [pytorch#1, see the forum]\n")
     assert "cases.yaml:9: cases[0].references[1]: 'see the forum'" in str(found)
