@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from conformance.bench.workload import WorkloadFile
-from conformance.cases.schema import SCHEMA_NAME, as_text, described, write_schema
-from conformance.places import CASES
+from conformance.cases.schema import as_text, described
 
 __all__ = ["schema_text"]
 
@@ -20,7 +19,3 @@ def schema_text() -> str:
             if field.get("type") == "array" and "enum" in field["items"]:
                 field |= {"minItems": 1, "uniqueItems": True}
     return as_text(schema)
-
-
-if __name__ == "__main__":
-    write_schema(CASES / "benchmarks" / SCHEMA_NAME, schema_text())

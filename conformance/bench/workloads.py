@@ -80,8 +80,7 @@ def lint_workloads(paths: Sequence[Path]) -> list[CaseError]:
         return []
     files = workload_files(paths)
     _, errors = read_workloads(files)
-    module = "conformance.bench.workload_schema"
-    return in_order([*errors, *schema_findings(files, schema_text(), module)], files)
+    return in_order([*errors, *schema_findings(files, schema_text(), "workload-file")], files)
 
 
 def select_workloads(workloads: Sequence[Workload], expression: str | None, quick: bool) -> list[Workload]:

@@ -35,7 +35,7 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText, *, own: Path = CASE
     own = Path(os.path.realpath(own))
     suite, errors = read_suite(paths)
     files = case_files(paths)
-    findings = [*errors, *schema_findings(files, schema_text(), "conformance.cases.schema")]
+    findings = [*errors, *schema_findings(files, schema_text(), "case-file")]
     for entry in suite.entries:
         findings += _references(entry.file, ("cases", entry.index), entry.case.references)
         if entry.case.why == PLACEHOLDER:
@@ -66,19 +66,21 @@ def schema_line(file: Path, schema: Path) -> str:
     return f"# yaml-language-server: $schema={relative}"
 
 
-def schema_findings(files: Sequence[Path], wanted_text: str, module: str) -> Iterator[CaseError]:
-    """A schema other than ``wanted_text``, which ``module`` writes, and files whose first line does not name theirs."""
-    checked: set[Path] = set()
+def schema_findings(files: Sequence[Path], wanted_text: str, document: str) -> Iterator[CaseError]:
+    """A schema other than ``wanted_text``, that of ``document``, and files whose first line does not name theirs."""
+    ours: dict[Path, bool] = {}
     for file in files:
         schema = find_upwards(file.parent, SCHEMA_NAME)
         if schema is None:
             continue
-        if schema not in checked:
-            checked.add(schema)
+        if schema not in ours:
             try:
-                check_schema(schema, wanted_text, module)
+                ours[schema] = check_schema(schema, wanted_text, document)
             except CaseError as error:
+                ours[schema] = True
                 yield error
+        if not ours[schema]:
+            continue
         try:
             first = (read_text(file).splitlines() or [""])[0].rstrip()
         except CaseError:

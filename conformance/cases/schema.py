@@ -17,13 +17,13 @@ import msgspec
 from conformance.cases.checks import MOST_ELEMENTS, NORMALISERS
 from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
 from conformance.model.case import CaseFile
-from conformance.model.errors import CaseError, HarnessError, Place
+from conformance.model.errors import CaseError, Place
 from conformance.model.layouts import BETWEEN, LAYOUTS
-from conformance.places import CASES
 
-__all__ = ["DRAFT", "SCHEMA_NAME", "as_text", "check_schema", "described", "schema_text", "write_schema"]
+__all__ = ["DRAFT", "SCHEMA_NAME", "as_text", "check_schema", "described", "schema_text"]
 
 SCHEMA_NAME = "schema.json"
+_SUITE = "of the cross-entropy conformance suite"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 #: What an editor shows for each key.
 _DESCRIPTIONS: dict[str, dict[str, str]] = {
@@ -120,7 +120,7 @@ def described(
             # Left out and null mean the same; saying so in every completion would only be noise.
             if field.get("default", 0) is None:
                 del field["default"]
-    return {"$schema": DRAFT, "title": f"{what} of the cross-entropy conformance suite", **raw}
+    return {"$schema": DRAFT, "title": f"{what} {_SUITE}", **raw}
 
 
 def as_text(schema: Mapping[str, Any]) -> str:
@@ -188,29 +188,21 @@ def _refine_generator(generator: dict[str, Any]) -> None:
     generator["properties"]["shape"]["description"] += f" At most {MOST_ELEMENTS} elements."
 
 
-def write_schema(path: Path, text: str) -> None:
-    """Write a schema's text to ``path``; raises HarnessError where that cannot be done."""
-    try:
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from None
+def check_schema(path: Path, wanted: str, document: str) -> bool:
+    """Whether the file at ``path`` is a schema of this suite at all, and not another project's of the same name.
 
-
-def check_schema(path: Path, wanted: str, module: str) -> None:
-    """Raise CaseError unless the file at ``path`` holds ``wanted``, the schema as the model now has it.
-
-    ``module`` is what writes it.
+    Raises CaseError where it cannot be read, or holds anything but ``wanted``, the schema as the model now has it.
+    ``document`` is what ``conformance lint --schema`` calls it.
     """
-    hint = f"generate it anew from the model: python -m {module}"
+    hint = f"write it anew: conformance lint --schema {document} > {path}"
     text = wanted.encode("utf-8")
     try:
         with path.open("rb") as stream:
-            found = stream.read(len(text) + 1)
+            found = stream.read(2 * len(text))
     except OSError as error:
         raise CaseError(f"the schema cannot be read: {error.strerror}", place=Place(path), hint=hint) from None
+    if _SUITE.encode() not in found:
+        return False
     if found != text:
         raise CaseError("the schema is older than the model", place=Place(path), hint=hint)
-
-
-if __name__ == "__main__":
-    write_schema(CASES / SCHEMA_NAME, schema_text())
+    return True

@@ -44,7 +44,7 @@ def _variants() -> dict[str, tuple[str, ...]]:
     help="Check the profiles in DIR, and no cases unless paths are named; without either, the suite's own.",
 )
 @format_option("Lines for people, or one JSON array.")
-@schema_option("lint", "case-file")
+@schema_option("lint", "case-file", "workload-file")
 def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | None, style: str) -> int:
     """Check case files, their expected values, their schema, workloads, and the backends' profiles.
 

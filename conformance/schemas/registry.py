@@ -75,6 +75,12 @@ DOCUMENTS: dict[str, Document] = {
     "case-file": Document(
         "Case file, as YAML", (), "you: see docs/cases.md", text="conformance.cases.schema:schema_text"
     ),
+    "workload-file": Document(
+        "Workload file, as YAML",
+        (),
+        "you: see docs/benchmarks.md",
+        text="conformance.bench.workload_schema:schema_text",
+    ),
     "lint": Document("What is to be corrected", (f"{_HERE}:LintProblem",), "conformance lint --format json", many=True),
     "smoke": Document(
         "Smoke test", (f"{_HERE}:SmokeRow", f"{_HERE}:SmokeUnavailable"), "conformance smoke --format json", many=True

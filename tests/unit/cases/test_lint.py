@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conformance.cases.lint import lint, schema_line
-from conformance.cases.schema import SCHEMA_NAME, schema_text, write_schema
+from conformance.cases.schema import SCHEMA_NAME, schema_text
 from conformance.cases.stated import same_number
 from conformance.model.errors import CaseError
 from conformance.model.problem import Problem
@@ -24,7 +24,7 @@ def oracle(problem: Problem, key: str) -> str | list[Any] | None:
 
 
 def findings(folder: Path, addition: str = "", text: str = LINE + EXAMPLE) -> list[CaseError]:
-    write_schema(folder / SCHEMA_NAME, schema_text())
+    write(folder, schema_text(), SCHEMA_NAME)
     write(folder, text + addition)
     return lint([folder], oracle)
 
@@ -58,7 +58,7 @@ def test_a_value_that_is_not_the_oracles(tmp_path: Path, expected: str, key: str
 
 
 def test_a_written_out_case_of_the_suite_states_its_values(tmp_path: Path) -> None:
-    write_schema(tmp_path / SCHEMA_NAME, schema_text())
+    write(tmp_path, schema_text(), SCHEMA_NAME)
     file = write(tmp_path, LINE + EXAMPLE)
     assert lint([tmp_path], oracle) == []
     (found,) = lint([tmp_path], oracle, own=tmp_path)
@@ -85,9 +85,15 @@ def test_a_first_line_that_does_not_name_the_schema(tmp_path: Path) -> None:
 
 def test_a_schema_older_than_the_model(tmp_path: Path) -> None:
     findings(tmp_path)
-    write(tmp_path, "{}", SCHEMA_NAME)
+    file = write(tmp_path, schema_text().replace("ramp", "rump"), SCHEMA_NAME)
     (found,) = lint([tmp_path], oracle)
     assert "older than the model" in found.problem
+    assert found.hint == f"write it anew: conformance lint --schema case-file > {file}"
+
+
+def test_the_schema_of_another_project_is_let_be(tmp_path: Path) -> None:
+    write(tmp_path, "{}", SCHEMA_NAME)
+    assert lint([write(tmp_path, EXAMPLE, "cases/it.yaml")], oracle) == []
 
 
 def test_flags_that_no_case_carries(tmp_path: Path) -> None:
