@@ -16,7 +16,7 @@ from conformance.corpus.recipe import Recipe
 from conformance.fuzz.draft import Draft, draft_of
 from conformance.fuzz.failures import Kind, first_failure, kind_of
 from conformance.fuzz.shrink import Shrinker
-from conformance.fuzz.traits import traits
+from conformance.fuzz.traits import Trait, traits
 from conformance.model.case import NO_REDUCTIONS, Case
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import CaseError
@@ -45,7 +45,7 @@ class Cause:
     kind: Kind
     case: Case
     outcome: Outcome
-    traits: frozenset[str]
+    traits: frozenset[Trait]
     first: str
     after: int
     again: bool = True
@@ -86,7 +86,7 @@ class Causes:
         self.all.append(cause)
         self.found(cause)
 
-    def _shrunk(self, kind: Kind, problem: Problem, failure: Outcome, has: frozenset[str]) -> Cause:
+    def _shrunk(self, kind: Kind, problem: Problem, failure: Outcome, has: frozenset[Trait]) -> Cause:
         draft = draft_of(problem, failure.reduction)
         deaths = failure.verdict in ("crash", "timeout", "unreproduced")
         as_it_is = Cause(kind, draft.case(), failure, has, "", 0)

@@ -3,35 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from conformance.model.problem import Problem
 from conformance.numerics.formats import FORMATS, Float64Array, widen
 
-__all__ = ["shown", "traits"]
+__all__ = ["Trait", "shown", "traits"]
 
 _COUNTS = tuple(1 << power for power in range(2, 18))
 _SIZES = (16.0, 88.0, 700.0, 1e4, 1e5)
 
 
-def traits(problem: Problem, reduction: str) -> frozenset[str]:
+class Trait(NamedTuple):
+    """Something unusual about a problem: its ``kind`` in words, where ``#`` stands for the ``size``, if it has one."""
+
+    kind: str
+    size: float = 0.0
+
+    def __str__(self) -> str:
+        return self.kind.replace("#", f"{self.size:,.0f}")
+
+
+def traits(problem: Problem, reduction: str) -> frozenset[Trait]:
     """All that holds of a problem and is not so of the plainest: a larger problem has the traits of a smaller one."""
-    return frozenset(_of_shape(problem)) | frozenset(_of_numbers(problem)) | frozenset(_of_options(problem, reduction))
+    words = [*_of_shape(problem), *_of_numbers(problem), *_of_options(problem, reduction)]
+    return frozenset([*_sizes(problem), *map(Trait, words)])
 
 
-def shown(found: Collection[str]) -> list[str]:
-    """The traits in a stable order, of the sizes only the largest."""
-    kept = set(found)
-    for name in ("classes", "positions"):
-        counts = [each for each in kept if each.startswith("more than ") and each.endswith(name)]
-        kept -= {*sorted(counts, key=_count)[:-1]}
-    sizes = [each for each in kept if each.startswith("logits beyond ")]
-    return sorted(kept - {*sorted(sizes, key=_count)[:-1]})
+def shown(found: Collection[Trait]) -> list[str]:
+    """The traits in words, in a stable order: of each kind only the one of the largest size."""
+    largest = {each.kind: each for each in sorted(found)}
+    return sorted(map(str, largest.values()))
 
 
-def _count(trait: str) -> float:
-    return next(float(word.replace(",", "")) for word in trait.split() if word[0].isdigit())
+def _sizes(problem: Problem) -> Iterator[Trait]:
+    classes, positions = _extents(problem)
+    yield from (Trait("more than # classes", count) for count in _COUNTS if classes > count)
+    yield from (Trait("more than # positions", count) for count in _COUNTS if positions > count)
+    finite = widen(problem.logits)[np.isfinite(widen(problem.logits))]
+    largest = float(np.abs(finite).max(initial=0.0))
+    yield from (Trait("logits beyond #", size) for size in _SIZES if largest > size)
+
+
+def _extents(problem: Problem) -> tuple[int, int]:
+    """How many classes, and how many positions."""
+    shape = problem.logits.shape
+    classes = shape[problem.class_axis or 0] if shape else 1
+    return classes, problem.logits.size // classes if classes else 0
 
 
 def _of_shape(problem: Problem) -> Iterator[str]:
@@ -51,22 +71,12 @@ def _of_shape(problem: Problem) -> Iterator[str]:
         yield f"classes on axis {axis} of {len(shape)}"
     elif problem.axis < 0:
         yield "negative axis"
-    classes = shape[axis or 0] if shape else 1
-    positions = problem.logits.size // classes if classes else 0
-    for count in _COUNTS:
-        if classes > count:
-            yield f"more than {count:,} classes"
-        if positions > count:
-            yield f"more than {count:,} positions"
-    if classes == 1:
+    if _extents(problem)[0] == 1:
         yield "one class"
 
 
 def _of_numbers(problem: Problem) -> Iterator[str]:
     yield from _special(widen(problem.logits), "logits", FORMATS[problem.dtype].least_normal)
-    finite = widen(problem.logits)[np.isfinite(widen(problem.logits))]
-    largest = float(np.abs(finite).max(initial=0.0))
-    yield from (f"logits beyond {size:,.0f}" for size in _SIZES if largest > size)
     if problem.weight is not None:
         yield "weights"
         yield from _special(widen(problem.weight), "weights", 0.0)
