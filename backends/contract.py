@@ -171,6 +171,9 @@ class Backend(ABC):
     #: Other documented functions that an operation may call, and other arithmetic than the framework's default.
     compositions: ClassVar[tuple[str, ...]] = ()
     precisions: ClassVar[tuple[str, ...]] = ()
+    #: How the names begin of the environment variables that steer the framework, or that it sets when it first needs
+    #: them: a benchmark records them, and a call that sets one has changed nothing of anybody's.
+    variables: ClassVar[tuple[str, ...]] = ()
     #: Whether two threads may call it at once.
     thread_safe: ClassVar[bool] = True
     #: The operations that have these compositions; where it is empty, all.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from conformance.backends.contract import Backend
 
@@ -37,6 +37,7 @@ __all__ = [
     "installed",
     "names",
     "profile",
+    "variables",
 ]
 
 GROUP = "conformance.backends"
@@ -155,15 +156,26 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in PROFILES.glob("*.yaml")))
 
 
-def installed(elsewhere: Collection[str] = ()) -> list[Found]:
-    """Every backend whose framework is installed, in the variants that its profile shows by default.
+@cache
+def variables() -> tuple[str, ...]:
+    """How the names begin of the environment variables that steer the frameworks of this package, sorted.
+
+    Raises BrokenBackend where an adapter of this package is at fault.
+    """
+    kinds = (_adapter(name, name) for name in names())
+    return tuple(sorted({beginning for kind in kinds for beginning in kind.variables}))
+
+
+def installed(elsewhere: Collection[str] = (), *, key: Literal["variants", "benchmarks"] = "variants") -> list[Found]:
+    """Every backend whose framework is installed, in the variants that its profile lists under ``key``.
 
     ``elsewhere`` names backends that are installed on another machine, and then only those are meant.
     """
     found = []
     for name in names():
         if name in elsewhere if elsewhere else importlib.util.find_spec(profile(name)["framework"]) is not None:
-            specs = [name if variant == "default" else f"{name}:{variant}" for variant in _shown(name)]
+            variants = cast(Sequence[str], profile(name).get(key, ["default"]))
+            specs = [name if variant == "default" else f"{name}:{variant}" for variant in variants]
             found += [find(spec, elsewhere=bool(elsewhere)) for spec in specs]
     points = [point.name for point in _entry_points() if point.name not in names()]
     return found + [find(name) for name in points if not elsewhere or name in elsewhere]
@@ -218,10 +230,6 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         raise _broken(spec, "cannot be started", error) from error
 
 
-def _shown(name: str) -> Sequence[str]:
-    return cast(Sequence[str], profile(name).get("variants", ["default"]))
-
-
 def _entry_points() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
 
@@ -231,15 +239,13 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
     framework, distribution = declared["framework"], declared["distribution"]
     if not elsewhere and importlib.util.find_spec(framework) is None:
         raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
-    place = f"conformance.backends.adapters.{name}"
-    kind = _only_backend(spec, _imported(spec, place))  # these modules import their framework when they start
-    assert isinstance(kind, type)
+    kind = _adapter(spec, name)
     return Found(
         spec=spec,
         name=":".join([name, *filter(None, _selected(spec, words, kind))]),
         base=name,
         source="package",
-        place=place,
+        place=kind.__module__,
         attribute=kind.__name__,
         profile=kind.profile,
         framework=framework,
@@ -247,6 +253,13 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
         options=kind.options(),
         words=tuple(words),
     )
+
+
+def _adapter(spec: str, name: str) -> type[Backend]:
+    """The class of a backend of this package: its module imports its framework when it is started."""
+    kind = _only_backend(spec, _imported(spec, f"conformance.backends.adapters.{name}"))
+    assert isinstance(kind, type)
+    return kind
 
 
 def _in_file(spec: str, path: Path, parts: list[str]) -> Found:

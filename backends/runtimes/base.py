@@ -40,6 +40,8 @@ class Runtime(ABC):
     compiled: ClassVar[frozenset[str]] = frozenset()
     #: The transforms that are compiled together with the function. The others are applied to the compiled function.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS
+    #: How the names begin of the environment variables that steer the library, or that it sets for itself.
+    variables: ClassVar[tuple[str, ...]] = ()
     #: What is installed, the library's own distribution first.
     distributions: ClassVar[tuple[str, ...]] = ()
     #: The device's own clock, allocator and memory.

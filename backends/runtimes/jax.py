@@ -36,6 +36,7 @@ class JaxRuntime(Runtime):
     compiled: ClassVar[frozenset[str]] = frozenset({"jit"})
     # Compiled as one function, the first of two backward passes has no effect, and XLA leaves it out.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"second_vjp"}
+    variables: ClassVar[tuple[str, ...]] = ("JAX",)
     distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "numpy")
     device: JaxDevice
 

@@ -33,6 +33,10 @@ class TensorFlowRuntime(Runtime):
     compiled: ClassVar[frozenset[str]] = frozenset({"graph", "xla"})
     # Of two backward passes in one graph the first has no effect, and is left out.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"save", "second_vjp"}
+    #: Each by itself: ``TF_VAR_`` is Terraform's, and may be a secret.
+    variables: ClassVar[tuple[str, ...]] = tuple(
+        f"TF_{word}_" for word in ["CPP", "CUDNN", "DETERMINISTIC", "ENABLE", "FORCE", "GPU", "NUM", "USE", "XLA"]
+    )
     distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "numpy")
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:

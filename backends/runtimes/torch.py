@@ -36,6 +36,7 @@ class TorchRuntime(Runtime):
     compiled: ClassVar[frozenset[str]] = frozenset({"compile"})
     # The other way round, a transform of torch.func of the compiled function, PyTorch runs it eagerly from then on.
     compiled_whole: ClassVar[frozenset[str]] = frozenset({"value", "jvp", "vmap"})
+    variables: ClassVar[tuple[str, ...]] = ("ATEN_CPU_CAPABILITY", "PYTORCH", "TORCH")
     distributions: ClassVar[tuple[str, ...]] = ("torch", "numpy")
     device: TorchDevice
 

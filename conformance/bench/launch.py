@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from conformance import __version__
+from conformance.backends import discovery
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.bandwidth import SIZES, nearest
 from conformance.bench.container import NAME, Container, write
@@ -42,16 +43,8 @@ from conformance.run.progress import Progress
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends
 
-__all__ = ["DEFAULT_BACKENDS", "BenchSettings", "launch"]
+__all__ = ["BenchSettings", "launch"]
 
-#: What is timed where no backend is named, as far as it is installed: every framework in the modes that its users run.
-DEFAULT_BACKENDS = {
-    "numpy": ("numpy",),
-    "torch": ("torch", "torch:compile"),
-    "jax": ("jax", "jax:eager"),
-    "optax": ("optax",),
-    "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
-}
 BUDGET = 0.12  # seconds of rounds an entry
 QUICK_BUDGET = 0.1
 
@@ -120,7 +113,7 @@ def launch(settings: BenchSettings) -> BenchFinished:
         threads=threads,
         cores=sorted(cores[:threads]),
         quick=settings.quick,
-        variables=steering_variables(),
+        variables=steering_variables(discovery.variables()),
     )
     jobs = schedule([(each.spec, each.name) for each in found], kinds, replicates, seed)
     with scratch() as temporary:
@@ -254,17 +247,13 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
     """What the specs name, or the default ones whose framework is installed and has the device."""
     if specs:
         return find_backends(specs, device)
-    available = {each.base: each.devices or () for each in find_backends(())}
-    chosen = [
-        spec
-        for base, usual in DEFAULT_BACKENDS.items()
-        if base in available and (device is None or device in available[base])
-        for spec in usual
-    ]
+    find_backends(())  # raises where no framework is installed
+    available = discovery.installed(key="benchmarks")
+    chosen = tuple(each.spec for each in available if device is None or device in (each.devices or (device,)))
     if device is not None and not chosen:
-        known = ", ".join(sorted({each for devices in available.values() for each in devices}))
+        known = ", ".join(sorted({name for each in available for name in each.devices or ()}))
         raise UsageError(f"--device {device}: no installed framework has it", hint=f"the devices are {known}")
-    return find_backends(tuple(chosen), device)
+    return find_backends(chosen, device)
 
 
 def _require_engine() -> None:

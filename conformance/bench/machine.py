@@ -9,13 +9,12 @@ import os
 import platform
 import re
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from conformance.worker.supervisor import THREAD_VARIABLES
 
 __all__ = [
-    "OVERRULED",
     "allocator",
     "allocator_variables",
     "evict_bytes",
@@ -24,6 +23,7 @@ __all__ = [
     "last_level_cache",
     "minor_faults",
     "most_memory",
+    "overruled",
     "peak_bytes",
     "pin",
     "pool_variables",
@@ -32,21 +32,11 @@ __all__ = [
     "usable_cores",
 ]
 
-#: Variables of the user's that are not passed on: where compilers keep what they made, which would be found in a run
-#: that calls its cache fresh; and which cores OpenMP's threads have, which may be others than those that they share.
-OVERRULED = (
-    "JAX_COMPILATION_CACHE_DIR",
-    "TORCHINDUCTOR_CACHE_DIR",
-    "TRITON_CACHE_DIR",
-    "GOMP_CPU_AFFINITY",
-    "KMP_AFFINITY",
-    "KMP_HW_SUBSET",
-    "OMP_PLACES",
-    "OMP_PROC_BIND",
-)
+_OVERRULED = re.compile(".*_CACHE_DIR|GOMP_CPU_AFFINITY|KMP_AFFINITY|KMP_HW_SUBSET|OMP_PLACES|OMP_PROC_BIND")
+#: Of the interpreter, and of the compilers and libraries that frameworks share.
 _STEERING = re.compile(
-    "(OMP|KMP|MKL|OPENBLAS|ONEDNN|DNNL|XLA|JAX|TORCH|TORCHINDUCTOR|TORCHDYNAMO|PYTORCH|TRITON|CUDA|CUBLAS|NVIDIA|MALLOC)_"
-    "|PYTHON(DEVMODE|MALLOC|OPTIMIZE|TRACEMALLOC|_)|TF_(CPP|CUDNN|DETERMINISTIC|ENABLE|FORCE|GPU|NUM|USE|XLA)_|LD_PRELOAD$|GLIBC_TUNABLES$|ATEN_CPU_CAPABILITY$"
+    "(CUBLAS|CUDA|DNNL|KMP|MALLOC|MKL|NVIDIA|OMP|ONEDNN|OPENBLAS|TRITON|XLA)_"
+    "|PYTHON(DEVMODE|MALLOC|OPTIMIZE|TRACEMALLOC|_)|LD_PRELOAD$|GLIBC_TUNABLES$"
 )
 #: What makes the C library's allocator the same whatever was freed before. Left alone, its thresholds grow with what
 #: was, and each thread has a pool that comes and goes, so that the same call takes three times as long or not by which
@@ -140,13 +130,26 @@ def allocator_variables() -> dict[str, str]:
     return {} if theirs else dict(_SETTLED)
 
 
-def steering_variables() -> dict[str, str]:
-    """What in the environment steers the frameworks, their libraries and the allocator; the home folder is ``~``."""
+def overruled(name: str) -> bool:
+    """Whether a variable of the user's is not passed on to a timed process.
+
+    Those that say where a compiler keeps what it made, which would be found in a run that calls its cache fresh; and
+    those that say which cores OpenMP's threads have, which may be others than those that they share.
+    """
+    return _OVERRULED.fullmatch(name) is not None
+
+
+def steering_variables(frameworks: Sequence[str] = ()) -> dict[str, str]:
+    """What in the environment steers the frameworks, their libraries and the allocator; the home folder is ``~``.
+
+    ``frameworks`` are the beginnings of the names of the frameworks' own variables.
+    """
     home = str(Path.home())
     return {
         name: value.replace(home, "~") if len(home) > 1 else value
         for name, value in sorted((os.environ | allocator_variables()).items())
-        if _STEERING.match(name) and name not in OVERRULED and name not in THREAD_VARIABLES
+        if (_STEERING.match(name) or name.startswith(tuple(frameworks)))
+        if not overruled(name) and name not in THREAD_VARIABLES
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.bench.machine import OVERRULED, allocator_variables, pool_variables
+from conformance.bench.machine import allocator_variables, overruled, pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.worker.paths import readable_log
 from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of, search_path
@@ -42,7 +42,7 @@ def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -
         folder.mkdir(parents=True, exist_ok=True)
     file = scratch / "orders.json"
     file.write_bytes(msgspec.json.encode(orders))
-    kept = {name: value for name, value in os.environ.items() if name not in OVERRULED}
+    kept = {name: value for name, value in os.environ.items() if not overruled(name)}
     variables = pool_variables(orders.threads) | allocator_variables() | search_path() | {"TMPDIR": orders.cache}
     command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file)]
     process = Supervised(command, environment=kept | variables, folder=scratch)

@@ -101,11 +101,10 @@ def command(style: str, report: bool, **options: Any) -> int:
     """Time backends on workloads, each in fresh processes, beside the error of the same results.
 
     Every backend and replicate is a process of its own, in an order drawn by the seed, with the same threads on the
-    same cores; the memory bandwidth of the machine is measured in between. Without -b: NumPy, torch and torch:compile,
-    jax and jax:eager, optax, TensorFlow eagerly, in a graph and by XLA, as far as they are installed. Writes
-    DIR/benchmarks.json, which `pytest-benchmark compare` reads too, and a report with pictures, and prints tables: the
-    median of the processes' medians, the share of the peak bandwidth, the class and error over tolerance of the result,
-    compiling, and memory.
+    same cores; the memory bandwidth of the machine is measured in between. Without -b: every installed framework, in
+    the modes that its profile lists under `benchmarks`. Writes DIR/benchmarks.json, which `pytest-benchmark compare`
+    reads too, and a report with pictures, and prints tables: the median of the processes' medians, the share of the
+    peak bandwidth, the class and error over tolerance of the result, compiling, and memory.
     """
     from conformance.bench.launch import BenchSettings, launch
 

@@ -86,7 +86,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     framework: str = ""
     distribution: str = ""
     documentation: str = ""
+    #: The variants that a run takes where no backend is named, and those that a benchmark takes: ``default``, or words.
     variants: list[str] = []
+    benchmarks: list[str] = []
     #: Versions that the policies and the register were confirmed on: ``torch 2.13.0, CPU``.
     tested: list[str] = []
     operations: dict[str, Feature] = {}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshots", "changes"]
 
-#: Variables that a framework sets for its own compilers when it first needs them.
-THEIRS = ("CUDA", "JAX", "KMP", "MPL", "NCCL", "NUMBA", "PYTORCH", "TF_", "TORCH", "TRITON", "XLA")
+#: Variables that compilers and libraries set for themselves when they are first needed, as the frameworks do.
+THEIRS = ("CUDA", "KMP", "MPL", "NCCL", "NUMBA", "TRITON", "XLA")
 #: A framework starts threads and opens files when it first needs them: only more than this is reported.
 FEW_THREADS, FEW_FILES = 32, 64
 #: Limits of the system by which later calls fail, or end the process.
@@ -70,7 +70,14 @@ class Snapshots:
         if now == before:
             return ""
         names = {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)}
-        return " ".join(sorted(name for name in names if name in before or not name.lstrip("_").startswith(THEIRS)))
+        theirs = self._set_by_frameworks()
+        return " ".join(sorted(name for name in names if name in before or not name.lstrip("_").startswith(theirs)))
+
+    def _set_by_frameworks(self) -> tuple[str, ...]:
+        """How the names begin of what frameworks set; asked for once something differs, as it imports all adapters."""
+        from conformance.backends import discovery
+
+        return (*THEIRS, *_try(discovery.variables, ()), *_try(lambda: self._backend.variables, ()))
 
     def _lowered(self) -> str:
         """The names of the limits that are lower than at the start."""

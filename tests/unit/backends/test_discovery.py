@@ -27,6 +27,7 @@ from conformance.backends.discovery import (
     installed,
     names,
     profile,
+    variables,
 )
 
 ONE = """
@@ -149,6 +150,11 @@ class TestPackage:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
         shown = [found.spec for found in installed() if found.source == "package"]
         assert shown == ["jax", "jax:logsumexp", "numpy", "optax", "optax:safe", "tensorflow", "torch"]
+        timed = [found.spec for found in installed(key="benchmarks") if found.source == "package"]
+        assert {"jax:eager", "torch:compile", "tensorflow:xla", "numpy"} <= set(timed)
+
+    def test_variables_are_those_of_every_framework_installed_or_not(self) -> None:
+        assert {"JAX", "TORCH", "TF_XLA_"} <= set(variables()) and "TF_" not in variables()
 
     @pytest.mark.framework
     def test_a_framework_that_fails_on_import(self, tmp_path: Path) -> None:
@@ -333,6 +339,7 @@ class TestProfiles:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
         variants = [
             *profile(name)["variants"],
+            *profile(name)["benchmarks"],
             *(v for p in profile(name)["policies"].values() for v in p.get("variants", [])),
         ]
         for variant in variants:
