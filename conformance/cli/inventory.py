@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -97,10 +96,12 @@ def _flag_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
 
 def _backend_rows() -> list[Row]:
     """Every backend of the suite, installed or not, and those that other packages offer."""
+    from importlib.metadata import entry_points
+
     from conformance.backends import discovery
 
     rows = [_backend_row(name) for name in discovery.names()]
-    for point in sorted(importlib.metadata.entry_points(group=discovery.GROUP), key=lambda each: each.name):
+    for point in sorted(entry_points(group=discovery.GROUP), key=lambda each: each.name):
         if point.name not in discovery.names():
             version = point.dist.version if point.dist else ""
             rows.append(_backend(point.name, point.value, "installed", version, note="offered by another package"))
@@ -131,11 +132,13 @@ def _backend(
 
 def _version(distribution: str, framework: str) -> str:
     """The version of the distribution, or of whichever one provides the framework's module."""
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        providers = importlib.metadata.packages_distributions().get(framework, [])
-        return importlib.metadata.version(providers[0]) if providers else "unknown"
+        return version(distribution)
+    except PackageNotFoundError:
+        providers = packages_distributions().get(framework, [])
+        return version(providers[0]) if providers else "unknown"
 
 
 # -- profiles --------------------------------------------------------------------------------------------------------

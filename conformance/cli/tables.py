@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -31,9 +30,18 @@ def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str) -> No
     if rows:
         columns = [key for key in rows[0] if key not in ONLY_JSON]
         body = [[cell(row[key]) for key in columns] for row in rows]
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        width = _width()
         sys.stdout.write("\n".join(aligned([[key.replace("_", " ") for key in columns], *body], width)) + "\n\n")
     say(f"{len(rows)} {one if len(rows) == 1 else several}")
+
+
+def _width() -> int | None:
+    """Columns of the terminal; None where there is none."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # with it every archive format, for a listing that is piped more often than read
+
+    return shutil.get_terminal_size().columns
 
 
 def cell(value: Any) -> str:
