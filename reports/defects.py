@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -47,9 +46,9 @@ class Registered:
         return self.defect.why if self.defect else ""
 
     @property
-    def line(self) -> str:
-        """The first sentence of that."""
-        return re.split(r"(?<=[^.][.;:])\s", self.why, maxsplit=1)[0].rstrip(".;:")
+    def title(self) -> str:
+        """What is wrong in one line; empty where the entry has none."""
+        return self.defect.title if self.defect else ""
 
 
 def _grouped(relations: Relations, keys: str, where: str) -> list[tuple[Column, tuple[str, ...], Named]]:

@@ -69,7 +69,7 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
         lines.append(f"## {escape(backend)} ({len(found)})\n")
         for row in found:
             lines.append(f"### {escape(row['defect'])}\n")
-            lines.append(wrapped(escape(row["why"])) + "\n")
+            lines.append(wrapped(escape(f"{row['title']}. {row['why']}")) + "\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
             unraised = f"no error where one is due ({row['message']})" if row["checks"] == ["error"] else row["message"]
             seen = ", ".join(row["seen"]) or unraised

@@ -197,6 +197,7 @@ def _defect_rows() -> list[Row]:
                 {
                     "backend": profile.backend,
                     "defect": entry.id,
+                    "title": entry.title,
                     "why": entry.why,
                     "ops": entry.ops,
                     "dtypes": entry.dtypes,

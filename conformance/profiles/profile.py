@@ -45,6 +45,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of the register: which checks fail, how, and where it is reported.
 
+    ``title`` names the defect in one line, as reports list it; ``why`` explains it. Registers of before had no title.
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
     or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
@@ -52,6 +53,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     id: Text
+    title: str = ""
     cases: list[Text]
     checks: list[Text]
     ops: list[Text] = []

@@ -22,6 +22,7 @@ __all__ = ["complaints_of_register"]
 
 #: What an entry of the register may be about.
 _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"))
+_TITLE = 100  # characters
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -36,6 +37,7 @@ def complaints_of_register(
             hint = f"an id names one entry; the other is known[{seen[entry.id]}]"
             yield Complaint((*path, "id"), f"id '{entry.id}' is taken", hint)
         seen.setdefault(entry.id, index)
+        yield from _title(path, entry)
         yield from unknown_names((*path, "checks"), entry.checks, _CHECKS, "check")
         yield from unknown_names((*path, "ops"), entry.ops, OPERATIONS, "operation")
         yield from unknown_names((*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
@@ -47,6 +49,14 @@ def complaints_of_register(
     if profile.known and not profile.tested and not all(entry.seen_on for entry in profile.known):
         hint = "write `tested: [torch 2.13.0]` at the top, or `seen_on` in each entry"
         yield Complaint(("known",), "it is not said on which versions the defects were seen", hint)
+
+
+def _title(path: NodePath, entry: Defect) -> Iterator[Complaint]:
+    hint = f"write one line of at most {_TITLE} characters that names the defect, as `The mean of no loss is NaN`"
+    if not entry.title.strip():
+        yield Complaint(path, f"entry '{entry.id}' has no title", hint)
+    elif len(entry.title.splitlines()) > 1 or len(entry.title) > _TITLE:
+        yield Complaint((*path, "title"), f"the title of entry '{entry.id}' is too long", hint)
 
 
 def _matches(path: NodePath, entry: Defect, cases: Sequence[Case]) -> Iterator[Complaint]:

@@ -117,6 +117,7 @@ class ListedDefect(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: str
     defect: str
+    title: str
     why: str
     ops: list[str]
     dtypes: list[str]

@@ -87,7 +87,7 @@ class _Writer:
         lines += [f"{seen} Versions: {shown}. {_machines([run for run, _ in ran])} {whole}", ""]
         found = [(group, *self._shortest(group)) for group in groups]
         lines += [
-            f"{i}. {escape(_heading(group, best))} ({len(group.outcomes)})"
+            f"{i}. {escape(self._heading(group, best))} ({len(group.outcomes)})"
             for i, (group, best, _) in enumerate(found, 1)
         ]
         for number, (group, best, script) in enumerate(found, 1):
@@ -97,11 +97,11 @@ class _Writer:
     def _group(self, number: int, group: DefectGroup, best: Outcome, script: str) -> list[str]:
         record = self.records.get(best.backend, BackendRecord(name=best.backend))
         profile = recorded_profile(record)
-        defect = next((each for each in profile.known if each.id == group.defect), None)
+        defect = self._defect(group, best)
         entry = self.entries.get(best.case)
         why = defect.why if defect else entry.case.why if entry else message(best)
         lines = [
-            f"## {number}. {escape(_heading(group, best))}",
+            f"## {number}. {escape(self._heading(group, best))}",
             "",
             escape(_sentence(why)),
             "",
@@ -123,6 +123,17 @@ class _Writer:
         else:
             lines += [f"- Register: no entry ({escape(group.name)}); not reported"]
         return [*lines, f"- {search_link(best, record, group.defect)}", f"- From case {escape(best.case)}"]
+
+    def _defect(self, group: DefectGroup, best: Outcome) -> Defect | None:
+        """The entry of the register that describes it, if there is one."""
+        record = self.records.get(best.backend, BackendRecord(name=best.backend))
+        return next((each for each in recorded_profile(record).known if each.id == group.defect), None)
+
+    def _heading(self, group: DefectGroup, best: Outcome) -> str:
+        """The register's title of the defect, or its name as words, and what shows it best."""
+        defect, named = self._defect(group, best), group.defect.replace("-", " ")
+        named = defect.title if defect and defect.title else f"{named[:1].upper()}{named[1:]}"
+        return f"{named}. {title(best)}" if named else title(best)
 
     def _versions(self, group: DefectGroup, record: BackendRecord, defect: Defect | None) -> str:
         """Where it was seen here, by the results, and where else, by the register."""
@@ -174,12 +185,6 @@ class _Writer:
         parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
         parts += [f"check {values('check')}", f"mode {', '.join(map(escape, modes))}", f"layout {values('layout')}"]
         return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
-
-
-def _heading(group: DefectGroup, best: Outcome) -> str:
-    """The register's name of the defect, as words, and what shows it best."""
-    named = group.defect.replace("-", " ")
-    return f"{named[:1].upper()}{named[1:]}. {title(best)}" if named else title(best)
 
 
 def _machines(runs: Sequence[Run]) -> str:

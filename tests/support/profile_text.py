@@ -21,6 +21,7 @@ cases:
 
 ENTRY = """\
   - id: late
+    title: The value is late
     why: a test
     issue: not reported
     date: 2026-01-31

@@ -44,6 +44,13 @@ def test_a_narrow_entry_that_meets_its_cases_has_nothing_to_mend(tmp_path: Path)
         ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
         ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
         ("issue: not reported", "issue: somewhere", "'somewhere' is not an issue that can be followed"),
+        ("title: The value is late", "", "entry 'late' has no title"),
+        ("title: The value is late", f"title: {'late ' * 30}", "the title of entry 'late' is too long"),
+        (
+            "title: The value is late",
+            "title: |-\n      The value\n      is late",
+            "the title of entry 'late' is too long",
+        ),
         ("date: 2026-01-31", "date: last winter", "'last winter' is not a date"),
         ("tested: [mine 1.0]", "tested: []", "it is not said on which versions the defects were seen"),
     ],
