@@ -7,8 +7,6 @@ this module imports no NumPy: thread pools read their environment variables when
 from __future__ import annotations
 
 import importlib
-import mmap
-import os
 import sys
 from pathlib import Path
 from time import perf_counter_ns
@@ -18,11 +16,14 @@ import msgspec
 from conformance.worker import wire
 from conformance.worker.facts import describe
 from conformance.worker.faults import brief, innermost_place
+from conformance.worker.held import faulthandler, hold_builtins, hold_numpy, mmap, os
 from conformance.worker.shim import Shim
 from conformance.worker.state import Snapshots
 from conformance.worker.wire import Start, StartFailure, clean
 
 __all__ = ["main"]
+
+hold_builtins(globals())
 
 HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
 
@@ -30,6 +31,7 @@ HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: e
 def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
     """The backend, and the frame that describes it; whatever goes wrong, encoding included, becomes a refusal."""
     try:
+        hold_numpy()
         module, _, attribute = order.creator.partition(":")
         backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
         described = describe(backend, order.nonce)
@@ -47,8 +49,6 @@ def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
 
 
 def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions: list[int]) -> None:
-    import faulthandler
-
     here = os.getpid()
     maps = [_mapped(region, 0) for region in regions]  # now: later a call may have made it impossible
     while True:
@@ -103,8 +103,6 @@ def _exactly(descriptor: int, count: int) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Become the backend that the first order names, and make calls until the driver is gone."""
-    import faulthandler
-
     orders, answers, *regions = map(int, arguments)
     for each in (orders, answers, *regions):
         os.set_inheritable(each, False)

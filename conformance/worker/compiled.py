@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conformance.worker.held import hold_builtins
 from conformance.worker.wire import Compiled, clean
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from conformance.worker.faults import Blame
 
 __all__ = ["Counter"]
+
+hold_builtins(globals())
 
 MOST_REASONS = 20  # of graph breaks
 MOST_OF_A_REASON = 200  # characters

@@ -8,11 +8,14 @@ from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
 
+from conformance.worker.held import hold_builtins, os
 from conformance.worker.wire import LONGEST_TEXT, Fault, clean
 
 __all__ = ["Blame", "Failed", "adapter_classes", "adapter_files", "brief", "innermost_place"]
 
-HARNESS = Path(__file__).parent
+hold_builtins(globals())
+
+HARNESS = str(Path(__file__).parent)
 #: Slips of whoever wrote the code that raised; a framework raises them on purpose only from inside itself.
 SLIPS = (NameError, AttributeError, ImportError, SyntaxError)
 
@@ -69,7 +72,7 @@ class Blame:
         if issubclass(type(error), self._unsupported):
             return Fault("unsupported", name, message, clean(file), line)
         innermost = _innermost_file(trace, error)
-        ours = Path(innermost).parent == HARNESS
+        ours = innermost.rpartition(os.sep)[0] == HARNESS
         # A call that does not fit the method's signature fails in the contract's frame, before the adapter is reached.
         misfit = innermost == self._contract and issubclass(type(error), TypeError)
         slip = issubclass(type(error), SLIPS) and (innermost in self._adapter or innermost == self._contract)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.worker import wire
 from conformance.worker.faults import Blame, Failed
+from conformance.worker.held import hold_builtins, hold_numpy
 from conformance.worker.outputs import SMALL, result_of
 from conformance.worker.wire import CallOrder, Fault, Operand, Plain, Result, clean
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from conformance.backends.contract import Backend
 
 __all__ = ["Input", "Operands"]
+
+hold_builtins(globals())
 
 CACHE_LINE = 64  # bytes: what a framework may ask of the address of an array that it shares
 
@@ -35,11 +38,9 @@ class Operands:
     """Makes the inputs of ``backend``'s calls, one call after the other."""
 
     def __init__(self, backend: Backend, blame: Blame) -> None:
-        import numpy
-
         from conformance.backends import contract
 
-        self._backend, self._blame, self._numpy = backend, blame, numpy
+        self._backend, self._blame, self._numpy = backend, blame, hold_numpy()
         self._memory_of = contract.Memory.of
         self._dtypes: dict[str, Any] = {}
         self._shared: set[tuple[Any, ...]] = set()  # the kinds of arrays of which the framework makes no copy

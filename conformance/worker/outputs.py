@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from conformance.worker.faults import Blame
+from conformance.worker.held import hold_builtins, hold_numpy, math
 from conformance.worker.wire import CallOrder, Result, clean, largest_result
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ __all__ = [
     "stride_of",
     "without_gaps",
 ]
+
+hold_builtins(globals())
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
 LARGEST_KEPT = 1 << 21  # elements: above this, a result is not kept
@@ -62,11 +64,9 @@ class Outputs:
     """Reads what ``backend``'s calls give; ``tensors`` are the results of the present one."""
 
     def __init__(self, backend: Backend, blame: Blame) -> None:
-        import numpy
-
-        self._backend, self._blame, self._numpy = backend, blame, numpy
+        self._backend, self._blame, self._numpy = backend, blame, hold_numpy()
         self._types = tuple(backend.tensor_types)
-        self._arrays_and_scalars = (numpy.ndarray, numpy.generic)
+        self._arrays_and_scalars = (self._numpy.ndarray, self._numpy.generic)
         self._largest = 0  # bytes of a result
         self.tensors: dict[str, Any] = {}
         self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
@@ -201,8 +201,7 @@ def result_of(array: Any) -> Result:
 
 def without_gaps(dtype: Any, data: bytes) -> bytes:
     """The bytes of extended numbers; where these have 80 bits in 128, the rest is nobody's, and differs each time."""
-    import numpy
-
+    numpy = hold_numpy()
     if numpy.finfo(numpy.longdouble).nmant != 63:
         return data
     numbers = numpy.frombuffer(data, "u1").reshape(-1, numpy.dtype(numpy.longdouble).itemsize).copy()

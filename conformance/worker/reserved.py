@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from conformance.worker.held import hold_builtins, mmap
+
 __all__ = ["FAR", "spread"]
+
+hold_builtins(globals())
 
 Array = npt.NDArray[Any]
 FAR = 2**31  # elements from one position to the next: the first offset that int32 does not hold

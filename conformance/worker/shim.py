@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import inspect
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from conformance.worker.compiled import Counter
 from conformance.worker.faults import Blame, Failed
+from conformance.worker.held import hold_builtins, hold_numpy, warnings
 from conformance.worker.operands import Input, Operands
 from conformance.worker.outputs import Outputs, result_of
 from conformance.worker.wire import Answer, CallOrder, Fault, Result, clean
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Shim"]
 
+hold_builtins(globals())
+
 MOST_WARNINGS = 20
 CONCURRENT = 16  # calls of each of two threads
 PATIENCE = 30  # seconds for the other of two threads to begin
@@ -33,12 +35,11 @@ class Shim:
     """Makes calls on ``backend``; never raises, save ``KeyboardInterrupt`` where it is not ``isolated``."""
 
     def __init__(self, backend: Backend, *, isolated: bool) -> None:
-        import numpy
-
         from conformance.backends import contract
 
         self.backend = backend
-        self._numpy = numpy
+        self._compiles = bool(backend.compiles)
+        self._numpy = hold_numpy()
         self._call = contract.Call
         self._blame = Blame(type(backend), isolated=isolated)
         self._operands = Operands(backend, self._blame)
@@ -96,14 +97,14 @@ class Shim:
             try:
                 if call.transform:
                     self._transform(call.transform, made, (logits, upstream, tangent), record)
-                elif upstream is not None and self.backend.compiles:
+                elif upstream is not None and self._compiles:
                     self._compiled(made, logits, upstream, record)
                 else:
                     record.results["value"] = self._value(made, logits, record.clock)
             finally:
                 if caught:
                     record.facts["warnings"] = _texts(caught)
-            if upstream is not None and not call.transform and not self.backend.compiles:
+            if upstream is not None and not call.transform and not self._compiles:
                 self._differentiate(made, logits, upstream, record)
 
     def _value(self, made: contract.Call, logits: Any, clock: _Clock) -> Result:

@@ -8,15 +8,11 @@ asks the calls again (:mod:`conformance.run.recheck`). Neither does what the oth
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
-import signal
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from conformance.worker.held import hold_builtins, hold_numpy, math, os, replaced, signal
 from conformance.worker.wire import clean
 
 if TYPE_CHECKING:
@@ -24,13 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshots", "changes"]
 
+hold_builtins(globals())
+
 #: Variables that compilers and libraries set for themselves when they are first needed, as the frameworks do.
 THEIRS = ("CUDA", "KMP", "MPL", "NCCL", "NUMBA", "TRITON", "XLA")
 #: A framework starts threads and opens files when it first needs them: only more than this is reported.
 FEW_THREADS, FEW_FILES = 32, 64
 #: Limits of the system by which later calls fail, or end the process.
 LIMITS = ("AS", "CPU", "DATA", "FSIZE", "MEMLOCK", "NOFILE", "NPROC", "STACK")
-_open = open  # a call may put something else in its place
 TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
@@ -53,8 +50,9 @@ class Snapshots:
             "rounding": _rounding,
             "timer": _timers,
             "limits": self._lowered,
+            "replaced": lambda: " ".join(replaced()),
             "running threads": lambda: threading.active_count() // FEW_THREADS,
-            "open files": lambda: len(os.listdir("/proc/self/fd")) // FEW_FILES,  # noqa: PTH208 (light)
+            "open files": lambda: len(os.listdir("/proc/self/fd")) // FEW_FILES,
         }
         taken = {name: clean(_try(ask, "?")) for name, ask in found.items()}
         settings = self._settings()
@@ -98,9 +96,11 @@ def _timers() -> bool:
     """Whether a signal is to come, by Python's timers or the system's, which may end the process in another call."""
     if any(signal.getitimer(each)[0] > 0 for each in TIMERS):
         return True
-    with contextlib.suppress(OSError), _open("/proc/self/timers", "rb") as timers:
-        return bool(timers.read(1))
-    return False
+    try:
+        with open("/proc/self/timers", "rb") as timers:  # noqa: PTH123 (light)
+            return bool(timers.read(1))
+    except OSError:
+        return False
 
 
 def _variables() -> dict[str, str]:
@@ -128,8 +128,7 @@ def _try(ask: Callable[[], Any], otherwise: Any) -> Any:
 
 
 def _numpy_errors() -> str:
-    numpy = sys.modules.get("numpy")
-    return "" if numpy is None else ", ".join(f"{kind} {how}" for kind, how in sorted(numpy.geterr().items()))
+    return ", ".join(f"{kind} {how}" for kind, how in sorted(hold_numpy().geterr().items()))
 
 
 def _rounding() -> str:

@@ -7,12 +7,12 @@ process sets its thread pools first.
 
 from __future__ import annotations
 
-import math
-import os
 import struct
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from conformance.worker.held import hold_builtins, math, os
 
 __all__ = [
     "BEGUN",
@@ -45,6 +45,8 @@ __all__ = [
     "unpack",
     "write_all",
 ]
+
+hold_builtins(globals())
 
 LENGTH = struct.Struct("<Q")
 BEGUN = struct.Struct("<Q")  # at the end of a region: how many calls of the batch have been begun

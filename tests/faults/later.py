@@ -74,7 +74,7 @@ def every_value_is_wrong_from_then_on(value: Any, logits: Any) -> Any:
     return value
 
 
-@later("fail", gradient="fail", repeatable="fail")
+@later("fail", gradient="fail")
 def replaces_a_function_of_numpy(value: Any, logits: Any) -> Any:
     """``numpy.exp`` is another function."""
     np.exp = np.exp2

@@ -146,7 +146,7 @@ def gives_itself_calls(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("crash", "exit code 0", group="deaths")
+@kind(group="alone", process="fail")
 def is_taken_for_a_copy(value: Any, logits: Any) -> Any:
     """Its own number is another one to it."""
     os.getpid = lambda: 7  # type: ignore[assignment]

@@ -9,22 +9,30 @@ import ctypes
 import decimal
 import faulthandler
 import gc
+import inspect
+import json
 import locale
+import math
+import mmap
 import multiprocessing.shared_memory
 import os
+import pathlib
 import platform
 import random
 import resource
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import threading
 import time
 import warnings
 from functools import partial
+from types import ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from tests.faults.table import kind
@@ -108,7 +116,46 @@ def unloads_modules(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind(group="alone")
+def _replaces(*modules: ModuleType, kept: tuple[str, ...] = (), **checks: str) -> None:
+    """A kind that puts a function that raises in the place of all that can be called in the ``modules``."""
+
+    def raises(*_: Any, **__: Any) -> Any:
+        raise Replaced
+
+    def act(value: Any, logits: Any) -> Any:
+        for module, names in todo:
+            for name in names:
+                change(module, name, raises)
+        return value
+
+    change = setattr
+    todo = [
+        (each, [name for name, value in vars(each).items() if callable(value) and name[0] != "_" and name not in kept])
+        for each in modules
+    ]
+    act.__name__ = f"replaces_all_of_{modules[0].__name__}"
+    act.__doc__ = f"What can be called in ``{modules[0].__name__}`` raises"
+    kind(group="alone", **checks)(act)
+
+
+class Replaced(Exception):
+    """What a function raises that stands in the place of another."""
+
+
+# What is kept, the adapters and runtimes of the suite's call themselves when a result is handed over.
+_replaces(builtins, gradient="fail", process="fail")
+_replaces(os, process="fail")
+_replaces(time)
+_replaces(json)
+_replaces(msgspec, msgspec.json, msgspec.msgpack, msgspec.structs)
+_replaces(np, kept=("asarray",), gradient="fail", process="fail")
+for _each in (math, mmap, signal, threading, warnings):
+    _replaces(_each, process="fail")
+for _each in (inspect, pathlib, struct):
+    _replaces(_each)
+
+
+@kind(group="alone", process="fail")
 def replaces_builtins(value: Any, logits: Any) -> Any:
     """``print``, ``open`` and ``input`` are something else."""
     for name in ("print", "open", "input"):
@@ -378,7 +425,7 @@ def cannot_be_looked_at(value: Any, logits: Any) -> Any:
     return value
 
 
-@kind("error", group="alone", process="fail")
+@kind(group="alone", gradient="fail", process="fail")
 def replaces_what_every_function_calls(value: Any, logits: Any) -> Any:
     """``isinstance`` says no."""
     builtins.isinstance = lambda *_: False  # type: ignore[assignment]
