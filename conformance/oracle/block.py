@@ -58,27 +58,27 @@ class Block:
 
     problems: tuple[Problem, ...]
 
-    @property
+    @cached_property
     def operation(self) -> str:
         """The operation of every problem."""
         return self.problems[0].operation
 
-    @property
+    @cached_property
     def dtype(self) -> DtypeName:
         """The dtype under test."""
         return self.problems[0].dtype
 
-    @property
+    @cached_property
     def reduces(self) -> bool:
         """Whether the operation is a loss."""
         return self.problems[0].takes_targets
 
-    @property
+    @cached_property
     def by_index(self) -> bool:
         """Whether targets are class indices."""
         return self.problems[0].target_kind == "indices"
 
-    @property
+    @cached_property
     def classes(self) -> int:
         """C."""
         return self.x.shape[1]

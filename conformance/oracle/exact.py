@@ -7,6 +7,7 @@ digits, and the tests that hold the first tier against it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,44 +33,50 @@ UNSHIFTED = 1e5
 
 def enclose(balls: Sequence[arb]) -> Enclosure:
     """Arb balls as midpoint, tail and radius in float64; values beyond its range become infinite."""
-    mid = np.array(list(map(float, balls)))
-    tails = np.array(list(map(float, map(sub, balls, mid.tolist()))))
-    bits = np.array(list(map(arb.rel_accuracy_bits, balls)), dtype=np.float64)
+    mids = list(map(float, balls))
+    mid = np.array(mids, dtype=np.float64)
+    tails = np.fromiter(map(float, map(sub, balls, mids)), np.float64, len(mids))
+    if not np.isfinite(tails).all():
+        tails = np.nan_to_num(tails)
+    bits = np.fromiter(map(arb.rel_accuracy_bits, balls), np.float64, len(mids))
     # rad < |mid| 2^(1-bits) by the definition of rel_accuracy_bits; the tail's own rounding and underflow come on top.
     size = np.maximum(np.abs(mid), 5e-324)
     rad = np.where(bits > 4000, 0.0, size * np.exp2(np.clip(2.0 - bits, -1070, 1020)))
-    rad = rad + np.abs(np.nan_to_num(tails)) * 2.0**-52
+    rad = rad + np.abs(tails) * 2.0**-52
     rad = np.where((mid != 0) & (np.abs(mid) < 1e-290), rad + 5e-324, rad)
     lost = (
         (mid == 0.0) & np.array([not ball.is_zero() for ball in balls], dtype=np.bool_) if (mid == 0.0).any() else None
     )
     if lost is not None:
         rad = np.where(lost, np.maximum(rad, 5e-324), rad)
-    return Enclosure.of(mid, rad, np.nan_to_num(tails))
+    return Enclosure.of(mid, rad, tails)
 
 
 class _Row:
-    """One position: exponentials scaled alike, their sum, and −log p without cancellation."""
+    """One position: exponentials scaled alike, their sum, and −log p without cancellation.
 
-    def __init__(self, x: list[float], powers: list[arb]) -> None:
+    ``top`` is the class of the first maximum of ``x``.
+    """
+
+    __slots__ = ("_log_sum", "powers", "rest", "top", "total", "x")
+
+    def __init__(self, x: list[float], powers: list[arb], top: int) -> None:
         self.x = x
         self.powers = powers
-        self.top = x.index(max(x))
-        top = powers[self.top]
+        self.top = top
+        highest = powers[top]
         self.total = sum(powers, ZERO)
-        others = self.total - top
+        others = self.total - highest
         if others.rel_accuracy_bits() < 60:  # it cancelled: the maximum dominates
-            others = sum(powers[: self.top], ZERO) + sum(powers[self.top + 1 :], ZERO)
-        self.rest = others / top
-
-    @cached_property
-    def log_sum(self) -> arb:
-        """ln Σ exp(x − max), accurate however small."""
-        return self.rest.log1p()
+            others = sum(powers[:top], ZERO) + sum(powers[top + 1 :], ZERO)
+        self.rest = others / highest
+        self._log_sum: arb | None = None
 
     def n(self, c: int) -> arb:
-        """−log p_c ≥ 0."""
-        return (arb(self.x[self.top]) - arb(self.x[c])) + self.log_sum
+        """−log p_c ≥ 0, with ln Σ exp(x − max) accurate however small."""
+        if self._log_sum is None:
+            self._log_sum = self.rest.log1p()
+        return (arb(self.x[self.top]) - arb(self.x[c])) + self._log_sum
 
     def others(self, c: int) -> arb:
         """1 − p_c without cancellation."""
@@ -102,16 +109,19 @@ class ExactGradients:
     @cached_property
     def rows(self) -> list[_Row | None]:
         """None for a row that holds NaN or +inf, or nothing above −inf."""
-        top = np.max(self.block.x, axis=1, initial=-np.inf)
+        block = self.block
+        if not block.classes:
+            return [None] * len(block.x)
         rows: list[_Row | None] = []
         with ctx.workprec(self.precision):
-            for x, high in zip(self.block.x.tolist(), top.tolist(), strict=True):
-                if not -np.inf < high < np.inf:
-                    rows.append(None)
-                elif -UNSHIFTED <= high <= UNSHIFTED:
-                    rows.append(_Row(x, list(map(arb.exp, map(arb, x)))))
+            for x, top in zip(block.x.tolist(), block.x.argmax(axis=1).tolist(), strict=True):
+                high = x[top]
+                if -UNSHIFTED <= high <= UNSHIFTED:
+                    rows.append(_Row(x, list(map(arb.exp, map(arb, x))), top))
+                elif math.isfinite(high):
+                    rows.append(_Row(x, [(arb(v) - high).exp() for v in x], top))
                 else:
-                    rows.append(_Row(x, [(arb(v) - high).exp() for v in x]))
+                    rows.append(None)
         return rows
 
     def terms(self, row: int) -> list[arb]:
@@ -122,10 +132,6 @@ class ExactGradients:
             has_limit = x.max(initial=-np.inf) == np.inf  # False where there is NaN
             return [arb(v) for v in (plus_infinity_terms(x, self.policies) if has_limit else np.full_like(x, np.nan))]
         return [at.n(c) for c in range(self.block.classes)]
-
-    def _term(self, row: int, c: int) -> arb:
-        at = self.rows[row]
-        return self.terms(row)[c] if at is None else at.n(c)
 
     @cached_property
     def _labels(self) -> list[int]:
@@ -150,11 +156,16 @@ class ExactGradients:
             smoothing = self.block.smoothing[self.block.problem_of_row].tolist()
             return [(1 - arb(each)) * weight for each, weight in zip(smoothing, weights, strict=True)]
 
+    @cached_property
+    def _is_sparse(self) -> bool:
+        """Whether the target alone has a coefficient."""
+        return self.block.by_index and self.block.smoothing is None
+
     def dense(self, row: int) -> list[arb] | None:
         """The part of a_c on every class; None where there is none."""
-        block = self.block
-        if block.by_index and block.smoothing is None:
+        if self._is_sparse:
             return None
+        block = self.block
         problem = int(block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
         weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
@@ -231,20 +242,22 @@ class ExactGradients:
     @cached_property
     def _losses(self) -> list[arb]:
         with ctx.workprec(self.precision):
-            return [self._loss(row) for row in range(len(self.block.x))]
+            losses = self._spike_losses() if self.block.by_index else [ZERO] * len(self.block.x)
+            for row in () if self._is_sparse else np.flatnonzero(~self.block.ignored).tolist():
+                losses[row] = sum(map(self.product, self.dense(row) or [], self.terms(row)), losses[row])
+            return losses
 
-    def _loss(self, row: int) -> arb:
-        block = self.block
-        if self._ignored[row]:
-            return ZERO
-        y = self._labels[row] if block.by_index else 0
-        if block.operation == "nll_loss":
-            return self.product(self.spikes[row], -arb(float(block.x[row, y])))
-        total = self.product(self.spikes[row], self._term(row, y)) if block.by_index else ZERO
-        dense = self.dense(row)
-        if dense is None:
-            return total
-        return sum(map(self.product, dense, self.terms(row)), total)
+    def _spike_losses(self) -> list[arb]:
+        """The part of each row's loss that is its target's."""
+        rows = enumerate(zip(self._ignored, self._labels, self.spikes, strict=True))
+        if self.block.operation == "nll_loss":
+            x = self.block.x
+            return [ZERO if skip else self.product(a, -arb(float(x[row, y]))) for row, (skip, y, a) in rows]
+        at = self.rows
+        return [
+            ZERO if skip else self.product(a, self.terms(row)[y] if (here := at[row]) is None else here.n(y))
+            for row, (skip, y, a) in rows
+        ]
 
     @cached_property
     def _denominators(self) -> list[arb]:
@@ -271,9 +284,22 @@ class ExactGradients:
         if not block.reduces:
             v = block.upstream(reduction)
             return [g for row in range(len(block.x)) for g in self._softmax_gradient(row, v[row].tolist())]
+        scales = self.scales(reduction)
+        if block.operation == "nll_loss":
+            return self._nll_gradient(scales)
+        labels, spikes = (self._labels, self.spikes) if block.by_index else ([-1] * len(scales), [ZERO] * len(scales))
+        rows = zip(self._ignored, scales, self.rows, labels, spikes, strict=True)
         result: list[arb] = []
-        for row, (skip, scale) in enumerate(zip(block.ignored.tolist(), self.scales(reduction), strict=True)):
-            result += [ZERO] * block.classes if skip else self._loss_gradient(row, scale)
+        for row, (skip, scale, at, y, spike) in enumerate(rows):
+            if skip or at is None:
+                result += [ZERO if skip else arb.nan()] * block.classes
+                continue
+            scaled = scale * spike
+            factor = scaled / at.total
+            gradient = [power * factor for power in at.powers]
+            if y >= 0:
+                gradient[y] = -scaled * at.others(y)
+            result += gradient if self._is_sparse else self._with_dense(gradient, row, at, scale)
         return result
 
     def scales(self, reduction: str) -> list[arb]:
@@ -285,28 +311,20 @@ class ExactGradients:
             v = [_quotient(scale, size) for scale, size in zip(v, self._denominators, strict=True)]
         return [v[owner] for owner in self.block.problem_of_row.tolist()]
 
-    def _loss_gradient(self, row: int, scale: arb) -> list[arb]:
-        block, at = self.block, self.rows[row]
-        y = self._labels[row] if block.by_index else 0
-        spike = self.spikes[row] if block.by_index else ZERO
-        if block.operation == "nll_loss":
-            gradient = [arb(0)] * block.classes
-            gradient[y] = -scale * spike
-            return gradient
-        if at is None:
-            return [arb.nan()] * block.classes
-        dense = self.dense(row)
-        scaled = scale * spike
-        factor = scaled / at.total
-        gradient = [power * factor for power in at.powers]
-        if block.by_index:
-            gradient[y] = -scaled * at.others(y)
-        if dense is not None:
-            factor = scale * self.mass(dense) / at.total
-            gradient = [
-                g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)
-            ]
-        return gradient
+    def _nll_gradient(self, scales: list[arb]) -> list[arb]:
+        classes = self.block.classes
+        result = [ZERO] * (classes * len(scales))
+        rows = zip(self._ignored, self._labels, scales, self.spikes, strict=True)
+        for row, (skip, y, scale, spike) in enumerate(rows):
+            if not skip:
+                result[row * classes + y] = -scale * spike
+        return result
+
+    def _with_dense(self, gradient: list[arb], row: int, at: _Row, scale: arb) -> list[arb]:
+        """The gradient of a row's loss by its target alone, and that by all classes added."""
+        dense = self.dense(row) or []
+        factor = scale * self.mass(dense) / at.total
+        return [g + (power * factor - scale * a) for g, power, a in zip(gradient, at.powers, dense, strict=True)]
 
     def _softmax_gradient(self, row: int, v: list[float]) -> list[arb]:
         at = self.rows[row]
