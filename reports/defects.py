@@ -80,7 +80,7 @@ def known(relations: Relations) -> dict[Column, list[Registered]]:
 
 def deviations(relations: Relations) -> dict[Column, list[tuple[str, Named]]]:
     """Deviations by the policy that declares them."""
-    keys = "coalesce(excused_by ->> 0, split_part(nullif(policy, ''), '/', 1), 'declared policies')"
+    keys = "coalesce(excused_by ->> 0, nullif(policy, ''), 'declared policies')"
     found: defaultdict[Column, list[tuple[str, Named]]] = defaultdict(list)
     for column, (policy,), seen in _grouped(relations, keys, "verdict = 'deviation'"):
         found[column].append((policy, seen))

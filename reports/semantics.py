@@ -144,12 +144,11 @@ def semantics(relations: Relations) -> SemanticsMatrix:
     """The matrix of some runs: every policy that a backend declares or an outcome observes."""
     derivatives = " ".join(f"when '{check}' then '{policy}'" for check, policy in BY_CHECK.items())
     rows = relations.query(
-        f"""select col, case "check" when 'policy' then policy {derivatives} end as label, verdict, observed, count(*),
-        list(distinct "case") from outcomes where label <> '' group by all order by min(seq)"""
+        f"""select col, case "check" when 'policy' then policy {derivatives} end as named, aspect, verdict, observed,
+        count(*), list(distinct "case") from outcomes where named <> '' group by all order by min(seq)"""
     )
     evidence: dict[tuple[str, Column], dict[str, list[_Seen]]] = defaultdict(lambda: defaultdict(list))
-    for col, label, verdict, observed, calls, cases in rows:
-        policy, _, aspect = label.partition("/")
+    for col, policy, aspect, verdict, observed, calls, cases in rows:
         seen = _Seen(verdict, _values(observed), calls, tuple(cases))
         evidence[(policy, relations.columns[col])][aspect].append(seen)
     declared = {column: _declarations(column) for column in relations.columns}

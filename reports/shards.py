@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import BackendRecord, Costs, Footer, Outcome
+from conformance.model.records import SCHEMA, BackendRecord, Costs, Footer, Outcome
 from conformance.profiles.profile import Defect
 from conformance.profiles.register import Evidence
 from conformance.reports.columns import machine
@@ -125,6 +125,7 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
     ]
     header = msgspec.structs.replace(
         first,
+        schema=SCHEMA,
         started=max(run.header.started for run in parts),
         selection=first.selection | {"shard": None, "partition": "", "shards": shards},
         backends=[],

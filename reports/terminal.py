@@ -130,7 +130,7 @@ def _detail(column: Column, outcome: Outcome, alike: int) -> Text:
     line = Text()
     line.append(on_terminal(outcome.verdict).upper(), style=STYLES.get(outcome.verdict, ""))
     call = ", ".join(each for each in (outcome.dtype, outcome.op, outcome.reduction) if each)
-    check = check_name(outcome.check, outcome.policy)
+    check = check_name(outcome.check, outcome.policy, outcome.aspect)
     named = " · ".join(on_terminal(each) for each in (outcome.backend, outcome.case, call, check))
     line.append(f" {named}\n", style="bold")
     said = lines_on_terminal(message(outcome)).replace("\n", "\n    ")

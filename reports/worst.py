@@ -32,7 +32,7 @@ def first_findings(relations: Relations, verdicts: Sequence[str], limit: int) ->
     """
     rows = relations.query(
         """select min(seq), count(*), col from outcomes where list_contains(?, verdict)
-        group by verdict, col, "check", if("check" = 'policy', policy, "case")
+        group by verdict, col, "check", if("check" = 'policy', [policy, aspect], ["case"])
         order by list_position(?, verdict), "check" <> 'policy', any_value(theme) <> 'worked-examples', min(seq)
         limit ?""",
         [[*verdicts], [*verdicts], limit],

@@ -213,7 +213,16 @@ def _backend(seen: BackendAnswers) -> None:
             continue
         gave = seen.gave.get(f"{each.reduction} {each.check}", "")
         ulp = "" if each.ulp is None else f"{float(each.ulp):.3g}"
-        rows.append([each.reduction, check_name(each.check, each.policy), gave, ulp, each.class_ or "", each.verdict])
+        rows.append(
+            [
+                each.reduction,
+                check_name(each.check, each.policy, each.aspect),
+                gave,
+                ulp,
+                each.class_ or "",
+                each.verdict,
+            ]
+        )
         verdicts.append(each.verdict)
         said = message(each)
         messages.append(said if said != gave else "")

@@ -50,6 +50,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     defect: DefectRef | None = None
     seconds: float = 0.0
     policy: str = ""
+    aspect: str = ""
 
     def deviating(self, reason: Reason, policies: Iterable[str], detail: str = "") -> Finding:
         """The same as a deviation that the declared ``policies`` describe."""
@@ -81,6 +82,7 @@ def outcome(finding: Finding, subject: Subject) -> Outcome:
         reduction=finding.reduction,
         check=finding.check,  # type: ignore[arg-type]
         policy=finding.policy,
+        aspect=finding.aspect,
         verdict=finding.verdict,
         class_=finding.letter,
         declared=finding.declared,

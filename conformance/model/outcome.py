@@ -158,10 +158,11 @@ class Outcome(
     ``position`` counts the problem's rows (its logits without the class axis) from 0; ``worst_input`` holds the row's
     logits as hexadecimal floats, its target, and the class. ``quantity`` is which of a transform's results is
     meant. ``seconds`` is the framework's own time, and ``worker`` names the record of the worker that took it, where
-    there are several machines. Where the check is ``policy``, ``policy`` names it, with what it is
-    asked of (``label-out-of-range/above``); ``observed`` lists the values that describe what was seen, ``expected`` is
-    the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is the register's
-    entry that describes a known defect, and ``resembles`` one that would describe the fail of another case. ``reason``
+    there are several machines. Where the check is ``policy``, ``policy`` names it, and ``aspect`` what it is asked of
+    (of ``label-out-of-range`` a label ``above``); ``observed`` lists the values that describe what was seen, and
+    ``expected`` is the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is
+    the register's entry that describes a known defect, and ``resembles`` one that would describe the fail of another
+    case. ``reason``
     is one of :data:`REASONS`, which says what the fields hold.
     """
 
@@ -174,6 +175,7 @@ class Outcome(
     reduction: str = ""
     check: Check
     policy: str = ""
+    aspect: str = ""
     verdict: Verdict
     class_: str | None = msgspec.field(default=None, name="class")
     declared: str | None = None

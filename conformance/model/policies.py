@@ -35,6 +35,7 @@ __all__ = [
     "declarable",
     "default_axis",
     "for_operation",
+    "policy_label",
 ]
 
 #: ``question``: what is asked, never what the answer to a question is, so that the answer stays if the question does.
@@ -282,6 +283,11 @@ def _declarable(annotation: Any) -> list[Any]:
     return ["any integer"] if annotation is int else ["a list of dtypes"] if get_origin(annotation) is list else []
 
 
+def policy_label(policy: str, aspect: str) -> str:
+    """``label-out-of-range/above``."""
+    return f"{policy}/{aspect}" if aspect else policy
+
+
 @dataclass(frozen=True)
 class Choice:
     """A policy in one problem: its aspect there, and the values that it may take, the normative one first."""
@@ -292,8 +298,8 @@ class Choice:
 
     @property
     def label(self) -> str:
-        """``label-out-of-range/above``."""
-        return f"{self.policy.name}/{self.aspect}" if self.aspect else self.policy.name
+        """Policy and aspect in words."""
+        return policy_label(self.policy.name, self.aspect)
 
     @property
     def normative(self) -> str:

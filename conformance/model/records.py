@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 #: Raised whenever a reader of the older form would misread the newer one.
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):

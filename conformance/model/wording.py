@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.model.outcome import Outcome, Reason
+from conformance.model.policies import policy_label
 from conformance.plain import plain, plain_lines
 
 __all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
@@ -38,15 +39,15 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 
 
-def check_name(check: str, policy: str) -> str:
-    """The check by name: of a policy, which one, for a case may be asked of several."""
-    return f"policy {policy}" if policy else check
+def check_name(check: str, policy: str, aspect: str) -> str:
+    """The check by name: of a policy, which one and of what, for a case may be asked of several."""
+    return f"policy {policy_label(policy, aspect)}" if policy else check
 
 
 def title(outcome: Outcome) -> str:
     """What was checked: case, dtype, layout unless contiguous, reduction, check."""
     layout = "" if outcome.layout == "contiguous" else outcome.layout
-    words = [outcome.dtype, layout, outcome.reduction, check_name(outcome.check, outcome.policy)]
+    words = [outcome.dtype, layout, outcome.reduction, check_name(outcome.check, outcome.policy, outcome.aspect)]
     return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
 
 

@@ -140,7 +140,7 @@ def _stale(entry: Defect, outcome: Outcome) -> Outcome:
 
 
 def _place(outcome: Outcome) -> tuple[str, ...]:
-    return (outcome.dtype, outcome.layout, outcome.op, outcome.reduction, outcome.check, outcome.policy)
+    return (outcome.dtype, outcome.layout, outcome.op, outcome.reduction, outcome.check, outcome.policy, outcome.aspect)
 
 
 def _recognised(entries: Sequence[Defect], outcome: Outcome) -> Outcome:

@@ -15,7 +15,7 @@ from conformance.judge.prepared import OF_LOGITS
 from conformance.judge.transforms import QUANTITIES
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
-from conformance.model.policies import NORMATIVE
+from conformance.model.policies import NORMATIVE, policy_label
 from conformance.model.problem import Problem
 from conformance.model.records import Outcome
 from conformance.numerics.formats import FORMATS
@@ -194,7 +194,9 @@ def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
     seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
     of_gradient = outcome.policy.startswith("gradient-") and (outcome.reduction or "none") in problem.upstream
     said = " or ".join(map(str, seen)) or "nothing that the policy knows"
-    comment = f"{outcome.policy}: observed {said}; declared {outcome.expected or 'nothing'}"
+    comment = (
+        f"{policy_label(outcome.policy, outcome.aspect)}: observed {said}; declared {outcome.expected or 'nothing'}"
+    )
     _call(script, problem, outcome, gradient=of_gradient, comment=comment)
     script.say(f'print("observed:", {"gradient" if of_gradient else "value"})')
 

@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -232,7 +233,7 @@ class Scan:
         return self._one_by_one(lines, self._number + 1)
 
     def _one_by_one(self, lines: bytes, first: int) -> list[Any]:
-        """The same for lines of which one may be damaged, or that are of the former schema."""
+        """The same for lines of which one may be damaged, or that are of a former schema."""
         found = []
         for number, line in enumerate(lines.split(b"\n")[:-1], first):
             try:
@@ -275,13 +276,15 @@ def decoder_of(path: Path) -> Callable[[bytes], Record]:
     schema = SCHEMA
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         schema = _kind.decode(next(lines_of(path), b"")).schema
-    if schema not in (SCHEMA, FORMER):
+    if schema in FORMER:
+        return partial(decode_former, schema)
+    if schema != SCHEMA:
         raise UsageError(
-            f"results of schema {schema}, and this version reads schemas {FORMER} and {SCHEMA}",
+            f"results of schema {schema}, and this version reads schemas {min(FORMER)} to {SCHEMA}",
             place=Place(path, 1, "schema"),
             hint="use the version of the suite that wrote it, or run again into another folder",
         )
-    return decode_former if schema == FORMER else decode_record
+    return decode_record
 
 
 def lines_of(path: Path, begin: int = 0, end: int = 0) -> Iterator[bytes]:

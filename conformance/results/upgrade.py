@@ -1,7 +1,8 @@
-"""Reads results files of schema 1, whose outcomes held a sentence where they now hold facts.
+"""Reads results files of former schemas, line by line: what they held in other ways becomes the fields of today.
 
-The sentence stands as it was, with the reason ``recorded``: no message is read back, but for the register's entry at
-the end of a known defect's. Anywhere else such words may be those of an exception, and are left alone.
+Schema 1 had a sentence where there are facts now. It stands as it was, with the reason ``recorded``: no message is read
+back, but for the register's entry at the end of a known defect's. Anywhere else such words may be those of an
+exception, and are left alone. Schema 2 joined some facts to one text, which is taken apart here and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,26 +16,49 @@ from conformance.model.records import Record
 
 __all__ = ["FORMER", "decode_former"]
 
-#: The schema that this reads.
-FORMER = 1
+#: The schemas that this reads.
+FORMER = (1, 2)
 #: Modes that named a composition, and how that was executed.
 _COMPOSITIONS = {"logsumexp": "jit", "one-hot": "jit", "safe": "jit", "module": "eager"}
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\[\]]+), (?P<issue>[^\[\]]*)\]$")
 
 
-def decode_former(line: bytes) -> Record:
-    """The record of a line of schema 1, as it is now; raises ``msgspec.DecodeError`` for a line that holds none."""
+def decode_former(schema: int, line: bytes) -> Record:
+    """The record of a line of a former schema, as it is now; raises ``msgspec.DecodeError`` where there is none."""
     old = msgspec.json.decode(line, type=dict[str, Any])
-    match old.get("record"):
-        case "outcome":
-            old = _outcome(old)
-        case "backend":
-            old = _backend(old)
-        case "header":
-            backends = msgspec.convert(old.get("backends", []), list[dict[str, Any]])
-            old["backends"] = [_backend(each) for each in backends]
+    if schema == 1:
+        old = _from_sentences(old)
+    if old.get("record") == "outcome":
+        old = _apart(old)
     record: Record = msgspec.convert(old, Record)
     return record
+
+
+# -- from schema 2 ----------------------------------------------------------------------------------------------------
+
+
+def _apart(old: dict[str, Any]) -> dict[str, Any]:
+    """An outcome whose policy was ``label-out-of-range/above``."""
+    policy = old.get("policy")
+    if isinstance(policy, str) and "/" in policy:
+        name, _, aspect = policy.partition("/")
+        old = {**old, "policy": name, "aspect": aspect}
+    return old
+
+
+# -- from schema 1 ----------------------------------------------------------------------------------------------------
+
+
+def _from_sentences(old: dict[str, Any]) -> dict[str, Any]:
+    match old.get("record"):
+        case "outcome":
+            return _outcome(old)
+        case "backend":
+            return _backend(old)
+        case "header":
+            backends = msgspec.convert(old.get("backends", []), list[dict[str, Any]])
+            return {**old, "backends": [_backend(each) for each in backends]}
+    return old
 
 
 def _backend(old: dict[str, Any]) -> dict[str, Any]:

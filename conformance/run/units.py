@@ -59,7 +59,7 @@ def dead(seen: Observation) -> bool:
 def wrong_of(outcomes: Iterable[Outcome]) -> Wrong:
     """What is wrong in outcomes of a unit."""
     return frozenset(
-        (each.check, each.policy, each.reduction, each.quantity, each.verdict, each.reason)
+        (each.check, each.policy, each.aspect, each.reduction, each.quantity, each.verdict, each.reason)
         for each in outcomes
         if each.verdict in DOUBTFUL and each.check != "process"
     )

@@ -39,7 +39,7 @@ class DiffSettings:
 
 
 #: Of each check of the two runs the last outcome, old (a) beside new (b); ``same`` joins a run's checks to the other's.
-_NAMES = ("backend", "case", "dtype", "layout", "op", "reduction", "check", "policy")
+_NAMES = ("backend", "case", "dtype", "layout", "op", "reduction", "check", "policy", "aspect")
 _SIDE = ", ".join(f'"{name}"' for name in _NAMES)
 _SIDES = f"""
 create table sides as select run, {_SIDE}, verdict, class, ulp, seq,
@@ -130,8 +130,8 @@ class _Comparison:
         deaths = "select distinct backend from outcomes where run = 0 and verdict = 'unreproduced'"
         died = {name for (name,) in self.relations.query(deaths)}
         found = []
-        for *names, policy, before, after, old_seq, new_seq in rows:
-            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
+        for *names, policy, aspect, before, after, old_seq, new_seq in rows:
+            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy, aspect)}
             if before == after:
                 both = {"old": message(said[old_seq]), "new": message(said[new_seq])}
                 if both["old"] != both["new"]:  # runs of two schemas hold the same in other fields
@@ -155,11 +155,11 @@ class _Comparison:
             where old = new and (old_class is distinct from new_class or old_ulp is distinct from new_ulp)"""
         )
         found = []
-        for *names, policy, old_class, new_class, old, new in rows:
+        for *names, policy, aspect, old_class, new_class, old, new in rows:
             if old_class == new_class and not _moved(old, new, settings):
                 continue
             worse = _rank(new_class) > _rank(old_class) if old_class != new_class else (new or 0.0) > (old or 0.0)
-            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy)}
+            key = dict(zip(KEY, names, strict=True)) | {"check": check_name(names[-1], policy, aspect)}
             sizes: dict[str, Any] = {"old_ulp": _written(old), "new_ulp": _written(new)}
             found.append(ChangedAccuracy(**key, old_class=old_class, new_class=new_class, **sizes, worse=worse))
         return sorted(found, key=lambda change: (not change.worse, change.key))

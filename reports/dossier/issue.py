@@ -6,6 +6,7 @@ import math
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
+from conformance.model.policies import policy_label
 from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import apart, statement
 from conformance.profiles.load import recorded_profile
@@ -89,7 +90,7 @@ def observation(outcome: Outcome) -> str:
 
 
 def _policy(outcome: Outcome) -> str:
-    return outcome.policy or "the policy"
+    return policy_label(outcome.policy, outcome.aspect) if outcome.policy else "the policy"
 
 
 def _seen(outcome: Outcome) -> str:
@@ -180,7 +181,7 @@ def _symptom(outcome: Outcome) -> str:
     if outcome.check == "error":
         return "not raised"
     if outcome.check == "policy":
-        return _policy(outcome).partition("/")[0].replace("-", " ")
+        return outcome.policy.replace("-", " ")
     if outcome.check in _SEARCHED:
         return _SEARCHED[outcome.check]
     if outcome.observed is None:

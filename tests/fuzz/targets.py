@@ -161,7 +161,9 @@ def _result_seeds() -> list[bytes]:
         outcomes.outcome("c", check="error", verdict="fail", error={"type": "ValueError", "text": "no", "where": ""}),
         outcomes.outcome("d", verdict="stale", check="register", defect={"id": "it", "issue": "a/b#1"}),
         outcomes.outcome("e", verdict="unsupported", ulp=None, ratio=None, class_=None),
-        outcomes.outcome("f", check="policy", policy="label-out-of-range/above", observed=["nan"], expected="raise"),
+        outcomes.outcome(
+            "f", check="policy", policy="label-out-of-range", aspect="above", observed=["nan"], expected="raise"
+        ),
     ]
     whole = _written(lambda folder: outcomes.run(folder, found), "outcomes.jsonl")
     cut = _written(lambda folder: outcomes.run(folder, found, complete=False), "outcomes.jsonl")

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.model.checks import IDENTITIES
-from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, encode_record
+from conformance.model.records import SCHEMA, BackendId, BackendRecord, Footer, Header, Outcome, encode_record
 from conformance.results.store import FILE, Run, read_run
 from tests.support.figures import Figure
 
@@ -50,7 +50,9 @@ def merged_memory(folder: Path, count: int, recorded: Path | None = None) -> lis
 def _copy(source: Run, outcomes: Path, folder: Path, place: int) -> int:
     """Write a run whose backends have versions of their own; its size in bytes."""
     folder.mkdir(parents=True)
-    header = msgspec.structs.replace(source.header, schema=2, started=f"2026-01-01T00:{place // 60:02}:{place % 60:02}")
+    header = msgspec.structs.replace(
+        source.header, schema=SCHEMA, started=f"2026-01-01T00:{place // 60:02}:{place % 60:02}"
+    )
     with (folder / FILE).open("wb") as file:
         file.write(encode_record(header))
         for record in source.backends.values():

@@ -32,9 +32,9 @@ def rows(kind: type[Backend], cases: str, *, dtype: Any = "float32", profile: Pr
     return [outcome for unit in found for outcome in unit if outcome.check == "policy"]
 
 
-def observed(outcomes: list[Outcome], policy: str) -> set[str]:
+def observed(outcomes: list[Outcome], policy: str, aspect: str = "") -> set[str]:
     """The values that describe every call."""
-    sets = [{*outcome.observed} for outcome in outcomes if outcome.policy == policy and outcome.observed]
+    sets = [{*each.observed} for each in outcomes if (each.policy, each.aspect) == (policy, aspect) and each.observed]
     assert sets, f"nothing mentions {policy}"
     return set.intersection(*sets)
 

@@ -47,7 +47,13 @@ class Observer:
     def _observe(self, probe: Probe) -> Finding | None:
         choice, failure = probe.choice, probe.seen.failure
         finding = Finding(
-            probe.problem, "policy", probe.reduction, "pass", policy=choice.label, expected=self._declared(choice)
+            probe.problem,
+            "policy",
+            probe.reduction,
+            "pass",
+            policy=choice.policy.name,
+            aspect=choice.aspect,
+            expected=self._declared(choice),
         )
         if failure is not None and failure.kind == "unsupported":
             return msgspec.structs.replace(

@@ -156,7 +156,7 @@ def test_probabilities_of_another_dtype_decide_the_dtype_of_the_loss_as_declared
     (found,) = judged(kind(), entries, dtypes=("float16",), identities=False, subject=subject)
     by_check = {check: {each.verdict for each in found if each.check == check} for check in ("value", "policy")}
     assert by_check == {"value": {verdict}, "policy": {policy}}
-    assert observed(found, "mixed-dtype-result/float16") == {seen}
+    assert observed(found, "mixed-dtype-result", "float16") == {seen}
     assert {each.verdict for each in found if each.check == "gradient"} <= {"pass"}
 
 

@@ -55,12 +55,17 @@ def test_what_all_calls_have_in_common_is_observed() -> None:
 
 
 def test_an_observation_beside_the_declaration_is_marked() -> None:
-    outcomes = [row("label/above", ["nan"], verdict="fail"), row("label/below", ["raise"])]
+    outcomes = [row("label", ["nan"], aspect="above", verdict="fail"), row("label", ["raise"], aspect="below")]
     cell = cells(only(outcomes, record(label="raise")))["b"]
     assert cell.differing == ("above",) and cell.declared_text == "raise"
     assert "**≠** nan: above; raise: below (raise declared)" in "\n".join(
         semantics_lines(matrix_of(outcomes, record(label="raise")))
     )
+
+
+def test_the_name_of_a_policy_may_hold_what_its_aspect_is_joined_by() -> None:
+    found = only([row("mine/label", ["nan"]), row("mine/label", ["zero"], aspect="above")])
+    assert found.policy == "mine/label" and cells(found)["b"].observed_text == "nan; zero: above"
 
 
 def test_calls_that_contradict_each_other_are_listed_with_their_cases() -> None:
@@ -94,11 +99,11 @@ def test_modes_that_differ_are_named_by_framework() -> None:
 
 
 def test_what_a_framework_lacks_is_not_offered_and_no_difference() -> None:
-    lacking = row("p/nll_loss", [], verdict="unsupported")
+    lacking = row("p", [], aspect="nll_loss", verdict="unsupported")
     for found, declared in (
         ([lacking], "unsupported"),
         ([lacking], "raise"),
-        ([lacking, row("p/softmax", ["raise"])], "raise"),
+        ([lacking, row("p", ["raise"], aspect="softmax")], "raise"),
     ):
         assert cells(only(found, record(p=declared)))["b"].differing == ()
     assert cells(only([lacking], record(p="raise")))["b"].observed_text == NOT_OFFERED
@@ -113,7 +118,7 @@ def test_a_result_that_is_wrong_otherwise_shows_nothing_of_a_policy() -> None:
 
 
 def test_a_list_of_dtypes_is_listed_one_by_one() -> None:
-    outcomes = [row("target-dtypes/int32", ["refused"]), row("target-dtypes/int64", ["accepted"])]
+    outcomes = [row("target-dtypes", ["refused"], aspect="int32"), row("target-dtypes", ["accepted"], aspect="int64")]
     cell = cells(only(outcomes, record(target_dtypes=["int64"])))["b"]
     assert cell.declared == {"int32": "refused", "int64": "accepted"} and cell.differing == ()
 

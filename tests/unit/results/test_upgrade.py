@@ -1,4 +1,4 @@
-"""Results files of schema 1: a message stands as it was, but for the register's entry."""
+"""Results files of former schemas: a message stands as it was, but for the register's entry; joined texts do not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from conformance.model.outcome import DefectRef, Outcome
 from conformance.model.records import BackendId, BackendRecord, decode_record, encode_record
 from conformance.model.wording import message
-from conformance.results.upgrade import decode_former
+from conformance.results.upgrade import FORMER, decode_former
 
 BASE = {
     "record": "outcome", "case": "c", "theme": "t", "backend": "b", "version": "1", "device": "cpu", "mode": "jit",
@@ -22,7 +22,7 @@ LINK = "https://github.com/jax-ml/jax/issues/40409"
 
 
 def upgraded(text: str, **fields: Any) -> Outcome:
-    made = decode_former(json.dumps({**BASE, "message": text, **fields}).encode())
+    made = decode_former(1, json.dumps({**BASE, "message": text, **fields}).encode())
     assert isinstance(made, Outcome) and decode_record(encode_record(made)) == made
     return made
 
@@ -52,6 +52,7 @@ def test_a_verdict_has_the_word_of_today() -> None:
     assert upgraded("the registered defect 'gone' does not show here", verdict="fixed").verdict == "stale"
 
 
+@pytest.mark.parametrize("schema", FORMER)
 @pytest.mark.parametrize(
     "line",
     [
@@ -63,9 +64,9 @@ def test_a_verdict_has_the_word_of_today() -> None:
         b"[]",
     ],
 )
-def test_a_line_that_holds_no_record_is_refused(line: bytes) -> None:
+def test_a_line_that_holds_no_record_is_refused(line: bytes, schema: int) -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode_former(line)
+        decode_former(schema, line)
 
 
 @pytest.mark.parametrize("verdict", ["fail", "crash", "error", "deviation", "unsupported", "pass"])
@@ -89,9 +90,26 @@ def test_the_position_is_a_field_and_the_numbers_stay() -> None:
 def test_a_backend_has_an_identity(mode: str, execution: str, composition: str) -> None:
     old = {"record": "backend", "name": "jax:one-hot", "framework": "jax", "versions": {"jax": "1", "jaxlib": "2"},
            "device": "cpu", "mode": mode}  # fmt: skip
-    made = decode_former(json.dumps(old).encode())
+    made = decode_former(1, json.dumps(old).encode())
     assert isinstance(made, BackendRecord)
     assert made.id == BackendId(
         name="jax:one-hot", framework="jax", version="1", device="cpu", execution=execution, composition=composition
     )
     assert made.id.mode == mode
+
+
+def second(record: str, **fields: Any) -> Any:
+    """The record of a line of schema 2."""
+    made = decode_former(2, json.dumps({"record": record, **fields}).encode())
+    assert decode_record(encode_record(made)) == made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("policy", "name", "aspect"),
+    [("label-out-of-range/above", "label-out-of-range", "above"), ("plus-infinity", "plus-infinity", ""), ("", "", "")],
+)
+def test_the_aspect_of_a_policy_becomes_a_field(policy: str, name: str, aspect: str) -> None:
+    fields = {**BASE, "check": "policy", "policy": policy, "observed": ["nan"]}
+    made = second(**fields)
+    assert (made.policy, made.aspect) == (name, aspect)
