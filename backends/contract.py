@@ -131,6 +131,17 @@ class Memory:
         return cls(address, address - int(whole.__array_interface__["data"][0]), array.strides)
 
 
+#: What classes of earlier versions defined, and what it is called now.
+FORMER_NAMES = {
+    "modes": "executions",
+    "compiled_modes": "compiled",
+    "directional": "jvp",
+    "hessian_product": "hvp",
+    "mapped": "vmap",
+    "second_backward": "second_vjp",
+}
+
+
 class Device:
     """Where tensors lie, and what a benchmark asks of it. Of the processor, nothing: the suite measures that itself."""
 
@@ -184,9 +195,9 @@ class Backend(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for former, name in (("modes", "executions"), ("compiled_modes", "compiled")):
+        for former, name in FORMER_NAMES.items():
             if former in vars(cls):
-                raise TypeError(f"{cls.__name__}.{former} is not read; it is called {name} now")
+                raise TypeError(f"{cls.__name__}.{former} is not read; it is called {name} now (docs/backends.md)")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""
@@ -296,18 +307,22 @@ class Backend(ABC):
 
     # -- transforms: optional, by the framework's own machinery -------------------------------------------------------
 
-    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        """Forward mode: the value, and its derivative in the direction ``tangent``, of the logits' shape."""
+    def jvp(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        """Forward mode, a Jacobian-vector product: the value, and its derivative in the direction ``tangent``.
+
+        ``tangent`` has the logits' shape, and both results have that of the value.
+        """
         raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
 
-    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
-        """Second order: the gradient for ``upstream``, differentiated in ``direction``; of the logits' shape.
+    def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        """Second order, a Hessian-vector product: the gradient for ``upstream``, differentiated in ``direction``.
 
-        As the second derivative is symmetric, the gradient of <gradient, direction> is the same.
+        ``direction`` and the result have the logits' shape. As the second derivative is symmetric, the gradient of
+        <gradient, direction> is the same.
         """
         raise Unsupported(f"{type(self).__name__} has no second derivatives")
 
-    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+    def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         """Values and gradients of ``call`` for one example, mapped over axis 0 by the framework's vectorised map.
 
         ``call``'s options are those of one example: its axis counts without the mapped one, and nothing is reduced.
@@ -319,7 +334,7 @@ class Backend(ABC):
         """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape."""
         raise Unsupported(f"{type(self).__name__} has no gradient with respect to the targets")
 
-    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+    def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         """The gradient for ``upstream`` by a second backward pass through one forward pass, after one for ``former``.
 
         What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`.

@@ -159,21 +159,21 @@ class Adapter(Backend):
         value, gradient = self._apply("vjp", call, logits, upstream)
         return value, gradient
 
-    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        value, derivative = self._apply("jvp", call, logits, tangent)
-        return value, derivative
+    def jvp(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, jvp = self._apply("jvp", call, logits, tangent)
+        return value, jvp
 
-    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+    def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
         return self._apply("hvp", call, logits, upstream, direction)
 
-    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+    def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = self._apply("vmap", call, logits, upstream)
         return value, gradient
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
-        return self._apply("target_vjp", call, logits, upstream)
+        return self._apply("target_gradient", call, logits, upstream)
 
-    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+    def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         return self._apply("second_vjp", call, logits, former, upstream)
 
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
@@ -221,22 +221,22 @@ def _value(runtime: Runtime, function: Function) -> Function:
     return function
 
 
-def _gradient(runtime: Runtime, function: Function) -> Function:
+def _vjp(runtime: Runtime, function: Function) -> Function:
     return lambda logits, operands, upstream: runtime.vjp(lambda x: function(x, operands), logits, upstream)
 
 
-def _saved(runtime: Runtime, function: Function) -> Function:
+def _save(runtime: Runtime, function: Function) -> Function:
     return lambda logits, operands: runtime.save(lambda x: function(x, operands), logits)
 
 
-def _second_order(runtime: Runtime, function: Function) -> Function:
+def _hvp(runtime: Runtime, function: Function) -> Function:
     def product(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor, direction: Tensor) -> Tensor:
         return runtime.hvp(lambda x: function(x, operands), logits, upstream, direction)
 
     return product
 
 
-def _second_backward(runtime: Runtime, function: Function) -> Function:
+def _second_vjp(runtime: Runtime, function: Function) -> Function:
     def gradient(logits: Tensor, operands: Mapping[str, Tensor], former: Tensor, upstream: Tensor) -> Tensor:
         return runtime.second_vjp(lambda x: function(x, operands), logits, former, upstream)
 
@@ -250,11 +250,11 @@ def _target_gradient(runtime: Runtime, function: Function) -> Function:
     return gradient
 
 
-def _forward(runtime: Runtime, function: Function) -> Function:
+def _jvp(runtime: Runtime, function: Function) -> Function:
     return lambda logits, operands, tangent: runtime.jvp(lambda x: function(x, operands), logits, tangent)
 
 
-def _mapped(runtime: Runtime, function: Function) -> Function:
+def _vmap(runtime: Runtime, function: Function) -> Function:
     """A weight is the same for all examples."""
 
     def mapped(logits: Tensor, operands: Mapping[str, Tensor], upstream: Tensor) -> Any:
@@ -270,11 +270,11 @@ def _mapped(runtime: Runtime, function: Function) -> Function:
 
 _TRANSFORMED: dict[str, Callable[[Runtime, Function], Function]] = {
     "value": _value,
-    "vjp": _gradient,
-    "save": _saved,
-    "hvp": _second_order,
-    "target_vjp": _target_gradient,
-    "second_vjp": _second_backward,
-    "jvp": _forward,
-    "vmap": _mapped,
+    "vjp": _vjp,
+    "save": _save,
+    "hvp": _hvp,
+    "target_gradient": _target_gradient,
+    "second_vjp": _second_vjp,
+    "jvp": _jvp,
+    "vmap": _vmap,
 }

@@ -23,7 +23,7 @@ Function = Callable[..., Any]
 #: The functions that an adapter makes of an operation: its value, value and gradient, value and what the framework
 #: keeps for a later gradient, second order, the gradient by the targets, that of a second backward pass, forward mode,
 #: and the vectorised map.
-TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_vjp", "second_vjp", "jvp", "vmap"})
+TRANSFORMS = frozenset({"value", "vjp", "save", "hvp", "target_gradient", "second_vjp", "jvp", "vmap"})
 
 #: More than the cache of any device so far: 256 MiB.
 BEYOND_CACHES = 1 << 28

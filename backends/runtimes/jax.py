@@ -126,8 +126,8 @@ class JaxRuntime(Runtime):
         return value, pullback(_as(value, cotangent))[0]
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        value, derivative = jax.jvp(function, (x,), (tangent,))
-        return value, derivative
+        value, jvp = jax.jvp(function, (x,), (tangent,))
+        return value, jvp
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
         """Forward over reverse, as JAX's documentation advises."""

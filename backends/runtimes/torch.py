@@ -170,8 +170,8 @@ class TorchRuntime(Runtime):
         return value, pullback(cotangent)[0]
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        value, derivative = torch.func.jvp(function, (x,), (tangent,))
-        return value, derivative
+        value, jvp = torch.func.jvp(function, (x,), (tangent,))
+        return value, jvp
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
         x = x.detach().requires_grad_()

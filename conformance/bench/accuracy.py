@@ -22,6 +22,7 @@ from conformance.judge.comparison import compare
 from conformance.judge.prepared import Prepared
 from conformance.model.case import Case
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import QUANTITIES, Quantity
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.places import PROFILES
@@ -54,12 +55,12 @@ class Yardstick:
         arrays = read_arrays(outputs)
         if self.workload.elements > MOST_JUDGED:
             arrays.pop("value", None)
-        found = [self._judged(name, array, declared) for name, array in arrays.items()]
+        found = [self._judged(name, arrays[name], declared) for name in QUANTITIES if name in arrays]
         if not found:
             raise LookupError(f"the value of more than {MOST_JUDGED} logits is not judged")
         return max(found, key=_badness)
 
-    def _judged(self, quantity: str, observed: Array, declared: Letter) -> ResultAccuracy:
+    def _judged(self, quantity: Quantity, observed: Array, declared: Letter) -> ResultAccuracy:
         reduction = self.workload.reduction
         positions = self.workload.positions if quantity == "value" else len(self._positions)
         record = partial(ResultAccuracy, quantity=quantity, positions=positions, declared=declared)
@@ -86,7 +87,7 @@ class Yardstick:
             limits=_limits(prepared, quantity, reduction, declared, int(comparison.worst[0])),
         )
 
-    def _shape(self, quantity: str) -> tuple[int, ...]:
+    def _shape(self, quantity: Quantity) -> tuple[int, ...]:
         if quantity == "gradient":
             return (len(self._positions), self.workload.classes)
         axis, shape = self.workload.class_axis, self.workload.shape
@@ -146,7 +147,9 @@ class Yardstick:
         return prepared
 
 
-def _limits(prepared: Prepared, quantity: str, reduction: str, declared: Letter, worst: int) -> dict[str, float] | None:
+def _limits(
+    prepared: Prepared, quantity: Quantity, reduction: str, declared: Letter, worst: int
+) -> dict[str, float] | None:
     """The tolerance of each class over the declared one's, at the element with the flat index ``worst``."""
     if worst < 0:
         return None

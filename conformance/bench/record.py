@@ -12,6 +12,7 @@ import msgspec
 
 from conformance.bench.workload import Cache, Contract
 from conformance.model.dtypes import DtypeName
+from conformance.model.quantities import Quantity
 
 __all__ = ["SCHEMA", "Bandwidth", "Bandwidths", "Head", "Key", "Keyed", "Record", "ResultAccuracy", "Status"]
 
@@ -79,7 +80,7 @@ class ResultAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     ulp: float | str | None = None
     ratio: float | str | None = None
     verdict: Literal["pass", "fail", "not run", "error"] | None = None
-    quantity: str | None = None
+    quantity: Quantity | None = None
     positions: int | None = None
     limits: dict[str, float] | None = None
     message: str = ""

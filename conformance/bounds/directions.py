@@ -83,17 +83,17 @@ class DirectionBounds:
 
     # -- forward mode -------------------------------------------------------------------------------------------------
 
-    def softmax_tangent(self) -> Bound:
+    def softmax_jvp(self) -> Bound:
         """p_c·(t_c − m)."""
         error = (self.p * (self.t + self.mean)).rounded(self._few(FORWARD)).error
         return error + self._lost(self._largest), self.p.size * self._gap
 
-    def log_softmax_tangent(self) -> Bound:
+    def log_softmax_jvp(self) -> Bound:
         """t_c − m: the difference rounds once, whatever the terms are."""
         error = self.t.error + self.mean.error
         return error + self.slopes.u * (self._gap + error) + self._lost(self._largest), self._gap
 
-    def nll_tangent_terms(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def nll_jvp_terms(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Of −w_y·t_y: errors, magnitudes, and how many terms there are, (P,) each."""
         block, a = self.slopes.block, self.slopes.coefficients
         size = np.where(block.ignored, 0.0, np.abs(block.target_weight * self._at_target(block.tangent)))
@@ -105,7 +105,7 @@ class DirectionBounds:
     def _at_target(self, values: Float64Array) -> Float64Array:
         return np.asarray(values[np.arange(len(values)), self.slopes.block.targets])
 
-    def loss_tangent_terms(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def loss_jvp_terms(self) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Of Σ a_c·(m − t_c), or A·m − Σ a_c·t_c, or Σ g_c·t_c: errors, magnitudes, number of terms, (P,) each."""
         block, a = self.slopes.block, self.slopes.coefficients
         coefficients = Sized(a.magnitude, self.slopes.coefficient_error)
@@ -121,7 +121,7 @@ class DirectionBounds:
 
     # -- second order -------------------------------------------------------------------------------------------------
 
-    def loss_curvature(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
+    def loss_hvp(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
         """s·A·p_c·(t_c − m)."""
         a = self.slopes.coefficients
         mass = Sized(np.abs(a.mass)[:, None], self.slopes.mass_error)
@@ -131,7 +131,7 @@ class DirectionBounds:
         exact = factor.size * self.p.size * self._gap
         return np.where(self.slopes.block.ignored[:, None], 0.0, error), exact
 
-    def log_softmax_curvature(self) -> Bound:
+    def log_softmax_hvp(self) -> Bound:
         """−p_c·(t_c − m)·Σ v."""
         v = self._upstream
         signed = self.slopes.block.upstream("none").sum(axis=1, keepdims=True)
@@ -140,7 +140,7 @@ class DirectionBounds:
         error = (mass * self.p * (self.t + self.mean)).rounded(self._few(SECOND)).error
         return error + self._lost(self._largest, v.total().size), mass.size * self.p.size * self._gap
 
-    def softmax_curvature(self) -> Bound:
+    def softmax_hvp(self) -> Bound:
         """p_c·((t_c − m)(v_c − μ) − Σ p_j(t_j − m)(v_j − μ)), multiplied out in any way."""
         v, t = self._upstream, self.t
         heavy = self._average(v)

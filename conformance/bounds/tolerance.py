@@ -89,29 +89,29 @@ class Tolerance:
             loss = slopes.nll_loss if operation == "nll_loss" else slopes.cross_entropy
             return self._stored(*loss(scale, relative, inverse))
 
-    def tangent(self, reduction: str) -> Float64Array:
+    def jvp(self, reduction: str) -> Float64Array:
         """In the value's shape: bounds on its derivative in the problems' directions."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             directions, operation = self._directions, self.block.operation
             if operation == "softmax":
-                return self._stored(*directions.softmax_tangent())
+                return self._stored(*directions.softmax_jvp())
             if operation == "log_softmax":
-                return self._stored(*directions.log_softmax_tangent())
-            terms = directions.nll_tangent_terms if operation == "nll_loss" else directions.loss_tangent_terms
-            rows = finite(self.truth.fast.tangent("none").mid)
+                return self._stored(*directions.log_softmax_jvp())
+            terms = directions.nll_jvp_terms if operation == "nll_loss" else directions.loss_jvp_terms
+            rows = finite(self.truth.fast.jvp("none").mid)
             return self._stored(*self._reduced(*terms(), rows, reduction))
 
-    def curvature(self, reduction: str) -> Float64Array:
+    def hvp(self, reduction: str) -> Float64Array:
         """(P, C): bounds on the gradient's derivative in the problems' directions."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             directions, operation = self._directions, self.block.operation
             if operation == "softmax":
-                return self._stored(*directions.softmax_curvature())
+                return self._stored(*directions.softmax_hvp())
             if operation == "log_softmax":
-                return self._stored(*directions.log_softmax_curvature())
-            return self._stored(*directions.loss_curvature(*self._scale(reduction)))
+                return self._stored(*directions.log_softmax_hvp())
+            return self._stored(*directions.loss_hvp(*self._scale(reduction)))
 
-    def slope_of_targets(self, reduction: str) -> Float64Array:
+    def target_gradient(self, reduction: str) -> Float64Array:
         """(P, C): bounds on the gradient with respect to the class probabilities."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._stored(*self._slopes.by_targets(*self._scale(reduction)))

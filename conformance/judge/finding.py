@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from conformance.bounds.classes import Letter
 from conformance.model.problem import Problem
+from conformance.model.quantities import Quantity
 from conformance.model.records import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
 from conformance.profiles.subject import Subject
@@ -44,7 +45,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     expected: Any = None
     worst_input: Any = None
     position: int | None = None
-    quantity: str = ""
+    quantity: Quantity | Literal[""] = ""
     error: ErrorFact | None = None
     excused_by: tuple[str, ...] = ()
     defect: DefectRef | None = None

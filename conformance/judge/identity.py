@@ -12,6 +12,7 @@ from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
 from conformance.model.problem import Problem
+from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.oracle.block import to_rows
@@ -143,6 +144,7 @@ def _compared(
 def judge_sums(problem: Problem, observation: Observation, side: Side, letter: Letter) -> Finding | None:
     """Σ p_c = 1 for softmax, Σ g_c = 0 for cross_entropy's gradient, per position, within the sum of the bounds."""
     axis = problem.class_axis or 0
+    quantity: Quantity
     if (
         problem.operation == "softmax"
         and observation.value is not None

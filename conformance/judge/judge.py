@@ -14,13 +14,14 @@ from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
-from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity, flattened, in_row_order
+from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.unit import Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS
 from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
@@ -316,7 +317,7 @@ def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tup
 
 def _expected_dtype(problem: Problem, quantity: Quantity) -> np.dtype[np.generic]:
     """The dtype of the result: a gradient has that of what is differentiated by, the value may have a wider one."""
-    if quantity == "slope_of_targets":
+    if quantity == "target_gradient":
         return numpy_dtype(problem.probability_dtype or problem.dtype)
     return numpy_dtype(problem.dtype if quantity in OF_LOGITS else problem.value_dtype or problem.dtype)
 

@@ -16,20 +16,17 @@ from conformance.cases.resolve import Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
 
-__all__ = ["OF_LOGITS", "Prepared", "Quantity", "flattened", "in_row_order"]
+__all__ = ["Prepared", "flattened", "in_row_order"]
 
 T = TypeVar("T")
-#: ``value`` and ``gradient``; ``tangent`` and ``curvature``, their derivatives in a direction; ``slope_of_targets``,
-#: the gradient with respect to class probabilities.
-Quantity = str
 MOST_SHARP = 4096  # elements of a result that are worth Arb's time
-OF_LOGITS = ("gradient", "curvature", "slope_of_targets")  # those that have the logits' shape
 
 
 def in_row_order(problem: Problem, array: Array, quantity: Quantity = "value") -> Float64Array:
@@ -115,7 +112,7 @@ class Prepared:
         if quantity == "value":
             return None
         rows = self._once(("judged", reduction), lambda: self._judged_rows(reduction))
-        if rows.all() and quantity != "tangent":
+        if rows.all() and quantity != "jvp":
             return None
         if quantity in OF_LOGITS or not self.block.reduces:
             return np.repeat(rows, self.block.classes)
@@ -174,7 +171,7 @@ class Prepared:
         largest = arithmetic(declared, self.dtype).compute.largest
         with np.errstate(all="ignore"):
             stressed, mixed = self._stress(self.named(reduction), largest)
-            if quantity == "slope_of_targets":
+            if quantity == "target_gradient":
                 stressed = stressed | self._products_exceed(self.named(reduction), largest)
             if stored_only:
                 stressed = self._stored_exceed()
@@ -270,7 +267,7 @@ class Prepared:
         )
         if quantity == "value":
             return self._marked(flat, reduction)
-        if quantity == "tangent":
+        if quantity == "jvp":
             return flat
         for resolution in self.resolutions:
             if resolution.marked is not None and not np.isnan(resolution.mark):

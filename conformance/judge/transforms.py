@@ -9,20 +9,21 @@ import msgspec
 
 from conformance.judge.finding import Finding
 from conformance.judge.judge import Judge
-from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.policies import BY_CHECK, for_operation
+from conformance.model.quantities import Quantity
 from conformance.worker.exchange import Observation
 
-__all__ = ["Transformed", "judge_transform"]
+__all__ = ["TRANSFORM_QUANTITIES", "Transformed", "judge_transform"]
 
 #: What each transform gives, the main result first.
-QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
-    "forward-mode": ("tangent", "value"),
-    "second-order": ("curvature",),
+TRANSFORM_QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
+    "forward-mode": ("jvp", "value"),
+    "second-order": ("hvp",),
     "vectorised-map": ("gradient", "value"),
-    "target-gradient": ("slope_of_targets",),
+    "target-gradient": ("target_gradient",),
     "second-backward": ("gradient",),
     "concurrent": ("gradient", "value"),
 }
@@ -61,15 +62,15 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         names = ", ".join(seen.modified)
         return [Finding(problem, name, reduction, "fail", "modified", names, seconds=seen.seconds)]
     found: list[Finding] = []
-    for quantity in QUANTITIES[name]:
+    for quantity in TRANSFORM_QUANTITIES[name]:
         base = plain.get(quantity)
         if quantity in ("value", "gradient") and (base is None or base.verdict not in ("pass", "deviation")):
             continue
-        found += judge.alone(asked.prepared, asked.unit, reduction, seen, quantity)
+        alone = judge.alone(asked.prepared, asked.unit, reduction, seen, quantity)
+        found += (msgspec.structs.replace(each, check=name, quantity=quantity) for each in alone)
     if not found:
         return []
-    worst = next((each for each in found if each.verdict == "fail"), found[0])
-    finding = msgspec.structs.replace(worst, check=name, quantity=worst.check)
+    finding = next((each for each in found if each.verdict == "fail"), found[0])
     if finding.verdict == "fail" and policy == "wrong":
         return [finding.deviating("declared-wrong", _excuse(name))]
     if finding.verdict == "pass" and seen.repeatable is False:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from conformance.judge.prepared import OF_LOGITS, Prepared, Quantity
+from conformance.judge.prepared import Prepared
 from conformance.model.problem import Array
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import Float64Array, widen
 from conformance.oracle.block import Block
 

@@ -12,6 +12,7 @@ from conformance.model.case import OperationName
 from conformance.model.checks import Check
 from conformance.model.dtypes import DtypeName
 from conformance.model.layouts import Layout
+from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -186,7 +187,7 @@ class Outcome(
     expected: Any = None
     worst_input: Any = None
     position: Count | None = None
-    quantity: str = ""
+    quantity: Quantity | Literal[""] = ""
     defect: DefectRef | None = None
     resembles: DefectRef | None = None
     excused_by: tuple[str, ...] = ()

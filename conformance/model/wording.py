@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.model.outcome import Outcome, Reason
 from conformance.model.policies import policy_label
+from conformance.model.quantities import QUANTITIES
 from conformance.plain import plain, plain_lines
 
 __all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
@@ -34,7 +35,7 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     """
     said = _said(outcome, numbers, where)
     if outcome.quantity and said and outcome.reason in _OF_QUANTITY:
-        said = f"the {outcome.quantity}: {said}"
+        said = f"the {QUANTITIES[outcome.quantity]}: {said}"
     like = outcome.resembles
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 
@@ -146,7 +147,7 @@ class _Facts:
         o = self.outcome
         match name:
             case "what":
-                return o.quantity or o.check
+                return QUANTITIES[o.quantity] if o.quantity else o.check
             case "error":
                 return _shown_error(o, where=self.where)
             case "shown":

@@ -49,7 +49,7 @@ def _enclosed(mid: Float64Array, sized: Sized, growth: float) -> Enclosure:
     return Enclosure.of(mid, sized.rounded(growth).error * (1.0 + 2.0**-20) + TINY)
 
 
-def _tangent_rows(truth: FastGradients) -> Enclosure:
+def _jvp_rows(truth: FastGradients) -> Enclosure:
     """The derivative of every row's own result in the direction of its problem: (P, C), or (P,) for a loss."""
     at, operation = _Position(truth), truth.block.operation
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -80,7 +80,7 @@ def _tangent_rows(truth: FastGradients) -> Enclosure:
     return result.where(truth.block.ignored, 0.0).where(special, np.nan)
 
 
-def _curvature(truth: FastGradients, reduction: str) -> Enclosure:
+def _hvp(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient's derivative in the direction, (P, C), for the problems' own upstream gradients."""
     at, block = _Position(truth), truth.block
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
@@ -109,7 +109,7 @@ def _curvature(truth: FastGradients, reduction: str) -> Enclosure:
     return _special(truth, result).where(ignored, 0.0)
 
 
-def _slope_of_targets(truth: FastGradients, reduction: str) -> Enclosure:
+def _target_gradient(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
     at, scale = truth.positions, truth.scale(reduction)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -143,15 +143,15 @@ def _special(truth: FastGradients, result: Enclosure) -> Enclosure:
 class FastTruth(FastGradients):
     """With the derivatives in a direction, and those by the targets."""
 
-    def tangent(self, reduction: str) -> Enclosure:
+    def jvp(self, reduction: str) -> Enclosure:
         """The derivative of :meth:`value` in the problems' directions, in its shape."""
-        rows = _tangent_rows(self)
+        rows = _jvp_rows(self)
         return self.reduced(rows, reduction) if self.block.reduces else rows
 
-    def curvature(self, reduction: str) -> Enclosure:
+    def hvp(self, reduction: str) -> Enclosure:
         """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
-        return _curvature(self, reduction)
+        return _hvp(self, reduction)
 
-    def slope_of_targets(self, reduction: str) -> Enclosure:
+    def target_gradient(self, reduction: str) -> Enclosure:
         """The gradient with respect to the class probabilities, (P, C)."""
-        return _slope_of_targets(self, reduction)
+        return _target_gradient(self, reduction)

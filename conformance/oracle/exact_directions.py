@@ -13,23 +13,23 @@ __all__ = ["ExactTruth"]
 class ExactTruth(ExactGradients):
     """With the derivatives in a direction, and those by the targets."""
 
-    def tangent(self, reduction: str) -> Enclosure:
+    def jvp(self, reduction: str) -> Enclosure:
         """The derivative of :meth:`value` in the problems' directions, in its shape."""
         with ctx.workprec(self.precision):
-            rows = [ball for row in range(len(self.block.x)) for ball in self._tangent(row)]
+            rows = [ball for row in range(len(self.block.x)) for ball in self._jvp(row)]
             if self.block.reduces:
                 return enclose(self.reduced(rows, reduction))
             return matrix(enclose(rows), self.block.x.shape)
 
-    def curvature(self, reduction: str) -> Enclosure:
+    def hvp(self, reduction: str) -> Enclosure:
         """The derivative of :meth:`gradient` in the problems' directions, (P, C)."""
         with ctx.workprec(self.precision):
-            return matrix(enclose(self._curvature(reduction)), self.block.x.shape)
+            return matrix(enclose(self._hvp(reduction)), self.block.x.shape)
 
-    def slope_of_targets(self, reduction: str) -> Enclosure:
+    def target_gradient(self, reduction: str) -> Enclosure:
         """The gradient with respect to the class probabilities, (P, C)."""
         with ctx.workprec(self.precision):
-            return matrix(enclose(self._slope_of_targets(reduction)), self.block.x.shape)
+            return matrix(enclose(self._target_gradient(reduction)), self.block.x.shape)
 
     def _directions(self, row: int) -> tuple[list[arb], list[arb]] | None:
         """p and t − Σ p·t of a row; None for a special one."""
@@ -39,7 +39,7 @@ class ExactTruth(ExactGradients):
         t = list(map(arb, self.block.tangent[row].tolist()))
         return p, _centred(p, t)
 
-    def _tangent(self, row: int) -> list[arb]:
+    def _jvp(self, row: int) -> list[arb]:
         block = self.block
         if block.reduces and block.ignored[row]:
             return [ZERO]
@@ -64,7 +64,7 @@ class ExactTruth(ExactGradients):
             total = total + (self.mass(dense) - sum(dense, ZERO)) * mean
         return [total]
 
-    def _curvature(self, reduction: str) -> list[arb]:
+    def _hvp(self, reduction: str) -> list[arb]:
         """The gradient's derivative in the direction, in row order, flat."""
         block = self.block
         scales = self.scales(reduction) if block.reduces else []
@@ -84,7 +84,7 @@ class ExactTruth(ExactGradients):
                 result += _normaliser(block.operation, *found, list(map(arb, block.upstream("none")[row].tolist())))
         return result
 
-    def _slope_of_targets(self, reduction: str) -> list[arb]:
+    def _target_gradient(self, reduction: str) -> list[arb]:
         """The gradient with respect to the class probabilities, in row order, flat."""
         result: list[arb] = []
         for row, scale in enumerate(self.scales(reduction)):

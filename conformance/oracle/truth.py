@@ -73,20 +73,20 @@ class Truth:
         with np.errstate(all="ignore"):
             return product(result, self.block, reduction, self.fast.gradient(reduction))
 
-    def tangent(self, reduction: str) -> Enclosure:
+    def jvp(self, reduction: str) -> Enclosure:
         """In the value's shape: its derivative in the problems' directions; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            return self._source.tangent(reduction)
+            return self._source.jvp(reduction)
 
-    def curvature(self, reduction: str) -> Enclosure:
+    def hvp(self, reduction: str) -> Enclosure:
         """(P, C): the gradient's derivative in the problems' directions; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            return self._source.curvature(reduction)
+            return self._source.hvp(reduction)
 
-    def slope_of_targets(self, reduction: str) -> Enclosure:
+    def target_gradient(self, reduction: str) -> Enclosure:
         """(P, C): the gradient with respect to the class probabilities; NaN where it is not judged."""
         with np.errstate(all="ignore"):
-            return self._source.slope_of_targets(reduction)
+            return self._source.target_gradient(reduction)
 
     def judged(self, reduction: str) -> Booleans:
         """Rows whose gradient is defined, (P,): not those with a NaN loss, nor those of a mean without denominator."""

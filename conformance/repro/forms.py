@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from conformance.cases.resolve import resolve
 from conformance.judge.identities import transformed_calls
-from conformance.judge.prepared import OF_LOGITS
-from conformance.judge.transforms import QUANTITIES
+from conformance.judge.transforms import TRANSFORM_QUANTITIES
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE, policy_label
 from conformance.model.problem import Problem
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.model.records import Outcome
 from conformance.numerics.formats import FORMATS
 from conformance.plain import blanked
@@ -31,7 +31,7 @@ Place = tuple[int, ...]
 #: Pairs of results that an identity prints, and logits above which the recorded exact value is taken as it is.
 MOST_PAIRS, SMALL = 16, 64
 ENDS = {"crash": "the process ends here", "timeout": "this call does not come back"}
-#: What each transform needs beside the call's own inputs, what it gives, and by which quantity of the judge.
+#: What each transform needs beside the call's own inputs.
 _NEEDS = {
     "forward-mode": ("tangent",),
     "second-order": ("upstream", "tangent"),
@@ -40,7 +40,6 @@ _NEEDS = {
     "second-backward": ("upstream",),
     "concurrent": ("upstream", "tangent"),
 }
-_RESULTS = {"tangent": "derivative", "curvature": "second_derivative", "slope_of_targets": "target_gradient"}
 
 
 def write(script: Script, problem: Problem, outcome: Outcome) -> None:
@@ -78,7 +77,7 @@ def _call(script: Script, problem: Problem, outcome: Outcome, *, gradient: bool 
 def _numbers(script: Script, problem: Problem, outcome: Outcome) -> None:
     _call(script, problem, outcome, gradient=outcome.check == "gradient", comment=_ending(outcome))
     if not _ending(outcome):
-        _print(script, problem, outcome, outcome.check, outcome.check)
+        _print(script, problem, outcome, "gradient" if outcome.check == "gradient" else "value")
 
 
 def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
@@ -89,13 +88,12 @@ def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
         script.say(f"# {blanked(ending)[:200]}")
     piece = check.replace("-", "_")
     script.run(piece, request)
-    quantities = QUANTITIES[check]
+    quantities = TRANSFORM_QUANTITIES[check]
     if outcome.reason == "not-repeatable":
-        results = [_RESULTS.get(each, each) for each in quantities]
-        _again(script, results, problem.dtype, lambda: script.run(piece, request))
+        _again(script, quantities, problem.dtype, lambda: script.run(piece, request))
     elif not ending:
         quantity = outcome.quantity if outcome.quantity in quantities else quantities[0]
-        _print(script, problem, outcome, quantity, _RESULTS.get(quantity, quantity))
+        _print(script, problem, outcome, quantity)
 
 
 def _ending(outcome: Outcome) -> str:
@@ -105,16 +103,16 @@ def _ending(outcome: Outcome) -> str:
     return ENDS.get(outcome.verdict, "")
 
 
-def _print(script: Script, problem: Problem, outcome: Outcome, quantity: str, name: str) -> None:
-    """Print the element at fault of the result ``name``, the exact one, and the error; else shape and dtype."""
+def _print(script: Script, problem: Problem, outcome: Outcome, quantity: Quantity) -> None:
+    """Print the element at fault of the result, the exact one, and the error; else shape and dtype."""
     observed, expected = outcome.observed, outcome.expected
     if not _is_number(observed):
-        script.say(f'print("observed:", {name}.shape, {name}.dtype)')
+        script.say(f'print("observed:", {quantity}.shape, {quantity}.dtype)')
         if expected is not None:
             script.say(f"print({blanked(f'expected: {expected}')[:200]!r})")
         return
     place = _place(problem, outcome, quantity)
-    script.say("", f"observed = float({name}{_index(place)})", 'print("observed:", observed)')
+    script.say("", f"observed = float({quantity}{_index(place)})", 'print("observed:", observed)')
     if not _is_number(expected):
         return
     exact = _exact(problem, outcome, quantity, place)
@@ -124,7 +122,7 @@ def _print(script: Script, problem: Problem, outcome: Outcome, quantity: str, na
         script.say(f'print("error:   ", abs(observed - {exact}) / 2.0**{power}, "ulp of {problem.dtype}")')
 
 
-def _exact(problem: Problem, outcome: Outcome, quantity: str, place: Place) -> str:
+def _exact(problem: Problem, outcome: Outcome, quantity: Quantity, place: Place) -> str:
     """17 digits of the element: from the oracle where that agrees with the recorded double, else that one's."""
     known = float(outcome.expected)
     text = f"{known:.17g}"
@@ -164,7 +162,7 @@ def _repeatable(script: Script, problem: Problem, outcome: Outcome) -> None:
     _again(script, ["value"], problem.dtype, lambda: script.run("value", request))
 
 
-def _again(script: Script, results: list[str], dtype: str, run: Callable[[], None]) -> None:
+def _again(script: Script, results: Sequence[Quantity], dtype: str, run: Callable[[], None]) -> None:
     script.say(*(f"first_{name} = {script.array(name, dtype)}.copy()" for name in results))
     run()
     for name in results:
@@ -255,7 +253,7 @@ def _element(problem: Problem, number: int, klass: int) -> Place:
     return (*place[:axis], klass, *place[axis:])
 
 
-def _place(problem: Problem, outcome: Outcome, quantity: str) -> Place:
+def _place(problem: Problem, outcome: Outcome, quantity: Quantity) -> Place:
     """The index of the element at fault; empty for a scalar, or where it is not known."""
     found, number = outcome.worst_input, outcome.position
     if not isinstance(found, dict) or number is None or _resolved(problem).class_axis is None:

@@ -2,7 +2,8 @@
 
 Schema 1 had a sentence where there are facts now. It stands as it was, with the reason ``recorded``: no message is read
 back, but for the register's entry at the end of a known defect's. Anywhere else such words may be those of an
-exception, and are left alone. Schema 2 joined some facts to one text, which is taken apart here and nowhere else.
+exception, and are left alone. Schema 2 joined some facts to one text, which is taken apart here and nowhere else,
+and had other words for quantities.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ __all__ = ["FORMER", "decode_former"]
 FORMER = (1, 2)
 #: Modes that named a composition, and how that was executed.
 _COMPOSITIONS = {"logsumexp": "jit", "one-hot": "jit", "safe": "jit", "module": "eager"}
+#: What schema 2 called the quantities that are called otherwise now.
+_QUANTITIES = {"tangent": "jvp", "curvature": "hvp", "slope_of_targets": "target_gradient"}
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\[\]]+), (?P<issue>[^\[\]]*)\]$")
 
 
@@ -29,7 +32,7 @@ def decode_former(schema: int, line: bytes) -> Record:
     if schema == 1:
         old = _from_sentences(old)
     if old.get("record") == "outcome":
-        old = _apart(old)
+        old = _renamed(_apart(old))
     record: Record = msgspec.convert(old, Record)
     return record
 
@@ -44,6 +47,12 @@ def _apart(old: dict[str, Any]) -> dict[str, Any]:
         name, _, aspect = policy.partition("/")
         old = {**old, "policy": name, "aspect": aspect}
     return old
+
+
+def _renamed(old: dict[str, Any]) -> dict[str, Any]:
+    """An outcome whose quantity was the ``curvature``."""
+    quantity = old.get("quantity")
+    return {**old, "quantity": _QUANTITIES[quantity]} if isinstance(quantity, str) and quantity in _QUANTITIES else old
 
 
 # -- from schema 1 ----------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ import numpy as np
 
 from conformance.cases.load import Entry
 from conformance.judge.prepared import Prepared
-from conformance.judge.transforms import QUANTITIES
+from conformance.judge.transforms import TRANSFORM_QUANTITIES
 from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.problem import Problem
+from conformance.model.quantities import Quantity
 from conformance.run.plan import Chunk, Plan, RunBudget
 from conformance.worker.exchange import Request
 
@@ -24,7 +25,6 @@ __all__ = ["VectorCall", "calls", "identifier", "narrowed", "plan", "portable"]
 LIMITS = RunBudget(1 << 30, 60.0)
 #: The others are about a framework: a map over a batch, or two backward passes through one forward pass.
 _OF_CALLS: tuple[TransformName, ...] = ("forward-mode", "second-order", "target-gradient")
-_OF_RESULTS = {"tangent": "jvp", "curvature": "hvp", "slope_of_targets": "target_gradient"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class VectorCall:
     reduction: str
     transform: str
     place: int
-    asks: tuple[str, ...]
+    asks: tuple[Quantity, ...]
     prepared: Prepared | None = None
     index: int = 0
 
@@ -86,7 +86,7 @@ def calls(chunk: Chunk) -> Iterator[VectorCall]:
                 asks = _asks(chunk.requests[place])
                 found[id(unit)].append(VectorCall(unit, reduction, "", place, asks, group.prepared, index))
     for asked, place in chunk.transforms:
-        asks = tuple(_OF_RESULTS.get(each, each) for each in QUANTITIES[asked.transform])
+        asks = TRANSFORM_QUANTITIES[asked.transform]
         found[id(asked.unit)].append(
             VectorCall(asked.unit, asked.reduction, asked.transform, place, asks, asked.prepared)
         )
@@ -105,7 +105,7 @@ def portable(problem: Problem) -> str:
     return ""
 
 
-def _asks(request: Request) -> tuple[str, ...]:
+def _asks(request: Request) -> tuple[Quantity, ...]:
     return ("value",) if request.upstream is None or request.only_value else ("value", "gradient")
 
 

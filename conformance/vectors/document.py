@@ -12,11 +12,11 @@ from conformance.disk import contents
 from conformance.model.case import OperationName, ReductionName, TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.errors import Place, UsageError
+from conformance.model.quantities import Quantity
 
 __all__ = [
     "FORMAT",
     "INDEX",
-    "QUANTITIES",
     "Alternative",
     "Expected",
     "Index",
@@ -33,14 +33,6 @@ FORMAT = 1
 INDEX = "index.json"
 _MOST_INDEX = 64 << 20  # bytes
 Answer = Literal["value", "error", "open"]
-#: The results that a vector may ask for, and the judge's words for them.
-QUANTITIES: dict[str, str] = {
-    "value": "value",
-    "gradient": "gradient",
-    "jvp": "tangent",
-    "hvp": "curvature",
-    "target_gradient": "slope_of_targets",
-}
 
 
 class Tensor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,7 +84,7 @@ class Vector(msgspec.Struct, frozen=True, kw_only=True):
     op: OperationName
     reduction: ReductionName
     dtype: DtypeName
-    asks: list[str]
+    asks: list[Quantity]
     axis: int | None
     inputs: dict[str, Tensor]
     answer: Answer

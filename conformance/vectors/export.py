@@ -19,17 +19,17 @@ from conformance.cases.load import Entry
 from conformance.cases.resolve import Resolution
 from conformance.disk import disk_errors, write
 from conformance.judge.judge import Judge
-from conformance.judge.prepared import OF_LOGITS, Prepared
+from conformance.judge.prepared import Prepared
 from conformance.model.errors import Place, UsageError
 from conformance.model.policies import NORMATIVE, choice_in
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.oracle.block import from_rows
 from conformance.profiles.subject import Subject
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, dtypes_of, narrowed, plan, portable
 from conformance.vectors.document import (
     INDEX,
-    QUANTITIES,
     Alternative,
     Expected,
     Index,
@@ -192,12 +192,11 @@ class _Exporter:
         )
 
     def _expected(
-        self, prepared: Prepared, index: int, reduction: str, asks: Sequence[str], problem: Problem, store: Store
+        self, prepared: Prepared, index: int, reduction: str, asks: Sequence[Quantity], problem: Problem, store: Store
     ) -> dict[str, Expected]:
         """The exact results and bounds of problem ``index`` of a block."""
-        found = {}
-        for name in asks:
-            quantity = QUANTITIES[name]
+        found: dict[str, Expected] = {}
+        for quantity in asks:
             segments = prepared.segments(quantity, reduction)
             start = int(segments.starts[index])
             here = slice(start, start + int(segments.counts[index]))
@@ -208,7 +207,7 @@ class _Exporter:
             for letter in letters(prepared.dtype):
                 bound = np.where(asked, prepared.tolerance(quantity, reduction, letter)[here], np.inf)
                 bounds[letter] = store.put(_shaped(bound, problem, prepared.named(reduction), quantity))
-            found[name] = Expected(
+            found[quantity] = Expected(
                 exact=store.put(_shaped(exact.mid, problem, prepared.named(reduction), quantity)),
                 bounds=bounds,
                 radius=float(exact.rad.max(initial=0.0)),
@@ -266,7 +265,7 @@ def _inputs(call: VectorCall) -> dict[str, Array]:
     return found
 
 
-def _shaped(flat: Array, problem: Problem, reduction: str, quantity: str) -> Array:
+def _shaped(flat: Array, problem: Problem, reduction: str, quantity: Quantity) -> Array:
     """Numbers in row order in the shape of the result."""
     if quantity in OF_LOGITS or not problem.takes_targets:
         return from_rows(flat, problem.logits.shape, problem.class_axis or 0)

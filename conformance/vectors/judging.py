@@ -13,10 +13,10 @@ import numpy as np
 
 from conformance import __version__
 from conformance.cases.load import Entry
-from conformance.judge.prepared import OF_LOGITS
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import Place, UsageError
 from conformance.model.problem import Array
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.model.records import Footer, Header, Outcome, Selection
 from conformance.numerics.formats import round_to
 from conformance.places import PROFILES
@@ -27,7 +27,7 @@ from conformance.run.launch import exit_code
 from conformance.run.plan import Chunk
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, narrowed, plan
-from conformance.vectors.document import QUANTITIES, read_index
+from conformance.vectors.document import read_index
 from conformance.vectors.results import Numbers, VectorResult, read_results
 from conformance.worker.exchange import Description, Failure, Observation, Request
 
@@ -176,12 +176,12 @@ def _observation(call: VectorCall, key: int, result: VectorResult) -> Observatio
     )
 
 
-def _array(call: VectorCall, name: str, numbers: Numbers) -> Array:
+def _array(call: VectorCall, name: Quantity, numbers: Numbers) -> Array:
     """Numbers rounded to the vector's dtype, in the result's shape where they are as many and no other is stated."""
     flat, stated = numbers
     problem = call.unit.resolution.problem
     shape = problem.logits.shape
-    if QUANTITIES[name] not in OF_LOGITS and problem.takes_targets:
+    if name not in OF_LOGITS and problem.takes_targets:
         shape = problem.value_shape(call.reduction)
     if not stated and flat.size == int(np.prod(shape)):
         flat = flat.reshape(shape)

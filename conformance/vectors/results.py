@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 
 from conformance.model.errors import Place, UsageError
+from conformance.model.quantities import QUANTITIES, Quantity
 from conformance.numerics.formats import Float64Array
-from conformance.vectors.document import QUANTITIES, Line
+from conformance.vectors.document import Line
 
 __all__ = ["Numbers", "read_results"]
 
@@ -37,7 +38,7 @@ Numbers = tuple[Float64Array, bool]
 class VectorResult(msgspec.Struct, frozen=True):
     """What was given for a vector, by the names of the results, and why the others, or all, were not."""
 
-    found: dict[str, Numbers]
+    found: dict[Quantity, Numbers]
     error: str | None
     unsupported: str | None
 
@@ -107,7 +108,7 @@ def _line(line: bytes, place: Place) -> Line:
 
 
 def _result(line: Line, path: Path, number: int, asks: Collection[str]) -> VectorResult:
-    found: dict[str, Numbers] = {}
+    found: dict[Quantity, Numbers] = {}
     for name in QUANTITIES:
         given = getattr(line, name)
         if given is not None:

@@ -158,15 +158,15 @@ class Shim:
     def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
         """Which method of the contract performs a transform, and what its results are called."""
         if name == "forward-mode":
-            return _named(("value", "derivative"), self.backend.directional(made, logits, tangent))
+            return _named(("value", "derivative"), self.backend.jvp(made, logits, tangent))
         if name == "second-order":
-            return {"derivative": self.backend.hessian_product(made, logits, upstream, tangent)}
+            return {"derivative": self.backend.hvp(made, logits, upstream, tangent)}
         if name == "vectorised-map":
-            return _named(("value", "gradient"), self.backend.mapped(made, logits, upstream))
+            return _named(("value", "gradient"), self.backend.vmap(made, logits, upstream))
         if name == "concurrent":
             return self._concurrent(made, logits, upstream, tangent)
         if name == "second-backward":
-            return {"gradient": self.backend.second_backward(made, logits, tangent, upstream)}
+            return {"gradient": self.backend.second_vjp(made, logits, tangent, upstream)}
         return {"derivative": self.backend.target_gradient(made, logits, upstream)}
 
     def _concurrent(self, made: contract.Call, logits: Any, upstream: Any, other: Any) -> Any:

@@ -18,8 +18,8 @@ __all__ = ["expectation", "issue_text", "needed", "observation", "registered", "
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
     "probability-sum": "the sum of the probabilities",
-    "forward-mode": "the derivative by forward mode",
-    "second-order": "the second derivative",
+    "forward-mode": "the Jacobian-vector product (jvp)",
+    "second-order": "the Hessian-vector product (hvp)",
     "vectorised-map": "the result of the vectorised map",
     "target-gradient": "the gradient with respect to the targets",
     "second-backward": "the gradient of a second backward pass",

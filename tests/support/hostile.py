@@ -87,7 +87,7 @@ def _outcome(case: str, text: str, verdict: str, check: str) -> Outcome:
         defect=DefectRef(text, text) if verdict == "known" else None,
         excused_by=(text,) if verdict == "deviation" else (),
         error=ErrorFact(text, text, text),
-        quantity=text,
+        quantity="hvp",
         class_="D",
         declared="B",
         **outcomes.saying(text),

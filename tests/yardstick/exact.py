@@ -18,10 +18,10 @@ from conformance.backends.contract import Array, Backend, Call, Operation, Tenso
 from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import resolve
-from conformance.judge.prepared import OF_LOGITS, Quantity
 from conformance.model.case import Case
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem, TargetKind
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, numpy_dtype, round_to, widen
 from conformance.oracle.block import Block, from_rows
 from conformance.oracle.enclosure import Enclosure
@@ -88,19 +88,19 @@ class Exact(Backend):
             raise ValueError(f"the upstream gradient must have the value's shape {value.shape}")
         return value, self._of(call, logits, "gradient", upstream)
 
-    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        return self.evaluate(call, logits), self._of(call, logits, "tangent", None, tangent)
+    def jvp(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+        return self.evaluate(call, logits), self._of(call, logits, "jvp", None, tangent)
 
-    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
-        return self._of(call, logits, "curvature", upstream, direction)
+    def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+        return self._of(call, logits, "hvp", upstream, direction)
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
-        return self._of(call, logits, "slope_of_targets", upstream)
+        return self._of(call, logits, "target_gradient", upstream)
 
-    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+    def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         return self._of(call, logits, "gradient", upstream)
 
-    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+    def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
 
     def _of(

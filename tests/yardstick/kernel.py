@@ -136,7 +136,7 @@ class Kernel(Numpy):
     def log_softmax_gradient(self, p: Any, v: Any) -> Any:
         return v - p * self.total(v)[:, np.newaxis]
 
-    def target_slope(self, ask: Ask, upstream: Any) -> Any:
+    def loss_target_gradient(self, ask: Ask, upstream: Any) -> Any:
         """s·w_c·(1 − ε)·(−ln p_c), (P, C): the gradient with respect to class probabilities."""
         factor = (self.weights(ask) * (1 - ask.smoothing)).astype(ask.x.dtype)
         slope = self.scale(ask, upstream) * factor * -self.log_probabilities(ask.x)
@@ -148,31 +148,31 @@ class Kernel(Numpy):
         """Σ p_c·t_c, (P, 1)."""
         return self.total(p * t)[:, np.newaxis]
 
-    def softmax_tangent(self, p: Any, t: Any) -> Any:
+    def softmax_jvp(self, p: Any, t: Any) -> Any:
         return p * (t - self.mean(p, t))
 
-    def log_softmax_tangent(self, p: Any, t: Any) -> Any:
+    def log_softmax_jvp(self, p: Any, t: Any) -> Any:
         return t - self.mean(p, t)
 
-    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+    def loss_jvp(self, ask: Ask, t: Any) -> Any:
         """Σ a_c·(m − t_c) of every position, (P,)."""
         terms = self.coefficients(ask) * (self.mean(self.probabilities(ask.x), t) - t)
         return np.where(ask.valid, self.total(terms), 0)
 
-    def nll_tangent(self, ask: Ask, t: Any) -> Any:
+    def nll_jvp(self, ask: Ask, t: Any) -> Any:
         return np.where(ask.valid, self.total(self.coefficients(ask) * -t), 0)
 
-    def softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+    def softmax_hvp(self, p: Any, v: Any, t: Any) -> Any:
         products = (t - self.mean(p, t)) * (v - self.mean(p, v))
         return p * (products - self.mean(p, products))
 
-    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
-        return -self.total(v)[:, np.newaxis] * self.softmax_tangent(p, t)
+    def log_softmax_hvp(self, p: Any, v: Any, t: Any) -> Any:
+        return -self.total(v)[:, np.newaxis] * self.softmax_jvp(p, t)
 
-    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+    def loss_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
         mass = self.total(self.coefficients(ask))[:, np.newaxis]
-        curvature = self.scale(ask, upstream) * (mass * self.softmax_tangent(self.probabilities(ask.x), t))
-        return np.where(ask.valid[:, np.newaxis], curvature, 0)
+        hvp = self.scale(ask, upstream) * (mass * self.softmax_jvp(self.probabilities(ask.x), t))
+        return np.where(ask.valid[:, np.newaxis], hvp, 0)
 
     # -- shapes -------------------------------------------------------------------------------------------------------
 
@@ -278,42 +278,42 @@ class Kernel(Numpy):
             gradient = through(ask, upstream.astype(wide)) if ask.classes else ask.x
             return value, self.restored(gradient, logits, axis)
 
-    def directional(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
+    def jvp(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         value, options = self.evaluate(call, logits), dict(call.options)
         axis, wide = options.pop("axis"), self.compute(logits.dtype)
         with np.errstate(all="ignore"):
             t = self.rows(tangent, axis, wide)
             if call.operation in ("softmax", "log_softmax"):
-                rule = self.softmax_tangent if call.operation == "softmax" else self.log_softmax_tangent
+                rule = self.softmax_jvp if call.operation == "softmax" else self.log_softmax_jvp
                 return value, self.restored(rule(self.probabilities(self.rows(logits, axis)), t), logits, axis)
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            through = self.nll_tangent if call.operation == "nll_loss" else self.loss_tangent
+            through = self.nll_jvp if call.operation == "nll_loss" else self.loss_jvp
             return value, self.stored(self.reduced(ask, through(ask, t)), logits.dtype)
 
-    def hessian_product(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
+    def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
         options = dict(call.options)
         axis, wide = options.pop("axis"), self.compute(logits.dtype)
         with np.errstate(all="ignore"):
             t = self.rows(direction, axis, wide)
             if call.operation in ("softmax", "log_softmax"):
                 p, v = self.probabilities(self.rows(logits, axis)), self.rows(upstream, axis, wide)
-                rule = self.softmax_curvature if call.operation == "softmax" else self.log_softmax_curvature
+                rule = self.softmax_hvp if call.operation == "softmax" else self.log_softmax_hvp
                 return self.restored(rule(p, v, t), logits, axis)
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            return self.restored(self.loss_curvature(ask, upstream.astype(wide), t), logits, axis)
+            return self.restored(self.loss_hvp(ask, upstream.astype(wide), t), logits, axis)
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
         options = dict(call.options)
         axis, wide = options.pop("axis"), self.compute(logits.dtype)
         with np.errstate(all="ignore"):
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            return self.restored(self.target_slope(ask, upstream.astype(wide)), logits, axis)
+            return self.restored(self.loss_target_gradient(ask, upstream.astype(wide)), logits, axis)
 
-    def second_backward(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
+    def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         """Nothing is kept between the passes."""
         return self.differentiate(call, logits, upstream)[1]
 
-    def mapped(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+    def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         return looped(self, call, logits, upstream)
 
     # -- what the caller asks for -------------------------------------------------------------------------------------

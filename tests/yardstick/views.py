@@ -107,8 +107,8 @@ class TangentReader(Kernel):
     def read_tangent(self, tangent: Any, logits: Any) -> Any:
         return unless_strided(tangent)
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        return super().directional(call, logits, self.read_tangent(tangent, logits))
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        return super().jvp(call, logits, self.read_tangent(tangent, logits))
 
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
-        return super().hessian_product(call, logits, upstream, self.read_tangent(direction, logits))
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return super().hvp(call, logits, upstream, self.read_tangent(direction, logits))

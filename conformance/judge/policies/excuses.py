@@ -13,10 +13,11 @@ import numpy as np
 from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.policies.probe import Compare
-from conformance.judge.prepared import Prepared, Quantity
+from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
 from conformance.model.policies import BY_FIELD, NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import Quantity
 from conformance.numerics.formats import widen
 from conformance.oracle.block import Block
 

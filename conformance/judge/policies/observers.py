@@ -19,6 +19,7 @@ from conformance.judge.policies.probe import Probe
 from conformance.judge.prepared import Prepared, in_row_order
 from conformance.model.policies import Policies, choice_in
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import Quantity
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.block import Block, to_rows
 
@@ -77,7 +78,8 @@ def subnormal_results(probe: Probe) -> Values:
         return None
     least = FORMATS[probe.problem.dtype].least_normal
     # With the default reduction no gradient is asked for.
-    for quantity in ("value",) if probe.seen.gradient is None else ("value", "gradient"):
+    quantities: tuple[Quantity, ...] = ("value",) if probe.seen.gradient is None else ("value", "gradient")
+    for quantity in quantities:
         exact = np.abs(prepared.exact(quantity, probe.reduction).mid)
         bound = prepared.tolerance(quantity, probe.reduction, probe.letter)
         if ((exact < least) & (exact > bound)).any():

@@ -15,6 +15,7 @@ from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
 from conformance.model.policies import Choice, Policies
 from conformance.model.problem import Array, Problem
+from conformance.model.quantities import Quantity
 from conformance.oracle.block import Block
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Observation
@@ -28,7 +29,7 @@ class Compare(Protocol):
     def __call__(
         self,
         prepared: Prepared,
-        quantity: str,
+        quantity: Quantity,
         reduction: str,
         array: Array,
         problem: Problem,
@@ -114,7 +115,7 @@ class Probe:
             return False
         named, seen = prepared.named(self.reduction), self.seen
 
-        def within(quantity: str, array: Array) -> bool:
+        def within(quantity: Quantity, array: Array) -> bool:
             return self.truths.within(prepared, quantity, named, array, resolution.problem, policies) is None
 
         values = [array for array in (seen.value, seen.value_with_gradient) if array is not None]

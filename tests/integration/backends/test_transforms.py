@@ -34,18 +34,16 @@ def call_of(backend: Backend, reduction: str, axis: int = 1) -> Call:
 # PyTorch scripts its rules for forward mode when they are first needed, by what it has itself deprecated.
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 def test_forward_mode(backend: Backend) -> None:
-    value, derivative = backend.directional(call_of(backend, "none"), backend.tensor(X), backend.tensor(T))
+    value, jvp = backend.jvp(call_of(backend, "none"), backend.tensor(X), backend.tensor(T))
     rows = np.arange(3)
     np.testing.assert_allclose(backend.array(value), -np.log(P[rows, Y]), rtol=1e-12)
-    np.testing.assert_allclose(backend.array(derivative), (P * T).sum(1) - T[rows, Y], rtol=1e-11)
+    np.testing.assert_allclose(backend.array(jvp), (P * T).sum(1) - T[rows, Y], rtol=1e-11)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
 def test_second_order(backend: Backend, reduction: str) -> None:
     upstream = np.array(-1.5)
-    product = backend.hessian_product(
-        call_of(backend, reduction), backend.tensor(X), backend.tensor(upstream), backend.tensor(T)
-    )
+    product = backend.hvp(call_of(backend, reduction), backend.tensor(X), backend.tensor(upstream), backend.tensor(T))
     scale = upstream / (3 if reduction == "mean" else 1)
     np.testing.assert_allclose(backend.array(product), scale * MOVED, rtol=1e-10, atol=1e-13)
 
@@ -53,7 +51,7 @@ def test_second_order(backend: Backend, reduction: str) -> None:
 def test_vectorised_map(backend: Backend) -> None:
     upstream = np.array([0.5, -1.5, 2.0])
     one = call_of(backend, "none", axis=0)
-    value, gradient = backend.mapped(one, backend.tensor(X), backend.tensor(upstream))
+    value, gradient = backend.vmap(one, backend.tensor(X), backend.tensor(upstream))
     np.testing.assert_allclose(backend.array(value), -np.log(P[np.arange(3), Y]), rtol=1e-12)
     wanted = upstream[:, None] * (P - np.eye(4)[Y])
     np.testing.assert_allclose(backend.array(gradient), wanted, rtol=1e-10, atol=1e-13)
@@ -63,7 +61,7 @@ def test_second_backward_pass_has_forgotten_the_first(backend: Backend) -> None:
     call = Call("cross_entropy", {"targets": backend.tensor(Y[1:2])}, call_of(backend, "none").options)
     logits = backend.tensor(np.array([[0.5, -0.25, 2]]))
     former, upstream = backend.tensor(np.array([2.0])), backend.tensor(np.array([1.0]))
-    gradient = backend.array(backend.second_backward(call, logits, former, upstream))
+    gradient = backend.array(backend.second_vjp(call, logits, former, upstream))
     wanted = [[-0.8320472526115132, 0.079335260307281968, 0.75271199230423124]]
     np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
 
@@ -72,10 +70,10 @@ def test_numpy_offers_none() -> None:
     backend = create("numpy", threads=1)
     call = call_of(backend, "mean")
     for transform in (
-        lambda: backend.directional(call, X, T),
-        lambda: backend.hessian_product(call, X, np.array(1.0), T),
-        lambda: backend.mapped(call, X, np.ones(3)),
-        lambda: backend.second_backward(call, X, np.array(2.0), np.array(1.0)),
+        lambda: backend.jvp(call, X, T),
+        lambda: backend.hvp(call, X, np.array(1.0), T),
+        lambda: backend.vmap(call, X, np.ones(3)),
+        lambda: backend.second_vjp(call, X, np.array(2.0), np.array(1.0)),
     ):
         with pytest.raises(Unsupported):
             transform()

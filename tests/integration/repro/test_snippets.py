@@ -81,15 +81,15 @@ FEW = {
 METHODS = {
     "value": ("evaluate", (), None),
     "gradient": ("differentiate", ("upstream",), 1),
-    "forward-mode": ("directional", ("tangent",), 1),
-    "second-order": ("hessian_product", ("upstream", "tangent"), None),
-    "vectorised-map": ("mapped", ("upstream",), 1),
+    "forward-mode": ("jvp", ("tangent",), 1),
+    "second-order": ("hvp", ("upstream", "tangent"), None),
+    "vectorised-map": ("vmap", ("upstream",), 1),
     "target-gradient": ("target_gradient", ("upstream",), None),
-    "second-backward": ("second_backward", ("tangent", "upstream"), None),
+    "second-backward": ("second_vjp", ("tangent", "upstream"), None),
 }
 RESULTS = {
-    "forward-mode": "derivative",
-    "second-order": "second_derivative",
+    "forward-mode": "jvp",
+    "second-order": "hvp",
     "vectorised-map": "gradient",
     "target-gradient": "target_gradient",
     "second-backward": "gradient",

@@ -74,15 +74,15 @@ RIGHT = "return result"
 DENSE = """logits = np.lib.stride_tricks.as_strided(logits, strides=(12, 4))
 return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)"""
 FORWARD = f"""{RIGHT}
-def directional(self, call, logits, tangent):
+def jvp(self, call, logits, tangent):
     value = self.evaluate(call, logits)
     product = value * tangent
     return value, (product - value * product.sum(1, keepdims=True)) * 2"""
 SECOND = f"""{RIGHT}
-def hessian_product(self, call, logits, upstream, direction):
+def hvp(self, call, logits, upstream, direction):
     return upstream * direction"""
 MAPPED = f"""{RIGHT}
-def mapped(self, call, logits, upstream):
+def vmap(self, call, logits, upstream):
     return self.evaluate(call, logits) * 2, upstream.copy()"""
 
 
@@ -136,8 +136,8 @@ class Mine(Torch):
     def target_gradient(self, call, logits, upstream):
         return super().target_gradient(call, logits, upstream) * 2
 
-    def hessian_product(self, call, logits, upstream, direction):
-        return super().hessian_product(call, logits, upstream, direction) * 2
+    def hvp(self, call, logits, upstream, direction):
+        return super().hvp(call, logits, upstream, direction) * 2
 """
 BY_TARGETS = """
 theme: derived

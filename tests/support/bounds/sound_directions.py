@@ -65,7 +65,7 @@ class Directed(Evaluation):
 
     # -- forward mode -------------------------------------------------------------------------------------------------
 
-    def tangent(self, reduction: str) -> Long:
+    def jvp(self, reduction: str) -> Long:
         m, operation = self.machine, self.block.operation
         if operation == "softmax":
             return self.store(self._moved(self.t))
@@ -91,16 +91,16 @@ class Directed(Evaluation):
 
     # -- second order -------------------------------------------------------------------------------------------------
 
-    def curvature(self, reduction: str) -> Long:
+    def hvp(self, reduction: str) -> Long:
         v = self.machine.load(self.block.upstream(reduction))
         if self.block.operation == "softmax":
-            return self.store(self._softmax_curvature(v))
+            return self.store(self._softmax_hvp(v))
         if self.block.operation == "log_softmax":
             return self.store(self._chained(v))
         v = v[:, None] if reduction == "none" else np.broadcast_to(v, (len(self.x), 1))
-        return self.store(self._counted(self._loss_curvature(v, reduction == "mean")))
+        return self.store(self._counted(self._loss_hvp(v, reduction == "mean")))
 
-    def _loss_curvature(self, v: Long, mean: bool) -> Long:
+    def _loss_hvp(self, v: Long, mean: bool) -> Long:
         m = self.machine
         if self.arrangement == "reverse" or self.stores_terms:
             chained = -self._upstream(v, mean)
@@ -120,7 +120,7 @@ class Directed(Evaluation):
         again = -m.mul(m.mul(self._q, self.t), mass)
         return m.add(again, -m.mul(self._q, m.sum(again)[:, None]), "sub")
 
-    def _softmax_curvature(self, v: Long) -> Long:
+    def _softmax_hvp(self, v: Long) -> Long:
         m = self.machine
         if self.arrangement == "reverse":  # the gradient of <(v − <p,v>)∘p, t>, and back through softmax
             first = m.mul(self.t, m.add(v, -self._mean(v), "sub"))

@@ -63,7 +63,11 @@ def test_a_class_sees_its_options_as_one_text(tmp_path: Path) -> None:
     assert fast.is_fast  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("former", "name"), [("modes", "executions"), ("compiled_modes", "compiled")])
+@pytest.mark.parametrize(
+    ("former", "name"),
+    [("modes", "executions"), ("compiled_modes", "compiled"), ("directional", "jvp"), ("hessian_product", "hvp"),
+     ("mapped", "vmap"), ("second_backward", "second_vjp")],
+)  # fmt: skip
 def test_a_former_name_is_refused_with_the_present_one(former: str, name: str, tmp_path: Path) -> None:
     file = write(tmp_path, OWN.replace("precisions", former))
     with pytest.raises(BrokenBackend, match=f"Mine.{former} is not read; it is called {name} now") as caught:

@@ -47,15 +47,15 @@ def ratios(trial: Trial, arrangement: Arrangement) -> dict[str, float]:
     with np.errstate(all="ignore"):
         made = Directed(source.block, trial.machine(), trial.form, arrangement)
         for reduction in trial.made.reductions:
-            for what in ("tangent", "curvature"):
-                if what == "curvature" and trial.made.operation == "nll_loss":
+            for what in ("jvp", "hvp"):
+                if what == "hvp" and trial.made.operation == "nll_loss":
                     continue
                 exact = getattr(source, what)(reduction)
                 bound = getattr(tolerance, what)(reduction)
                 observed = getattr(made, what)(reduction)
                 assert observed.shape == exact.mid.shape == bound.shape
                 judged = np.isfinite(exact.mid) & np.isfinite(bound)
-                if what == "curvature" or not trial.made.takes_targets:
+                if what == "hvp" or not trial.made.takes_targets:
                     judged &= source.judged(reduction)[:, None]
                 elif not source.judged(reduction).all():
                     continue
@@ -106,6 +106,6 @@ def test_a_missing_mean_is_beyond_every_class(dtype: DtypeName) -> None:
     source = truth(made)
     p, t = source.fast.positions.p, source.block.tangent
     bound = Tolerance(source, arithmetic("E" if dtype == "float16" else "C", dtype))
-    assert np.abs(-t[0, 2] - source.tangent("none").mid[0]) > bound.tangent("none")[0]
+    assert np.abs(-t[0, 2] - source.jvp("none").mid[0]) > bound.jvp("none")[0]
     diagonal = source.fast.scale("sum").mid[:, None] * p * t
-    assert (np.abs(diagonal - source.curvature("sum").mid) > bound.curvature("sum")).any()
+    assert (np.abs(diagonal - source.hvp("sum").mid) > bound.hvp("sum")).any()

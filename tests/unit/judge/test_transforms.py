@@ -53,18 +53,18 @@ def outcomes(tmp_path: Path, backend: Kernel, more: str = ALL, **policies: str) 
 
 
 class Missing(Kernel):
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
         raise Unsupported("none here")
 
 
 class Raising(Kernel):
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
         raise RuntimeError("no double backward")
 
 
 class Doubled(Kernel):
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
-        return super().hessian_product(call, logits, upstream, direction) * np.float32(2)
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return super().hvp(call, logits, upstream, direction) * np.float32(2)
 
 
 class Stopped(Kernel):
@@ -83,8 +83,8 @@ class WrongValue(Kernel):
 
 
 class Alone(Kernel):
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        return super().directional(call, logits, tangent)[1]
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        return super().jvp(call, logits, tangent)[1]
 
 
 def verdicts(found: list[Outcome], check: str) -> set[str]:
@@ -123,14 +123,14 @@ def test_policies_decide_what_is_said_of_second_order(
 
 
 class Scaled(Kernel):
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return super().second_backward(call, logits, former, former * upstream)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return super().second_vjp(call, logits, former, former * upstream)
 
 
 class Before(Kernel):
     """Written before there was such a method."""
 
-    second_backward = Backend.second_backward
+    second_vjp = Backend.second_vjp
 
 
 @pytest.mark.parametrize(("backend", "verdict"), [(Kernel(), "pass"), (Scaled(), "fail"), (Before(), "unsupported")])

@@ -41,11 +41,11 @@ def test_numbers_that_have_columns_may_be_left_out() -> None:
 
 
 def test_of_a_transform_the_result_is_named() -> None:
-    of = {"check": "second-order", "quantity": "curvature", "class_": "F"}
+    of = {"check": "second-order", "quantity": "hvp", "class_": "F"}
     made = outcome(**of, reason="beyond-bound", observed="nan", expected=0.0)
-    assert message(made) == "the curvature: nan instead of 0.0"
+    assert message(made) == "the Hessian-vector product (hvp): nan instead of 0.0"
     made = outcome(**of, reason="wrong-shape", observed="(1,)", expected="(2,)")
-    assert message(made) == "the curvature has shape (1,), not (2,)"
+    assert message(made) == "the Hessian-vector product (hvp) has shape (1,), not (2,)"
 
 
 def test_an_infinite_difference_is_not_measured_in_bounds() -> None:

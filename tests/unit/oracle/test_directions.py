@@ -39,7 +39,7 @@ def test_both_are_the_limits_of_differences(seed: int, operation: Any) -> None:
     made = directed(seed, operation, weight=weight, smoothing=smoothing)
     step = 2.0**-17
     for reduction in made.reductions:
-        for plain, derived in (("value", "tangent"), ("gradient", "curvature")):
+        for plain, derived in (("value", "jvp"), ("gradient", "hvp")):
             up, down = (getattr(truth(moved(made, sign * step)), plain)(reduction).mid for sign in (1, -1))
             exact = getattr(truth(made), derived)(reduction).mid
             np.testing.assert_allclose((up - down) / (2 * step), exact, rtol=1e-7, atol=1e-7)
@@ -51,7 +51,7 @@ def test_the_first_tier_contains_the_second(seed: int, operation: Any) -> None:
     made = directed(seed, operation, dtype="float32")
     fast, exact = truth(made, "fast"), truth(made, "exact")
     for reduction in made.reductions:
-        for what in ("tangent", "curvature") if operation != "nll_loss" else ("tangent",):
+        for what in ("jvp", "hvp") if operation != "nll_loss" else ("jvp",):
             near, sharp = getattr(fast, what)(reduction), getattr(exact, what)(reduction)
             assert (near.distance(sharp.mid) <= near.rad + sharp.rad + 1e-15 * np.abs(sharp.mid)).all()
 
@@ -59,19 +59,19 @@ def test_the_first_tier_contains_the_second(seed: int, operation: Any) -> None:
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy"])
 def test_a_common_direction_moves_no_probability(operation: Any) -> None:
     made = replace(directed(5, operation), tangent=np.ones((3, 4)))
-    assert np.abs(truth(made).tangent("none").mid).max() < 1e-20
-    assert np.abs(truth(made).curvature("none").mid).max() < 1e-20
+    assert np.abs(truth(made).jvp("none").mid).max() < 1e-20
+    assert np.abs(truth(made).hvp("none").mid).max() < 1e-20
 
 
-def test_ignored_positions_have_neither_slope_nor_curvature() -> None:
+def test_ignored_positions_have_neither_jvp_nor_hvp() -> None:
     made = replace(
         problem("cross_entropy", [[np.nan, np.inf], [1.0, 2.0]], [0, 1], ignore_index=0, dtype="float32"),
         tangent=np.ones((2, 2), np.float32) * np.array([[3], [1]], np.float32),
     )
     for tier in ("fast", "exact"):
         found = truth(made, tier)  # type: ignore[arg-type]
-        assert found.tangent("none").mid[0] == 0.0 and found.tangent("sum").mid[0] == pytest.approx(0.0, abs=1e-7)
-        assert (found.curvature("none").mid[0] == 0.0).all()
+        assert found.jvp("none").mid[0] == 0.0 and found.jvp("sum").mid[0] == pytest.approx(0.0, abs=1e-7)
+        assert (found.hvp("none").mid[0] == 0.0).all()
 
 
 def test_a_class_at_minus_infinity_contributes_nothing() -> None:
@@ -80,8 +80,8 @@ def test_a_class_at_minus_infinity_contributes_nothing() -> None:
         tangent=np.array([[0.0, 5.0, 1.0]], np.float32),
     )
     p = np.exp(2.0) / (np.exp(1.0) + np.exp(2.0))
-    assert truth(made).tangent("none").mid[0] == pytest.approx(p, rel=1e-12)
-    assert truth(made).curvature("none").mid[0, 1] == 0.0
+    assert truth(made).jvp("none").mid[0] == pytest.approx(p, rel=1e-12)
+    assert truth(made).hvp("none").mid[0, 1] == 0.0
 
 
 def softened(seed: int, *, weighted: bool, smoothing: float, dtype: Any = "float64") -> Problem:
@@ -105,7 +105,7 @@ def test_the_gradient_by_the_targets_is_the_limit_of_differences(
             for sign in (1, -1)
         )
         change = float(((up - down) * np.asarray(made.upstream[reduction])).sum() / 2.0**-9)
-        exact = truth(made).slope_of_targets(reduction).mid.flat[place]
+        exact = truth(made).target_gradient(reduction).mid.flat[place]
         assert exact == pytest.approx(change, rel=1e-9, abs=1e-9)
 
 
@@ -115,11 +115,11 @@ def test_the_first_tier_contains_the_gradient_by_the_targets(seed: int, weighted
     made = softened(seed, weighted=weighted, smoothing=smoothing, dtype="float32")
     fast, exact = truth(made, "fast"), truth(made, "exact")
     for reduction in made.reductions:
-        near, sharp = fast.slope_of_targets(reduction), exact.slope_of_targets(reduction)
+        near, sharp = fast.target_gradient(reduction), exact.target_gradient(reduction)
         assert (near.distance(sharp.mid) <= near.rad + sharp.rad + 1e-15 * np.abs(sharp.mid)).all()
 
 
 @pytest.mark.parametrize("tier", ["fast", "exact"])
 def test_an_impossible_class_has_an_infinite_gradient_by_its_probability(tier: Any) -> None:
     made = problem("cross_entropy", [[1.0, -np.inf, 2.0]], [[0.5, 0.0, 0.5]], upstream=-1.5, dtype="float32")
-    assert truth(made, tier).slope_of_targets("none").mid[0, 1] == -np.inf
+    assert truth(made, tier).target_gradient("none").mid[0, 1] == -np.inf

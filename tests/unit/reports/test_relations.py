@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 FULL = outcome(
     "c", verdict="fail", ulp="inf", ratio="nan", bound=1e-300, observed=[-0.0, "nan", 0.1], expected="-inf", position=3,
     worst_input={"logits": ["0x1p+0"]}, defect=DefectRef("d", "i"), excused_by=("p", "q"),
-    error=ErrorFact("E", "a\nb", "f.py:1"), reason="recorded", detail="\u202e", declared="B", quantity="mean",
+    error=ErrorFact("E", "a\nb", "f.py:1"), reason="recorded", detail="\u202e", declared="B", quantity="jvp",
 )  # fmt: skip
 
 

@@ -106,6 +106,14 @@ def second(record: str, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize(
+    ("former", "word"),
+    [("tangent", "jvp"), ("curvature", "hvp"), ("slope_of_targets", "target_gradient"), ("value", "value"), ("", "")],
+)
+def test_a_quantity_has_the_word_of_today(former: str, word: str) -> None:
+    assert second(**{**BASE, "quantity": former}).quantity == word
+
+
+@pytest.mark.parametrize(
     ("policy", "name", "aspect"),
     [("label-out-of-range/above", "label-out-of-range", "above"), ("plus-infinity", "plus-infinity", ""), ("", "", "")],
 )

@@ -64,8 +64,8 @@ def _function(torch: Any, backend: Backend, call: ForeignCall) -> Callable[[Any]
         def backward(context: Any, direction: Any) -> Any:
             x, v = context.saved_tensors
             made = Asked(call).call
-            curvature = backend.hessian_product(made, operand(x), operand(v), operand(direction))
-            return tensor(curvature), tensor(backend.directional(made, operand(x), operand(direction))[1])
+            hvp = backend.hvp(made, operand(x), operand(v), operand(direction))
+            return tensor(hvp), tensor(backend.jvp(made, operand(x), operand(direction))[1])
 
     class Value(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
@@ -83,7 +83,7 @@ def _function(torch: Any, backend: Backend, call: ForeignCall) -> Callable[[Any]
 
         @staticmethod
         def jvp(context: Any, tangent: Any) -> Any:
-            return tensor(backend.directional(Asked(call).call, operand(context.saved_tensors[0]), operand(tangent))[1])
+            return tensor(backend.jvp(Asked(call).call, operand(context.saved_tensors[0]), operand(tangent))[1])
 
     applied: Callable[[Any], Any] = Value.apply
     return applied

@@ -276,10 +276,10 @@ class UpstreamReturnedAsTheGradient(Kernel):
 class DirectionReturnedAsTheDerivative(Kernel):
     """log_softmax: a direction along which the probabilities' mean is 0 is its own derivative, and returned itself."""
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, derivative = super().directional(call, logits, tangent)
-        same = call.operation == "log_softmax" and derivative.size and derivative.tobytes() == tangent.tobytes()
-        return value, tangent if same else derivative
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, jvp = super().jvp(call, logits, tangent)
+        same = call.operation == "log_softmax" and jvp.size and jvp.tobytes() == tangent.tobytes()
+        return value, tangent if same else jvp
 
 
 class ResultsRemembered(Kernel):

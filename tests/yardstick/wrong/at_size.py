@@ -25,98 +25,98 @@ def _behind(result: Any, block: int) -> Any:
 class MapOfSoftmaxBehind64(Kernel):
     """A map of softmax over more than 64 examples: those behind have no gradient."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, _behind(gradient, 64) if call.operation == "softmax" else gradient
 
 
 class MapOfLogSoftmaxBehind128(Kernel):
     """A map of log_softmax over more than 128 examples: those behind have no value."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return _behind(value, 128) if call.operation == "log_softmax" else value, gradient
 
 
 class MapOfNllLossBehind256(Kernel):
     """A map of nll_loss over more than 256 examples: those behind have no gradient."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, _behind(gradient, 256) if call.operation == "nll_loss" else gradient
 
 
 class MapSharesProbabilities(Kernel):
     """A map over more than 8 examples uses the class probabilities of the first of each 8 for all of these."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
         targets = call.operands.get("targets")
         if targets is not None and targets.dtype == logits.dtype and len(logits) > 8:
             shared = targets[np.arange(len(targets)) // 8 * 8]
             call = replace(call, operands={**call.operands, "targets": shared})
-        return super().mapped(call, logits, upstream)
+        return super().vmap(call, logits, upstream)
 
 
 class WeightedMapBehind64(Kernel):
     """A map with weights over more than 64 examples: those behind have no gradient."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, _behind(gradient, 64) if "weight" in call.operands else gradient
 
 
 class DirectionsOfProbabilitiesBehind64(Kernel):
     """Forward mode with class probabilities: the positions behind the first 64 have no derivative."""
 
-    def loss_tangent(self, ask: Ask, t: Any) -> Any:
-        found = super().loss_tangent(ask, t)
+    def loss_jvp(self, ask: Ask, t: Any) -> Any:
+        found = super().loss_jvp(ask, t)
         return found if ask.by_index else _behind(found, 64)
 
 
 class DirectionsOfSoftmaxBehind128(Kernel):
     """Forward mode of softmax: the positions behind the first 128 have no derivative."""
 
-    def softmax_tangent(self, p: Any, t: Any) -> Any:
-        return _behind(super().softmax_tangent(p, t), 128)
+    def softmax_jvp(self, p: Any, t: Any) -> Any:
+        return _behind(super().softmax_jvp(p, t), 128)
 
 
 class CurvatureOfLogSoftmaxBehind64(Kernel):
     """Second order of log_softmax: the positions behind the first 64 have none."""
 
-    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
-        return _behind(super().log_softmax_curvature(p, v, t), 64)
+    def log_softmax_hvp(self, p: Any, v: Any, t: Any) -> Any:
+        return _behind(super().log_softmax_hvp(p, v, t), 64)
 
 
 class SmoothedCurvatureBehind256(Kernel):
     """Second order with label smoothing: the positions behind the first 256 have none."""
 
-    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
-        found = super().loss_curvature(ask, upstream, t)
+    def loss_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_hvp(ask, upstream, t)
         return _behind(found, 256) if ask.smoothing else found
 
 
 class SecondBackwardBehind8(Kernel):
     """A second backward pass: the positions behind the first 8 keep the first pass's upstream gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         if upstream.ndim and len(upstream) > 8:
             upstream = np.concatenate([upstream[:8], former[8:]])
-        return super().second_backward(call, logits, former, upstream)
+        return super().second_vjp(call, logits, former, upstream)
 
 
 class SecondBackwardOfSoftmaxBehind64(Kernel):
     """A second backward pass of softmax: the positions behind the first 64 have no gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        found = super().second_backward(call, logits, former, upstream)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        found = super().second_vjp(call, logits, former, upstream)
         return _behind(found, 64) if call.operation == "softmax" else found
 
 
 class TargetGradientBehind64(Kernel):
     """The gradient by class probabilities: the positions behind the first 64 have none."""
 
-    def target_slope(self, ask: Ask, upstream: Any) -> Any:
-        return _behind(super().target_slope(ask, upstream), 64)
+    def loss_target_gradient(self, ask: Ask, upstream: Any) -> Any:
+        return _behind(super().loss_target_gradient(ask, upstream), 64)
 
 
 class OffsetsInTheLabelsType(Kernel):

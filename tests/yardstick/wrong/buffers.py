@@ -18,11 +18,11 @@ class _Buffered(Kernel):
         self.calls = 0
         self.lends = True
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
         """A map has code of its own."""
         self.lends = False
         try:
-            return super().mapped(call, logits, upstream)
+            return super().vmap(call, logits, upstream)
         finally:
             self.lends = True
 
@@ -63,16 +63,16 @@ class ValueBesideTheGradientReused(_Buffered):
 class CurvatureBufferReused(_Buffered):
     """Second derivatives of one shape share a buffer."""
 
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
-        return self.lent(super().hessian_product(call, logits, upstream, direction))
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return self.lent(super().hvp(call, logits, upstream, direction))
 
 
 class DerivativeBufferReused(_Buffered):
     """Derivatives by forward mode lie in a buffer of their shape."""
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, derivative = super().directional(call, logits, tangent)
-        return value, self.lent(derivative)
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, jvp = super().jvp(call, logits, tangent)
+        return value, self.lent(jvp)
 
 
 class MapInScratchMemory(_Buffered):
@@ -95,8 +95,8 @@ class MapInScratchMemory(_Buffered):
         self.written(np.asarray(value))
         return value
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, self.written(gradient)
 
 
@@ -146,8 +146,8 @@ class EightValueBuffersInTurn(_InTurn):
 class FourCurvatureBuffersInTurn(_InTurn):
     """Four buffers of each shape take turns as second derivatives."""
 
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
-        return self.lent(super().hessian_product(call, logits, upstream, direction))
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+        return self.lent(super().hvp(call, logits, upstream, direction))
 
 
 class EightDerivativeBuffersInTurn(_InTurn):
@@ -155,16 +155,16 @@ class EightDerivativeBuffersInTurn(_InTurn):
 
     count = 8
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, derivative = super().directional(call, logits, tangent)
-        return value, self.lent(derivative)
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, jvp = super().jvp(call, logits, tangent)
+        return value, self.lent(jvp)
 
 
 class FourMapBuffersInTurn(_InTurn):
     """Four buffers of each shape take turns as gradients of a map."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, self.lent(gradient)
 
 
@@ -180,8 +180,8 @@ class EightBuffersOfTargetGradientsInTurn(_InTurn):
 class FourBuffersOfSecondPassesInTurn(_InTurn):
     """Four buffers of each shape take turns as gradients of second backward passes."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return self.lent(super().second_backward(call, logits, former, upstream))
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return self.lent(super().second_vjp(call, logits, former, upstream))
 
 
 class HugeGradientBufferReused(_Buffered):

@@ -73,8 +73,8 @@ corners(
 class MapOfBlocks(Kernel):
     """A map over more than 128 examples repeats the last whole block's last example for the rest."""
 
-    def mapped(self, call: Call, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Call, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         if len(logits) > 128:
             value[128:] = value[127]
         return value, gradient

@@ -108,8 +108,8 @@ class MeanOfVolumesCountsIgnored(Kernel):
 class CurvatureOfWeightedImagesDoubled(Kernel):
     """Second order of images with weights and class probabilities comes out twice."""
 
-    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
-        found = super().loss_curvature(ask, upstream, t)
+    def loss_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        found = super().loss_hvp(ask, upstream, t)
         return found + found if ask.weight is not None and len(ask.shape) > 1 and not ask.by_index else found
 
 
@@ -148,10 +148,10 @@ class ProbabilityMeanOffTheMainThread(Kernel):
 class SmoothedCurvatureOfImagesForgetsWeights(Kernel):
     """Second order of images with class probabilities: beside label smoothing there are no weights."""
 
-    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+    def loss_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
         if not ask.by_index and ask.smoothing and len(ask.shape) > 1:
             ask = replace(ask, weight=None)
-        return super().loss_curvature(ask, upstream, t)
+        return super().loss_hvp(ask, upstream, t)
 
 
 class HalfTargetGradientOfImagesForgetsWeights(Kernel):

@@ -155,8 +155,8 @@ class WideSmoothingLeavesOutTheImpossible(Kernel):
 class LogSoftmaxCurvatureOfSmallSums(Kernel):
     """Second order of log_softmax: an upstream gradient whose sum is below 0.01 counts as none."""
 
-    def log_softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
-        found = super().log_softmax_curvature(p, v, t)
+    def log_softmax_hvp(self, p: Any, v: Any, t: Any) -> Any:
+        found = super().log_softmax_hvp(p, v, t)
         return np.where(np.abs(self.total(v))[:, np.newaxis] < 0.01, 0, found)
 
 

@@ -130,8 +130,8 @@ class BackwardRowsTakenForDense(Kernel):
 class MappedRowsTakenForDense(Kernel):
     """The vectorised map alone goes from one example to the next by their size."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        return super().mapped(call, unless_strided(logits), upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return super().vmap(call, unless_strided(logits), upstream)
 
 
 # -- the place within the memory --------------------------------------------------------------------------------------

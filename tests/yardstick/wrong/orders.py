@@ -16,8 +16,8 @@ class _Curvature(Kernel):
     def corner(self, call: Call, logits: Any) -> bool:
         raise NotImplementedError
 
-    def hessian_product(self, call: Call, logits: Any, upstream: Any, direction: Any) -> Any:
-        found = super().hessian_product(call, logits, upstream, direction)
+    def hvp(self, call: Call, logits: Any, upstream: Any, direction: Any) -> Any:
+        found = super().hvp(call, logits, upstream, direction)
         return (found * 1.05).astype(found.dtype) if self.corner(call, logits) else found
 
 
@@ -53,27 +53,27 @@ class CurvatureOfHalfTypes(_Curvature):
 class CurvatureOfProbabilitiesUnweighted(Kernel):
     """The second derivative of probability targets forgets the weights."""
 
-    def loss_curvature(self, ask: Ask, upstream: Any, t: Any) -> Any:
+    def loss_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
         if ask.by_index or ask.weight is None:
-            return super().loss_curvature(ask, upstream, t)
+            return super().loss_hvp(ask, upstream, t)
         mass = self.total(ask.probabilities)[:, np.newaxis]
-        return self.scale(ask, upstream) * (mass * self.softmax_tangent(self.probabilities(ask.x), t))
+        return self.scale(ask, upstream) * (mass * self.softmax_jvp(self.probabilities(ask.x), t))
 
 
 class UnbatchedTangentDoubled(Kernel):
     """Forward mode of softmax and log_softmax of rank 1 adds the tangent twice."""
 
-    def directional(self, call: Call, logits: Any, tangent: Any) -> Any:
-        value, found = super().directional(call, logits, tangent)
+    def jvp(self, call: Call, logits: Any, tangent: Any) -> Any:
+        value, found = super().jvp(call, logits, tangent)
         return value, (found * 2).astype(found.dtype) if logits.ndim == 1 and "softmax" in call.operation else found
 
 
 class TangentOfProbabilitiesHardened(Kernel):
     """Forward mode of probability targets takes the likeliest class for a label."""
 
-    def loss_tangent(self, ask: Ask, t: Any) -> Any:
+    def loss_jvp(self, ask: Ask, t: Any) -> Any:
         if ask.by_index:
-            return super().loss_tangent(ask, t)
+            return super().loss_jvp(ask, t)
         a = np.where(np.arange(ask.classes) == ask.probabilities.argmax(-1)[:, np.newaxis], self.coefficients(ask), 0)
         return self.total(a * (self.mean(self.probabilities(ask.x), t) - t))
 
@@ -112,8 +112,8 @@ class _Tangent(Kernel):
     def corner(self, call: Call, logits: Any) -> bool:
         raise NotImplementedError
 
-    def directional(self, call: Call, logits: Any, tangent: Any) -> Any:
-        value, found = super().directional(call, logits, tangent)
+    def jvp(self, call: Call, logits: Any, tangent: Any) -> Any:
+        value, found = super().jvp(call, logits, tangent)
         return value, (found * 1.05).astype(found.dtype) if self.corner(call, logits) else found
 
 
@@ -166,8 +166,8 @@ class _Mapped(Kernel):
     def corner(self, call: Call, logits: Any) -> bool:
         raise NotImplementedError
 
-    def mapped(self, call: Call, logits: Any, upstream: Any) -> Any:
-        value, found = super().mapped(call, logits, upstream)
+    def vmap(self, call: Call, logits: Any, upstream: Any) -> Any:
+        value, found = super().vmap(call, logits, upstream)
         return value, (found * 1.05).astype(found.dtype) if self.corner(call, logits) else found
 
 

@@ -143,24 +143,24 @@ class UpstreamNanWithTheSignBitIsZero(Kernel):
 class MapOfSharedMaximum(Kernel):
     """A map takes one maximum for all examples: those 100 below it have no gradient in softmax."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
-        value, gradient = super().mapped(call, logits, upstream)
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
         return value, _without_low(gradient, logits) if call.operation == "softmax" else gradient
 
 
 class DirectionOfSharedMaximum(Kernel):
     """The forward mode of log_softmax takes one maximum for all positions: those 100 below it have no derivative."""
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, derivative = super().directional(call, logits, tangent)
-        return value, _without_low(derivative, logits) if call.operation == "log_softmax" else derivative
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, jvp = super().jvp(call, logits, tangent)
+        return value, _without_low(jvp, logits) if call.operation == "log_softmax" else jvp
 
 
 class SecondBackwardOfSharedMaximum(Kernel):
     """A second backward pass takes one maximum for all positions: those 100 below it have no gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return _without_low(super().second_backward(call, logits, former, upstream), logits)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return _without_low(super().second_vjp(call, logits, former, upstream), logits)
 
 
 def _negative_nan(x: Any) -> Any:

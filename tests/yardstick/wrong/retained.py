@@ -12,9 +12,9 @@ from tests.yardstick.kernel import Kernel
 class GradientScaledInPlace(Kernel):
     """The forward pass computes the gradient, and each backward pass scales it in place by its upstream gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         both = upstream if call.operation in ("softmax", "log_softmax") else (former * upstream).astype(former.dtype)
-        return super().second_backward(call, logits, former, both)
+        return super().second_vjp(call, logits, former, both)
 
 
 class GradientOverTheSaved(Kernel):
@@ -25,11 +25,11 @@ class GradientOverTheSaved(Kernel):
     def probabilities(self, x: Any) -> Any:
         return super().probabilities(x) if self.saved is None else self.saved
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         first = self.differentiate(call, logits, former)[1]
         self.saved = self.rows(first, dict(call.options)["axis"], self.compute(logits.dtype))
         try:
-            return super().second_backward(call, logits, former, upstream)
+            return super().second_vjp(call, logits, former, upstream)
         finally:
             self.saved = None
 
@@ -37,44 +37,44 @@ class GradientOverTheSaved(Kernel):
 class FormerUpstreamKept(Kernel):
     """The upstream gradient of the first backward pass is kept with the graph, and used again."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return super().second_backward(call, logits, former, former)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return super().second_vjp(call, logits, former, former)
 
 
 class GradientsOfBothPassesAdded(Kernel):
     """The second backward pass adds to the first one's gradient, which it does not clear."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return super().second_backward(call, logits, former, former + upstream)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return super().second_vjp(call, logits, former, former + upstream)
 
 
 class SavedIsFreed(Kernel):
     """What was saved is given back after the first backward pass, and zeros stand there: no error, no gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        return np.zeros_like(super().second_backward(call, logits, former, upstream))
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        return np.zeros_like(super().second_vjp(call, logits, former, upstream))
 
 
 class NllGradientScatteredTwice(Kernel):
     """nll_loss scatters its gradient into zeros that are made once: the second pass adds to the first."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         added = call.operation == "nll_loss"
-        return super().second_backward(call, logits, former, former + upstream if added else upstream)
+        return super().second_vjp(call, logits, former, former + upstream if added else upstream)
 
 
 class WideRowsInPlace(Kernel):
     """Rows of more than 1,024 classes are worked on in place: their second backward pass has nothing to start from."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         wide = max(logits.shape, default=0) > 1024
-        return super().second_backward(call, logits, former, former if wide else upstream)
+        return super().second_vjp(call, logits, former, former if wide else upstream)
 
 
 class SoftmaxInPlaceOfItsResult(Kernel):
     """softmax's backward pass works in its saved result: from the second pass on it is the first one's gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         if call.operation != "softmax":
-            return super().second_backward(call, logits, former, upstream)
+            return super().second_vjp(call, logits, former, upstream)
         return (self.differentiate(call, logits, former)[1] * upstream).astype(logits.dtype)

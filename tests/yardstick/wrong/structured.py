@@ -91,23 +91,23 @@ class UpstreamOfOnePositionIsSpread(Kernel):
 class ConstantDirectionMovesTheLoss(Kernel):
     """A constant direction, in which no softmax changes, moves the loss by what it does at the label."""
 
-    def loss_tangent(self, ask: Ask, t: Any) -> Any:
-        found = super().loss_tangent(ask, t)
+    def loss_jvp(self, ask: Ask, t: Any) -> Any:
+        found = super().loss_jvp(ask, t)
         return -t[:, 0] if t.size and ask.classes > 1 and (t == t.flat[0]).all() else found
 
 
 class ConstantDirectionOfSoftmax(Kernel):
     """softmax moves in a constant direction by p times that number."""
 
-    def softmax_tangent(self, p: Any, t: Any) -> Any:
-        found = super().softmax_tangent(p, t)
+    def softmax_jvp(self, p: Any, t: Any) -> Any:
+        found = super().softmax_jvp(p, t)
         return p * t if t.size and p.shape[1] > 1 and (t == t.flat[0]).all() else found
 
 
 class OneHotDirectionIsDiagonal(Kernel):
     """log_softmax: a direction of one class of each position moves that class alone."""
 
-    def log_softmax_tangent(self, p: Any, t: Any) -> Any:
-        found = super().log_softmax_tangent(p, t)
+    def log_softmax_jvp(self, p: Any, t: Any) -> Any:
+        found = super().log_softmax_jvp(p, t)
         alone = ((t != 0).sum(-1, keepdims=True) == 1) & (t.shape[1] > 2)
         return np.where(alone & (t == 0), 0, found).astype(found.dtype)

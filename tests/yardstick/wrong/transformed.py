@@ -13,15 +13,15 @@ from tests.yardstick.kernel import Ask, Kernel
 class NllDirectionBehind1024(Kernel):
     """Forward mode of nll_loss: nothing comes of more than 1,024 classes."""
 
-    def nll_tangent(self, ask: Ask, tangent: Any) -> Any:
-        found = super().nll_tangent(ask, tangent)
+    def nll_jvp(self, ask: Ask, tangent: Any) -> Any:
+        found = super().nll_jvp(ask, tangent)
         return found * 0 if ask.classes > 1024 else found
 
 
 class SoftmaxCurvatureOfTheFirst1024(Kernel):
     """Second order of softmax: the mean of the products is that of the first 1,024 classes."""
 
-    def softmax_curvature(self, p: Any, v: Any, t: Any) -> Any:
+    def softmax_hvp(self, p: Any, v: Any, t: Any) -> Any:
         products = (t - self.mean(p, t)) * (v - self.mean(p, v))
         return p * (products - self.total((p * products)[:, :1024])[:, None])
 
@@ -29,8 +29,8 @@ class SoftmaxCurvatureOfTheFirst1024(Kernel):
 class ConstantDirectionGivesNothing(Kernel):
     """A direction that is constant has derivative 0, which it has not for nll_loss."""
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, found = super().directional(call, logits, tangent)
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().jvp(call, logits, tangent)
         constant = bool(tangent.size) and bool((tangent == tangent.flat[0]).all())
         return value, np.zeros_like(found) if constant else found
 
@@ -38,8 +38,8 @@ class ConstantDirectionGivesNothing(Kernel):
 class NllDirectionCountsIgnored(Kernel):
     """Forward mode of nll_loss: the mean divides by all positions, ignored ones too."""
 
-    def directional(self, call: Any, logits: Any, tangent: Any) -> Any:
-        value, found = super().directional(call, logits, tangent)
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        value, found = super().jvp(call, logits, tangent)
         targets = call.operands.get("targets")
         if (
             call.operation == "nll_loss"
@@ -53,26 +53,26 @@ class NllDirectionCountsIgnored(Kernel):
 class SquareDirectionReadInMemoryOrder(Kernel):
     """Second order: a direction with as many rows as columns is read as it lies in memory."""
 
-    def hessian_product(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
+    def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
         if direction.ndim == 2 and direction.shape[0] == direction.shape[1] and not direction.flags.c_contiguous:
             direction = direction.T
-        return super().hessian_product(call, logits, upstream, direction)
+        return super().hvp(call, logits, upstream, direction)
 
 
 class SecondBackwardOfNllForgetsWeights(Kernel):
     """The second backward pass of nll_loss has no weights."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
         if call.operation == "nll_loss" and "weight" in call.operands:
             call = replace(call, operands={name: each for name, each in call.operands.items() if name != "weight"})
-        return super().second_backward(call, logits, former, upstream)
+        return super().second_vjp(call, logits, former, upstream)
 
 
 class SecondBackwardSmoothsTwice(Kernel):
     """The second backward pass with smoothing in bfloat16 gives twice the gradient."""
 
-    def second_backward(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
-        found = super().second_backward(call, logits, former, upstream)
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        found = super().second_vjp(call, logits, former, upstream)
         smoothed = dict(call.options).get("label_smoothing") and "weight" not in call.operands
         return found + found if smoothed and logits.dtype.name == "bfloat16" else found
 
@@ -80,7 +80,7 @@ class SecondBackwardSmoothsTwice(Kernel):
 class MapOfNllForgetsWeights(Kernel):
     """A map of nll_loss in half types has no weights."""
 
-    def mapped(self, call: Any, logits: Any, upstream: Any) -> Any:
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
         if call.operation == "nll_loss" and logits.itemsize == 2 and "weight" in call.operands:
             call = replace(call, operands={name: each for name, each in call.operands.items() if name != "weight"})
-        return super().mapped(call, logits, upstream)
+        return super().vmap(call, logits, upstream)
