@@ -44,8 +44,8 @@ def prose(text: str) -> Markup:
 
 
 def breakable(name: str) -> Markup:
-    """A name whose parts are joined by dots, where a line of a page may end after each of them."""
-    return Markup(".<wbr>").join(visible(name).split("."))
+    """A name whose parts are joined by dots or underscores, where a line of a page may end after each of them."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", visible(name)))
 
 
 def number(value: Any, dtype: str = "float64") -> str:

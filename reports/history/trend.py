@@ -27,9 +27,9 @@ def trend_chart(group: Sequence[TimeSeries]) -> Any:
     panels = [_panel(alt, series) for series in group]
     one = group[0]
     total = sum(len(series.changes or ()) for series in group)
-    found = f"{total} change point{'s' * (total != 1)} (vertical lines)" if total else "no change point"
+    found = f"{total} change point{'s' * (total != 1)} (vertical lines)" if total else "No change point"
     if any(series.changes is None for series in group):
-        found = "change points not looked for: Apache Otava is not installed"
+        found = "Change points not looked for: Apache Otava is not installed"
     chart = alt.vconcat(*panels, spacing=24).resolve_scale(x="independent", y="independent")
     subtitle = [f"Time of a call over runs, oldest to newest; lower is faster. Bars: 95 % over processes. {found}."]
     return finished(chart, f"{shorten(one.workload, 48)} on {shorten(one.backend, 32)}", subtitle)
@@ -48,7 +48,7 @@ def _panel(alt: Any, series: TimeSeries) -> Any:
         }
         for name, point in zip(names, series.points, strict=True)
     ]
-    x = alt.X("run:O", sort=names, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, labelLimit=90))
+    x = alt.X("run:O", sort=names, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, labelLimit=140))
     y = alt.Y("seconds:Q", scale=alt.Scale(zero=True), axis=duration_axis("", tickCount=4))
     base = alt.Chart(alt.Data(values=rows)).encode(x=x)
     bars = base.mark_rule(color=MUTED).encode(y=alt.Y("low:Q"), y2="high:Q")
