@@ -8,7 +8,7 @@ import msgspec
 
 from conformance.model.outcome import Count, as_json
 
-__all__ = ["BackendId", "BackendRecord", "Declaration", "OwnProfile", "SourceRecord"]
+__all__ = ["BackendId", "BackendRecord", "ClassSource", "Declaration", "OwnProfile", "SourceRecord"]
 
 
 class BackendId(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +51,12 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class ClassSource(SourceRecord, frozen=True, kw_only=True):
+    """A class of an adapter, with the text of its module; of one that holds several, at the first one only."""
+
+    name: str
+
+
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """A policy as a profile declares it: one value, or one for each operation, dtype or kind of input."""
 
@@ -81,10 +87,10 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     ``name`` is the one that its outcomes carry. ``profile`` names the profile of its adapter, ``own_profile`` is a
     user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
     and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
-    adapter, and ``class NAME`` to each of the adapter's classes, most derived first, with the text of its module.
-    ``error`` says why it did not run, or was given up when ``through`` of the ``planned`` cases were. The operations
-    ``overridden`` are a user's own code, to which no register of the suite applies. In a shard ``register`` holds the
-    entries of known defects that apply to the others: whether they are stale shows only when all shards are there.
+    adapter; ``classes`` are what that is made of, the most derived one first. ``error`` says why it did not run, or was
+    given up when ``through`` of the ``planned`` cases were. The operations ``overridden`` are a user's own code, to
+    which no register of the suite applies. In a shard ``register`` holds the entries of known defects that apply to the
+    others: whether they are stale shows only when all shards are there.
     """
 
     name: str
@@ -93,6 +99,7 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     versions: dict[str, str] = {}
     settings: dict[str, str] = {}
     sources: dict[str, SourceRecord] = {}
+    classes: list[ClassSource] = []
     error: str | None = None
     through: Count = 0
     planned: Count = 0
@@ -124,6 +131,11 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
     def declared_in(self) -> str:
         """The profile by which it was judged: a user's own, by its file, or one of the suite, by its name."""
         return self.own_profile.file if self.own_profile else self.profile
+
+    @property
+    def code(self) -> list[str]:
+        """The texts of its operations and classes: where they are the same, the same code ran."""
+        return [each.text for each in (*self.sources.values(), *self.classes)]
 
     def source(self, operation: str) -> str | None:
         """``file:line`` of the adapter's code of an operation, None where it is not known."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
+from conformance.model.backend import BackendId, BackendRecord, ClassSource, Declaration, OwnProfile, SourceRecord
 from conformance.model.mode import ModeEvidence
 from conformance.model.outcome import Count, DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
 from conformance.model.verdicts import Verdict
@@ -21,6 +21,7 @@ __all__ = [
     "BackendId",
     "BackendRecord",
     "BlockRecord",
+    "ClassSource",
     "Costs",
     "Declaration",
     "DefectRef",

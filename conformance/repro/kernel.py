@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from conformance.model.records import BackendRecord, SourceRecord
+from conformance.model.records import BackendRecord, ClassSource
 from conformance.places import SNIPPETS
 
 __all__ = ["embedded", "function_of", "replaced"]
@@ -20,26 +20,25 @@ FACTS = frozenset({"framework", "imports", "library", "offers", "profile"})
 OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
 
 
-def _classes(record: BackendRecord) -> Iterator[tuple[str, SourceRecord, str]]:
-    """A user's classes, most derived first: name, place, and the text of the module."""
+def _classes(record: BackendRecord) -> Iterator[tuple[ClassSource, str]]:
+    """A user's classes, most derived first, each with the text of its module."""
     texts: dict[str, str] = {}
-    for name, source in record.sources.items():
-        if name.startswith("class "):
-            texts.setdefault(source.file, source.text)
-            place = source.file.removeprefix("conformance/")
-            if not (place.startswith("backends/") and (SNIPPETS.parents[1] / place).is_file()):
-                yield name.removeprefix("class "), source, texts[source.file]
+    for each in record.classes:
+        texts.setdefault(each.file, each.text)
+        place = each.file.removeprefix("conformance/")
+        if not (place.startswith("backends/") and (SNIPPETS.parents[1] / place).is_file()):
+            yield each, texts[each.file]
 
 
 def replaced(record: BackendRecord) -> frozenset[str]:
     """The names that a user's classes define over those of the suite's adapter, without what they say of themselves."""
     found: set[str] = set()
-    for name, _, text in _classes(record):
+    for each, text in _classes(record):
         tree = _parsed(text)
-        klass = _class(tree, name)
+        klass = _class(tree, each.name)
         if klass is None:
             return frozenset({"evaluate"})  # it cannot be read: whatever it is, the suite must run it
-        found |= {each for statement in klass.body for each in _names(statement)} - FACTS
+        found |= {name for statement in klass.body for name in _names(statement)} - FACTS
         found -= {"runs_on"} if _runs_as_the_suite_does(tree, klass) else set()
     return frozenset(found)
 
@@ -53,10 +52,11 @@ def _runs_as_the_suite_does(tree: ast.Module, klass: ast.ClassDef) -> bool:
 
 def function_of(record: BackendRecord, operation: str) -> list[str] | None:
     """A user's operation as a function of its own, with all that it uses; None where it needs the adapter."""
-    for name, _, text in _classes(record):
+    for each, text in _classes(record):
         tree = _parsed(text)
-        klass = _class(tree, name)
-        method = next((each for each in klass.body if getattr(each, "name", "") == operation), None) if klass else None
+        klass = _class(tree, each.name)
+        body = klass.body if klass else []
+        method = next((found for found in body if getattr(found, "name", "") == operation), None)
         if isinstance(method, ast.FunctionDef):
             return _as_function(tree, text, method)
     return None
@@ -65,8 +65,8 @@ def function_of(record: BackendRecord, operation: str) -> list[str] | None:
 def embedded(record: BackendRecord) -> dict[str, Any]:
     """The facts of the template ``suite``: the files that it writes, by name, and the backend's spec."""
     files: dict[str, str] = {}
-    for _, source, text in _classes(record):
-        files[PurePosixPath(source.file).name] = text
+    for each, text in _classes(record):
+        files[PurePosixPath(each.file).name] = text
     first = next(iter(files), "")
     stem, separator, rest = record.name.partition(":")
     if first.removesuffix(".py") != stem:  # an adapter of the suite, or one that is installed

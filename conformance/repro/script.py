@@ -44,7 +44,7 @@ def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> str:
 
 def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
     """The scripts to try, the best first: by the framework's template, and through the suite."""
-    if not any(name.startswith("class ") for name in record.sources):
+    if not record.classes:
         raise UsageError("the adapter's source is not recorded", hint="run the suite again: results hold it now")
     template = next(filter(has_template, (record.profile, record.id.framework)), "")
     changed, composed = kernel.replaced(record), outcome.check == "composed"

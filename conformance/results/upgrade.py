@@ -31,8 +31,13 @@ def decode_former(schema: int, line: bytes) -> Record:
     old = msgspec.json.decode(line, type=dict[str, Any])
     if schema == 1:
         old = _from_sentences(old)
-    if old.get("record") == "outcome":
-        old = _renamed(_apart(old))
+    match old.get("record"):
+        case "outcome":
+            old = _renamed(_outcome_apart(old))
+        case "backend":
+            old = _backend_apart(old)
+        case "header":
+            old = {**old, "backends": [_backend_apart(each) for each in _backends(old)]}
     record: Record = msgspec.convert(old, Record)
     return record
 
@@ -40,7 +45,7 @@ def decode_former(schema: int, line: bytes) -> Record:
 # -- from schema 2 ----------------------------------------------------------------------------------------------------
 
 
-def _apart(old: dict[str, Any]) -> dict[str, Any]:
+def _outcome_apart(old: dict[str, Any]) -> dict[str, Any]:
     """An outcome whose policy was ``label-out-of-range/above``."""
     policy = old.get("policy")
     if isinstance(policy, str) and "/" in policy:
@@ -55,6 +60,21 @@ def _renamed(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "quantity": _QUANTITIES[quantity]} if isinstance(quantity, str) and quantity in _QUANTITIES else old
 
 
+def _backend_apart(old: dict[str, Any]) -> dict[str, Any]:
+    """A backend whose classes stood among the sources of its operations, as ``class NAME``."""
+    sources = msgspec.convert(old.get("sources", {}), dict[str, dict[str, Any]])
+    classes = {name: each for name, each in sources.items() if name.startswith("class ")}
+    return {
+        **old,
+        "sources": {name: each for name, each in sources.items() if name not in classes},
+        "classes": [{**each, "name": name.removeprefix("class ")} for name, each in classes.items()],
+    }
+
+
+def _backends(old: dict[str, Any]) -> list[dict[str, Any]]:
+    return msgspec.convert(old.get("backends", []), list[dict[str, Any]])
+
+
 # -- from schema 1 ----------------------------------------------------------------------------------------------------
 
 
@@ -65,8 +85,7 @@ def _from_sentences(old: dict[str, Any]) -> dict[str, Any]:
         case "backend":
             return _backend(old)
         case "header":
-            backends = msgspec.convert(old.get("backends", []), list[dict[str, Any]])
-            return {**old, "backends": [_backend(each) for each in backends]}
+            return {**old, "backends": [_backend(each) for each in _backends(old)]}
     return old
 
 

@@ -149,7 +149,7 @@ def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None
         return
     if others := _other_versions(former, now):
         problem = f"the run was begun with {plain(others)}"
-    elif {name: each.text for name, each in former.sources.items()} != {n: e.text for n, e in now.sources.items()}:
+    elif former.code != now.code:
         problem = "its code has changed since the run was begun"
     elif _declared(former) != _declared(now):
         problem = "its profile has changed since the run was begun"

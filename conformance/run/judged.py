@@ -14,7 +14,7 @@ import msgspec
 from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.case import OPERATIONS
-from conformance.model.records import BackendId, BackendRecord, Outcome, OwnProfile, SourceRecord
+from conformance.model.records import BackendId, BackendRecord, Outcome, OwnProfile
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
@@ -130,10 +130,8 @@ class OpenBackend:
             profile=description.profile,
             versions=description.versions,
             settings=description.settings,
-            sources={
-                name: SourceRecord(file=each.file, line=each.line, text=each.text)
-                for name, each in description.sources.items()
-            },
+            sources=description.sources,
+            classes=[*description.classes],
             policies=subject.profile.declarations(*subject.id.words),
             own_profile=OwnProfile(file=own.name, declares=msgspec.to_builtins(subject.profile)) if own else None,
         )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
+from conformance.model.backend import ClassSource, SourceRecord
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import BackendUnavailable
 from conformance.worker import wire
-from conformance.worker.exchange import Description, Source
+from conformance.worker.exchange import Description
 from conformance.worker.paths import display_path
 
 __all__ = ["description_of"]
@@ -40,7 +41,8 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         composition=composition,
         precision=precision,
         settings={wire.clean(name): wire.clean(value) for name, value in said.settings.items()},
-        sources={name: _source(_place(said, name)) for name in OPERATIONS} | _class_sources(said.classes),
+        sources={name: _source(_place(said, name)) for name in OPERATIONS},
+        classes=tuple(_classes(said.classes)),
         overridden=tuple(
             name for name in foreign if any(name in each.defines for each in ours) or name == "nll_loss_of_log_softmax"
         )
@@ -100,23 +102,19 @@ def _lines(file: str) -> tuple[str, ...]:
         return ()
 
 
-def _source(place: wire.CodePlace | None) -> Source:
+def _source(place: wire.CodePlace | None) -> SourceRecord:
     """The text of the function that begins there."""
     if place is None or not (lines := _lines(place.file)[max(place.line - 1, 0) :]):
-        return Source("", 0, "")
+        return SourceRecord(file="", line=0, text="")
     try:
         block = inspect.getblock(lines)
     except Exception:
         block = lines[:1]
-    return Source(display_path(place.file), place.line, textwrap.dedent("".join(block)))
+    return SourceRecord(file=display_path(place.file), line=place.line, text=textwrap.dedent("".join(block)))
 
 
-def _class_sources(classes: Iterable[wire.ClassPlace]) -> dict[str, Source]:
-    """``class NAME`` to the class's line and its module's text, most derived first: what an adapter is made of.
-
-    The text of a module that holds several of them stands at the first one only.
-    """
-    found: dict[str, Source] = {}
+def _classes(classes: Iterable[wire.ClassPlace]) -> Iterator[ClassSource]:
+    """The classes whose text can be read, each with its line and, where it is the first of it, its module."""
     seen: set[str] = set()
     for each in classes:
         lines = _lines(each.file)
@@ -126,5 +124,4 @@ def _class_sources(classes: Iterable[wire.ClassPlace]) -> dict[str, Source]:
             continue
         text = "" if each.file in seen else "".join(lines)
         seen.add(each.file)
-        found[f"class {wire.clean(each.name)}"] = Source(display_path(each.file), line, text)
-    return found
+        yield ClassSource(name=wire.clean(each.name), file=display_path(each.file), line=line, text=text)

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from conformance.model.backend import ClassSource, SourceRecord
 from conformance.model.mode import ModeEvidence
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "FailureKind",
     "Observation",
     "Request",
-    "Source",
 ]
 
 Array = npt.NDArray[np.generic]
@@ -121,21 +121,14 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 
 @dataclass(frozen=True)
-class Source:
-    """The source of one operation: the evidence that a report prints. ``line`` counts from 1."""
-
-    file: str
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Description:
     """A backend as its process describes it, and as the driver sees its code.
 
     ``foreign`` names the operations whose code is not the suite's own: no register entry applies to them; those of them
     that replace what an adapter of the suite defines are ``overridden``. ``profile`` names the file that declares its
-    policies; ``lacks`` are features that it says itself are unsupported. ``pid`` is that of the process.
+    policies; ``lacks`` are features that it says itself are unsupported. ``sources`` are the places of the
+    operations' code, ``classes`` what the adapter is made of, the most derived one first. ``pid`` is that of the
+    process.
     """
 
     name: str
@@ -147,7 +140,8 @@ class Description:
     composition: str = ""
     precision: str = ""
     settings: dict[str, str] = field(default_factory=dict)
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, SourceRecord] = field(default_factory=dict)
+    classes: tuple[ClassSource, ...] = ()
     overridden: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     profile: str = ""

@@ -79,6 +79,5 @@ def _order(group: DefectGroup) -> tuple[object, ...]:
 
 def _adapter(backend: str, records: Mapping[str, BackendRecord]) -> str:
     """The class that ran, with its file: the same for all options of an adapter."""
-    sources = records[backend].sources if backend in records else {}
-    named = ((name, source.file) for name, source in sources.items() if name.startswith("class "))
-    return next((f"{file}, {name}" for name, file in named), backend)
+    classes = records[backend].classes if backend in records else []
+    return f"{classes[0].file}, {classes[0].name}" if classes else backend

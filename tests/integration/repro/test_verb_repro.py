@@ -220,6 +220,14 @@ def test_a_kernel_stands_in_the_script_as_a_function_with_what_it_uses(conforman
     assert "observed:" in out and "ulp of float32" in out, error
 
 
+def test_a_kernel_may_have_the_name_of_the_class_that_it_derives_from(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, "return result * 2")
+    text = mine.read_text().replace("import Numpy", "import Numpy as Theirs").replace("Mine(Numpy)", "Numpy(Theirs)")
+    mine.write_text(text)
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert "def softmax(logits, *, axis):" in ran.out, ran.out
+
+
 def test_a_script_prints_no_version_of_the_standard_library(conformance: Run, tmp_path: Path) -> None:
     text = KERNEL.replace("import math", "import os").replace("math.pi", "os.sep")
     text = text.replace("powers = np.exp", "assert os.sep\n        powers = np.exp")

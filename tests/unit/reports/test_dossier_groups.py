@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.model.records import BackendRecord, Outcome, SourceRecord
+from conformance.model.records import BackendRecord, ClassSource, Outcome
 from conformance.reports.dossier.groups import grouped
 
 
 def test_options_of_one_adapter_share_a_group_and_a_kernel_of_one_s_own_does_not() -> None:
     def record(name: str, *classes: str) -> BackendRecord:
-        sources = {f"class {each}": SourceRecord(file=f"{each.lower()}.py", line=1, text="") for each in classes}
-        return BackendRecord(name=name, profile="torch", sources=sources)
+        made = [ClassSource(name=each, file=f"{each.lower()}.py", line=1, text="") for each in classes]
+        return BackendRecord(name=name, profile="torch", classes=made)
 
     records = {"torch": record("torch", "Torch"), "torch:compile": record("torch:compile", "Torch")}
     records["torch-mine"] = record("torch-mine", "Mine", "Torch")

@@ -121,3 +121,14 @@ def test_the_aspect_of_a_policy_becomes_a_field(policy: str, name: str, aspect: 
     fields = {**BASE, "check": "policy", "policy": policy, "observed": ["nan"]}
     made = second(**fields)
     assert (made.policy, made.aspect) == (name, aspect)
+
+
+@pytest.mark.parametrize("within", ["backend", "header"])
+def test_the_classes_of_an_adapter_have_a_field_of_their_own(within: str) -> None:
+    place = {"file": "mine.py", "line": 3, "text": "class Mine: ..."}
+    backend = {"name": "mine", "sources": {"softmax": place, "class Mine": place, "class Numpy": {**place, "line": 9}}}
+    whole = {"schema": 2, "suite": "0", "started": "", "backends": [{"record": "backend", **backend}]}
+    made = second("backend", **backend) if within == "backend" else second("header", **whole).backends[0]
+    assert [*made.sources] == ["softmax"] and [(each.name, each.line) for each in made.classes] == [
+        ("Mine", 3), ("Numpy", 9),
+    ]  # fmt: skip

@@ -332,8 +332,7 @@ class _Work:
         ]
         if differing:
             return ", ".join(differing)
-        mine, others = ({op: each.text for op, each in record.sources.items()} for record in (now, first))
-        return None if mine == others else "its code is another one"
+        return None if now.code == first.code else "its code is another one"
 
 
 def _key() -> str:
