@@ -131,7 +131,7 @@ class Memory:
         return cls(address, address - int(whole.__array_interface__["data"][0]), array.strides)
 
 
-#: What classes of earlier versions defined, and what it is called now.
+#: What classes of earlier versions defined, and what has taken its place.
 FORMER_NAMES = {
     "modes": "executions",
     "compiled_modes": "compiled",
@@ -139,6 +139,11 @@ FORMER_NAMES = {
     "hessian_product": "hvp",
     "mapped": "vmap",
     "second_backward": "second_vjp",
+    "device_seconds": "runtime.device.seconds",
+    "device_peak_bytes": "runtime.device.peak_bytes",
+    "device_streams": "runtime.device.streams",
+    "device_evict": "runtime.device.evict",
+    "script": "a template, backends/snippets/NAME.py.j2",
 }
 
 
@@ -197,7 +202,7 @@ class Backend(ABC):
         super().__init_subclass__(**options)
         for former, name in FORMER_NAMES.items():
             if former in vars(cls):
-                raise TypeError(f"{cls.__name__}.{former} is not read; it is called {name} now (docs/backends.md)")
+                raise TypeError(f"{cls.__name__}.{former} is not read: use {name} (docs/backends.md)")
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""

@@ -65,12 +65,23 @@ def test_a_class_sees_its_options_as_one_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("former", "name"),
-    [("modes", "executions"), ("compiled_modes", "compiled"), ("directional", "jvp"), ("hessian_product", "hvp"),
-     ("mapped", "vmap"), ("second_backward", "second_vjp")],
-)  # fmt: skip
+    [
+        ("modes", "executions"),
+        ("compiled_modes", "compiled"),
+        ("directional", "jvp"),
+        ("hessian_product", "hvp"),
+        ("mapped", "vmap"),
+        ("second_backward", "second_vjp"),
+        ("device_seconds", "runtime.device.seconds"),
+        ("device_peak_bytes", "runtime.device.peak_bytes"),
+        ("device_streams", "runtime.device.streams"),
+        ("device_evict", "runtime.device.evict"),
+        ("script", "a template, backends/snippets/NAME.py.j2"),
+    ],
+)
 def test_a_former_name_is_refused_with_the_present_one(former: str, name: str, tmp_path: Path) -> None:
     file = write(tmp_path, OWN.replace("precisions", former))
-    with pytest.raises(BrokenBackend, match=f"Mine.{former} is not read; it is called {name} now") as caught:
+    with pytest.raises(BrokenBackend, match=rf"Mine.{former} is not read: use {name} \(docs/backends.md\)") as caught:
         create(file)
     assert caught.value.hint == f"correct {file}:4"
 
