@@ -87,8 +87,7 @@ class Call:
 
         Raises :class:`Unsupported` where the backend's composition is not one of this operation.
         """
-        composed = getattr(backend, "composed", ()) if getattr(backend, "composition", "") else ()
-        if composed and self.operation not in composed:
+        if backend.composition and backend.composed and self.operation not in backend.composed:
             raise Unsupported("the composition is not one of this operation")
         function = getattr(backend, self.operation)
         return function(logits, **(self.operands if operands is None else operands), **dict(self.options))
@@ -197,6 +196,9 @@ class Backend(ABC):
     #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,
     #: so that one compiled function serves value and gradient.
     compiled: ClassVar[Collection[str]] = ()
+    #: What was chosen of these, empty for the default.
+    composition: str = ""
+    precision: str = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

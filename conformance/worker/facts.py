@@ -41,8 +41,8 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         options=(
             # A class that does not call the contract's __init__ has its mode alone.
             _word(backend, "execution", getattr(backend, "execution", backend.mode)),
-            _word(backend, "composition", getattr(backend, "composition", "")),
-            _word(backend, "precision", getattr(backend, "precision", "")),
+            _word(backend, "composition", backend.composition),
+            _word(backend, "precision", backend.precision),
         ),
         settings=_words(backend, "settings"),
         profile=_word(backend, "profile", getattr(backend, "profile", None) or ""),
