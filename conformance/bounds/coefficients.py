@@ -88,8 +88,9 @@ class CoefficientBounds:
 
     @cached_property
     def _weight(self) -> Float64Array:
+        """|w_c| where the class has a part in the loss, else 0: nothing is computed with what is not used, (P, C)."""
         assert self.block.weight is not None
-        return np.asarray(np.abs(self.block.weight)[self.block.problem_of_row])
+        return np.where(self.magnitude != 0.0, np.abs(self.block.weight)[self.block.problem_of_row], 0.0)
 
     @property
     def _underflow(self) -> Float64Array:
@@ -99,7 +100,7 @@ class CoefficientBounds:
         """
         eta, parts = self.arithmetic.eta_compute(self.flushed), 1.0 if self.block.by_index else 2.0
         most = eta * parts if self.block.weight is None else eta * (1.0 + parts * self._weight)
-        return np.fmin(most, 3.0 * self.magnitude)  # a NaN weight says nothing of a class that has no part
+        return np.minimum(most, 3.0 * self.magnitude)
 
     @cached_property
     def count(self) -> Float64Array:
