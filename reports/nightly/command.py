@@ -71,6 +71,19 @@ def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], lab
     return steps.run(Folder(folder), backends, arguments, label)
 
 
+@cli.command("job")
+@_folder
+@click.argument("backend")
+@click.argument("version", type=click.Choice(list(steps.VERSIONS)))
+@_run_options
+def job(folder: Path, backend: str, version: str, arguments: tuple[str, ...]) -> int:
+    """Install BACKEND into this environment, from the checkout that is the working directory, and run the cases.
+
+    Exits with 0 where it has done its work, whatever the runs say: the comparison tells what is new.
+    """
+    return steps.job(Folder(folder), backend, version, arguments)
+
+
 @cli.command("export")
 @_folder
 @_summary

@@ -24,8 +24,16 @@ from conformance.reports.nightly.folder import Folder
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import FILE, Writer, discard
 
-__all__ = ["compare", "export", "install", "keep", "run", "write_issue"]
+__all__ = ["VERSIONS", "compare", "export", "install", "job", "keep", "run", "write_issue"]
 
+#: By what pip finds each version of a backend.
+VERSIONS = {
+    "pinned": ("--constraint", "constraints.txt"),
+    "latest": ("--upgrade",),
+    "pre-release": ("--upgrade", "--pre"),
+}
+#: Further compositions of what is installed for a backend.
+COMPOSED = {"jax": ("jax:logsumexp",), "optax": ("optax:safe",)}
 #: What a folder's name had better not hold.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 #: Below what GitHub takes as the text of an issue.
@@ -76,6 +84,21 @@ def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label
         ended = _verb("run", *chosen, "--output", made, "--replace", "--details", "0", "--tier", "full", *arguments)
         code = max(code, 1 if ended == 3 and (made / FILE).is_file() else ended)
     return code
+
+
+def job(folder: Folder, backend: str, version: str, arguments: Sequence[str]) -> int:
+    """A job of the matrix: install a backend in a version into this environment, from this checkout, and run it.
+
+    0 where its runs are there, also where they say that it could not be installed, or that something does not conform:
+    whether that is new is for the comparison to say.
+    """
+    backends = (backend, *COMPOSED.get(backend, ()))
+    what = "." if backend == "numpy" else f".[{backend}]"
+    # By its name, too: what is installed because something needs it is not upgraded.
+    if install(folder, backends, [*VERSIONS[version], backend, "--editable", what], version):
+        return 0
+    ended = run(folder, backends, arguments, version)
+    return ended if ended > 1 else 0
 
 
 def export(folder: Folder, summary: Path | None = None, *, annotate: bool = False) -> int:

@@ -14,7 +14,7 @@ from conformance.model.records import BackendRecord, Footer, Header, Outcome
 from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder
-from conformance.reports.nightly.steps import write_issue
+from conformance.reports.nightly.steps import VERSIONS, write_issue
 from conformance.results.store import Writer
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -118,17 +118,20 @@ def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_name_what_there_is(file: Path) -> None:
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    environments = re.findall(r"^\[testenv:(\S+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
+    environments = re.findall(r"^\[testenv:(.+)\]", (ROOT / "tox.ini").read_text(encoding="utf-8"), re.MULTILINE)
     assert document["permissions"] == {}
     for job in document["jobs"].values():
         assert job["timeout-minutes"] <= 60 and job["permissions"]
         matrix = job.get("strategy", {}).get("matrix", {})
         assert set(matrix.get("env", ())) <= set(environments) and set(matrix.get("backend", ())) <= set(environments)
+        if "version" in matrix:
+            jobs = (",".join(matrix[each]) for each in ("backend", "version"))
+            assert "nightly-{{{}}}-{{{}}}".format(*jobs) in environments and matrix["version"] == [*VERSIONS]
         for each in matrix.get("include", ()):
             assert each["command"].split()[0] in environments
         for step in job["steps"]:
             assert PINNED.match(step["uses"]) if "uses" in step else step["run"]
-            for name in re.findall(r"python -m reports\.nightly (\w+)", step.get("run", "")):
+            for name in re.findall(r"python -m conformance\.reports\.nightly (\w+)", step.get("run", "")):
                 assert name in cli.commands
-            for name in re.findall(r"tox run -e ([\w-]+)", step.get("run", "")):
+            for name in re.findall(r"tox run -e ([\w-]+)$", step.get("run", "")):
                 assert name in environments
