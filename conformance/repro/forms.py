@@ -115,19 +115,28 @@ def _print(script: Script, problem: Problem, outcome: Outcome, quantity: Quantit
     script.say("", f"observed = float({quantity}{_index(place)})", 'print("observed:", observed)')
     if not _is_number(expected):
         return
-    exact = _exact(problem, outcome, quantity, place)
+    _compare(script, problem, _exact(problem, outcome, quantity, place), observed)
+
+
+def _compare(script: Script, problem: Problem, exact: str, observed: Any) -> None:
+    """Print the exact value, and how far the script's ``observed`` is from it."""
     script.say(f'print("exact:    {exact}")')
-    if np.isfinite(float(expected)) and np.isfinite(float(observed)) and exact not in ("inf", "-inf", "nan"):
-        power = round(float(np.log2(FORMATS[problem.dtype].spacing(np.abs(np.float64(expected))))))
+    if np.isfinite(float(exact)) and np.isfinite(float(observed)):
+        power = round(float(np.log2(FORMATS[problem.dtype].spacing(np.abs(np.float64(exact))))))
         script.say(f'print("error:   ", abs(observed - {exact}) / 2.0**{power}, "ulp of {problem.dtype}")')
 
 
 def _exact(problem: Problem, outcome: Outcome, quantity: Quantity, place: Place) -> str:
     """17 digits of the element: from the oracle where that agrees with the recorded double, else that one's."""
     known = float(outcome.expected)
-    text = f"{known:.17g}"
-    if quantity not in ("value", "gradient") or not 0 < problem.logits.size <= SMALL or not np.isfinite(known):
-        return text
+    found = _derived(problem, outcome, quantity, place) if np.isfinite(known) else None
+    return found if found is not None and abs(float(found) - known) <= 1e-14 * abs(known) else f"{known:.17g}"
+
+
+def _derived(problem: Problem, outcome: Outcome, quantity: str, place: Place) -> str | None:
+    """17 digits of the element by the oracle; None where that has none, or where there is much to derive."""
+    if quantity not in ("value", "gradient") or not 0 < problem.logits.size <= SMALL:
+        return None
     from conformance.oracle.text import expected_text
 
     reduction: Any = outcome.reduction or "none"
@@ -135,7 +144,7 @@ def _exact(problem: Problem, outcome: Outcome, quantity: Quantity, place: Place)
     found: Any = expected_text(replace(problem, reductions=(reduction,)), key)
     for each in place:
         found = found[each] if isinstance(found, list) and each < len(found) else None
-    return found if isinstance(found, str) and abs(float(found) - known) <= 1e-14 * abs(known) else text
+    return found if isinstance(found, str) else None
 
 
 # -- errors, warnings, state, policies --------------------------------------------------------------------------------
@@ -227,10 +236,14 @@ def _identity(script: Script, problem: Problem, outcome: Outcome) -> None:
         _elements(of, reduction, flat) for of, flat in ((problem, derived.source), (derived.problem, derived.take))
     )
     if here is None or there is None:
+        here = there = [()]
         script.say('print("observed:", float(value), "instead of", float(expected))')
-        return
-    script.say(f"for here, there in {list(zip(here, there, strict=True))[:MOST_PAIRS]}:")
-    script.say('    print("observed:", float(value[there]), "instead of", float(expected[here]))')
+    else:
+        script.say(f"for here, there in {list(zip(here, there, strict=True))[:MOST_PAIRS]}:")
+        script.say('    print("observed:", float(value[there]), "instead of", float(expected[here]))')
+    if outcome.check == "composed" and len(there) == 1 and (exact := _derived(problem, outcome, "value", there[0])):
+        script.say("", f"observed = float(value{_index(there[0])})")
+        _compare(script, problem, exact, outcome.observed)
 
 
 # -- places -----------------------------------------------------------------------------------------------------------

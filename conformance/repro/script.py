@@ -19,6 +19,8 @@ from conformance.repro.writer import Script
 
 __all__ = ["imports_suite", "problem_of", "reproducer"]
 
+_COMPOSED = ("log_softmax", "nll_loss", "nll_loss_of_log_softmax")
+
 
 def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> str:
     """The script that shows ``outcome`` of the case ``entry`` on the backend that ``record`` describes.
@@ -47,16 +49,20 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
     if not record.classes:
         raise UsageError("the adapter's source is not recorded", hint="run the suite again: results hold it now")
     template = next(filter(has_template, (record.profile, record.id.framework)), "")
-    changed, composed = kernel.replaced(record), outcome.check == "composed"
-    allowed = kernel.OPERATIONS - (
-        {"nll_loss", "log_softmax"} if composed or outcome.op == "nll_loss_of_log_softmax" else set()
-    )
-    if template and changed <= allowed:
-        function = kernel.function_of(record, outcome.op) if outcome.op in changed else []
+    changed = kernel.replaced(record)
+    own = changed & ({outcome.op, *_COMPOSED} if _is_composed(outcome) else {outcome.op})
+    if template and changed <= kernel.OPERATIONS and len(own) <= 1 and "nll_loss" not in own - {outcome.op}:
+        operation = next(iter(own), "")
+        function = kernel.function_of(record, operation) if operation else []
         if function is not None:
             named = {"execution": record.id.execution, "composition": record.id.composition}
-            yield Script(Snippets(template, device=record.id.device or "cpu", **named), function)
+            yield Script(Snippets(template, device=record.id.device or "cpu", **named), operation, function)
     yield Script(Snippets("suite", **kernel.embedded(record)))
+
+
+def _is_composed(outcome: Outcome) -> bool:
+    """Whether the call is made of the two functions, by itself or beside the one that it is compared with."""
+    return outcome.check == "composed" or outcome.op == "nll_loss_of_log_softmax"
 
 
 def imports_suite(script: str) -> bool:

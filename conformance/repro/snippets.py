@@ -50,7 +50,7 @@ class Snippets:
 #: What a template may ask of a call, where there is none yet.
 _UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("axis", "weight", "where", "ignore_index", "label_smoothing", "reduction", "targets_rank")),
-    **dict.fromkeys(("operation", "operands", "options", "call"), ""),
+    **dict.fromkeys(("operation", "operands", "options", "call", "own_log_softmax"), ""),
     "rank": 0,
     "mixed": False,
 }

@@ -34,10 +34,11 @@ _MODULES = {name: f"import {name}" for name in (*_STANDARD, "ml_dtypes")} | {"np
 
 
 class Script:
-    """Collects the lines of a script. ``function``, where there is one, is a user's operation with all that it uses."""
+    """Collects the lines of a script. ``function``, where there is one, is a user's ``operation`` and all it uses."""
 
-    def __init__(self, snippets: Snippets, function: Sequence[str] = ()) -> None:
+    def __init__(self, snippets: Snippets, operation: str = "", function: Sequence[str] = ()) -> None:
         self.snippets = snippets
+        self.operation = operation
         self.function = list(function)
         self.lines: list[str] = []
         self._written: dict[str, Any] = {}
@@ -58,7 +59,7 @@ class Script:
     def run(self, piece: str, request: Request) -> None:
         """Write a block of the template that runs the request's operation."""
         facts = _facts(request)
-        call = self._user_call(request) if self.function else self.snippets.lines(request.operation, **facts)
+        call = self._call(request, facts)
         paragraph: list[str] = []
         for line in [*self.snippets.lines(piece, **facts, call="\n".join(call)), ""]:
             paragraph.append(line)
@@ -143,10 +144,19 @@ class Script:
             return self.snippets.text("constant", value=number_text(array.flat[0], array.dtype.name), **facts)
         return ""
 
-    def _user_call(self, request: Request) -> list[str]:
-        options = {name: Name(name) for name in request.operands} | dict(request.options)
-        given = (f"{name}={each if isinstance(each, Name) else repr(each)}" for name, each in options.items())
-        return [f"{request.operation}(logits, {', '.join(given)})"]
+    def _call(self, request: Request, facts: Mapping[str, Any]) -> list[str]:
+        """The user's function where it is the operation, or a part of it; else the framework's."""
+        if self.operation == request.operation:
+            options = {name: Name(name) for name in request.operands} | dict(request.options)
+            return [_call_text(self.operation, options)]
+        if self.operation == "log_softmax":
+            facts = {**facts, "own_log_softmax": _call_text("log_softmax", {"axis": facts["axis"]})}
+        return self.snippets.lines(request.operation, **facts)
+
+
+def _call_text(function: str, options: Mapping[str, Any]) -> str:
+    given = (f"{name}={each if isinstance(each, Name) else repr(each)}" for name, each in options.items())
+    return f"{function}(logits, {', '.join(given)})"
 
 
 def _facts(request: Request) -> Mapping[str, Any]:

@@ -251,7 +251,8 @@ def test_a_kernel_that_uses_the_adapter_or_the_suite_is_embedded_whole(
 ) -> None:
     cases, mine = prepare(tmp_path, body)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
-    assert mine.read_text().strip() in ran.out and "create(" in ran.out
+    assert mine.read_text().strip() in ran.out.replace("\n    Path", "\nPath") and "create(" in ran.out
+    assert "TemporaryDirectory" in ran.out and max(map(len, ran.out.splitlines())) <= 120
     out, error = run_bare(ran.out)
     assert "observed:" in out and "ulp of float32" in out, error
 
@@ -293,6 +294,21 @@ def test_an_operation_that_a_kernel_leaves_as_it_is_uses_the_template(conformanc
     cases, mine = write(tmp_path / "cases.yaml", CASES), write(tmp_path / "mine.py", text)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
     assert "value = F.softmax(logits, dim=1)" in ran.out and "class Mine" not in ran.out
+
+
+@pytest.mark.framework
+def test_a_part_of_a_composed_loss_stands_in_the_script_beside_the_frameworks_own(
+    conformance: Run, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    text = "from conformance.backends.adapters.torch import Torch\n\n\nclass Mine(Torch):\n"
+    text += "    def log_softmax(self, x, *, axis):\n        return x - x.logsumexp(axis, keepdim=True)\n"
+    case = "  - {id: far, why: w, op: cross_entropy, logits: [[1.0e8, 1.0e8]], targets: [1], dtypes: [float32]}\n"
+    cases, mine = write(tmp_path / "cases.yaml", f"theme: far\ncases:\n{case}"), write(tmp_path / "mine.py", text)
+    ran = conformance("repro", "far", "-b", mine, "--cases", cases)
+    assert "def log_softmax(x, *, axis):" in ran.out and "F.nll_loss(" in ran.out and "conformance" not in ran.out
+    out, error = run_bare(ran.out)
+    assert "exact:    0.69314718055994531" in out and "ulp of float32" in out, error
 
 
 def test_a_recorded_finding_is_of_the_profile_that_the_run_recorded(conformance: Run, tmp_path: Path) -> None:
