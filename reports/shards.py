@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import SCHEMA, BackendRecord, Costs, Footer, Outcome
+from conformance.model.records import SCHEMA, BackendRecord, Costs, Footer, Outcome, Shard
 from conformance.profiles.profile import Defect
 from conformance.profiles.register import Evidence
 from conformance.reports.columns import machine
@@ -24,7 +23,6 @@ __all__ = ["Joined", "join"]
 
 #: Outcomes that are written at once.
 BLOCK = 1000
-_SHARD = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -41,60 +39,58 @@ def join(runs: Sequence[Run]) -> Joined:
     Shards belong together where suite, selection and partition are the same; of several that are the same part, the
     newest counts. Raises HarnessError where nothing can be written.
     """
-    families: dict[bytes, dict[int, Run]] = {}
+    families: dict[tuple[int, bytes], dict[int, Run]] = {}
     for run in runs:
-        index = _index(run)
-        if index:
-            parts = families.setdefault(_family(run), {})
-            parts[index] = max(run, parts.get(index, run), key=lambda each: each.header.started)
-    wholes: dict[bytes, Run] = {}
+        if shard := _shard(run):
+            parts = families.setdefault((shard.count, _family(run)), {})
+            parts[shard.index] = max(run, parts.get(shard.index, run), key=lambda each: each.header.started)
+    wholes: dict[tuple[int, bytes], Run] = {}
     notes = []
     for family, parts in families.items():
-        missing = _missing(parts)
+        missing = _missing(parts, family[0])
         if missing:
-            missing += _others(parts, runs)
+            missing += _others(parts, runs, family[0])
             notes.append(f"{missing}: shards are shown one by one, and nothing is said of stale register entries")
         else:
             wholes[family] = _whole([parts[index] for index in sorted(parts)])
     found: dict[Path, Run] = {}
     for run in runs:
-        shown = wholes.get(_family(run), run) if _index(run) else run
+        shown = wholes.get((shard.count, _family(run)), run) if (shard := _shard(run)) else run
         found.setdefault(shown.path, shown)
     return Joined(tuple(found.values()), tuple(notes))
 
 
-def _index(run: Run) -> int:
-    """Which part of a whole a run is, from 1; 0 for none."""
-    selection = run.header.selection
-    found = _SHARD.fullmatch(str(selection.get("shard")))
-    return int(found[1]) if found and selection.get("partition") else 0
+def _shard(run: Run) -> Shard | None:
+    """Which part of a whole a run is."""
+    selected = run.header.selected
+    return selected.shard if selected.partition else None
 
 
 def _family(run: Run, *, cases: bool = True) -> bytes:
-    """The same for all shards of a whole, and for no other run; without ``cases``, whatever the files of cases hold."""
+    """The same for all shards of a whole; without ``cases``, whatever the files of cases hold."""
     header, left_out = run.header, {"shard", "costs"} if cases else {"shard", "costs", "partition"}
     selection = {name: value for name, value in header.selection.items() if name not in left_out}
-    count = str(header.selection.get("shard")).partition("/")[2]
     files = header.case_files if cases else {}
-    return msgspec.json.encode([header.suite, header.commit, count, selection, files], order="sorted")
+    return msgspec.json.encode([header.suite, header.commit, selection, files], order="sorted")
 
 
-def _others(parts: dict[int, Run], runs: Iterable[Run]) -> str:
+def _others(parts: dict[int, Run], runs: Iterable[Run], count: int) -> str:
     """Which run would be one of the shards but for its cases, and the file in which they differ; empty for none."""
     one = next(iter(parts.values()))
     for run in runs:
-        changed = one.header.changed_file(run.header)
-        if changed and _index(run) and _family(run, cases=False) == _family(one, cases=False):
+        changed, shard = one.header.changed_file(run.header), _shard(run)
+        if not changed or shard is None or shard.count != count:
+            continue
+        if _family(run, cases=False) == _family(one, cases=False):
             return f" ({run.path.parent} has other cases in {changed})"
     return ""
 
 
-def _missing(parts: dict[int, Run]) -> str:
-    """What the shards lack to be a whole; empty if nothing."""
+def _missing(parts: dict[int, Run], count: int) -> str:
+    """What shards of ``count`` lack to be a whole; empty if nothing."""
     one = next(iter(parts.values()))
-    count = int(str(one.header.selection["shard"]).partition("/")[2])
     if count > len(parts):
-        gone = islice((f"{index}/{count}" for index in range(1, count + 1) if index not in parts), 10)
+        gone = islice((str(Shard(index, count)) for index in range(1, count + 1) if index not in parts), 10)
         more = ", …" if count > len(parts) + 10 else ""
         return f"beside {one.path.parent} the shards {', '.join(gone)}{more} are missing"
     broken = [str(run.path.parent) for run in parts.values() if run.truncated]

@@ -154,10 +154,12 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
     """
     from conformance.disk import refuse_links_below, require_file_place
     from conformance.run.launch import RunSettings, launch
+    from conformance.run.shards import parse_shard
 
     options["quick"] = options["quick"] or options["tier"] == "quick"
     options["tier"] = "full" if options["tier"] == "full" else "default"
     options["identities"] = options["identities"] and not options["quick"]
+    options["shard"] = None if options["shard"] is None else parse_shard(options["shard"])
     narrowed = any(options[name] for name in ("paths", "expression", "dtypes", "shard"))
     site = not narrowed if site is None else site
     if folder := options["resume"] or options["output"]:  # before the first case, and not after the last

@@ -35,6 +35,7 @@ __all__ = [
     "Reason",
     "Record",
     "Selection",
+    "Shard",
     "SourceRecord",
     "UnitKey",
     "WorkerRecord",
@@ -45,6 +46,20 @@ __all__ = [
 
 #: Raised whenever a reader of the older form would misread the newer one.
 SCHEMA = 3
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """The ``index``-th of ``count`` parts of a selection, counted from 1. Raises ValueError for none of them."""
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise ValueError("a shard's index is from 1 to its count")
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +73,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[str, ...] = ()
     expression: str | None = None
     dtypes: tuple[str, ...] = ()
-    shard: str | None = None
+    shard: Shard | None = None
     costs: tuple[str, ...] = ()
     partition: str = ""
     quick: bool = False

@@ -37,7 +37,7 @@ def decode_former(schema: int, line: bytes) -> Record:
         case "backend":
             old = _backend_apart(old)
         case "header":
-            old = {**old, "backends": [_backend_apart(each) for each in _backends(old)]}
+            old = _header_apart(old)
     record: Record = msgspec.convert(old, Record)
     return record
 
@@ -69,6 +69,15 @@ def _backend_apart(old: dict[str, Any]) -> dict[str, Any]:
         "sources": {name: each for name, each in sources.items() if name not in classes},
         "classes": [{**each, "name": name.removeprefix("class ")} for name, each in classes.items()],
     }
+
+
+def _header_apart(old: dict[str, Any]) -> dict[str, Any]:
+    """A header whose selection named the second of five shards as ``2/5``."""
+    selection = msgspec.convert(old.get("selection", {}), dict[str, Any])
+    if isinstance(selection.get("shard"), str):
+        index, _, count = selection["shard"].partition("/")
+        selection["shard"] = msgspec.convert({"index": index, "count": count}, dict[str, int], strict=False)
+    return {**old, "selection": selection, "backends": [_backend_apart(each) for each in _backends(old)]}
 
 
 def _backends(old: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.corpus.random_cases import random_cases
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import BackendRecord, Footer, Header, Selection
+from conformance.model.records import BackendRecord, Footer, Header, Selection, Shard
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK, folder_of_now
@@ -35,7 +35,7 @@ from conformance.run.executors import Executor, executor_for
 from conformance.run.memory import MemoryWatch
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
-from conformance.run.shards import case_digests, parse_shard, partition
+from conformance.run.shards import case_digests, partition
 from conformance.run.tasks import Terms
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends, is_installed
@@ -66,7 +66,7 @@ class RunSettings:
     memory_limit: float | None = None
     restarts: int = 20
     max_memory: int = 2 << 30
-    shard: str | None = None
+    shard: Shard | None = None
     costs: tuple[Path, ...] = ()
     quick: bool = False
     random: int = 0
@@ -201,11 +201,10 @@ def _shard(
         if settings.costs:
             raise UsageError("--costs without --shard", hint="costs say how a selection is divided: add --shard I/N")
         return entries, ""
-    shard = parse_shard(settings.shard)
     expected = costs_of([entry.case for entry in entries], read_costs(settings.costs), backends)
     costs = [0.0 if budget.excess(entry.case) else cost for entry, cost in zip(entries, expected, strict=True)]
-    parts = partition(entries, costs, shard.count)
-    return parts.parts[shard.index - 1], parts.digest
+    parts = partition(entries, costs, settings.shard.count)
+    return parts.parts[settings.shard.index - 1], parts.digest
 
 
 def _fleet(settings: RunSettings) -> Fleet | None:

@@ -14,20 +14,10 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
+from conformance.model.records import Shard
 from conformance.places import CASES
 
-__all__ = ["Partition", "Shard", "case_digests", "parse_shard", "partition"]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """The ``index``-th of ``count`` parts of a selection, counted from 1."""
-
-    index: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
+__all__ = ["Partition", "case_digests", "parse_shard", "partition"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 import conformance
 from conformance.cli import main
 from conformance.model.errors import UsageError
+from conformance.model.records import Shard
 from conformance.reports.diff.compare import compare_runs
 from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
@@ -58,7 +59,7 @@ def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object]
     whole = run(settings, tmp_path / "whole")
     assert whole.counts["stale"] == 3
     costs = (tmp_path / "whole",) if measured else ()
-    parts = [run(settings, tmp_path / "parts" / f"{i}", shard=f"{i}/3", costs=costs) for i in (1, 2, 3)]
+    parts = [run(settings, tmp_path / "parts" / f"{i}", shard=Shard(i, 3), costs=costs) for i in (1, 2, 3)]
     assert all("stale" not in part.counts and part.exit_code == 0 for part in parts)
     merged = merge([tmp_path / "parts"])
     (found,) = merged.runs
@@ -75,10 +76,20 @@ def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object]
     assert len(frame) == sum(whole.counts.values()) and (frame["verdict"] == "stale").sum() == 3
 
 
+def test_shards_of_the_former_schema_are_joined(tmp_path: Path, settings: dict[str, object]) -> None:
+    for i in (1, 2):
+        file = run(settings, tmp_path / "parts" / f"{i}", shard=Shard(i, 2)).folder / FILE
+        text = without_blocks(file).replace(b'"schema":3', b'"schema":2')
+        file.write_bytes(text.replace(b'"shard":{"index":%d,"count":2}' % i, b'"shard":"%d/2"' % i))
+        assert read_run(file).header.schema == 2 and b'"shard":"%d/2"' % i in file.read_bytes()
+    (joined,) = merge([tmp_path / "parts"]).runs
+    assert {each.case for each in joined.outcomes} >= {f"case-{n}" for n in range(40)} and joined.counts["stale"]
+
+
 def test_shards_that_lack_one_claim_nothing(tmp_path: Path, settings: dict[str, object]) -> None:
     for i in (1, 3):
-        run(settings, tmp_path / f"part-{i}", shard=f"{i}/3")
-    run(settings, tmp_path / "other", shard="2/3", dtypes=("float32",))  # the same cases, and another selection
+        run(settings, tmp_path / f"part-{i}", shard=Shard(i, 3))
+    run(settings, tmp_path / "other", shard=Shard(2, 3), dtypes=("float32",))  # the same cases, and another selection
     merged = merge([tmp_path / "part-1", tmp_path / "part-3", tmp_path / "other"])
     assert len(merged.runs) == 3 and "the shards 2/3 are missing" in merged.notes[0] and "stale" in merged.notes[0]
     assert not any(each.verdict == "stale" for run in merged.runs for each in run.outcomes)
@@ -86,7 +97,7 @@ def test_shards_that_lack_one_claim_nothing(tmp_path: Path, settings: dict[str, 
 
 def test_of_a_shard_that_was_run_twice_the_newer_run_counts(tmp_path: Path, settings: dict[str, object]) -> None:
     for i in (1, 2):
-        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
+        run(settings, tmp_path / f"part-{i}", shard=Shard(i, 2))
     shutil.copytree(tmp_path / "part-1", tmp_path / "again")
     text = without_blocks(tmp_path / "again" / FILE)
     (tmp_path / "again" / FILE).write_bytes(text.replace(b'"started":"20', b'"started":"30', 1))
@@ -97,7 +108,7 @@ def test_of_a_shard_that_was_run_twice_the_newer_run_counts(tmp_path: Path, sett
 
 def test_a_register_that_is_none_is_refused_by_file_and_backend(tmp_path: Path, settings: dict[str, object]) -> None:
     for i in (1, 2):
-        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2")
+        run(settings, tmp_path / f"part-{i}", shard=Shard(i, 2))
     file = tmp_path / "part-1" / FILE
     file.write_bytes(without_blocks(file).replace(b'"register":[{', b'"register":[{"id":1},{', 1))
     with pytest.raises(UsageError, match="not an entry of a register") as raised:
@@ -108,7 +119,7 @@ def test_a_register_that_is_none_is_refused_by_file_and_backend(tmp_path: Path, 
 def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dict[str, object]) -> None:
     whole = run(settings, tmp_path / "whole")
     for i in (1, 2):
-        run(settings, tmp_path / f"part-{i}", shard=f"{i}/2", costs=(tmp_path / "whole",))
+        run(settings, tmp_path / f"part-{i}", shard=Shard(i, 2), costs=(tmp_path / "whole",))
     file = tmp_path / "part-2" / FILE
     before = judged(read_run(file))
     lines = file.read_bytes().splitlines(keepends=True)
@@ -139,7 +150,7 @@ def test_costs_that_help_nothing_are_refused(
     kept = [line for line in without_blocks(file).splitlines(keepends=True) if b'"record":"costs"' not in line]
     file.write_bytes(b"".join(kept))
     with pytest.raises(UsageError, match="has recorded no costs"):
-        run(settings, tmp_path / "part", shard="1/2", costs=(tmp_path / "whole",))
+        run(settings, tmp_path / "part", shard=Shard(1, 2), costs=(tmp_path / "whole",))
     assert main(["run", "-b", "numpy", "--shard", "1/2", "--costs", str(tmp_path / "none")]) == 2
     assert "no run in" in capsys.readouterr().err
 
@@ -151,7 +162,7 @@ def test_a_shard_without_cases_is_a_part_of_the_whole(
     (tmp_path / "cases" / "numbered.yaml").write_text("- ".join([head, cases[1], cases[39]]))
     whole = run(settings, tmp_path / "whole")
     for i in (1, 2, 3):
-        assert run(settings, tmp_path / "parts" / f"{i}", shard=f"{i}/3").exit_code == 0
+        assert run(settings, tmp_path / "parts" / f"{i}", shard=Shard(i, 3)).exit_code == 0
     empty = read_run(tmp_path / "parts" / "3")
     assert (empty.counts, empty.backends, empty.truncated) == ({}, {}, False)
     (found,) = merge([tmp_path / "parts"]).runs
@@ -173,9 +184,9 @@ def test_shards_of_other_cases_are_not_joined_and_their_file_is_named(
     tmp_path: Path, settings: dict[str, object]
 ) -> None:
     cases = tmp_path / "cases" / "numbered.yaml"
-    run(settings, tmp_path / "part-1", shard="1/2")
+    run(settings, tmp_path / "part-1", shard=Shard(1, 2))
     cases.write_text(CASES.replace("[39, 1.5]", "[39, 2.5]"))
-    run(settings, tmp_path / "part-2", shard="2/2")
+    run(settings, tmp_path / "part-2", shard=Shard(2, 2))
     merged = merge([tmp_path / "part-1", tmp_path / "part-2"])
     assert len(merged.runs) == 2 and f"part-2 has other cases in {cases}" in merged.notes[0]
 

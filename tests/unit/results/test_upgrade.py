@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from conformance.model.outcome import DefectRef, Outcome
-from conformance.model.records import BackendId, BackendRecord, decode_record, encode_record
+from conformance.model.records import BackendId, BackendRecord, Shard, decode_record, encode_record
 from conformance.model.wording import message
 from conformance.results.upgrade import FORMER, decode_former
 
@@ -132,3 +132,12 @@ def test_the_classes_of_an_adapter_have_a_field_of_their_own(within: str) -> Non
     assert [*made.sources] == ["softmax"] and [(each.name, each.line) for each in made.classes] == [
         ("Mine", 3), ("Numpy", 9),
     ]  # fmt: skip
+
+
+def test_a_shard_has_an_index_and_a_count() -> None:
+    made = second("header", schema=2, suite="0", started="", selection={"shard": "2/5", "partition": "abc"})
+    assert made.selected.shard == Shard(2, 5) and made.selected.partition == "abc"
+    assert second("header", schema=2, suite="0", started="", selection={"shard": None}).selected.shard is None
+    for wrong in ("0/3", "4/3", "1", "a/b", ""):
+        with pytest.raises(msgspec.DecodeError):
+            second("header", schema=2, suite="0", started="", selection={"shard": wrong})

@@ -13,8 +13,9 @@ from conformance.cases.load import Entry
 from conformance.model.case import Case, Generator
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
+from conformance.model.records import Shard
 from conformance.run.costs import costs_of, expected_cost, shared_out
-from conformance.run.shards import Shard, parse_shard, partition
+from conformance.run.shards import parse_shard, partition
 
 
 def entry(name: str, **facts: object) -> Entry:
