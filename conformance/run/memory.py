@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from pathlib import Path
 from types import TracebackType
 
-from conformance.worker.guard import descendants
+from conformance.worker.processes import descendants, proportional, resident
 
 __all__ = ["MemoryWatch"]
 
@@ -49,22 +47,7 @@ class MemoryWatch:
         """Look now, too."""
         here = os.getpid()
         pids = {here, *descendants(here)}
-        resident = sum(map(_resident, pids))
-        if resident > GROWN * self._most:
-            self._most = resident
-            self.peak = max(self.peak or 0, sum(map(_proportional, pids))) or None
-
-
-def _resident(pid: int) -> int:
-    """The bytes of a process that are in memory; 0 where it has gone, or the system does not say."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
-def _proportional(pid: int) -> int:
-    """The same, with its part of what it shares."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
-        return next((1024 * int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), 0)
-    return 0
+        taken = sum(map(resident, pids))
+        if taken > GROWN * self._most:
+            self._most = taken
+            self.peak = max(self.peak or 0, sum(proportional(pid)[0] for pid in pids)) or None

@@ -1,7 +1,7 @@
 """Runs a command, and sees to it that nothing of it is left, whoever dies first.
 
-``python -I -S guard.py FOLDER MEMORY DESCRIPTORS COMMAND...``: FOLDER goes when the driver is gone; MEMORY is a limit
-in bytes for all processes together, 0 for none; DESCRIPTORS, separated by commas, are the command's, and its last
+:func:`main` is all that a Python without site packages does: FOLDER goes when the driver is gone; MEMORY is a limit in
+bytes for all processes together, 0 for none; DESCRIPTORS, separated by commas, are the command's, and its last
 arguments.
 
 Standard input comes from the driver. A byte asks for the end of everything; the end of the file says that the driver
@@ -20,7 +20,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-__all__ = ["ENDED", "STARTED", "descendants", "main"]
+from conformance.worker.processes import descendants, lines, proportional, resident
+
+__all__ = ["ENDED", "STARTED", "main"]
 
 STARTED = struct.Struct("<q")  # the process id
 ENDED = struct.Struct("<qq")  # the exit code as `subprocess` gives it, and the bytes beyond the limit that were taken
@@ -157,16 +159,6 @@ def _say(message: bytes) -> None:
         os.write(1, message)
 
 
-def descendants(pid: int) -> set[int]:
-    """The children of a process, theirs, and so on; none where the system does not say."""
-    found: set[int] = set()
-    with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (light)
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as file:  # noqa: PTH123
-                found.update(map(int, file.read().split()))
-    return found.union(*map(descendants, found))
-
-
 class _Files:
     """The files in memory that some processes have made: without a name, or in a file system that has no disk.
 
@@ -175,7 +167,7 @@ class _Files:
 
     def __init__(self, own: Sequence[int]) -> None:
         self._roots = tuple(
-            f"{words[1]}/" for line in _lines("/proc/self/mounts") if (words := line.split())[2] == "tmpfs"
+            f"{words[1]}/" for line in lines("/proc/self/mounts") if (words := line.split())[2] == "tmpfs"
         )
         self._not_theirs = {_file(f"/proc/self/fd/{each}")[0] for each in own}
         self._there = _shared_names()
@@ -252,7 +244,7 @@ def _shared_names() -> set[str]:
 
 def _shared_memory() -> int:
     """The bytes of the machine's memory that are files, or shared otherwise; 0 where the system does not say."""
-    return next((1024 * int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("Shmem:")), 0)
+    return next((1024 * int(line.split()[1]) for line in lines("/proc/meminfo") if line.startswith("Shmem:")), 0)
 
 
 def _memory(pids: set[int], limit: int, files: _Files) -> int:
@@ -260,27 +252,9 @@ def _memory(pids: set[int], limit: int, files: _Files) -> int:
 
     What processes share counts once, and what they have mapped of a file not again.
     """
-    pages = sum(int(line.split()[1]) for pid in pids for line in _lines(f"/proc/{pid}/statm"))
     grown, changed = files.grown()
     in_files = files.size(pids, mapped=changed)
-    if pages * os.sysconf("SC_PAGESIZE") + grown <= limit:
+    if sum(map(resident, pids)) + grown <= limit:
         return 0
-    sizes = {"Pss:": 0, "Pss_Shmem:": 0}
-    for words in (line.split() for pid in pids for line in _lines(f"/proc/{pid}/smaps_rollup")):
-        if words[0] in sizes:
-            sizes[words[0]] += 1024 * int(words[1])
-    mapped = sizes["Pss_Shmem:"]
-    return sizes["Pss:"] - mapped + max(mapped, in_files)
-
-
-def _lines(file: str) -> list[str]:
-    """The lines of a file of the system's; none where the process has gone."""
-    try:
-        with open(file) as found:  # noqa: PTH123 (light)
-            return found.readlines()
-    except OSError:
-        return []
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    whole, mapped = map(sum, zip((0, 0), *map(proportional, pids), strict=True))
+    return whole - mapped + max(mapped, in_files)

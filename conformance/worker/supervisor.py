@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from conformance.model.errors import HarnessError
+from conformance.places import ROOT
 from conformance.worker import guard
 
 __all__ = ["THREAD_VARIABLES", "Gone", "Silent", "Supervised", "reason_of", "remove_folder", "search_path"]
@@ -37,6 +38,8 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
 )
 PATIENCE = 15.0  # seconds for a guard to end what it guards
+#: Without site packages, and with this one last of all, so that no file beside it is taken for one of Python's.
+GUARD = f"import sys; sys.path.append({str(ROOT)!r}); from conformance.worker.guard import main; main(*sys.argv[1:])"
 #: In the environment of a process and of all that it starts: finds them where the guard cannot any more.
 TOKEN = "CONFORMANCE_PROCESS"
 
@@ -97,7 +100,7 @@ class Supervised:
                 # Append mode, so that it can be cut back while the process writes to it.
                 fcntl.fcntl(log, fcntl.F_SETFL, fcntl.fcntl(log, fcntl.F_GETFL) | os.O_APPEND)
                 self._guard = subprocess.Popen(
-                    [sys.executable, "-I", "-S", guard.__file__, *arguments],
+                    [sys.executable, "-I", "-S", "-c", GUARD, *arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
