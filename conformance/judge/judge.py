@@ -294,7 +294,7 @@ def _result(seen: Observation, quantity: Quantity) -> Array | None:
 def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
     unmodified = Finding(problem, "unmodified", reduction, "pass")
     if seen.shared:
-        unmodified = Finding(problem, "unmodified", reduction, "fail", "shared", seen.shared_memory)
+        unmodified = Finding(problem, "unmodified", reduction, "fail", "shared", observed=seen.shared)
     elif seen.modified:
         unmodified = Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))
     if seen.repeatable is None:

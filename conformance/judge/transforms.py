@@ -57,7 +57,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
             finding = finding.deviating("raised", _excuse(name))
         return [finding]
     if seen.shared:
-        return [Finding(problem, name, reduction, "fail", "shared", seen.shared_memory, seconds=seen.seconds)]
+        return [Finding(problem, name, reduction, "fail", "shared", observed=seen.shared, seconds=seen.seconds)]
     if seen.modified:
         names = ", ".join(seen.modified)
         return [Finding(problem, name, reduction, "fail", "modified", names, seconds=seen.seconds)]

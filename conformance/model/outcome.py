@@ -99,7 +99,7 @@ REASONS: dict[Reason, str] = {
     "transformed-shape": "the transformed call's result has another shape",
     "wrong-sum": "the classes of `position` sum to `observed`",
     "modified": "the call changed the inputs that `detail` names",
-    "shared": "results lie in the memory of inputs, or of each other, as `detail` says",
+    "shared": "results lie in the memory of inputs, or of each other: `observed` are pairs, the result and the other",
     "not-repeatable": "a second call gave other bits",
     "warned": "the warning `detail` came",
     "no-warning": "no warning mentions `detail`; `observed` is the first of those that came instead",

@@ -113,7 +113,7 @@ _SENTENCES: dict[Reason, str] = {
     "transformed-shape": "the transformed call's result has another shape",
     "wrong-sum": "the classes of position {position} sum to {observed number}, not {sum}",
     "modified": "the call modified what is not its own: {detail}",
-    "shared": "a result lies in memory that is not its own: {detail}",
+    "shared": "a result lies in memory that is not its own: {pairs}",
     "not-repeatable": "a second call gave other bits",
     "no-warning": "no warning mentions {detail!r}{other warnings}",
     "warned": "{detail}",
@@ -175,6 +175,9 @@ class _Facts:
                 return f"; there was: {o.observed}" if o.observed else ""
             case "its name":
                 return "" if o.defect is None else f" {o.defect.id!r}"
+            case "pairs":
+                pairs = o.observed if isinstance(o.observed, list) else []
+                return ", ".join(" in ".join(map(str, each)) if isinstance(each, list) else str(each) for each in pairs)
             case "values":
                 values = o.observed if isinstance(o.observed, list) else [o.observed]
                 return " or ".join(

@@ -179,10 +179,15 @@ def _again(script: Script, results: Sequence[Quantity], dtype: str, run: Callabl
         script.say(f'print("{name}: the same bits:", {same})')
 
 
+#: Results of the call that differentiates.
+_OF_GRADIENT = "gradient", "value with gradient"
+
+
 def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
     request = _request(problem, outcome)
     shared = outcome.reason == "shared"
-    gradient = shared and "gradient in" in outcome.detail and request.upstream is not None
+    pairs = outcome.observed if shared and isinstance(outcome.observed, list) else []
+    gradient = request.upstream is not None and any(each and each[0] in _OF_GRADIENT for each in pairs)
     script.inputs(problem, request, *(["upstream"] if gradient else []))
     given = {"logits": request.logits, **request.operands} | ({"upstream": request.upstream} if gradient else {})
     arrays = {name: each.dtype.name for name, each in given.items() if isinstance(each, np.ndarray)}

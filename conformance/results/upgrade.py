@@ -46,11 +46,13 @@ def decode_former(schema: int, line: bytes) -> Record:
 
 
 def _outcome_apart(old: dict[str, Any]) -> dict[str, Any]:
-    """An outcome whose policy was ``label-out-of-range/above``."""
-    policy = old.get("policy")
+    """An outcome whose policy was ``label-out-of-range/above``, or that shared memory as ``value in logits`` said."""
+    policy, detail = old.get("policy"), old.get("detail")
     if isinstance(policy, str) and "/" in policy:
         name, _, aspect = policy.partition("/")
         old = {**old, "policy": name, "aspect": aspect}
+    if old.get("reason") == "shared" and isinstance(detail, str):
+        old = {**old, "detail": "", "observed": [each.split(" in ", 1) for each in detail.split(", ")]}
     return old
 
 

@@ -114,11 +114,6 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     mode: ModeEvidence | None = None
     shared: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def shared_memory(self) -> str:
-        """Which results lie in the memory of what: ``value in logits``."""
-        return ", ".join(f"{result} in {other}" for result, other in self.shared)
-
 
 @dataclass(frozen=True)
 class Description:

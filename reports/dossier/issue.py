@@ -73,7 +73,7 @@ def observation(outcome: Outcome) -> str:
     """What is seen, with its exact value and error."""
     if outcome.check == "policy":
         return f"{code(_seen(outcome))}: {escape(_message(outcome))}"
-    if outcome.observed is None:
+    if outcome.observed is None or outcome.reason == "shared":
         return escape(_message(outcome))
     if outcome.check == "error":
         given = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]

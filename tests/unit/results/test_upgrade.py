@@ -123,6 +123,13 @@ def test_the_aspect_of_a_policy_becomes_a_field(policy: str, name: str, aspect: 
     assert (made.policy, made.aspect) == (name, aspect)
 
 
+def test_results_in_memory_of_others_are_pairs() -> None:
+    shared = {**BASE, "check": "unmodified", "reason": "shared", "detail": "value in logits, gradient in the weight"}
+    made = second(**shared)
+    assert made.observed == [["value", "logits"], ["gradient", "the weight"]] and not made.detail
+    assert message(made).endswith("not its own: value in logits, gradient in the weight")
+
+
 @pytest.mark.parametrize("within", ["backend", "header"])
 def test_the_classes_of_an_adapter_have_a_field_of_their_own(within: str) -> None:
     place = {"file": "mine.py", "line": 3, "text": "class Mine: ..."}

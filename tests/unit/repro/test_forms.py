@@ -1,0 +1,36 @@
+"""What a script does is decided by the fields of an outcome, and not by what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conformance.model.outcome import Outcome
+from conformance.repro.forms import write
+from conformance.repro.snippets import Snippets
+from conformance.repro.writer import Script
+from tests.support.problems import problem
+
+
+def script_of(**fields: Any) -> str:
+    """The script for an outcome of a softmax on Torch."""
+    script = Script(Snippets("torch", execution="eager", composition="", device="cpu"))
+    made = Outcome(case="c", backend="b", dtype="float32", layout="contiguous", op="softmax", verdict="fail", **fields)
+    write(script, problem("softmax", [[0.5, 1.0]], dtype="float32"), made)
+    return script.text([])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "of_gradient"),
+    [
+        ([["value", "logits"]], False),
+        ([["value", "the gradient in parts"]], False),
+        ([["value", "logits"], ["gradient", "upstream"]], True),
+        ([["value with gradient", "logits"]], True),
+    ],
+)
+def test_the_call_whose_result_lies_in_other_memory_is_made(pairs: list[list[str]], of_gradient: bool) -> None:
+    text = script_of(check="unmodified", reason="shared", observed=pairs)
+    assert "upstream_before" in text if of_gradient else "upstream" not in text
+    assert ("gradient" in text) == of_gradient
