@@ -24,7 +24,7 @@ from conformance.reports.nightly.folder import Folder
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import FILE, Writer, discard
 
-__all__ = ["VERSIONS", "compare", "export", "install", "job", "keep", "run", "write_issue"]
+__all__ = ["VERSIONS", "compare", "export", "install", "job", "keep", "reason_of_pip", "run", "write_issue"]
 
 #: By what pip finds each version of a backend.
 VERSIONS = {
@@ -54,7 +54,7 @@ def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], l
     say(said, err=True)
     if done.returncode == 0:
         return 0
-    why = [line for line in said.splitlines() if line.startswith("ERROR")] or said.splitlines() or ["no reason given"]
+    why = reason_of_pip(said)
     for backend in backends:
         header = Header(
             suite=conformance.__version__,
@@ -66,9 +66,18 @@ def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], l
         name = Path(backend).stem if backend.endswith(".py") else backend
         discard(folder.runs / _name(backend, label))
         with Writer(folder.runs / _name(backend, label), header) as writer:
-            writer.describe(BackendRecord(name=name, error=f"it could not be installed: {plain(why[0], 400)}"))
+            writer.describe(BackendRecord(name=name, error=f"it could not be installed: {plain(why, 400)}"))
             writer.finish(Footer(counts={}, seconds=0.0, complete=True))
     return 1
+
+
+def reason_of_pip(said: str) -> str:
+    """Why pip could not install, in what it said: its first error, and what it was asked for that cannot be had."""
+    lines = said.splitlines() or ["no reason given"]
+    first = next((line for line in lines if line.startswith("ERROR")), lines[0])
+    _, _, behind = said.partition("The conflict is caused by:\n")
+    causes = [line.strip() for line in behind.partition("\n\n")[0].splitlines()]
+    return f"{first} {'; '.join(causes)}".strip()
 
 
 def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label: str = "") -> int:

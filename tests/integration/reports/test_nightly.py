@@ -14,8 +14,8 @@ from conformance.model.records import BackendRecord, Footer, Header, Outcome
 from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder
-from conformance.reports.nightly.steps import VERSIONS, write_issue
-from conformance.results.store import Writer
+from conformance.reports.nightly.steps import VERSIONS, reason_of_pip, write_issue
+from conformance.results.store import Writer, read_run
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"^[\w-]+/[\w-]+@[0-9a-f]{40}$")
@@ -106,6 +106,42 @@ def test_an_issue_calls_nobody(tmp_path: Path) -> None:
     write_issue(folder, 1)
     text = folder.issue.read_text(encoding="utf-8")
     assert "@someone" not in text and "#12" not in text and "someone" in text and len(text) < 65_536
+
+
+CONFLICT = """\
+Looking in indexes: https://pypi.org/simple
+ERROR: Cannot install tiny because these package versions have conflicting dependencies.
+
+The conflict is caused by:
+    The user requested tiny
+    The user requested (constraint) tiny==9.9
+
+To fix this you could try to:
+1. loosen the range of package versions you've specified
+
+ERROR: ResolutionImpossible: for help visit https://pip.pypa.io
+"""
+
+
+def test_why_something_could_not_be_installed() -> None:
+    assert reason_of_pip(CONFLICT) == (
+        "ERROR: Cannot install tiny because these package versions have conflicting dependencies. "
+        "The user requested tiny; The user requested (constraint) tiny==9.9"
+    )
+    none = "ERROR: No matching distribution found for tiny==9.9"
+    assert reason_of_pip(f"Looking\n{none}\n") == none and reason_of_pip("") == "no reason given"
+    assert reason_of_pip("No module named pip\n") == "No module named pip"
+
+
+def test_a_job_that_cannot_be_installed_says_so_in_each_of_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    assert main(["job", "--folder", "nightly", "jax", "latest", "--", "--quiet"]) == 0
+    for name in ("jax-latest", "jax-logsumexp-latest"):
+        (backend,) = read_run(Folder(tmp_path / "nightly").runs / name).backends.values()
+        assert "could not be installed" in backend.error
 
 
 def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
