@@ -114,7 +114,7 @@ class Recheck:
         some = self._some(doubts)
         for part in (some, [each for each in reversed(doubts) if each not in some]):
             part = [each for each in part if ("", "timeout") not in each.kinds or not self._own["", "timeout"]]
-            again |= self._again(part, sound, found.observations)
+            again |= self._again(part, sound)
             changed = [each for each in part if not same(found.observations, again, each.unit.asked)]
             if changed:
                 settled = judged(again)
@@ -170,33 +170,27 @@ class Recheck:
             raise
         return session
 
-    def _again(
-        self, doubts: Sequence[_Doubt], sound: ChunkUnit | None, seen: Sequence[Observation]
-    ) -> dict[int, Observation]:
+    def _again(self, doubts: Sequence[_Doubt], sound: ChunkUnit | None) -> dict[int, Observation]:
         """What comes of the calls in the second process.
 
-        The last ones go first: who does damage has then been asked after those that it was done to. In the end a call
-        of ``sound``, or else one of the first unit once more, shows whether the process is what it was; where it is
-        not, they are made unit by unit, and after one that spoils the process, the next unit has another.
+        The last ones go first: who does damage has then been asked after those that it was done to. Before and behind
+        them a call of ``sound``, or else of the first unit, shows whether the process is what it was; where it is not,
+        they are made unit by unit, and after one that spoils the process, the next unit has another.
         """
         together = [each.unit for each in doubts if not each.died]
         alone = [each.unit for each in doubts if each.died]
         again: dict[int, Observation] = {}
         if together:
             control = sound or replace(together[0], asked=together[0].asked[:1])
+            before = ask(self._second(), control)
             requests = [each.chunk.requests[place] for each in (*together, control) for place in each.asked]
-            *answers, shown = self._second().run(requests)
+            *answers, behind = self._second().run(requests)
             again = {each.key: each for each in answers}
-            spoilt = not same(again if sound is None else seen, {control.asked[0]: shown}, control.asked)
-            if shown.repeatable is False and not self._own[control.problem.operation, "repeatable"]:
-                # By itself, or since the calls of another lie before its repeat: asked one by one, it shows.
-                spoilt = True
-            if self._extra and spoilt:
+            if self._extra and not same(before, {behind.key: behind}, control.asked):
                 again = {}
                 self.close()
                 for each in together:
                     again |= ask(self._second(), each)
-                    before = seen if sound is not None else again
                     if self._extra and not same(before, ask(self._second(), control), control.asked):
                         self._extra -= 1
                         self.close()
