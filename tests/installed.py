@@ -45,9 +45,13 @@ COMMANDS = (
     (("conformance", "report", "run", "--output", "report"), ""),
     (("conformance", "diff", "run", "run"), ""),
     (("conformance", "repro", "two-equal-logits-at-1e8", "-b", "numpy"), "import numpy"),
-    (("conformance", "bench", "-b", "numpy", "-k", "latency-1x10", "--replicates", "1"), "numpy"),
     (("python", "-m", "conformance", "list", "verdicts"), "deviation"),
     (("python", "uses.py"), ""),
+)
+BENCH = ("conformance", "bench", "-b", "numpy", "-k", "latency-1x10", "--replicates", "1")
+#: Those that need the extra `bench`, which brings pytest.
+WITH_EXTRA = (
+    (BENCH, "numpy"),
     (("pytest", "--conformance-backend", "numpy", "--pyargs", "conformance", "-m", "worked-examples"), "passed"),
 )
 
@@ -62,7 +66,8 @@ def main() -> None:
         check_contents(wheel)
         venv.create(folder / "venv", with_pip=True)
         python = folder / "venv" / "bin" / "python"
-        sh(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{wheel}[bench]")
+        install = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        sh(*install, wheel)
         (site,) = (folder / "venv" / "lib").glob("python3.*/site-packages")
         work = folder / "work"
         for each in NAMES:
@@ -73,13 +78,20 @@ def main() -> None:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "PYTEST"))}
         environment["PATH"] = os.pathsep.join((str(python.parent), environment["PATH"]))
         for command, text in COMMANDS:
-            ran = subprocess.run(
-                command, cwd=work, env=environment, capture_output=True, text=True, timeout=120, check=False
-            )
-            if ran.returncode or text not in ran.stdout + ran.stderr:
-                sys.exit(f"{' '.join(command)}: exit code {ran.returncode}\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}")
-            print("ok:", *command)
+            use(command, text, work, environment)
+        use(BENCH, "hint: install the extra: pip install 'cross-entropy-conformance[bench]'", work, environment, code=2)
+        sh(*install, f"{wheel}[bench]")
+        for command, text in WITH_EXTRA:
+            use(command, text, work, environment)
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, installed and used")
+
+
+def use(command: tuple[str, ...], text: str, work: Path, environment: dict[str, str], *, code: int = 0) -> None:
+    """Run a command as a user does; ends with its output unless it exits with ``code`` and says ``text``."""
+    ran = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    if ran.returncode != code or text not in ran.stdout + ran.stderr:
+        sys.exit(f"{' '.join(command)}: exit code {ran.returncode}\n{ran.stdout[-4000:]}\n{ran.stderr[-4000:]}")
+    print("ok:", *command)
 
 
 def sh(*command: object) -> None:

@@ -6,11 +6,14 @@ import configparser
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import conformance
 from conformance.places import ROOT
@@ -32,6 +35,11 @@ def test_the_pre_commit_hooks_use_the_versions_of_the_constraints() -> None:
     pinned = {line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line}
     used = {dependency for hook in _hooks() for dependency in hook["additional_dependencies"]}
     assert used <= pinned
+    (lint,) = [hook for hook in _hooks() if hook["entry"] == "python -m conformance lint"]
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    needed = {canonicalize_name(Requirement(each).name) for each in metadata["project"]["dependencies"]}
+    installed = {canonicalize_name(Requirement(each).name) for each in lint["additional_dependencies"]}
+    assert installed == needed - {"duckdb", "pandas"}  # which the reports alone import
 
 
 def test_the_version_is_that_of_the_citation_and_of_the_changelog() -> None:
