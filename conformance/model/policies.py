@@ -61,10 +61,12 @@ class Policy:
 
     ``values`` are those that can be observed, the normative one first; by default those of the field's ``Literal``
     without ``undefined``, which leaves any result open. ``observed_by`` names the check that observes it; otherwise
-    cases do. ``sound`` says that every value is: who declares nothing has not failed. ``open`` allows other values.
+    cases do, by the ``result`` in which its value shows. ``sound`` says that every value is: who declares nothing has
+    not failed. ``open`` allows other values.
     """
 
     affects: Affects = "answer"
+    result: Literal["value", "gradient"] = "value"
     aspect: Aspect | None = None
     observed_by: str = ""
     sound: bool = False
@@ -166,7 +168,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = -100
     mean_denominator: Annotated[Literal["sum-of-weights", "valid-count", "all-count"], Policy()] = "sum-of-weights"
     mean_of_all_ignored: Degenerate = "nan"
-    gradient_of_all_ignored: Annotated[Literal["zero", "nan"], Policy()] = "zero"
+    gradient_of_all_ignored: Annotated[Literal["zero", "nan"], Policy(result="gradient")] = "zero"
     mean_of_zero_weight: Degenerate = "nan"
     mean_of_empty_batch: Degenerate = "nan"
     intermediate_overflow: Annotated[Overflow | dict[str, Overflow], Policy(affects="intermediates", aspect=_DTYPE)] = (
@@ -188,9 +190,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     label_out_of_range: Annotated[BadLabel | dict[LabelKind, BadLabel], Policy(affects="question", aspect=_LABEL)] = (
         "raise"
     )
-    gradient_of_bad_label: Annotated[BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(aspect=_LABEL)] = (
-        "raise"
-    )
+    gradient_of_bad_label: Annotated[
+        BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(result="gradient", aspect=_LABEL)
+    ] = "raise"
     zero_coefficient_at_minus_infinity: Annotated[Literal["zero", "nan"], Policy()] = "zero"
     #: The target's class takes no part: the loss is infinite, or the class drops out of it.
     masked_target: Annotated[MaskedTarget | dict[str, MaskedTarget], Policy(affects="question", aspect=_TARGET)] = (
@@ -205,7 +207,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=_DTYPE)] = "kept"
     #: The gradient by an infinite upstream gradient: its product with each derivative, or what a chain of functions
     #: gives, each of which passes on what it was passed: 0 beside the label, and NaN where two infinities meet.
-    infinite_upstream_gradient: Annotated[Upstream | dict[str, Upstream], Policy(aspect=_OPERATION)] = "product"
+    infinite_upstream_gradient: Annotated[
+        Upstream | dict[str, Upstream], Policy(result="gradient", aspect=_OPERATION)
+    ] = "product"
     #: The dtype of the loss of class probabilities whose dtype is not that of the logits: that of the logits, or the
     #: narrowest that holds both. The gradient has that of the logits, and both are held to the bounds of that dtype.
     mixed_dtype_result: Annotated[MixedDtypes | dict[str, MixedDtypes], Policy(affects="question", aspect=_MIXED)] = (
@@ -217,7 +221,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = "refused"
     #: Components of the gradient below what the absolute bound sees, as p − 1 has them where p is nearly 1.
     cancelling_gradient: Annotated[
-        Cancelling | dict[str, Cancelling], Policy(affects="question", aspect=_DTYPE, sound=True)
+        Cancelling | dict[str, Cancelling], Policy(affects="question", result="gradient", aspect=_DTYPE, sound=True)
     ] = "kept"
     target_dtypes: Annotated[
         list[str] | dict[str, list[str]],

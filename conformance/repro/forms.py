@@ -14,7 +14,7 @@ from conformance.judge.identities import transformed_calls
 from conformance.judge.transforms import TRANSFORM_QUANTITIES
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
-from conformance.model.policies import NORMATIVE, policy_label
+from conformance.model.policies import NORMATIVE, POLICIES, policy_label
 from conformance.model.problem import Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.model.records import Outcome
@@ -202,9 +202,12 @@ def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
 
 
 def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
-    """The value, or the gradient where the policy is one of gradients, which shows what the framework does."""
+    """The result in which the policy's value shows."""
     seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
-    of_gradient = outcome.policy.startswith("gradient-") and (outcome.reduction or "none") in problem.upstream
+    policy = POLICIES.get(outcome.policy)
+    of_gradient = (
+        policy is not None and policy.result == "gradient" and (outcome.reduction or "none") in problem.upstream
+    )
     said = " or ".join(map(str, seen)) or "nothing that the policy knows"
     comment = (
         f"{policy_label(outcome.policy, outcome.aspect)}: observed {said}; declared {outcome.expected or 'nothing'}"

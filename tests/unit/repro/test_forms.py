@@ -34,3 +34,17 @@ def test_the_call_whose_result_lies_in_other_memory_is_made(pairs: list[list[str
     text = script_of(check="unmodified", reason="shared", observed=pairs)
     assert "upstream_before" in text if of_gradient else "upstream" not in text
     assert ("gradient" in text) == of_gradient
+
+
+@pytest.mark.parametrize(
+    ("policy", "result"),
+    [
+        ("plus-infinity", "value"),
+        ("infinite-upstream-gradient", "gradient"),
+        ("cancelling-gradient", "gradient"),
+        ("gradient-of-a-stranger", "value"),
+    ],
+)
+def test_the_result_in_which_a_policy_shows_is_printed(policy: str, result: str) -> None:
+    text = script_of(check="policy", policy=policy, observed=["kept"], expected="lost")
+    assert f'print("observed:", {result})' in text
