@@ -10,7 +10,17 @@ import json
 import re
 from typing import Any
 
-__all__ = ["LONGEST", "blanked", "json_text", "lines_on_terminal", "on_terminal", "plain", "plain_lines", "say"]
+__all__ = [
+    "LONGEST",
+    "blanked",
+    "json_text",
+    "lines_on_terminal",
+    "on_terminal",
+    "plain",
+    "plain_lines",
+    "plural",
+    "say",
+]
 
 LONGEST = 4000  # characters of one fact
 #: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
@@ -35,6 +45,11 @@ def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
 def blanked(text: object) -> str:
     """``text`` on one line, a space for each character that does not print: for prose, where no spelling is wanted."""
     return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def plural(number: int, what: str) -> str:
+    """``1 case``, ``2,048 cases``."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def on_terminal(text: object, longest: int = LONGEST) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.model.verdicts import NONCONFORMING, SILENT, VERDICTS, in_order
+from conformance.plain import plural
 from conformance.reports.columns import Column
 from conformance.reports.relations import LOST, Relations
 from conformance.reports.table import AnyCell, Counts, Table
@@ -119,14 +120,10 @@ def died(deaths: Mapping[str, int], restarts: Mapping[str, int]) -> dict[str, st
 
 
 def _died(deaths: int, restarts: int) -> str:
-    again = f"was started again {_times(restarts)}"
+    again = f"was started again {plural(restarts, 'time')}"
     if not deaths:
         return f"its process {again}, since calls had changed it"
-    return f"its process died, or had to be ended, {_times(deaths)}" + (f", and {again}" if restarts else "")
-
-
-def _times(count: int) -> str:
-    return f"{count} time{'s' * (count != 1)}"
+    return f"its process died, or had to be ended, {plural(deaths, 'time')}" + (f", and {again}" if restarts else "")
 
 
 def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, str]:
@@ -148,7 +145,7 @@ def headline(counts: Counter[str], entries: int, lost: int = 0) -> tuple[str, st
     if not made:
         return "nothing run", "No check was made."
     if counts["known"]:
-        named = f"{entries} known defect{'s' * (entries != 1)}"
+        named = plural(entries, "known defect")
         return "known defects only", f"{named}, seen in {counts['known']:,} of {made:,} checks; nothing else fails."
     if counts["deviation"]:
         return "conforms", f"Every one of {made:,} checks is right, or as its documented policy says."

@@ -12,7 +12,7 @@ import msgspec
 from conformance.model.records import Outcome
 from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
-from conformance.plain import json_text, lines_on_terminal, on_terminal, say
+from conformance.plain import json_text, lines_on_terminal, on_terminal, plural, say
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, died, matrix, unreached
 from conformance.reports.merge import Merged
@@ -111,7 +111,7 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
     more = hidden.total()
     if more > 0:
         kinds = ", ".join(f"{number} {verdict}" for verdict, number in hidden.items() if number)
-        console.print(f"… and {more} more finding{'s' * (more != 1)} in the summary: {kinds}", style="dim")
+        console.print(f"… and {plural(more, 'more finding')} in the summary: {kinds}", style="dim")
     for name, said in died(merged.deaths, merged.restarts).items():
         sys.stdout.write(f"\n{on_terminal(name)}: {said}\n")
     for column in counted.columns:
@@ -141,7 +141,7 @@ def _detail(column: Column, outcome: Outcome, alike: int) -> Text:
         line.append(f"\n    {_DECLARE}", style="dim")
     source = column.record.source(outcome.op) if column.record else None
     called = [f"called at {on_terminal(source)}"] if source else []
-    others = [f"{alike - 1} more check{'s' * (alike > 2)} like it"] if alike > 1 else []
+    others = [f"{plural(alike - 1, 'more check')} like it"] if alike > 1 else []
     if called or others:
         line.append("\n    " + "; ".join(called + others), style="dim")
     return line

@@ -6,14 +6,12 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from conformance import __version__
 from conformance.backends import discovery
 from conformance.bench.accuracy import Yardstick, declared_class
 from conformance.bench.bandwidth import SIZES, nearest
@@ -38,7 +36,7 @@ from conformance.disk import require_file_place, require_folder_place
 from conformance.extras import how_to_install, lacking
 from conformance.model.errors import HarnessError, UsageError
 from conformance.places import folder_of_now
-from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.environment import origin
 from conformance.run.progress import Progress
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends
@@ -104,10 +102,7 @@ def launch(settings: BenchSettings) -> BenchFinished:
     require_folder_place(folder)
     require_file_place(folder / NAME)
     head = Head(
-        suite=__version__,
-        commit=suite_commit(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=describe_environment(),
+        **origin(),
         seed=seed,
         replicates=replicates,
         threads=threads,

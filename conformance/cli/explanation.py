@@ -13,7 +13,7 @@ from conformance.model.wording import check_name, message
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation, DerivedResult, Position, Step
 from conformance.places import PROFILES
-from conformance.plain import on_terminal, say
+from conformance.plain import on_terminal, plural, say
 from conformance.profiles.load import load_profile
 from conformance.profiles.profile import Profile
 
@@ -45,7 +45,7 @@ def write_explanation(
         _position(derivation, position, notes=number == 0)
     hidden = derivation.count - len(derivation.positions)
     if hidden > 0:
-        say(f"\n… and {hidden} more position{'s' * (hidden != 1)}, derived in the same way", dim=True)
+        say(f"\n… and {plural(hidden, 'more position')}, derived in the same way", dim=True)
     if derivation.results:
         _title("the exact result")
         for result in derivation.results:
@@ -94,7 +94,7 @@ def _heading(derivation: Derivation) -> None:
         how = "stated" if derivation.axis_stated is not None else "left to the framework; this is the normative choice"
         facts.append(f"classes along axis {derivation.class_axis} ({how})")
     if derivation.count:
-        facts.append(f"{derivation.count} position{'s' * (derivation.count != 1)} of {derivation.extent or 1} classes")
+        facts.append(f"{plural(derivation.count, 'position')} of {derivation.extent or 1} classes")
     say(INDENT + "; ".join(facts))
     if derivation.layout != "contiguous":
         named = named_operands(derivation.layout) or {"operands": derivation.layout}

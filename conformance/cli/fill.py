@@ -8,7 +8,7 @@ import click
 
 from conformance.cli.options import PATH, cases_option
 from conformance.places import CASES
-from conformance.plain import on_terminal, say
+from conformance.plain import on_terminal, plural, say
 
 __all__ = ["command"]
 
@@ -31,5 +31,5 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], check: bool) -> in
         click.echo(f"{on_terminal(each.file)}: {'would fill' if check else 'filled'} {', '.join(each.ids)}")
     count = sum(len(each.ids) for each in filled)
     done = "would be filled" if check else "filled"
-    say(f"{count} case{'s' * (count != 1)} {done} in {len(filled)} file{'s' * (len(filled) != 1)}", err=True)
+    say(f"{plural(count, 'case')} {done} in {plural(len(filled), 'file')}", err=True)
     return 0

@@ -20,7 +20,7 @@ from conformance.cli.options import (
     seed_option,
 )
 from conformance.model.errors import BackendUnavailable
-from conformance.plain import json_text, on_terminal, say
+from conformance.plain import json_text, on_terminal, plural, say
 
 if TYPE_CHECKING:
     from conformance.fuzz.causes import Cause
@@ -138,7 +138,7 @@ class _Watch:
         if not self._quiet and time.monotonic() - self._shown >= EVERY:
             self._shown = time.monotonic()
             causes = len(search.causes.all)
-            found = f", {causes} cause{'s' * (causes != 1)} of failure" if causes else ""
+            found = f", {plural(causes, 'cause')} of failure" if causes else ""
             say(
                 f"{self.spent:6.0f} s  {search.asked:,} cases, {len(search.pairs):,} pairs of features{found}", err=True
             )

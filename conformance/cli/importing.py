@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from conformance.cli.options import folder_option, format_option, max_numbers_option, ops_option, schema_option
-from conformance.plain import json_text, on_terminal, say
+from conformance.plain import json_text, on_terminal, plural, say
 
 if TYPE_CHECKING:
     from conformance.foreign.take import Import
@@ -77,6 +77,6 @@ def _print(done: Import) -> None:
     same = sum(1 for left in done.left_out if left.reason == "same call")
     versions = ", ".join(f"{name} {version}" for name, version in done.versions.items())
     count = len(done.agreements)
-    say(f"{count} case{'s' * (count != 1)} of {versions}; {same} more tests ask the same calls again")
+    say(f"{plural(count, 'case')} of {versions}; {same} more tests ask the same calls again")
     for file in done.files:
         say(on_terminal(file))

@@ -10,7 +10,7 @@ import click
 from conformance.cli.options import PATH, cases_option, format_option, schema_option
 from conformance.model.errors import Place
 from conformance.places import CASES, PROFILES
-from conformance.plain import json_text, say
+from conformance.plain import json_text, plural, say
 from conformance.schemas.documents import LintProblem
 
 __all__ = ["command"]
@@ -66,12 +66,11 @@ def command(files: tuple[Path, ...], paths: tuple[Path, ...], profiles: Path | N
     counts = []
     entries = read_suite(of_cases)[0].entries if of_cases else ()
     if of_cases:
-        counts.append(f"{len(entries)} case{'s' * (len(entries) != 1)}")
+        counts.append(plural(len(entries), "case"))
     if profiles is not None:
         of_registers = entries or read_suite([CASES])[0].entries
         findings += lint_profiles(profiles, [entry.case for entry in of_registers], _variants())
-        count = len(profile_files(profiles))
-        counts.append(f"{count} profile{'s' * (count != 1)}")
+        counts.append(plural(len(profile_files(profiles)), "profile"))
     if style == "json":
         places = [each.place or Place("") for each in findings]
         rows = [

@@ -11,6 +11,7 @@ from conformance.fuzz.traits import shown
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NONCONFORMING, SILENT, Verdict, in_order
 from conformance.model.wording import message
+from conformance.plain import plural
 
 __all__ = ["ExcusedReport", "FoundCause", "FuzzReport", "NearestReport", "exit_code", "report_of", "summary_lines"]
 
@@ -140,7 +141,7 @@ def exit_code(report: FuzzReport) -> int:
 
 def summary_lines(report: FuzzReport) -> list[str]:
     """The report in lines."""
-    asked = _counted(report.cases, "case")
+    asked = plural(report.cases, "case")
     lines = [
         f"{report.backend}: {asked} in {report.seconds:.1f} s, seed {report.seed}; {report.pairs:,} pairs of features"
     ]
@@ -149,13 +150,13 @@ def summary_lines(report: FuzzReport) -> list[str]:
         what = f"{near.op} {near.check} in {near.dtype}, {near.case}"
         lines.append(f"largest error that passed: {near.ratio:.4g} of its bound ({what})")
     for kind, found in (("known defect", report.known), ("like the known defect", report.resembling)):
-        lines += [f"{kind} {each.name}: {_counted(each.cases, 'case')}, first {each.first}" for each in found]
-    lines += [f"declared policy {each.name}: {_counted(each.cases, 'case')}" for each in report.policies]
+        lines += [f"{kind} {each.name}: {plural(each.cases, 'case')}, first {each.first}" for each in found]
+    lines += [f"declared policy {each.name}: {plural(each.cases, 'case')}" for each in report.policies]
     if report.lost:
         lines.append(f"the search could not go on: {report.lost}")
     if report.interrupted:
         lines.append("interrupted: this is what there is so far")
-    lines.append(f"{_counted(len(report.causes), 'cause')} of failure" if report.causes else "nothing found")
+    lines.append(f"{plural(len(report.causes), 'cause')} of failure" if report.causes else "nothing found")
     for number, each in enumerate(report.causes, 1):
         lines += _cause_lines(number, each)
     return lines
@@ -164,13 +165,9 @@ def summary_lines(report: FuzzReport) -> list[str]:
 def _cause_lines(number: int, cause: FoundCause) -> list[str]:
     unusual = ", ".join(cause.traits) or "nothing unusual"
     lines = [
-        f"{number:3d}. {cause.op} {cause.check}: {cause.verdict} in {_counted(cause.cases, 'case')}: {unusual}",
+        f"{number:3d}. {cause.op} {cause.check}: {cause.verdict} in {plural(cause.cases, 'case')}: {unusual}",
         f"     {cause.message}",
     ]
     if not cause.again:
         lines.append("     not again when it was asked alone: calls before it have a part in it")
     return [*lines, f"     {cause.file or cause.case}"]
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

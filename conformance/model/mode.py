@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from conformance.model.outcome import Count
+from conformance.plain import plural
 
 __all__ = ["ModeEvidence", "mode_in_words", "total"]
 
@@ -61,21 +62,17 @@ def total(found: Iterable[ModeEvidence | None]) -> ModeEvidence | None:
 def mode_in_words(execution: str, evidence: ModeEvidence) -> str:
     """The evidence in one line."""
     if evidence.eager == evidence.calls:
-        return f"{execution}: {_number(evidence.calls, 'call')}, none of which was to be compiled"
-    parts = [f"{evidence.compiled:,} of {_number(evidence.calls - evidence.eager, 'call')} ran compiled"]
+        return f"{execution}: {plural(evidence.calls, 'call')}, none of which was to be compiled"
+    parts = [f"{evidence.compiled:,} of {plural(evidence.calls - evidence.eager, 'call')} ran compiled"]
     if evidence.uncompiled:
         parts.append(f"{evidence.uncompiled:,} ran uncompiled: unsupported")
     if evidence.unknown:
         parts.append(f"of {evidence.unknown:,} that is not known")
-    parts.append(_number(evidence.graphs, "graph"))
-    parts.append("graph breaks not known" if evidence.breaks is None else _number(evidence.breaks, "graph break"))
+    parts.append(plural(evidence.graphs, "graph"))
+    parts.append("graph breaks not known" if evidence.breaks is None else plural(evidence.breaks, "graph break"))
     if evidence.cached:
         parts.append(f"{evidence.cached:,} from a cache on disk")
     return f"{execution}: {', '.join(parts)}"
 
 
 _NUMBERS = ("calls", "compiled", "uncompiled", "unknown", "graphs", "breaks", "cached")
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"

@@ -33,6 +33,7 @@ from conformance.oracle.steps import (
 )
 from conformance.oracle.text import expected_text
 from conformance.oracle.truth import Truth
+from conformance.plain import plural
 
 __all__ = ["POSITIONS", "derive"]
 
@@ -190,7 +191,7 @@ def _reduction_steps(truth: Truth, reduction: str) -> list[Step]:
         return []
     with np.errstate(all="ignore"):
         total = _number(truth, "sum")
-    steps = [Step("sum", f"Σ ℓ over {count} position{'s' * (count != 1)}", (total,))]
+    steps = [Step("sum", f"Σ ℓ over {plural(count, 'position')}", (total,))]
     if reduction == "mean":
         size = float(truth.fast.denominator.mid[0])
         steps.append(Step("divide by W", _denominator(truth), (plain(size),), _degenerate(truth)))

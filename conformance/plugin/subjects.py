@@ -11,8 +11,8 @@ from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
 from conformance.model.records import Outcome
 from conformance.profiles.subject import Subject
+from conformance.results.environment import available_cores
 from conformance.run.judged import OpenBackend, open_backend
-from conformance.run.launch import available_cores
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.worker.session import Limits
 

@@ -6,12 +6,13 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import conformance
 
-__all__ = ["describe_environment", "suite_commit"]
+__all__ = ["available_cores", "describe_environment", "origin", "suite_commit"]
 
 ROOT = Path(conformance.__file__).resolve().parents[1]
 #: Vector extensions by which kernels choose their code, as /proc/cpuinfo names them.
@@ -26,12 +27,27 @@ def describe_environment() -> dict[str, Any]:
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _first(cpu, "model name", "Model", "Hardware") or platform.processor() or platform.machine(),
         "extensions": [name for name in EXTENSIONS if name in _first(cpu, "flags", "Features").split()],
-        "cores": {"usable": _usable_cores(), "all": os.cpu_count() or 1},
+        "cores": {"usable": available_cores(), "all": os.cpu_count() or 1},
         "memory": _memory(),
         "byteorder": sys.byteorder,
         "suite": conformance.__version__,
         "commit": suite_commit(),
     }
+
+
+def origin() -> dict[str, Any]:
+    """Where results come from, by the fields of the head of their file: suite, commit, started, environment."""
+    return {
+        "suite": conformance.__version__,
+        "commit": suite_commit(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": describe_environment(),
+    }
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def suite_commit() -> str | None:
@@ -70,12 +86,6 @@ def _cpu_info() -> dict[str, str]:
 
 def _first(entries: dict[str, str], *keys: str) -> str:
     return next((entries[key] for key in keys if key in entries), "")
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> int | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from conformance import __version__
 from conformance.cases.load import Entry, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
@@ -27,7 +24,7 @@ from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK, folder_of_now
 from conformance.plain import lines_on_terminal, on_terminal, plain, say
 from conformance.profiles.load import load_profile
-from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.environment import available_cores, origin
 from conformance.results.store import Writer, discard, read_run
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.costs import costs_of, read_costs
@@ -44,7 +41,7 @@ from conformance.worker.session import Limits
 if TYPE_CHECKING:
     from conformance.run.executors.dask.connect import Fleet
 
-__all__ = ["Finished", "RunSettings", "available_cores", "exit_code", "launch"]
+__all__ = ["Finished", "RunSettings", "exit_code", "launch"]
 
 _FILES = 64  # open files beside those of the processes that judge
 
@@ -138,10 +135,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     require_true_values(entries, expected_text, except_below=CASES)
     folder = settings.resume or settings.output or folder_of_now()
     header = Header(
-        suite=__version__,
-        commit=suite_commit(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=describe_environment(),
+        **origin(),
         selection=_selection(settings, [each.spec for each in found], digest),
         case_files=digests,
     )
@@ -232,11 +226,6 @@ def _require_files(jobs: int) -> None:
     if jobs > 1 and most != resource.RLIM_INFINITY and 2 * jobs + _FILES > most:
         hint = f"name at most {max(1, (most - _FILES) // 2)}, or raise the limit: ulimit -n"
         raise UsageError(f"--jobs {jobs} needs more open files than {most}, the limit of this process", hint=hint)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def exit_code(counts: Mapping[str, int], failed: Collection[str]) -> int:

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from types import TracebackType
 from typing import Any, Protocol, TextIO
 
-from conformance.plain import lines_on_terminal, on_terminal
+from conformance.plain import lines_on_terminal, on_terminal, plural
 
 __all__ = ["Display", "Progress"]
 
@@ -49,9 +48,7 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._display.close()
 
     def advance(self, backend: str, done: int = 1, failed: int = 0) -> None:
@@ -65,7 +62,7 @@ class Progress:
 
 def _failed(cases: int) -> str:
     """Of cases: the tables count their checks, of which several may fail."""
-    return f"{cases} case{'s' * (cases != 1)} failed"
+    return f"{plural(cases, 'case')} failed"
 
 
 class _Silence:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from conformance import __version__
 from conformance.cases.load import Entry
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import Place, UsageError
@@ -20,7 +18,7 @@ from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.model.records import Footer, Header, Outcome, Selection
 from conformance.numerics.formats import round_to
 from conformance.places import PROFILES
-from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.environment import origin
 from conformance.results.store import Writer, discard
 from conformance.run.judged import OpenBackend
 from conformance.run.launch import exit_code
@@ -84,10 +82,7 @@ def judge_vectors(
     session = _Recorded(Description(name, "", {}, "", "", profile=named, foreign=OPERATIONS), read)
     opened = OpenBackend(session, name, profile=own)
     header = Header(
-        suite=__version__,
-        commit=suite_commit(),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=describe_environment(),
+        **origin(),
         selection=dict(msgspec.to_builtins(Selection(backends=(name,), identities=False))),
         case_files=case_digests(kept),
     )

@@ -28,10 +28,6 @@ class Interval:
     high: float
     level: float = LEVEL
 
-    def excludes(self, value: float) -> bool:
-        """Whether ``value`` lies outside."""
-        return not self.low <= value <= self.high
-
 
 def ratio_interval(
     old: Sequence[Sequence[float]],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.plain import blanked
+from conformance.plain import blanked, plural
 from conformance.reports.benchmarks.charts.style import GRID, MUTED, altair, duration_axis, finished, shorten
 from conformance.reports.benchmarks.units import percent_change
 from conformance.reports.history.series import TimeSeries
@@ -27,7 +27,7 @@ def trend_chart(group: Sequence[TimeSeries]) -> Any:
     panels = [_panel(alt, series) for series in group]
     one = group[0]
     total = sum(len(series.changes or ()) for series in group)
-    found = f"{total} change point{'s' * (total != 1)} (vertical lines)" if total else "No change point"
+    found = f"{plural(total, 'change point')} (vertical lines)" if total else "No change point"
     if any(series.changes is None for series in group):
         found = "Change points not looked for: Apache Otava is not installed"
     chart = alt.vconcat(*panels, spacing=24).resolve_scale(x="independent", y="independent")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from conformance.plain import plural
 from conformance.reports.columns import Column, slug
 from conformance.reports.matrix import Matrix
 from conformance.reports.table import AnyCell, Cell, Counts, Table
@@ -19,7 +20,7 @@ def overview_table(counted: Matrix, sizes: Mapping[str, int]) -> Table:
     rows = []
     for theme in sorted(counted.themes):
         number = sizes.get(theme, 0)
-        row: list[AnyCell] = [Cell(theme, f"cases.html#t-{slug(theme)}", f"{number} case{'s' * (number != 1)}")]
+        row: list[AnyCell] = [Cell(theme, f"cases.html#t-{slug(theme)}", plural(number, "case"))]
         for column in counted.columns:
             row.append(_cell(column, Counts(counted.cells.get((column, theme), {})), theme))
         rows.append(row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from conformance.plain import plural
 from conformance.reports.benchmarks.cells import BenchmarkCell, places
 from conformance.reports.benchmarks.charts.style import (
     FONT_SIZE,
@@ -127,4 +128,4 @@ def _stacked(alt: Any, panels: list[Any]) -> Any:
 
 
 def _work(cell: BenchmarkCell) -> str:
-    return f"{cell.dtype}, {cell.positions:,} position{'s' * (cell.positions != 1)} of {cell.classes:,} classes"
+    return f"{cell.dtype}, {plural(cell.positions, 'position')} of {cell.classes:,} classes"

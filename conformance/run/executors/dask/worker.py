@@ -6,7 +6,6 @@ between a run and its workers are the suite's own objects.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import zlib
@@ -17,7 +16,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.model.records import WorkerRecord
-from conformance.results.environment import describe_environment, suite_commit
+from conformance.results.environment import available_cores, describe_environment, suite_commit
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
 
 __all__ = ["describe", "packed", "perform", "unpacked"]
@@ -43,7 +42,7 @@ class _Runner:
             if self._runner is None or terms != self._terms:
                 self._close()
                 tempfile.tempdir = str(folder)  # Dask removes it, whatever becomes of this process
-                here = replace(terms, threads=terms.threads or _cores(), scratch=folder)
+                here = replace(terms, threads=terms.threads or available_cores(), scratch=folder)
                 self._terms, self._runner = terms, TaskRunner(here)
             result = self._runner.run(task)
             self._done += 1
@@ -114,7 +113,3 @@ def _name(worker: Any) -> str:
     """What a worker was named, or a name made of its address, which no record shows."""
     named = str(worker.name)
     return f"worker-{zlib.crc32(named.encode()):08x}" if named == worker.address else named
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
