@@ -124,7 +124,7 @@ class TestProfiles:
     ENTRY = (
         "known:\n  - id: one\n    cases: [{cases}]\n    checks: [{checks}]\n    ops: [{ops}]\n"
         "    versions: '{versions}'\n"
-        "    {seen}\n    why: because\n    issue: '{issue}'\n    date: 2026-01-01\n"
+        "    {seen}\n    title: It is wrong\n    why: because\n    issue: '{issue}'\n    date: 2026-01-01\n"
     )
     SOUND: ClassVar = {
         "cases": "pla*", "checks": "value", "ops": "cross_entropy", "versions": ">=2",
