@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from conformance.model.mode import ModeEvidence, mode_in_words, total
@@ -118,7 +117,8 @@ def columns_of(found: Sequence[tuple[Run, Sequence[ColumnIdentity]]]) -> dict[Co
     for place, key in enumerate(keys):
         runs, name = tuple(seen[key]), key.id.name
         record = next((r for run in reversed(runs) if (r := run.backends.get(name)) and not r.error), None)
-        spec = _spec(name, runs[-1])
+        last = runs[-1].backends.get(name)
+        spec = last.spec if last is not None and last.spec else name
         columns[key] = Column(place, key.id, key.machine, labels[key], names[place], spec, record, runs)
     return columns
 
@@ -175,12 +175,3 @@ def _labels(keys: Sequence[ColumnIdentity]) -> dict[ColumnIdentity, str]:
         if often[labels[key]] > 1:
             labels[key] = f"{labels[key]} ({often[labels[key]]})"
     return labels
-
-
-def _spec(backend: str, run: Run) -> str:
-    """What ``-b`` takes for the backend: its name, or the file that it was given as."""
-    given = run.header.selection.get("backends")
-    specs = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
-    if backend in specs:
-        return backend
-    return next((each for each in specs if Path(each.partition(":")[0]).stem == backend), backend)

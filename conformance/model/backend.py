@@ -84,16 +84,17 @@ class OwnProfile(msgspec.Struct, frozen=True, kw_only=True):
 class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="backend"):
     """A backend of the run. ``settings`` are the numeric modes in force: x64, TF32, flush-to-zero, threads.
 
-    ``name`` is the one that its outcomes carry. ``profile`` names the profile of its adapter, ``own_profile`` is a
-    user's own, by which it was judged instead, and ``policies`` holds what that or the former declares for this device
-    and mode. ``versions`` maps distributions to versions. ``sources`` maps each operation to its place and text in the
-    adapter; ``classes`` are what that is made of, the most derived one first. ``error`` says why it did not run, or was
-    given up when ``through`` of the ``planned`` cases were. The operations ``overridden`` are a user's own code, to
-    which no register of the suite applies. In a shard ``register`` holds the entries of known defects that apply to the
-    others: whether they are stale shows only when all shards are there.
+    ``name`` is the one that its outcomes carry, ``spec`` what ``-b`` takes for it. ``profile`` names the profile of its
+    adapter, ``own_profile`` is a user's own, by which it was judged instead, and ``policies`` holds what that or the
+    former declares for this device and execution. ``versions`` maps distributions to versions. ``sources`` maps each
+    operation to its place and text in the adapter; ``classes`` are what that is made of, the most derived one first.
+    ``error`` says why it did not run, or was given up when ``through`` of the ``planned`` cases were. The operations
+    ``overridden`` are a user's own code, to which no register of the suite applies. In a shard ``register`` holds the
+    entries of known defects that apply to the others: whether they are stale shows only when all shards are there.
     """
 
     name: str
+    spec: str = ""
     id: BackendId = msgspec.field(default_factory=lambda: BackendId(name=""))
     profile: str = ""
     versions: dict[str, str] = {}

@@ -37,7 +37,7 @@ from conformance.model.records import (
     WorkerRecord,
     decode_record,
 )
-from conformance.results.upgrade import FORMER, decode_former
+from conformance.results.upgrade import FORMER, decode_former, specs_of
 
 __all__ = ["Scan", "decoder_of", "lines_of"]
 
@@ -273,11 +273,11 @@ _kind = msgspec.json.Decoder(_Kind)
 
 def decoder_of(path: Path) -> Callable[[bytes], Record]:
     """What reads the lines of a results file, by the schema that its header names; UsageError for one of the future."""
-    schema = SCHEMA
+    first, schema = next(lines_of(path), b""), SCHEMA
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        schema = _kind.decode(next(lines_of(path), b"")).schema
+        schema = _kind.decode(first).schema
     if schema in FORMER:
-        return partial(decode_former, schema)
+        return partial(decode_former, schema, specs=specs_of(first))
     if schema != SCHEMA:
         raise UsageError(
             f"results of schema {schema}, and this version reads schemas {min(FORMER)} to {SCHEMA}",

@@ -8,7 +8,10 @@ and had other words for quantities.
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,8 +29,26 @@ _QUANTITIES = {"tangent": "jvp", "curvature": "hvp", "slope_of_targets": "target
 _REGISTERED = re.compile(r" \[known: (?P<id>[^,\[\]]+), (?P<issue>[^\[\]]*)\]$")
 
 
-def decode_former(schema: int, line: bytes) -> Record:
-    """The record of a line of a former schema, as it is now; raises ``msgspec.DecodeError`` where there is none."""
+class _Selection(msgspec.Struct):
+    backends: list[str] = []
+
+
+class _Header(msgspec.Struct):
+    selection: _Selection
+
+
+def specs_of(header: bytes) -> Sequence[str]:
+    """The specs of the backends that a run was asked for, by the line of its header."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(header, type=_Header).selection.backends
+    return ()
+
+
+def decode_former(schema: int, line: bytes, specs: Sequence[str] = ()) -> Record:
+    """The record of a line of a former schema, as it is now; raises ``msgspec.DecodeError`` where there is none.
+
+    ``specs`` are those of the backends that the run was asked for.
+    """
     old = msgspec.json.decode(line, type=dict[str, Any])
     if schema == 1:
         old = _from_sentences(old)
@@ -35,9 +56,9 @@ def decode_former(schema: int, line: bytes) -> Record:
         case "outcome":
             old = _renamed(_outcome_apart(old))
         case "backend":
-            old = _backend_apart(old)
+            old = _backend_apart(old, specs)
         case "header":
-            old = _header_apart(old)
+            old = _header_apart(old, specs)
     record: Record = msgspec.convert(old, Record)
     return record
 
@@ -62,24 +83,32 @@ def _renamed(old: dict[str, Any]) -> dict[str, Any]:
     return {**old, "quantity": _QUANTITIES[quantity]} if isinstance(quantity, str) and quantity in _QUANTITIES else old
 
 
-def _backend_apart(old: dict[str, Any]) -> dict[str, Any]:
-    """A backend whose classes stood among the sources of its operations, as ``class NAME``."""
+def _backend_apart(old: dict[str, Any], specs: Sequence[str]) -> dict[str, Any]:
+    """A backend whose classes stood among the sources of its operations, as ``class NAME``, and whose spec did not."""
     sources = msgspec.convert(old.get("sources", {}), dict[str, dict[str, Any]])
     classes = {name: each for name, each in sources.items() if name.startswith("class ")}
     return {
         **old,
+        "spec": _spec(old.get("name"), specs),
         "sources": {name: each for name, each in sources.items() if name not in classes},
         "classes": [{**each, "name": name.removeprefix("class ")} for name, each in classes.items()],
     }
 
 
-def _header_apart(old: dict[str, Any]) -> dict[str, Any]:
+def _spec(name: Any, specs: Sequence[str]) -> str:
+    """The spec of a backend: its name, or the file that it was given as."""
+    if name in specs:
+        return str(name)
+    return next((each for each in specs if Path(each.partition(":")[0]).stem == name), "")
+
+
+def _header_apart(old: dict[str, Any], specs: Sequence[str]) -> dict[str, Any]:
     """A header whose selection named the second of five shards as ``2/5``."""
     selection = msgspec.convert(old.get("selection", {}), dict[str, Any])
     if isinstance(selection.get("shard"), str):
         index, _, count = selection["shard"].partition("/")
         selection["shard"] = msgspec.convert({"index": index, "count": count}, dict[str, int], strict=False)
-    return {**old, "selection": selection, "backends": [_backend_apart(each) for each in _backends(old)]}
+    return {**old, "selection": selection, "backends": [_backend_apart(each, specs) for each in _backends(old)]}
 
 
 def _backends(old: dict[str, Any]) -> list[dict[str, Any]]:

@@ -116,7 +116,9 @@ class Conductor:
         _require_unchanged(self.former.get(name), record)
         entries = entries_for(subject)
         register = [msgspec.to_builtins(each) for each in entries] if self.shard else []
-        record = msgspec.structs.replace(record, register=register, overridden=sorted(subject.overridden))
+        record = msgspec.structs.replace(
+            record, spec=self._spec(name), register=register, overridden=sorted(subject.overridden)
+        )
         self.describe(record)
         self._records[name] = record
         self.listener.started(name, record)
@@ -127,6 +129,9 @@ class Conductor:
                 if each.backend == name and each.op not in subject.overridden:
                     evidence.add(each)
 
+    def _spec(self, name: str) -> str:
+        return next((str(each.spec) for each in self.backends if each.name == name), "")
+
     def _compare(self, name: str, record: BackendRecord) -> None:
         """Note where a backend's processes differ: its outcomes are then those of several, under one name."""
         first = self._first.setdefault(name, record)
@@ -136,7 +141,7 @@ class Conductor:
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name
         self.failed[name] = str(result.error)
-        known = self._records.get(name, BackendRecord(name=name))
+        known = self._records.get(name, BackendRecord(name=name, spec=self._spec(name)))
         planned = sum(len(each.entries) for each in self.plan.portions)
         now = {"error": str(result.error), "through": self._through[name], "planned": planned}
         self.describe(msgspec.structs.replace(known, **now))

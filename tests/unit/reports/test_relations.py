@@ -54,6 +54,15 @@ def test_a_users_file_called_like_a_framework_has_the_profile_of_its_record(tmp_
     assert profiles["mine"].backend == "jax"
 
 
+def test_a_backend_is_named_as_it_was_given(tmp_path: Path) -> None:
+    records = [
+        BackendRecord(name="mine:compile", spec="kernels/mine.py:compile", error="it was given up", through=1),
+        BackendRecord(name="numpy"),
+    ]
+    found = relations(run(tmp_path, [outcome("c", "mine:compile"), outcome("c", "numpy")], backends=records)).columns
+    assert [each.spec for each in found] == ["kernels/mine.py:compile", "numpy"]
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -11,7 +11,7 @@ import pytest
 from conformance.model.outcome import DefectRef, Outcome
 from conformance.model.records import BackendId, BackendRecord, Shard, decode_record, encode_record
 from conformance.model.wording import message
-from conformance.results.upgrade import FORMER, decode_former
+from conformance.results.upgrade import FORMER, decode_former, specs_of
 
 BASE = {
     "record": "outcome", "case": "c", "theme": "t", "backend": "b", "version": "1", "device": "cpu", "mode": "jit",
@@ -148,3 +148,22 @@ def test_a_shard_has_an_index_and_a_count() -> None:
     for wrong in ("0/3", "4/3", "1", "a/b", ""):
         with pytest.raises(msgspec.DecodeError):
             second("header", schema=2, suite="0", started="", selection={"shard": wrong})
+
+
+@pytest.mark.parametrize(
+    ("name", "spec"), [("numpy", "numpy"), ("mine", "some/mine.py:safe"), ("other:compile", "other:compile"), ("b", "")]
+)
+def test_the_spec_of_a_backend_is_found_among_those_of_the_run(name: str, spec: str) -> None:
+    header = {
+        "record": "header",
+        "schema": 2,
+        "selection": {"backends": ["numpy", "some/mine.py:safe", "other:compile"]},
+    }
+    specs = specs_of(json.dumps(header).encode())
+    made = decode_former(2, json.dumps({"record": "backend", "name": name}).encode(), specs)
+    assert isinstance(made, BackendRecord) and made.spec == spec
+
+
+@pytest.mark.parametrize("header", [b"", b"[]", b'{"selection":3}', b'{"selection":{"backends":[1]}}', b"\xff"])
+def test_a_header_without_specs_has_none(header: bytes) -> None:
+    assert specs_of(header) == ()
