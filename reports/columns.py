@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from conformance.model.mode import ModeEvidence, mode_in_words, total
-from conformance.model.records import BackendId, BackendRecord, Header, WorkerRecord
+from conformance.model.execution import ExecutionEvidence, execution_in_words, total
+from conformance.model.records import BackendId, BackendRecord, Declaration, Header, WorkerRecord
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
@@ -50,9 +50,9 @@ class Column:
         return self.id.name
 
     @property
-    def mode(self) -> str:
+    def executed(self) -> str:
         """How its calls were executed, by the framework's own word, in a line; empty where that is not on record."""
-        return mode_in_words(self.id.execution, self.evidence) if self.evidence else ""
+        return execution_in_words(self.id.execution, self.evidence) if self.evidence else ""
 
     @property
     def compiles(self) -> bool:
@@ -60,7 +60,7 @@ class Column:
         return self.evidence is not None and self.evidence.eager < self.evidence.calls
 
     @cached_property
-    def evidence(self) -> ModeEvidence | None:
+    def evidence(self) -> ExecutionEvidence | None:
         """What is known of the execution of its calls in all its runs; None where that is not on record."""
         return total(run.modes.get(self.id.name) for run in self.runs)
 
@@ -73,6 +73,11 @@ class Column:
     def profile(self) -> Profile:
         """What the record says that the backend declares."""
         return recorded_profile(self.record) if self.record else UNDECLARED
+
+    @cached_property
+    def declarations(self) -> dict[str, Declaration]:
+        """What it was judged by, as its record says; of results that do not say, what its profile declares."""
+        return self.profile.declarations(*self.id.words) | (self.record.policies if self.record else {})
 
     @property
     def declared_in(self) -> str:
@@ -127,7 +132,7 @@ def newest(columns: Sequence[Column]) -> list[Column]:
     """Of each backend, device and way to execute it the last version: what pairs of backends are compared by."""
     last: dict[tuple[str, ...], Column] = {}
     for column in columns:
-        last[(column.id.name, column.id.device, column.id.mode, column.id.precision)] = column
+        last[(column.id.name, *column.id.words)] = column
     return list(last.values())
 
 
@@ -149,7 +154,7 @@ def slugs(labels: Sequence[str]) -> list[str]:
 
 def _parts(key: ColumnIdentity) -> tuple[str, ...]:
     """What labels name only where name and version are ambiguous, in this order."""
-    return (key.id.mode, key.id.precision, key.id.device, key.machine)
+    return (key.id.execution, key.id.composition, key.id.precision, key.id.device, key.machine)
 
 
 def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
@@ -158,10 +163,10 @@ def _natural(version: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _labels(keys: Sequence[ColumnIdentity]) -> dict[ColumnIdentity, str]:
-    """``torch 2.13.0``; mode, precision, device and machine follow where the name alone would be ambiguous."""
+    """``torch 2.13.0``; options, device and machine follow where the name alone would be ambiguous."""
     labels = {key: key.id.title for key in keys}
     often: Counter[str]
-    for part in range(4):
+    for part in range(len(_parts(keys[0])) if keys else 0):
         often = Counter(labels.values())
         doubtful = [key for key in keys if often[labels[key]] > 1]
         groups: dict[str, set[str]] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
-from conformance.model.mode import ModeEvidence, total
+from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.records import Outcome
 from conformance.plain import LONGEST
 from conformance.reports.benchmarks.read import FILE as TIMES
@@ -57,7 +57,7 @@ class Merged:
         return sum((Counter(run.restarts) for run in self.runs), Counter())
 
     @property
-    def modes(self) -> dict[str, ModeEvidence]:
+    def modes(self) -> dict[str, ExecutionEvidence]:
         """How the calls of backends were executed, in all runs; none where that was not recorded."""
         names = dict.fromkeys(name for run in self.runs for name in run.modes)
         found = {name: total(run.modes.get(name) for run in self.runs) for name in names}

@@ -151,7 +151,7 @@ def semantics(relations: Relations) -> SemanticsMatrix:
     for col, policy, aspect, verdict, observed, calls, cases in rows:
         seen = _Seen(verdict, _values(observed), calls, tuple(cases))
         evidence[(policy, relations.columns[col])][aspect].append(seen)
-    declared = {column: _declarations(column) for column in relations.columns}
+    declared = {column: column.declarations for column in relations.columns}
     policies = sorted(
         {*(policy for found in declared.values() for policy in found), *(policy for policy, _ in evidence)}
     )
@@ -168,12 +168,6 @@ def semantics(relations: Relations) -> SemanticsMatrix:
 def _values(observed: str | None) -> tuple[str, ...] | None:
     found = None if observed is None else json.loads(observed)
     return tuple(map(str, found)) if isinstance(found, list) else None if found is None else (str(found),)
-
-
-def _declarations(column: Column) -> dict[str, Declaration]:
-    """What the column's record declares; of results that do not say, what its profile does."""
-    stated = column.record.policies if column.record else {}
-    return column.profile.declarations(column.id.device, column.id.mode) | stated
 
 
 def _normative(policy: str, cells: Mapping[Column, PolicyCell]) -> tuple[str, frozenset[Column]]:

@@ -42,7 +42,7 @@ def summary_text(relations: Relations, counted: Matrix) -> str:
         lines += _about(run)
     for column in counted.columns:
         if column.compiles:
-            lines += ["", f"{escape(column.label)}, {escape(column.mode)}."]
+            lines += ["", f"{escape(column.label)}, {escape(column.executed)}."]
     for name, said in unreached(relations, counted):
         lines += ["", f"{escape(name)}: {escape(said)}"]
     lines += ["", "## Checks by backend and theme", "", *markdown(counted.table())]

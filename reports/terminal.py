@@ -116,7 +116,7 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
         sys.stdout.write(f"\n{on_terminal(name)}: {said}\n")
     for column in counted.columns:
         if column.compiles:
-            say(f"\n{on_terminal(column.label)}, {on_terminal(column.mode)}")
+            say(f"\n{on_terminal(column.label)}, {on_terminal(column.executed)}")
     for name, said in unreached(merged.relations, counted):
         say(f"\n{on_terminal(name)}: {said}")
     for name, stopped, error in merged.stopped:  # the reason, and the hint below it

@@ -201,7 +201,7 @@ def _result(derivation: Derivation, result: DerivedResult) -> None:
 
 def _backend(seen: BackendAnswers) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in seen.versions.items())
-    gave = f"{seen.name} gave ({versions} on {seen.device}, {seen.mode})"
+    gave = f"{seen.name} gave ({versions} on {seen.device}, {seen.how})"
     gave = on_terminal(gave)
     _title(gave if seen.versions else f"{seen.name} did not run")
     if seen.error:

@@ -129,7 +129,7 @@ class _Watch:
         versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
         search.causes.found = self._announce
         if not self._quiet:
-            title = f"{record.name}: {versions} on {record.id.device}, {record.id.mode}; seed {search.seed}"
+            title = f"{record.name}: {versions} on {record.id.device}, {record.id.how}; seed {search.seed}"
             say(on_terminal(title), err=True)
         self._begin = self._shown = time.monotonic()
 

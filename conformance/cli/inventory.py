@@ -221,8 +221,10 @@ def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) 
 
     The widest dtype is the default, so that another one is named.
     """
+    from conformance.profiles.profile import DEFAULT
+
     case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
-    spec = ":".join([backend, *entry.modes[:1]])
+    spec = ":".join([backend, *(word for word in entry.modes[:1] if word != DEFAULT)])
     shown = [name for name in entry.dtypes if name in dtypes.get(case, (name,))]
     dtype = f" --dtype {shown[0]}" if shown else ""
     if {"value", "gradient", "error", "warning"}.isdisjoint(entry.checks):

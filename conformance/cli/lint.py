@@ -17,7 +17,7 @@ __all__ = ["command"]
 
 
 def _variants() -> dict[str, tuple[str, ...]]:
-    """The devices and modes of every backend that is installed."""
+    """The words of the options of every backend that is installed."""
     from conformance.backends import discovery
 
     found = {}

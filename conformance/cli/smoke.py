@@ -102,9 +102,8 @@ def _row(result: Smoke, checked: Checked) -> dict[str, Any]:
 
 
 def _write(result: Smoke) -> None:
-    description = result.description
-    versions = ", ".join(f"{name} {version}" for name, version in description.versions.items())
-    title = f"{result.name}: {versions} on {description.device}, {description.mode}"
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    title = f"{result.name}: {versions} on {result.id.device}, {result.id.how}"
     say(on_terminal(title), bold=True)
     rows = [[each.operation, each.state, _counted(each), each.source] for each in result.checked]
     for line, each in zip(aligned(rows), result.checked, strict=True):

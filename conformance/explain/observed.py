@@ -37,7 +37,7 @@ class BackendAnswers:
     name: str
     versions: dict[str, str] = field(default_factory=dict)
     device: str = ""
-    mode: str = ""
+    how: str = ""
     outcomes: tuple[Outcome, ...] = ()
     gave: dict[str, str] = field(default_factory=dict)
     #: Names of the common mistakes that give what this backend gave, where that is wrong.
@@ -76,14 +76,14 @@ def _observe(
 ) -> BackendAnswers:
     try:
         with open_backend(found, limits=Limits(hangs=1)) as backend:
-            judged, description = backend.judge(plan.chunk(0)), backend.description
+            judged, subject, versions = backend.judge(plan.chunk(0)), backend.subject, backend.description.versions
     except BackendUnavailable as error:
         return BackendAnswers(found.name, error=str(error))
     return BackendAnswers(
         name=found.name,
-        versions=description.versions,
-        device=description.device,
-        mode=description.mode,
+        versions=versions,
+        device=subject.id.device,
+        how=subject.id.how,
         outcomes=tuple(each for each in judged.outcomes if each.reduction in reductions),
         gave=_gave(judged),
         mistakes=_recognised(judged, mistakes, mistaken),

@@ -29,13 +29,13 @@ class BackendId(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> tuple[str, str, str, str]:
-        """What a profile's variants may name, the more particular the later."""
+        """What a profile's variants and register may name, the more particular the later."""
         return (self.device, self.execution, self.composition, self.precision)
 
     @property
-    def mode(self) -> str:
-        """The one word by which profiles and specs name how it works."""
-        return self.composition or self.execution
+    def how(self) -> str:
+        """How it works, in words: ``eager, logsumexp``."""
+        return ", ".join(filter(None, (self.execution, self.composition, self.precision)))
 
     @property
     def title(self) -> str:

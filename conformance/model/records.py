@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from conformance.model.backend import BackendId, BackendRecord, ClassSource, Declaration, OwnProfile, SourceRecord
-from conformance.model.mode import ModeEvidence
+from conformance.model.execution import ExecutionEvidence
 from conformance.model.outcome import Count, DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
 from conformance.model.verdicts import Verdict
 
@@ -26,9 +26,9 @@ __all__ = [
     "Declaration",
     "DefectRef",
     "ErrorFact",
+    "ExecutionEvidence",
     "Footer",
     "Header",
-    "ModeEvidence",
     "Number",
     "Outcome",
     "OwnProfile",
@@ -141,7 +141,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     seconds: dict[str, Annotated[float, msgspec.Meta(ge=0)]]
     deaths: Count = 0
     restarts: Count = 0
-    mode: ModeEvidence | None = None
+    mode: ExecutionEvidence | None = None
 
 
 class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="worker"):

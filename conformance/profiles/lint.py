@@ -1,4 +1,4 @@
-"""Check profiles beyond what loading them does: devices and modes that exist, and a register that meets cases."""
+"""Check profiles beyond what loading them does: options that exist, and a register that meets cases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def lint_profiles(
 ) -> list[CaseError]:
     """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
-    ``cases`` are those that the registers may name, ``variants`` the devices and modes of each backend, as far as they
+    ``cases`` are those that the registers may name, ``variants`` the words of each backend's options, as far as they
     are known. Raises UsageError for a folder that is not there.
     """
     files = profile_files(folder)
@@ -65,5 +65,5 @@ def _complaints(
         return
     known = sorted(variants) if variants is not None else None
     for name, declared in profile.policies.items() if known is not None else ():
-        yield from unknown_names(("policies", name, "variants"), declared.variants, known or (), "device or mode")
+        yield from unknown_names(("policies", name, "variants"), declared.variants, known or (), "option")
     yield from complaints_of_register(profile, cases, known)

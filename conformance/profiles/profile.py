@@ -42,6 +42,10 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return next((self.variants[word] for word in reversed(words) if word in self.variants), self.value)
 
 
+#: The word of a register's entry for backends without a composition of their own.
+DEFAULT = "default"
+
+
 class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of the register: which checks fail, how, and where it is reported.
 

@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion, Version
 
 from conformance.model.errors import UsageError
 from conformance.model.records import DefectRef, Outcome
-from conformance.profiles.profile import Defect
+from conformance.profiles.profile import DEFAULT, Defect
 from conformance.profiles.subject import Subject
 
 __all__ = ["Evidence", "apply_register", "entries_for"]
@@ -29,7 +29,7 @@ _SILENT = frozenset({"not run", "unsupported", "error"})
 
 
 def entries_for(subject: Subject) -> tuple[Defect, ...]:
-    """The entries of the subject's profile that hold for its version, device and mode, and for its own operations.
+    """The entries of the subject's profile that hold for its version and options, and for its own operations.
 
     Raises UsageError for an entry whose versions are not a specifier.
     """
@@ -163,7 +163,7 @@ def _reference(entry: Defect) -> DefectRef:
 
 
 def _applies(entry: Defect, subject: Subject) -> bool:
-    if entry.modes and not {subject.id.mode, subject.id.device} & {*entry.modes}:
+    if entry.modes and {*entry.modes}.isdisjoint(_options(subject)):
         return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False
@@ -178,6 +178,11 @@ def _applies(entry: Defect, subject: Subject) -> bool:
         ) from None
     except InvalidVersion:
         return True
+
+
+def _options(subject: Subject) -> tuple[str, ...]:
+    """What an entry may call the subject's options."""
+    return subject.id.words if subject.id.composition else (*subject.id.words, DEFAULT)
 
 
 def _is_of_its_cases(entry: Defect, outcome: Outcome) -> bool:

@@ -16,7 +16,7 @@ from conformance.cases.yaml12 import NodePath
 from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS
 from conformance.profiles.complaints import unknown_names
-from conformance.profiles.profile import Defect, Profile
+from conformance.profiles.profile import DEFAULT, Defect, Profile
 
 __all__ = ["complaints_of_register"]
 
@@ -29,7 +29,7 @@ _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reporte
 def complaints_of_register(
     profile: Profile, cases: Sequence[Case], variants: Sequence[str] | None
 ) -> Iterator[Complaint]:
-    """Every problem in the register of ``profile``; ``variants`` are the backend's devices and modes, if known."""
+    """Every problem in the register of ``profile``; ``variants`` are the words of the backend's options, if known."""
     seen: dict[str, int] = {}
     for index, entry in enumerate(profile.known):
         path: NodePath = ("known", index)
@@ -42,7 +42,7 @@ def complaints_of_register(
         yield from unknown_names((*path, "ops"), entry.ops, OPERATIONS, "operation")
         yield from unknown_names((*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
         if variants is not None:
-            yield from unknown_names((*path, "modes"), entry.modes, variants, "device or mode")
+            yield from unknown_names((*path, "modes"), entry.modes, (DEFAULT, *variants), "option")
         yield from _matches(path, entry, cases)
         yield from _narrow(path, entry)
         yield from _evidence(path, entry)

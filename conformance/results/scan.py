@@ -22,7 +22,7 @@ import msgspec
 
 from conformance.disk import disk_errors
 from conformance.model.errors import Place, UsageError
-from conformance.model.mode import ModeEvidence, total
+from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.outcome import Count, names_values, stands_apart
 from conformance.model.records import (
     SCHEMA,
@@ -89,7 +89,7 @@ class Scan:
         self.costs: dict[str, dict[str, float]] = {}
         self.deaths: Counter[str] = Counter()
         self.restarts: Counter[str] = Counter()
-        self.modes: dict[str, ModeEvidence] = {}
+        self.modes: dict[str, ExecutionEvidence] = {}
         self.footer: Footer | None = None
         self.counts: Counter[str] = Counter()
         self.units: set[UnitKey] = set()

@@ -15,7 +15,7 @@ import msgspec
 
 from conformance.disk import disk_errors, make_folder
 from conformance.model.errors import HarnessError, Place, UsageError
-from conformance.model.mode import ModeEvidence
+from conformance.model.execution import ExecutionEvidence
 from conformance.model.outcome import stands_apart
 from conformance.model.records import (
     SCHEMA,
@@ -180,7 +180,7 @@ class Run:
     costs: dict[str, dict[str, float]]
     deaths: dict[str, int]
     restarts: dict[str, int]
-    modes: dict[str, ModeEvidence] = field(default_factory=dict)
+    modes: dict[str, ExecutionEvidence] = field(default_factory=dict)
     repeated: frozenset[int] = frozenset()
 
     @property

@@ -254,7 +254,7 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
         framework=description.framework,
         version=next(iter(description.versions.values()), ""),
         device=description.device,
-        execution=description.execution or description.mode,
+        execution=description.execution,
         composition=description.composition,
         precision=description.precision,
     )

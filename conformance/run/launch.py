@@ -360,7 +360,7 @@ class _Shown(Listener):
 
     def started(self, spec: str, record: BackendRecord) -> None:
         versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
-        self.progress.note(on_terminal(f"{spec}: {versions} on {record.id.device}, {record.id.mode}"))
+        self.progress.note(on_terminal(f"{spec}: {versions} on {record.id.device}, {record.id.how}"))
 
     def judged(self, spec: str, cases: int, failed: int) -> None:
         self.progress.advance(spec, cases, failed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.case import OPERATIONS, Case
-from conformance.model.records import Outcome
+from conformance.model.records import BackendId, Outcome
 from conformance.model.verdicts import ALARMING, NONCONFORMING
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
@@ -76,7 +76,8 @@ class Smoke:
     """What the smoke test found of a backend; ``exit_code`` as the command line's."""
 
     name: str
-    description: Description
+    id: BackendId
+    versions: dict[str, str]
     checked: tuple[Checked, ...]
 
     @property
@@ -103,7 +104,7 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
         _checked(op, [each for each in outcomes if each.op == op], offered.get(op, ""), description)
         for op in OPERATIONS
     )
-    return Smoke(found.name, description, checked)
+    return Smoke(found.name, subject.id, description.versions, checked)
 
 
 def _checked(operation: str, outcomes: Sequence[Outcome], offered: str, description: Description) -> Checked:

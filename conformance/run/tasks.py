@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from conformance.model.errors import BackendUnavailable
-from conformance.model.mode import ModeEvidence, total
+from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.records import BackendRecord, Costs, Record, UnitKey, WorkerRecord, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
@@ -147,10 +147,10 @@ def _chunk(portion: Portion, backend: OpenBackend) -> Chunk:
     return (portion if portion.tier == "full" else portion.asked_of(compiles=backend.compiles)).build()
 
 
-def _mode(judged: Judged) -> ModeEvidence | None:
+def _mode(judged: Judged) -> ExecutionEvidence | None:
     """How the calls of a task that gave a result were executed."""
     plain = sum(seen.mode is None and seen.failure is None for seen in judged.observations)
-    return total((ModeEvidence(calls=plain), *(seen.mode for seen in judged.observations)))
+    return total((ExecutionEvidence(calls=plain), *(seen.mode for seen in judged.observations)))
 
 
 def tasks(backends: Sequence[Any], plan: Plan, done: frozenset[UnitKey] = frozenset()) -> Iterator[Task]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from conformance.model.mode import ModeEvidence
+from conformance.model.execution import ExecutionEvidence
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -54,7 +54,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     given_up: dict[str, tuple[int, int]]
     deaths: dict[str, int]
     restarts: dict[str, int]
-    modes: dict[str, ModeEvidence]
+    modes: dict[str, ExecutionEvidence]
     truncated: bool
 
 

@@ -79,7 +79,7 @@ def judge_vectors(
     ids = {call.id: call.asks for number in range(len(work)) for call in calls(work.chunk(number))}
     read = read_results(results, ids)
     named, own = _profile(profile)
-    session = _Recorded(Description(name, "", {}, "", "", profile=named, foreign=OPERATIONS), read)
+    session = _Recorded(Description(name, "", {}, "", profile=named, foreign=OPERATIONS), read)
     opened = OpenBackend(session, name, profile=own)
     header = Header(
         **origin(),

@@ -36,7 +36,6 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         framework=wire.clean(said.framework),
         versions={wire.clean(name): _version(name, version) for name, version in said.versions.items()},
         device=wire.clean(said.device),
-        mode=wire.clean(said.mode),
         execution=execution,
         composition=composition,
         precision=precision,

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.model.backend import ClassSource, SourceRecord
-from conformance.model.mode import ModeEvidence
+from conformance.model.execution import ExecutionEvidence
 
 __all__ = [
     "Array",
@@ -111,7 +111,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
-    mode: ModeEvidence | None = None
+    mode: ExecutionEvidence | None = None
     shared: tuple[tuple[str, str], ...] = ()
 
 
@@ -130,7 +130,6 @@ class Description:
     framework: str
     versions: dict[str, str]
     device: str
-    mode: str
     execution: str = ""
     composition: str = ""
     precision: str = ""

@@ -8,8 +8,8 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
+from conformance.model.execution import ExecutionEvidence
 from conformance.model.layouts import layout_of
-from conformance.model.mode import ModeEvidence
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.outputs import EXTENDED, INVERTED, without_gaps
@@ -76,7 +76,7 @@ class Reply(msgspec.Struct, eq=False):
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
-    mode: ModeEvidence | None = None
+    mode: ExecutionEvidence | None = None
 
 
 def observation_of(seen: Reply, repeatable: bool | None) -> Observation:
@@ -115,7 +115,7 @@ def observation_of(seen: Reply, repeatable: bool | None) -> Observation:
     )
 
 
-def mode_of(seen: Reply, *, compiles: bool) -> ModeEvidence | None:
+def mode_of(seen: Reply, *, compiles: bool) -> ExecutionEvidence | None:
     """How a call that gave a result was executed, where it was to be compiled.
 
     A call that runs no function of the runtime compiles in a way of its own, of which nothing is known. It ran
@@ -125,9 +125,9 @@ def mode_of(seen: Reply, *, compiles: bool) -> ModeEvidence | None:
         return None
     said = seen.answer.compiled
     if said is None or not said.calls:
-        return ModeEvidence(calls=1, unknown=1)
+        return ExecutionEvidence(calls=1, unknown=1)
     missed = bool(said.uncompiled or said.ran == 0)
-    return ModeEvidence(
+    return ExecutionEvidence(
         calls=1,
         compiled=int(not missed),
         uncompiled=int(missed),

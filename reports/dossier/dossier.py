@@ -141,7 +141,7 @@ class _Writer:
         seen = sorted({each.version for each in ids if each.version})
         name = next(iter(record.versions), record.id.framework or record.name)
         others = [f"{other} {version}" for other, version in record.versions.items() if other != name]
-        where = sorted({f"{each.device or 'cpu'}, {each.mode or 'eager'}" for each in ids} or {"cpu, eager"})
+        where = sorted({f"{each.device or 'cpu'}, {each.how or 'eager'}" for each in ids} or {"cpu, eager"})
         text = f"{name} {', '.join(seen)}"
         text += f" (with {', '.join(others)})" if others else ""
         text += f"; on {'; '.join(where)}"
@@ -176,14 +176,18 @@ class _Writer:
             found = sorted({str(getattr(each, name)) for each in group.outcomes if getattr(each, name)})
             return ", ".join(escape(each) for each in found)
 
-        modes = sorted({self.records[each.backend].id.mode for each in group.outcomes if each.backend in self.records})
+        ways = sorted({self.records[each.backend].id.how for each in group.outcomes if each.backend in self.records})
         cases = sorted({each.case for each in group.outcomes})
         named = ", ".join(escape(each) for each in cases[:CASES_SHOWN])
         more = f" and {len(cases) - CASES_SHOWN} more" if len(cases) > CASES_SHOWN else ""
         ulps = [each.ulp for each in group.outcomes if isinstance(each.ulp, float)]
         largest = f"; up to {max(ulps):.3g} ulp" if ulps else ""
         parts = [values("op"), values("dtype"), f"reduction {values('reduction')}" if values("reduction") else ""]
-        parts += [f"check {values('check')}", f"mode {', '.join(map(escape, modes))}", f"layout {values('layout')}"]
+        parts += [
+            f"check {values('check')}",
+            f"executed as {' or '.join(map(escape, ways))}",
+            f"layout {values('layout')}",
+        ]
         return f"{'; '.join(each for each in parts if each)}{largest}; {_count(cases, 'case')}: {named}{more}"
 
 

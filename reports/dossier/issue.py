@@ -163,7 +163,7 @@ def _documentation(outcome: Outcome, record: BackendRecord) -> list[str]:
 
 def _versions(record: BackendRecord) -> list[str]:
     shown = [f"- {escape(name)} {escape(version)}" for name, version in record.versions.items()]
-    return [*shown, f"- {escape(record.id.device or 'cpu')}, {escape(record.id.mode or 'eager')}"]
+    return [*shown, f"- {escape(record.id.device or 'cpu')}, {escape(record.id.how or 'eager')}"]
 
 
 def _message(outcome: Outcome) -> str:

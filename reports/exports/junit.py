@@ -132,7 +132,7 @@ def _about(run: Run, backend: str) -> list[tuple[str, str]]:
     pairs = [("suite", run.header.suite), ("commit", run.header.commit or "")]
     pairs += [(name, str(run.header.environment.get(name, ""))) for name in ("python", "platform", "cpu")]
     if record:
-        pairs += [("device", record.id.device), ("mode", record.id.mode)]
+        pairs += [(name, getattr(record.id, name)) for name in ("device", "execution", "composition", "precision")]
     pairs += [(f"version.{name}", version) for name, version in versions.items()]
     for name, counts in (("deaths", run.deaths), ("restarts", run.restarts)):
         pairs += [(name, str(counts[backend]))] if backend in counts else []

@@ -53,12 +53,12 @@ class BackendPages:
         """Deviations by policy, each with what the backend declares and documents."""
         rows: list[list[AnyCell]] = []
         for name, seen in self._deviations.get(column, ()):
-            found = column.profile.policies.get(name)
+            found = column.declarations.get(name)
             policy = Cell(name, f"semantics.html#p-{slug(name)}") if found else Cell(name)
             if found is None:
                 rows.append([policy, "", "", seen.count, cases_of(seen, column)])
                 continue
-            declared = Cell(in_words(found.of(column.id.device, column.id.mode)), note=found.note)
+            declared = Cell(in_words(found.value), note=found.note)
             linked = found.documentation.startswith("http")
             documented = Cell("documented", found.documentation) if linked else Cell(found.documentation)
             rows.append([policy, declared, documented, seen.count, cases_of(seen, column)])

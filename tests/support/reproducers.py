@@ -28,6 +28,7 @@ from conformance.model.records import Outcome
 from conformance.model.wording import statement
 from conformance.places import CASES, ROOT
 from conformance.profiles.profile import Defect
+from conformance.profiles.register import entries_for
 from conformance.repro.script import reproducer
 from conformance.run.judged import OpenBackend
 from conformance.run.plan import Plan
@@ -87,7 +88,7 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     suite = load_suite((CASES,)).entries
     backend = opened(spec)
     subject, record = backend.subject, backend.record
-    defects = [each for each in subject.profile.known if not each.modes or subject.id.mode in each.modes]
+    defects = entries_for(subject)
     transformed = any(check in IDENTITIES for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.backends.contract import Backend
 from conformance.backends.discovery import create
-from conformance.model.mode import ModeEvidence, total
+from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.outcome import Outcome
 from conformance.run.judged import judged
 from conformance.worker.exchange import Request
@@ -42,7 +42,7 @@ def asked(rows: int) -> Request:
     return Request(0, "cross_entropy", logits, {"targets": targets}, OPTIONS, upstream=np.array(1, np.float32))
 
 
-def evidence(backend: Backend, *sizes: int) -> ModeEvidence:
+def evidence(backend: Backend, *sizes: int) -> ExecutionEvidence:
     """Of calls on logits with so many rows each."""
     seen = InlineSession(backend).run([asked(rows) for rows in sizes])
     assert all(each.failure is None and each.gradient_failure is None for each in seen)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.model.mode import ModeEvidence
+from conformance.model.execution import ExecutionEvidence
 from conformance.model.records import Costs, decode_record
 from tests.support.cli import Run, write
 
@@ -38,7 +38,7 @@ def test_a_mode_that_did_not_happen_is_unsupported_and_said_everywhere(tmp_path:
     write(tmp_path / "small.yaml")
     words = ("run", "-b", "idle.py", "-b", "numpy", "--cases", "small.yaml", "--output", "run", "--replace", "-q")
     ran = conformance(*words, "--format", "json")
-    found, plain = (msgspec.convert(ran.json["modes"][name], ModeEvidence) for name in ("idle", "numpy"))
+    found, plain = (msgspec.convert(ran.json["modes"][name], ExecutionEvidence) for name in ("idle", "numpy"))
     assert found.calls == found.uncompiled > 0 == found.compiled == found.unknown
     assert found.breaks and found.reasons == {"a line": found.breaks}
     assert plain.eager == plain.calls > 0

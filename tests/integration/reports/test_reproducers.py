@@ -51,7 +51,7 @@ def test_a_script_needs_nothing_but_its_own_process() -> None:
 
 
 def registered(spec: str) -> set[str]:
-    """The register entries that speak of a backend in its mode."""
+    """The register entries that speak of a backend."""
     name, _, mode = spec.partition(":")
     known = load_profile(PROFILES / f"{name}.yaml").known
-    return {each.id for each in known if not each.modes or (mode or "jit") in each.modes}
+    return {each.id for each in known if not each.modes or (mode or "default") in each.modes}

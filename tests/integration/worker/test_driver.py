@@ -149,7 +149,7 @@ def test_a_result_is_exactly_of_the_frameworks_own_type(name: str) -> None:
 def test_description() -> None:
     description = InlineSession(fake_backends.create("Derived", 1)).describe()
     assert (description.name, description.framework, description.versions) == ("Derived", "numpy", {"fake": "1.0"})
-    assert (description.device, description.mode) == ("cpu", "eager")
+    assert (description.device, description.execution) == ("cpu", "eager")
     source = description.sources["softmax"]
     assert source.file == "tests/support/fake_backends/sound.py" and source.line > 1
     assert source.text.startswith("def softmax(self") and "super()" in source.text

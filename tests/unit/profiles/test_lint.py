@@ -39,7 +39,7 @@ def test_a_narrow_entry_that_meets_its_cases_has_nothing_to_mend(tmp_path: Path)
         ("ops: [softmax]", "ops: [nll_loss]", "'plain' cannot show entry 'late'"),
         ("ops: [softmax]", "dtypes: [float16]", "'plain' cannot show entry 'late'"),
         ("ops: [softmax]", "reductions: [mean]", "'plain' cannot show entry 'late'"),
-        ("ops: [softmax]", "modes: [complie]", "there is no device or mode 'complie'"),
+        ("ops: [softmax]", "modes: [complie]", "there is no option 'complie'"),
         ("reached: [C]", "reached: []", "entry 'late' does not say what is seen"),
         ("reached: [C]", "message: ' '", "entry 'late' does not say what is seen"),
         ("reached: [C]", "reached: [F]", "entry 'late' describes any wrong result"),
@@ -76,7 +76,7 @@ def test_an_id_that_is_taken(tmp_path: Path) -> None:
         ("subnormal-results: {value: {float8: kept}, documentation: undocumented}", "there is no dtype 'float8'"),
         (
             "plus-infinity: {value: nan, documentation: undocumented, variants: {tpu: inf}}",
-            "there is no device or mode 'tpu'",
+            "there is no option 'tpu'",
         ),
         (
             "plus-infinity: {value: nan, documentation: undocumented, variants: {cuda: infinite}}",

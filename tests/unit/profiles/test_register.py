@@ -134,6 +134,24 @@ def test_entries_hold_for_versions_modes_and_operations_of_the_framework(changes
     assert bool(entries_for(subject)) == holds
 
 
+@pytest.mark.parametrize(
+    ("modes", "holds"),
+    [(["eager"], True), (["logsumexp"], True), (["jit"], False), (["default"], False), (["default", "tf32"], True)],
+)
+def test_entries_hold_for_any_option_of_the_backend(modes: list[str], holds: bool) -> None:
+    identity = BackendId(
+        name="b", version="2.1", device="cpu", execution="eager", composition="logsumexp", precision="tf32"
+    )
+    entry = msgspec.structs.replace(ENTRY, modes=modes)
+    assert bool(entries_for(Subject("b", identity, Profile(backend="b", known=[entry])))) == holds
+
+
+def test_without_a_composition_a_backend_is_the_default() -> None:
+    identity = BackendId(name="b", version="2.1", device="cpu", execution="eager")
+    entry = msgspec.structs.replace(ENTRY, modes=["default"])
+    assert entries_for(Subject("b", identity, Profile(backend="b", known=[entry]))) == (entry,)
+
+
 def test_wrong_versions_are_named() -> None:
     entry = msgspec.structs.replace(ENTRY, versions="two")
     with pytest.raises(UsageError, match="late-shift"):

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, WorkerRecord, encode_record
+from conformance.model.records import (
+    BackendId,
+    BackendRecord,
+    Declaration,
+    DefectRef,
+    OwnProfile,
+    WorkerRecord,
+    encode_record,
+)
 from conformance.places import PROFILES
 from conformance.profiles.load import load_profile
 from conformance.reports.kills import read_kills
@@ -204,6 +212,18 @@ def test_the_semantics_matrix_shows_what_was_observed_beside_what_is_declared(tm
     assert "data-differs" in reach[0] and "≠ nan" in reach[0] and "declared: zero" in reach[0]
     assert 'href="https://x.example/doc"' in reach[0]
     assert "data-differs" not in unasked[0] and "<i>nan</i>" in unasked[0] and "href" not in unasked[0]
+
+
+def test_the_page_of_a_backend_shows_the_declaration_that_it_was_judged_by(tmp_path: Path) -> None:
+    """By all its options, of which a profile may name any; and by its record, where that holds what was declared."""
+    reach = {"value": "zero", "documentation": "https://x.example/doc", "variants": {"eager": "refused"}}
+    own = OwnProfile(file="one.profile.yaml", declares={"backend": "one", "policies": {"reach": reach}})
+    identity = BackendId(name="one", version="1.0", device="cpu", execution="eager", composition="fused")
+    rows = [outcome("c", verdict="deviation", excused_by=("reach",))]
+    for policies, declared in (({}, "refused"), ({"reach": Declaration(value="kept")}, "kept")):
+        made = BackendRecord(name="one", id=identity, own_profile=own, policies=policies)
+        text = page(site(tmp_path, run(tmp_path / declared, rows, backends=[made])), "backends/one-1.0.html").text
+        assert f"reach{declared}" in "".join(text.split()) and "cpu, eager, fused" in text
 
 
 def test_a_check_that_two_runs_made_counts_once_everywhere(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whether calls were executed in the mode that they are judged in, by the framework's own word."""
+"""Whether calls were executed as they were to be, by the framework's own word."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import msgspec
 from conformance.model.outcome import Count
 from conformance.plain import plural
 
-__all__ = ["ModeEvidence", "mode_in_words", "total"]
+__all__ = ["ExecutionEvidence", "execution_in_words", "total"]
 
 #: Reasons for graph breaks that are kept of a run.
 MOST_REASONS = 50
 
 
-class ModeEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class ExecutionEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is known of the execution of ``calls``: how many were compiled as they should be.
 
     Those that were ``compiled`` ran what the framework compiled; those that are ``uncompiled`` ran as plain Python, or
-    operation by operation, though they were to be compiled, so that the mode did not happen; of the ``unknown`` nothing
-    is known, as an adapter compiles in its own way, or an operation was refused before. The others were not to be
-    compiled. ``graphs`` were compiled; ``breaks`` are places at which a graph was broken, each for one of the
-    ``reasons``, and ``cached`` executables came from a cache on disk; None where that is not known.
+    operation by operation, though they were to be compiled; of the ``unknown`` nothing is known, as an adapter compiles
+    in its own way, or an operation was refused before. The others were not to be compiled. ``graphs`` were compiled;
+    ``breaks`` are places at which a graph was broken, each for one of the ``reasons``, and ``cached`` executables came
+    from a cache on disk; None where that is not known.
 
     It is read in the process in which the kernel runs, and is the framework's own word on itself.
     """
@@ -43,7 +43,7 @@ class ModeEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return max(0, self.calls - self.compiled - self.uncompiled - self.unknown)
 
 
-def total(found: Iterable[ModeEvidence | None]) -> ModeEvidence | None:
+def total(found: Iterable[ExecutionEvidence | None]) -> ExecutionEvidence | None:
     """All together; None where there is none. What is known of some alone is counted for these."""
     known = [each for each in found if each is not None]
     if not known:
@@ -56,10 +56,10 @@ def total(found: Iterable[ModeEvidence | None]) -> ModeEvidence | None:
             if count is not None:
                 sums[name] = sums.get(name, 0) + count
         reasons.update(each.reasons)
-    return ModeEvidence(**sums, reasons=dict(reasons.most_common(MOST_REASONS)))
+    return ExecutionEvidence(**sums, reasons=dict(reasons.most_common(MOST_REASONS)))
 
 
-def mode_in_words(execution: str, evidence: ModeEvidence) -> str:
+def execution_in_words(execution: str, evidence: ExecutionEvidence) -> str:
     """The evidence in one line."""
     if evidence.eager == evidence.calls:
         return f"{execution}: {plural(evidence.calls, 'call')}, none of which was to be compiled"
