@@ -53,7 +53,7 @@ def test_the_overview_names_every_defect_in_a_line_with_where_it_is_reported(tmp
     made = page(site(tmp_path, run(tmp_path / "r", rows, backends=[record("torch", profile="torch")])), "index.html")
     links = [attributes.get("href") for tag, attributes in made.tags if tag == "a"]
     assert entry.issue in links and f"backends/torch-1.0.html#k-{entry.id}" in links
-    assert f"{entry.id}: {entry.why.split('.')[0].split(';')[0].split(':')[0]}" in made.text
+    assert f"{entry.id}: {entry.title}" in made.text
     assert "of-another-checkout not reported" in " ".join(made.text.split())
 
 
