@@ -54,7 +54,7 @@ def gradient(call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
     with np.errstate(all="ignore"):
         x = _class_axis_last(_possible(logits, where), axis)
         if call.operation in ("softmax", "log_softmax"):
-            # What is constant passes nothing on; of rank 0 the product alone would be no array.
+            # What is constant passes nothing on; of rank 0 the product alone would not be an array.
             passed = upstream if where is None else np.asarray(upstream * where)
             v = _class_axis_last(passed, axis, x.dtype)
             p = _softmax(x)

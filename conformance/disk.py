@@ -148,7 +148,7 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 def refuse_links_below(folder: Path) -> None:
-    """Raises UsageError where ``folder``, or one in it, is a link, or holds what is no file: a pipe, for instance.
+    """Raises UsageError where ``folder``, or one in it, is a link, or holds what is not a file: a pipe, for instance.
 
     What is written into it would go to another place, or wait for a reader.
     """

@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from tests.support.cli import Ran, Run
 
-# A busy machine is no reason to fail.
+# A busy machine does not fail a test.
 settings.register_profile("conformance", deadline=None)
 settings.load_profile("conformance")
 

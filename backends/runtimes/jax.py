@@ -191,11 +191,11 @@ def _cache_hits() -> list[str]:
 
     events: list[str] = []
 
-    def heard(event: str, **_: Any) -> None:
+    def listener(event: str, **_: Any) -> None:
         if event == "/jax/compilation_cache/cache_hits":
             events.append(event)
 
-    jax.monitoring.register_event_listener(heard)
+    jax.monitoring.register_event_listener(listener)
     return events
 
 

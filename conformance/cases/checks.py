@@ -60,7 +60,7 @@ def elements_of(case: Case) -> int:
 
 
 def _extents(value: Any) -> tuple[int, ...] | None:
-    """The shape that is stated; None for a generator without one, nothing for what is no tensor."""
+    """The shape that is stated; None for a generator without one, nothing for what is not a tensor."""
     if isinstance(value, Generator):
         return None if value.shape is None else tuple(value.shape)
     try:

@@ -40,7 +40,7 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText, *, own: Path = CASE
         findings += _references(entry.file, ("cases", entry.index), entry.case.references)
         if entry.case.why == PLACEHOLDER:
             hint = "say what the case shows: the truth, or the bug that it catches"
-            findings.append(entry.error(("why",), f"'{PLACEHOLDER}' is no reason", hint))
+            findings.append(entry.error(("why",), f"'{PLACEHOLDER}' is not a reason", hint))
         findings += _values(entry, expected_text)
         if own in Path(os.path.realpath(entry.file)).parents:
             findings += _unstated(entry, expected_text)

@@ -30,7 +30,7 @@ _HEX_FLOAT = re.compile(HEX_FLOAT)
 
 
 class LiteralProblem(Exception):
-    """A literal that is no tensor; the path of ``complaint`` leads from the literal to the offender."""
+    """A literal that is not a tensor; the path of ``complaint`` leads from the literal to the offender."""
 
     def __init__(self, path: NodePath, problem: str, hint: str) -> None:
         super().__init__(problem)

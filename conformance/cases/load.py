@@ -162,7 +162,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _real(path: Path) -> Path:
-    """The path without symbolic links, as far as they lead: those in a circle are no error here."""
+    """The path without symbolic links, as far as they lead: those in a circle raise nothing here."""
     return Path(os.path.realpath(path))
 
 

@@ -78,7 +78,7 @@ def command(
     Cases are drawn from all that a case file can say, weighted towards the edges: pairs of features that did not meet
     yet come first, and inputs whose error was near its bound are varied further. A failure is shrunk to the smallest
     case that still fails so, and written as a case file; failures of one cause are counted together. What a profile
-    declares, or a register of known defects describes, is no failure.
+    declares, or a register of known defects describes, is not a failure.
     """
     import secrets
 

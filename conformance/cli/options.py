@@ -59,7 +59,7 @@ AMOUNT = Finite(min=0, max=_MOST)
 
 def named_backends_option(otherwise: str) -> Callable[[FC], FC]:
     """``--backend``, repeatable; ``otherwise`` says what holds without it."""
-    text = "A backend: NAME, NAME:variant (torch:compile), path/to/file.py, or package.module:attribute. Repeat for"
+    text = "A backend: NAME, NAME:option (torch:compile), path/to/file.py, or package.module:attribute. Repeat for"
     return click.option(
         "-b", "--backend", "backends", multiple=True, metavar="SPEC", help=f"{text} several; {otherwise}."
     )
@@ -90,7 +90,7 @@ dtypes_option = click.option(
 ops_option = click.option(
     "--op", "ops", multiple=True, type=click.Choice(OPERATIONS), help="Only this operation. Repeat for several."
 )
-device_option = click.option("--device", metavar="DEVICE", help="The backends' variant for a device, such as cuda.")
+device_option = click.option("--device", metavar="DEVICE", help="The backends on this device, such as cuda.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 runs_argument = click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
 

@@ -39,7 +39,7 @@ __all__ = ["command"]
 @select_option
 @dtypes_option
 @device_option
-@click.option("--mode", metavar="MODE", help="The backends' variant for a mode, such as compile, jit or xla.")
+@click.option("--mode", metavar="MODE", help="The backends with this option, such as compile, jit or xla.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),

@@ -3,7 +3,7 @@
 https://github.com/pytorch/pytorch/blob/main/torch/testing/_internal/common_methods_invocations.py
 
 OpInfo states no values for these operators: what a device gives is held against what the processor gives (test_ops.py,
-``test_compare_cpu``). So the value of a sample is PyTorch's own on the processor, which is no independent truth.
+``test_compare_cpu``). So the value of a sample is PyTorch's own on the processor, which is not an independent truth.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class Causes:
         return Cause(kind, case, seen, has if last is None else traits(last, seen.reduction), "", 0)
 
     def _failing(self, draft: Draft, kind: Kind) -> Outcome | None:
-        """The outcome by which a draft fails in that way; None where it does not, or is no sound case."""
+        """The outcome by which a draft fails in that way; None where it does not, or is not a sound case."""
         if not self.goes_on():
             return None
         try:

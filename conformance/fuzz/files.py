@@ -77,7 +77,7 @@ def corpus_text(search: Search) -> str:
 def read_corpus(folder: Path) -> Corpus:
     """What a folder holds to begin with; nothing where there is none yet.
 
-    Raises UsageError for a line that holds no recipe and for what is no file of recipes, HarnessError where the disk
+    Raises UsageError for a line that holds no recipe and for what is not a file of recipes, HarnessError where the disk
     refuses, and CaseErrors for a case file that is wrong.
     """
     if not folder.exists():

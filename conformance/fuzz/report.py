@@ -57,7 +57,7 @@ class NearestReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FuzzReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A search: what was asked, what failed and why, and what is no failure.
+    """A search: what was asked, what failed and why, and what is not a failure.
 
     ``pairs`` counts the pairs of features that cases had together. ``known`` are entries of the backend's register,
     ``resembling`` those that would describe a failure of another case, ``policies`` the declared ones by which results

@@ -53,7 +53,7 @@ class Corpus:
 
 @dataclass
 class Excused:
-    """What is no failure: so many ``cases``, of which ``first`` came after so many others."""
+    """What is not a failure: so many ``cases``, of which ``first`` came after so many others."""
 
     cases: int
     first: str

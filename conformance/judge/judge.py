@@ -264,7 +264,7 @@ class Judge:
         flat = in_row_order(problem, array, quantity)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
         anywhere = for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf"
-        if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is no choice
+        if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is not chosen
             flat = prepared.forgive_overflow(quantity, reduction, flat, declared, stored_only=not anywhere)
         comparison = prepared.compare(quantity, reduction, flat, declared)
         return None if comparison.conforms[0] and not comparison.vacuous[0] else "bound"

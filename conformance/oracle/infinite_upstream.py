@@ -42,7 +42,7 @@ def chained(gradient: Enclosure, block: Block, reduction: str) -> Enclosure:
 
 
 def _replaced(gradient: Enclosure, rows: npt.NDArray[np.bool_], values: Float64Array) -> Enclosure:
-    """``gradient`` with those of ``values`` that are no other number than 0, in some rows."""
+    """``gradient`` with those of ``values`` that are 0 or not finite, in some rows."""
     for special in (np.nan, np.inf, -np.inf, 0.0):
         same = np.isnan(values) if np.isnan(special) else values == special
         gradient = gradient.where(rows[:, None] & same, special)

@@ -18,7 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="collect case files (*.yaml) as tests of this backend: NAME, NAME:variant, path/to/file.py or "
+        help="collect case files (*.yaml) as tests of this backend: NAME, NAME:option, path/to/file.py or "
         "package.module:attribute; repeat for several",
     )
     group.addoption(

@@ -39,7 +39,7 @@ FILE = "outcomes.jsonl"
 LOCK = ".lock"
 #: A folder may be a stranger's: what is opened for writing must not be a link to another place.
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # for what is no file
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # for what is not a file
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | _NOFOLLOW
 
 

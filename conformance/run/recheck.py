@@ -141,7 +141,7 @@ class Recheck:
                 found.units[unit.number] = settled[unit.number]
                 for place in places:
                     found.observations[place] = again[place]
-        # A warning that a framework gives once in each process is no damage.
+        # A warning that a framework gives once in each process is not damage.
         lost = [each for each in lost if any(one.check != "warning" for one in each.outcomes)]
         if lost and self._renewals:
             self._renewals -= 1

@@ -29,7 +29,7 @@ class Counter:
         self._compiles = bool(backend.compiles)
 
     def counts(self) -> _Counts | None:
-        """What has been counted so far; None where the framework says nothing, or what is no count."""
+        """What has been counted so far; None where the framework says nothing, or what is not a count."""
         if not self._compiles:
             return None
         try:

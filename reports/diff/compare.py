@@ -139,7 +139,7 @@ class _Comparison:
                 continue
             change = ChangedVerdict(**key, old=before, new=after, message=message(said[new_seq]))
             if before is None:
-                # These two checks are recorded only where they fail; a death that comes and goes is no news.
+                # These two checks are recorded only where they fail; a death that comes and goes is not news.
                 new = names[-1] == "register" or (names[-1] == "process" and names[0] not in died)
                 found.append(("regressions" if new else "fresh_failures", change))
                 continue

@@ -79,7 +79,7 @@ def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], lab
 def job(folder: Path, backend: str, version: str, arguments: tuple[str, ...]) -> int:
     """Install BACKEND into this environment, from the checkout that is the working directory, and run the cases.
 
-    Exits with 0 where it has done its work, whatever the runs say: the comparison tells what is new.
+    Exits with 0 where it has done its work, whatever the runs say: the comparison shows what is new.
     """
     return steps.job(Folder(folder), backend, version, arguments)
 

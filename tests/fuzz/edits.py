@@ -101,7 +101,7 @@ _OF_A_TOKEN = {
     "flip": _flip,
 }
 _OF_LINES = ("cut", "drop-line", "double-line", "swap-lines", "double-block")
-# What keeps a file readable comes most often: a file that is no YAML is refused by its first line.
+# What keeps a file readable comes most often: a file that is not YAML is refused by its first line.
 _KINDS = (*["replace", "copy"] * 4, *_OF_A_TOKEN, *_OF_LINES)
 
 

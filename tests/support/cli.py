@@ -60,8 +60,8 @@ class Wrong(Numpy):
         return super().softmax(logits, axis=axis) * np.float32(1 + 1e-3 * (logits.flat[0] == 5))
 """
 
-#: ``python -m conformance`` with Ctrl-C heard, which a shell's background jobs ignore.
-HEARS_CTRL_C = """\
+#: ``python -m conformance`` that takes Ctrl-C, which a shell's background jobs ignore.
+TAKES_CTRL_C = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from conformance.cli import main

@@ -108,7 +108,7 @@ class _CutsTheWeights(Kernel):
         return super().cross_entropy(logits, targets, weight=weight[: logits.shape[1]], **options)
 
 
-def test_weights_that_do_not_fit_are_no_policy(judged: Any) -> None:
+def test_weights_that_do_not_fit_are_not_a_policy(judged: Any) -> None:
     case = """
   - id: it
     why: it

@@ -16,7 +16,7 @@ ALPHA = 0.05
 #: Processes on each side below which nothing is called: of three and three, one in ten is wholly apart by chance.
 FEWEST = 4
 ChangeCall = Literal["slower", "faster", "same", "unclear", "too few"]
-#: Why there is no time although one was tried for. What a backend does not offer, or nobody asked for, is no failure.
+#: Why there is no time although one was tried for. What a backend does not offer, or nobody asked for, fails nothing.
 FAILED = frozenset({"crash", "timeout", "error"})
 OTHER_WORK = "other work"
 

@@ -284,7 +284,7 @@ class TestTorch:
             assert backend_of("torch").tensor(np.broadcast_to(np.ones(3), (2, 3))).stride() == (0, 1)
 
     @pytest.mark.parametrize("spec", ["torch", "torch:module"])
-    def test_targets_that_are_no_tensor_are_left_to_torch(self, spec: str) -> None:
+    def test_targets_that_are_not_tensors_are_left_to_torch(self, spec: str) -> None:
         backend = backend_of(spec)
         targets: Any = [1]
         call = Call("cross_entropy", {"targets": backend.tensor(targets)}, options("cross_entropy", 1))

@@ -66,7 +66,7 @@ def test_shape_and_dtype_are_part_of_a_result(tmp_path: Path) -> None:
         assert record.verdict == "fail" and "of shape" in record.message
 
 
-def test_what_is_no_array_is_refused(tmp_path: Path) -> None:
+def test_what_is_not_an_array_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="NoneType"):
         keep(tmp_path, WORKLOADS[0], [None], 7)  # type: ignore[list-item]
 

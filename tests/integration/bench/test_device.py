@@ -60,7 +60,7 @@ def test_a_cold_cache_is_the_devices(found: Found) -> None:
         assert found["OnJax", cache]["cuda_seconds"] is None
 
 
-def test_the_compiler_tells_the_memory_that_an_allocator_does_not(found: Found) -> None:
+def test_the_compiler_states_the_memory_that_an_allocator_does_not(found: Found) -> None:
     peak = found["OnJax", "warm"]["peak_bytes"]
     assert LOGITS < peak < 8 * LOGITS  # the gradient, and temporaries
     assert found["OnJax", "warm"]["peak_multiple"] == pytest.approx(peak / LOGITS)

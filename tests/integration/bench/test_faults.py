@@ -115,7 +115,7 @@ def test_a_failure_without_a_rank_says_why(shared: Shared) -> None:
     assert "not ranked: faulty:Overwrites: class A: fail (declares B), the calls change the logits" in shared.out
 
 
-def test_no_result_is_no_accuracy(shared: Shared) -> None:
+def test_without_a_result_nothing_is_accurate(shared: Shared) -> None:
     judged = [each["accuracy"] for each in shared.timed("Nothing")]
     assert judged and all(
         each["verdict"] == "error" and "as an array of numbers: object" in each["message"] for each in judged
@@ -131,7 +131,7 @@ def test_a_backend_may_describe_itself_in_numbers(shared: Shared) -> None:
     assert {each["accuracy"]["verdict"] for each in infos} == {"pass"}
 
 
-def test_a_result_that_cannot_be_looked_at_is_no_result_that_was_not_asked_for(shared: Shared) -> None:
+def test_a_result_that_cannot_be_read_differs_from_one_that_was_not_asked_for(shared: Shared) -> None:
     judged = [each["accuracy"] for each in shared.timed("DiesUnread")]
     assert len(judged) == 3 and shared.refused("DiesUnread") == []
     assert all(each["verdict"] == "error" and "SIGKILL" in each["message"] for each in judged)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance.cli import VERBS
-from tests.support.cli import CASES, HEARS_CTRL_C, ROOT, WRONG, Ran, Run, adapter, process, write
+from tests.support.cli import CASES, ROOT, TAKES_CTRL_C, WRONG, Ran, Run, adapter, process, write
 
 
 def outcomes(folder: Path) -> list[dict[str, Any]]:
@@ -260,7 +260,7 @@ class TestInterrupted:
         write(tmp_path / "numbered.yaml", numbered(self.COUNT))
         write(tmp_path / "waiting.py", WAITING)
         engine = subprocess.Popen(
-            [sys.executable, "-c", HEARS_CTRL_C, "run", "-b", "waiting.py", "--cases", "numbered.yaml",
+            [sys.executable, "-c", TAKES_CTRL_C, "run", "-b", "waiting.py", "--cases", "numbered.yaml",
              "--output", "out", "--no-identities"],
             cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, start_new_session=True,

@@ -16,7 +16,7 @@ import pytest
 from conformance.fuzz.search import Search
 from conformance.places import ROOT
 from conformance.schemas.registry import schema
-from tests.support.cli import HEARS_CTRL_C, Run, write
+from tests.support.cli import TAKES_CTRL_C, Run, write
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_a_failure_is_shown_and_written(conformance: Run, tmp_path: Path) -> Non
     again = conformance("run", "-b", "half.py", "--cases", "found", "--output", "again", "-q")
     assert again.code == 1
     linted = conformance("lint", "found")
-    assert linted.code != 0 and linted.out.count("is no reason") == len(files) == linted.out.count("hint:")
+    assert linted.code != 0 and linted.out.count("is not a reason") == len(files) == linted.out.count("hint:")
 
 
 def test_one_json_document(conformance: Run, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_seed_is_drawn_and_said(conformance: Run) -> None:
 
 
 def test_an_interrupted_search_ends_with_what_there_is(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HEARS_CTRL_C, "fuzz", "-b", "numpy", "--seconds", "600", "--format", "json"]
+    command = [sys.executable, "-c", TAKES_CTRL_C, "fuzz", "-b", "numpy", "--seconds", "600", "--format", "json"]
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -177,7 +177,7 @@ class TestFill:
         ran = conformance("fill", "--check", write(tmp_path / "many.yaml", f"theme: many\ncases:\n{cases}"))
         assert ran.out == f"{tmp_path}/many.yaml: would fill {', '.join(ids)}\n"
 
-    def test_check_only_tells(self, conformance: Run, tmp_path: Path) -> None:
+    def test_check_only_reports(self, conformance: Run, tmp_path: Path) -> None:
         file = write(tmp_path / "small.yaml")
         ran = conformance("fill", "--check", "--cases", file)
         assert ran == (0, f"{file}: would fill plain, rows\n", "2 cases would be filled in 1 file\n")

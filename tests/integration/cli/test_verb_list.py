@@ -50,7 +50,7 @@ def test_cases_as_json(conformance: Run, cases: Path) -> None:
     assert case["file"].endswith("small.yaml") and case["why"] == "logits need not sum to one"
 
 
-def test_nothing_selected_is_no_error(conformance: Run, cases: Path) -> None:
+def test_nothing_selected_is_not_an_error(conformance: Run, cases: Path) -> None:
     assert conformance("list", "--cases", cases, "-k", "nowhere") == (0, "0 cases\n", "")
     assert conformance("list", "--cases", cases, "-k", "nowhere", "--format", "json").json == []
 

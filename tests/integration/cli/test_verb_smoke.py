@@ -86,7 +86,7 @@ def test_what_the_framework_raises_is_its_own_fault(conformance: Run, tmp_path: 
     assert "ValueError: no (at mine.py:6)" in ran.json[0]["fault"] and "raise Unsupported" in ran.json[0]["hint"]
 
 
-def test_an_unsupported_operation_is_no_fault(conformance: Run, tmp_path: Path) -> None:
+def test_an_unsupported_operation_is_not_a_fault(conformance: Run, tmp_path: Path) -> None:
     text = softmax("raise Unsupported('there is no softmax here')").replace(
         "import numpy", "from conformance.backends.contract import Unsupported\nimport numpy"
     )

@@ -67,3 +67,24 @@ def test_a_package_or_a_large_file_is_refused(tmp_path: Path, name: str, content
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"{name} {words}")
     assert "fine.py" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# What is no file is left.\n", "some.py:1: `is no`"),
+        ("def test_links_are_no_files() -> None: ...\n", "some.py:1: `are no`"),
+        ("\nTELLS = 1\n", "some.py:2: `TELLS`"),
+        (
+            "# There is no file, which is no longer needed.\nfreedom_of = {'intelligence', 'recrew'}\n",
+            "some.py:2: `freedom`",
+        ),
+    ],
+)
+def test_a_word_that_readers_do_not_expect_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "some.py").write_text(text, encoding="utf-8")
+    subprocess.run(("git", "init", "--quiet"), cwd=tmp_path, check=True)
+    subprocess.run(("git", "add", "."), cwd=tmp_path, check=True)
+    ran = subprocess.run([sys.executable, ROOT / ".ci/words.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(said) and len(ran.stderr.splitlines()) == 1

@@ -137,7 +137,7 @@ def test_semantics_cells_are_kept_apart(conformance: Run, tmp_path: Path) -> Non
     assert ran.code == 0 and "Semantics (1)" in ran.out and "nan → zero" in ran.out
 
 
-def test_the_same_observation_in_a_file_of_the_former_schema_is_no_change(conformance: Run, tmp_path: Path) -> None:
+def test_the_same_observation_in_a_file_of_the_former_schema_is_not_a_change(conformance: Run, tmp_path: Path) -> None:
     asked = {"check": "policy", "policy": "plus-infinity", "class": None, "ulp": None}
     old = run_of(tmp_path / "old", {**asked, "message": "observed as declared: nan"})
     new = run(
@@ -160,7 +160,7 @@ def test_the_same_observation_in_a_file_of_the_former_schema_is_no_change(confor
     assert ran.code == 0 and "1 check is in both" in ran.out and "Semantics" not in ran.out
 
 
-def test_other_words_for_what_is_not_offered_are_no_semantics(conformance: Run, tmp_path: Path) -> None:
+def test_other_words_for_what_is_not_offered_are_not_semantics(conformance: Run, tmp_path: Path) -> None:
     old = run_of(tmp_path / "old", {"check": "policy", "verdict": "unsupported", "message": "no weight"})
     new = run_of(tmp_path / "new", {"check": "policy", "verdict": "unsupported", "message": "there is no weight"})
     ran = conformance("diff", old, new)

@@ -1,4 +1,4 @@
-"""The executor Dask: the outcomes of the inline one, whatever becomes of workers; nothing heard beyond this machine."""
+"""The executor Dask: the outcomes of the inline one, whatever becomes of workers; it listens on this machine alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from conformance.run.executors.dask.connect import Fleet
 from conformance.run.executors.dask.executor import DaskExecutor
 from conformance.run.executors.dask.resources import needs
 from conformance.worker.find import find_backends
-from tests.support.cli import DIES_AT_SEVEN, HEARS_CTRL_C, process, write
+from tests.support.cli import DIES_AT_SEVEN, TAKES_CTRL_C, process, write
 from tests.support.fleet import (
     OTHER_VERSION,
     TERMS,
@@ -84,19 +84,19 @@ def test_an_embedded_cluster_gives_the_same_and_listens_on_loopback_alone(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / "wrong.py").write_text(DIES_AT_SEVEN)
     specs = ("numpy", str(tmp_path / "wrong.py"))
-    heard: set[str] = set()
+    listening: set[str] = set()
     before = set(psutil.Process().children(recursive=True))
 
     def listen() -> None:
         for each in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-            heard.update(at.laddr.ip for at in each.net_connections() if at.status == psutil.CONN_LISTEN)
+            listening.update(at.laddr.ip for at in each.net_connections() if at.status == psutil.CONN_LISTEN)
 
     found = Conducted(specs, entries, after_first(DaskExecutor(TERMS, Fleet(), workers=2), listen))
     expected = Conducted(specs, entries, InlineExecutor(TERMS))
     assert found.compared == expected.compared
     assert found.conductor.counts == expected.conductor.counts
     assert found.conductor.counts["wrong"]["crash"] and found.conductor.counts["wrong"]["fail"]
-    assert heard == {"127.0.0.1"}
+    assert listening == {"127.0.0.1"}
     recorded = {each.name: each for each in found.records if isinstance(each, WorkerRecord)}
     assert recorded.keys() == found.workers <= {"0", "1"}
     assert all(each.environment["cores"] and each.versions["numpy"] for each in recorded.values())
@@ -200,7 +200,7 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Se
     first = [*verb, "-b", "slow.py", "--cases", str(entries[0].file), "--output", "out", "--no-identities"]
     file = tmp_path / "out" / "outcomes.jsonl"
     with subprocess.Popen(
-        [sys.executable, "-c", HEARS_CTRL_C, *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
+        [sys.executable, "-c", TAKES_CTRL_C, *first], cwd=tmp_path, env=environment(TMPDIR=str(tmp_path)),
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as interrupted:  # fmt: skip
         until(lambda: file.is_file() and b'"outcome"' in file.read_bytes())

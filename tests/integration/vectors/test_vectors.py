@@ -40,7 +40,7 @@ cases:
     axis: -1
     dtypes: [float32]
   - id: outside
-    why: a label that is no class
+    why: a label that is not a class
     op: nll_loss
     log_probabilities: [[-0.5, -1.0]]
     targets: [2]

@@ -46,7 +46,7 @@ class SeesNumpy(Numpy):
 
 
 @pytest.mark.parametrize("layout", EXACT)
-def test_numpy_sees_every_layout(layout: str) -> None:
+def test_numpy_has_every_layout(layout: str) -> None:
     backend, wanted = SeesNumpy(), geometry(layout, LOGITS)
     assert observed(backend, request(layout)).value is not None
     memory, native, writable = backend.seen
@@ -56,7 +56,7 @@ def test_numpy_sees_every_layout(layout: str) -> None:
 
 @pytest.mark.framework
 @pytest.mark.parametrize("layout", EXACT)
-def test_pytorch_sees_every_layout_that_it_has(layout: str) -> None:
+def test_pytorch_keeps_every_layout_that_it_has(layout: str) -> None:
     pytest.importorskip("torch")
     from conformance.backends.adapters.torch import Torch
 

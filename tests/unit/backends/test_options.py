@@ -55,7 +55,7 @@ def test_each_word_reaches_its_option(words: str, mode: str, options: tuple[str,
     assert (made.mode, (made.execution, made.composition, made.precision)) == (mode, options)
 
 
-def test_a_class_sees_its_options_as_one_text(tmp_path: Path) -> None:
+def test_a_class_gets_its_options_as_one_text(tmp_path: Path) -> None:
     file = write(tmp_path, TEXT)
     plain, fast = create(file), create(file + ":fast")
     assert (plain.mode, plain.execution, plain.compiles) == ("eager", "eager", False)

@@ -132,5 +132,5 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert [*file.parent.iterdir()] == [file]
 
 
-def test_text_that_is_no_file() -> None:
+def test_text_that_is_not_a_file() -> None:
     assert insert_expected(EXAMPLE, {0: {"mean": "1"}}) == EXAMPLE + "    expected: {mean: 1}\n"

@@ -114,7 +114,7 @@ def test_the_key_of_a_refusal_is_a_path() -> None:
     ("data", "line", "problem"),
     [(b"a: 1\nb: \xff\n", 2, "UTF-8"), (b"a: 1\n\nb: \x00\n", 3, r"U\+0000"), (b"a: \x1b[31m", 1, r"U\+001B")],
 )
-def test_bytes_that_are_no_text(tmp_path: Path, data: bytes, line: int, problem: str) -> None:
+def test_bytes_that_are_not_text(tmp_path: Path, data: bytes, line: int, problem: str) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(data)
     with pytest.raises(CaseError, match=problem) as raised:
@@ -131,7 +131,7 @@ def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
         read(file)
 
 
-def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_content(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
     assert read(file) == {"a": 1, "b": 2}

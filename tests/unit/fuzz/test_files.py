@@ -48,7 +48,7 @@ def test_lint_asks_for_the_reason_and_for_nothing_else(tmp_path: Path) -> None:
     file = write(tmp_path, text_of(random_cases(1, 11)[0].case))
     (error,) = lint([file], expected_text)
     assert (
-        error.problem == f"'{PLACEHOLDER}' is no reason"
+        error.problem == f"'{PLACEHOLDER}' is not a reason"
         and error.place is not None
         and error.place.key == "cases[0].why"
     )

@@ -117,7 +117,7 @@ def test_a_search_begins_with_what_failed_before(found: Search) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_register_describes_is_no_failure(found: Search) -> None:
+def test_what_the_register_describes_is_not_a_failure(found: Search) -> None:
     corpus = Corpus(recipes=[each.recipe for each in found.causes.all if each.recipe is not None])
     entry = Defect(
         id="too-large", why="x", issue="https://example.org/1", date="2026-01-01", cases=["*"], checks=["value"],

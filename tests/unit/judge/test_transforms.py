@@ -194,7 +194,7 @@ def test_a_wrong_value_is_not_reported_again(tmp_path: Path) -> None:
     assert verdicts(found, "forward-mode") == verdicts(found, "vectorised-map") == {"pass"}
 
 
-def test_what_is_no_pair_is_the_adapters_fault(tmp_path: Path) -> None:
+def test_what_is_not_a_pair_is_the_adapters_fault(tmp_path: Path) -> None:
     found = outcomes(tmp_path, Alone())
     assert verdicts(found, "forward-mode") == {"error"}
     assert verdicts(found, "second-order") == {"pass"}

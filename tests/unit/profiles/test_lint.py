@@ -22,7 +22,7 @@ def problems(folder: Path, text: str) -> list[str]:
     return [each.problem for each in found]
 
 
-def test_a_narrow_entry_that_meets_its_cases_has_nothing_to_mend(tmp_path: Path) -> None:
+def test_a_narrow_entry_that_meets_its_cases_is_accepted(tmp_path: Path) -> None:
     assert problems(tmp_path, profile(ENTRY)) == []
 
 

@@ -83,7 +83,7 @@ def test_a_value_may_hold_the_words_that_join_values() -> None:
     assert cells(only(outcomes, record(p="nan")))["b"].observed[""].cases == ("odd",)
 
 
-def test_known_defects_and_spoiled_calls_are_no_evidence() -> None:
+def test_known_defects_and_spoiled_calls_are_not_evidence() -> None:
     outcomes = [row("p", ["nan"]), row("p", ["zero"], verdict="known"), row("p", ["other"], verdict="not run")]
     assert cells(only(outcomes, record(p="nan")))["b"].observed_text == "nan"
 

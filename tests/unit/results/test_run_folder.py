@@ -38,7 +38,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["link", "pipe", "folder"])
-def test_a_lock_that_is_no_file_has_a_way_on(tmp_path: Path, what: str) -> None:
+def test_a_lock_that_is_not_a_file_has_a_way_on(tmp_path: Path, what: str) -> None:
     lock = tmp_path / ".lock"
     {"link": lambda: lock.symlink_to("x"), "pipe": lambda: os.mkfifo(lock), "folder": lock.mkdir}[what]()
     with pytest.raises(UsageError, match=r"\.lock (is not a file|cannot be opened: .*)\n  hint: .*remove it"):

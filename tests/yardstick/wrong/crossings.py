@@ -8,7 +8,7 @@ corners(
     __name__,
     {
         "SegmentationOfManyClasses": (
-            "Losses of images with more than 32 classes are off, as 150 classes of scenes are.",
+            "Losses of images with more than 32 classes are off, as the 150 of ADE20K are.",
             lambda at: at.op == "cross_entropy" and at.rank == 4 and at.classes > 32,
         ),
         "NllLossSegmentationOfManyClasses": (

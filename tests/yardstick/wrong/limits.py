@@ -82,7 +82,7 @@ class OneClassCostsNothing(Kernel):
 
 
 class AxisMinusThreeOfAlikeExtents(Kernel):
-    """Rank 4: axis -3 is taken for -2 where both have the same extent, so that no shape tells."""
+    """Rank 4: axis -3 is taken for -2 where both have the same extent, so that no shape shows it."""
 
     def axis(self, logits: Any, axis: int | None) -> int:
         taken = -2 if logits.ndim == 4 and axis == -3 and logits.shape[1] == logits.shape[2] else axis

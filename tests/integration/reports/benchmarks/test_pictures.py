@@ -42,7 +42,7 @@ def subtitle(each):
     return " ".join(each.chart.to_dict()["title"]["subtitle"]).replace("\u00a0", " ")
 
 
-def test_every_picture_tells_machine_threads_day_and_versions(drawn):
+def test_every_picture_names_machine_threads_day_and_versions(drawn):
     for each in drawn:
         assert "Measured on Example CPU @ 2.0 GHz, 2 cores, 2 threads, 2026-03-01: " in subtitle(each)
         assert "numpy 1.2.3, optax 1.2.3" in subtitle(each)

@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused():
 @pytest.mark.parametrize(
     "text", [b"", b"  \n", b"[]", b"null", b"\xff\xfe", b"{} {}", b'{"benchmarks": 3}', b"[" * 9999]
 )
-def test_what_is_no_benchmarks_file_is_said_to_be_none(text):
+def test_what_is_not_a_benchmarks_file_is_refused(text):
     with pytest.raises(UsageError, match="hint"):
         parse_benchmarks(text, "x.json")
 

@@ -80,7 +80,7 @@ def test_the_page_asks_nothing_of_the_network(written):
     assert found == []
 
 
-def test_a_row_tells_speed_in_bytes_and_in_shares_with_the_digits_that_count():
+def test_a_row_shows_speed_in_bytes_and_in_shares_with_the_digits_that_count():
     whole = small(bytes_per_second=12.34e6, bandwidth_fraction=4e-6, peak_multiple=12.0, device="cuda")
     whole["benchmarks"][0]["stats"]["data"] = [0.5]
     row = columns(run := parsed(whole), backend := whole["benchmarks"][0]["extra_info"]["backend"])

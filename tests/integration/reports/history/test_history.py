@@ -184,7 +184,7 @@ def test_show_prints_json_and_nothing_else(months):
 
 
 @pytest.mark.parametrize("content", [b"garbage", b"", b"\0" * 20_000])
-def test_a_file_that_is_no_history_is_refused_and_left_alone(tmp_path, content):
+def test_a_file_that_is_not_a_history_is_refused_and_left_alone(tmp_path, content):
     file = tmp_path / "h.duckdb"
     file.write_bytes(content)
     for writing in (False, True):

@@ -55,7 +55,7 @@ def test_a_band_of_a_newer_suite_is_refused(tmp_path):
         ({}, {"seed": 2, "workloads": {"u": (2, 2)}}, "no A/A comparison"),
     ],
 )
-def test_no_band_is_taken_from_what_is_no_aa_run(tmp_path, capsys, first, second, shown):
+def test_no_band_is_taken_from_what_is_not_an_aa_run(tmp_path, capsys, first, second, shown):
     runs = []
     for name, options in (("a", first), ("b", second)):
         whole = {"seed": 1, "workloads": {"w": (8, 10)}} | options
@@ -73,7 +73,7 @@ def test_no_band_is_taken_from_two_versions():
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"width": 0}', '{"width": "x"}', '{"width": 0.1, "false_calls": 3}', "[]"])
-def test_a_file_that_is_no_band_is_refused(tmp_path, text):
+def test_a_file_that_is_not_a_band_is_refused(tmp_path, text):
     (tmp_path / "band.json").write_text(text)
     with pytest.raises(UsageError, match=r"band\.json"):
         read_band(tmp_path / "band.json")

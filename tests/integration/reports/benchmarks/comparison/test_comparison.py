@@ -103,11 +103,11 @@ def test_a_backend_that_cannot_be_timed_any_more_is_a_regression(status):
 
 
 @pytest.mark.parametrize("status", ["unsupported", None])
-def test_what_nobody_asked_for_or_is_not_offered_is_no_regression(status):
+def test_what_nobody_asked_for_or_is_not_offered_is_not_a_regression(status):
     assert not compared(without_jax(status)).regressed
 
 
-def test_what_could_not_be_timed_before_is_no_regression_now():
+def test_what_could_not_be_timed_before_is_not_a_regression_now():
     assert not compare_runs(run(without_jax("crash")), run(seed=1), BAND).regressed
 
 

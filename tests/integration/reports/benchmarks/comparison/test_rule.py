@@ -141,7 +141,7 @@ def test_identical_code_gives_few_calls_and_a_tenth_more_is_found():
     assert found / injected >= 0.9
 
 
-def test_a_stored_band_tells_its_own_rate_and_it_goes_with_every_comparison():
+def test_a_stored_band_states_its_own_rate_and_it_goes_with_every_comparison():
     runs = [synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)]
     band = band_from(*runs)
     assert band.comparisons == 40 and band.false_calls <= 2
@@ -149,7 +149,7 @@ def test_a_stored_band_tells_its_own_rate_and_it_goes_with_every_comparison():
     assert "not known" in DeadBand(width=0.1).summary()
 
 
-def test_a_significant_change_inside_the_band_is_no_change():
+def test_a_significant_change_inside_the_band_is_not_a_change():
     quiet = synthetic.Noise(process=0.001, run=0, drift=0, rounds=0.001)
     old = synthetic.benchmarks(seed=1, noise=quiet, **FORTY)
     new = synthetic.benchmarks(seed=2, noise=quiet, slower={"numpy": 1.03}, **FORTY)
