@@ -102,7 +102,7 @@ def _centred_uniform(raw: npt.NDArray[np.uint64]) -> Float64Array:
 def _centred_normal(raw: npt.NDArray[np.uint64]) -> Float64Array:
     """Twelve uniform numbers of 48 bits, less 6: mean 0, variance 1, and exact, because the sum is one of integers."""
     terms = (raw >> np.uint64(16)).astype(np.int64).reshape(-1, _UNIFORM_TERMS)
-    centred: npt.NDArray[np.int64] = terms.sum(axis=1) - (6 << 48)
+    centred: npt.NDArray[np.int64] = np.add.reduce(terms, axis=1) - (6 << 48)
     return centred.astype(np.float64) * 2.0**-48
 
 
@@ -144,7 +144,8 @@ def default_upstream(shape: Sequence[int], key: str) -> Float64Array:
     """
     size = math.prod(shape)
     if size == 1:
-        return np.full(tuple(shape), _UPSTREAM[hashlib.shake_128(key.encode()).digest(1)[0] % len(_UPSTREAM)])
+        chosen = _UPSTREAM[hashlib.shake_128(key.encode()).digest(1)[0] % len(_UPSTREAM)]
+        return np.array(chosen, ndmin=len(shape))
     words = np.frombuffer(hashlib.shake_128(key.encode()).digest(4 * size), dtype="<u4")
     steps = words.astype(np.int64) % (len(_UPSTREAM) - 1) + 1
     # A walk whose every step is at least 1 and less than the number of values never stays where it is.

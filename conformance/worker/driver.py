@@ -18,7 +18,7 @@ from conformance.model.execution import total
 from conformance.worker import wire
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
-from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, stride_of
+from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, SMALL, stride_of
 from conformance.worker.reply import (
     CLOSED,
     FORGED,
@@ -49,7 +49,10 @@ _Results = dict[str, wire.Result]
 
 @dataclass(eq=False)
 class _Kept:
-    """The results of a call of a ``batch``: as given, and as last read, so many ``times``; ``sizes`` in elements."""
+    """The results of a call of a ``batch``: as given, and as last read, so many ``times``.
+
+    ``sizes`` are in elements, of results that have more bytes than a small one may have elements.
+    """
 
     given: _Results
     read: _Results
@@ -60,19 +63,20 @@ class _Kept:
     @classmethod
     def of(cls, results: _Results, batch: int) -> _Kept:
         """What is kept of them: all of small ones, some elements of large ones."""
-        sizes = {name: math.prod(each.shape) for name, each in results.items()}
-        if max(sizes.values(), default=0) <= LARGEST_WHOLE:
+        sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
+        if not sizes:
             return cls(results, results, sizes, batch)
         kept = {
-            name: _some(each, sizes[name]) if sizes[name] > LARGEST_WHOLE else each
+            name: _some(each, sizes[name]) if sizes.get(name, 0) > LARGEST_WHOLE else each
             for name, each in results.items()
-            if sizes[name] <= LARGEST_KEPT
+            if sizes.get(name, 0) <= LARGEST_KEPT
         }
         return cls(kept, kept, sizes, batch)
 
     def forget(self, above: int) -> None:
-        self.given = {name: each for name, each in self.given.items() if self.sizes.get(name, 0) <= above}
-        self.read = {name: each for name, each in self.read.items() if self.sizes.get(name, 0) <= above}
+        if self.sizes:
+            self.given = {name: each for name, each in self.given.items() if self.sizes.get(name, 0) <= above}
+            self.read = {name: each for name, each in self.read.items() if self.sizes.get(name, 0) <= above}
 
 
 def _some(result: wire.Result, size: int) -> wire.Result:

@@ -45,7 +45,7 @@ NEXT = 2  # readings of large results
 class _Kept:
     """The tensors of a call's results, and the arrays that they were read as; ``times`` that they were read again.
 
-    ``sizes`` are in elements.
+    ``sizes`` are in elements, of results that have more bytes than a small one may have elements.
     """
 
     __slots__ = ("arrays", "sizes", "tensors", "times")
@@ -141,8 +141,8 @@ class Outputs:
 
     def keep(self, nonce: int, results: dict[str, Result]) -> None:
         """Keep what a call gave until it has been read again."""
-        sizes = {name: math.prod(each.shape) for name, each in results.items()}
-        kept = [name for name, size in sizes.items() if size <= LARGEST_KEPT]
+        sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
+        kept = [name for name in results if sizes.get(name, 0) <= LARGEST_KEPT]
         arrays = {name: self._arrays[name][0] for name in kept if name in self._arrays}
         self._kept[nonce] = _Kept({name: self.tensors[name] for name in kept}, arrays, sizes)
         self.tensors, self._arrays = {}, {}
