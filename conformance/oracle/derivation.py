@@ -17,7 +17,7 @@ from conformance.cases.tensors import materialise
 from conformance.model.policies import NORMATIVE, DefaultAxis, Policies, default_axis
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen
-from conformance.oracle.block import Block, from_rows, to_rows
+from conformance.oracle.block import Block, to_rows
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.rows import CLASSES, row_steps
 from conformance.oracle.steps import (
@@ -229,13 +229,22 @@ def _exact(truth: Truth, problem: Problem, reduction: str) -> tuple[tuple[str, .
     block = truth.block
     size = block.x.size if not block.reduces else len(block.x) if reduction == "none" else 1
     if block.x.size > LARGE or size > MOST_TEXTS:
-        values = truth.value(reduction).mid
-        axis = block.problems[0].class_axis or 0
-        flat = (values if block.reduces else from_rows(values, problem.logits.shape, axis)).reshape(-1)
-        return tuple(f"{float(value):.17g}" for value in flat[:SHOWN]), max(size - SHOWN, 0)
+        values = truth.value(reduction).mid[:SHOWN] if block.reduces else _first_values(truth)
+        return tuple(f"{float(value):.17g}" for value in values), max(size - SHOWN, 0)
     text = expected_text(problem, "none" if not block.reduces else reduction, truth.policies)
     texts = _flat(text)
     return tuple(texts[:SHOWN]), max(len(texts) - SHOWN, 0)
+
+
+def _first_values(truth: Truth) -> Float64Array:
+    """The first results of an operation that does not reduce, from the rows that hold them."""
+    block = truth.block
+    shape, axis = block.problems[0].logits.shape, block.problems[0].class_axis or 0
+    index = np.unravel_index(np.arange(min(SHOWN, block.x.size)), shape)
+    classes, others, positions = index[axis], index[:axis] + index[axis + 1 :], shape[:axis] + shape[axis + 1 :]
+    rows = np.ravel_multi_index(others, positions) if others else np.zeros_like(classes)
+    values = {row: Truth(block.slice(row, row + 1), truth.policies).value("none").mid[0] for row in {*rows.tolist()}}
+    return np.array([values[row][c] for row, c in zip(rows.tolist(), classes.tolist(), strict=True)])
 
 
 def _flat(text: Any) -> list[str]:

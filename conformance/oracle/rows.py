@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from flint import arb
 
@@ -28,8 +30,8 @@ def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list
     if special is not None:
         return special
     parts = _Parts(x.tolist())
-    shown = [parts.shown(each, classes) for each in (parts.differences, parts.powers, parts.softmax, parts.log_softmax)]
-    shift, powers, softmax, logs = shown
+    made = (parts.difference, parts.power, parts.softmax, parts.log_softmax)
+    shift, powers, softmax, logs = (_shown(map(each, classes)) for each in made)
     steps = [
         Step("max", "a = max x", (plain(parts.high),)),
         Step("shift", "x − a", shift, "changes nothing in exact arithmetic, and keeps exp from overflowing"),
@@ -46,27 +48,36 @@ def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list
     if operation == "log_softmax":
         return steps
     if block.by_index and block.smoothing is None:
-        return steps + _pick(block, -parts.log_softmax[int(block.targets[0])], truth)
+        return steps + _pick(block, -parts.log_softmax(int(block.targets[0])), truth)
     return steps + _weighted_sum(block, parts, classes, truth)
 
 
 class _Parts:
-    """Everything between the logits of one position and their log_softmax, as balls."""
+    """Everything between the logits of one position and their log_softmax, as balls, of the class that is asked for."""
 
     def __init__(self, x: list[float]) -> None:
+        self.x = x
         self.high = max(x)
         top = x.index(self.high)
-        self.differences = [arb(value) - arb(self.high) for value in x]
-        self.powers = [each.exp() for each in self.differences]
-        rest = sum(self.powers[:top] + self.powers[top + 1 :], arb(0))
+        rest = sum((self.power(c) for c in range(len(x)) if c != top), arb(0))
         self.total = 1 + rest
         self.log_total = rest.log1p()  # keeps the digits of a sum that hardly exceeds 1
-        self.softmax = [power / self.total for power in self.powers]
-        self.log_softmax = [each - self.log_total for each in self.differences]
 
-    @staticmethod
-    def shown(balls: list[arb], classes: tuple[int, ...]) -> tuple[str, ...]:
-        return tuple(number(balls[c]) for c in classes)
+    def difference(self, c: int) -> arb:
+        return arb(self.x[c]) - arb(self.high)
+
+    def power(self, c: int) -> arb:
+        return self.difference(c).exp()
+
+    def softmax(self, c: int) -> arb:
+        return self.power(c) / self.total
+
+    def log_softmax(self, c: int) -> arb:
+        return self.difference(c) - self.log_total
+
+
+def _shown(balls: Iterable[arb]) -> tuple[str, ...]:
+    return tuple(map(number, balls))
 
 
 def _special(block: Block, truth: ExactTruth) -> list[Step] | None:
@@ -109,9 +120,9 @@ def _weighted_sum(block: Block, parts: _Parts, classes: tuple[int, ...], truth: 
     else:
         given = tuple(plain(float(block.probabilities[0, c])) for c in classes)
         steps.append(Step("targets", f"q (in {block.dtype})", given))
-    steps.append(Step("coefficients", _coefficient_formula(block), parts.shown(coefficients, classes)))
-    terms = [truth.product(a, -logp) for a, logp in zip(coefficients, parts.log_softmax, strict=True)]
-    steps.append(Step("terms", "a × (−ln p)", parts.shown(terms, classes), _silence(coefficients, parts)))
+    steps.append(Step("coefficients", _coefficient_formula(block), _shown(coefficients[c] for c in classes)))
+    terms = _shown(truth.product(coefficients[c], -parts.log_softmax(c)) for c in classes)
+    steps.append(Step("terms", "a × (−ln p)", terms, _silence(coefficients, parts)))
     steps.append(Step("loss", "ℓ = Σ a × (−ln p)", (number(truth.value_balls("none")[0]),), "every class enters"))
     return steps
 
@@ -126,5 +137,5 @@ def _coefficient_formula(block: Block) -> str:
 
 
 def _silence(coefficients: list[arb], parts: _Parts) -> str:
-    silent = any(a.is_zero() and not logp.is_finite() for a, logp in zip(coefficients, parts.log_softmax, strict=True))
+    silent = any(x == -np.inf and a.is_zero() for a, x in zip(coefficients, parts.x, strict=True))
     return "a coefficient of 0 silences an infinite term (0 · ln 0 = 0)" if silent else ""
