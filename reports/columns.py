@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from conformance.model.backend import BackendId, BackendRecord, Declaration
 from conformance.model.execution import ExecutionEvidence, execution_in_words, total
-from conformance.model.records import BackendId, BackendRecord, Declaration, Header, WorkerRecord
+from conformance.model.records import Header, WorkerRecord
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
 from conformance.model.execution import ExecutionEvidence, total
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.plain import LONGEST
 from conformance.reports.benchmarks.read import FILE as TIMES
 from conformance.reports.benchmarks.read import find_benchmarks

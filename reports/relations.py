@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 
 import msgspec
 
+from conformance.model.backend import BackendId
 from conformance.model.errors import HarnessError, Place, UsageError
-from conformance.model.records import SCHEMA, BackendId, Outcome, encode_record
+from conformance.model.outcome import Outcome
+from conformance.model.records import SCHEMA, encode_record
 from conformance.plain import plain
 from conformance.reports.columns import Column, ColumnIdentity, columns_of, machine
 from conformance.results.scan import Scan

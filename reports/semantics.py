@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.model.backend import Declaration
 from conformance.model.policies import BY_CHECK as POLICIES_BY_CHECK
 from conformance.model.policies import NORMATIVE
-from conformance.model.records import Declaration
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 

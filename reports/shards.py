@@ -11,8 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import SCHEMA, BackendRecord, Costs, Footer, Outcome, Shard
+from conformance.model.outcome import Outcome
+from conformance.model.records import SCHEMA, Costs, Footer, Shard
 from conformance.profiles.profile import Defect
 from conformance.profiles.register import Evidence
 from conformance.reports.columns import machine

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.disk import write
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE, VERDICTS
 from conformance.model.wording import message
 from conformance.reports.columns import Column, environment

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
 from conformance.plain import json_text, lines_on_terminal, on_terminal, plural, say

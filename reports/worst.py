@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import ALARMING, NOTABLE
 from conformance.model.wording import explain_command
 from conformance.reports.columns import Column

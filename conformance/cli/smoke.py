@@ -31,7 +31,7 @@ from conformance.plain import json_text, on_terminal, say
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
-    from conformance.model.records import Outcome
+    from conformance.model.outcome import Outcome
     from conformance.run.smoke import Checked, Smoke
 
 __all__ = ["command"]

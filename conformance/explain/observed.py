@@ -10,7 +10,7 @@ import numpy as np
 
 from conformance.cases.load import Entry
 from conformance.model.errors import BackendUnavailable
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.mistakes import Mistake

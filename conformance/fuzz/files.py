@@ -21,8 +21,8 @@ from conformance.corpus.space import FACTORS, FORMS
 from conformance.disk import contents, disk_errors
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.search import THEME, Corpus, Search
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import BackendRecord
 from conformance.model.wording import message
 from conformance.plain import blanked
 

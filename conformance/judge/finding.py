@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.bounds.classes import Letter
+from conformance.model.outcome import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
-from conformance.model.records import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.verdicts import Verdict
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure

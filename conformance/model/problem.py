@@ -12,7 +12,7 @@ from conformance.model.case import Case, OperationName, ReductionName, TargetKin
 from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.layouts import Layout
 
-__all__ = ["Array", "Problem", "TargetKind", "value_shape"]
+__all__ = ["Array", "Problem", "value_shape"]
 
 Array = npt.NDArray[np.generic]
 

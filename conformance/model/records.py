@@ -11,37 +11,23 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.model.backend import BackendId, BackendRecord, ClassSource, Declaration, OwnProfile, SourceRecord
+from conformance.model.backend import BackendRecord
 from conformance.model.execution import ExecutionEvidence
-from conformance.model.outcome import Count, DefectRef, ErrorFact, Number, Outcome, Reason, UnitKey, as_json, number
+from conformance.model.outcome import Count, Outcome, as_json
 from conformance.model.verdicts import Verdict
 
 __all__ = [
     "SCHEMA",
-    "BackendId",
-    "BackendRecord",
     "BlockRecord",
-    "ClassSource",
     "Costs",
-    "Declaration",
-    "DefectRef",
-    "ErrorFact",
-    "ExecutionEvidence",
     "Footer",
     "Header",
-    "Number",
-    "Outcome",
-    "OwnProfile",
-    "Reason",
     "Record",
     "Selection",
     "Shard",
-    "SourceRecord",
-    "UnitKey",
     "WorkerRecord",
     "decode_record",
     "encode_record",
-    "number",
 ]
 
 #: Raised whenever a reader of the older form would misread the newer one.

@@ -17,7 +17,7 @@ from conformance.cases.select import parse_dtypes
 from conformance.cases.yaml12 import place_of, read
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import CaseError, CaseErrors, UsageError
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.plugin.report import conclude
 from conformance.plugin.subjects import FileBatch, UnderTest
 from conformance.worker.find import find_backends

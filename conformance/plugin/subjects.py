@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.results.environment import available_cores
 from conformance.run.judged import OpenBackend, open_backend

@@ -9,7 +9,7 @@ import msgspec
 
 from conformance.cases.lint import in_order
 from conformance.cases.yaml12 import read
-from conformance.model.records import BackendRecord
+from conformance.model.backend import BackendRecord
 from conformance.places import PROFILES
 from conformance.profiles.complaints import complaints_about_profile
 from conformance.profiles.profile import UNDECLARED, Profile

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from conformance.bounds.classes import Letter, default_class
+from conformance.model.backend import Declaration
 from conformance.model.policies import Policies
-from conformance.model.records import Declaration
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import DtypeName
 

@@ -18,7 +18,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance.model.errors import UsageError
-from conformance.model.records import DefectRef, Outcome
+from conformance.model.outcome import DefectRef, Outcome
 from conformance.profiles.profile import DEFAULT, Defect
 from conformance.profiles.subject import Subject
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from conformance.model.records import BackendId
+from conformance.model.backend import BackendId
 from conformance.profiles.profile import UNDECLARED, Profile
 
 __all__ = ["Subject"]

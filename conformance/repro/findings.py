@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.cases.load import Entry
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable, UsageError
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.wording import message
 
 __all__ = ["CaseOutcomes", "choose", "observe", "recorded"]

@@ -14,10 +14,10 @@ from conformance.judge.identities import transformed_calls
 from conformance.judge.transforms import TRANSFORM_QUANTITIES
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
+from conformance.model.outcome import Outcome
 from conformance.model.policies import NORMATIVE, POLICIES, policy_label
 from conformance.model.problem import Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
-from conformance.model.records import Outcome
 from conformance.numerics.formats import FORMATS
 from conformance.plain import blanked
 from conformance.repro.literals import MOST_NUMBERS

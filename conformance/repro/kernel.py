@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from conformance.model.records import BackendRecord, ClassSource
+from conformance.model.backend import BackendRecord, ClassSource
 from conformance.places import SNIPPETS
 
 __all__ = ["embedded", "function_of", "replaced"]

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
+from conformance.model.outcome import Outcome
 from conformance.model.problem import Problem
-from conformance.model.records import BackendRecord, Outcome
 from conformance.plain import blanked
 from conformance.repro import kernel
 from conformance.repro.forms import write

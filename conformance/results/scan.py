@@ -21,22 +21,11 @@ from typing import Annotated, Any
 import msgspec
 
 from conformance.disk import disk_errors
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import Place, UsageError
 from conformance.model.execution import ExecutionEvidence, total
-from conformance.model.outcome import Count, names_values, stands_apart
-from conformance.model.records import (
-    SCHEMA,
-    BackendRecord,
-    BlockRecord,
-    Costs,
-    Footer,
-    Header,
-    Outcome,
-    Record,
-    UnitKey,
-    WorkerRecord,
-    decode_record,
-)
+from conformance.model.outcome import Count, Outcome, UnitKey, names_values, stands_apart
+from conformance.model.records import SCHEMA, BlockRecord, Costs, Footer, Header, Record, WorkerRecord, decode_record
 from conformance.results.upgrade import FORMER, decode_former, specs_of
 
 __all__ = ["Scan", "decoder_of", "lines_of"]

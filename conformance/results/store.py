@@ -14,19 +14,16 @@ from pathlib import Path
 import msgspec
 
 from conformance.disk import disk_errors, make_folder
+from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.execution import ExecutionEvidence
-from conformance.model.outcome import stands_apart
+from conformance.model.outcome import Outcome, UnitKey, stands_apart
 from conformance.model.records import (
     SCHEMA,
-    BackendId,
-    BackendRecord,
     BlockRecord,
     Costs,
     Footer,
     Header,
-    Outcome,
-    UnitKey,
     WorkerRecord,
     decode_record,
     encode_record,

@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome, UnitKey, WorkerRecord, encode_record
+from conformance.model.outcome import Outcome, UnitKey
+from conformance.model.records import WorkerRecord, encode_record
 from conformance.plain import plain
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject

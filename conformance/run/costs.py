@@ -8,7 +8,7 @@ from pathlib import Path
 
 from conformance.model.case import Case
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.results.store import read_run
 
 __all__ = ["CostTable", "costs_of", "elements", "expected_cost", "read_costs", "shared_out"]

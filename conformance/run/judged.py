@@ -12,8 +12,9 @@ import msgspec
 
 from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
+from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
-from conformance.model.records import BackendId, BackendRecord, Outcome, OwnProfile
+from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for

@@ -17,8 +17,9 @@ from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.corpus.random_cases import random_cases
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import Place, UsageError
-from conformance.model.records import BackendRecord, Footer, Header, Selection, Shard
+from conformance.model.records import Footer, Header, Selection, Shard
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK, folder_of_now

@@ -24,9 +24,9 @@ from conformance.judge.transforms import Transformed
 from conformance.judge.unit import Unit
 from conformance.model.case import Case, CaseTier, Generator, TransformName
 from conformance.model.dtypes import DtypeName
+from conformance.model.outcome import UnitKey
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
-from conformance.model.records import UnitKey
 from conformance.oracle.block import Block, blocks
 from conformance.run.costs import expected_cost
 from conformance.worker.exchange import Request

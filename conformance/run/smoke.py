@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cases.load import Entry
+from conformance.model.backend import BackendId
 from conformance.model.case import OPERATIONS, Case
-from conformance.model.records import BackendId, Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import ALARMING, NONCONFORMING
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan

@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable
 from conformance.model.execution import ExecutionEvidence, total
-from conformance.model.records import BackendRecord, Costs, Record, UnitKey, WorkerRecord, encode_record
+from conformance.model.outcome import UnitKey
+from conformance.model.records import Costs, Record, WorkerRecord, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
 from conformance.profiles.subject import Subject

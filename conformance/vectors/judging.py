@@ -13,9 +13,10 @@ import numpy as np
 from conformance.cases.load import Entry
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import Place, UsageError
+from conformance.model.outcome import Outcome
 from conformance.model.problem import Array
 from conformance.model.quantities import OF_LOGITS, Quantity
-from conformance.model.records import Footer, Header, Outcome, Selection
+from conformance.model.records import Footer, Header, Selection
 from conformance.numerics.formats import round_to
 from conformance.places import PROFILES
 from conformance.results.environment import origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.model.records import Number
+from conformance.model.outcome import Number
 from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 
 __all__ = [

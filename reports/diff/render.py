@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.model.records import Number
+from conformance.model.outcome import Number
 from conformance.plain import on_terminal
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, Check, Diff
 from conformance.reports.escape import escape

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.disk import write
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.wording import message
 from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import Defect

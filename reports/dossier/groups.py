@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from conformance.cases.literals import count_of
 from conformance.cases.load import Entry
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
 from conformance.reports.dossier.issue import registered
 
 __all__ = ["SHOWN", "DefectGroup", "grouped"]

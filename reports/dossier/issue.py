@@ -6,8 +6,9 @@ import math
 from urllib.parse import quote_plus
 
 from conformance.cases.load import Entry
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
 from conformance.model.policies import policy_label
-from conformance.model.records import BackendRecord, Outcome
 from conformance.model.wording import apart, statement
 from conformance.profiles.load import recorded_profile
 from conformance.reports.escape import address, code, escape, fenced

@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 from conformance.disk import replacing
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import CONFORMING, SILENT
 from conformance.model.wording import explain_command, facts, message, title
 from conformance.plain import plain, plain_lines

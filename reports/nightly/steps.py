@@ -14,7 +14,8 @@ import msgspec
 
 import conformance
 from conformance.disk import write
-from conformance.model.records import BackendRecord, Footer, Header
+from conformance.model.backend import BackendRecord
+from conformance.model.records import Footer, Header
 from conformance.plain import plain, say
 from conformance.reports.diff.compare import DiffSettings, compare_runs
 from conformance.reports.diff.render import markdown_text

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.cases.load import Entry
-from conformance.model.records import Outcome, SourceRecord
+from conformance.model.backend import SourceRecord
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE, SILENT, VERDICTS, severity
 from conformance.model.wording import statement
 from conformance.reports.columns import Column

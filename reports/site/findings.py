@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE, SILENT, VERDICTS
 from conformance.model.wording import statement
 from conformance.reports.columns import Column, slug

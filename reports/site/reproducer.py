@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from conformance.cases.load import Entry
+from conformance.model.backend import BackendRecord
 from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import severity
 from conformance.reports.columns import Column
 from conformance.reports.text import visible

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from conformance.model.checks import CHECKS
 from conformance.model.dtypes import DTYPES
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import in_order
 from conformance.reports.columns import Column, slug
 from conformance.reports.matrix import SIGNS

@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.model.case import Generator
 from conformance.model.dtypes import DTYPES
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.reports.columns import Column, slug
 from conformance.reports.matrix import SIGNS
 from conformance.reports.relations import Relations

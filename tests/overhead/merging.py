@@ -17,8 +17,10 @@ from pathlib import Path
 
 import msgspec
 
+from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.checks import IDENTITIES
-from conformance.model.records import SCHEMA, BackendId, BackendRecord, Footer, Header, Outcome, encode_record
+from conformance.model.outcome import Outcome
+from conformance.model.records import SCHEMA, Footer, Header, encode_record
 from conformance.results.store import FILE, Run, read_run
 from tests.support.figures import Figure
 

@@ -20,7 +20,8 @@ from typing import Any
 from unittest.mock import patch
 
 from conformance.cases.load import load_suite
-from conformance.model.records import BackendId, BackendRecord, WorkerRecord
+from conformance.model.backend import BackendId, BackendRecord
+from conformance.model.records import WorkerRecord
 from conformance.places import CASES
 from conformance.profiles.register import Evidence
 from conformance.profiles.subject import Subject

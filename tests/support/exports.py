@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.cli import main
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.merge import Merged, merge
 from tests.support import outcomes

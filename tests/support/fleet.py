@@ -16,7 +16,8 @@ import psutil
 
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome, decode_record
+from conformance.model.outcome import Outcome
+from conformance.model.records import decode_record
 from conformance.places import ROOT
 from conformance.run.conduct import Conductor, Listener
 from conformance.run.executors import Executor

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.model.records import (
-    BackendId,
-    BackendRecord,
-    Declaration,
-    DefectRef,
-    ErrorFact,
-    Outcome,
-    OwnProfile,
-    SourceRecord,
-)
+from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile, SourceRecord
+from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.model.verdicts import VERDICTS
 from tests.support import outcomes
 

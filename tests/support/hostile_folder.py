@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.cases.load import load_suite
-from conformance.model.records import BackendId, BackendRecord, Declaration, DefectRef, SourceRecord
+from conformance.model.backend import BackendId, BackendRecord, Declaration, SourceRecord
+from conformance.model.outcome import DefectRef
 from conformance.vectors.export import export_vectors
 from tests.support import benchmarks
 from tests.support.outcomes import outcome, run

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from conformance.model.records import BackendId, BackendRecord, Footer, Header, Outcome, SourceRecord
+from conformance.model.backend import BackendId, BackendRecord, SourceRecord
+from conformance.model.outcome import Outcome
+from conformance.model.records import Footer, Header
 from conformance.results.store import Writer
 
 #: Text that would change a page, a script, a table or a terminal, if it were not escaped.

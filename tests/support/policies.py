@@ -10,8 +10,8 @@ import numpy as np
 from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
 from conformance.cases.select import select
+from conformance.model.outcome import Outcome
 from conformance.model.policies import POLICIES
-from conformance.model.records import Outcome
 from conformance.places import ROOT
 from conformance.profiles.load import load_profile
 from conformance.profiles.profile import UNDECLARED, Declared, Profile

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.case import REDUCTIONS, Case, OperationName, ReductionName
-from conformance.model.problem import Problem, TargetKind
+from conformance.model.case import REDUCTIONS, Case, OperationName, ReductionName, TargetKind
+from conformance.model.problem import Problem
 from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Tier, Truth

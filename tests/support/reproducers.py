@@ -24,7 +24,7 @@ from conformance.backends.discovery import create
 from conformance.cases.load import Entry, load_suite
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import UsageError
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.wording import statement
 from conformance.places import CASES, ROOT
 from conformance.profiles.profile import Defect

@@ -5,12 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from conformance.model.records import (
-    BackendRecord,
-    Footer,
-    Header,
-    Outcome,
-)
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
+from conformance.model.records import Footer, Header
 from conformance.results.store import FILE, Writer
 
 HEADER = Header(suite="0.1.0", commit="abc", started="2025-01-01T00:00:00Z", environment={"python": "3.11"})

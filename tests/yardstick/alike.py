@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from conformance.backends.contract import Backend
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.run.judged import OpenBackend
 from conformance.run.plan import Chunk

@@ -18,9 +18,9 @@ from conformance.backends.contract import Array, Backend, Call, Operation, Tenso
 from conformance.bounds.classes import arithmetic, default_class
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import resolve
-from conformance.model.case import Case
+from conformance.model.case import Case, TargetKind
 from conformance.model.policies import NORMATIVE
-from conformance.model.problem import Problem, TargetKind
+from conformance.model.problem import Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, numpy_dtype, round_to, widen
 from conformance.oracle.block import Block, from_rows

@@ -11,7 +11,7 @@ import pytest
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.profiles.profile import Profile
 from conformance.profiles.subject import Subject
 from conformance.run import judged as judging

@@ -14,7 +14,7 @@ from conformance.backends.contract import Backend
 from conformance.cases.load import Entry
 from conformance.cases.quick import load_quick, narrowed
 from conformance.model.case import TRANSFORMS, Generator
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
 from conformance.run.judged import open_backend

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from conformance.model.records import BackendRecord, ErrorFact, Outcome
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import ErrorFact, Outcome
 from tests.support.cli import Run, write
 from tests.support.outcomes import outcome, record, run
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from conformance.model.records import BackendRecord, Footer, Header, Outcome
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
+from conformance.model.records import Footer, Header
 from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder

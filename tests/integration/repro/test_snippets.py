@@ -16,8 +16,9 @@ from conformance.backends.contract import Call, Unsupported
 from conformance.backends.discovery import create
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry, load_suite
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
 from conformance.model.problem import Problem
-from conformance.model.records import BackendRecord, Outcome
 from conformance.repro.script import reproducer
 from conformance.repro.snippets import Snippets
 from conformance.run.plan import request_of, transform_request

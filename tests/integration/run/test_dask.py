@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from conformance.cases.load import Entry, load_suite
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import BackendRecord, WorkerRecord
+from conformance.model.records import WorkerRecord
 from conformance.places import ROOT
 from conformance.results.store import read_run
 from conformance.run.executors import InlineExecutor

@@ -19,8 +19,10 @@ import msgspec
 import pytest
 
 from conformance.cases.load import Entry, load_suite
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import HarnessError
-from conformance.model.records import BackendRecord, Outcome, decode_record
+from conformance.model.outcome import Outcome
+from conformance.model.records import decode_record
 from conformance.run.conduct import Conductor
 from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
 from conformance.run.plan import Plan

@@ -17,10 +17,10 @@ from conformance.corpus.space import FACTORS, FORMS
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.failures import Kind
 from conformance.fuzz.files import CORPUS, case_text, file_name, read_corpus
+from conformance.model.backend import BackendRecord
 from conformance.model.case import Case
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
-from conformance.model.records import BackendRecord
 from conformance.oracle.text import expected_text
 from tests.support.case_files import write
 

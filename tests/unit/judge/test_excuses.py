@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.cases.load import load_suite
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Declared
 from conformance.run.judged import judged

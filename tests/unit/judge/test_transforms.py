@@ -16,7 +16,7 @@ from conformance.backends.contract import Backend, Unsupported
 from conformance.cases.load import Entry, load_suite
 from conformance.model.case import TRANSFORMS
 from conformance.model.errors import CaseError
-from conformance.model.records import Outcome
+from conformance.model.outcome import Outcome
 from conformance.profiles.profile import Declared, Profile
 from conformance.profiles.subject import Subject
 from conformance.run.judged import judged

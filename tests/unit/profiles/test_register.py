@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.model.backend import BackendId
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, DefectRef, ErrorFact, Outcome
+from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.model.wording import message
 from conformance.profiles.profile import Defect, Profile
 from conformance.profiles.register import Evidence, apply_register, entries_for

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.model.records import BackendRecord, ClassSource, Outcome
+from conformance.model.backend import BackendRecord, ClassSource
+from conformance.model.outcome import Outcome
 from conformance.reports.dossier.groups import grouped
 
 

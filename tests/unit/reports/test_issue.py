@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conformance.cases.load import load_suite
-from conformance.model.records import BackendId, BackendRecord
+from conformance.model.backend import BackendId, BackendRecord
 from conformance.reports.dossier.issue import issue_text
 from tests.support.outcomes import outcome
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import conformance
+from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendId, BackendRecord, DefectRef, ErrorFact, Outcome
+from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.reports.load import COLUMNS
 from conformance.reports.relations import Relations
 from conformance.results.store import read_run

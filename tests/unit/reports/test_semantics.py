@@ -6,7 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from conformance.model.records import BackendId, BackendRecord, Declaration, Header, Outcome
+from conformance.model.backend import BackendId, BackendRecord, Declaration
+from conformance.model.outcome import Outcome
+from conformance.model.records import Header
 from conformance.reports.merge import merge
 from conformance.reports.relations import Relations
 from conformance.reports.semantics import NOT_OFFERED, PolicyCell, PolicyRow, SemanticsMatrix, semantics

@@ -12,14 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
-from conformance.model.records import (
-    BackendRecord,
-    ErrorFact,
-    Outcome,
-    decode_record,
-    encode_record,
-)
+from conformance.model.outcome import ErrorFact, Outcome
+from conformance.model.records import decode_record, encode_record
 from conformance.results.scan import LONGEST_LINE
 from conformance.results.store import FILE, Writer, read_run
 from tests.support.outcomes import without_blocks

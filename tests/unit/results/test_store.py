@@ -10,18 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import HarnessError, UsageError
-from conformance.model.records import (
-    SCHEMA,
-    BackendRecord,
-    DefectRef,
-    Footer,
-    Header,
-    Outcome,
-    decode_record,
-    encode_record,
-    number,
-)
+from conformance.model.outcome import DefectRef, Outcome, number
+from conformance.model.records import SCHEMA, Footer, Header, decode_record, encode_record
 from conformance.results.store import FILE, Writer, read_run
 from tests.support.outcomes import without_blocks
 from tests.support.run_files import FOOTER, HEADER, interrupted, outcome, unit

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.outcome import DefectRef, Outcome
-from conformance.model.records import BackendId, BackendRecord, Shard, decode_record, encode_record
+from conformance.model.records import Shard, decode_record, encode_record
 from conformance.model.wording import message
 from conformance.results.upgrade import FORMER, decode_former, specs_of
 

@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 
 from conformance import __version__
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable, HarnessError
-from conformance.model.records import BackendRecord, WorkerRecord
+from conformance.model.records import WorkerRecord
 from conformance.results.environment import suite_commit
 from conformance.run.executors.dask.connect import CONNECT, Fleet, connected, imported, scheduler_errors
 from conformance.run.executors.dask.processes import embedded

@@ -14,8 +14,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from conformance.cli.history import command
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
-from conformance.model.records import BackendRecord, Header, Outcome, encode_record
+from conformance.model.outcome import Outcome
+from conformance.model.records import Header, encode_record
 from conformance.reports.history import changes
 from conformance.reports.history.add import add_runs
 from conformance.reports.history.changes import change_points

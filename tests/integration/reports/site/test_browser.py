@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.model.records import DefectRef
+from conformance.model.outcome import DefectRef
 from conformance.oracle.derived import derived
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site

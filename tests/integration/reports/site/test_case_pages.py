@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.model.records import DefectRef
+from conformance.model.outcome import DefectRef
 from conformance.reports.site.catalogue import Catalogue
 from tests.support.outcomes import outcome, run
 from tests.support.site.pages import Page, page, site

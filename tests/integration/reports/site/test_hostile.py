@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model.records import BackendId, BackendRecord, SourceRecord
+from conformance.model.backend import BackendId, BackendRecord, SourceRecord
 from conformance.reports.columns import slug
 from conformance.reports.text import link, visible
 from tests.support.outcomes import HOSTILE, outcome, run

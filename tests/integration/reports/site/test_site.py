@@ -9,16 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from conformance.model.backend import BackendId, BackendRecord, Declaration, OwnProfile
 from conformance.model.errors import UsageError
-from conformance.model.records import (
-    BackendId,
-    BackendRecord,
-    Declaration,
-    DefectRef,
-    OwnProfile,
-    WorkerRecord,
-    encode_record,
-)
+from conformance.model.outcome import DefectRef
+from conformance.model.records import WorkerRecord, encode_record
 from conformance.places import PROFILES
 from conformance.profiles.load import load_profile
 from conformance.reports.kills import read_kills

@@ -10,7 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance.model.records import BackendRecord, Outcome
+from conformance.model.backend import BackendRecord
+from conformance.model.outcome import Outcome
 from conformance.reports.exports.summary import LIMIT, job_summary
 from conformance.schemas.registry import schema
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run

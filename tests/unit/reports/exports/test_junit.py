@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from conformance.model.records import BackendRecord
+from conformance.model.backend import BackendRecord
 from conformance.model.verdicts import VERDICTS
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run
 
