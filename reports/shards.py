@@ -6,7 +6,8 @@ import contextlib
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -143,8 +144,8 @@ def _write_whole(parts: Sequence[Run], folder: Path) -> Path:
         evidence = {backend: Evidence(_register(record, parts)) for backend, record in records.items()}
         block: list[Outcome] = []
         for run in parts:
-            for unit in _units(run.outcomes):
-                block += unit
+            for _, found in groupby(run.outcomes, key=attrgetter("unit")):
+                block += (unit := [*found])
                 if len(block) > BLOCK:
                     writer.write(block)
                     block = []
@@ -179,14 +180,3 @@ def _register(record: BackendRecord, parts: Sequence[Run]) -> list[Defect]:
         place = Place(parts[0].path, key=f"register of {record.name}")
         hint = "this file was not written by `conformance run`, or has been edited: run the shard again"
         raise UsageError(f"not an entry of a register: {error}", place=place, hint=hint) from None
-
-
-def _units(outcomes: Iterable[Outcome]) -> Iterable[list[Outcome]]:
-    unit: list[Outcome] = []
-    for each in outcomes:
-        if unit and each.unit != unit[0].unit:
-            yield unit
-            unit = []
-        unit.append(each)
-    if unit:
-        yield unit
