@@ -12,7 +12,7 @@ import numpy as np
 from conformance.cases.load import load_suite
 from conformance.cases.resolve import Resolution
 from conformance.foreign.call import ForeignCall
-from conformance.judge.judge import Judge
+from conformance.judge.judge import normative_truths
 from conformance.judge.policies.observers import OBSERVERS, by_prediction
 from conformance.judge.policies.probe import Probe, Truths
 from conformance.judge.prepared import Prepared, in_row_order
@@ -22,7 +22,6 @@ from conformance.model.policies import NORMATIVE, POLICIES, choice_in
 from conformance.model.problem import Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import to_rows
-from conformance.profiles.subject import Subject
 from conformance.vectors.calls import plan
 from conformance.worker.exchange import Observation
 
@@ -52,7 +51,7 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def agreements(calls: Sequence[ForeignCall], files: Sequence[Path]) -> list[Agreement]:
     """The standing of each call's value, against the truth of its case in ``files``, in the order of the cases."""
     by_id = {call.id: call for call in calls}
-    truths = Judge(Subject("foreign")).observer.truths
+    truths = normative_truths()
     work = plan(load_suite(files).entries)
     found = []
     for number in range(len(work)):

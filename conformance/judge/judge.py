@@ -26,22 +26,28 @@ from conformance.numerics.formats import Float64Array, numpy_dtype, widen
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
-__all__ = ["Judge"]
+__all__ = ["Judge", "normative_truths"]
 
 _REASONS: dict[str, Reason] = {"raised": "raised", "unsupported": "unsupported"}
+
+
+def normative_truths() -> Truths:
+    """The truth of problems for whoever judges no backend: nothing is declared, so that all is normative."""
+    return Judge(Subject("none")).truths
 
 
 class Judge:
     """Holds one backend's observations against the truth, its declared classes and its declared policies.
 
-    ``policies`` is what the backend's profile declares for its device and mode; ``observer`` finds which values of
-    the policies describe what was seen.
+    ``policies`` is what the backend's profile declares for its device and mode; ``truths`` are those of problems under
+    these or any others, and ``observer`` finds which values of the policies describe what was seen.
     """
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.policies = subject.profile.resolved_policies(*subject.id.words)
-        self.observer = Observer(Truths(subject, self.policies, self._within))
+        self.truths = Truths(subject, self.policies, self._within)
+        self.observer = Observer(self.truths)
         self._excuses = Excuses(self.policies, self._within)
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
@@ -77,7 +83,7 @@ class Judge:
             return [finding.deviating("left-open", self._excuses.permitting(problem))]
         if problem.target_kind == "python":  # these fit no definition
             return [finding]
-        if self.observer.truths.admit(problem, self.policies, reduction, seen.value):
+        if self.truths.admit(problem, self.policies, reduction, seen.value):
             return [finding.deviating("declared", self._excuses.permitting(problem), reason)]
         return [finding]
 

@@ -18,14 +18,13 @@ from conformance.cases.checks import elements_of
 from conformance.cases.load import Entry
 from conformance.cases.resolve import Resolution
 from conformance.disk import disk_errors, write
-from conformance.judge.judge import Judge
+from conformance.judge.judge import normative_truths
 from conformance.judge.prepared import Prepared
 from conformance.model.errors import Place, UsageError
 from conformance.model.policies import NORMATIVE, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.oracle.block import from_rows
-from conformance.profiles.subject import Subject
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, dtypes_of, narrowed, plan, portable
 from conformance.vectors.document import (
@@ -146,7 +145,7 @@ class _Exporter:
 
     def __init__(self, left: list[LeftOut], layouts: Mapping[str, Sequence[str]]) -> None:
         self.left, self._layouts = left, layouts
-        self._truths = Judge(Subject("vectors")).observer.truths
+        self._truths = normative_truths()
 
     def vectors(self, entries: Sequence[Entry], store: Store) -> Iterator[Vector]:
         """The vectors of some cases, in their order."""
