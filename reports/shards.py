@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.model.backend import BackendRecord
-from conformance.model.errors import Place, UsageError
+from conformance.model.errors import Place, UsageError, problem_and_key
 from conformance.model.outcome import Outcome
 from conformance.model.records import SCHEMA, Costs, Footer, Shard
 from conformance.profiles.profile import Defect
@@ -177,6 +177,7 @@ def _register(record: BackendRecord, parts: Sequence[Run]) -> list[Defect]:
     try:
         return [msgspec.convert(each, Defect) for each in record.register]
     except msgspec.ValidationError as error:
-        place = Place(parts[0].path, key=f"register of {record.name}")
+        problem, key = problem_and_key(error)
+        place = Place(parts[0].path, key=f"register of {record.name}" + (f": {key}" if key else ""))
         hint = "this file was not written by `conformance run`, or has been edited: run the shard again"
-        raise UsageError(f"not an entry of a register: {error}", place=place, hint=hint) from None
+        raise UsageError(f"not an entry of a register: {problem}", place=place, hint=hint) from None

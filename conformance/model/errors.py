@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["BackendUnavailable", "CaseError", "CaseErrors", "HarnessError", "Place", "UsageError"]
+__all__ = [
+    "BackendUnavailable",
+    "CaseError",
+    "CaseErrors",
+    "HarnessError",
+    "Place",
+    "UsageError",
+    "problem_and_key",
+]
 
+_AT = re.compile(r" - at `(?:key` in `)?\$([^`]*)`\Z")
 _LONGEST = 1000  # characters of a problem, a hint or a key
 
 
@@ -26,6 +36,18 @@ class Place:
         if self.key:
             where += f": {self.key}"
         return where
+
+
+def problem_and_key(error: Exception) -> tuple[str, str | None]:
+    """What msgspec says is wrong, and the dotted path of the key at fault; None where it names none.
+
+    It says ``Expected `int`, got `str` - at `$.a[...].b```, and of the key of a mapping ``at `key` in `$.a```.
+    """
+    said = str(error)
+    found = _AT.search(said)
+    problem, key = (said[: found.start()], found[1].removeprefix(".")) if found else (said, "")
+    first = problem[:1].lower() if problem[1:2].islower() else problem[:1]  # "Expected", and not "JSON"
+    return first + problem[1:], key or None
 
 
 class UsageError(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.model.errors import Place, UsageError
+from conformance.model.errors import Place, UsageError, problem_and_key
 from conformance.model.quantities import QUANTITIES, Quantity
 from conformance.numerics.formats import Float64Array
 from conformance.vectors.document import Line
@@ -99,8 +99,7 @@ def _line(line: bytes, place: Place) -> Line:
     try:
         return _decoder.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
-        problem, _, at = str(error).partition(" - at `$")
-        key = at.strip("`").lstrip(".") or None
+        problem, key = problem_and_key(error)
         hint = 'write NaN and infinities as strings: "NaN"' if re.search(rb"\bnan\b|\binf", line, re.I) else _EXAMPLE
         if line.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line:
             hint = "write the file in UTF-8, without a byte order mark"

@@ -13,7 +13,7 @@ import msgspec
 
 from conformance.bench.record import SCHEMA, Head, Record
 from conformance.disk import contents
-from conformance.model.errors import Place, UsageError
+from conformance.model.errors import Place, UsageError, problem_and_key
 from conformance.reports.benchmarks.records import Benchmarks, Machine, Timing
 from conformance.reports.benchmarks.upgrade import schema_of, upgraded
 
@@ -158,11 +158,10 @@ def _machine(head: Head, info: dict[str, Any]) -> Machine:
 
 
 def _invalid(error: msgspec.ValidationError, path: Path | str) -> UsageError:
-    """msgspec says ``problem - at `$.a.b[...]```: the path becomes the place's key."""
-    problem, _, where = str(error).partition(" - at `")
+    problem, key = problem_and_key(error)
     return UsageError(
-        problem[:1].lower() + problem[1:],
-        place=Place(path, key=re.sub(r"^\$\.?", "", where.rstrip("`")) or None),
+        problem,
+        place=Place(path, key=key),
         hint=f"{FILE} is what `conformance bench` writes: do not edit it, or run the benchmarks again",
     )
 

@@ -57,7 +57,7 @@ def test_calls_that_gave_nothing(tmp_path: Path) -> None:
 ID = '"id": "a/float32/mean"'
 WRONG = {
     f'{{{ID}, "value": NaN}}': ("r.jsonl:2", 'strings: "NaN"'),
-    f'{{{ID}, "value": [1, 1e400]}}': ("r.jsonl:2: value[1]: Number out of range", "hint"),
+    f'{{{ID}, "value": [1, 1e400]}}': ("r.jsonl:2: value[1]: number out of range", "hint"),
     f"{{{ID}}}": ("r.jsonl:2: neither", "write results"),
     f'{{{ID}, "value": 1, "gradient": 1, "error": "no"}}': ("r.jsonl:2: an error beside all results", "hint"),
     f'{{{ID}, "unsupported": "", "error": "no"}}': ("r.jsonl:2: an error beside", "hint"),

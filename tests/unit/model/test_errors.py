@@ -1,0 +1,46 @@
+"""What is wrong in a file, and where in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from conformance.model.errors import problem_and_key
+
+
+class Inside(msgspec.Struct, forbid_unknown_fields=True):
+    """What a file may hold."""
+
+    number: int = 0
+
+
+class Whole(msgspec.Struct):
+    """The same, deeper."""
+
+    items: list[Inside] = []
+    counts: dict[str, int] = {}
+    by_number: dict[int, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem", "key"),
+    [
+        ({"items": [{"number": "x"}]}, "expected `int`, got `str`", "items[0].number"),
+        ({"counts": {"a": "x"}}, "expected `int`, got `str`", "counts[...]"),
+        ({"by_number": {"x": 1}}, "expected `int`, got `str`", "by_number"),
+        ({"items": [{"a - at `$.b`": 1}]}, "object contains unknown field `a - at `$.b``", "items[0]"),
+        (3, "expected `object`, got `int`", None),
+    ],
+)
+def test_a_message_is_split_into_problem_and_key(data: Any, problem: str, key: str | None) -> None:
+    with pytest.raises(msgspec.ValidationError) as found:
+        msgspec.json.decode(msgspec.json.encode(data), type=Whole)
+    assert problem_and_key(found.value) == (problem, key)
+
+
+def test_an_acronym_stays_as_it_is() -> None:
+    with pytest.raises(msgspec.DecodeError) as found:
+        msgspec.json.decode(b"{,", type=Whole)
+    assert problem_and_key(found.value)[0].startswith("JSON is malformed")
