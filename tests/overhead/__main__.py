@@ -9,6 +9,13 @@ from pathlib import Path
 from tests.overhead import measure
 from tests.support.figures import print_figures
 
+NOTES = """\
+**A check** is what one more case adds to a run that is under way with a worker on each core, of
+which each asks and judges in turn. Both its parts are the run's own seconds, in which all workers
+do something: of processor time they are as often as much as there are workers. The cases have been
+read before, by one process and once for all backends, which has a line of its own.
+"""
+
 
 def main(arguments: list[str]) -> None:
     """Measure the named sections (all by default) and print them as a Markdown table."""
@@ -22,7 +29,7 @@ def main(arguments: list[str]) -> None:
             "workers": lambda: measure.workers(folder),
             "run": lambda: measure.default_run(folder),
         }
-        print_figures("What the harness costs", "tox run -e overhead", sections, arguments)
+        print_figures("What the harness costs", "tox run -e overhead", sections, arguments, NOTES)
 
 
 if __name__ == "__main__":
