@@ -50,12 +50,14 @@ def require_true_values(entries: Sequence[Entry], expected_text: ExpectedText, *
 
 
 def untrue(entry: Entry, expected_text: ExpectedText, same: Callable[[str, str], bool]) -> Iterator[CaseError]:
-    """The expected values of a case that are not ``same`` as the oracle's; raises CaseError for shapes that do not fit.
+    """The expected values of a case that are not ``same`` as the oracle's; a case that states none is not expanded.
 
-    ``same`` is asked of the written and the true number, as text.
+    Raises CaseError for shapes that do not fit. ``same`` is asked of the written and the true number, as text.
     """
+    if not entry.case.expected:
+        return
     problem = reference_problem(entry)
-    for key, written in (entry.case.expected or {}).items():
+    for key, written in entry.case.expected.items():
         path: NodePath = ("expected", key)
         if problem is None:
             hint = "remove `expected`, or choose smaller numbers or other dtypes"
