@@ -19,6 +19,19 @@ Words = tuple[int, tuple[object, ...]]
 Recipe = Callable[[Hostile, Path], list[Words]]
 
 
+#: A case at which the hostile kernel ends its process.
+ENDS = f"""\
+theme: ends
+cases:
+  - id: ends
+    why: {json.dumps(EVIL)}
+    op: nll_loss
+    log_probabilities: [[-1.0, -0.5]]
+    targets: [0]
+    dtypes: [float32]
+"""
+
+
 def of_run(at: Hostile, out: Path) -> list[Words]:
     some = ("--cases", at.cases, "--no-identities")
     return [
@@ -37,12 +50,13 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
 
 
 def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    raises, ends = ("--cases", 2, "--seed", 1), ("--cases", 12, "--seed", 8)
+    corpus = write(out / "corpus" / f"ends {NAME}.yaml", ENDS).parent
+    few = ("--cases", 1, "--seed", 1)
     return [
-        (1, ("-b", at.kernel, *ends, "--output", out / "found")),
-        (1, ("-b", at.kernel, *raises, "--output", out / "again", "--format", "json")),
-        (3, ("-b", at.dying, *ends, "--output", out / "none")),
-        (2, ("-b", EVIL, *ends)),
+        (1, ("-b", at.kernel, *few, "--corpus", corpus, "--output", out / "found")),
+        (1, ("-b", at.kernel, *few, "--output", out / "again", "--format", "json")),
+        (3, ("-b", at.dying, *few, "--output", out / "none")),
+        (2, ("-b", EVIL, *few)),
     ]
 
 

@@ -35,6 +35,17 @@ class Half(Numpy):
 DIES = HALF.replace(
     "        found = ", '        if options.get("label_smoothing"):\n            os._exit(3)\n        found = ', 1
 )
+SMOOTHED = """
+theme: smoothed
+cases:
+  - id: smoothed
+    why: a process ends at it
+    op: cross_entropy
+    logits: [[1.0, 2.0]]
+    targets: [0]
+    label_smoothing: 0.5
+    dtypes: [float32]
+"""
 BROKEN = """
 from conformance.backends.adapters.numpy import Numpy
 
@@ -107,8 +118,11 @@ def test_a_corpus_is_begun_with(conformance: Run, tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_is_a_finding(conformance: Run, tmp_path: Path) -> None:
+    """A case of the corpus that is small already: each step of shrinking it ends a process."""
     write(tmp_path / "dies.py", DIES)
-    ran = conformance("fuzz", "-b", "dies.py", "--seed", 1, "--cases", 30, "--format", "json", "--output", "out", "-q")
+    write(tmp_path / "corpus" / "smoothed.yaml", SMOOTHED)
+    options = ("--corpus", "corpus", "--seed", 1, "--cases", 1)
+    ran = conformance("fuzz", "-b", "dies.py", *options, "--format", "json", "--output", "out", "-q")
     assert ran.code == 1
     deaths = [each for each in ran.json["causes"] if each["verdict"] == "crash"]
     assert deaths and all("label smoothing" in each["traits"] for each in deaths)
