@@ -14,16 +14,17 @@ from tests.support.cli import Run
 
 @pytest.mark.slow
 def test_quick_runs_the_selected_cases_in_their_dtypes(conformance: Run, tmp_path: Path) -> None:
-    ran = conformance("run", "-b", "numpy", "--quick", "--output", str(tmp_path / "run"), "-q", "--format", "json")
+    few = {"float16", "float64"}
+    options = [word for dtype in sorted(few) for word in ("--dtype", dtype)]
+    ran = conformance("run", "-b", "numpy", "--quick", *options, "--output", str(tmp_path / "run"), "-q")
     assert ran.code == 0, ran.err
     run = read_run(tmp_path / "run")
     assert run.header.selection["quick"] and not run.header.selection["identities"]
-    chosen = {case: set(dtypes) for case, dtypes in load_quick(QUICK).quick.items()}
+    chosen = {case: asked for case, dtypes in load_quick(QUICK).quick.items() if (asked := few & {*dtypes})}
     seen: dict[str, set[str]] = {}
     for outcome in run.outcomes:
         seen.setdefault(outcome.case, set()).add(outcome.dtype)
-    assert {case: dtypes & chosen[case] for case, dtypes in seen.items()} == seen
-    assert seen.keys() == chosen.keys()
+    assert seen == chosen
 
 
 def test_a_resumed_run_keeps_its_own_selection(conformance: Run, tmp_path: Path) -> None:
