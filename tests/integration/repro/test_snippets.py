@@ -75,6 +75,7 @@ FEW = {
     "jax:eager": ("softmax", "image", "probable"),
     "jax:logsumexp": ("image", "smoothed"),
     "jax:one-hot": ("image",),
+    "optax:safe": ("probable", "mixed"),
     "tensorflow:graph": ("softmax", "image", "probable"),
     "tensorflow:xla": ("softmax", "image", "probable"),
 }
