@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.faults.faulty import Faulty
 from tests.faults.table import kind
 
 #: Signals that end a process that does not handle them; Python ignores SIGPIPE and SIGXFSZ, and handles SIGINT.
@@ -157,8 +158,6 @@ def leaves_while_its_error_is_printed(value: Any, logits: Any) -> Any:
 @kind("crash", "exit code 3", group="deaths")
 def leaves_when_it_is_asked_for_its_settings(value: Any, logits: Any) -> Any:
     """Between two batches, when nobody calls."""
-    from tests.faults.backend import Faulty
-
     Faulty.settings = lambda _: os._exit(3)  # type: ignore[method-assign]
     return value
 

@@ -12,6 +12,7 @@ import warnings
 from functools import partial
 from typing import Any
 
+from tests.faults.faulty import Faulty
 from tests.faults.table import kind
 
 hang = partial(kind, "timeout", "TimeoutError", group="hangs", seconds=5.0)
@@ -118,7 +119,5 @@ def hangs_while_its_warning_is_printed(value: Any, logits: Any) -> Any:
 @hang()
 def hangs_when_it_is_asked_for_its_settings(value: Any, logits: Any) -> Any:
     """Between two batches, when nobody calls."""
-    from tests.faults.backend import Faulty
-
     Faulty.settings = lambda _: time.sleep(3600)  # type: ignore[method-assign, assignment]
     return value

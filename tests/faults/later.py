@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.faults.faulty import Faulty
 from tests.faults.table import STEP, kind, number_of
 
 later = partial(kind, group="later", process="fail")
@@ -21,8 +22,6 @@ later = partial(kind, group="later", process="fail")
 
 def _from_now_on(change: Callable[[Any], Any]) -> None:
     """Have the values of all other calls pass through ``change``."""
-    from tests.faults.backend import Faulty
-
     before = Faulty.softmax
 
     def softmax(self: Faulty, logits: Any, *, axis: int | None) -> Any:
@@ -107,8 +106,6 @@ def lowers_the_limit_of_its_memory(value: Any, logits: Any) -> Any:
 @later(error="exit code 8")
 def the_first_case_crashes(value: Any, logits: Any) -> Any:
     """The process ends when the case that it was asked first comes again."""
-    from tests.faults.backend import Faulty
-
     before = Faulty.softmax
 
     def softmax(self: Faulty, logits: Any, *, axis: int | None) -> Any:

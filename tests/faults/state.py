@@ -35,6 +35,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from tests.faults.faulty import Faulty
 from tests.faults.table import kind
 
 #: What is never let go.
@@ -435,7 +436,5 @@ def replaces_what_every_function_calls(value: Any, logits: Any) -> Any:
 @kind(group="alone", process="fail")
 def says_much_of_itself(value: Any, logits: Any) -> Any:
     """Settings without end from then on."""
-    from tests.faults.backend import Faulty
-
     Faulty.settings = lambda _: {str(n): "x" * 100 for n in range(100_000)}  # type: ignore[method-assign]
     return value
