@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,40 @@ from tests.support.cli import Run
 
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-#: Exit codes that a shown command may end with: some examples show a non-conformity.
-CODES = {0, 1}
+#: GitHub drops these from a heading's anchor.
+DROPPED = re.compile(r"[^\w\- ]")
 
 
-def _examples(document: Path) -> tuple[dict[str, str], list[str]]:
-    """The files that a document shows, and the commands after its ``$`` prompts."""
+@dataclass(frozen=True)
+class Command:
+    """A command after a ``$`` prompt: it ends with 0, unless its fence states ``exit=1``.
+
+    What its fence states by ``says="..."`` is in its output, and in the document's text; ``…`` stands for any text.
+    """
+
+    line: str
+    exits: int
+    says: str
+
+
+def _examples(document: Path) -> tuple[dict[str, str], list[Command]]:
+    """The files that a document shows, and its commands."""
     files, commands = {}, []
-    for language, info, body in FENCE.findall(document.read_text(encoding="utf-8")):
+    text = document.read_text(encoding="utf-8")
+    for language, info, body in FENCE.findall(text):
         if named := re.search(r"file=(\S+)", info):
             files[named[1]] = body
         elif language == "console":
-            commands += [line[2:] for line in body.splitlines() if line.startswith("$ ")]
+            stated = dict(each.split("=", 1) for each in shlex.split(info))
+            facts = (int(stated.get("exit", 0)), stated.get("says", ""))
+            assert facts[1] in FENCE.sub("", text), f"{document.name} does not say {facts[1]}"
+            commands += [Command(line[2:], *facts) for line in body.splitlines() if line.startswith("$ ")]
     return files, commands
 
 
 def _parameter(document: Path) -> Any:
     """A document, marked where its commands name a framework."""
-    needed = any(re.search(r"-b (torch|jax|optax|tensorflow)\b", command) for command in _examples(document)[1])
+    needed = any(re.search(r"-b (torch|jax|optax|tensorflow)\b", each.line) for each in _examples(document)[1])
     return pytest.param(document, marks=[pytest.mark.framework] if needed else [], id=document.name)
 
 
@@ -55,13 +73,14 @@ def test_examples_run_as_shown(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(body, encoding="utf-8")
     for command in commands:
-        program, *arguments = shlex.split(command)
+        program, *arguments = shlex.split(command.line)
         if program == "conformance":
             code, out, err = conformance(*arguments)
         else:
-            assert program == "pytest", f"{document.name} shows a command that is not ours: {command}"
+            assert program == "pytest", f"{document.name} shows a command that is not ours: {command.line}"
             code, out, err = _pytest(*arguments, folder=tmp_path)
-        assert code in CODES, f"{command}\n{out}\n{err}"
+        assert code == command.exits, f"{command.line}: {code}\n{out}\n{err}"
+        assert all(part in out + err for part in command.says.split(" … ")), f"{command}\n{out}\n{err}"
         assert "Traceback" not in err
         assert out or err
 
@@ -76,10 +95,29 @@ def _pytest(*arguments: str, folder: Path) -> tuple[int, str, str]:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
+    texts = {document: document.read_text(encoding="utf-8") for document in DOCUMENTS}
+    prose = {
+        document: re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL) for document, text in texts.items()
+    }
+    anchors = {document.resolve(): _anchors(text) for document, text in prose.items()}
     broken = []
-    for document in DOCUMENTS:
-        prose = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for link in re.findall(r"\]\(([^)#\s]+)", prose):
-            if "://" not in link and not (document.parent / link).exists():
+    for document, text in prose.items():
+        for link in re.findall(r"\]\(([^)\s]+)", text):
+            place, _, anchor = link.partition("#")
+            target = (document.parent / place if place else document).resolve()
+            known = not anchor or anchor in anchors.get(target, {anchor})
+            if "://" not in link and not (target.exists() and known):
                 broken.append(f"{document.name}: {link}")
     assert not broken
+
+
+def _anchors(text: str) -> set[str]:
+    """What GitHub calls the headings; of the same ones the second ends in ``-1``."""
+    found: Counter[str] = Counter()
+    names = set()
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        shown = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        name = DROPPED.sub("", shown.strip().lower()).replace(" ", "-")
+        names.add(f"{name}-{found[name]}" if found[name] else name)
+        found[name] += 1
+    return names
