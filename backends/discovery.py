@@ -266,7 +266,7 @@ def _in_file(spec: str, path: Path, parts: list[str]) -> Found:
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.py")], n=1)
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a Python file that exists"
-        raise UnknownBackend(f"{spec}: there is no file {path}", hint)
+        raise UnknownBackend(f"there is no file {path}", hint)
     return Found(spec, ":".join([path.stem, *parts]), path.stem, "file", str(path), words=tuple(parts))
 
 
@@ -275,7 +275,7 @@ def _unknown(spec: str, name: str) -> UnknownBackend:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return UnknownBackend(
-        f"{spec!r}: there is no backend {name!r}",
+        f"there is no backend {name!r}",
         f"{hint}Write one of {', '.join(known)}, path/to/file.py, or package.module:Class",
     )
 
@@ -393,7 +393,10 @@ def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]
             synonyms = [each for each in _SYNONYMS.get(word, ()) if each in everything]
             near = synonyms or difflib.get_close_matches(word, everything, n=1)
             guess = f"did you mean {near[0]}? " if near else ""
-            raise UnknownOption(f"{spec}: {word!r} is not an option of {kind.__name__}", guess + hint)
+            what = "device" if word in _DEVICES else "option"
+            base = spec.partition(":")[0]
+            title = profile(base)["title"] if base in names() else kind.__name__
+            raise UnknownOption(f"{spec}: {title} has no {what} {word!r}", guess + hint)
         if option in chosen:
             problem = f"{spec}: {word!r} is a second {option} beside {chosen[option]!r}"
             raise UnknownOption(problem, f"name one. {hint}")
@@ -402,5 +405,6 @@ def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]
     return [word if (word := chosen.get(option, "")) != defaults.get(option) else "" for option in options]
 
 
-#: What a device is called elsewhere.
+#: What a device is called elsewhere, and all words for one.
 _SYNONYMS = {"gpu": ("cuda",), "host": ("cpu",)}
+_DEVICES = {"cpu", "cuda", *_SYNONYMS}

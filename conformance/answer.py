@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
-import io
 import os
 import signal
 import sys
@@ -64,9 +63,9 @@ def _ended(command: click.Command, arguments: Sequence[str] | None, name: str | 
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        return _wrong(shown.getvalue().rstrip("\n"), 2)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        shows = f"{context.command_path} --help" if context else "conformance --help"
+        return _wrong(f"error: {error.format_message()}\n  hint: {shows} shows what can be written", 2)
     except UsageError as error:
         return _wrong(f"error: {error}", 2)
     except HarnessError as error:

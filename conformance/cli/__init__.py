@@ -28,7 +28,7 @@ VERBS = {
     "repro": "Write a stand-alone script that reproduces a finding.",
     "dossier": "Write a file of its defects for each framework.",
     "history": "Keep every run in one file, and show what changed.",
-    "list": "List cases, backends, flags, policies or verdicts.",
+    "list": "List cases, backends, flags, policies, defects, verdicts, themes, layouts or schemas.",
     "lint": "Check case files, expected values and profiles.",
     "fill": "Compute missing expected values into case files.",
     "worker": "Do the work of runs on other machines.",

@@ -110,7 +110,7 @@ REASONS: dict[Reason, str] = {
     "policy-as-declared": "the policy was observed as declared",
     "policy-differs": "the policy was observed as `observed`, and `expected` is declared",
     "policy-undeclared": "the policy was observed, and nothing is declared of it",
-    "policy-not-normative": "nothing is declared of the policy, so that its normative value `detail` is expected",
+    "policy-not-normative": "nothing is declared of the policy, and not its normative value `detail` was observed",
     "policy-undefined": "the policy is declared undefined",
     "policy-unknown": "no value of the policy describes the result",
     "policy-spoilt": "no value of the policy describes the result, which is wrong by another check",

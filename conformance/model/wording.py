@@ -124,7 +124,7 @@ _SENTENCES: dict[Reason, str] = {
     "policy-as-declared": "observed as declared: {expected}",
     "policy-differs": "observed {values}, declared {expected}: one of the two is wrong",
     "policy-undeclared": "observed: {values}; nothing is declared",
-    "policy-not-normative": "observed {values} where nothing is declared, so that {detail} is expected",
+    "policy-not-normative": "observed {quoted values}; nothing is declared, and the normative value is '{detail}'",
     "policy-undefined": "observed: {values}; declared undefined",
     "policy-unknown": "no value of this policy describes the result",
     "policy-spoilt": "the result is wrong: no value of this policy describes it",
@@ -178,10 +178,11 @@ class _Facts:
             case "pairs":
                 pairs = o.observed if isinstance(o.observed, list) else []
                 return ", ".join(" in ".join(map(str, each)) if isinstance(each, list) else str(each) for each in pairs)
-            case "values":
+            case "values" | "quoted values":
                 values = o.observed if isinstance(o.observed, list) else [o.observed]
+                quote = "'" if name == "quoted values" else ""
                 return " or ".join(
-                    "other (what no value describes)" if each == "other" else str(each) for each in values
+                    "other (what no value describes)" if each == "other" else f"{quote}{each}{quote}" for each in values
                 )
         return getattr(o, name)
 

@@ -88,4 +88,4 @@ def test_the_devices_of_frameworks_are_chosen_by_an_option(bench: Any) -> None:
     assert {each["extra_info"]["backend"] for each in bench.document["benchmarks"]} == {"torch"}
     assert bench("--device", "abacus", *arguments) == 2
     assert "no installed framework has it" in bench.err and "cuda" in bench.err
-    assert bench("-b", "numpy", "--device", "cuda", *arguments) == 2 and "'cuda' is not an option of Numpy" in bench.err
+    assert bench("-b", "numpy", "--device", "cuda", *arguments) == 2 and "NumPy has no device 'cuda'" in bench.err
