@@ -78,12 +78,12 @@ def command(
     if issue or output:
         from conformance.reports.dossier.issue import issue_text
 
-        printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script)
+        printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script.text)
         draft = issue_text(entry, outcome, findings.record, script, printed)
     if output:
-        _write(output, f"{case}-{_word(findings.record.name)}", script, draft)
+        _write(output, f"{case}-{_word(findings.record.name)}", script.text, draft)
     else:
-        sys.stdout.write(draft if issue else script)
+        sys.stdout.write(draft if issue else script.text)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator
 
@@ -16,14 +15,14 @@ from conformance.plain import blanked
 from conformance.repro import kernel
 from conformance.repro.forms import write
 from conformance.repro.snippets import NotInTemplate, Snippets, has_template
-from conformance.repro.writer import Script
+from conformance.repro.writer import Reproducer, Script
 
-__all__ = ["imports_suite", "problem_of", "reproducer"]
+__all__ = ["Reproducer", "problem_of", "reproducer"]
 
 _COMPOSED = ("log_softmax", "nll_loss", "nll_loss_of_log_softmax")
 
 
-def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> str:
+def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> Reproducer:
     """The script that shows ``outcome`` of the case ``entry`` on the backend that ``record`` describes.
 
     It needs nothing but the framework (and NumPy) where the framework has a template; a kernel of one's own stands in
@@ -35,7 +34,7 @@ def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> str:
         for script in _ways(outcome, record):
             try:
                 write(script, problem, outcome)
-                return script.text(_head(entry, outcome))
+                return script.finished(_head(entry, outcome))
             except NotInTemplate:
                 continue
     except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
@@ -64,11 +63,6 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
 def _is_composed(outcome: Outcome) -> bool:
     """Whether the call is made of the two functions, by itself or beside the one that it is compared with."""
     return outcome.check == "composed" or outcome.op == "nll_loss_of_log_softmax"
-
-
-def imports_suite(script: str) -> bool:
-    """Whether a script is run through the suite, which must then be installed beside the framework."""
-    return re.search(r"^from conformance\b", script, re.MULTILINE) is not None
 
 
 def problem_of(entry: Entry, outcome: Outcome) -> Problem:

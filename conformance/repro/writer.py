@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,20 @@ from conformance.repro.recipes import HELPERS, recipe_text
 from conformance.repro.snippets import INPUTS, Name, Snippets
 from conformance.worker.exchange import Request
 
-__all__ = ["Script"]
+__all__ = ["Reproducer", "Script"]
 
 #: Modules that the script's own lines may use.
 _STANDARD = ("base64", "hashlib", "mmap", "tempfile", "warnings", "zlib")
 _MODULES = {name: f"import {name}" for name in (*_STANDARD, "ml_dtypes")} | {"np": "import numpy as np"}
+
+
+@dataclass(frozen=True)
+class Reproducer:
+    """The text of a script, and what it needs beside its framework and NumPy: the suite, or ml_dtypes."""
+
+    text: str
+    needs_suite: bool = False
+    needs_ml_dtypes: bool = False
 
 
 class Script:
@@ -75,8 +85,8 @@ class Script:
         """An expression that gives the array of a tensor."""
         return self.snippets.text("to_numpy", name=name, dtype=dtype)
 
-    def text(self, head: Sequence[str]) -> str:
-        """The whole script."""
+    def finished(self, head: Sequence[str]) -> Reproducer:
+        """The whole script, below ``head``."""
         imports, setup = self.snippets.lines("imports"), self.snippets.lines("setup")
         function = [line for line in self.function if not line.startswith(("import ", "from "))]
         imports += [line for line in self.function if line.startswith(("import ", "from ")) and line not in imports]
@@ -87,7 +97,8 @@ class Script:
         future = [line for line in imports if line.startswith("from __future__")]
         imports = [*future, *([""] if future else []), *used, *(line for line in imports if line not in future)]
         lines = [*head, *imports, "", *setup, *_versions(imports), *function, *helpers, "", *self.lines]
-        return re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
+        text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(lines)).rstrip() + "\n"
+        return Reproducer(text, self.snippets.name == "suite", _MODULES["ml_dtypes"] in imports)
 
     def _beside_logits(self, given: Mapping[str, Any], problem: Problem) -> Sequence[str]:
         """Write the operands that share one memory with the logits; their names, the logits' among them."""

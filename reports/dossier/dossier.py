@@ -17,10 +17,10 @@ from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import Defect
 from conformance.reports.columns import slugs
 from conformance.reports.dossier.groups import SHOWN, DefectGroup, grouped
-from conformance.reports.dossier.issue import expectation, needed, observation, search_link, title
-from conformance.reports.escape import address, escape, fenced
+from conformance.reports.dossier.issue import expectation, observation, script_lines, search_link, title
+from conformance.reports.escape import address, escape
 from conformance.reports.merge import Merged
-from conformance.repro.script import reproducer
+from conformance.repro.script import Reproducer, reproducer
 from conformance.results.store import Run
 
 __all__ = ["dossier_texts", "write_dossiers"]
@@ -95,7 +95,7 @@ class _Writer:
             lines += ["", *self._group(number, group, best, script)]
         return "\n".join(lines).rstrip() + "\n"
 
-    def _group(self, number: int, group: DefectGroup, best: Outcome, script: str) -> list[str]:
+    def _group(self, number: int, group: DefectGroup, best: Outcome, script: Sequence[str]) -> list[str]:
         record = self.records.get(best.backend, BackendRecord(name=best.backend))
         profile = recorded_profile(record)
         defect = self._defect(group, best)
@@ -106,8 +106,7 @@ class _Writer:
             "",
             escape(_sentence(why)),
             "",
-            *needed(script),
-            script,
+            *script,
             "",
             f"- Expected: {expectation(best)}",
             f"- Observed: {observation(best)}",
@@ -152,25 +151,25 @@ class _Writer:
             text += f"; {defect.machine}"
         return escape(text)
 
-    def _shortest(self, group: DefectGroup) -> tuple[Outcome, str]:
-        """The finding whose script is the shortest, and that script; in its place, why there is none."""
+    def _shortest(self, group: DefectGroup) -> tuple[Outcome, Sequence[str]]:
+        """The finding whose script is the shortest, and its lines; in their place, why there is none."""
         ordered = group.by_size(self.entries)
-        found: list[tuple[tuple[bool, int], Outcome, str]] = []
+        found: list[tuple[tuple[bool, int], Outcome, Reproducer]] = []
         why = "the case is not among the cases given"
         for outcome in ordered[:CANDIDATES]:
             record = self.records.get(outcome.backend)
             if outcome.case not in self.entries or record is None:
                 continue
             try:
-                text = reproducer(self.entries[outcome.case], outcome, record)
+                script = reproducer(self.entries[outcome.case], outcome, record)
             except UsageError as error:
                 why = error.problem
                 continue
-            found.append(((outcome.check not in PLAIN, len(text)), outcome, text))
+            found.append(((outcome.check not in PLAIN, len(script.text)), outcome, script))
         if not found:
-            return ordered[0], f"No script: {escape(why)}."
-        _, outcome, text = min(found, key=lambda each: each[0])
-        return outcome, fenced(text, "python")
+            return ordered[0], [f"No script: {escape(why)}."]
+        _, outcome, script = min(found, key=lambda each: each[0])
+        return outcome, script_lines(script)
 
     def _affected(self, group: DefectGroup) -> str:
         def values(name: str) -> str:

@@ -12,9 +12,9 @@ from conformance.model.policies import policy_label
 from conformance.model.wording import apart, statement
 from conformance.profiles.load import recorded_profile
 from conformance.reports.escape import address, code, escape, fenced
-from conformance.repro.script import imports_suite
+from conformance.repro.script import Reproducer
 
-__all__ = ["expectation", "issue_text", "needed", "observation", "registered", "search_link", "title"]
+__all__ = ["expectation", "issue_text", "observation", "registered", "script_lines", "search_link", "title"]
 
 _NAMES = {
     "gradient-sum": "the sum of the gradient",
@@ -124,13 +124,15 @@ def expectation(outcome: Outcome) -> str:
     return "A result, as for inputs of other shapes or dtypes."
 
 
-def issue_text(entry: Entry, outcome: Outcome, record: BackendRecord, script: str, output: str | None = None) -> str:
+def issue_text(
+    entry: Entry, outcome: Outcome, record: BackendRecord, script: Reproducer, output: str | None = None
+) -> str:
     """The draft; ``output`` is what the script printed, where it was run."""
     lines = [f"# {escape(title(outcome))}", "", "## What happens", ""]
     lines += [escape(" ".join(entry.case.why.split())) + ".", "", f"Observed: {observation(outcome)}.", ""]
     lines += ["## What is expected", "", expectation(outcome), ""]
     lines += _documentation(outcome, record)
-    lines += ["## To see it", "", *needed(script), fenced(script, "python"), ""]
+    lines += ["## To see it", "", *script_lines(script), ""]
     if output is not None:
         lines += ["Its output:", "", fenced(output, "text"), ""]
     lines += ["## Versions", "", *_versions(record), ""]
@@ -141,9 +143,10 @@ def issue_text(entry: Entry, outcome: Outcome, record: BackendRecord, script: st
     return "\n".join(lines) + "\n"
 
 
-def needed(script: str) -> list[str]:
-    """What a script needs beside the framework, as a paragraph; none where that is nothing."""
-    return ["It runs the adapter through the conformance suite, which must be installed.", ""] * imports_suite(script)
+def script_lines(script: Reproducer) -> list[str]:
+    """The script, below a paragraph on what it needs beside the framework where that is the suite."""
+    through = "It runs the adapter through the conformance suite, which must be installed."
+    return [*([through, ""] if script.needs_suite else []), fenced(script.text, "python")]
 
 
 def search_link(outcome: Outcome, record: BackendRecord, topic: str = "") -> str:

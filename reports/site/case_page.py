@@ -17,7 +17,7 @@ from conformance.reports.relations import CaseResults
 from conformance.reports.site.reproducer import Scripts, commands, telling
 from conformance.reports.site.results_table import ResultRow, alike, other_rows, result_rows
 from conformance.reports.text import figure, number, visible
-from conformance.repro.script import imports_suite
+from conformance.repro.script import Reproducer
 
 __all__ = ["CasePage", "case_page"]
 
@@ -37,7 +37,7 @@ class BackendFindings:
     rows: list[dict[str, Any]]
     hidden: int
     commands: list[str]
-    script: str | None
+    script: Reproducer | None
     script_of: str
     source: SourceRecord | None
     where: str
@@ -47,9 +47,11 @@ class BackendFindings:
     @property
     def needs(self) -> str:
         """What the script needs to be installed."""
-        if imports_suite(self.script or ""):
+        if self.script is not None and self.script.needs_suite:
             return f"{self.column.family} and this suite"
-        if "import ml_dtypes\n" in (self.script or ""):  # which comes with JAX and TensorFlow, and not with NumPy
+        if (
+            self.script is not None and self.script.needs_ml_dtypes
+        ):  # which comes with JAX and TensorFlow, and not with NumPy
             return f"{self.column.family} and ml_dtypes"
         return f"{self.column.family} alone"
 

@@ -14,12 +14,13 @@ from conformance.model.outcome import Outcome
 from conformance.model.verdicts import severity
 from conformance.reports.columns import Column
 from conformance.reports.text import visible
+from conformance.repro.script import Reproducer
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
 
 #: Given a case, an outcome of it and the backend's record: a script, which needs the framework alone or the suite, too.
 #: It may raise UsageError where there can be none.
-Reproduce = Callable[[Entry, Outcome, BackendRecord], str | None]
+Reproduce = Callable[[Entry, Outcome, BackendRecord], Reproducer | None]
 #: Scripts for each backend, defect, operation and check.
 MOST = 100
 _CHECKS = ("value", "gradient", "error")
@@ -43,9 +44,9 @@ class Scripts:
     """
 
     reproduce: Reproduce | None = None
-    _made: dict[tuple[Column, str], list[tuple[str, str]]] = field(default_factory=dict)
+    _made: dict[tuple[Column, str], list[tuple[Reproducer, str]]] = field(default_factory=dict)
 
-    def of(self, entry: Entry | None, column: Column, outcome: Outcome) -> tuple[str | None, str]:
+    def of(self, entry: Entry | None, column: Column, outcome: Outcome) -> tuple[Reproducer | None, str]:
         """The script for a finding and the case that it is of.
 
         None for a deviation, which is not a fault, and where there can be none.
@@ -57,13 +58,13 @@ class Scripts:
         if len(made) >= MOST:
             return made[0]
         try:
-            text = self.reproduce(entry, outcome, column.record)
+            script = self.reproduce(entry, outcome, column.record)
         except UsageError:
-            text = None
-        if text is None:
+            script = None
+        if script is None:
             return (None, "")
-        made.append((text, outcome.case))
-        return text, outcome.case
+        made.append((script, outcome.case))
+        return script, outcome.case
 
 
 def commands(column: Column, outcome: Outcome) -> list[str]:

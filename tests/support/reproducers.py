@@ -94,7 +94,7 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     entries = {entry.case.id: entry for entry in suite}
     found = (backend.judge(portion.build()) for portion in plan.portions)
     rows = [row for each in found for row in each.outcomes if row.verdict == "known"]
-    return [Shown(row, reproducer(entries[row.case], row, record)) for row in rows]
+    return [Shown(row, reproducer(entries[row.case], row, record).text) for row in rows]
 
 
 def _all(suite: Sequence[Entry], register: Sequence[Defect]) -> list[Entry]:

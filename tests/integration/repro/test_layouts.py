@@ -71,7 +71,7 @@ def test_a_script_builds_the_same_view(template: str, layout: str, tmp_path: Pat
     request = request_of(problem, "none", 0, gradient=True, repeat=False)
     script = Script(Snippets(template, execution="", composition="", device="cpu"))
     script.inputs(problem, request, "upstream")
-    written = operands(script.text([]))
+    written = operands(script.finished([]).text)
 
     region = Region(shared=False)
     region.begin(room_for(request))
@@ -98,5 +98,5 @@ def test_a_row_of_the_logits_is_written_as_one(tmp_path: Path) -> None:
     request = request_of(problem, "none", 0, gradient=True, repeat=False)
     script = Script(Snippets("numpy", execution="", composition="", device="cpu"))
     script.inputs(problem, request)
-    written = operands(script.text([]))
+    written = operands(script.finished([]).text)
     assert np.shares_memory(written["targets"], written["logits"]) and "targets = logits[...]" in script.lines

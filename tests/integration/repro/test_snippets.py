@@ -212,7 +212,7 @@ def _script(
         check=check,
         verdict="pass",
     )
-    script = reproducer(entry, outcome, record)
+    script = reproducer(entry, outcome, record).text
     template = Snippets(record.profile, execution="", composition="", device="cpu")
     expression = template.text("to_numpy", name=RESULTS.get(check, check), dtype=problem.dtype)
     if isinstance(given, str):

@@ -7,6 +7,7 @@ from pathlib import Path
 from conformance.cases.load import load_suite
 from conformance.model.backend import BackendId, BackendRecord
 from conformance.reports.dossier.issue import issue_text
+from conformance.repro.script import Reproducer
 from tests.support.outcomes import outcome
 
 CASE = "theme: t\ncases:\n  - {id: c, why: a loss, op: cross_entropy, logits: [[1, 2]], targets: [0]}\n"
@@ -18,5 +19,5 @@ def test_a_draft_names_the_execution_and_the_composition(tmp_path: Path) -> None
     name = "jax:eager:logsumexp"
     identity = BackendId(name=name, framework="jax", device="cpu", execution="eager", composition="logsumexp")
     made = BackendRecord(name=name, id=identity, versions={"jax": "0.10"}, profile="jax")
-    text = issue_text(entry, outcome("c", name, verdict="fail", class_="F"), made, "import jax\n")
+    text = issue_text(entry, outcome("c", name, verdict="fail", class_="F"), made, Reproducer("import jax\n"))
     assert "- jax 0.10\n- cpu, eager, logsumexp\n" in text

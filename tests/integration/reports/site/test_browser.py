@@ -13,6 +13,7 @@ from conformance.model.outcome import DefectRef
 from conformance.oracle.derived import derived
 from conformance.reports.merge import merge
 from conformance.reports.site.build import write_site
+from conformance.repro.script import Reproducer
 from tests.support import benchmarks as synthetic
 from tests.support.outcomes import HOSTILE, outcome, record, run, saying
 from tests.support.site.browser import launched, missing
@@ -44,7 +45,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     made = run(folder / "run", rows, backends=[record(name, profile=name) for name in ("optax", "torch")])
     synthetic.write(made, workloads={"w": (64, 1000)}, rounds=3)
-    return write_site(merge([made]), folder / "site", reproduce=lambda *_: SCRIPT, derive=derived).parent
+    return write_site(merge([made]), folder / "site", reproduce=lambda *_: Reproducer(SCRIPT), derive=derived).parent
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from conformance.model.outcome import DefectRef
 from conformance.reports.site.catalogue import Catalogue
+from conformance.repro.script import Reproducer
 from tests.support.outcomes import outcome, run
 from tests.support.site.pages import Page, page, site
 
@@ -23,7 +24,7 @@ def test_a_page_shows_case_derivation_source_and_reproducer(tmp_path: Path) -> N
     made = site(
         tmp_path,
         run(tmp_path / "r", rows),
-        reproduce=lambda entry, found, made: f"# {entry.case.id}\n{made.sources[found.op].text}",
+        reproduce=lambda entry, found, made: Reproducer(f"# {entry.case.id}\n{made.sources[found.op].text}"),
     )
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
     for part in (
@@ -54,12 +55,13 @@ def test_the_first_lines_of_a_long_random_case_are_shown() -> None:
 @pytest.mark.parametrize(
     ("script", "needs"),
     [
-        ("import numpy as np", "needs one alone"),
-        ("import ml_dtypes\nimport numpy as np", "needs one and ml_dtypes"),
-        ("from conformance.backends import x", "needs one and this suite"),
+        (Reproducer("import numpy as np"), "needs one alone"),
+        (Reproducer("import numpy as np", needs_ml_dtypes=True), "needs one and ml_dtypes"),
+        (Reproducer("from conformance.backends import x", needs_suite=True), "needs one and this suite"),
+        (Reproducer('"""\nfrom conformance\nimport ml_dtypes\n"""'), "needs one alone"),
     ],
 )
-def test_the_caption_of_a_script_says_what_it_imports(tmp_path: Path, script: str, needs: str) -> None:
+def test_the_caption_of_a_script_says_what_it_needs(tmp_path: Path, script: Reproducer, needs: str) -> None:
     rows = [outcome("two-equal-logits-at-1e8", verdict="fail", observed=0.0, expected=0.7, reason="beyond-bound")]
     made = site(tmp_path, run(tmp_path / "r", rows), reproduce=lambda *_: script)
     text = page(made, "cases/two-equal-logits-at-1e8.html").text
@@ -70,9 +72,9 @@ def test_a_defect_of_many_cases_is_scripted_a_few_times(tmp_path: Path, monkeypa
     monkeypatch.setattr("conformance.reports.site.reproducer.MOST", 3)
     asked: list[str] = []
 
-    def reproduce(entry: Any, found: Any, *_: Any) -> str:
+    def reproduce(entry: Any, found: Any, *_: Any) -> Reproducer:
         asked.append(entry.case.id)
-        return f"# {entry.case.id}"
+        return Reproducer(f"# {entry.case.id}")
 
     (tmp_path / "many.yaml").write_text(
         "theme: many\ncases:\n"

@@ -10,6 +10,7 @@ import pytest
 from conformance.model.backend import BackendId, BackendRecord, SourceRecord
 from conformance.reports.columns import slug
 from conformance.reports.text import link, visible
+from conformance.repro.script import Reproducer
 from tests.support.outcomes import HOSTILE, outcome, run
 from tests.support.site.pages import SAFE_TAGS, Page, findings, site
 
@@ -44,7 +45,9 @@ def test_hostile_text_changes_nothing(tmp_path: Path) -> None:
             detail="\udc80".encode("utf-8", "replace").decode(),
         ),
     ]
-    made = site(tmp_path, run(tmp_path / "r", rows, backends=[record, broken]), reproduce=lambda *_: HOSTILE)
+    made = site(
+        tmp_path, run(tmp_path / "r", rows, backends=[record, broken]), reproduce=lambda *_: Reproducer(HOSTILE)
+    )
     files = [each for each in made.rglob("*") if each.is_file()]
     assert {each.suffix for each in files} == {".html", ".css", ".js", ".txt"}
     assert all(re.fullmatch(r"[a-z0-9.-]{1,90}", each.name) for each in files)
