@@ -25,6 +25,7 @@ from conformance.cli.options import (
     select_option,
     tls_options,
 )
+from conformance.model.records import MOST_RANDOM
 
 __all__ = ["command"]
 
@@ -93,7 +94,7 @@ __all__ = ["command"]
 )
 @click.option(
     "--random",
-    type=click.IntRange(min=0, max=10**6),
+    type=click.IntRange(min=0, max=MOST_RANDOM),
     default=0,
     metavar="N",
     help="Also N random cases, which no kernel can be fitted to; `conformance explain` knows them by their ids.",

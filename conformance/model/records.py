@@ -17,6 +17,8 @@ from conformance.model.outcome import Count, Outcome, as_json
 from conformance.model.verdicts import Verdict
 
 __all__ = [
+    "MOST_RANDOM",
+    "MOST_SHARDS",
     "SCHEMA",
     "BlockRecord",
     "Costs",
@@ -32,13 +34,15 @@ __all__ = [
 
 #: Raised whenever a reader of the older form would misread the newer one.
 SCHEMA = 3
+#: The most that a selection may ask for: what a stranger's header asks for is made where its run is resumed.
+MOST_RANDOM, MOST_SHARDS = 10**6, 10**6 - 1
 
 
 class Shard(msgspec.Struct, frozen=True):
     """The ``index``-th of ``count`` parts of a selection, counted from 1. Raises ValueError for none of them."""
 
     index: int
-    count: int
+    count: Annotated[int, msgspec.Meta(le=MOST_SHARDS)]
 
     def __post_init__(self) -> None:
         if not 1 <= self.index <= self.count:
@@ -63,8 +67,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     costs: tuple[str, ...] = ()
     partition: str = ""
     quick: bool = False
-    random: int = 0
-    seed: int | None = None
+    random: Annotated[int, msgspec.Meta(ge=0, le=MOST_RANDOM)] = 0
+    seed: Count | None = None
     identities: bool = True
     tier: Literal["default", "full"] = "default"
 

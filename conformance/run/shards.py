@@ -14,7 +14,7 @@ from pathlib import Path
 
 from conformance.cases.load import Entry
 from conformance.model.errors import UsageError
-from conformance.model.records import Shard
+from conformance.model.records import MOST_SHARDS, Shard
 from conformance.places import CASES
 
 __all__ = ["Partition", "case_digests", "parse_shard", "partition"]
@@ -56,10 +56,11 @@ def _digest(text: str) -> str:
 
 def parse_shard(text: str) -> Shard:
     """``I/N`` with 1 ≤ I ≤ N; raises UsageError."""
-    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text.strip())
-    if match and 1 <= int(match[1]) <= int(match[2]):
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if match and 1 <= int(match[1]) <= int(match[2]) <= MOST_SHARDS:
         return Shard(int(match[1]), int(match[2]))
-    raise UsageError(f"--shard '{text}' is not a part of a whole", hint="write I/N with I from 1 to N, such as 1/4")
+    hint = f"write I/N with I from 1 to N, such as 1/4, and N of at most {MOST_SHARDS}"
+    raise UsageError(f"--shard '{text}' is not a part of a whole", hint=hint)
 
 
 def partition(entries: Sequence[Entry], costs: Sequence[float], count: int) -> Partition:

@@ -170,6 +170,10 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
     [
         ("header", {"selection": {"backends": 3}}),
         ("header", {"selection": {"quick": "yes"}}),
+        ("header", {"selection": {"random": 10**12}}),
+        ("header", {"selection": {"random": -1}}),
+        ("header", {"selection": {"seed": -1}}),
+        ("header", {"selection": {"shard": {"index": 1, "count": 10**12}}}),
         ("header", {"environment": {"deep": json.loads("[" * 40 + "]" * 40)}}),
         ("header", {"started": 3}),
         ("header", {"schema": 10**400}),
