@@ -29,6 +29,8 @@ ZERO = arb(0)
 #: Up to this magnitude exp(x) is taken unshifted: Arb's exponents do not overflow, and one subtraction a logit is
 #: saved.
 UNSHIFTED = 1e5
+#: Logits whose balls are held at a time for the losses alone: they take some 100 bytes each.
+PIECE = 1 << 20
 
 
 def enclose(balls: Sequence[arb]) -> Enclosure:
@@ -241,9 +243,13 @@ class ExactGradients:
 
     @cached_property
     def _losses(self) -> list[arb]:
+        block, step = self.block, max(1, PIECE // max(self.block.classes, 1))
+        if len(block.x) > step:
+            pieces = (block.slice(first, first + step) for first in range(0, len(block.x), step))
+            return [loss for each in pieces for loss in ExactGradients(each, self.policies, self.precision)._losses]
         with ctx.workprec(self.precision):
-            losses = self._spike_losses() if self.block.by_index else [ZERO] * len(self.block.x)
-            for row in () if self._is_sparse else np.flatnonzero(~self.block.ignored).tolist():
+            losses = self._spike_losses() if block.by_index else [ZERO] * len(block.x)
+            for row in () if self._is_sparse else np.flatnonzero(~block.ignored).tolist():
                 losses[row] = sum(map(self.product, self.dense(row) or [], self.terms(row)), losses[row])
             return losses
 

@@ -17,6 +17,7 @@ from conformance.model.case import OPERATIONS, OperationName
 from conformance.model.policies import NORMATIVE, Degenerate, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import DTYPES, DtypeName
+from conformance.oracle import exact
 from conformance.oracle.block import Block, blocks
 from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, TINY, exp_negative, log1p_sum
 from conformance.oracle.enclosure import Enclosure
@@ -319,3 +320,13 @@ def test_weights_that_cancel_leave_an_exact_denominator(tier: Any) -> None:
     made = problem("cross_entropy", np.eye(3), [0, 1, 2], weight=[1.0, 2.0**-40, -1.0])
     source = truth(made, tier)
     assert source.value("mean").mid[0] == pytest.approx(source.value("sum").mid[0] * 2.0**40, rel=1e-12)
+
+
+def test_the_losses_of_a_large_problem_are_made_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [draw(seed, operation, "float64") for seed in range(12) for operation in ("cross_entropy", "nll_loss")]
+    names = ("none", "sum", "mean")
+    whole = [truth(each).value(name) for each in made for name in names]
+    monkeypatch.setattr(exact, "PIECE", 1)
+    pieces = [truth(each).value(name) for each in made for name in names]
+    for one, other in zip(whole, pieces, strict=True):
+        assert (one.mid.tobytes(), one.rad.tobytes()) == (other.mid.tobytes(), other.rad.tobytes())
