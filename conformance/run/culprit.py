@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from conformance.model.outcome import Outcome
 from conformance.run.plan import Portion
-from conformance.run.units import ChunkUnit, ask, dead, same, units_of, wrong_of
+from conformance.run.units import BESIDE, ChunkUnit, ask, dead, otherwise, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
@@ -53,7 +53,7 @@ def find_culprit(victim: Lost, judged: Judged, groups: Groups, opened: Callable[
                 if each.problem.key == victim.unit.problem.key:
                     continue
                 died = any(map(dead, ask(session, each).values()))  # and has left nothing behind
-                if not died and same(victim.fresh, ask(session, victim.unit), victim.unit.asked):
+                if not died and otherwise(session, victim.unit, victim.fresh) is None:
                     continue
                 if not died and (culprit := _confirmed(each, victim, judged, opened)) is not None:
                     return culprit
@@ -69,9 +69,9 @@ def _confirmed(unit: ChunkUnit, victim: Lost, judged: Judged, opened: Callable[[
     with opened() as session:
         for reduction, place in unit.calls:
             session.run([unit.chunk.requests[place]])
-            tries += 2
-            seen = ask(session, victim.unit)
-            if same(victim.fresh, seen, victim.unit.asked):
+            seen = otherwise(session, victim.unit, victim.fresh)
+            tries += BESIDE if session.accompanied else 2
+            if seen is None:
                 continue
             fresh, behind = (judged(each)[victim.unit.number] for each in (victim.fresh, seen))
             if shown := [each for each in behind if wrong_of([each]) - wrong_of(fresh)]:
@@ -100,4 +100,4 @@ def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]
 def spared(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:
     """Whether the victim gives the same behind the culprit as elsewhere."""
     ask(session, culprit)
-    return same(victim.fresh, ask(session, victim.unit), victim.unit.asked)
+    return otherwise(session, victim.unit, victim.fresh) is None

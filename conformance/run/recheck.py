@@ -17,7 +17,7 @@ from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.run.culprit import Culprit, Groups, Judged, Lost, find_culprit, former, spared
 from conformance.run.plan import Chunk, Portion
-from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, same, units_of, wrong_of
+from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
@@ -183,15 +183,14 @@ class Recheck:
         if together:
             control = sound or replace(together[0], asked=together[0].asked[:1])
             before = ask(self._second(), control)
-            requests = [each.chunk.requests[place] for each in (*together, control) for place in each.asked]
-            *answers, behind = self._second().run(requests)
-            again = {each.key: each for each in answers}
-            if self._extra and not same(before, {behind.key: behind}, control.asked):
+            requests = [each.chunk.requests[place] for each in together for place in each.asked]
+            again = {each.key: each for each in self._second().run(requests)}
+            if self._extra and otherwise(self._second(), control, before) is not None:
                 again = {}
                 self.close()
                 for each in together:
                     again |= ask(self._second(), each)
-                    if self._extra and not same(before, ask(self._second(), control), control.asked):
+                    if self._extra and otherwise(self._second(), control, before) is not None:
                         self._extra -= 1
                         self.close()
         for each in alone:

@@ -12,10 +12,25 @@ from conformance.run.plan import Chunk
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.session import Session
 
-__all__ = ["DEATHS", "ChunkUnit", "Observed", "Wrong", "ask", "dead", "same", "units_of", "wrong_of"]
+__all__ = [
+    "BESIDE",
+    "DEATHS",
+    "ChunkUnit",
+    "Observed",
+    "Wrong",
+    "ask",
+    "dead",
+    "otherwise",
+    "same",
+    "units_of",
+    "wrong_of",
+]
 
 DOUBTFUL = frozenset({"fail", "crash", "timeout", "error"})
 DEATHS = frozenset({"crash", "timeout"})
+
+#: So often a unit is asked beside threads that calls have left behind, which do harm now and then.
+BESIDE = 32
 
 Observed = Sequence[Observation] | dict[int, Observation]  # by place
 #: What is wrong with a unit: check, policy, reduction, quantity, verdict and reason of each such outcome.
@@ -73,6 +88,20 @@ def same(one: Observed, other: dict[int, Observation], places: Iterable[int]) ->
     pairs = [(one[place], other[place]) for place in places]
     loose = any(each.repeatable is False and again.repeatable is False for each, again in pairs)
     return all(_alike(each, again, loose=loose) for each, again in pairs)
+
+
+def otherwise(session: Session, unit: ChunkUnit, expected: Observed) -> dict[int, Observation] | None:
+    """What a unit gives that is not the same as ``expected``; None where it is.
+
+    It is asked over and over where something that calls have left behind may be at work beside it.
+    """
+    for _ in range(BESIDE):
+        seen = ask(session, unit)
+        if not same(expected, seen, unit.asked):
+            return seen
+        if not session.accompanied:
+            break
+    return None
 
 
 def _alike(one: Observation, other: Observation, *, loose: bool = False) -> bool:

@@ -14,6 +14,7 @@ import mmap
 import os
 import signal
 import warnings
+from operator import is_not
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +60,6 @@ def replaced() -> list[str]:
     found: list[str] = []
     for name, (module, before) in _MODULES.items():
         now = vars(module)
-        if now != before:  # also where something was added, which takes no other's place
+        if any(map(is_not, map(now.get, before), before.values())):  # equal to it may be what says so
             found += (f"{name}.{each}" for each, value in before.items() if now.get(each) is not value)
     return found

@@ -79,6 +79,7 @@ class Session(Driver):
         self._renewals = 0
         self._hangs = 0  # since the last answer
         self._threads = 0  # the most that the process has had after an answer, its children included
+        self._threads_at_first = 0
         memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
         self._process = BackendProcess(
             spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
@@ -109,6 +110,7 @@ class Session(Driver):
     def _start(self) -> wire.Described:
         said = self._process.start(self.limits.start)
         self._state, self._threads = said.state, self._process.threads
+        self._threads_at_first = self._threads
         self.starts += 1
         return said
 
@@ -130,6 +132,11 @@ class Session(Driver):
     def hung(self) -> bool:
         """Whether the backend was given up since it does not answer."""
         return bool(self.limits.hangs) and self._hangs >= self.limits.hangs
+
+    @property
+    def accompanied(self) -> bool:
+        """Whether calls have left threads or children in the process, which may do harm at any time."""
+        return self._process.threads > self._threads_at_first
 
     def _blame_former(self) -> bool:
         return not self.hung and super()._blame_former()  # none would answer, and what did stands

@@ -7,6 +7,7 @@ import decimal
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -154,4 +155,23 @@ def stops_at_what_is_invalid(value: Any, logits: Any) -> Any:
     invalid = 1
     _from_now_on(lambda value: value + 0 * np.isnan(np.zeros(3) / np.float64(0)))
     ctypes.CDLL("libm.so.6").feenableexcept(invalid)
+    return value
+
+
+@later()
+def a_thread_goes_on_writing(value: Any, logits: Any) -> Any:
+    """A thread that writes to the memory of all operands, from the next call of another case on."""
+    shared = logits
+    while isinstance(shared, np.ndarray):
+        shared = shared.base
+    begun = threading.Event()
+
+    def write() -> None:
+        begun.wait()
+        while True:
+            np.frombuffer(shared, np.uint8)[: 1 << 16] = 0x3F
+            time.sleep(0.0005)
+
+    threading.Thread(target=write, daemon=True).start()
+    _from_now_on(lambda value: (begun.set(), value)[1])
     return value

@@ -165,6 +165,20 @@ def replaces_builtins(value: Any, logits: Any) -> Any:
 
 
 @state(process="fail")
+def replaces_a_builtin_by_its_equal(value: Any, logits: Any) -> Any:
+    """In the place of ``sum`` is an object that equals everything."""
+
+    class Equal:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    builtins.sum = Equal()  # type: ignore[assignment]
+    return value
+
+
+@state(process="fail")
 def raises_for_rounding(value: Any, logits: Any) -> Any:
     """NumPy raises for underflow and invalid values."""
     np.seterr(all="raise")
