@@ -166,7 +166,10 @@ class Device:
         return {}
 
     def evict(self) -> int:
-        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes."""
+        """Write so much of the device's memory that nothing else is left in its caches; return how many bytes.
+
+        Raises Unsupported where it has no way to do so.
+        """
         raise Unsupported("this backend has no way to empty its device's cache")
 
 
@@ -318,6 +321,8 @@ class Backend(ABC):
         """Forward mode, a Jacobian-vector product: the value, and its derivative in the direction ``tangent``.
 
         ``tangent`` has the logits' shape, and both results have that of the value.
+
+        Both have the logits' dtype. Raises Unsupported where the framework has no forward mode.
         """
         raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
 
@@ -326,6 +331,8 @@ class Backend(ABC):
 
         ``direction`` and the result have the logits' shape. As the second derivative is symmetric, the gradient of
         <gradient, direction> is the same.
+
+        It has the logits' dtype. Raises Unsupported where the framework has no second derivatives.
         """
         raise Unsupported(f"{type(self).__name__} has no second derivatives")
 
@@ -334,17 +341,24 @@ class Backend(ABC):
 
         ``call``'s options are those of one example: its axis counts without the mapped one, and nothing is reduced.
         The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all.
+
+        Both have the logits' dtype. Raises Unsupported where the framework has no vectorised map.
         """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
-        """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape."""
+        """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape.
+
+        It has the targets' dtype. Raises Unsupported where the framework has no such gradient.
+        """
         raise Unsupported(f"{type(self).__name__} has no gradient with respect to the targets")
 
     def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         """The gradient for ``upstream`` by a second backward pass through one forward pass, after one for ``former``.
 
         What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`.
+
+        It has the logits' dtype. Raises Unsupported where the framework has no second backward pass.
         """
         raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
@@ -354,6 +368,8 @@ class Backend(ABC):
         """The value, and whatever the framework keeps for a gradient that is asked for later.
 
         This is the forward pass of a training step, without its backward pass.
+
+        Raises Unsupported where the framework keeps nothing.
         """
         raise Unsupported("this backend keeps nothing for a later gradient")
 

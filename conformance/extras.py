@@ -9,7 +9,7 @@ from typing import Any
 from conformance.model.errors import UsageError
 from conformance.places import INSTALLED
 
-__all__ = ["how_to_install", "imported", "lacking"]
+__all__ = ["how_to_install", "imported", "not_installed"]
 
 
 def how_to_install(extra: str) -> str:
@@ -17,7 +17,7 @@ def how_to_install(extra: str) -> str:
     return f"pip install 'cross-entropy-conformance[{extra}]'" if INSTALLED else f"pip install -e '.[{extra}]'"
 
 
-def lacking(*modules: str) -> list[str]:
+def not_installed(*modules: str) -> list[str]:
     """Those of the modules that are not installed."""
     return [name for name in modules if importlib.util.find_spec(name) is None]
 

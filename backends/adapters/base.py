@@ -131,7 +131,10 @@ class Adapter(Backend):
         return tuple(options.get(name) for name in names)
 
     def reduced(self, losses: Tensor, reduction: Reduction | None, mean: Function, total: Function) -> Tensor:
-        """The losses of all positions, as users reduce them where the library has no word for that: by default, not."""
+        """The losses of all positions, as users reduce them where the library has no word for that: by default, not.
+
+        Raises Unsupported for any word but those of a reduction.
+        """
         if reduction in (None, "none"):
             return losses
         if reduction not in ("mean", "sum"):

@@ -122,7 +122,10 @@ class Runtime(ABC):
     # -- transforms: those that a library lacks raise Unsupported -----------------------------------------------------
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
-        """Reverse mode: ``function(x)``, and its gradient by ``x`` for the upstream gradient ``cotangent``."""
+        """Reverse mode: ``function(x)``, and its gradient by ``x`` for the upstream gradient ``cotangent``.
+
+        Both have the dtype of what they are of. Raises Unsupported where the library has no differentiation.
+        """
         raise Unsupported(f"{type(self).__name__} has no differentiation")
 
     def pure_vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +133,10 @@ class Runtime(ABC):
         return self.vjp(function, x, cotangent)
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        """Forward mode: ``function(x)``, and its derivative in the direction ``tangent``."""
+        """Forward mode: ``function(x)``, and its derivative in the direction ``tangent``.
+
+        Both have the value's dtype. Raises Unsupported where the library has no forward mode.
+        """
         raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
@@ -141,15 +147,24 @@ class Runtime(ABC):
         return self.vjp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
 
     def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
-        """The gradient by ``x`` for ``cotangent``, by a second backward pass through the forward pass of ``former``."""
+        """The gradient by ``x`` for ``cotangent``, by a second backward pass through the forward pass of ``former``.
+
+        Raises Unsupported where the library has no second backward pass.
+        """
         raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
-        """``function`` of one example, mapped over axis 0 of every tensor in ``arguments`` (tensors, or dicts)."""
+        """``function`` of one example, mapped over axis 0 of every tensor in ``arguments`` (tensors, or dicts).
+
+        Raises Unsupported where the library has no vectorised map.
+        """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
     def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
-        """``function(x)``, and whatever the library keeps for a gradient that is asked for later."""
+        """``function(x)``, and whatever the library keeps for a gradient that is asked for later.
+
+        Raises Unsupported where the library keeps nothing.
+        """
         raise Unsupported("this backend keeps nothing for a later gradient")
 
     # -- what a compiler says of a function that :meth:`compile` gave --------------------------------------------------

@@ -51,7 +51,10 @@ class Yardstick:
         self._positions = sampled_positions(workload, seed)
 
     def judge(self, outputs: Path, declared: Letter) -> ResultAccuracy:
-        """The record of the worse of value and gradient."""
+        """The record of the worse of value and gradient.
+
+        Raises LookupError where the value is of more logits than are judged.
+        """
         arrays = read_arrays(outputs)
         if self.workload.elements > MOST_JUDGED:
             arrays.pop("value", None)

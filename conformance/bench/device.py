@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import median_high
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,9 +51,9 @@ class Host:
 
     def memory(self, bound: Bound) -> dict[str, int | None]:
         """What the process grows by during a call, and what it accesses beside the inputs."""
-        touched = _middle(touched_bytes, bound.once)
+        touched = _typical_bytes(touched_bytes, bound.once)
         beside = None if touched is None else max(0, touched - bound.input_bytes)
-        return {"peak_bytes": _middle(peak_bytes, bound.once), "touched_bytes": beside}
+        return {"peak_bytes": _typical_bytes(peak_bytes, bound.once), "touched_bytes": beside}
 
 
 class Accelerator:
@@ -82,7 +83,7 @@ def device_of(backend: Backend, size: int, cores: tuple[int, ...]) -> Host | Acc
     return Host(size, cores) if backend.device == "cpu" else Accelerator(backend)
 
 
-def _middle(measure: Callable[[Callable[[], None]], int | None], call: Callable[[], None]) -> int | None:
+def _typical_bytes(measure: Callable[[Callable[[], None]], int | None], call: Callable[[], None]) -> int | None:
     """The median of a few tries: the interpreter's own pages come and go."""
-    found = sorted(size for _ in range(TRIES) if (size := measure(call)) is not None)
-    return found[len(found) // 2] if found else None
+    found = [size for _ in range(TRIES) if (size := measure(call)) is not None]
+    return median_high(found) if found else None

@@ -33,7 +33,7 @@ from conformance.bench.show import BenchProgress, totals
 from conformance.bench.workload import Cache, Contract, Workload
 from conformance.bench.workloads import WORKLOADS, load_workloads, select_workloads
 from conformance.disk import require_file_place, require_folder_place
-from conformance.extras import how_to_install, lacking
+from conformance.extras import how_to_install, not_installed
 from conformance.model.errors import HarnessError, UsageError
 from conformance.places import folder_of_now
 from conformance.results.environment import origin
@@ -252,7 +252,7 @@ def _backends(specs: tuple[str, ...], device: str | None) -> list[Any]:
 
 
 def _require_engine() -> None:
-    missing = lacking("pytest", "pytest_benchmark", "scipy")
+    missing = not_installed("pytest", "pytest_benchmark", "scipy")
     if missing:
         hint = f"install the extra: {how_to_install('bench')}"
         raise UsageError(f"not installed: {', '.join(missing)}", hint=hint)

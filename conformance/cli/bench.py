@@ -18,7 +18,7 @@ from conformance.cli.options import (
     schema_option,
     seconds_option,
 )
-from conformance.extras import how_to_install, lacking
+from conformance.extras import how_to_install, not_installed
 from conformance.plain import say
 
 __all__ = ["command"]
@@ -134,7 +134,7 @@ def _write_report(file: Path) -> list[str]:
     """Write the report of a benchmarks file beside it; lines that name the page and the pictures, or say how to."""
     from conformance.reports.benchmarks.report import NEEDED, write_benchmark_report
 
-    missing = lacking(*NEEDED)
+    missing = not_installed(*NEEDED)
     if missing:
         again = f"conformance report {file.parent} --output {file.parent / 'site'}"
         return [f"no pictures: {', '.join(missing)} not installed; {how_to_install('report')}, then {again}"]

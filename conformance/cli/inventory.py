@@ -145,7 +145,10 @@ def _version(distribution: str, framework: str) -> str:
 
 
 def policy_rows() -> list[Row]:
-    """A row for every policy and backend: the policy's values, normative first, and what the backend declares."""
+    """A row for every policy and backend: the policy's values, normative first, and what the backend declares.
+
+    Raises UsageError for a profile that is not valid.
+    """
     from conformance.cases.yaml12 import read
     from conformance.model.policies import POLICIES, declarable
 

@@ -347,6 +347,8 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     """The class axis that a default policy picks for logits of ``rank``; None is the whole array.
 
     ``implicit`` is 0 for ranks 0, 1 and 3, else 1; 1 means 0 where there is no axis 1.
+
+    Raises ValueError where the policy has no default.
     """
     if policy == "all":
         return None

@@ -44,7 +44,10 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcom
 
 
 def recorded(folder: Path, name: str, case: str) -> CaseOutcomes:
-    """What a run recorded of a backend and a case; the framework need not be installed."""
+    """What a run recorded of a backend and a case; the framework need not be installed.
+
+    Raises BackendUnavailable where the run recorded no such backend.
+    """
     from conformance.results.store import read_run
 
     run = read_run(folder)

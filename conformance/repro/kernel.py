@@ -13,7 +13,7 @@ from typing import Any
 from conformance.model.backend import BackendRecord, ClassSource
 from conformance.places import SNIPPETS
 
-__all__ = ["embedded", "function_of", "replaced"]
+__all__ = ["function_of", "replaced", "template_facts"]
 
 #: What an adapter is made of, apart from how its framework is run: what it says of itself, and its operations.
 FACTS = frozenset({"framework", "imports", "library", "offers", "profile"})
@@ -62,7 +62,7 @@ def function_of(record: BackendRecord, operation: str) -> list[str] | None:
     return None
 
 
-def embedded(record: BackendRecord) -> dict[str, Any]:
+def template_facts(record: BackendRecord) -> dict[str, Any]:
     """The facts of the template ``suite``: the files that it writes, by name, and the backend's spec."""
     files: dict[str, str] = {}
     for each, text in _classes(record):

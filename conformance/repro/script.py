@@ -57,7 +57,7 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
         if function is not None:
             named = {"execution": record.id.execution, "composition": record.id.composition}
             yield Script(Snippets(template, device=record.id.device or "cpu", **named), operation, function)
-    yield Script(Snippets("suite", **kernel.embedded(record)))
+    yield Script(Snippets("suite", **kernel.template_facts(record)))
 
 
 def _is_composed(outcome: Outcome) -> bool:

@@ -82,7 +82,10 @@ class Outputs:
         self._calls += 1
 
     def read(self, what: str, tensor: Any, like: Any) -> Any:
-        """The array of ``tensor``. One that fails only now fails in the framework; anything else is not a tensor."""
+        """The array of ``tensor``. One that fails only now fails in the framework; anything else is not a tensor.
+
+        Raises the error that blames the adapter, or the framework's own.
+        """
         kind = type(tensor)
         if self._types and not any(kind is each for each in self._types) and not _is_scalar(kind, self._numpy):
             raise self._blame.wrong_return(what, tensor, "it is not exactly of the framework's own type")

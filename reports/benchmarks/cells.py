@@ -209,8 +209,8 @@ def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> B
         "accuracy": max(judged, key=lambda each: (each.verdict != "pass", _size(each.error)), default=None),
         "bandwidth_fraction": _rate(timings, interval.estimate, lambda t: t.bandwidth_fraction),
         "bytes_per_second": _rate(timings, interval.estimate, lambda t: t.bytes_per_second),
-        "amplification": _middle(timings, lambda t: t.amplification),
-        "peak_multiple": _middle(timings, lambda t: t.peak_multiple),
+        "amplification": _median_of(timings, lambda t: t.amplification),
+        "peak_multiple": _median_of(timings, lambda t: t.peak_multiple),
         "first_call_seconds": first_call[0],
     }
     return BenchmarkCell(
@@ -220,7 +220,9 @@ def _cell(timings: Sequence[Timing], first_call: tuple[float | None, bool]) -> B
         low=interval.low,
         high=interval.high,
         opens=first_call[1] and bool(first_call[0]),
-        faults=_middle(timings, lambda t: t.minor_faults / t.calls if t.calls and t.minor_faults is not None else None),
+        faults=_median_of(
+            timings, lambda t: t.minor_faults / t.calls if t.calls and t.minor_faults is not None else None
+        ),
     )
 
 
@@ -240,17 +242,17 @@ def _first_calls(timings: Sequence[Timing]) -> dict[tuple[str, ...], tuple[float
         calls = list(by_process.values())
         calls = [each for each in calls if each.compile_cache == "fresh"] or calls
         opens = all(opening[each.backend, each.replicate] is each for each in calls)
-        found[what] = _middle(calls, lambda t: t.first_call_seconds), opens
+        found[what] = _median_of(calls, lambda t: t.first_call_seconds), opens
     return found
 
 
 def _rate(timings: Sequence[Timing], seconds: float, of: Callable[[Timing], float | None]) -> float | None:
     """A rate at the cell's own time: of two cells with the same work, the faster one never has the lower rate."""
-    work = _middle(timings, lambda t: None if (rate := of(t)) is None else rate * t.median)
+    work = _median_of(timings, lambda t: None if (rate := of(t)) is None else rate * t.median)
     return None if work is None else work / seconds
 
 
-def _middle(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> float | None:
+def _median_of(timings: Sequence[Timing], of: Callable[[Timing], float | None]) -> float | None:
     found = [value for timing in timings if (value := of(timing)) is not None and math.isfinite(value)]
     return median(found) if found else None
 

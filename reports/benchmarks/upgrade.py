@@ -1,4 +1,4 @@
-"""Benchmarks files of former schemas, in the terms of the present one: the one place that knows old names."""
+"""Benchmarks files of former schemas, in the terms of the present one: the one place that knows their former names."""
 
 from __future__ import annotations
 

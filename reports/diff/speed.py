@@ -47,14 +47,14 @@ def compare_speed(old: Path, new: Path, band: Path | None = None) -> SpeedCompar
     cannot be read.
     """
     from conformance.reports.benchmarks.comparison.band import read_band
-    from conformance.reports.benchmarks.comparison.compare import compare_runs
+    from conformance.reports.benchmarks.comparison.compare import compare_benchmarks
     from conformance.reports.benchmarks.read import read_benchmarks
 
     files = [find_benchmarks(each) for each in (old, new)]
     if any(file is None or file.name == OUTCOMES for file in files):
         return None
     before, after = (read_benchmarks(file) for file in files if file is not None)
-    return compare_runs(before, after, None if band is None else read_band(band))
+    return compare_benchmarks(before, after, None if band is None else read_band(band))
 
 
 def timed_once(old: Path, new: Path) -> list[str]:

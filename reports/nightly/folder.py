@@ -39,6 +39,8 @@ class Folder:
         A run in which nothing started leaves the one before it as it was, marked: it is said once that it is missing,
         and whatever fails when it is back is compared with what was there before. One that is missing for two nights
         is not expected any more.
+
+        Raises HarnessError where the folder cannot be written.
         """
         try:
             if self.runs.exists():

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.extras import lacking
+from conformance.extras import not_installed
 from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.comparison.band import find_band
 from conformance.reports.benchmarks.read import read_benchmarks
@@ -44,7 +44,7 @@ def timed_runs(files: Sequence[Path], write: Write) -> list[TimedRun]:
 def _timed(path: Path, number: int, write: Write) -> TimedRun:
     run = read_benchmarks(path)
     name = path.parent.name or str(path)
-    missing = lacking(*NEEDED, "scipy")
+    missing = not_installed(*NEEDED, "scipy")
     needs = f"Pictures need {', '.join(missing)}, which this site was made without." if missing else ""
     if "scipy" in missing:
         needs = "Times and pictures need the suite's `report` extra, which this site was made without."

@@ -43,7 +43,10 @@ class Pages:
         self._written[name] = None
 
     def finish(self) -> None:
-        """Copy style and script, and remove the pages of an earlier site that this one does not have."""
+        """Copy style and script, and remove the pages of an earlier site that this one does not have.
+
+        Raises HarnessError where these cannot be removed.
+        """
         for asset in sorted((_HERE / "assets").iterdir()):
             self.write(f"assets/{asset.name}", asset.read_text(encoding="utf-8"))
         record = self.folder / "assets" / _LIST

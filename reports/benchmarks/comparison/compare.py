@@ -36,10 +36,10 @@ from conformance.reports.benchmarks.comparison.rows import (
 )
 from conformance.reports.benchmarks.records import Benchmarks, Timing
 
-__all__ = ["compare", "compare_runs"]
+__all__ = ["compare", "compare_benchmarks"]
 
 
-def compare_runs(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> SpeedComparison:
+def compare_benchmarks(old: Benchmarks, new: Benchmarks, band: DeadBand | None = None) -> SpeedComparison:
     """Compare two runs; ``band`` is looked up for the new run's machine if it is not given."""
     band = band or find_band(new.machine)
     before, after = old.by_key(), new.by_key()
@@ -78,8 +78,8 @@ def _row(old: Sequence[Timing], new: Sequence[Timing], band: DeadBand, p: float,
         p_holm=p_holm,
         call=call,
         family_wise=call in ("slower", "faster") and p_holm <= ALPHA,
-        old_seconds=_middle(old),
-        new_seconds=_middle(new),
+        old_seconds=median(_medians(old)),
+        new_seconds=median(_medians(new)),
         old_processes=len(old),
         new_processes=len(new),
         old_version=old[0].version,
@@ -108,10 +108,6 @@ def _interval(old: list[tuple[float, ...]], new: list[tuple[float, ...]]) -> tup
 
 def _medians(timings: Sequence[Timing]) -> list[float]:
     return [timing.median for timing in timings]
-
-
-def _middle(timings: Sequence[Timing]) -> float:
-    return median(_medians(timings))
 
 
 def _verdict(timings: Sequence[Timing]) -> str | None:

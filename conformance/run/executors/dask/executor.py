@@ -77,7 +77,10 @@ class DaskExecutor:
         self._held.close()
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Done | Unavailable | Note]:
-        """What comes of each task, as it comes; an embedded cluster is gone when the iterator ends or is closed."""
+        """What comes of each task, as it comes; an embedded cluster is gone when the iterator ends or is closed.
+
+        Raises HarnessError where the scheduler is lost.
+        """
         if not tasks:
             return
         with contextlib.closing(self):

@@ -17,7 +17,7 @@ from conformance.cli import diff
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.cells import cells_of
 from conformance.reports.benchmarks.comparison.band import DeadBand, write_band
-from conformance.reports.benchmarks.comparison.compare import compare_runs
+from conformance.reports.benchmarks.comparison.compare import compare_benchmarks
 from conformance.reports.benchmarks.comparison.render import changes_markdown, print_changes
 from conformance.reports.benchmarks.read import read_benchmarks
 from conformance.reports.benchmarks.report import pictures, print_benchmarks, write_benchmark_report
@@ -172,7 +172,7 @@ def test_nothing_is_written_behind_a_link_beside_the_file(tmp_path):
 def test_a_comparison_is_shown_with_its_band_in_both_renderings():
     options = {"workloads": {"v": (64, 1000), "w": (4096, 1000)}}
     run, slow = (synthetic.benchmarks(seed=n, slower={"torch": x}, **options) for n, x in ((1, 1.0), (2, 1.4)))
-    comparison = compare_runs(run, slow, DeadBand(width=0.05, comparisons=40, false_calls=1))
+    comparison = compare_benchmarks(run, slow, DeadBand(width=0.05, comparisons=40, false_calls=1))
     terminal, text = printed(print_changes, comparison), changes_markdown(comparison)
     for rendered in (" ".join(terminal.split()), text.replace("\\", "")):
         assert "1 of 40" in rendered and "±5.0%" in rendered and "Holm" in rendered

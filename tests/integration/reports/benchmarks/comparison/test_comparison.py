@@ -15,7 +15,7 @@ from rich.console import Console
 from conformance.cli import diff
 from conformance.model.errors import UsageError
 from conformance.reports.benchmarks.comparison.band import DeadBand, Rate
-from conformance.reports.benchmarks.comparison.compare import compare_runs
+from conformance.reports.benchmarks.comparison.compare import compare_benchmarks
 from conformance.reports.benchmarks.comparison.render import change_lines, changes_markdown, print_changes
 from conformance.reports.benchmarks.comparison.rows import SpeedComparison
 from conformance.reports.benchmarks.read import parse_benchmarks
@@ -43,7 +43,7 @@ def run(change: Change = dict, seed: int = 2, **options: Any) -> Benchmarks:
 
 
 def compared(change: Change = dict, band: DeadBand = BAND, **options: Any) -> SpeedComparison:
-    return compare_runs(run(seed=1, **options), run(change, **options), band)
+    return compare_benchmarks(run(seed=1, **options), run(change, **options), band)
 
 
 def of_jax(whole: dict[str, Any]) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def test_what_nobody_asked_for_or_is_not_offered_is_not_a_regression(status):
 
 
 def test_what_could_not_be_timed_before_is_not_a_regression_now():
-    assert not compare_runs(run(without_jax("crash")), run(seed=1), BAND).regressed
+    assert not compare_benchmarks(run(without_jax("crash")), run(seed=1), BAND).regressed
 
 
 @pytest.mark.parametrize("field", [{"shape": [2, 2]}, {"dtype": "float16"}, {"device": "cuda"}, {"axis": 2}])
@@ -154,7 +154,7 @@ def test_a_machine_whose_own_bandwidth_moved_is_shown():
 def test_frameworks_that_all_move_together_accuse_the_machine(slower, notes):
     options = {**FEW, "noise": synthetic.Noise(process=0.002, run=0, drift=0, rounds=0.002)}
     old, new = run(seed=1, **options), run(slower=slower, **options)
-    assert sum("one direction" in note for note in compare_runs(old, new, BAND).notes) == notes
+    assert sum("one direction" in note for note in compare_benchmarks(old, new, BAND).notes) == notes
 
 
 def test_versions_beneath_a_backend_and_of_python_are_shown():
@@ -168,7 +168,7 @@ def test_versions_beneath_a_backend_and_of_python_are_shown():
             each["versions"] = {"jax": "1.2.3", "jaxlib": "0.8"}
         whole["conformance"]["environment"]["python"] = "CPython 3.11"
 
-    notes = "\n".join(compare_runs(run(older, seed=1), run(newer), BAND).notes)
+    notes = "\n".join(compare_benchmarks(run(older, seed=1), run(newer), BAND).notes)
     assert "jaxlib 0.8 → 0.9" in notes and "python CPython 3.11 → CPython 3.13" in notes
 
 
@@ -256,11 +256,11 @@ def test_variables_and_settings_that_differ_are_shown():
 
     before = run(steered({"MALLOC_TRIM_THRESHOLD_": "1"}, "2"), seed=1)
     after = run(steered({"OMP_WAIT_POLICY": "active"}, "1"))
-    notes = " ".join(compare_runs(before, after, BAND).notes)
+    notes = " ".join(compare_benchmarks(before, after, BAND).notes)
     assert "MALLOC_TRIM_THRESHOLD_ 1 → unset, OMP_WAIT_POLICY unset → active" in notes and "XLA_FLAGS" not in notes
     assert "Settings differ: jax's threads 2 → 1." in notes
 
 
 def test_a_run_against_its_own_copy_is_said_to_be_one():
-    (note,) = [each for each in compare_runs(run(seed=1), run(seed=1), BAND).notes if "very same rounds" in each]
+    (note,) = [each for each in compare_benchmarks(run(seed=1), run(seed=1), BAND).notes if "very same rounds" in each]
     assert "one run" in note

@@ -15,7 +15,7 @@ from scipy import stats
 from conformance.reports.benchmarks.band import band_from
 from conformance.reports.benchmarks.bootstrap import ratio_interval, shift
 from conformance.reports.benchmarks.comparison.band import DeadBand, band_of
-from conformance.reports.benchmarks.comparison.compare import compare, compare_runs
+from conformance.reports.benchmarks.comparison.compare import compare, compare_benchmarks
 from conformance.reports.benchmarks.comparison.ranks import holm, least_p, mann_whitney
 from tests.support import benchmarks as synthetic
 
@@ -145,7 +145,7 @@ def test_a_stored_band_states_its_own_rate_and_it_goes_with_every_comparison():
     runs = [synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)]
     band = band_from(*runs)
     assert band.comparisons == 40 and band.false_calls <= 2
-    assert f"{band.false_calls} of 40" in compare_runs(*runs, band).band.summary()
+    assert f"{band.false_calls} of 40" in compare_benchmarks(*runs, band).band.summary()
     assert "not known" in DeadBand(width=0.1).summary()
 
 
@@ -204,7 +204,7 @@ def test_what_only_one_run_has_is_listed_with_the_other_runs_word():
     whole["not_timed"] = [{**gone[0], "status": "crash", "message": "signal 11"}]
     from conformance.reports.benchmarks.read import parse_benchmarks
 
-    comparison = compare_runs(old, parse_benchmarks(msgspec.json.encode(whole), "x"), BAND)
+    comparison = compare_benchmarks(old, parse_benchmarks(msgspec.json.encode(whole), "x"), BAND)
     assert {each.backend for each in comparison.missing} == {"optax"}
     assert any(each.status == "crash" and each.message == "signal 11" for each in comparison.missing)
     assert all(each.only == "old" for each in comparison.missing)
@@ -214,7 +214,7 @@ def test_a_lost_accuracy_is_a_regression_whatever_the_time():
     few = {"workloads": {"w": (4096, 1000)}}
     old = synthetic.benchmarks(seed=1, noise=synthetic.Noise(run=0), **few)
     worse = {**synthetic.BACKENDS, "jax": ("jax", "jit", 0.3, 0.16, 9.0, 1.0)}
-    comparison = compare_runs(old, synthetic.benchmarks(seed=2, backends=worse, **few), BAND)
+    comparison = compare_benchmarks(old, synthetic.benchmarks(seed=2, backends=worse, **few), BAND)
     lost = [row for row in comparison.regressions if row.lost_accuracy]
     assert {row.backend for row in lost} == {"jax"}
     assert "slower" not in {row.call for row in lost if row.old_seconds > 1e-3}
@@ -229,6 +229,6 @@ def test_the_band_leaves_out_at_most_one_in_twenty(logs):
 
 
 def test_a_comparison_is_plain_json():
-    comparison = compare_runs(*(synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)), BAND)
+    comparison = compare_benchmarks(*(synthetic.benchmarks(seed=seed, **FORTY) for seed in (1, 2)), BAND)
     text = msgspec.json.encode(comparison.document())
     assert len(msgspec.json.decode(text)["rows"]) == 40
