@@ -23,6 +23,6 @@ def test_whoever_lacks_a_library_gets_the_command_that_works_there(
     )
 
 
-def test_what_is_lacking_is_named() -> None:
-    assert extras.lacking("json", "no_such_library") == ["no_such_library"]
+def test_what_is_not_installed_is_named() -> None:
+    assert extras.not_installed("json", "no_such_library") == ["no_such_library"]
     assert extras.imported("json", "report", "pictures need").loads("1") == 1
