@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,11 +10,8 @@ import click
 from conformance.cli.options import PATH, cases_option, folder_option
 from conformance.model.errors import UsageError
 from conformance.plain import say
-from conformance.scratch import scratch
 
 __all__ = ["command"]
-
-LIMIT = 120  # seconds for the script's own run
 
 
 @click.command(
@@ -77,34 +73,15 @@ def command(
     draft = ""
     if issue or output:
         from conformance.reports.dossier.issue import issue_text
+        from conformance.repro.alone import output_of
 
-        printed = None if run or outcome.verdict in ("crash", "timeout") else _run(script.text)
+        printed = None if run or outcome.verdict in ("crash", "timeout") else output_of(script.text)
         draft = issue_text(entry, outcome, findings.record, script, printed)
     if output:
         _write(output, f"{case}-{_word(findings.record.name)}", script.text, draft)
     else:
         sys.stdout.write(draft if issue else script.text)
     return 0
-
-
-def _run(script: str) -> str | None:
-    """What the script prints, in a bare process; the last line of its error too. None where it cannot be run."""
-    with scratch() as folder:
-        file = folder / "reproducer.py"
-        file.write_text(script, encoding="utf-8")
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", str(file)],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                timeout=LIMIT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-    error = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    return "\n".join([*done.stdout.splitlines(), *error])
 
 
 def _write(folder: Path, name: str, script: str, draft: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from conformance.worker.process import CREATOR, BackendProcess
 from conformance.worker.reply import Died
 from conformance.worker.shim import Shim
 from conformance.worker.state import changes
+from conformance.worker.supervisor import default_memory
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
@@ -80,7 +80,7 @@ class Session(Driver):
         self._hangs = 0  # since the last answer
         self._threads = 0  # the most that the process has had after an answer, its children included
         self._threads_at_first = 0
-        memory = self.limits.memory if self.limits.memory is not None else _memory_of_the_machine() // 2
+        memory = default_memory() if self.limits.memory is None else self.limits.memory
         self._process = BackendProcess(
             spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
         )
@@ -225,11 +225,3 @@ class InlineSession(Driver):
 def _same_in_each(said: wire.Described) -> tuple[object, ...]:
     """What each process of a backend says alike."""
     return said.framework, said.versions, said.device, said.mode, said.options
-
-
-def _memory_of_the_machine() -> int:
-    """In bytes; 0 where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
-    except (ValueError, OSError):
-        return 0

@@ -23,7 +23,16 @@ from conformance.model.errors import HarnessError
 from conformance.places import ROOT
 from conformance.worker import guard
 
-__all__ = ["THREAD_VARIABLES", "Gone", "Silent", "Supervised", "reason_of", "remove_folder", "search_path"]
+__all__ = [
+    "THREAD_VARIABLES",
+    "Gone",
+    "Silent",
+    "Supervised",
+    "default_memory",
+    "reason_of",
+    "remove_folder",
+    "search_path",
+]
 
 TICK = 0.2  # seconds between two looks at a process that says nothing
 LOG_LIMIT = 16 << 20  # bytes: a log that grows beyond is cut back
@@ -292,6 +301,14 @@ def _goes_on(pid: int) -> bool:
     except (OSError, ValueError):
         return False
     return state not in b"ZX" and not int(flags) & ending
+
+
+def default_memory() -> int:
+    """The limit where none is stated, in bytes: half of the machine's memory; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") // 2
+    except (ValueError, OSError):
+        return 0
 
 
 def search_path() -> dict[str, str]:
