@@ -252,7 +252,8 @@ class Supervised:
     def _ended(self) -> Gone:
         """How the process, which has closed its pipe, has ended; one that goes on without it is made to, at once."""
         self._wake()
-        stopped = closed = self.running and _goes_on(self.pid)
+        pid = self.pid  # what the guard says first, though the process may have ended since
+        stopped = closed = self.running and _goes_on(pid)
         if not closed:
             try:
                 self._guard.wait(PATIENCE)

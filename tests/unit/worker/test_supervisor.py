@@ -58,6 +58,16 @@ def test_a_process_that_ends_while_a_grandchild_holds_the_pipe(tmp_path: Path) -
     process.close()
 
 
+def test_a_process_that_had_ended_before_anything_was_asked_of_it(tmp_path: Path) -> None:
+    process = supervised("os._exit(3)", tmp_path)
+    while process.running:
+        time.sleep(0.01)
+    with pytest.raises(Gone) as end:
+        process.receive(30)
+    assert end.value.code == 3
+    process.close()
+
+
 @pytest.mark.parametrize("end", ["source", "sink"])
 def test_a_process_that_goes_on_without_its_pipe_is_ended(end: str, tmp_path: Path) -> None:
     process = supervised(f"os.close({end}); time.sleep(600)", tmp_path)

@@ -74,7 +74,7 @@ def test_who_is_asked_and_who_is_killed(tmp_path: Path) -> None:
         for name in PEERS.wrong
         if name != "b.NotInTheMatrix"
     }
-    kills = Kills(cases=1, useful=1, single=0, only={}, wrong=wrong, shared={}, flags={})
+    kills = Kills(cases=1, useful=1, single=0, sole=0, only={}, wrong=wrong, flags={})
     text = peers_text(PEERS, kills)
     assert "| values of softmax | 1 | 20.0 % | 3 | 33.3 % | 1 of 2 |" in text
     assert "| this suite, quick | 3 | 60.0 % | 5 | 60.0 % | 0 of 2 |" in text
