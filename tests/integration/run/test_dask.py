@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,7 +27,7 @@ from conformance.places import ROOT
 from conformance.results.store import read_run
 from conformance.run.executors import InlineExecutor
 from conformance.run.executors.dask.connect import Fleet
-from conformance.run.executors.dask.executor import DaskExecutor
+from conformance.run.executors.dask.executor import DaskExecutor, _Work
 from conformance.run.executors.dask.resources import needs
 from conformance.worker.find import find_backends
 from tests.support.cli import DIES_AT_SEVEN, TAKES_CTRL_C, process, write
@@ -61,8 +62,9 @@ def workers(address: str, tmp_path: Path) -> Iterator[Workers]:
 
 @pytest.fixture(autouse=True)
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six of them."""
+    """Six of them, and less time for their answers."""
     monkeypatch.setattr("conformance.run.plan.MOST", 0.1)
+    monkeypatch.setattr("conformance.run.executors.dask.executor.FETCH", 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +128,24 @@ def test_workers_that_are_killed_or_late_lose_nothing(
     found = Conducted(["numpy"], entries, executor, notes.append)
     assert found.compared == inline
     assert any("first is lost" in each for each in notes)
+
+
+def test_a_worker_that_is_killed_before_its_answer_is_fetched_is_not_waited_for(
+    workers: Workers, entries: Sequence[Entry], inline: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched, killed = _Work._answers, list[int]()
+
+    def kills_first(work: _Work, futures: Collection[Any]) -> dict[Any, Any]:
+        if not killed and any(future in work._out for future in futures):
+            killed.append(workers.works("first"))
+            os.kill(killed[0], signal.SIGKILL)
+            workers.start("second", "numpy")
+        return fetched(work, futures)
+
+    monkeypatch.setattr(_Work, "_answers", kills_first)
+    workers.start("first", "numpy")
+    found = Conducted(["numpy"], entries, DaskExecutor(TERMS, Fleet(workers.address)))
+    assert killed and found.compared == inline
 
 
 def test_a_worker_of_another_version_is_not_used(

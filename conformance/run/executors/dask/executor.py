@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ __all__ = ["DaskExecutor"]
 AHEAD = 2
 #: Seconds between two looks at which workers there are.
 LOOK = 1.0
+#: Seconds for the fetching of answers: those of a worker that is lost meanwhile would be waited for without end.
+FETCH = 10.0
 #: Workers that may be lost at one task before it is taken for the reason; Dask itself gives one up after four.
 LOSSES, GIVEN_UP = 5, 4
 
@@ -205,7 +208,7 @@ class _Work:
         """Use the worker that has said what it is, or refuse it."""
         address, known, _ = self._asked.pop(future)
         try:
-            said = future.result()
+            said = future.result(timeout=FETCH)
         except Exception as error:  # of whatever version it is
             said = error
         refusal = _refusal(said, self._commit)
@@ -294,7 +297,8 @@ class _Work:
         """What came of those tasks that are done, fetched at once; one by one where that fails."""
         done = [each for each in futures if each.status == "finished"]
         with contextlib.suppress(Exception):
-            return dict(zip(done, self._client.gather(done), strict=True))
+            fetch = partial(self._client.gather, done, asynchronous=True)
+            return dict(zip(done, self._client.sync(fetch, callback_timeout=FETCH), strict=True))
         return {}
 
     def _result(self, future: Any, answers: Mapping[Any, Any]) -> Done | Unavailable | None:
@@ -303,11 +307,13 @@ class _Work:
 
         out = self._out[future]
         name = out.task.backend.name
+        if future.status == "pending":  # its worker was lost before the answer was fetched, as the next look will show
+            return None
         if future.status in ("cancelled", "lost"):
             self._again(future)
             return None
         try:
-            worker, answer = answers[future] if future in answers else future.result()
+            worker, answer = answers[future] if future in answers else future.result(timeout=FETCH)
         except KilledWorker:
             self._lost(future, GIVEN_UP)
             return None
