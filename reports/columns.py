@@ -17,7 +17,7 @@ from conformance.profiles.load import recorded_profile
 from conformance.profiles.profile import UNDECLARED, Profile
 from conformance.results.store import Run
 
-__all__ = ["Column", "ColumnIdentity", "columns_of", "environment", "in_words", "machine", "newest", "slug", "slugs"]
+__all__ = ["Column", "ColumnIdentity", "columns_of", "environment", "fact_text", "machine", "newest", "slug", "slugs"]
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9.-]{0,79}")
 
@@ -96,15 +96,15 @@ def machine(recorded: Header | WorkerRecord) -> str:
 def environment(recorded: Header) -> dict[str, str]:
     """What is known of where a run was made, by name, in words: ``{"cores": "2 usable, 4 all"}``."""
     known = recorded.environment.items()
-    return {name: in_words(value) for name, value in known if name not in ("suite", "commit")}
+    return {name: fact_text(value) for name, value in known if name not in ("suite", "commit")}
 
 
-def in_words(value: Any) -> str:
+def fact_text(value: Any) -> str:
     """A fact of a record on one line, as people write it."""
     if isinstance(value, dict):
-        return ", ".join(f"{in_words(each)} {key}" for key, each in value.items())
+        return ", ".join(f"{fact_text(each)} {key}" for key, each in value.items())
     if isinstance(value, list):
-        return ", ".join(map(in_words, value))
+        return ", ".join(map(fact_text, value))
     if isinstance(value, int) and value > 1 << 24:
         return f"{value / 2**30:.1f} GiB"
     return "" if value is None else str(value)

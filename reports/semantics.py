@@ -25,8 +25,8 @@ __all__ = [
     "PolicyCell",
     "PolicyRow",
     "SemanticsMatrix",
-    "in_words",
     "normative_first",
+    "policy_value_text",
     "semantics",
 ]
 
@@ -181,7 +181,7 @@ def _normative(policy: str, cells: Mapping[Column, PolicyCell]) -> tuple[str, fr
     unusual = frozenset(
         column for column, cell in cells.items() if any(v not in (chosen, NOT_OFFERED) for v in cell.declared.values())
     )
-    return in_words(values[policy]), unusual
+    return policy_value_text(values[policy]), unusual
 
 
 def normative_first(matrix: SemanticsMatrix) -> list[PolicyRow]:
@@ -190,12 +190,12 @@ def normative_first(matrix: SemanticsMatrix) -> list[PolicyRow]:
     return sorted(matrix.rows, key=lambda row: order.get(row.policy, len(order)))
 
 
-def in_words(value: Any) -> str:
+def policy_value_text(value: Any) -> str:
     """A policy's value in words: mappings and lists on one line."""
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {in_words(each)}" for key, each in value.items()) or "1 for every operation"
+        return ", ".join(f"{key}: {policy_value_text(each)}" for key, each in value.items()) or "1 for every operation"
     if isinstance(value, list):
-        return ", ".join(map(in_words, value)) or "any integer"
+        return ", ".join(map(policy_value_text, value)) or "any integer"
     return str(value)
 
 

@@ -1,1 +1,1 @@
-"""Cases: the model, reading, seeded tensors, and the concrete problems that come of them."""
+"""Cases: reading and checking files, seeded tensors, and the concrete problems that come of them."""

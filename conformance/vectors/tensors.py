@@ -16,7 +16,7 @@ from conformance.model.problem import Array
 from conformance.numerics.formats import widen
 from conformance.vectors.document import Tensor
 
-__all__ = ["ENDINGS", "Store", "TensorFormat", "in_words"]
+__all__ = ["ENDINGS", "Store", "TensorFormat", "json_numbers"]
 
 TensorFormat = Literal["json", "npz", "safetensors", "raw"]
 #: The file's ending; none where every number stands in the JSON.
@@ -44,7 +44,7 @@ class Store:
         """The tensor as a vector names it; bool and integers keep their dtype."""
         name, shape = array.dtype.name, list(array.shape)
         if self.style == "json" or (self.style != "raw" and array.size <= self.inline):
-            return Tensor(dtype=name, shape=shape, data=in_words(array))
+            return Tensor(dtype=name, shape=shape, data=json_numbers(array))
         plain = np.ascontiguousarray(_little(array))
         key = hashlib.sha256(f"{name} {shape}".encode() + plain.tobytes()).digest()
         if key not in self._names:
@@ -96,7 +96,7 @@ def _padded(array: Array) -> bytes:
     return array.tobytes() + b"\0" * (-array.nbytes % _ALIGNED)
 
 
-def in_words(array: Array) -> list[Any]:
+def json_numbers(array: Array) -> list[Any]:
     """The numbers, flat, as JSON has them; what it has not, in words."""
     if array.dtype.kind in "iu":
         return list(array.reshape(-1).tolist())

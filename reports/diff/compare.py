@@ -14,7 +14,7 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import Number, as_json
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT
 from conformance.model.wording import check_name, message
-from conformance.reports.columns import in_words
+from conformance.reports.columns import fact_text
 from conformance.reports.diff.document import KEY, ChangedAccuracy, ChangedVerdict, CountsInBoth, Diff, Setting
 from conformance.reports.merge import whole_run
 from conformance.reports.relations import Relations
@@ -261,7 +261,7 @@ def _environment(old: Run, new: Run) -> list[Setting]:
             continue
         for ones, twos in ((one.versions, two.versions), (one.settings, two.settings)):
             rows += [(f"{name}: {key}", ones.get(key), twos.get(key)) for key in sorted(ones.keys() | twos.keys())]
-    return [Setting(key=key, old=in_words(a) or "–", new=in_words(b) or "–") for key, a, b in rows if a != b]
+    return [Setting(key=key, old=fact_text(a) or "–", new=fact_text(b) or "–") for key, a, b in rows if a != b]
 
 
 def _written(value: float | None) -> Number | None:

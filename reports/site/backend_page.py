@@ -16,7 +16,7 @@ from conformance.reports.columns import Column, slug
 from conformance.reports.defects import Named, Registered
 from conformance.reports.matrix import Matrix
 from conformance.reports.relations import Relations
-from conformance.reports.semantics import in_words
+from conformance.reports.semantics import policy_value_text
 from conformance.reports.site.catalogue import Catalogue
 from conformance.reports.table import AnyCell, Cell, Counts, Links, Table
 from conformance.reports.text import figure
@@ -58,7 +58,7 @@ class BackendPages:
             if found is None:
                 rows.append([policy, "", "", seen.count, cases_of(seen, column)])
                 continue
-            declared = Cell(in_words(found.value), note=found.note)
+            declared = Cell(policy_value_text(found.value), note=found.note)
             linked = found.documentation.startswith("http")
             documented = Cell("documented", found.documentation) if linked else Cell(found.documentation)
             rows.append([policy, declared, documented, seen.count, cases_of(seen, column)])

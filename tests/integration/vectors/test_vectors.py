@@ -18,7 +18,7 @@ from conformance.cases.load import load_suite
 from conformance.oracle.text import expected_text
 from conformance.places import ROOT
 from conformance.results.store import read_run
-from conformance.vectors.tensors import Store, in_words
+from conformance.vectors.tensors import Store, json_numbers
 from tests.support.cli import Run, write
 
 CASES = """\
@@ -289,7 +289,7 @@ def test_the_judge_allows_what_the_docs_say(conformance: Run) -> None:
             value = np.where(beyond, np.copysign(np.inf, np.nan_to_num(exact, nan=1.0)), exact)
             if wrong:
                 value = np.where(beyond, -value, value / 2 + 1)
-            lines.append(json.dumps({"id": vector["id"], "value": in_words(value), "unsupported": "no gradients"}))
+            lines.append(json.dumps({"id": vector["id"], "value": json_numbers(value), "unsupported": "no gradients"}))
         Path("r.jsonl").write_text("\n".join(lines), encoding="utf-8")
         code = conformance("judge", "r.jsonl", "--vectors", "v", "--output", "out", "--replace").code
         verdicts = {each.verdict for each in read_run("out").outcomes if each.check == "value"}

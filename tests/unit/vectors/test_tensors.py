@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conformance.numerics.formats import numpy_dtype
-from conformance.vectors.tensors import Store, in_words
+from conformance.vectors.tensors import Store, json_numbers
 
 NUMBERS = np.array([[0.1, -0.0], [np.nan, np.inf]])
 ARRAYS = [
@@ -18,9 +18,9 @@ ARRAYS = [
 
 
 def test_what_json_has_not_is_in_words() -> None:
-    assert in_words(np.array([0.1, -0.0, np.nan, np.inf, -np.inf])) == [0.1, "-0.0", "NaN", "Infinity", "-Infinity"]
-    assert in_words(np.array([True, False])) == [1, 0]
-    assert in_words(np.float32([0.1])) == [0.10000000149011612]
+    assert json_numbers(np.array([0.1, -0.0, np.nan, np.inf, -np.inf])) == [0.1, "-0.0", "NaN", "Infinity", "-Infinity"]
+    assert json_numbers(np.array([True, False])) == [1, 0]
+    assert json_numbers(np.float32([0.1])) == [0.10000000149011612]
 
 
 def test_all_in_the_json(tmp_path: Path) -> None:
