@@ -50,7 +50,7 @@ def command(
 
     A kernel that calls its parent, and what a framework's template leaves out, is run through the suite instead.
 
-    Where the options leave a choice, the worst finding is taken: a failure, else a known defect, else a pass.
+    Where the options leave a choice, the worst finding of a call is taken: a failure, else a known defect, else a pass.
     """
     from conformance.cases.load import load_suite
     from conformance.cases.select import parse_dtypes

@@ -10,13 +10,15 @@ from conformance.cases.load import Entry
 from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.outcome import Outcome
+from conformance.model.verdicts import ALARMING, NONCONFORMING, severity
 from conformance.model.wording import message
 
 __all__ = ["CaseOutcomes", "choose", "observe", "recorded"]
 
-#: What to show first, by each of the facts that the command line can name.
+#: What comes of one call, which is what a script makes.
+_SHOWN = frozenset({"fail", "crash", "timeout", "known", "deviation", "pass"})
+#: What to show first of what is equally bad, by each of the facts that the command line can name.
 _ORDER: dict[str, tuple[str, ...]] = {
-    "verdict": ("fail", "crash", "timeout", "known", "deviation", "pass"),
     "check": ("value", "gradient", "error", "warning", "unmodified", "repeatable"),
     "layout": ("contiguous",),
     "dtype": ("float32", "float64", "float16", "bfloat16"),
@@ -61,7 +63,7 @@ def recorded(folder: Path, name: str, case: str) -> CaseOutcomes:
 def choose(findings: CaseOutcomes, **wanted: str | None) -> Outcome:
     """The finding with the wanted ``dtype``, ``reduction``, ``check`` and ``layout``; of several the worst.
 
-    Raises ``UsageError`` where there is none, or none that a script can show.
+    Raises ``UsageError`` where there is none, or where what is wrong is nothing that a script can show.
     """
     asked = {name: value for name, value in wanted.items() if value is not None}
     found = [each for each in findings.outcomes if all(getattr(each, name) == value for name, value in asked.items())]
@@ -70,12 +72,17 @@ def choose(findings: CaseOutcomes, **wanted: str | None) -> Outcome:
         text = ", ".join(f"{fact} {value}" for fact, value in asked.items()) or "that case"
         checks = ", ".join(dict.fromkeys(each.check for each in findings.outcomes)) or "none"
         raise UsageError(f"{name}: no check of {text}", hint=f"checks made: {checks}; write another option")
-    shown = [each for each in found if each.verdict in _ORDER["verdict"]]
-    if not shown:
-        raise UsageError(f"{name}: {found[0].verdict}: {message(found[0])}", hint="write a case that it supports")
-    return min(shown, key=_rank)
+    found.sort(key=_rank)
+    shown = next((each for each in found if each.verdict in _SHOWN and each.check != "process"), None)
+    if shown is not None and (shown.verdict in NONCONFORMING or found[0].verdict not in ALARMING):
+        return shown
+    hint = "write a case that it supports"
+    if found[0].verdict in ALARMING:
+        hint = "a script makes one call, which does not show this: `conformance run` does; or name another with --check"
+    raise UsageError(f"{name}: {found[0].verdict}: {message(found[0])}", hint=hint)
 
 
 def _rank(outcome: Outcome) -> tuple[int, ...]:
     values = ((order, getattr(outcome, name)) for name, order in _ORDER.items())
-    return tuple(order.index(value) if value in order else len(order) for order, value in values)
+    places = (order.index(value) if value in order else len(order) for order, value in values)
+    return (severity(outcome.verdict), *places)

@@ -81,6 +81,11 @@ def jvp(self, call, logits, tangent):
 SECOND = f"""{RIGHT}
 def hvp(self, call, logits, upstream, direction):
     return upstream * direction"""
+DIES_ONCE = """calls.append(1)
+if len(calls) == 2 and not os.path.exists({mark!r}):
+    open({mark!r}, "x").close()
+    os._exit(11)
+return result"""
 MAPPED = f"""{RIGHT}
 def vmap(self, call, logits, upstream):
     return self.evaluate(call, logits) * 2, upstream.copy()"""
@@ -368,6 +373,15 @@ def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path:
     assert "\x1b" not in text
     outside = re.sub(r"^(`{3,})\w+$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert "<script>" not in outside and "[a](b)" not in outside
+
+
+def test_what_did_not_come_back_is_not_shown_as_a_pass(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = prepare(tmp_path, DIES_ONCE.format(mark=str(tmp_path / "died")))
+    mine.write_text("import os\n" + mine.read_text())
+    ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert ran.code == 2 and "mine: unreproduced: " in ran.err and not ran.out
+    again = conformance("repro", "plain", "-b", mine, "--cases", cases)
+    assert again.code == 0 and "a pass here" in again.err and again.out
 
 
 @pytest.mark.parametrize(
