@@ -67,7 +67,8 @@ __all__ = ["command"]
     default=20,
     show_default=True,
     metavar="N",
-    help="How often the process of a backend that has died is started again; the rest of its checks is then not run.",
+    help="How often, in each job, the process of a backend that has died is started again; the rest of its checks is "
+    "then not run. A process in which what went wrong is asked again may be replaced as often.",
 )
 @click.option(
     "--max-memory",

@@ -92,7 +92,9 @@ class OpenBackend:
         fresh: Callable[[], Session] | None = None,
     ) -> None:
         self._session = session
-        self._recheck = None if fresh is None else Recheck(fresh)
+        self._fresh = fresh
+        self._recheck = None if fresh is None else Recheck(self._another)
+        self._others: list[Session] = []  # that were opened to ask again, for what they count
         self._asked: list[Portion] = []  # of the session's present process, and how many that had before it
         self._starts = 0
         self._profile = profile
@@ -142,13 +144,23 @@ class OpenBackend:
 
     @property
     def deaths(self) -> int:
-        """How often its process ended, or had to be ended, so far."""
-        return self._session.restarts if isinstance(self._session, Session) else 0
+        """How often a process of it ended, or had to be ended, so far: also one in which what went wrong was asked."""
+        return sum(each.restarts for each in self._sessions)
 
     @property
     def restarts(self) -> int:
-        """How often its process was started again so far: after a death, or since calls had changed it."""
-        return max(0, self._session.starts - 1) if isinstance(self._session, Session) else 0
+        """How often one of them was started again so far: after a death, or since calls had changed it."""
+        return sum(max(0, each.starts - 1) for each in self._sessions)
+
+    @property
+    def _sessions(self) -> list[Session]:
+        return [self._session, *self._others] if isinstance(self._session, Session) else []
+
+    def _another(self) -> Session:
+        """A session in which what went wrong is asked again."""
+        assert self._fresh is not None
+        self._others.append(self._fresh())
+        return self._others[-1]
 
     def judge(self, chunk: Chunk) -> Judged:
         """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""

@@ -337,6 +337,7 @@ class Driver:
 
     def close(self) -> None:
         """Give the memory back."""
+        self._kept = {}
         for each in self.regions:
             each.close()
 

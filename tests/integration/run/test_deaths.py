@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conformance.results.store import read_run
 from tests.support.cli import process
 
 pytestmark = pytest.mark.slow
@@ -131,6 +132,14 @@ def test_a_death_at_the_end_of_a_task_is_not_seen_in_the_next(tmp_path: Path) ->
     bad = [line for line in lines if line["record"] == "outcome" and line["verdict"] != "pass"]
     assert ran.code == 1 and {each["verdict"] for each in bad} == {"crash"}
     assert {each["case"] for each in bad} == {"case-15", "case-31"}
+
+
+def test_every_death_is_counted_also_where_what_went_wrong_is_asked_again(tmp_path: Path) -> None:
+    died = "os.write(os.open(MARK.with_suffix('.deaths'), os.O_WRONLY | os.O_CREAT | os.O_APPEND), b'd')"
+    dying = backend(tmp_path, f"os._exit({died})", at_import="FIRST = True")
+    code, _, _ = run(tmp_path, dying, options=("--jobs", "1"))
+    deaths = (tmp_path / "dies.deaths").read_text()
+    assert code == 1 and read_run(tmp_path / "run").deaths == {"dies": len(deaths)}
 
 
 def test_a_backend_that_ends_the_process_that_judges_it_is_given_up_alone(tmp_path: Path) -> None:
