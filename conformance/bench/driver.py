@@ -14,6 +14,7 @@ from conformance.bench.orders import Began, BenchEntry, Event, Job, NotTimed, Or
 from conformance.bench.process import Ended, events_of
 from conformance.bench.record import Bandwidths
 from conformance.bench.show import BenchProgress
+from conformance.worker.session import Limits
 
 __all__ = ["BenchDriver", "EntryResult", "Results"]
 
@@ -55,8 +56,8 @@ class BenchDriver:
     #: What a job's process is to do; the folder is for what the framework compiles.
     orders: Callable[[Job, Path], Orders]
     scratch: Path
-    limit: float
-    start_limit: float
+    #: Of each process: ``call`` is for one entry.
+    limits: Limits
     progress: BenchProgress
     #: Called when a process has ended: the place to save what there is.
     checkpoint: Callable[[], object]
@@ -88,7 +89,7 @@ class BenchDriver:
             process = _Process(left, self.progress, probing=orders.probe)
             folder = self.scratch / f"{place:03d}-{attempt}"
             try:
-                with closing(events_of(orders, folder, self.limit, self.start_limit)) as events:
+                with closing(events_of(orders, folder, self.limits)) as events:
                     for event in events:
                         process.take(event)
             finally:

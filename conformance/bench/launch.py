@@ -40,6 +40,7 @@ from conformance.results.environment import origin
 from conformance.run.progress import Progress
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends
+from conformance.worker.session import Limits
 
 __all__ = ["BenchSettings", "launch"]
 
@@ -65,6 +66,7 @@ class BenchSettings:
     seed: int | None = None
     timeout: float = 120.0
     start_timeout: float = 180.0
+    memory_limit: int | None = None
     output: Path | None = None
     quiet: bool = False
 
@@ -132,9 +134,10 @@ class _BenchRun:
         results, interrupted = Results(), False
         with Progress(totals(self.jobs), quiet=self.settings.quiet) as display:
             progress = BenchProgress(self.jobs, display)
-            limits = (self.settings.timeout, self.settings.start_timeout)
+            asked = self.settings
+            limits = Limits(start=asked.start_timeout, call=asked.timeout, memory=asked.memory_limit)
             save_so_far = partial(self._save, results, interrupted=True)
-            driver = BenchDriver(self.jobs, self._orders, self.scratch, *limits, progress, save_so_far, results)
+            driver = BenchDriver(self.jobs, self._orders, self.scratch, limits, progress, save_so_far, results)
             try:
                 self._make_inputs()
                 driver.run()

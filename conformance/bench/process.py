@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
 from conformance.bench.machine import allocator_variables, overruled, pool_variables
 from conformance.bench.orders import Event, Orders, decode
 from conformance.worker.paths import readable_log
+from conformance.worker.session import Limits
 from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of, search_path
 
 __all__ = ["Ended", "events_of"]
 
 _TAKEN, _KEPT = 200, 12  # lines of a process's output
+_LONGEST = 16 << 20  # bytes of a line
+_EVENTS = 3  # at most of an entry, and beside all entries
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,13 @@ class Ended:
     tail: str
 
 
-def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -> Generator[Event | Ended, None, None]:
-    """Start a process; what it reports until it ends or is silent for ``limit`` seconds, and last how it ended.
+def events_of(orders: Orders, scratch: Path, limits: Limits) -> Generator[Event | Ended, None, None]:
+    """Start a process; what it reports until it ends or goes beyond its limits, and last how it ended.
 
-    At first it may be silent for ``start_limit`` seconds. ``scratch`` is for its orders, its log, and its temporary
-    files: a compiler's cache that a framework keeps there is that of ``orders.cache``, shared by the processes of one
-    backend in one run and by nothing else. The process ends when the iterator is closed. Raises HarnessError where no
-    process can be had.
+    The first event has ``limits.start`` seconds, each further one ``limits.call``, whatever else comes over the pipe in
+    between. ``scratch`` is for its orders, its log, and its temporary files: a compiler's cache that a framework keeps
+    there is that of ``orders.cache``, shared by the processes of one backend in one run and by nothing else. The
+    process ends when the iterator is closed. Raises HarnessError where no process can be had.
     """
     for folder in (scratch, Path(orders.cache)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,22 +48,38 @@ def events_of(orders: Orders, scratch: Path, limit: float, start_limit: float) -
     kept = {name: value for name, value in os.environ.items() if not overruled(name)}
     variables = pool_variables(orders.threads) | allocator_variables() | search_path() | {"TMPDIR": orders.cache}
     command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file)]
-    process = Supervised(command, environment=kept | variables, folder=scratch)
-    rest, allowed = b"", start_limit
+    memory = limits.memory_bytes
+    process = Supervised(command, environment=kept | variables, folder=scratch, memory=memory)
+    rest, left = bytearray(), _EVENTS * (1 + len(orders.job.entries))
+    allowed, last = limits.start, monotonic() + limits.start
+    reason, timeout = "it wrote to the pipe of the harness", False
     try:
-        while True:
-            *lines, rest = (rest + process.receive(allowed)).split(b"\n")
+        while left >= 0 and len(rest) <= _LONGEST:
+            piece = process.receive(last - monotonic())
+            rest += piece
+            if b"\n" not in piece:
+                continue
+            *lines, rest = rest.split(b"\n")
             for line in lines:
-                with contextlib.suppress(msgspec.DecodeError):  # an adapter that writes to the pipe is ignored
-                    yield decode(line)
-                allowed = limit
+                try:
+                    event = decode(bytes(line))
+                except (msgspec.DecodeError, UnicodeError):  # an adapter that writes to the pipe is ignored
+                    continue
+                yield event
+                left -= 1
+                allowed, last = limits.call, monotonic() + limits.call
     except Silent:
         reason, timeout = f"no answer within {allowed:g} s", True
     except Gone as gone:
-        how = "it closed its pipe" if gone.closed else reason_of(gone.code)
-        reason, timeout = "" if gone.code == 0 else how, False
+        reason = "" if gone.code == 0 and not gone.closed else _reason(gone, memory)
     finally:
         process.close()
     # Most of a stack are the harness's own frames; the points are pytest's, one for each entry that was timed.
     tail = readable_log(process.tail(lines=_TAKEN).lstrip(".")).splitlines()[-_KEPT:]
     yield Ended(reason, timeout, "\n".join(tail))
+
+
+def _reason(gone: Gone, limit: int) -> str:
+    if gone.memory:
+        return f"it took {gone.memory / 2**30:.2f} GiB of memory: the limit is {limit / 2**30:.2f}"
+    return "it closed its pipe" if gone.closed else reason_of(gone.code)

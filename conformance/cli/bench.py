@@ -14,6 +14,7 @@ from conformance.cli.options import (
     device_option,
     folder_option,
     format_option,
+    memory_limit_option,
     quiet_option,
     schema_option,
     seconds_option,
@@ -87,6 +88,7 @@ _INTERRUPTED = 130
 )
 @seconds_option("--timeout", 120.0, "Limit for one entry, its compilation included.")
 @seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
+@memory_limit_option
 @folder_option("Folder for benchmarks.json and the report; what is there is replaced. results/bench-<time> by default.")
 @click.option(
     "--report/--no-report",

@@ -25,6 +25,7 @@ __all__ = [
     "folder_option",
     "format_option",
     "max_numbers_option",
+    "memory_limit_option",
     "named_backends_option",
     "ops_option",
     "quiet_option",
@@ -115,6 +116,19 @@ def format_option(text: str, first: str = "table", *others: str) -> Callable[[FC
 def seconds_option(name: str, default: float, text: str) -> Callable[[FC], FC]:
     """A limit of time."""
     return click.option(name, type=POSITIVE, default=default, show_default=True, metavar="SECONDS", help=text)
+
+
+def _bytes(context: click.Context, parameter: click.Parameter, gib: float | None) -> int | None:
+    return None if gib is None else int(gib * 2**30)
+
+
+memory_limit_option = click.option(
+    "--memory-limit",
+    type=AMOUNT,
+    metavar="GIB",
+    callback=_bytes,
+    help="Limit for the memory of a backend's process and its children, 0 for none; half of the machine's by default.",
+)
 
 
 def seed_option(text: str) -> Callable[[FC], FC]:

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from conformance.cli.options import (
-    AMOUNT,
     PATH,
     POSITIVE,
     backend_option,
@@ -17,6 +16,7 @@ from conformance.cli.options import (
     dtypes_option,
     folder_option,
     format_option,
+    memory_limit_option,
     quiet_option,
     scheduler_option,
     schema_option,
@@ -55,12 +55,7 @@ __all__ = ["command"]
 )
 @seconds_option("--timeout", 60.0, "Limit for one call.")
 @seconds_option("--start-timeout", 180.0, "Limit for a backend's start-up (imports).")
-@click.option(
-    "--memory-limit",
-    type=AMOUNT,
-    metavar="GIB",
-    help="Limit for the memory of a backend's process and its children, 0 for none; half of the machine's by default.",
-)
+@memory_limit_option
 @click.option(
     "--restarts",
     type=click.IntRange(min=0),

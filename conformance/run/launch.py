@@ -61,7 +61,7 @@ class RunSettings:
     threads: int | None = None
     timeout: float = 60.0
     start_timeout: float = 180.0
-    memory_limit: float | None = None
+    memory_limit: int | None = None
     restarts: int = 20
     max_memory: int = 2 << 30
     shard: Shard | None = None
@@ -102,8 +102,7 @@ def launch(settings: RunSettings) -> Finished:
     jobs = settings.jobs or available_cores()
     _require_files(jobs)
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
-    memory = None if settings.memory_limit is None else int(settings.memory_limit * 2**30)
-    limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, memory)
+    limits = Limits(settings.start_timeout, settings.timeout, settings.restarts, settings.memory_limit)
     fleet = _fleet(settings)
     with (
         scratch() as folder,

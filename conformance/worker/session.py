@@ -54,6 +54,11 @@ class Limits:
             if (getattr(self, name) or 0) < 0:
                 raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give 0 or more")
 
+    @property
+    def memory_bytes(self) -> int:
+        """``memory``, with its default."""
+        return default_memory() if self.memory is None else self.memory
+
 
 class Session(Driver):
     """A backend in a process of its own, for as long as the session is open.
@@ -80,9 +85,13 @@ class Session(Driver):
         self._hangs = 0  # since the last answer
         self._threads = 0  # the most that the process has had after an answer, its children included
         self._threads_at_first = 0
-        memory = default_memory() if self.limits.memory is None else self.limits.memory
         self._process = BackendProcess(
-            spec, threads=threads, creator=creator, regions=self.regions, scratch=scratch, memory=memory
+            spec,
+            threads=threads,
+            creator=creator,
+            regions=self.regions,
+            scratch=scratch,
+            memory=self.limits.memory_bytes,
         )
         self._description: Description | None = None
         self._first_said: tuple[object, ...] = ()

@@ -165,7 +165,12 @@ class Supervised:
                 self._wait(selector, last)
 
     def receive(self, limit: float) -> bytes:
-        """What comes next, at least one byte, within ``limit`` seconds; raises Silent or Gone."""
+        """What comes next, at least one byte, within ``limit`` seconds; raises Silent or Gone.
+
+        A limit below 0 is a time that is over, whatever has come: so one that writes without end is late, too.
+        """
+        if limit < 0:
+            raise Silent
         if (piece := self._read()) is not None:
             return piece
         last = time.monotonic() + limit

@@ -16,6 +16,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+ONE_WORKLOAD = "workloads:\n  - {id: two, why: small, shape: [2, 3], contracts: [forward]}\n"
+
 
 def run(bench: Any, name: str, *more: object, replicates: int = 1, code: int = 3) -> dict[str, Any]:
     words = ("--workloads", bench.workloads(), "--replicates", replicates, "--seed", 3, *more)
@@ -44,6 +46,21 @@ def test_a_fault_in_one_workload(bench: Any, name: str, status: str, message: st
         assert 'File "tests/support/bench/faulty.py", line' in refused["message"]
         assert not re.search(r"pluggy|_pytest|Extension modules|bench/session|File \"/", refused["message"])
         assert r"\n" not in bench.out
+
+
+def test_a_process_that_exceeds_its_limits_is_ended(bench: Any) -> None:
+    names = ("Drips", "Repeats", "Pours", "Fills")
+    backends = [part for name in names for part in ("-b", bench.faulty(name))]
+    limits = ("--timeout", 2, "--memory-limit", 0.5)
+    assert bench(*backends, *limits, "--workloads", bench.workloads(ONE_WORKLOAD), "--replicates", 1) == 3
+    refused = {each["backend"]: (each["status"], each["message"]) for each in bench.document["not_timed"]}
+    status, message = refused["faulty:Drips"]
+    assert status == "timeout" and "no answer within 2 s" in message
+    for name in ("Repeats", "Pours"):
+        status, message = refused[f"faulty:{name}"]
+        assert status == "crash" and "it wrote to the pipe of the harness" in message
+    status, message = refused["faulty:Fills"]
+    assert status == "crash" and "GiB of memory: the limit is 0.50" in message
 
 
 @pytest.mark.parametrize(

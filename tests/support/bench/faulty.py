@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import ClassVar
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Unsupported
+
+PIPE = int(sys.argv[-1]) if sys.argv[-1].isdigit() else -1  # of a timed process, to the harness
 
 
 class Raises(Numpy):
@@ -43,6 +46,40 @@ class Leaves(Numpy):
 
     def cross_entropy(self, logits, targets, **options):
         os._exit(0)
+
+
+class Drips(Numpy):
+    """Writes to the pipe of the harness for ever, a byte at a time."""
+
+    def cross_entropy(self, logits, targets, **options):
+        while True:
+            os.write(PIPE, b"x")
+            time.sleep(0.05)
+
+
+class Pours(Numpy):
+    """Writes a line to the pipe of the harness that does not end."""
+
+    def cross_entropy(self, logits, targets, **options):
+        while True:
+            os.write(PIPE, b"x" * 65536)
+
+
+class Repeats(Numpy):
+    """Reports for ever that it begins."""
+
+    def cross_entropy(self, logits, targets, **options):
+        while True:
+            os.write(PIPE, b'{"type":"began","order":0}\n')
+
+
+class Fills(Numpy):
+    """Takes memory, up to a gibibyte."""
+
+    def cross_entropy(self, logits, targets, **options):
+        taken = [bytearray(b"x" * (1 << 26)) for _ in range(16)]
+        time.sleep(1000)
+        return taken
 
 
 class Refuses(Numpy):

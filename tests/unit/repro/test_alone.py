@@ -25,6 +25,11 @@ while True:
     os.write(int(sys.argv[-2]), b"x")
     time.sleep(0.01)
 """
+FLOOD = """\
+import os, sys
+while True:
+    os.write(int(sys.argv[-2]), bytes(1 << 20))
+"""
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,6 @@ def test_what_it_has_started_ends_with_it() -> None:
     assert child is not None and child.isdigit() and not Path("/proc", child).exists()
 
 
-@pytest.mark.parametrize("script", ["while True: pass", DRIP])
+@pytest.mark.parametrize("script", ["while True: pass", DRIP, FLOOD])
 def test_one_that_does_not_end_is_ended(script: str) -> None:
     assert output_of(script, limit=0.3) is None

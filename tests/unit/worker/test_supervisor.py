@@ -40,6 +40,14 @@ def test_a_process_that_says_nothing(tmp_path: Path) -> None:
     assert not process.running
 
 
+def test_a_time_that_is_over_is_over_whatever_has_come(tmp_path: Path) -> None:
+    process = supervised("[os.write(sink, bytes(65536)) for _ in iter(int, 1)]", tmp_path)
+    assert process.receive(30)
+    with pytest.raises(Silent):
+        process.receive(-0.1)
+    process.close()
+
+
 def test_a_process_that_does_not_read_blocks_nobody(tmp_path: Path) -> None:
     process = supervised("time.sleep(600)", tmp_path)
     with pytest.raises(Silent):
