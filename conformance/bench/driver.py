@@ -159,9 +159,12 @@ class _Process:
             return
         current = self._current
         unprobed = self._probing and current is not None and current.timed and not current.probed
-        if not unprobed and all(each.done for each in self._by_order.values()):
+        done = not unprobed and all(each.done for each in self._by_order.values())
+        self.broken |= bool(end.reason) or not done
+        if done:
+            if end.reason and not self.lost:
+                self.problem = f"a process of it ended after its last entry: {end.reason}"
             return
-        self.broken = True
         status = "timeout" if end.timeout else "crash" if end.reason else "error"
         text = f"the backend's process: {end.reason or 'it ended before its work was done'}"
         text += f"; its last output:\n{end.tail}" if end.tail else ""

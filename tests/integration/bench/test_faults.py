@@ -63,6 +63,13 @@ def test_a_process_that_exceeds_its_limits_is_ended(bench: Any) -> None:
     assert status == "crash" and "GiB of memory: the limit is 0.50" in message
 
 
+def test_a_process_that_dies_when_its_work_is_done(bench: Any) -> None:
+    words = ("--workloads", bench.workloads(ONE_WORKLOAD), "--replicates", 1)
+    assert bench("-b", bench.faulty("DiesLast"), *words) == 3
+    assert len(bench.document["benchmarks"]) == 1 and bench.document["not_timed"] == []
+    assert "faulty:DiesLast: a process of it ended after its last entry: SIGABRT" in bench.err
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("Leaves", "it ended before its work was done"), ("Unstartable", "cannot be started: RuntimeError: no licence")],
