@@ -19,15 +19,20 @@ Words = tuple[int, tuple[object, ...]]
 Recipe = Callable[[Hostile, Path], list[Words]]
 
 
-#: A case at which the hostile kernel ends its process.
-ENDS = f"""\
-theme: ends
+#: Small cases at which the hostile kernel ends its process, and raises.
+FOUND = f"""\
+theme: found
 cases:
   - id: ends
     why: {json.dumps(EVIL)}
     op: nll_loss
     log_probabilities: [[-1.0, -0.5]]
     targets: [0]
+    dtypes: [float32]
+  - id: raises
+    why: {json.dumps(EVIL)}
+    op: softmax
+    logits: [[1.0, 2.0]]
     dtypes: [float32]
 """
 
@@ -50,10 +55,9 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
 
 
 def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    corpus = write(out / "corpus" / f"ends {NAME}.yaml", ENDS).parent
-    few = ("--cases", 1, "--seed", 1)
+    few = ("--cases", 1, "--seed", 3, "--corpus", write(out / "corpus" / f"found {NAME}.yaml", FOUND).parent)
     return [
-        (1, ("-b", at.kernel, *few, "--corpus", corpus, "--output", out / "found")),
+        (1, ("-b", at.kernel, *few, "--output", out / "found")),
         (1, ("-b", at.kernel, *few, "--output", out / "again", "--format", "json")),
         (3, ("-b", at.dying, *few, "--output", out / "none")),
         (2, ("-b", EVIL, *few)),
