@@ -20,10 +20,11 @@ from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.culprit import BEFORE
-from conformance.run.judging import judge_chunk
+from conformance.run.judging import judge_chunk, of_an_end
 from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
 from conformance.run.recheck import Recheck, Rechecked
-from conformance.worker.exchange import Description, Observation, Request
+from conformance.run.units import units_of
+from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
 
@@ -167,6 +168,11 @@ class OpenBackend:
         if self._judge is None:
             self._judge = Judge(self.subject)
         found = self._settled(chunk, self._session.run(chunk.requests))
+        if isinstance(self._session, Session) and chunk.units:
+            if (end := self._session.ended()) is not None:
+                self._note(end, chunk, found)
+            elif found.spoilt:
+                self._session.renew()
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
         return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
 
@@ -181,9 +187,16 @@ class OpenBackend:
             chunk, observations, lambda seen: self._outcomes(chunk, seen), self.subject, self._asked
         )
         self._asked = [*self._asked, chunk.portion][-sum(BEFORE) :]
-        if found.spoilt:
-            self._session.renew()
         return found
+
+    def _note(self, end: Failure, chunk: Chunk, found: Rechecked) -> None:
+        """Put on record that the process has ended while the answers were judged: of the last unit that was asked."""
+        last = units_of(chunk)[-1]
+        reduction, _ = last.calls[-1]
+        finding = of_an_end(last.problem, reduction, end)
+        outcomes = found.units[last.number]
+        if not any(each.check == "process" and each.reduction == reduction for each in outcomes):
+            outcomes.append(outcome(finding, self.subject))
 
     def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
         """The outcomes of each of the chunk's units, with the register applied."""

@@ -330,6 +330,13 @@ class Driver:
         for nonce in [*self._kept][: -AGES[-1]]:
             del self._kept[nonce]
 
+    def ended(self) -> Failure | None:
+        """How the backend has ended since its last answer, though nothing was asked of it; None where it has not."""
+        end = self._settled(alone=False)
+        if end is not None:
+            self._lost()
+        return end
+
     def forget(self, above: int) -> None:
         """Do not read results of more than so many elements again."""
         for each in self._kept.values():

@@ -172,13 +172,16 @@ class BackendProcess:
 
     @property
     def threads(self) -> int:
-        """How many threads it has, and children of them; 0 where the system does not say."""
+        """How many threads it has, children, and those that these have left; 0 where the system does not say."""
+        if self._process is None:
+            return 0
+        parents = (self.pid, self._process.guard)  # which is given what has lost its parent
         try:
             tasks = os.listdir(f"/proc/{self.pid}/task")  # noqa: PTH208 (four times as fast)
-            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_bytes().split()
+            children = [Path(f"/proc/{each}/task/{each}/children").read_bytes().split() for each in parents]
         except OSError:
             return 0
-        return len(tasks) + len(children)
+        return len(tasks) + sum(map(len, children))
 
     def silent_end(self, limit: float) -> Failure | None:
         """How it ends when it is asked for nothing, within so many seconds; None where it answers that."""

@@ -137,6 +137,11 @@ class Supervised:
         return int(guard.STARTED.unpack(self._started)[0]) if self._started else 0
 
     @property
+    def guard(self) -> int:
+        """The id of the process that guards it, whose child it is."""
+        return self._guard.pid
+
+    @property
     def running(self) -> bool:
         """Whether it, or anything that it has started, has not ended."""
         return self._guard.poll() is None

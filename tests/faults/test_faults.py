@@ -40,7 +40,7 @@ ENDS = (
 WRONG = (
     "CrashesWhileStarting", "HangsWhileStarting", "RaisesWhileStarting", "ForgesWhileStarting", "ForksWhileStarting",
     "HasNoVersions", "CannotMakeATensor", "OverwritesItsResults", "HangsAtItsEnd", "DiesAtEveryCall",
-    "DiesBehindItsBack", "StartsOnce",
+    "DiesBehindItsBack", "DiesByAGrandchild", "StartsOnce",
 )  # fmt: skip
 
 

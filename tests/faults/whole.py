@@ -242,6 +242,20 @@ class DiesBehindItsBack(Numpy):
 
 
 @whole(code=1)
+class DiesByAGrandchild(Numpy):
+    """Each call leaves a process behind, whose parent has ended, that ends its own."""
+
+    def softmax(self, logits: Any, *, axis: int | None) -> Any:
+        own = os.getpid()
+        if (child := os.fork()) == 0:
+            if os.fork() == 0:
+                os.kill(own, signal.SIGSEGV)
+            os._exit(0)
+        os.waitpid(child, 0)
+        return super().softmax(logits, axis=axis)
+
+
+@whole(code=1)
 class DiesAtEachFifthCall(Numpy):
     """The fifth call of a process ends it, whichever that is."""
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conformance.cases.load import load_suite
 from conformance.results.store import read_run
+from conformance.run.judging import judge_chunk
+from conformance.run.plan import Plan
+from conformance.run.tasks import Done, Task, TaskRunner, Terms
+from conformance.worker.find import find_backends
 from tests.support.cli import process
 
 pytestmark = pytest.mark.slow
@@ -140,6 +149,32 @@ def test_every_death_is_counted_also_where_what_went_wrong_is_asked_again(tmp_pa
     code, _, _ = run(tmp_path, dying, options=("--jobs", "1"))
     deaths = (tmp_path / "dies.deaths").read_text()
     assert code == 1 and read_run(tmp_path / "run").deaths == {"dies": len(deaths)}
+
+
+def test_a_death_while_the_answers_are_judged_is_of_their_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judge_and_kill(*arguments: Any) -> Any:
+        found = judge_chunk(*arguments)
+        pid = int((tmp_path / "dies.started").read_text())
+        os.kill(pid, signal.SIGKILL)
+        while Path(f"/proc/{pid}").exists():  # until its guard has seen it
+            time.sleep(0.01)
+        return found
+
+    mine = str(backend(tmp_path, "pass", at_import="MARK.write_text(str(os.getpid()))"))
+    (tmp_path / "cases.yaml").write_text(CASES)
+    (portion,) = Plan(load_suite((tmp_path / "cases.yaml",)).entries).portions
+    (found,) = find_backends((mine,))
+    with contextlib.closing(TaskRunner(Terms())) as runner:
+        with monkeypatch.context() as patched:
+            patched.setattr("conformance.run.judged.judge_chunk", judge_and_kill)
+            done = runner.run(Task(found, portion))
+        again = runner.run(Task(found, portion))
+    assert isinstance(done, Done) and isinstance(again, Done)
+    lines = [json.loads(line) for line in done.lines.splitlines()]
+    (noted,) = [line for line in lines if line.get("verdict", "pass") != "pass"]
+    assert (noted["case"], noted["check"], noted["verdict"]) == ("case-7", "process", "unreproduced")
+    assert "SIGKILL" in noted["error"]["type"] and lines[0]["deaths"] == 1
+    assert again.verdicts.keys() == {"pass"} and json.loads(again.lines.splitlines()[0])["deaths"] == 0
 
 
 def test_a_backend_that_ends_the_process_that_judges_it_is_given_up_alone(tmp_path: Path) -> None:
