@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any, Literal, cast
 
 from conformance.backends.contract import Backend
+from conformance.plain import command_line
 
 __all__ = [
     "GROUP",
@@ -311,7 +312,8 @@ def _broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
     if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(f"{__package__}."):
         hint = f"write {Path(__file__).parent.joinpath(*str(error.name).split('.')[2:])}.py, or correct its name"
     elif isinstance(error, ModuleNotFoundError) and error.name:
-        hint = f"pip install {error.name.partition('.')[0]}, or correct the import{f' in {place}' if place else ''}"
+        package = command_line("pip", "install", error.name.partition(".")[0])
+        hint = f"{package}, or correct the import{f' in {place}' if place else ''}"
     return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", hint)
 
 

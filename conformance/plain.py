@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 __all__ = [
     "LONGEST",
     "blanked",
+    "command_line",
     "json_text",
     "lines_on_terminal",
     "on_terminal",
@@ -20,6 +22,7 @@ __all__ = [
     "plain_lines",
     "plural",
     "say",
+    "shell_word",
 ]
 
 LONGEST = 4000  # characters of one fact
@@ -45,6 +48,16 @@ def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
 def blanked(text: object) -> str:
     """``text`` on one line, a space for each character that does not print: for prose, where no spelling is wanted."""
     return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def shell_word(text: object) -> str:
+    """``plain``, as one word for a shell, whatever it holds."""
+    return shlex.quote(plain(text))
+
+
+def command_line(*words: object) -> str:
+    """A command that a user may copy into a shell: each of its words stays one, and is no other command."""
+    return " ".join(map(shell_word, words))
 
 
 def plural(number: int, what: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE
 from conformance.model.wording import check_name, message
-from conformance.plain import json_text, lines_on_terminal, on_terminal, plural, say
+from conformance.plain import command_line, json_text, lines_on_terminal, on_terminal, plural, say
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, died, matrix, unreached
 from conformance.reports.merge import Merged
@@ -62,7 +62,7 @@ def print_run(
         sys.stdout.write(json_text(document))
         return
     summary = _print(merged, folder, details)
-    pages = str(site) if site else f"conformance report {folder} --output {folder / 'site'}"
+    pages = str(site) if site else command_line("conformance", "report", folder, "--output", folder / "site")
     say(f"\nresults: {folder / FILE}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}")
 
 

@@ -18,6 +18,7 @@ from conformance.cases.yaml12 import NodePath, read_text
 from conformance.model.case import Generator
 from conformance.model.errors import CaseError, Place
 from conformance.places import CASES
+from conformance.plain import command_line
 
 __all__ = ["PLACEHOLDER", "in_order", "lint", "schema_findings", "schema_line"]
 
@@ -121,7 +122,7 @@ def _unstated(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
         return
     if lacking:
         removed = "" if case.expected is None else "remove `expected`, and "
-        hint = f"{removed}let `conformance fill {entry.file}` write the values"
+        hint = f"{removed}let `{command_line('conformance', 'fill', entry.file)}` write the values"
         yield entry.error(("expected",), f"`expected` lacks {', '.join(lacking)}", hint)
 
 

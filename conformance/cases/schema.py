@@ -19,6 +19,7 @@ from conformance.cases.literals import HEX_FLOAT, MOST_RANK, NUMBER_FIELDS
 from conformance.model.case import CaseFile
 from conformance.model.errors import CaseError, Place
 from conformance.model.layouts import BETWEEN, LAYOUTS
+from conformance.plain import command_line, shell_word
 
 __all__ = ["DRAFT", "SCHEMA_NAME", "as_text", "check_schema", "described", "schema_text"]
 
@@ -194,7 +195,7 @@ def check_schema(path: Path, wanted: str, document: str) -> bool:
     Raises CaseError where it cannot be read, or holds anything but ``wanted``, the schema as the model now has it.
     ``document`` is what ``conformance lint --schema`` calls it.
     """
-    hint = f"write it anew: conformance lint --schema {document} > {path}"
+    hint = f"write it anew: {command_line('conformance', 'lint', '--schema', document)} > {shell_word(path)}"
     text = wanted.encode("utf-8")
     try:
         with path.open("rb") as stream:

@@ -20,7 +20,7 @@ from conformance.cli.options import (
     seconds_option,
 )
 from conformance.extras import how_to_install, not_installed
-from conformance.plain import say
+from conformance.plain import command_line, say
 
 __all__ = ["command"]
 
@@ -138,7 +138,7 @@ def _write_report(file: Path) -> list[str]:
 
     missing = not_installed(*NEEDED)
     if missing:
-        again = f"conformance report {file.parent} --output {file.parent / 'site'}"
+        again = command_line("conformance", "report", file.parent, "--output", file.parent / "site")
         return [f"no pictures: {', '.join(missing)} not installed; {how_to_install('report')}, then {again}"]
     written = write_benchmark_report(file, file.parent)
     pictures = [path for path in written if path.suffix == ".png"]

@@ -12,6 +12,7 @@ import msgspec
 from conformance.cli.tables import Row
 from conformance.model.errors import Place, UsageError
 from conformance.places import CASES, PROFILES
+from conformance.plain import command_line
 
 if TYPE_CHECKING:
     from conformance.profiles.profile import Defect
@@ -229,10 +230,10 @@ def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) 
     case = next((name for name in entry.cases if "*" not in name), entry.cases[0])
     spec = ":".join([backend, *(word for word in entry.modes[:1] if word != DEFAULT)])
     shown = [name for name in entry.dtypes if name in dtypes.get(case, (name,))]
-    dtype = f" --dtype {shown[0]}" if shown else ""
+    dtype = ("--dtype", shown[0]) if shown else ()
     if {"value", "gradient", "error", "warning"}.isdisjoint(entry.checks):
-        return f"conformance run -b {spec} -k {case}{dtype}"
-    return f"conformance explain {case} -b {spec}{dtype}"
+        return command_line("conformance", "run", "-b", spec, "-k", case, *dtype)
+    return command_line("conformance", "explain", case, "-b", spec, *dtype)
 
 
 # -- words -----------------------------------------------------------------------------------------------------------

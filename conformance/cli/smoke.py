@@ -27,7 +27,7 @@ from conformance.cli.options import format_option, named_backends_option, schema
 from conformance.cli.tables import aligned
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.model.wording import message
-from conformance.plain import json_text, on_terminal, say
+from conformance.plain import command_line, json_text, on_terminal, say
 from conformance.worker.find import find_backends
 
 if TYPE_CHECKING:
@@ -155,6 +155,6 @@ def _hint(first: Outcome, checked: Checked) -> str:
     if first.check == "error":
         return f"let the framework's error through{at}, or raise one"
     if first.check in ("value", "gradient") and first.expected is not None:
-        derived = f"as `conformance explain {first.case}` derives it step by step"
+        derived = f"as `{command_line('conformance', 'explain', first.case)}` derives it step by step"
         return f"compare {checked.operation}{at} with the definition, {derived}"
     return f"correct {checked.operation}{at}; where the framework lacks the feature, raise Unsupported"

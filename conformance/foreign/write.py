@@ -18,6 +18,7 @@ from conformance.foreign.call import ForeignCall, LeftOutTest
 from conformance.model.case import Case
 from conformance.model.errors import CaseError
 from conformance.model.problem import Array
+from conformance.plain import command_line
 
 __all__ = ["WrittenCases", "write_cases"]
 
@@ -123,8 +124,9 @@ def _numbers(array: Array) -> Any:
 def _text(theme: str, cases: Sequence[Case]) -> str:
     source = cases[0].source
     assert source is not None
+    command = command_line("conformance", "import", theme)
     lines = [
-        f"# Written by `conformance import {theme}` from {source.project} {source.version} ({source.license}).",
+        f"# Written by `{command}` from {source.project} {source.version} ({source.license}).",
         f"theme: {theme}",
         "cases:",
         *(line for case in cases for line in _lines(case)),

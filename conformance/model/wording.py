@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from conformance.model.outcome import Outcome, Reason
 from conformance.model.policies import policy_label
 from conformance.model.quantities import QUANTITIES
-from conformance.plain import plain, plain_lines
+from conformance.plain import command_line, plain, plain_lines
 
 __all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
 
@@ -56,7 +55,7 @@ def explain_command(outcome: Outcome, spec: str = "") -> str:
     """The command that derives the case and shows what the backend gave; ``spec`` is how a user names the backend."""
     words = ["conformance", "explain", outcome.case, "-b", spec or outcome.backend, "--dtype", outcome.dtype]
     words += ["--layout", outcome.layout] if outcome.layout != "contiguous" else []
-    return " ".join(plain(shlex.quote(word)) for word in words)
+    return command_line(*words)
 
 
 def facts(outcome: Outcome, spec: str = "", source: str | None = None) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from conformance.model.records import (
     decode_record,
     encode_record,
 )
+from conformance.plain import command_line
 from conformance.results.scan import Scan, decoder_of, lines_of
 
 __all__ = ["FILE", "Run", "Writer", "discard", "read_run"]
@@ -142,7 +143,7 @@ class Writer:
         if self._file < 0:
             raise HarnessError(f"{self.path} has been closed")
         rest = memoryview(block)
-        hint = f"make room, and complete the run: conformance run --resume {self.folder}"
+        hint = f"make room, and complete the run: {command_line('conformance', 'run', '--resume', self.folder)}"
         with disk_errors(self.path, "written", hint):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -270,9 +271,10 @@ def _cut_back(path: Path) -> _Kept:
             hint="use the version of the suite that wrote it, or run again into another folder",
         )
     if scan.footer is not None and scan.footer.complete:
+        command = command_line("conformance", "report", path.parent, "--output", "DIR")
         raise UsageError(
             f"the run in {path.parent} is complete",
-            hint=f"nothing is left to do; `conformance report {path.parent} --output DIR` writes its summary and pages",
+            hint=f"nothing is left to do; `{command}` writes its summary and pages",
         )
     tail = [line for line in lines_of(path, scan.sealed, scan.end) if line.endswith(b"\n")]
     kept, units, counts = len(tail), set(scan.units), Counter(scan.counts)

@@ -23,7 +23,7 @@ from conformance.model.records import Footer, Header, Selection, Shard
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.oracle.text import expected_text
 from conformance.places import CASES, QUICK, folder_of_now
-from conformance.plain import lines_on_terminal, on_terminal, plain, say
+from conformance.plain import command_line, lines_on_terminal, on_terminal, plain, say
 from conformance.profiles.load import load_profile
 from conformance.results.environment import available_cores, origin
 from conformance.results.store import Writer, discard, read_run
@@ -315,7 +315,7 @@ def _seeded(settings: RunSettings) -> RunSettings:
 
 def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:
     """The backends of a run that is resumed. No code runs because a results file names it: the user must, too."""
-    named, command = settings.backends, f"conformance run {_resuming(settings.resume, recorded)}"
+    named, command = settings.backends, _resuming(settings.resume, recorded)
     if not named:
         if foreign := [spec for spec in recorded if not is_installed(spec)]:
             raise UsageError(
@@ -329,9 +329,9 @@ def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str,
 
 
 def _resuming(folder: Path | None, specs: Sequence[str]) -> str:
-    """The options that resume a run: its backends are named again where one of them is the user's."""
+    """The command that resumes a run: its backends are named again where one of them is the user's."""
     named = specs if not all(map(is_installed, specs)) else ()
-    return " ".join([f"--resume {folder}", *(f"-b {plain(spec)}" for spec in named)])
+    return command_line("conformance", "run", "--resume", folder, *(word for spec in named for word in ("-b", spec)))
 
 
 def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 
 from conformance.cases.schema import DRAFT, as_text
 from conformance.model.errors import UsageError
+from conformance.plain import command_line
 
 __all__ = ["DOCUMENTS", "Document", "schema", "schema_text"]
 
@@ -46,7 +47,8 @@ def _words_for_numbers(schema: dict[str, Any]) -> None:
 
 
 def _listed(topic: str, name: str) -> Document:
-    return Document(f"List of {topic}", (f"{_HERE}:{name}",), f"conformance list {topic} --format json", many=True)
+    command = command_line("conformance", "list", topic, "--format", "json")
+    return Document(f"List of {topic}", (f"{_HERE}:{name}",), command, many=True)
 
 
 DOCUMENTS: dict[str, Document] = {

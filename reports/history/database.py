@@ -13,6 +13,7 @@ import duckdb
 
 from conformance.disk import disk_errors, make_folder, require_file_place
 from conformance.model.errors import HarnessError, Place, UsageError
+from conformance.plain import command_line
 
 __all__ = ["SCHEMA", "History"]
 
@@ -53,9 +54,8 @@ class History:
         with disk_errors(file, "read"):
             there = file.is_file()
         if not writing and not there:
-            raise UsageError(
-                f"there is no history {file}", hint=f"`conformance history add RUN --db {file}` begins one"
-            )
+            command = command_line("conformance", "history", "add", "RUN", "--db", file)
+            raise UsageError(f"there is no history {file}", hint=f"`{command}` begins one")
         if writing:
             make_folder(file.parent)
             require_file_place(Path(os.path.realpath(file)))  # a pipe has no end

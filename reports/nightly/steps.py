@@ -16,7 +16,7 @@ import conformance
 from conformance.disk import write
 from conformance.model.backend import BackendRecord
 from conformance.model.records import Footer, Header
-from conformance.plain import plain, say
+from conformance.plain import command_line, plain, say
 from conformance.reports.diff.compare import DiffSettings, compare_runs
 from conformance.reports.diff.render import markdown_text
 from conformance.reports.diff.speed import compare_speed, timed_once
@@ -48,7 +48,7 @@ def install(folder: Folder, backends: Sequence[str], arguments: Sequence[str], l
 
     Then the run of each backend says that it could not be installed, and why.
     """
-    _say(f"pip install {' '.join(arguments)}")
+    _say(command_line("pip", "install", *arguments))
     command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *arguments]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said = done.stdout.decode("utf-8", "replace")
@@ -184,7 +184,7 @@ def _name(backend: str, label: str) -> str:
 
 def _verb(*arguments: object) -> int:
     words = [str(each) for each in arguments]
-    _say(f"conformance {' '.join(words)}")
+    _say(command_line("conformance", *words))
     sys.stdout.flush()
     return subprocess.run([sys.executable, "-m", "conformance", *words], check=False).returncode
 

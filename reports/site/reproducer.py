@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,8 +11,8 @@ from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import severity
+from conformance.plain import command_line
 from conformance.reports.columns import Column
-from conformance.reports.text import visible
 from conformance.repro.script import Reproducer
 
 __all__ = ["Reproduce", "Scripts", "commands", "telling"]
@@ -69,10 +68,7 @@ class Scripts:
 
 def commands(column: Column, outcome: Outcome) -> list[str]:
     """Command lines that show the finding: the derivation beside what the backend gives, and the case alone."""
-    case, spec, dtype = _word(outcome.case), _word(column.spec), _word(outcome.dtype)
-    return [f"conformance explain {case} -b {spec} --dtype {dtype}", f"conformance repro {case} -b {spec}"]
-
-
-def _word(text: str) -> str:
-    """One word of a shell command, on one line, whatever the text holds."""
-    return shlex.quote(visible(text).replace("\n", "\\n").replace("\t", "\\t"))
+    return [
+        command_line("conformance", "explain", outcome.case, "-b", column.spec, "--dtype", outcome.dtype),
+        command_line("conformance", "repro", outcome.case, "-b", column.spec),
+    ]

@@ -118,13 +118,13 @@ sys.exit(main(sys.argv[1:]))
 def test_a_disk_that_is_full_in_the_middle_of_a_run(folder: Path, conformance: Run) -> None:
     words = ("run", "-b", "numpy", "--cases", "small.yaml", "--jobs", "2", "-q", "--output")
     assert conformance(*words, "whole").code == 0
-    ran = process(*words, "out", folder=folder, program=("-c", ON_A_DISK_THAT_FILLS))
-    assert ran.code == 3 and "out/outcomes.jsonl cannot be written: File too large" in ran.err
-    assert "hint: make room, and complete the run: conformance run --resume out" in ran.err
-    assert "internal" not in ran.err and read_run(folder / "out").truncated
-    assert conformance("run", "--resume", "out", "-q").code == 0
-    assert read_run(folder / "out").counts == read_run(folder / "whole").counts
-    assert sorted(each.name for each in (folder / "out").iterdir()) == [FILE, "site", "summary.md"]
+    ran = process(*words, "my out", folder=folder, program=("-c", ON_A_DISK_THAT_FILLS))
+    assert ran.code == 3 and "my out/outcomes.jsonl cannot be written: File too large" in ran.err
+    assert "hint: make room, and complete the run: conformance run --resume 'my out'" in ran.err
+    assert "internal" not in ran.err and read_run(folder / "my out").truncated
+    assert conformance("run", "--resume", "my out", "-q").code == 0
+    assert read_run(folder / "my out").counts == read_run(folder / "whole").counts
+    assert sorted(each.name for each in (folder / "my out").iterdir()) == [FILE, "site", "summary.md"]
 
 
 def test_an_address_that_needs_certificates_says_which(folder: Path, conformance: Run) -> None:

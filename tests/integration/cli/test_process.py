@@ -278,7 +278,7 @@ class TestInterrupted:
 
     def test_ctrl_c(self, interrupted: Ran, tmp_path: Path) -> None:
         assert (interrupted.code, interrupted.out) == (130, "") and "Traceback" not in interrupted.err
-        assert "complete it with --resume out -b waiting.py" in interrupted.err
+        assert "complete it with conformance run --resume out -b waiting.py" in interrupted.err
         done = outcomes(tmp_path / "out")
         assert footer(tmp_path / "out") is None and 0 < len({each["case"] for each in done}) < self.COUNT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import zlib
 from pathlib import Path
 
@@ -99,12 +100,14 @@ def kernel(tmp_path: Path) -> Path:
 def test_no_code_runs_because_a_results_file_names_it(tmp_path: Path, kernel: Path) -> None:
     folder, named = interrupted(tmp_path, str(kernel)), str(kernel)
     kernel.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n" + kernel.read_text())
-    for spec in (str(kernel), "antigravity:Mine", "no_such_module:Mine"):
+    for spec in (str(kernel), "antigravity:Mine", "no_such_module:Mine", "a.py; touch ran; #.py"):
         rewrite(folder, named, spec)
         named = spec
         with pytest.raises(UsageError, match=r"whose code would be run(?s:.*)-b ") as refused:
             finish(resume=folder)
         assert spec in str(refused.value)
+        command = str(refused.value.hint).partition(": ")[2]
+        assert shlex.split(command) == ["conformance", "run", "--resume", str(folder), "-b", spec]
     assert not (tmp_path / "ran").exists()
 
 
