@@ -155,8 +155,9 @@ class WorkerRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record"
 class Footer(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="footer"):
     """The end of a run. ``counts`` maps each verdict to the number of outcomes that have it in the file.
 
-    ``complete`` is false for an interrupted run. ``memory`` is the most, in bytes, that all processes of the run had
-    together on the machine that conducts it, since it was begun or resumed; None where that is not known.
+    ``complete`` is false for a run that can be resumed: it was interrupted, or a backend did not start or was given up.
+    ``memory`` is the most, in bytes, that all processes of the run had together on the machine that conducts it, since
+    it was begun or resumed; None where that is not known.
     """
 
     counts: dict[Verdict, Count] = {}

@@ -17,7 +17,7 @@ from conformance.numerics.formats import Float64Array
 from conformance.run.plan import Chunk, Group
 from conformance.worker.exchange import Failure, Observation
 
-__all__ = ["calls", "judge_chunk"]
+__all__ = ["calls", "judge_chunk", "of_an_end"]
 
 
 def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:

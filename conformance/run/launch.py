@@ -175,7 +175,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             command = _resuming(writer.folder, [each.spec for each in found])
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
-    writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True, memory=memory.peak))
+    writer.finish(Footer(seconds=time.perf_counter() - begin, complete=not conductor.failed, memory=memory.peak))
     if not len(plan):
         say(f"shard {settings.shard} holds no case: fewer are selected than there are shards", err=True)
         return Finished(writer.folder, {}, {}, 0)

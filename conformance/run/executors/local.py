@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 
 from conformance.model.errors import BackendUnavailable, HarnessError
+from conformance.run.executors.losses import Losses
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.scratch import subfolder
 from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
@@ -31,7 +32,10 @@ ENDED = struct.Struct("<ii")  # which of the processes has ended, and its exit c
 
 
 class LocalExecutor:
-    """Does tasks in ``jobs`` processes; where one of them ends, the backend it was at is given up, and no other."""
+    """Does tasks in ``jobs`` processes. Where one of them ends, another does its task.
+
+    At a task where they end again and again, its backend is given up, and no other.
+    """
 
     def __init__(self, jobs: int, terms: Terms) -> None:
         self._jobs = jobs
@@ -51,7 +55,7 @@ class LocalExecutor:
         try:
             self.prepare()
             workers = self._processes[0].workers()
-            lost: set[str] = set()
+            losses, lost = Losses(), set[str]()
             while True:
                 for worker in workers:
                     if worker.task is None:
@@ -60,8 +64,8 @@ class LocalExecutor:
                 if not busy:
                     break
                 while not (ready := wait([worker.connection for worker in busy], LOOK)):
-                    for each in self._processes:
-                        each.wake()
+                    for processes in self._processes:
+                        processes.wake()
                 for worker in busy:
                     if worker.connection not in ready:
                         continue
@@ -71,10 +75,11 @@ class LocalExecutor:
                         workers[workers.index(worker)] = self._another()
                         failed = worker.lost(todo)
                         name = failed.task.backend.name
-                        todo[name].clear()
-                        if name not in lost:
+                        if name not in lost and losses.too_many(failed.task):
                             lost.add(name)
                             yield failed
+                        for each in lost:
+                            todo[each].clear()
                         continue
                     known = worker.backend not in lost
                     if known and (isinstance(result, Done) or _given_up(result, worker, workers, todo)):
@@ -214,12 +219,11 @@ class _Worker:
                 self._culprit = self._culprit or task
 
     def lost(self, todo: dict[str, deque[Task]]) -> Unavailable:
-        """What came of it that the process has ended: its backend is given up. A task that it never had is put back."""
+        """The task that is the reason, if any is, why the process has ended. The one it was given last is put back."""
         why = self._processes.ended(self._place)
         task = self._culprit
-        assert task is not None
-        if self.task is not None and self.task is not task:
-            todo[self.task.backend.name].appendleft(self.task)
+        assert task is not None and self.task is not None
+        todo[self.task.backend.name].appendleft(self.task)
         first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
         return Unavailable(
             task,

@@ -274,7 +274,7 @@ class Killer(Numpy):
 def test_a_backend_at_whose_task_workers_are_lost_again_and_again_is_given_up_alone(
     tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.run.executors.dask.executor.LOSSES", 0)
+    monkeypatch.setattr("conformance.run.executors.losses.LOSSES", 0)
     (tmp_path / "killer.py").write_text(KILLER)
     executor = DaskExecutor(TERMS, Fleet(), workers=1)
     conducted = Conducted([str(tmp_path / "killer.py"), "numpy"], entries[:4], executor)

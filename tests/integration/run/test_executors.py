@@ -45,6 +45,13 @@ class Kills(Numpy):
             os.kill(int(guard.read().rpartition(")")[2].split()[1]), signal.SIGKILL)
         time.sleep(600)
 """
+#: Before it does so: not if it was done before.
+KILLED = """\
+        killed = os.path.join(os.path.dirname(__file__), "killed")
+        if os.path.exists(killed):
+            return super().softmax(logits, axis=axis)
+        open(killed, "w").close()
+"""
 
 
 VERSIONS = """
@@ -169,8 +176,9 @@ def test_an_iterator_that_is_closed_ends_all_work(tmp_path: Path, entries: Seque
 
 
 def test_a_backend_that_kills_the_process_that_judges_is_given_up_alone(
-    tmp_path: Path, entries: Sequence[Entry]
+    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("conformance.run.executors.losses.LOSSES", 1)
     (tmp_path / "kills.py").write_text(KILLS)
     found, records, conductor = conduct((str(tmp_path / "kills.py"), "numpy"), entries, LocalExecutor(2, TERMS))
     assert conductor.failed.keys() == {"kills"} and "ended between the cases" in conductor.failed["kills"]
@@ -181,6 +189,15 @@ def test_a_backend_that_kills_the_process_that_judges_is_given_up_alone(
     assert [each for each in found if b'"backend":"numpy"' in each] == conduct(
         ("numpy",), entries, InlineExecutor(TERMS)
     )[0]
+
+
+def test_a_task_at_which_the_process_that_judges_is_lost_is_done_again(
+    tmp_path: Path, entries: Sequence[Entry]
+) -> None:
+    (tmp_path / "kills.py").write_text(KILLS.replace("        with", KILLED + "        with", 1))
+    found, _, conductor = conduct((str(tmp_path / "kills.py"), "numpy"), entries, LocalExecutor(2, TERMS))
+    assert (tmp_path / "killed").exists() and not conductor.failed
+    assert found == conduct((str(tmp_path / "kills.py"), "numpy"), entries, InlineExecutor(TERMS))[0]
 
 
 def test_the_end_of_all_that_judge_is_an_error_of_the_harness(tmp_path: Path, entries: Sequence[Entry]) -> None:

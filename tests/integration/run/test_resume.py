@@ -111,6 +111,25 @@ def test_no_code_runs_because_a_results_file_names_it(tmp_path: Path, kernel: Pa
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    "fault",
+    ["raise OSError('the device is lost')", "os.kill(int(open(f'/proc/{os.getppid()}/stat').read().split()[3]), 9)"],
+)
+def test_a_run_is_resumed_in_which_a_backend_did_not_start_or_was_given_up(
+    tmp_path: Path, kernel: Path, fault: str
+) -> None:
+    lost, folder, cases = tmp_path / "lost", tmp_path / "run", write(tmp_path / "cases.yaml", CASES)
+    kernel.write_text(f"import os\n\nif os.path.exists({str(lost)!r}):\n    {fault}\n{kernel.read_text()}")
+    named = (str(kernel), "numpy")
+    finish(backends=named, paths=(cases,), output=tmp_path / "whole")
+    lost.touch()
+    broken = finish(backends=named, paths=(cases,), output=folder)
+    assert broken.exit_code == 3 and broken.failed.keys() == {"kernel"} and read_run(folder).backends["kernel"].error
+    lost.unlink()
+    assert finish(backends=named, resume=folder).exit_code == 0
+    assert judged(folder) == judged(tmp_path / "whole") and not read_run(folder).backends["kernel"].error
+
+
 def test_a_run_is_resumed_with_its_own_backends_alone(tmp_path: Path, kernel: Path) -> None:
     folder = interrupted(tmp_path, str(kernel))
     with pytest.raises(UsageError, match="its own backends"):

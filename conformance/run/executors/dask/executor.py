@@ -29,6 +29,7 @@ from conformance.run.executors.dask.connect import CONNECT, Fleet, connected, im
 from conformance.run.executors.dask.processes import embedded
 from conformance.run.executors.dask.resources import needs
 from conformance.run.executors.dask.worker import describe, perform, unpacked
+from conformance.run.executors.losses import Losses
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 __all__ = ["DaskExecutor"]
@@ -39,8 +40,8 @@ AHEAD = 2
 LOOK = 1.0
 #: Seconds for the fetching of answers: those of a worker that is lost meanwhile would be waited for without end.
 FETCH = 10.0
-#: Workers that may be lost at one task before it is taken for the reason; Dask itself gives one up after four.
-LOSSES, GIVEN_UP = 5, 4
+#: Workers that were lost at a task which Dask itself gives up.
+GIVEN_UP = 4
 
 
 class DaskExecutor:
@@ -135,7 +136,7 @@ class _Work:
         #: New workers: address, what the scheduler knows of each, and until when its answer is waited for.
         self._asked: dict[Any, tuple[str, Any, float]] = {}
         self._out: dict[Any, _Out] = {}
-        self._losses: Counter[int] = Counter()
+        self._losses = Losses()
         self._commit = suite_commit()
         self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
@@ -280,8 +281,7 @@ class _Work:
         """Do a task anew whose workers were lost; where that has happened too often, its backend is given up."""
         task = self._out[future].task
         self._again(future)
-        self._losses[id(task)] += workers
-        if self._losses[id(task)] > LOSSES:
+        if self._losses.too_many(task, workers):
             cases = ", ".join(entry.case.id for entry in task.portion.entries[:3])
             error = BackendUnavailable(
                 f"workers are lost again and again at {cases}, …",
