@@ -177,7 +177,8 @@ def contents(path: Path, most: int, *, larger: str = "name a file that the suite
         with path.open("rb") as file:
             found = file.read(most + 1)
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "check the path and its permissions")
+        missing = isinstance(error, FileNotFoundError)
+        hint = "check the path" if missing else _HINTS.get(error.errno or 0, "check the path and its permissions")
         raise UsageError(f"cannot be read: {error.strerror or error}", place=Place(path), hint=hint) from None
     if len(found) > most:
         raise UsageError(f"larger than {most >> 20} MiB", place=Place(path), hint=larger)

@@ -132,7 +132,7 @@ def test_an_address_that_needs_certificates_says_which(folder: Path, conformance
     for verb in (("run", "-b", "numpy", "--cases", "small.yaml"), ("worker", "-b", "numpy")):
         for files, said in (
             ("", "needs certificates"),
-            ("--tls-ca-file gone.pem", "gone.pem: cannot be read: No such file"),
+            ("--tls-ca-file gone.pem", "gone.pem: cannot be read: No such file or directory\n  hint: check the path\n"),
             ("--tls-ca-file pipe", "pipe: not a regular file"),
             ("--tls-ca-file empty.pem --tls-cert empty.pem --tls-key empty.pem", "certificates for tls://127.0.0.1:1"),
         ):

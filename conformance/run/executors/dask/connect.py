@@ -63,7 +63,7 @@ def security(scheduler: str, ca_file: str | None, certificate: str | None, key: 
     distributed = imported()
     files = [file for file in (ca_file, certificate, key) if file]
     for file in files:
-        contents(Path(file), MOST_OF_PEM)
+        contents(Path(file), MOST_OF_PEM, larger="name a PEM file")
     named = f" ({', '.join(files)})" if files else ""
     given = {
         "tls_ca_file": ca_file,
