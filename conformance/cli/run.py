@@ -134,10 +134,8 @@ __all__ = ["command"]
 @click.option(
     "--executor",
     type=click.Choice(["local", "dask"]),
-    default="local",
-    show_default=True,
     help="What does the work: processes of this machine, or the workers of a Dask cluster, of which --jobs are started "
-    "unless --scheduler names a running one.",
+    "unless --scheduler names a running one. local by default, dask with --scheduler.",
 )
 @scheduler_option("Address of a Dask scheduler, such as tcp://127.0.0.1:8786, whose workers do the work.")
 @tls_options

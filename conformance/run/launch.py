@@ -75,7 +75,7 @@ class RunSettings:
     output: Path | None = None
     replace: bool = False
     quiet: bool = False
-    executor: str = "local"
+    executor: Literal["local", "dask"] | None = None
     scheduler: str | None = None
     tls_ca_file: str | None = None
     tls_cert: str | None = None
@@ -203,6 +203,8 @@ def _shard(
 
 def _fleet(settings: RunSettings) -> Fleet | None:
     """The workers that do the tasks, where these are not the local ones."""
+    if settings.executor == "local" and settings.scheduler is not None:
+        raise UsageError("--executor local has no scheduler", hint="leave out --executor, or --scheduler")
     if settings.executor != "dask" and settings.scheduler is None:
         return None
     from conformance.run.executors.dask.connect import Fleet

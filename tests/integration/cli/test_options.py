@@ -41,6 +41,11 @@ def test_more_jobs_than_files_are_refused(conformance: Run) -> None:
     assert ran.code == 2 and f"--jobs {most} needs more open files" in ran.err and "hint: name at most" in ran.err
 
 
+def test_processes_of_this_machine_have_no_scheduler(conformance: Run) -> None:
+    ran = conformance("run", "-b", "numpy", "--executor", "local", "--scheduler", "tcp://127.0.0.1:1")
+    assert ran.code == 2 and "--executor local has no scheduler" in ran.err and "hint: leave out" in ran.err
+
+
 @pytest.mark.parametrize("verb", ["run", "worker"])
 def test_a_scheduler_without_an_address_is_none(conformance: Run, verb: str) -> None:
     ran = conformance(verb, "--scheduler", "")
