@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from conformance.worker.processes import descendants, lines, proportional, resident
+from conformance.worker.processes import adopt_orphans, descendants, end_with, lines, proportional, resident
 
 __all__ = ["ENDED", "STARTED", "main"]
 
@@ -29,7 +29,6 @@ ENDED = struct.Struct("<qq")  # the exit code as `subprocess` gives it, and the 
 TICK = 0.1  # seconds between two looks at the memory
 PATIENCE = 10.0  # seconds for the end of what is killed
 SHARED = "/dev/shm/"  # where shared memory has names
-SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 QUIET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the driver's to answer
 KEPT = {signal.SIGKILL, signal.SIGSTOP}  # what they do cannot be changed
 
@@ -37,7 +36,7 @@ KEPT = {signal.SIGKILL, signal.SIGSTOP}  # what they do cannot be changed
 def main(folder: str, memory: str, descriptors: str, *command: str) -> None:
     """Run the command to its end, or the driver's."""
     handed = [int(each) for each in descriptors.split(",")]
-    _prctl(SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     woken, wakes = os.pipe()
     for end in (woken, wakes):
         os.set_blocking(end, False)
@@ -120,9 +119,7 @@ class _Guarded:
 def _become(command: Sequence[str], guard: int) -> None:
     """Turn this process, which has just been forked, into the command."""
     try:
-        _prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != guard:
-            os._exit(1)
+        end_with(guard)
         os.setsid()
         # Whoever started the run may have blocked or ignored some, as nohup and a shell's background do.
         for number in signal.valid_signals() - KEPT:
@@ -136,13 +133,6 @@ def _become(command: Sequence[str], guard: int) -> None:
     except BaseException as error:
         os.write(2, f"{command[0]}: {error}\n".encode("utf-8", "replace"))
     os._exit(127)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(option, value)
 
 
 def _let_go_on(pid: int, number: int) -> None:

@@ -1,11 +1,27 @@
-"""What the system says of processes: their children, and the memory that they take. Light: a guard imports it, too."""
+"""What the system says of processes, their children and memory, and who ends with whom. Light: a guard imports it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
 
-__all__ = ["descendants", "lines", "proportional", "resident"]
+__all__ = ["adopt_orphans", "descendants", "end_with", "lines", "proportional", "resident"]
+
+_SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
+
+
+def adopt_orphans() -> None:
+    """Have this process be the parent of each descendant whose own has ended, where the system can do that."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def end_with(parent: int) -> None:
+    """End this process when ``parent``, its parent, does, where the system can do that."""
+    _prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def descendants(pid: int) -> set[int]:
@@ -39,3 +55,10 @@ def lines(file: str) -> list[str]:
             return found.readlines()
     except OSError:
         return []
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(option, value)

@@ -6,7 +6,6 @@ What they need is imported once; then they are forked, so that a second one cost
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import os
@@ -21,10 +20,9 @@ from typing import Any
 from conformance.model.errors import HarnessError
 from conformance.run.executors.local import ENDED
 from conformance.run.tasks import Task, TaskRunner, Terms
+from conformance.worker.processes import adopt_orphans, end_with
 
 __all__ = ["main"]
-
-SET_DEATH_SIGNAL, SET_CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def main(arguments: list[str]) -> int:
@@ -35,8 +33,8 @@ def main(arguments: list[str]) -> int:
     """
     parent, ends, *connections = map(int, arguments)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # sent to the whole group, it ends those that are forked
-    _leave_with(parent)
-    _prctl(SET_CHILD_SUBREAPER, 1)
+    end_with(parent)
+    adopt_orphans()
     gc.freeze()  # what has been imported, which all of them share
     here = os.getpid()
     places: dict[int, int] = {}
@@ -46,7 +44,7 @@ def main(arguments: list[str]) -> int:
             for other in connections:
                 if other != connection:
                     os.close(other)
-            _leave_with(here)
+            end_with(here)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             _work(Connection(connection))
             os._exit(0)
@@ -90,18 +88,6 @@ def _send(connection: Connection, result: Any) -> None:
         connection.send(result)
     except (TypeError, ValueError, AttributeError, pickle.PicklingError):  # an error that does not travel
         connection.send(HarnessError(f"{type(result).__name__}: {result}"))
-
-
-def _leave_with(parent: int) -> None:
-    """End this process when ``parent``, its parent, does, where the system can do that."""
-    _prctl(SET_DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value)
 
 
 if __name__ == "__main__":
