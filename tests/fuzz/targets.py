@@ -182,8 +182,18 @@ def _check_results(data: bytes, folder: Path) -> None:
         (folder / "small.yaml").write_text(_SMALL_CASE, encoding="utf-8")
     answered("diff", sound, run)
     answered("list", "policies", "--observed", run)
-    if random.Random(data).random() < 0.02:
+    draw = random.Random(data).random()
+    if draw < 0.02:
         answered("report", run, "--output", folder / "report", "--cases", folder / "small.yaml", "--annotations")
+        answered("dossier", run, "--output", folder / "dossier", "--cases", folder / "small.yaml")
+    elif draw < 0.04:
+        answered("history", "add", run, "--db", folder / f"{draw}.duckdb")
+        costs = ("--costs", run, "--shard", "2/2", "--output", folder / "shard", "--replace", "--quiet")
+        answered("run", "-b", "numpy", "--cases", folder / "small.yaml", *costs)
+    elif draw < 0.06:
+        answered("repro", "small", "-b", "numpy", "--cases", folder / "small.yaml", "--run", run)
+    elif draw < 0.08:
+        answered("run", "--resume", run, "--quiet")
 
 
 @cache
