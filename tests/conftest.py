@@ -34,14 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     pytest-xdist gives each worker a stretch of the list, and lets who is through take from the end of another's.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if item.get_closest_marker("yardstick") is not None]
-    short = [item for item in items if item.get_closest_marker("yardstick") is None]
+    long = [item for item in items if _is_long(item)]
+    short = [item for item in items if not _is_long(item)]
     ends = [len(short) * number // workers for number in range(workers + 1)]
     items[:] = [
         item
         for number, (first, beyond) in enumerate(itertools.pairwise(ends))
         for item in (*long[number::workers], *short[first:beyond])
     ]
+
+
+#: Files whose tests take up to a minute, beside those of the yardstick.
+LONG = frozenset(
+    {"test_examples.py", "test_every_end.py", "test_every_file.py", "test_reproducers.py", "test_snippets.py"}
+)
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("yardstick") is not None or item.path.name in LONG
 
 
 #: By the name of a worker of pytest-xdist, the most memory that it took, in MiB.
