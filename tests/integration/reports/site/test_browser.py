@@ -73,8 +73,7 @@ def page(browser: Any) -> Iterator[Any]:
 def test_the_pictures_of_the_times_are_there(page: Any, site: Path) -> None:
     page.goto(f"file://{site}/benchmarks.html")
     page.evaluate("document.querySelectorAll('img').forEach(each => { each.loading = 'eager'; })")
-    page.wait_for_function("[...document.images].every(each => each.complete)")
-    widths = page.evaluate("[...document.images].map(each => each.naturalWidth)")
+    widths = page.evaluate("Promise.all([...document.images].map(each => each.decode().then(() => each.naturalWidth)))")
     assert len(widths) >= 4 and min(widths) > 100
 
 
@@ -141,7 +140,7 @@ def test_from_the_overview_to_a_reproducer_in_three_clicks(page: Any, site: Path
     article = page.locator("article[id='b-optax-1.0']")
     button = article.get_by_role("button", name="Copy the reproducer for optax 1.0")
     button.click()
-    page.wait_for_function("document.querySelector('article button').textContent === 'Copied'")
+    article.locator("button", has_text="Copied").first.wait_for()  # a predicate in JavaScript may need eval
     assert page.evaluate("navigator.clipboard.readText()") == SCRIPT
 
 
@@ -151,7 +150,7 @@ def test_filter_and_search(page: Any, site: Path) -> None:
     page.get_by_label("Verdict").select_option(label="fail")
     assert count(page) == 1
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_function("document.querySelector('#count').textContent.startsWith('254')")
+    page.locator("#count", has_text="254").wait_for()
     page.get_by_role("searchbox", name="Search").fill("many-017 Widths")
     assert count(page) == 1
     address = page.url
