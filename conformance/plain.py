@@ -56,7 +56,7 @@ def shell_word(text: object) -> str:
 
 
 def command_line(*words: object) -> str:
-    """A command that a user may copy into a shell: each of its words stays one, and is no other command."""
+    """A command that a user may copy into a shell: each of its words stays one word."""
     return " ".join(map(shell_word, words))
 
 
