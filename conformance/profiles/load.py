@@ -17,12 +17,25 @@ from conformance.profiles.profile import UNDECLARED, Profile
 __all__ = ["load_profile", "profile_named", "recorded_profile"]
 
 
-@cache
 def load_profile(file: Path) -> Profile:
     """Read a profile, laid over the one that it extends; CaseError names file, line and key where it is wrong.
 
     ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
     """
+    try:
+        found = file.stat()
+    except OSError:
+        return _read(file)
+    return _read_once(file, Path.cwd(), (found.st_mtime_ns, found.st_size))
+
+
+@cache
+def _read_once(file: Path, _folder: Path, _state: tuple[int, int]) -> Profile:
+    """A profile as it stands: the same name is another file in another folder."""
+    return _read(file)
+
+
+def _read(file: Path) -> Profile:
     data = read(file)
     complaints = complaints_about_profile(data, file.stem.removesuffix(".profile"))
     if complaints:

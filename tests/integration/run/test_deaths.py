@@ -179,7 +179,7 @@ def test_a_death_while_the_answers_are_judged_is_of_their_task(tmp_path: Path, m
 
 def test_a_backend_that_ends_the_process_that_judges_it_is_given_up_alone(tmp_path: Path) -> None:
     above = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
-    killer = backend(tmp_path, f"os.kill({above}, 9)", at_import="FIRST = True")
+    killer = backend(tmp_path, f"os.kill({above}, 9); time.sleep(60)", at_import="FIRST = True")
     code, outcomes, shown = run(tmp_path, killer, "numpy", options=("--jobs", "1"))
     assert code == 3 and verdicts(outcomes) == {"pass": len(outcomes)}
     assert {each["backend"] for each in outcomes} == {"numpy"} and "dies did not run: the process that judges" in shown
@@ -187,7 +187,7 @@ def test_a_backend_that_ends_the_process_that_judges_it_is_given_up_alone(tmp_pa
 
 def test_a_backend_that_is_given_up_has_run_so_far(tmp_path: Path) -> None:
     above = "int(Path(f'/proc/{os.getppid()}/stat').read_text().rpartition(')')[2].split()[1])"
-    killer = backend(tmp_path, f"os.kill({above}, 9)", at_import="FIRST = True")
+    killer = backend(tmp_path, f"os.kill({above}, 9); time.sleep(60)", at_import="FIRST = True")
     killer.write_text(killer.read_text().replace("== 5", "== 20"))
     case = "- {{id: {name}, why: w, op: softmax, logits: {logits}, dtypes: [float32], reductions: [none]}}\n"
     large = case.format(name="large", logits="{distribution: normal, shape: [300, 2000], seed: 1}")  # a task of its own

@@ -98,3 +98,15 @@ def test_a_profile_is_laid_over_the_one_that_it_extends(tmp_path: Path) -> None:
     assert found.policies.keys() == torch.policies.keys() and found.operations == torch.operations
     assert found.features == {**torch.features, "weight": "unsupported"}
     assert found.classes == {**torch.classes, "softmax": {**torch.classes.get("softmax", {}), "float32": "A"}}
+
+
+def test_a_name_is_the_file_that_it_has_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile is kept once it is read, but neither across folders nor beyond a change."""
+    values = []
+    for folder, value in (("one", "zero"), ("other", "nan"), ("other", "raise")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / folder)
+        text = f"backend: mine\npolicies:\n  mean-of-all-ignored: {{value: {value}, documentation: undocumented}}\n"
+        Path("mine.yaml").write_text(text, encoding="utf-8")
+        values.append(load_profile(Path("mine.yaml")).resolved_policies().mean_of_all_ignored)
+    assert values == ["zero", "nan", "raise"]
