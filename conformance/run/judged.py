@@ -23,7 +23,7 @@ from conformance.run.culprit import BEFORE
 from conformance.run.judging import judge_chunk, of_an_end
 from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
 from conformance.run.recheck import Recheck, Rechecked
-from conformance.run.units import units_of
+from conformance.run.units import dead, units_of
 from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
@@ -190,8 +190,24 @@ class OpenBackend:
         return found
 
     def _note(self, end: Failure, chunk: Chunk, found: Rechecked) -> None:
-        """Put on record that the process has ended while the answers were judged: of the last unit that was asked."""
-        last = units_of(chunk)[-1]
+        """Put on record that the process has ended while the answers were judged.
+
+        Each call is made by itself: a failure of the one that ends it again. Else it is of the last unit.
+        """
+        units = units_of(chunk)
+        again = [each for request in chunk.requests for each in self._session.run([request])]
+        ends = {place for place, each in enumerate(again) if dead(each)}
+        # One that had ended it before has done so again, when it was repeated.
+        new = {place for place in ends if not dead(found.observations[place])}
+        for place in new:
+            found.observations[place] = again[place]
+        judged = self._outcomes(chunk, found.observations) if new else []
+        for unit in units:
+            if not new.isdisjoint(unit.asked):
+                found.units[unit.number] = judged[unit.number]
+        if ends:
+            return
+        last = units[-1]
         reduction, _ = last.calls[-1]
         finding = of_an_end(last.problem, reduction, end)
         outcomes = found.units[last.number]
