@@ -33,8 +33,8 @@ def require_sound(found: Trial) -> None:
 #: Of the kinds that end the process: by signals, by codes, below Python, with others, by what they do to the harness.
 ENDS = (
     "killed by SIGKILL", "leaves with success", "reads the null pointer", "kills its group", "prints and dies",
-    "makes its log a pipe", "kills its guard", "forges an answer", "answers twice", "closes every descriptor", "closes the pipe of calls",
-    "removes the folder of all",
+    "makes its log a pipe", "kills its guard", "forges an answer", "answers twice", "closes every descriptor",
+    "closes the pipe of calls", "removes the folder of all",
 )  # fmt: skip
 #: Of the backends that are wrong as a whole: while they start, in what they say, in what they give, at their end.
 WRONG = (
