@@ -125,7 +125,7 @@ def _check_profile(data: bytes, folder: Path) -> None:
     file.write_bytes(data)
     assert all(found.hint for found in lint_profiles(folder, _cases()))
     try:
-        load_profile.__wrapped__(file).resolved_policies("cpu", "eager")
+        load_profile(file).resolved_policies("cpu", "eager")
     except CaseError as error:
         assert error.hint
 
