@@ -20,11 +20,10 @@ from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.culprit import BEFORE
-from conformance.run.judging import judge_chunk, of_an_end
+from conformance.run.judging import judge_chunk
 from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
 from conformance.run.recheck import Recheck, Rechecked
-from conformance.run.units import dead, units_of
-from conformance.worker.exchange import Description, Failure, Observation, Request
+from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.session import InlineSession, Limits, Session
 
@@ -168,9 +167,11 @@ class OpenBackend:
         if self._judge is None:
             self._judge = Judge(self.subject)
         found = self._settled(chunk, self._session.run(chunk.requests))
-        if isinstance(self._session, Session) and chunk.units:
-            if (end := self._session.ended()) is not None:
-                self._note(end, chunk, found)
+        if isinstance(self._session, Session):
+            if (revised := self._session.revised()) is not None:
+                others = found.others
+                found = self._settled(chunk, revised)
+                found.others[:0] = [each for each in others if each not in found.others]
             elif found.spoilt:
                 self._session.renew()
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
@@ -188,31 +189,6 @@ class OpenBackend:
         )
         self._asked = [*self._asked, chunk.portion][-sum(BEFORE) :]
         return found
-
-    def _note(self, end: Failure, chunk: Chunk, found: Rechecked) -> None:
-        """Put on record that the process has ended while the answers were judged.
-
-        Each call is made by itself: a failure of the one that ends it again. Else it is of the last unit.
-        """
-        units = units_of(chunk)
-        again = [each for request in chunk.requests for each in self._session.run([request])]
-        ends = {place for place, each in enumerate(again) if dead(each)}
-        # One that had ended it before has done so again, when it was repeated.
-        new = {place for place in ends if not dead(found.observations[place])}
-        for place in new:
-            found.observations[place] = again[place]
-        judged = self._outcomes(chunk, found.observations) if new else []
-        for unit in units:
-            if not new.isdisjoint(unit.asked):
-                found.units[unit.number] = judged[unit.number]
-        if ends:
-            return
-        last = units[-1]
-        reduction, _ = last.calls[-1]
-        finding = of_an_end(last.problem, reduction, end)
-        outcomes = found.units[last.number]
-        if not any(each.check == "process" and each.reduction == reduction for each in outcomes):
-            outcomes.append(outcome(finding, self.subject))
 
     def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
         """The outcomes of each of the chunk's units, with the register applied."""

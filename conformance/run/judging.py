@@ -15,9 +15,9 @@ from conformance.model.case import TRANSFORMS
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array
 from conformance.run.plan import Chunk, Group
-from conformance.worker.exchange import Failure, Observation
+from conformance.worker.exchange import Observation
 
-__all__ = ["calls", "judge_chunk", "of_an_end"]
+__all__ = ["calls", "judge_chunk"]
 
 
 def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:
@@ -109,16 +109,10 @@ def _require_mode(chunk: Chunk, answers: Sequence[Observation], by_problem: dict
 
 def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> Finding:
     """What a call did to the backend's process: left it changed, by which it may end later, or ended it in company."""
-    if not seen.left:
-        return of_an_end(problem, reduction, seen.died)
     error = None if seen.died is None else error_fact(seen.died)
+    if not seen.left:
+        return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
     return Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left), error=error)
-
-
-def of_an_end(problem: Problem, reduction: str, end: Failure | None) -> Finding:
-    """The finding of the process's end that no call alone brings about, noted of the one that it was at, or behind."""
-    error = None if end is None else error_fact(end)
-    return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
 
 
 def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]) -> None:

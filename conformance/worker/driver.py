@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from conformance.model.execution import total
 from conformance.worker import wire
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
@@ -25,8 +24,8 @@ from conformance.worker.reply import (
     Died,
     Reply,
     SentRequest,
-    add_time,
-    agrees,
+    add_end,
+    add_repetition,
     check,
     differs,
     mode_of,
@@ -104,7 +103,9 @@ class Driver:
         self._kept: dict[int, _Kept] = {}  # the results of the last calls, by their nonces
         self._batches = 0
         self._unused = True  # the backend has been sent no call
-        self._former: list[Reply] = []  # to the last batch, while they are not yet handed over
+        self._found: list[Reply] = []  # of the last run, by place
+        self._repeated: list[Reply] = []  # of the same calls, where they were made once more
+        self._former: list[Reply] = []  # of these, those to the last batch
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -133,6 +134,11 @@ class Driver:
         """
         return None
 
+    @property
+    def _worth_asking(self) -> bool:
+        """Whether calls are made again to find out which of them has ended the backend."""
+        return True
+
     def _watchdog(self, *, alone: bool) -> float:
         return 0.0
 
@@ -140,28 +146,36 @@ class Driver:
 
     def run(self, requests: Iterable[Request]) -> list[Observation]:
         """One observation for each request, in their order."""
+        self._finish()
         sent = map(self._first, requests)
         asked = [SentRequest(place, request, room_for(request)) for place, request in enumerate(sent)]
-        found: list[Reply] = []
-        for each in self._answered(asked):
-            each.mode = mode_of(each, compiles=self.compiles)
-            found.append(each)
-        found.sort(key=lambda each: each.asked.place)
-        again = [repeated for each in reversed(found) if (repeated := self._again(each)) is not None]
-        repeats: dict[int, bool] = {}
-        for each in self._answered(again):
-            first = found[each.asked.place]
-            first.died, first.left = first.died or each.died, first.left or each.left
-            if each.failure is not None and each.failure.kind == "not run":
-                continue
-            first.modified += (name for name in each.modified if name not in first.modified)
-            repeats[each.asked.place] = agrees(first, each)
-            add_time(first, each)
-            first.mode = total((first.mode, mode_of(each, compiles=self.compiles)))
-            if each.failure is not None:  # it was killed by the very same call
-                first.failure, first.first = each.failure, each.first
-        self._former = []
-        return [observation_of(each, repeats.get(each.asked.place)) for each in found]
+        self._found = sorted(self._answered(asked), key=lambda each: each.asked.place)
+        again = [repeated for each in reversed(self._found) if (repeated := self._again(each)) is not None]
+        self._repeated = list(self._answered(again))
+        for each in self._repeated:
+            add_repetition(self._found[each.asked.place], each)
+            each.answer = None
+        return self._observations()
+
+    def revised(self) -> list[Observation] | None:
+        """The observations of the last run, where the backend has ended behind them; None where it has not.
+
+        That is a failure of the call that ends it again, or else noted of the last one.
+        """
+        if not self._former or (end := self._settled(alone=False)) is None:
+            return None
+        self._lost()
+        self._blame_former(end)
+        return self._observations()
+
+    def _finish(self) -> None:
+        """Let go of the last run's replies: they are not revised any more."""
+        self._found, self._repeated, self._former = [], [], []
+
+    def _observations(self) -> list[Observation]:
+        for each in self._repeated:
+            add_end(self._found[each.asked.place], each)
+        return list(map(observation_of, self._found))
 
     def _first(self, request: Request) -> Request:
         if request.upstream is not None and request.only_value and not self.compiles:
@@ -183,6 +197,8 @@ class Driver:
                 yield from (Reply(each, failure=gone) for each in batch)
                 continue
             self._former = self._asked(batch)
+            for each in self._former:
+                each.mode = mode_of(each, compiles=self.compiles)
             yield from self._former
 
     def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
@@ -199,46 +215,47 @@ class Driver:
         except Died as death:
             self._lost()
             if death.before and self._former:
-                if not self._blame_former():
-                    self._former[-1].died = self._former[-1].died or death.failure
+                self._blame_former(death.failure)
                 self._former = []
                 gone = self._ensure()
                 return self._asked(batch) if gone is None else [Reply(each, failure=gone) for each in batch]
             if alone:
                 return [Reply(batch[0], failure=death.failure, first=first)]
             answered = [self._alone(each) for each in batch]
-            if not _explained(death.failure, answered) and not self._blame_former():
+            if not _explained(death.failure, answered):
                 changed = (each for each in answered if each.left)
-                at = next(changed, answered[death.at])
-                if at.failure is not None and at.failure.kind == "not run":
-                    at.failure = death.failure
-                else:
-                    at.died = death.failure
+                self._blame_former(death.failure, else_of=next(changed, answered[death.at]))
             return answered
         except Overwritten:
             return [self._alone(each) for each in batch]
         answered[0].first = first
         left = self._left()
-        if left and alone:
-            answered[0].left = left
+        if left:
             self.renew()
-        elif left:
-            self.renew()
-            answered = [self._alone(each) for each in batch]
+            if not alone:
+                answered = [self._alone(each) for each in batch]
             if not any(each.left for each in answered):
                 answered[0].left = left
         return answered
 
-    def _blame_former(self) -> bool:
-        """Whether a call of the last batch ends the process, or has it answer twice, behind its answer; it is noted."""
-        for each in self._former:
-            again = self._alone(each.asked)
-            if again.failure is not None and again.failure.kind == "not run":
-                return False  # there is none to ask: what was observed of it stands
-            if again.failure is not None and each.failure is None:
-                each.failure = again.failure
-                return True
-        return False
+    def _blame_former(self, end: Failure, *, else_of: Reply | None = None) -> None:
+        """Put the backend's end on record, which may have come behind the answers to the last batch.
+
+        It is a failure of that batch's call that ends it again when it is made alone. Where there is none, it is noted
+        ``else_of`` a reply, the last one of that batch if it is not stated.
+        """
+        for each in self._former if self._worth_asking else ():
+            again = self._alone(each.asked).failure
+            if again is not None and again.kind == "not run":
+                break  # there is none to ask: what was observed of it stands
+            if again is not None and each.failure is None:
+                each.failure = again
+                return
+        noted = else_of or self._former[-1]
+        if noted.failure is not None and noted.failure.kind == "not run":
+            noted.failure = end
+        else:
+            noted.died = noted.died or end
 
     def _alone(self, asked: SentRequest) -> Reply:
         gone = self._ensure()
@@ -330,13 +347,6 @@ class Driver:
         for nonce in [*self._kept][: -AGES[-1]]:
             del self._kept[nonce]
 
-    def ended(self) -> Failure | None:
-        """How the backend has ended since its last answer, though nothing was asked of it; None where it has not."""
-        end = self._settled(alone=False)
-        if end is not None:
-            self._lost()
-        return end
-
     def forget(self, above: int) -> None:
         """Do not read results of more than so many elements again."""
         for each in self._kept.values():
@@ -344,6 +354,7 @@ class Driver:
 
     def close(self) -> None:
         """Give the memory back."""
+        self._finish()
         self._kept = {}
         for each in self.regions:
             each.close()

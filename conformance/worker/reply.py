@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from conformance.model.execution import ExecutionEvidence
+from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.layouts import layout_of
 from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
@@ -21,8 +21,8 @@ __all__ = [
     "Died",
     "Reply",
     "SentRequest",
-    "add_time",
-    "agrees",
+    "add_end",
+    "add_repetition",
     "check",
     "differs",
     "failure_of",
@@ -68,7 +68,7 @@ class SentRequest(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Reply(msgspec.Struct, eq=False):
     """What came of a call: its answer, or why there is none, and what it changed that is not its own.
 
-    ``died``, ``left`` and ``first`` as in Observation.
+    ``died``, ``left``, ``first`` and ``repeatable`` as in Observation.
     """
 
     asked: SentRequest
@@ -78,11 +78,12 @@ class Reply(msgspec.Struct, eq=False):
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False
+    repeatable: bool | None = None
     mode: ExecutionEvidence | None = None
 
 
-def observation_of(seen: Reply, repeatable: bool | None) -> Observation:
-    """A reply as it is judged; ``repeatable`` says whether the same call gave the same bits again."""
+def observation_of(seen: Reply) -> Observation:
+    """A reply as it is judged."""
     request, answer = seen.asked.request, seen.answer
     if seen.failure is not None or answer is None:
         return Observation(
@@ -107,7 +108,7 @@ def observation_of(seen: Reply, repeatable: bool | None) -> Observation:
         gradient_failure=failure_of(late),
         warnings=tuple(map(wire.clean, answer.warnings[:MOST_WARNINGS])),
         modified=tuple(seen.modified),
-        repeatable=repeatable,
+        repeatable=seen.repeatable,
         seconds=answer.nanoseconds * 1e-9,
         died=seen.died,
         left=seen.left,
@@ -152,7 +153,25 @@ def failure_of(fault: wire.Fault | None) -> Failure | None:
     return Failure(fault.kind, wire.clean(fault.type), wire.clean(fault.message), where)
 
 
-def agrees(first: Reply, again: Reply) -> bool:
+def add_repetition(first: Reply, again: Reply) -> None:
+    """Add what the same call, made once more, shows: its bits, its time, what it changed and how it was executed."""
+    if again.failure is None or again.failure.kind != "not run":
+        first.modified += (name for name in again.modified if name not in first.modified)
+        first.repeatable = _agrees(first, again)
+        first.mode = total((first.mode, again.mode))
+    if first.answer is not None and again.answer is not None:
+        together = first.answer.nanoseconds + again.answer.nanoseconds
+        first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
+
+
+def add_end(first: Reply, again: Reply) -> None:
+    """Add how the same call, made once more, has ended the backend's process, or left it changed."""
+    first.died, first.left = first.died or again.died, first.left or again.left
+    if again.failure is not None and again.failure.kind != "not run":
+        first.failure, first.first = again.failure, again.first
+
+
+def _agrees(first: Reply, again: Reply) -> bool:
     """Whether the second call gave the bits of the first, in all that it was to give again."""
     if first.answer is None or again.answer is None or again.answer.failure is not None:
         return False
@@ -160,13 +179,6 @@ def agrees(first: Reply, again: Reply) -> bool:
     whole = request.transform or request.upstream is not None
     names = list(first.answer.results) if whole else ["value"]
     return all(again.answer.results.get(name) == first.answer.results[name] for name in names)
-
-
-def add_time(first: Reply, again: Reply) -> None:
-    """Have the first call's time be that of both."""
-    if first.answer is not None and again.answer is not None:
-        together = first.answer.nanoseconds + again.answer.nanoseconds
-        first.answer = msgspec.structs.replace(first.answer, nanoseconds=together)
 
 
 def spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:

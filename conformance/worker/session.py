@@ -147,8 +147,9 @@ class Session(Driver):
         """Whether calls have left threads or children in the process, which may do harm at any time."""
         return self._process.threads > self._threads_at_first
 
-    def _blame_former(self) -> bool:
-        return not self.hung and super()._blame_former()  # none would answer, and what did stands
+    @property
+    def _worth_asking(self) -> bool:
+        return not self.hung  # otherwise none would answer, and what did stands
 
     def _watchdog(self, *, alone: bool) -> float:
         return 0.8 * self.limits.call if alone else 0.0
@@ -212,6 +213,7 @@ class InlineSession(Driver):
     def run(self, requests: Iterable[Request]) -> list[Observation]:
         """One observation for each request, in their order; the memory of large ones is given back."""
         observations = super().run(requests)
+        self._finish()
         self.forget(SMALL)
         if any(len(region.memory) > LARGE for region in self.regions):  # hundreds of sessions may be open at once
             self.regions = [Region(shared=False) for _ in self.regions]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import resource
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.worker.exchange import Observation, Request
+from conformance.worker import wire
+from conformance.worker.exchange import Failure, Observation, Request
+from conformance.worker.memory import Region
+from conformance.worker.reply import Died
 from conformance.worker.session import InlineSession
 from tests.support import fake_backends
 
@@ -159,6 +163,26 @@ def test_observations_keep_the_order_of_their_requests() -> None:
     seen = InlineSession(fake_backends.create("Sound", 1)).run([request(key, repeat=key == 3) for key in (5, 3, 4)])
     assert [each.key for each in seen] == [5, 3, 4]
     assert [each.repeatable for each in seen] == [None, True, None]
+
+
+@pytest.mark.parametrize(("batch", "noted"), [(2, 1), (4, 2)])
+def test_an_end_behind_the_answers_to_a_batch_is_noted_of_that(
+    monkeypatch: pytest.MonkeyPatch, batch: int, noted: int
+) -> None:
+    class Ends(InlineSession):
+        sent = 0
+
+        def _perform(self, order: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
+            self.sent += 1
+            if self.sent == batch:
+                raise Died(Failure("crash", "SIGSEGV", "between two batches"), before=True)
+            return super()._perform(order, region)
+
+    monkeypatch.setattr("conformance.worker.driver.BATCH", 2)
+    asked = [request(key=key, repeat=True) for key in range(4)]  # two batches, and two more that repeat them backwards
+    seen = Ends(fake_backends.create("Sound", 1)).run(asked)
+    assert [each.key for each in seen if each.died is not None] == [noted]
+    assert all(each.failure is None and each.repeatable for each in seen)
 
 
 def test_a_result_that_lies_in_its_input_is_shared_and_not_overwritten() -> None:
