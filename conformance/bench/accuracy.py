@@ -25,9 +25,7 @@ from conformance.model.problem import Array, Problem
 from conformance.model.quantities import QUANTITIES, Quantity
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
-from conformance.places import PROFILES
-from conformance.profiles.load import load_profile
-from conformance.profiles.profile import UNDECLARED
+from conformance.profiles.load import profile_named
 
 __all__ = ["Yardstick", "declared_class"]
 
@@ -37,9 +35,7 @@ MOST_JUDGED = 1 << 26
 
 def declared_class(profile: str, workload: Workload) -> Letter:
     """The class that a backend with ``profile`` is held to on ``workload``."""
-    file = PROFILES / f"{profile}.yaml"
-    found = load_profile(file) if profile and file.is_file() else UNDECLARED
-    return found.declared_class("cross_entropy", workload.dtype)
+    return profile_named(profile).declared_class("cross_entropy", workload.dtype)
 
 
 class Yardstick:

@@ -22,30 +22,17 @@ def load_profile(file: Path) -> Profile:
 
     ``known`` is its own register: whether that of the other one applies depends on whose code an operation is.
     """
-    try:
-        found = file.stat()
-    except OSError:
-        return _read(file)
-    return _read_once(file, Path.cwd(), (found.st_mtime_ns, found.st_size))
-
-
-@cache
-def _read_once(file: Path, _folder: Path, _state: tuple[int, int]) -> Profile:
-    """A profile as it stands: the same name is another file in another folder."""
-    return _read(file)
-
-
-def _read(file: Path) -> Profile:
     data = read(file)
     complaints = complaints_about_profile(data, file.stem.removesuffix(".profile"))
     if complaints:
         raise in_order([each.at(file) for each in complaints], [file])[0]
     profile = msgspec.convert(data, Profile)
-    return _over(load_profile(PROFILES / f"{profile.extends}.yaml"), profile) if profile.extends else profile
+    return _over(profile_named(profile.extends), profile) if profile.extends else profile
 
 
+@cache
 def profile_named(name: str) -> Profile:
-    """The suite's profile of that name; for a name that is none, one that declares nothing."""
+    """The suite's profile of that name, which is read once; for a name that is none, one that declares nothing."""
     files = {file.stem: file for file in PROFILES.glob("*.yaml")}
     return load_profile(files[name]) if name in files else UNDECLARED
 

@@ -101,7 +101,7 @@ def test_a_profile_is_laid_over_the_one_that_it_extends(tmp_path: Path) -> None:
 
 
 def test_a_name_is_the_file_that_it_has_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A profile is kept once it is read, but neither across folders nor beyond a change."""
+    """A user's profile is kept neither across folders nor beyond a change."""
     values = []
     for folder, value in (("one", "zero"), ("other", "nan"), ("other", "raise")):
         (tmp_path / folder).mkdir(exist_ok=True)
