@@ -44,14 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ]
 
 
-#: Files whose tests take up to a minute, beside those of the yardstick.
-LONG = frozenset(
-    {"test_examples.py", "test_every_end.py", "test_every_file.py", "test_reproducers.py", "test_snippets.py"}
-)
-
-
 def _is_long(item: pytest.Item) -> bool:
-    return item.get_closest_marker("yardstick") is not None or item.path.name in LONG
+    return any(item.get_closest_marker(name) is not None for name in ("first", "yardstick"))
 
 
 #: By the name of a worker of pytest-xdist, the most memory that it took, in MiB.

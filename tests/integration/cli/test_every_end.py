@@ -54,6 +54,7 @@ def test_every_verb_is_called() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.first
 def test_every_verb_ends_in_words(tmp_path: Path) -> None:
     write(tmp_path / "small.yaml")
     write(tmp_path / "w.yaml", "workloads:\n  - {id: two, why: small, shape: [2, 3], contracts: [forward]}\n")

@@ -188,6 +188,7 @@ def tries(name: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.first
 def test_every_file_in_every_state(tmp_path: Path) -> None:
     asked: list[tuple[str, str, list[str]]] = []
     for name, whole in valid(tmp_path).items():

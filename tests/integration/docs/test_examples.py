@@ -61,6 +61,7 @@ WITH_EXAMPLES = [_parameter(each) for each in DOCUMENTS if any(_examples(each)) 
 
 
 @pytest.mark.slow
+@pytest.mark.first
 @pytest.mark.parametrize("document", WITH_EXAMPLES)
 def test_examples_run_as_shown(
     document: Path, conformance: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

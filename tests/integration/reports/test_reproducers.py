@@ -11,7 +11,7 @@ from conformance.places import PROFILES
 from conformance.profiles.load import load_profile
 from tests.support.reproducers import FAMILIES, entry_of, findings, problem, run_bare, run_together
 
-pytestmark = [pytest.mark.framework, pytest.mark.slow]
+pytestmark = [pytest.mark.framework, pytest.mark.slow, pytest.mark.first]
 #: Characters: what a maintainer reads in a minute.
 LONGEST = 2_500
 

@@ -110,6 +110,7 @@ class Shown:
 
 @pytest.mark.framework
 @pytest.mark.slow
+@pytest.mark.first
 @pytest.mark.parametrize("variants", ["some", pytest.param("all", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("family", SPECS)
 def test_every_template_gives_the_bits_of_its_adapter(family: str, variants: str, tmp_path: Path) -> None:
