@@ -10,67 +10,23 @@ framework.
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, cast
 
 from conformance.backends.contract import Backend
-from conformance.plain import command_line
+from conformance.backends.errors import BrokenBackend, FrameworkMissing, UnknownBackend, UnknownOption
+from conformance.backends.loading import broken, imported, load_file, named_backend, only_backend
 
-__all__ = [
-    "GROUP",
-    "BackendLookupError",
-    "BrokenBackend",
-    "Found",
-    "FrameworkMissing",
-    "UnknownBackend",
-    "UnknownOption",
-    "create",
-    "find",
-    "installed",
-    "names",
-    "profile",
-    "variables",
-]
+__all__ = ["GROUP", "Found", "create", "find", "installed", "names", "profile", "variables"]
 
 GROUP = "conformance.backends"
 PROFILES = Path(__file__).with_name("profiles")
-
-
-class BackendLookupError(LookupError):
-    """A backend that cannot be had: ``problem`` says why, ``hint`` what to write or do instead."""
-
-    def __init__(self, problem: str, hint: str) -> None:
-        self.problem = problem
-        self.hint = hint
-        super().__init__(problem, hint)  # both are arguments: the error travels between processes
-
-    def __str__(self) -> str:
-        return f"{self.problem}\n  hint: {self.hint}"
-
-
-class UnknownBackend(BackendLookupError):
-    """No backend, file, module or attribute of that name, or more than one where one is needed."""
-
-
-class UnknownOption(BackendLookupError):
-    """The backend has no such word for any of its options, or one of them has two."""
-
-
-class FrameworkMissing(BackendLookupError):
-    """The backend is known, but its framework is not installed."""
-
-
-class BrokenBackend(BackendLookupError):
-    """The backend's file, module or framework fails on import, or the backend cannot be started."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +172,14 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         BackendLookupError: one of its subclasses, as :func:`find`, or because the import or the start fails.
     """
     found = find(spec)
-    module = _load_file(found) if found.source == "file" else _imported(spec, found.place)
-    backend, words = _attribute(found, module)
+    name, words = found.attribute, list(found.words)
+    if found.source == "file":
+        module = load_file(spec, found.place)
+        if words and hasattr(module, words[0]):
+            name = words.pop(0)
+    else:
+        module = imported(spec, found.place)
+    backend = only_backend(spec, module, words) if name is None else named_backend(spec, module, name, found.place)
     if isinstance(backend, Backend):
         if words:
             raise UnknownOption(f"{spec}: {words[0]!r} selects nothing of an instance", "name its class instead")
@@ -228,7 +190,7 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         backend.prepare(threads=threads, **{"cache": cache} if keeps else {})
         return backend(device=device, mode=":".join(filter(None, rest)), threads=threads)
     except (Exception, SystemExit) as error:
-        raise _broken(spec, "cannot be started", error) from error
+        raise broken(spec, "cannot be started", error) from error
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:
@@ -258,7 +220,7 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
 
 def _adapter(spec: str, name: str) -> type[Backend]:
     """The class of a backend of this package: its module imports its framework when it is started."""
-    kind = _only_backend(spec, _imported(spec, f"conformance.backends.adapters.{name}"))
+    kind = only_backend(spec, imported(spec, f"conformance.backends.adapters.{name}"))
     assert isinstance(kind, type)
     return kind
 
@@ -279,108 +241,6 @@ def _unknown(spec: str, name: str) -> UnknownBackend:
         f"there is no backend {name!r}",
         f"{hint}Write one of {', '.join(known)}, path/to/file.py, or package.module:Class",
     )
-
-
-def _load_file(found: Found) -> ModuleType:
-    path = Path(found.place).resolve()
-    name = f"conformance_user_backend_{abs(hash(str(path)))}_{path.stem}"
-    loader = importlib.util.spec_from_file_location(name, path)
-    assert loader is not None and loader.loader is not None
-    module = importlib.util.module_from_spec(loader)
-    sys.modules[name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last: a file next to it must not shadow a framework
-    try:
-        loader.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise _broken(found.spec, "fails on import", error) from error
-    return module
-
-
-def _imported(spec: str, name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
-        raise _broken(spec, "fails on import", error) from error
-
-
-def _broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
-    place = _last_line_in_user_code(error)
-    text = str(error) or "no message"
-    hint = f"correct {place}" if place else "correct what the message says, or the framework's installation"
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(f"{__package__}."):
-        hint = f"write {Path(__file__).parent.joinpath(*str(error.name).split('.')[2:])}.py, or correct its name"
-    elif isinstance(error, ModuleNotFoundError) and error.name:
-        package = command_line("pip", "install", error.name.partition(".")[0])
-        hint = f"{package}, or correct the import{f' in {place}' if place else ''}"
-    return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", hint)
-
-
-def _last_line_in_user_code(error: BaseException) -> str:
-    """``file:line`` of the last frame outside Python, the installed packages and this one, if there is any."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(("<", str(Path(__file__).parent))) and not {"site-packages", "importlib"} & {
-            *Path(file).parts
-        }:
-            place = f"{file}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-def _attribute(found: Found, module: ModuleType) -> tuple[type[Backend] | Backend, list[str]]:
-    """The class or instance that ``found`` names in ``module``, and the words left over."""
-    name, words = found.attribute, list(found.words)
-    if found.source == "file" and words and hasattr(module, words[0]):
-        name = words.pop(0)
-    if name is None:
-        return _only_backend(found.spec, module, words), words
-    target: Any = module
-    for part in name.split("."):
-        target = getattr(target, part, None)
-    if isinstance(target, Backend) or (isinstance(target, type) and issubclass(target, Backend)):
-        return _complete(found.spec, target), words
-    what = "is not a Backend" if target is not None else "does not exist"
-    raise UnknownBackend(f"{found.spec}: {name} {what} in {found.place}", f"name one of {_listed(_candidates(module))}")
-
-
-def _candidates(module: ModuleType) -> dict[str, type[Backend] | Backend]:
-    """Public Backend classes defined in ``module``, else public instances."""
-    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    classes: dict[str, type[Backend] | Backend] = {
-        name: value
-        for name, value in public.items()
-        if isinstance(value, type) and issubclass(value, Backend) and value.__module__ == module.__name__
-    }
-    return classes or {name: value for name, value in public.items() if isinstance(value, Backend)}
-
-
-def _only_backend(spec: str, module: ModuleType, asked: Sequence[str] = ()) -> type[Backend] | Backend:
-    found = _candidates(module)
-    place = getattr(module, "__file__", None) or module.__name__
-    if len(found) == 1:
-        (backend,) = found.values()
-        return _complete(spec, backend)
-    if not found:
-        raise UnknownBackend(f"{spec}: no class derived from Backend in {place}", "derive one from an adapter's class")
-    asked_for = f", and none is {asked[0]!r}" if asked else ""
-    hint = f"name one: {Path(place).name}:{next(iter(found))}"
-    raise UnknownBackend(f"{spec}: {place} defines several backends ({_listed(found)}){asked_for}", hint)
-
-
-def _complete(spec: str, backend: type[Backend] | Backend) -> type[Backend] | Backend:
-    if isinstance(backend, type) and inspect.isabstract(backend):
-        missing = ", ".join(sorted(backend.__abstractmethods__))
-        raise BrokenBackend(f"{spec}: {backend.__name__} lacks {missing}", "define them, or derive from an adapter")
-    return backend
-
-
-def _listed(found: Mapping[str, object]) -> str:
-    return ", ".join(found) or "(there is none)"
 
 
 def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]:

@@ -111,14 +111,15 @@ def _backend_rows() -> list[Row]:
 
 def _backend_row(name: str) -> Row:
     from conformance.backends import discovery
+    from conformance.backends.errors import BackendLookupError, FrameworkMissing
 
     try:
         declared = discovery.profile(name)
         title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
         found = discovery.find(name)
-    except discovery.FrameworkMissing as missing:
+    except FrameworkMissing as missing:
         return _backend(name, title, "missing", note=missing.hint)
-    except discovery.BackendLookupError as error:
+    except BackendLookupError as error:
         return _backend(name, name, "broken", note=str(error).replace("\n  ", "; "))
     version = _version(distribution, found.framework or name)
     return _backend(name, title, "installed", version, found.devices or (), found.modes or ())

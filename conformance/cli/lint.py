@@ -19,12 +19,13 @@ __all__ = ["command"]
 def _variants() -> dict[str, tuple[str, ...]]:
     """The words of the options of every backend that is installed."""
     from conformance.backends import discovery
+    from conformance.backends.errors import BackendLookupError
 
     found = {}
     for name in discovery.names():
         try:
             backend = discovery.find(name)
-        except discovery.BackendLookupError:
+        except BackendLookupError:
             continue
         if backend.devices is not None and backend.modes is not None:
             found[name] = (*backend.devices, *backend.modes)

@@ -17,7 +17,7 @@ from conformance.worker.wire import Described, clean
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
-    from conformance.backends.discovery import BrokenBackend
+    from conformance.backends.errors import BrokenBackend
 
 __all__ = ["describe"]
 
@@ -78,7 +78,7 @@ def _words(backend: Backend, name: str) -> dict[str, str]:
 
 
 def _broken(backend: Backend, name: str, kind: str, said: Any) -> BrokenBackend:
-    from conformance.backends.discovery import BrokenBackend
+    from conformance.backends.errors import BrokenBackend
 
     owner = type(backend).__qualname__
     return BrokenBackend(

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from conformance.backends.errors import BackendLookupError, FrameworkMissing, UnknownOption
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.plain import plain, say
 
@@ -18,9 +19,9 @@ def is_installed(spec: str) -> bool:
 
     try:
         return discovery.find(spec).source in ("package", "entry point")
-    except discovery.FrameworkMissing:
+    except FrameworkMissing:
         return True
-    except discovery.BackendLookupError:
+    except BackendLookupError:
         return False
 
 
@@ -59,7 +60,7 @@ def find_backends(
                 raise UsageError("no backend's framework is installed", hint=f"pip install one of {packages}")
             return found
         return _distinct([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])
-    except discovery.BackendLookupError as error:
+    except BackendLookupError as error:
         raise BackendUnavailable(error.problem, hint=error.hint) from None
 
 
@@ -84,6 +85,6 @@ def _with_options(discovery: Any, base: str, added: list[str], elsewhere: Collec
     """The backend with these options; one that lacks them is left out, and that is said."""
     try:
         return discovery.find(":".join([base, *added]), elsewhere=bool(elsewhere))
-    except discovery.UnknownOption as error:
+    except UnknownOption as error:
         say(f"{base} is left out: {error.problem}", err=True)
         return None

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from conformance.backends.contract import Backend, Call, Unsupported
-from conformance.backends.discovery import BackendLookupError, create
+from conformance.backends.discovery import create
+from conformance.backends.errors import BackendLookupError
 
 SPECS = ("torch", "torch:module", "jax", "jax:eager", "optax", "tensorflow", "tensorflow:graph")
 X = np.array([[1, 2, 0.5, -1], [0, -1.5, 3, 0.25], [2, 2.5, -0.75, 1]], np.float64)

@@ -16,18 +16,13 @@ import pytest
 from conformance.backends import discovery
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
-from conformance.backends.discovery import (
+from conformance.backends.discovery import create, find, installed, names, profile, variables
+from conformance.backends.errors import (
     BackendLookupError,
     BrokenBackend,
     FrameworkMissing,
     UnknownBackend,
     UnknownOption,
-    create,
-    find,
-    installed,
-    names,
-    profile,
-    variables,
 )
 
 ONE = """

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from conformance.backends.contract import Backend, Call
-from conformance.backends.discovery import BrokenBackend, create, find, installed
+from conformance.backends.discovery import create, find, installed
+from conformance.backends.errors import BrokenBackend
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker.find import find_backends
 
