@@ -68,16 +68,16 @@ def command(
     derivation = derive(problem, shown)
     of = "mean" if "mean" in shown else shown[-1]
     wrong = mistakes(problem, of)
-    from conformance.explain.observed import observe
+    from conformance.explain.answers import backend_answers
 
     of_values = of if problem.takes_targets else "none"
     reductions = shown if problem.takes_targets else ("none",)
-    seen = observe(entry, problem.dtype, backends, reductions, wrong, of_values) if backends else []
+    seen = backend_answers(entry, problem.dtype, backends, reductions, wrong, of_values) if backends else []
     if style == "json":
         whole = {"derivation": derivation, "mistakes": {"reduction": of, "results": wrong}, "backends": seen}
         sys.stdout.write(json_text(whole))
     else:
-        from conformance.cli.explanation import write_explanation
+        from conformance.cli.explain_text import write_explanation
 
         write_explanation(derivation, wrong, of, seen, entry.case.policies)
     return max((each.exit_code for each in seen), default=0) if any(not each.error for each in seen) else 3 * bool(seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from conformance.explain.observed import BackendAnswers
+from conformance.explain.answers import BackendAnswers
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import Derivation
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from conformance.cli.tables import aligned, cell
-from conformance.explain.observed import BackendAnswers
+from conformance.explain.answers import BackendAnswers
 from conformance.model.layouts import LAYOUTS, named_operands
 from conformance.model.verdicts import NONCONFORMING
 from conformance.model.wording import check_name, message

@@ -21,7 +21,7 @@ from conformance.worker.exchange import Array, Observation
 from conformance.worker.find import find_backends
 from conformance.worker.session import Limits
 
-__all__ = ["BackendAnswers", "observe"]
+__all__ = ["BackendAnswers", "backend_answers"]
 
 #: Numbers of a result that are shown.
 SHOWN = 4
@@ -52,7 +52,7 @@ class BackendAnswers:
         return 3 if any(each.verdict == "error" or each.is_lost for each in self.outcomes) else 0
 
 
-def observe(
+def backend_answers(
     entry: Entry,
     dtype: str,
     specs: tuple[str, ...],
@@ -68,10 +68,10 @@ def observe(
     """
     found = find_backends(specs)
     plan = Plan([entry], (dtype,), identities=False)
-    return [_observe(plan, each, reductions, mistakes, mistaken) for each in found]
+    return [_answers_of(plan, each, reductions, mistakes, mistaken) for each in found]
 
 
-def _observe(
+def _answers_of(
     plan: Plan, found: Any, reductions: Sequence[str], mistakes: Sequence[Mistake], mistaken: str
 ) -> BackendAnswers:
     try:
