@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import click
 import msgspec
 
-from conformance.answer import answer
 from conformance.cases.yaml12 import read
+from conformance.commands import run_command
 from conformance.model.errors import Place, UsageError
 from conformance.places import DOCS
 from conformance.reports.escape import address, escape, wrapped
@@ -154,4 +154,4 @@ def command(page: str, runs: tuple[Path, ...]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(answer(command, name="python -m conformance.reports.documents", ends=True))
+    sys.exit(run_command(command, name="python -m conformance.reports.documents", ends=True))

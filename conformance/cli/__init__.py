@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from conformance import __version__
-from conformance.answer import answer
+from conformance.commands import run_command
 from conformance.model.errors import UsageError
 
 __all__ = ["cli", "main"]
@@ -78,9 +78,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; errors go to standard error in words, never as a traceback."""
-    return answer(cli, arguments)
+    return run_command(cli, arguments)
 
 
 def entry() -> None:
     """The console script."""
-    sys.exit(answer(cli, ends=True))
+    sys.exit(run_command(cli, ends=True))

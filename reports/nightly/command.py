@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.answer import answer
+from conformance.commands import run_command
 from conformance.reports.nightly import steps
 from conformance.reports.nightly.folder import Folder
 
@@ -137,4 +137,4 @@ def whole(
 
 def main(arguments: Sequence[str]) -> int:
     """Run a step; errors go to standard error in words."""
-    return answer(cli, arguments, "python -m conformance.reports.nightly")
+    return run_command(cli, arguments, "python -m conformance.reports.nightly")

@@ -20,7 +20,7 @@ PATIENCE = 120  # seconds for what takes one or two
 COMMAND = """
 import atexit, os, signal, sys, time, weakref
 import click
-from conformance.answer import answer
+from conformance.commands import run_command
 from conformance.scratch import scratch
 
 for number in (signal.SIGTERM, signal.SIGHUP):
@@ -40,7 +40,7 @@ def body():
 {body}
 
 
-sys.exit(answer(click.Command("verb", callback=body), [], ends=True))
+sys.exit(run_command(click.Command("verb", callback=body), [], ends=True))
 """
 IN_A_FINALIZER = """
     with scratch() as folder:

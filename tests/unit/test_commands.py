@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import click
 import pytest
 
-from conformance.answer import answer
+from conformance.commands import run_command
 from conformance.model.errors import HarnessError, UsageError
 
 
@@ -25,7 +25,7 @@ def usual_signals() -> Iterator[None]:
 
 
 def ends(body: Callable[[], object]) -> int:
-    return answer(click.Command("verb", callback=body), [])
+    return run_command(click.Command("verb", callback=body), [])
 
 
 def raising(error: BaseException) -> Callable[[], object]:

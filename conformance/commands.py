@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and what is wrong in words on standard error."""
+"""Runs a command to its end: an exit code, and what is wrong in words on standard error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conformance.disk import is_refusal, refusal
 from conformance.model.errors import HarnessError, UsageError
 from conformance.plain import say
 
-__all__ = ["answer"]
+__all__ = ["run_command"]
 
 INTERRUPTED = 130
 _ONE_REQUEST = 2.0  # seconds in which signals ask for one end: `timeout` sends two, to a process and to its group
@@ -27,10 +27,10 @@ _ONE_REQUEST = 2.0  # seconds in which signals ask for one end: `timeout` sends 
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EBADF, errno.EIO, errno.EFBIG)
 
 
-def answer(
+def run_command(
     command: click.Command, arguments: Sequence[str] | None = None, name: str | None = None, *, ends: bool = False
 ) -> int:
-    """The exit code of ``command``, called by ``name``; it raises nothing, and says what is wrong.
+    """Run ``command``, called by ``name``; its exit code. It raises nothing, and says what is wrong.
 
     ``ends``: this process ends with it, and so does a signal from then on.
     """
