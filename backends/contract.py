@@ -13,10 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = [
     "Array",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 Tensor = Any
-Array = npt.NDArray[np.generic]
+Array: TypeAlias = "npt.NDArray[np.generic]"
 #: Any other word is not a reduction: a framework must refuse it; an adapter that reduces by itself raises Unsupported.
 Reduction = Literal["none", "sum", "mean"]
 Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
@@ -125,6 +126,8 @@ class Memory:
     @classmethod
     def of(cls, array: Array) -> Memory:
         """That of an array of NumPy."""
+        import numpy as np
+
         whole = array.base if isinstance(array.base, np.ndarray) else array
         address = int(array.__array_interface__["data"][0])
         return cls(address, address - int(whole.__array_interface__["data"][0]), array.strides)
@@ -278,6 +281,8 @@ class Backend(ABC):
 
     def memory(self, tensor: Tensor) -> Memory | None:
         """Where the tensor lies, by the framework's own account; None where it gives none."""
+        import numpy as np
+
         return Memory.of(tensor) if isinstance(tensor, np.ndarray) else None
 
     @abstractmethod

@@ -10,18 +10,20 @@ framework.
 from __future__ import annotations
 
 import difflib
-import importlib.metadata
 import importlib.util
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from conformance.backends.contract import Backend
 from conformance.backends.errors import BrokenBackend, FrameworkMissing, UnknownBackend, UnknownOption
 from conformance.backends.loading import broken, imported, load_file, named_backend, only_backend
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "Found", "create", "find", "installed", "names", "profile", "variables"]
 
@@ -193,8 +195,10 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         raise broken(spec, "cannot be started", error) from error
 
 
-def _entry_points() -> list[importlib.metadata.EntryPoint]:
-    return sorted(importlib.metadata.entry_points(group=GROUP), key=lambda point: point.name)
+def _entry_points() -> list[EntryPoint]:
+    from importlib import metadata
+
+    return sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)
 
 
 def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Found:

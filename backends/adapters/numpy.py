@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-import numpy as np
-
-from conformance.backends import reference
 from conformance.backends.adapters.base import Adapter, Offers
 from conformance.backends.contract import Call, CrossEntropyOptions, NllLossOptions, Tensor
 from conformance.backends.runtimes.numpy import NumpyRuntime
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from conformance.backends import reference
 
 __all__ = ["Numpy"]
 
@@ -29,6 +31,13 @@ class Numpy(Adapter):
         reductions="composed",
         gradient="composed",
     )
+
+    @classmethod
+    def imports(cls) -> None:
+        global np, reference
+        import numpy as np
+
+        from conformance.backends import reference
 
     def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
         return reference.softmax(logits, axis, where)

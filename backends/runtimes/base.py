@@ -6,7 +6,6 @@ mode and vectorised maps from it.
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -181,10 +180,12 @@ class Runtime(ABC):
 @cache
 def version(package: str) -> str:
     """The installed version of the distribution ``package``, or of the one that has the module of that name."""
+    from importlib import metadata
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        providers = importlib.metadata.packages_distributions().get(package, [])
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        providers = metadata.packages_distributions().get(package, [])
     if providers:
-        return importlib.metadata.version(min(providers, key=len))
+        return metadata.version(min(providers, key=len))
     return str(getattr(sys.modules.get(package), "__version__", "unknown"))

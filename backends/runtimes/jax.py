@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from conformance.backends.contract import Array, Compilations, Device, Tensor
 from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     import jax
     import jax.numpy as jnp
+    import numpy as np
 
 __all__ = ["JaxDevice", "JaxRuntime"]
 
@@ -41,9 +40,10 @@ class JaxRuntime(Runtime):
     device: JaxDevice
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
-        global jax, jnp
+        global jax, jnp, np
         import jax
         import jax.numpy as jnp
+        import numpy as np
 
         super().__init__(device=device, execution=execution, threads=threads)
         jax.config.update("jax_enable_x64", True)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from conformance.backends.contract import Array, Compilations, Tensor
 from conformance.backends.runtimes.base import TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import tensorflow as tf
 
 __all__ = ["TensorFlowRuntime"]
@@ -40,7 +39,8 @@ class TensorFlowRuntime(Runtime):
     distributions: ClassVar[tuple[str, ...]] = ("tensorflow", "numpy")
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
-        global tf
+        global np, tf
+        import numpy as np
         import tensorflow as tf
 
         super().__init__(device=device, execution=execution, threads=threads)

@@ -12,14 +12,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from conformance.backends.contract import Array, Compilations, Device, Memory, Tensor, Unsupported
 from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     import torch
 
 __all__ = ["TorchDevice", "TorchRuntime"]
@@ -41,7 +40,8 @@ class TorchRuntime(Runtime):
     device: TorchDevice
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
-        global torch
+        global np, torch
+        import numpy as np
         import torch
 
         super().__init__(device=device, execution=execution, threads=threads)
