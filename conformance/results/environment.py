@@ -37,11 +37,12 @@ def describe_environment() -> dict[str, Any]:
 
 def origin() -> dict[str, Any]:
     """Where results come from, by the fields of the head of their file: suite, commit, started, environment."""
+    environment = describe_environment()
     return {
-        "suite": conformance.__version__,
-        "commit": suite_commit(),
+        "suite": environment["suite"],
+        "commit": environment["commit"],
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": describe_environment(),
+        "environment": environment,
     }
 
 
