@@ -163,10 +163,10 @@ class _Process:
         self.broken |= bool(end.reason) or not done
         if done:
             if end.reason and not self.lost:
-                self.problem = f"a process of it ended after its last entry: {end.reason}"
+                self.problem = f"a process of it, after its last entry: {end.reason}"
             return
         status = "timeout" if end.timeout else "crash" if end.reason else "error"
-        text = f"the backend's process: {end.reason or 'it ended before its work was done'}"
+        text = end.reason or "the backend's process ended before its work was done"
         text += f"; its last output:\n{end.tail}" if end.tail else ""
         if current is None:
             self._refuse_all(status, text)

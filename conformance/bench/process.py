@@ -15,7 +15,7 @@ from conformance.bench.machine import allocator_variables, overruled, pool_varia
 from conformance.bench.orders import Event, Orders, decode
 from conformance.worker.paths import readable_log
 from conformance.worker.session import Limits
-from conformance.worker.supervisor import Gone, Silent, Supervised, reason_of, search_path
+from conformance.worker.supervisor import CLOSED, Gone, Silent, Supervised, search_path
 
 __all__ = ["Ended", "events_of"]
 
@@ -48,11 +48,10 @@ def events_of(orders: Orders, scratch: Path, limits: Limits) -> Generator[Event 
     kept = {name: value for name, value in os.environ.items() if not overruled(name)}
     variables = pool_variables(orders.threads) | allocator_variables() | search_path() | {"TMPDIR": orders.cache}
     command = [sys.executable, "-P", "-m", "conformance.bench.child", str(file)]
-    memory = limits.memory_bytes
-    process = Supervised(command, environment=kept | variables, folder=scratch, memory=memory)
+    process = Supervised(command, environment=kept | variables, folder=scratch, memory=limits.memory_bytes)
     rest, left = bytearray(), _EVENTS * (1 + len(orders.job.entries))
     allowed, last = limits.start, monotonic() + limits.start
-    reason, timeout = "it wrote to the pipe of the harness", False
+    reason, timeout = "the backend's process wrote to the pipe of the harness", False
     try:
         while left >= 0 and len(rest) <= _LONGEST:
             piece = process.receive(last - monotonic())
@@ -71,15 +70,9 @@ def events_of(orders: Orders, scratch: Path, limits: Limits) -> Generator[Event 
     except Silent:
         reason, timeout = f"no answer within {allowed:g} s", True
     except Gone as gone:
-        reason = "" if gone.code == 0 and not gone.closed else _reason(gone, memory)
+        reason = "" if gone.code == 0 and gone.type != CLOSED else f"{gone.type}: {gone}"
     finally:
         process.close()
     # Most of a stack are the harness's own frames; the points are pytest's, one for each entry that was timed.
     tail = readable_log(process.tail(lines=_TAKEN).lstrip(".")).splitlines()[-_KEPT:]
     yield Ended(reason, timeout, "\n".join(tail))
-
-
-def _reason(gone: Gone, limit: int) -> str:
-    if gone.memory:
-        return f"it took {gone.memory / 2**30:.2f} GiB of memory: the limit is {limit / 2**30:.2f}"
-    return "it closed its pipe" if gone.closed else reason_of(gone.code)

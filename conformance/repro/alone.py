@@ -9,7 +9,7 @@ import time
 
 from conformance.plain import lines_on_terminal
 from conformance.scratch import scratch
-from conformance.worker.supervisor import Gone, Silent, Supervised, default_memory, reason_of
+from conformance.worker.supervisor import Gone, Silent, Supervised, default_memory
 
 __all__ = ["LIMIT", "output_of"]
 
@@ -41,11 +41,11 @@ def output_of(script: str, limit: float = LIMIT) -> str | None:
         except Silent:
             return None
         except Gone as end:
-            code = end.code
+            code, why = end.code, end.type
         finally:
             process.close()
         printed = process.tail(LINES).splitlines()
         size = os.fstat(error.fileno()).st_size
         said = os.pread(error.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace").strip().splitlines()[-1:]
-    failed = [] if code == 0 else said or [reason_of(code)]
+    failed = [] if code == 0 else said or [why]
     return lines_on_terminal("\n".join([*printed, *failed]))

@@ -19,7 +19,6 @@ from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, SMALL, stride_of
 from conformance.worker.reply import (
-    CLOSED,
     FORGED,
     Died,
     Reply,
@@ -32,6 +31,7 @@ from conformance.worker.reply import (
     observation_of,
     spared,
 )
+from conformance.worker.supervisor import CLOSED
 
 __all__ = ["EARLIER", "Driver"]
 

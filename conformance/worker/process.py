@@ -21,13 +21,12 @@ from conformance.worker import wire
 from conformance.worker.exchange import Failure
 from conformance.worker.memory import Region
 from conformance.worker.paths import display_path, readable_log
-from conformance.worker.reply import CLOSED, FORGED, Died
+from conformance.worker.reply import FORGED, Died
 from conformance.worker.supervisor import (
     THREAD_VARIABLES,
     Gone,
     Silent,
     Supervised,
-    reason_of,
     remove_folder,
     search_path,
 )
@@ -128,7 +127,7 @@ class BackendProcess:
             ) from None
         except Gone as end:
             raise self._unavailable(
-                f"backend {self.spec!r} died while it was starting: {': '.join(self._end(end))}",
+                f"backend {self.spec!r} died while it was starting: {end.type}: {end}",
                 "import the framework in a Python shell: it should end in the same way",
             ) from None
         except (msgspec.DecodeError, UnicodeError):
@@ -153,7 +152,7 @@ class BackendProcess:
             try:
                 self._process.send(wire.framed(batch), limit)
             except Gone as end:
-                raise self._death("crash", *self._end(end), before=True) from None
+                raise self._death("crash", end.type, str(end), before=True) from None
             for call in batch.calls:
                 largest = MORE + len(wire.RESULTS) * wire.largest_result(call)
                 yield wire.decode_answer(self._frame(limit, largest))
@@ -164,7 +163,7 @@ class BackendProcess:
             if self._unread:
                 raise self._forged("more than once")
         except Gone as end:
-            raise self._death("crash", *self._end(end)) from None
+            raise self._death("crash", end.type, str(end)) from None
         except Silent:
             raise self._death("timeout", "TimeoutError", f"no answer within {limit:g} s") from None
         except (msgspec.DecodeError, UnicodeError):
@@ -201,8 +200,7 @@ class BackendProcess:
         except Silent:
             return None
         except Gone as end:
-            why, text = self._end(end)
-            return self._death("crash", why, f"after its last answer {text}").failure
+            return self._death("crash", end.type, f"after its last answer {end}").failure
 
     def stop(self) -> None:
         """End the process and its children; nothing of it is left when this returns."""
@@ -240,17 +238,6 @@ class BackendProcess:
                 pieces.append(piece)
                 have += len(piece)
             self._rest, self._read = b"".join(pieces), 0
-
-    def _end(self, end: Gone) -> tuple[str, str]:
-        """How the process ended, in a word and in a sentence."""
-        if end.memory:
-            taken, limit = end.memory / 2**30, self._memory / 2**30
-            return "MemoryLimit", f"the backend's process took {taken:.2f} GiB of memory: the limit is {limit:.2f}"
-        if end.unguarded:
-            return "GuardEnded", f"the backend's process ended with its guard: {reason_of(end.code)}"
-        if end.closed:
-            return CLOSED, "the backend's process closed its pipe to the harness, and went on"
-        return reason_of(end.code), "the backend's process ended"
 
     def _tail(self) -> str:
         return readable_log(self._process.tail()) if self._process is not None else ""

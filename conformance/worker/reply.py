@@ -16,7 +16,6 @@ from conformance.worker.outputs import BITS, EXTENDED, INVERTED, without_gaps
 from conformance.worker.paths import display_place
 
 __all__ = [
-    "CLOSED",
     "FORGED",
     "Died",
     "Reply",
@@ -34,8 +33,6 @@ __all__ = [
 MOST_WARNINGS = 20
 #: The type of the failure where a process answers what it was not asked.
 FORGED = "ForgedAnswer"
-#: And where it goes on without the pipe that it is asked by, or answers into.
-CLOSED = "ClosedPipe"
 MOST_AXES = 64  # of an array of NumPy's
 #: What each byte is after results were written to, by the bits that are inverted.
 WRITTEN = dict(zip(BITS, INVERTED, strict=True))

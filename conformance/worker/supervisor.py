@@ -24,6 +24,7 @@ from conformance.places import ROOT
 from conformance.worker import guard
 
 __all__ = [
+    "CLOSED",
     "THREAD_VARIABLES",
     "Gone",
     "Silent",
@@ -46,6 +47,9 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+#: Types of an end: it took more memory than it may; its guard ended first, and the code is the guard's; it went on
+#: without the pipe that it is asked by, or answers into, and so was ended.
+MEMORY, UNGUARDED, CLOSED = "MemoryLimit", "GuardEnded", "ClosedPipe"
 PATIENCE = 15.0  # seconds for a guard to end what it guards
 #: Without site packages, and with this one last of all, so that no file beside it is taken for one of Python's.
 GUARD = f"import sys; sys.path.append({str(ROOT)!r}); from conformance.worker.guard import main; main(*sys.argv[1:])"
@@ -54,18 +58,15 @@ TOKEN = "CONFORMANCE_PROCESS"
 
 
 class Gone(Exception):
-    """The process has ended; ``code`` as ``subprocess`` gives it, ``memory`` the bytes for which it was ended, or 0.
+    """The process has ended, with a ``code`` as ``subprocess`` gives it; its text says what the process did.
 
-    ``unguarded``: its guard was ended first, and the code is the guard's. ``closed``: it had closed its pipe and went
-    on, and so was ended.
+    ``type`` is that in a word: ``MEMORY``, ``UNGUARDED``, ``CLOSED``, or :func:`reason_of` the code.
     """
 
-    def __init__(self, code: int, memory: int = 0, *, unguarded: bool = False, closed: bool = False) -> None:
+    def __init__(self, code: int, kind: str = "", did: str = "ended") -> None:
         self.code = code
-        self.memory = memory
-        self.unguarded = unguarded
-        self.closed = closed
-        super().__init__(reason_of(code))
+        self.type = kind or reason_of(code)
+        super().__init__(f"the backend's process {did}")
 
 
 class Silent(Exception):
@@ -128,6 +129,7 @@ class Supervised:
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         self._started: bytes | None = None
+        self._memory = memory
 
     @property
     def pid(self) -> int:
@@ -273,7 +275,12 @@ class Supervised:
             self.stop()
         found = self._reported(guard.ENDED.size)
         code, memory = guard.ENDED.unpack(found) if found else (self._guard.returncode, 0)
-        return Gone(code, memory, unguarded=not found and not stopped, closed=closed)
+        if memory:
+            taken, limit = memory / 2**30, self._memory / 2**30
+            return Gone(code, MEMORY, f"took {taken:.2f} GiB of memory: the limit is {limit:.2f}")
+        if not found and not stopped:
+            return Gone(code, UNGUARDED, f"ended with its guard: {reason_of(code)}")
+        return Gone(code, CLOSED, "closed its pipe to the harness, and went on") if closed else Gone(code)
 
 
 def remove_folder(folder: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_process_that_exceeds_its_limits_is_ended(bench: Any) -> None:
     assert status == "timeout" and "no answer within 2 s" in message
     for name in ("Repeats", "Pours"):
         status, message = refused[f"faulty:{name}"]
-        assert status == "crash" and "it wrote to the pipe of the harness" in message
+        assert status == "crash" and "the backend's process wrote to the pipe of the harness" in message
     status, message = refused["faulty:Fills"]
     assert status == "crash" and "GiB of memory: the limit is 0.50" in message
 
@@ -67,12 +67,15 @@ def test_a_process_that_dies_when_its_work_is_done(bench: Any) -> None:
     words = ("--workloads", bench.workloads(ONE_WORKLOAD), "--replicates", 1)
     assert bench("-b", bench.faulty("DiesLast"), *words) == 3
     assert len(bench.document["benchmarks"]) == 1 and bench.document["not_timed"] == []
-    assert "faulty:DiesLast: a process of it ended after its last entry: SIGABRT" in bench.err
+    assert "faulty:DiesLast: a process of it, after its last entry: SIGABRT: the backend's process ended" in bench.err
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Leaves", "it ended before its work was done"), ("Unstartable", "cannot be started: RuntimeError: no licence")],
+    [
+        ("Leaves", "the backend's process ended before its work was done"),
+        ("Unstartable", "cannot be started: RuntimeError: no licence"),
+    ],
 )
 def test_a_backend_that_cannot_be_had(bench: Any, name: str, message: str) -> None:
     document = run(bench, name)
