@@ -14,7 +14,7 @@ from conformance.bench.orders import Began, BenchEntry, Event, Job, NotTimed, Or
 from conformance.bench.process import Ended, events_of
 from conformance.bench.record import Bandwidths
 from conformance.bench.show import BenchProgress
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["BenchDriver", "EntryResult", "Results"]
 

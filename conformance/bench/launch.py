@@ -40,7 +40,7 @@ from conformance.results.environment import origin
 from conformance.run.progress import Progress
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["BenchSettings", "launch"]
 

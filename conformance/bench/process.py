@@ -13,8 +13,8 @@ import msgspec
 
 from conformance.bench.machine import allocator_variables, overruled, pool_variables
 from conformance.bench.orders import Event, Orders, decode
+from conformance.worker.limits import Limits
 from conformance.worker.paths import readable_log
-from conformance.worker.session import Limits
 from conformance.worker.supervisor import CLOSED, Gone, Silent, Supervised, search_path
 
 __all__ = ["Ended", "events_of"]

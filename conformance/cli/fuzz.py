@@ -86,7 +86,7 @@ def command(
     from conformance.fuzz.search import Corpus, Search
     from conformance.run.judged import open_backend
     from conformance.worker.find import find_backends
-    from conformance.worker.session import Limits
+    from conformance.worker.limits import Limits
 
     given = read_corpus(corpus) if corpus else Corpus()
     (found,) = find_backends((spec,))

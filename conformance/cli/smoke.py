@@ -62,7 +62,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
     A sound adapter need not conform: the cases of `conformance run` check that.
     """
     from conformance.run.smoke import smoke
-    from conformance.worker.session import Limits
+    from conformance.worker.limits import Limits
 
     if not backends:
         raise UsageError("no backend named", hint="write -b NAME or -b path/to/file.py")

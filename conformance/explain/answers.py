@@ -19,7 +19,7 @@ from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.find import find_backends
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["BackendAnswers", "backend_answers"]
 

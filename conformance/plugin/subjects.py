@@ -14,7 +14,7 @@ from conformance.profiles.subject import Subject
 from conformance.results.environment import available_cores
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion, RunBudget
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["FileBatch", "UnderTest", "Want"]
 

@@ -9,7 +9,8 @@ import time
 
 from conformance.plain import lines_on_terminal
 from conformance.scratch import scratch
-from conformance.worker.supervisor import Gone, Silent, Supervised, default_memory
+from conformance.worker.limits import Limits
+from conformance.worker.supervisor import Gone, Silent, Supervised
 
 __all__ = ["LIMIT", "output_of"]
 
@@ -33,7 +34,7 @@ def output_of(script: str, limit: float = LIMIT) -> str | None:
             [sys.executable, "-I", "-c", PROGRAM, str(file)],
             folder=folder / "own",
             handed=[error.fileno()],
-            memory=default_memory(),
+            memory=Limits().memory_bytes,
         )
         try:
             while True:  # what it writes into the harness's pipe is nobody's

@@ -38,7 +38,7 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcom
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
     from conformance.run.judged import open_backend
     from conformance.run.plan import Plan
-    from conformance.worker.session import Limits
+    from conformance.worker.limits import Limits
 
     with open_backend(spec, limits=Limits(hangs=1)) as backend:
         outcomes = backend.judge(Plan([entry], dtypes).chunk(0)).outcomes

@@ -25,7 +25,8 @@ from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
 from conformance.run.recheck import Recheck, Rechecked
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
-from conformance.worker.session import InlineSession, Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import InlineSession, Session
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend

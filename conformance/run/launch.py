@@ -37,7 +37,7 @@ from conformance.run.shards import case_digests, partition
 from conformance.run.tasks import Terms
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends, is_installed
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 if TYPE_CHECKING:
     from conformance.run.executors.dask.connect import Fleet

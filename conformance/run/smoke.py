@@ -15,7 +15,7 @@ from conformance.model.verdicts import ALARMING, NONCONFORMING
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Description
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["Checked", "Smoke", "smoke", "smoke_cases", "smoke_entries"]
 

@@ -22,7 +22,7 @@ from conformance.profiles.subject import Subject
 from conformance.run.costs import shared_out
 from conformance.run.judged import Judged, OpenBackend, open_backend
 from conformance.run.plan import Chunk, Plan, Portion
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["Done", "Note", "Task", "TaskRunner", "Terms", "Unavailable", "tasks"]
 

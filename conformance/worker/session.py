@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.model.errors import BackendUnavailable
 from conformance.worker import wire
 from conformance.worker.description import description_of
 from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure, Observation, Request
 from conformance.worker.facts import describe
+from conformance.worker.limits import Limits
 from conformance.worker.memory import Region
 from conformance.worker.outputs import SMALL
 from conformance.worker.process import CREATOR, BackendProcess
 from conformance.worker.reply import Died
 from conformance.worker.shim import Shim
 from conformance.worker.state import changes
-from conformance.worker.supervisor import default_memory
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
 
-__all__ = ["InlineSession", "Limits", "Session"]
+__all__ = ["InlineSession", "Session"]
 
 LARGE = 1 << 22  # bytes that a session within this process keeps between two runs
 SETTLING = 0.25  # seconds that are given to threads and processes which calls have left behind, to do their harm
-
-
-@dataclass(frozen=True)
-class Limits:
-    """``start`` and ``call``: seconds for the start-up and for one call.
-
-    ``restarts``: processes replaced at most because they died, and at most because calls had changed their global
-    state. ``memory``: bytes that a backend's process and its children may take; 0 for no limit, None for half of what
-    the machine has. ``hangs``: calls without an answer, with none that is answered in between, after which the rest is
-    not tried; 0 for any number.
-    """
-
-    start: float = 180.0
-    call: float = 60.0
-    restarts: int = 20
-    memory: int | None = None
-    hangs: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("start", "call"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give a number greater than 0")
-        for name in ("restarts", "memory", "hangs"):
-            if (getattr(self, name) or 0) < 0:
-                raise UsageError(f"limit {name!r} is {getattr(self, name)}", hint="give 0 or more")
-
-    @property
-    def memory_bytes(self) -> int:
-        """``memory``, with its default."""
-        return default_memory() if self.memory is None else self.memory
 
 
 class Session(Driver):

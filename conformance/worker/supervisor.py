@@ -29,7 +29,6 @@ __all__ = [
     "Gone",
     "Silent",
     "Supervised",
-    "default_memory",
     "reason_of",
     "remove_folder",
     "search_path",
@@ -319,14 +318,6 @@ def _goes_on(pid: int) -> bool:
     except (OSError, ValueError):
         return False
     return state not in b"ZX" and not int(flags) & ending
-
-
-def default_memory() -> int:
-    """The limit where none is stated, in bytes: half of the machine's memory; 0 where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE") // 2
-    except (ValueError, OSError):
-        return 0
 
 
 def search_path() -> dict[str, str]:

@@ -25,7 +25,7 @@ from conformance.run.executors.dask.connect import Fleet
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 PATIENCE = 600  # seconds for what takes a few: others may have the machine, and what never comes is still found out
 TERMS = Terms(limits=Limits(start=PATIENCE, call=PATIENCE))

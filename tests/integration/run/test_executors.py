@@ -28,7 +28,7 @@ from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
 from conformance.run.plan import Plan
 from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
 from conformance.worker.find import find_backends
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 from tests.support.cli import DIES_AT_SEVEN
 
 pytestmark = pytest.mark.slow

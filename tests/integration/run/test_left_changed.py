@@ -9,7 +9,8 @@ import pytest
 
 from conformance.results.store import read_run
 from conformance.worker.exchange import Observation, Request
-from conformance.worker.session import Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import Session
 from tests.integration.run.test_deaths import backend, run, verdicts
 
 pytestmark = pytest.mark.slow

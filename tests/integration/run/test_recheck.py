@@ -13,7 +13,7 @@ from conformance.model.records import Footer, Header
 from conformance.results.store import Writer, read_run
 from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Portion
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 from tests.integration.run.test_deaths import run
 
 pytestmark = pytest.mark.slow

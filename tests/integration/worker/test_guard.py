@@ -17,7 +17,8 @@ import pytest
 
 from conformance.places import ROOT
 from conformance.worker.exchange import Observation, Request
-from conformance.worker.session import Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import Session
 
 pytestmark = [
     pytest.mark.slow,

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import signal
 import sys
-from conformance.worker.session import Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import Session
 from test_session import requests
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from conformance.model.layouts import BETWEEN, LAYOUTS
 from conformance.worker.driver import EARLIER
 from conformance.worker.exchange import Observation, Request
 from conformance.worker.layouts import geometry
-from conformance.worker.session import InlineSession, Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import InlineSession, Session
 
 WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(6, dtype=np.float32), 4)
 LOGITS = np.ascontiguousarray(np.stack([WINDOWS, WINDOWS]))  # (2, 3, 4), equal along axis 0

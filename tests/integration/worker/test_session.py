@@ -15,7 +15,8 @@ import pytest
 
 from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.worker.exchange import Observation, Request
-from conformance.worker.session import Limits, Session
+from conformance.worker.limits import Limits
+from conformance.worker.session import Session
 from tests.support import fake_backends
 
 CREATOR = "tests.support.fake_backends:create"

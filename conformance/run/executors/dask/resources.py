@@ -8,7 +8,7 @@ from conformance.model.errors import BackendUnavailable, UsageError
 from conformance.plain import say
 from conformance.run.judged import open_backend
 from conformance.worker.find import find_backends
-from conformance.worker.session import Limits
+from conformance.worker.limits import Limits
 
 __all__ = ["needs", "offered"]
 
