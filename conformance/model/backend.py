@@ -138,6 +138,12 @@ class BackendRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record
         """The texts of its operations and classes: where they are the same, the same code ran."""
         return [each.text for each in (*self.sources.values(), *self.classes)]
 
+    def other_versions(self, first: BackendRecord) -> str:
+        """The versions that are others than in ``first``, in words: ``torch 2.9.1, not 2.8.0``; empty for none."""
+        none = dict.fromkeys([*first.versions, *self.versions], "(none)")
+        here, there = none | self.versions, none | first.versions
+        return ", ".join(f"{name} {here[name]}, not {there[name]}" for name in none if here[name] != there[name])
+
     def source(self, operation: str) -> str | None:
         """``file:line`` of the adapter's code of an operation, None where it is not known."""
         found = self.sources.get(operation)

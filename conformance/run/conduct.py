@@ -137,8 +137,8 @@ class Conductor:
     def _compare(self, name: str, record: BackendRecord) -> None:
         """Note where a backend's processes differ: its outcomes are then those of several, under one name."""
         first = self._first.setdefault(name, record)
-        if others := _other_versions(first, record):
-            self.mixed[name] = f"a process of it had other versions than the first, which had {plain(others)}"
+        if others := record.other_versions(first):
+            self.mixed[name] = f"a process of it had other versions than the first: {plain(others)}"
 
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name
@@ -154,8 +154,8 @@ def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None
     """Raises UsageError where a run would be completed by another backend than the one that began it."""
     if former is None or (former.error is not None and not former.through):
         return
-    if others := _other_versions(former, now):
-        problem = f"the run was begun with {plain(others)}"
+    if others := now.other_versions(former):
+        problem = f"the run was begun with other versions: {plain(others)}"
     elif former.code != now.code:
         problem = "its code has changed since the run was begun"
     elif _declared(former) != _declared(now):
@@ -168,9 +168,3 @@ def _require_unchanged(former: BackendRecord | None, now: BackendRecord) -> None
 def _declared(record: BackendRecord) -> bytes:
     """The user's own profile, as it stands in a file."""
     return msgspec.json.encode(record.own_profile, order="sorted")
-
-
-def _other_versions(former: BackendRecord, now: BackendRecord) -> str:
-    """The former versions of what has another one now."""
-    names = [name for name in now.versions | former.versions if former.versions.get(name) != now.versions.get(name)]
-    return ", ".join(f"{name} {former.versions.get(name, '(none)')}" for name in names)

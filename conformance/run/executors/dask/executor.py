@@ -319,8 +319,8 @@ class _Work:
             return None
         del self._out[future]
         member = self._former[worker]
-        problem = None if isinstance(answer, Unavailable) else self._differs(name, answer)
-        if isinstance(answer, Done) and problem is None:
+        problem = "" if isinstance(answer, Unavailable) else self._differs(name, answer.record)
+        if isinstance(answer, Done) and not problem:
             return unpacked(replace(answer, worker=member.record))
         known = name in member.without  # by another task that was out
         member.without.add(name)
@@ -331,18 +331,10 @@ class _Work:
         self._todo[name].appendleft(out.task)
         return None
 
-    def _differs(self, name: str, answer: Done) -> str | None:
-        """What is another version here, or other code, than where the backend ran first."""
-        now = answer.record
+    def _differs(self, name: str, now: BackendRecord) -> str:
+        """What is another version here, or other code, than where the backend ran first; empty for nothing."""
         first = self._firsts.setdefault(name, now)
-        differing = [
-            f"{key} {now.versions.get(key, '(none)')}, not {value}"
-            for key, value in first.versions.items()
-            if now.versions.get(key) != value
-        ]
-        if differing:
-            return ", ".join(differing)
-        return None if now.code == first.code else "its code is another one"
+        return now.other_versions(first) or ("" if now.code == first.code else "its code is another one")
 
 
 def _key() -> str:
