@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.bounds.classes import CLASS_LETTERS
+from conformance.model.classes import CLASS_LETTERS
 from conformance.numerics.formats import FORMATS
 from conformance.reports.columns import Column, newest
 from conformance.reports.relations import Relations

@@ -16,11 +16,12 @@ from conformance.bench.inputs import Inputs, read_arrays
 from conformance.bench.outputs import sampled_positions
 from conformance.bench.record import ResultAccuracy
 from conformance.bench.workload import Workload
-from conformance.bounds.classes import CLASS_LETTERS, Letter, arithmetic, letters
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.judge.comparison import compare
 from conformance.judge.prepared import Prepared
 from conformance.model.case import Case
+from conformance.model.classes import CLASS_LETTERS, Letter, letters
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import QUANTITIES, Quantity
 from conformance.numerics.formats import FORMATS, numpy_dtype, widen

@@ -1,4 +1,4 @@
-"""The classes of soundness that a result is sorted into, and the arithmetic that each allows."""
+"""The arithmetic that each class of soundness allows."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from conformance.model.classes import Letter
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, Format
 
-__all__ = ["CLASS_LETTERS", "Arithmetic", "Letter", "arithmetic", "default_class", "gamma", "letters"]
+__all__ = ["Arithmetic", "arithmetic", "gamma"]
 
-Letter = Literal["A", "B", "C", "D", "E", "F"]
-CLASS_LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D", "E", "F")
 #: What "accumulated wider" means for the half types: float32, in any order.
 WIDE = FORMATS["float32"].unit_roundoff
 
@@ -119,13 +118,3 @@ def arithmetic(letter: Letter, dtype: DtypeName) -> Arithmetic:
         case "E" if store.is_half:
             return Arithmetic("E", store, store, 8.0, 8.0, "any")
     raise KeyError(f"{dtype} has no class {letter}")
-
-
-def letters(dtype: DtypeName) -> tuple[Letter, ...]:
-    """The classes a result in ``dtype`` can be in, best first, without F."""
-    return ("A", "B", "C", "D", "E") if FORMATS[dtype].is_half else ("A", "B", "C")
-
-
-def default_class(dtype: DtypeName) -> Letter:
-    """What an undeclared backend is held to: B, and D for the half types."""
-    return "D" if FORMATS[dtype].is_half else "B"

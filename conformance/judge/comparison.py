@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from conformance.bounds.classes import CLASS_LETTERS, Letter, letters
+from conformance.model.classes import CLASS_LETTERS, Letter, letters
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.enclosure import Enclosure
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from conformance.bounds.classes import Letter
+from conformance.model.classes import Letter
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from conformance.bounds.classes import Letter, letters
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
+from conformance.model.classes import Letter, letters
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict

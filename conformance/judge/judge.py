@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from conformance.bounds.classes import Letter
 from conformance.cases.resolve import resolve
 from conformance.judge.comparison import ProblemComparison
 from conformance.judge.finding import Finding, error_fact, verdict_of
@@ -18,6 +17,7 @@ from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.unit import Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS
+from conformance.model.classes import Letter
 from conformance.model.outcome import Reason
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Array, Problem

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from conformance.bounds.classes import Letter, arithmetic
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
+from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity

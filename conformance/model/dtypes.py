@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["DTYPES", "DtypeName"]
+__all__ = ["DTYPES", "HALF", "DtypeName"]
 
 DtypeName = Literal["float64", "float32", "bfloat16", "float16"]
 #: Widest first.
 DTYPES: tuple[DtypeName, ...] = ("float64", "float32", "bfloat16", "float16")
+#: Those of 16 bits.
+HALF: frozenset[DtypeName] = frozenset({"bfloat16", "float16"})

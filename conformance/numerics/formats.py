@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.dtypes import DTYPES, DtypeName
+from conformance.model.dtypes import DTYPES, HALF, DtypeName
 
 __all__ = [
     "DTYPES",
@@ -65,7 +65,7 @@ class Format:
     @property
     def is_half(self) -> bool:
         """Whether it has 16 bits."""
-        return self.precision < 24
+        return self.name in HALF
 
     def spacing(self, value: Float64Array) -> Float64Array:
         """The distance between neighbours of this format in the binade of ``value`` (finite or not).

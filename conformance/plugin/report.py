@@ -7,9 +7,9 @@ from typing import Protocol
 
 import pytest
 
-from conformance.bounds.classes import CLASS_LETTERS
 from conformance.cases.load import Entry
 from conformance.cases.yaml12 import place_of
+from conformance.model.classes import CLASS_LETTERS
 from conformance.model.outcome import Outcome, number
 from conformance.model.verdicts import SILENT
 from conformance.model.wording import facts, message, title

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.bounds.classes import Letter, default_class
 from conformance.model.backend import Declaration
+from conformance.model.classes import Letter, default_class
+from conformance.model.dtypes import DtypeName
 from conformance.model.policies import Policies
 from conformance.model.verdicts import Verdict
-from conformance.numerics.formats import DtypeName
 
 __all__ = ["UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.bounds.classes import Letter
 from conformance.disk import contents
 from conformance.model.case import OperationName, ReductionName, TransformName
+from conformance.model.classes import Letter
 from conformance.model.dtypes import DtypeName
 from conformance.model.errors import Place, UsageError
 from conformance.model.quantities import Quantity

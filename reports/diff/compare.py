@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from conformance.bounds.classes import CLASS_LETTERS
+from conformance.model.classes import CLASS_LETTERS
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Number, as_json
 from conformance.model.verdicts import ALARMING, CONFORMING, SILENT

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
-from conformance.bounds.classes import CLASS_LETTERS
 from conformance.model.case import OPERATIONS
+from conformance.model.classes import CLASS_LETTERS
 from conformance.model.dtypes import DTYPES
 from conformance.model.verdicts import NOTABLE, SILENT
 from conformance.reports import defects

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from conformance.backends.contract import Array, Backend, Call, Operation, Tensor
-from conformance.bounds.classes import arithmetic, default_class
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import resolve
 from conformance.model.case import Case, TargetKind
+from conformance.model.classes import default_class
 from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 from conformance.model.quantities import OF_LOGITS, Quantity

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from conformance.bounds.classes import Letter
 from conformance.cases.resolve import Resolution, promoted, resolve
 from conformance.judge.finding import Finding
 from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
+from conformance.model.classes import Letter
 from conformance.model.policies import Choice, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity

@@ -10,9 +10,10 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from conformance.bounds.classes import Letter, arithmetic, letters
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.model.case import OPERATIONS, OperationName
+from conformance.model.classes import Letter, letters
 from conformance.model.problem import Problem
 from conformance.numerics.formats import DTYPES, FORMATS, DtypeName
 from conformance.oracle.truth import Truth

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.bounds.classes import Letter, arithmetic
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
+from conformance.model.classes import Letter
 from conformance.model.problem import Problem
 from tests.support.bounds.earlier import Earlier
 from tests.support.bounds.machine import long

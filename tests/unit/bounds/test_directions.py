@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.bounds.classes import Letter, arithmetic
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.model.case import OperationName
+from conformance.model.classes import Letter
 from conformance.numerics.formats import DtypeName, round_to
 from tests.support.bounds.machine import EXTENDED, long
 from tests.support.bounds.search import Trial, combinations, inputs, mutate, random_trial

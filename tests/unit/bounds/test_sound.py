@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.bounds.classes import Letter, arithmetic, letters
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.model.case import OPERATIONS, OperationName
+from conformance.model.classes import Letter, letters
 from conformance.numerics.formats import DTYPES, DtypeName
 from tests.support.bounds.machine import EXTENDED, ORDERS
 from tests.support.bounds.search import Held, Trial, climb, combinations, hold, random_trial

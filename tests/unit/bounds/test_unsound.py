@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from conformance.bounds.classes import Letter, arithmetic
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
+from conformance.model.classes import Letter
 from conformance.model.problem import Problem
 from conformance.numerics.formats import DTYPES, round_to, widen
 from tests.support.problems import problem, truth

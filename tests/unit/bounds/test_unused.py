@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.bounds.classes import arithmetic, letters
+from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
+from conformance.model.classes import letters
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array
 from tests.support.problems import problem, truth

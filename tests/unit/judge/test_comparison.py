@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conformance.bounds.classes import Letter
 from conformance.judge.comparison import BlockComparison, Segments, compare
+from conformance.model.classes import Letter
 from conformance.oracle.enclosure import Enclosure
 
 #: Absolute bounds of the classes, where a test does not say otherwise.
