@@ -10,8 +10,8 @@ import msgspec
 
 from conformance.bench.workload import BYTES, Series, Workload, WorkloadFile, Written, expanded
 from conformance.bench.workload_schema import schema_text
-from conformance.cases.complaints import Complaint, complaints_of
-from conformance.cases.lint import in_order, schema_findings
+from conformance.cases.complaints import Complaint, complaints_of, in_order
+from conformance.cases.lint import schema_findings
 from conformance.cases.select import predicate
 from conformance.cases.yaml12 import NodePath, place_of, read
 from conformance.model.errors import CaseError, CaseErrors, UsageError

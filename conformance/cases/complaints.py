@@ -6,7 +6,7 @@ import difflib
 import operator
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,9 @@ from msgspec import inspect
 
 from conformance.cases.yaml12 import NodePath, place_of, read
 from conformance.model.case import GENERATOR_KEYS, Generator, generator_keys
-from conformance.model.errors import CaseError, CaseErrors
+from conformance.model.errors import CaseError, CaseErrors, Place
 
-__all__ = ["MOST", "Complaint", "complaints_of", "read_as", "suggestion"]
+__all__ = ["MOST", "Complaint", "complaints_of", "in_order", "read_as", "suggestion"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -60,6 +60,17 @@ class Complaint(NamedTuple):
     def at(self, file: Path, *base: str | int) -> CaseError:
         """The same as an error in ``file``, where the data stands at ``base``."""
         return CaseError(self.problem, place=place_of(file, (*base, *self.path)), hint=self.hint)
+
+
+def in_order(findings: Iterable[CaseError], files: Sequence[Path]) -> list[CaseError]:
+    """The findings in the order of ``files`` and of their lines; those elsewhere come last."""
+    rank = {str(file): number for number, file in enumerate(files)}
+
+    def key(found: CaseError) -> tuple[int, int]:
+        place = found.place or Place("")
+        return rank.get(str(place.file), len(rank)), place.line or 0
+
+    return sorted(findings, key=key)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

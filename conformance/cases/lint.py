@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from conformance.cases.checks import is_large
-from conformance.cases.complaints import Complaint
+from conformance.cases.complaints import Complaint, in_order
 from conformance.cases.expand import expand
 from conformance.cases.fill import lacking_values
 from conformance.cases.load import NOTES_NAME, Entry, Suite, case_files, find_upwards, read_suite
@@ -20,7 +20,7 @@ from conformance.model.errors import CaseError, Place
 from conformance.places import CASES
 from conformance.plain import command_line
 
-__all__ = ["PLACEHOLDER", "in_order", "lint", "schema_findings", "schema_line"]
+__all__ = ["PLACEHOLDER", "lint", "schema_findings", "schema_line"]
 
 #: What stands for the reason of a case that was found by a search, until somebody has understood it.
 PLACEHOLDER = "to be filled in"
@@ -48,17 +48,6 @@ def lint(paths: Sequence[Path], expected_text: ExpectedText, *, own: Path = CASE
     if not errors:
         findings += _notes_findings(suite, paths)
     return in_order(findings, files)
-
-
-def in_order(findings: Iterable[CaseError], files: Sequence[Path]) -> list[CaseError]:
-    """The findings in the order of ``files`` and of their lines; those elsewhere come last."""
-    rank = {str(file): number for number, file in enumerate(files)}
-
-    def key(found: CaseError) -> tuple[int, int]:
-        place = found.place or Place("")
-        return rank.get(str(place.file), len(rank)), place.line or 0
-
-    return sorted(findings, key=key)
 
 
 def schema_line(file: Path, schema: Path) -> str:

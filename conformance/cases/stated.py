@@ -10,19 +10,20 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation, localcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from conformance.cases.expand import reference_problem
 from conformance.cases.load import Entry
 from conformance.cases.yaml12 import NodePath
 from conformance.model.errors import CaseError, CaseErrors
-from conformance.model.problem import Problem
+
+if TYPE_CHECKING:
+    from conformance.model.problem import Problem
 
 __all__ = ["ExpectedText", "require_true_values", "same_number", "untrue"]
 
 #: The oracle: of a problem and a key of ``expected``, decimal text of 17 significant digits, in nested lists for
 #: arrays; None where the definition gives no value.
-ExpectedText = Callable[[Problem, str], str | list[Any] | None]
+ExpectedText: TypeAlias = "Callable[[Problem, str], str | list[Any] | None]"
 #: Of the true value, or of 1 where that is smaller: the error of a number that was computed in float32.
 _OF_FLOAT32 = Decimal("1e-6")
 #: Of the true value: however few digits are written, a difference beyond this is not rounding.
@@ -56,6 +57,8 @@ def untrue(entry: Entry, expected_text: ExpectedText, same: Callable[[str, str],
     """
     if not entry.case.expected:
         return
+    from conformance.cases.expand import reference_problem  # which needs NumPy
+
     problem = reference_problem(entry)
     for key, written in entry.case.expected.items():
         path: NodePath = ("expected", key)

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases.complaints import Complaint
-from conformance.cases.lint import in_order
+from conformance.cases.complaints import Complaint, in_order
 from conformance.cases.yaml12 import read
 from conformance.model.case import Case
 from conformance.model.errors import CaseError, UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from conformance.cases.lint import in_order
+from conformance.cases.complaints import in_order
 from conformance.cases.yaml12 import read
 from conformance.model.backend import BackendRecord
 from conformance.places import PROFILES

@@ -14,8 +14,6 @@ from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, Outcome
@@ -169,6 +167,9 @@ def _applies(entry: Defect, subject: Subject) -> bool:
         return False
     if not entry.versions:
         return True
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
     try:
         return SpecifierSet(entry.versions).contains(Version(subject.id.version), prereleases=True)
     except InvalidSpecifier:
