@@ -22,6 +22,7 @@ from conformance.model.policies import NORMATIVE, POLICIES, choice_in
 from conformance.model.problem import Problem
 from conformance.numerics.formats import widen
 from conformance.oracle.block import to_rows
+from conformance.run.chunk import chunk_of
 from conformance.vectors.calls import plan
 from conformance.worker.exchange import Observation
 
@@ -54,8 +55,8 @@ def agreements(calls: Sequence[ForeignCall], files: Sequence[Path]) -> list[Agre
     truths = normative_truths()
     work = plan(load_suite(files).entries)
     found = []
-    for number in range(len(work)):
-        for unit in work.chunk(number).units:
+    for portion in work.portions:
+        for unit in chunk_of(portion).units:
             found.append(_agreement(by_id[unit.problem.case.id], unit, truths))
     return found
 

@@ -22,7 +22,7 @@ from conformance.numerics.formats import FORMATS
 from conformance.plain import blanked
 from conformance.repro.literals import MOST_NUMBERS
 from conformance.repro.writer import Script
-from conformance.run.plan import request_of, transform_request
+from conformance.run.chunk import request_of, transform_request
 from conformance.worker.exchange import Request
 
 __all__ = ["write"]

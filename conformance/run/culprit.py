@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.model.outcome import Outcome
+from conformance.run.chunk import chunk_of
 from conformance.run.plan import Portion
 from conformance.run.units import BESIDE, ChunkUnit, ask, dead, otherwise, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
@@ -94,7 +95,7 @@ def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]
         group = before[max(0, last - count) : last]
         last -= len(group)
         if group:
-            yield lambda group=group: [unit for portion in group for unit in units_of(portion.build())]  # type: ignore[misc]
+            yield lambda group=group: [unit for portion in group for unit in units_of(chunk_of(portion))]  # type: ignore[misc]
 
 
 def spared(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:

@@ -19,9 +19,10 @@ from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
+from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
 from conformance.run.judging import judge_chunk
-from conformance.run.plan import Chunk, Plan, Portion, RunBudget, Skip
+from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.run.recheck import Recheck, Rechecked
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
@@ -257,7 +258,7 @@ def judged(
     plan = Plan(cases, dtypes, identities, budget)
     with open_backend(backend, threads=threads, limits=limits, subject=subject) as opened:
         for portion in plan.portions:
-            found = opened.judge(portion.build())
+            found = opened.judge(chunk_of(portion))
             yield from found.units
             yield from ([each] for each in found.left_out)
 

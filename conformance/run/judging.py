@@ -14,7 +14,7 @@ from conformance.judge.transforms import judge_transform
 from conformance.model.case import TRANSFORMS
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array
-from conformance.run.plan import Chunk, Group
+from conformance.run.chunk import Chunk, Group
 from conformance.worker.exchange import Observation
 
 __all__ = ["calls", "judge_chunk"]

@@ -15,8 +15,9 @@ from conformance.judge.finding import Finding, outcome
 from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
+from conformance.run.chunk import Chunk
 from conformance.run.culprit import Culprit, Groups, Judged, Lost, find_culprit, former, spared
-from conformance.run.plan import Chunk, Portion
+from conformance.run.plan import Portion
 from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session

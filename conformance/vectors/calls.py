@@ -16,7 +16,8 @@ from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
-from conformance.run.plan import Chunk, Plan, RunBudget
+from conformance.run.chunk import Chunk
+from conformance.run.plan import Plan, RunBudget
 from conformance.worker.exchange import Request
 
 __all__ = ["VectorCall", "calls", "identifier", "narrowed", "plan", "portable"]

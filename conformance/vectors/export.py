@@ -13,18 +13,19 @@ import msgspec
 import numpy as np
 
 from conformance import __version__
-from conformance.bounds.classes import letters
 from conformance.cases.checks import elements_of
 from conformance.cases.load import Entry
 from conformance.cases.resolve import Resolution
 from conformance.disk import disk_errors, write
 from conformance.judge.judge import normative_truths
 from conformance.judge.prepared import Prepared
+from conformance.model.classes import letters
 from conformance.model.errors import Place, UsageError
 from conformance.model.policies import NORMATIVE, choice_in
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.oracle.block import from_rows
+from conformance.run.chunk import chunk_of
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, dtypes_of, narrowed, plan, portable
 from conformance.vectors.document import (
@@ -150,8 +151,8 @@ class _Exporter:
     def vectors(self, entries: Sequence[Entry], store: Store) -> Iterator[Vector]:
         """The vectors of some cases, in their order."""
         work = plan(entries)
-        for number in range(len(work)):
-            chunk = work.chunk(number)
+        for portion in work.portions:
+            chunk = chunk_of(portion)
             for skip in chunk.skips:
                 self.left.append(LeftOut(case=skip.entry.case.id, dtype=skip.dtype, reason=skip.reason))
             for unit in chunk.units:

@@ -21,9 +21,9 @@ from conformance.numerics.formats import round_to
 from conformance.places import PROFILES
 from conformance.results.environment import origin
 from conformance.results.store import Writer, discard
+from conformance.run.chunk import Chunk, chunk_of
 from conformance.run.judged import OpenBackend
 from conformance.run.launch import exit_code
-from conformance.run.plan import Chunk
 from conformance.run.shards import case_digests
 from conformance.vectors.calls import VectorCall, calls, narrowed, plan
 from conformance.vectors.document import read_index
@@ -77,7 +77,7 @@ def judge_vectors(
         hint = "export them again, or name the cases they were exported from by --cases"
         raise UsageError("the vectors are of other cases than these", place=Place(vectors), hint=hint)
     work = plan(kept)
-    ids = {call.id: call.asks for number in range(len(work)) for call in calls(work.chunk(number))}
+    ids = {call.id: call.asks for portion in work.portions for call in calls(chunk_of(portion))}
     read = read_results(results, ids)
     named, own = _profile(profile)
     session = _Recorded(Description(name, "", {}, "", profile=named, foreign=OPERATIONS), read)
@@ -91,8 +91,8 @@ def judge_vectors(
         discard(folder)
     with Writer(folder, header) as writer:
         writer.describe(opened.record)
-        for number in range(len(work)):
-            chunk = session.chunk = work.chunk(number)
+        for portion in work.portions:
+            chunk = session.chunk = chunk_of(portion)
             writer.write(_known(opened.judge(chunk).outcomes))
         writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
     counts = dict(writer.counts)

@@ -23,6 +23,7 @@ from conformance.model.errors import CaseError
 from conformance.places import CASES, PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.load import load_profile
+from conformance.run.chunk import chunk_of
 from conformance.run.plan import Portion
 from conformance.worker import wire
 from tests.support import benchmarks, outcomes
@@ -93,7 +94,7 @@ def _check_cases(data: bytes, folder: Path) -> None:
         if elements_of(entry.case) > _MOST_ELEMENTS or entry.case.budget.memory:
             continue
         try:
-            chunk = Portion(0, (entry,)).build()
+            chunk = chunk_of(Portion(0, (entry,)))
         except CaseError as error:
             assert error.hint
             continue

@@ -28,7 +28,8 @@ from conformance.profiles.subject import Subject
 from conformance.run.executors.dask.processes import configured
 from conformance.run.executors.dask.worker import packed
 from conformance.run.plan import Plan
-from conformance.run.tasks import Done, Task, TaskRunner, Terms
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from tests.support.figures import Figure
 

@@ -18,8 +18,10 @@ import msgspec
 from conformance.cases.load import load_suite
 from conformance.places import CASES
 from conformance.results.store import read_run
+from conformance.run.chunk import unit_keys
 from conformance.run.costs import costs_of
-from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
+from conformance.run.executors import Executor, LocalExecutor
+from conformance.run.executors.inline import InlineExecutor
 from conformance.run.plan import Plan, Portion
 from conformance.run.shards import partition
 from conformance.run.tasks import Done, Task, Terms
@@ -86,7 +88,7 @@ def dispatch(folder: Path, count: int = 200, rounds: int = 3) -> list[Figure]:
     turns = [{where: _seconds_a_task(made(), work) for where, made in executors.items()} for _ in range(rounds)]
     seconds = {where: min(turn[where] for turn in turns) for where in executors}
     portions = Plan(load_suite([CASES]).entries).portions
-    units = statistics.mean(len(portion.units("numpy")) for portion in portions[::4])
+    units = statistics.mean(len(unit_keys(portion, "numpy")) for portion in portions[::4])
     on_the_spot = seconds.pop("on the spot")
     figures = [Figure("a task of one case, done on the spot", f"{on_the_spot * 1e3:.2f} ms")]
     for where, asked in (("locally", "at most 1 ms"), ("over Dask", "at most 3 ms")):

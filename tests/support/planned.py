@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance.cases.load import Entry
+from conformance.run.chunk import chunk_of
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Request
 
@@ -20,8 +21,8 @@ def planned(entries: Sequence[Entry]) -> set[tuple[Planned, str]]:
 
 
 def _of(plan: Plan) -> Iterator[tuple[Planned, str]]:
-    for number in range(len(plan)):
-        chunk = plan.chunk(number)
+    for portion in plan.portions:
+        chunk = chunk_of(portion)
         for unit, reduction, place in chunk.raising:
             yield (*unit.problem.key, unit.problem.operation, reduction, "error"), _call(chunk.requests[place])
         for group in chunk.groups:

@@ -12,8 +12,8 @@ import numpy as np
 from conformance.backends.contract import Backend
 from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
+from conformance.run.chunk import Chunk
 from conformance.run.judged import OpenBackend
-from conformance.run.plan import Chunk
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.session import InlineSession
 

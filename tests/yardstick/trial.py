@@ -17,6 +17,7 @@ from conformance.model.case import TRANSFORMS, Generator
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
+from conformance.run.chunk import chunk_of
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from tests.yardstick.alike import ChunkJudge, Contestant
@@ -97,8 +98,8 @@ class Trial:
         """Every outcome of every backend."""
         for plan in self.plans():
             opened = [(kind, Contestant(kind(), subject(kind))) for kind in kinds]
-            for number in range(len(plan)):
-                judge = ChunkJudge(plan.chunk(number))
+            for portion in plan.portions:
+                judge = ChunkJudge(chunk_of(portion))
                 for kind, contestant in opened:
                     yield from ((kind, outcome) for unit in judge.units(contestant) for outcome in unit)
 
@@ -106,11 +107,12 @@ class Trial:
         """The first non-conformity of every backend that shows one; the backend is then left alone."""
         alive = {kind: open_backend(kind(), subject=subject(kind)) for kind in kinds}
         for plan in self.plans():
-            if not alive:
-                return
-            for number in range(len(plan)):
+            for portion in plan.portions:
+                if not alive:
+                    return
+                chunk = chunk_of(portion)
                 for kind, backend in list(alive.items()):
-                    units = backend.judge(plan.chunk(number)).units
+                    units = backend.judge(chunk).units
                     kill = next((o for unit in units for o in unit if o.verdict in NONCONFORMING), None)
                     if kill is not None:
                         del alive[kind]

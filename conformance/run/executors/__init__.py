@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from conformance.run.executors.inline import InlineExecutor
 from conformance.run.executors.local import LocalExecutor
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 if TYPE_CHECKING:
     from conformance.run.executors.dask.connect import Fleet
 
-__all__ = ["Executor", "InlineExecutor", "LocalExecutor", "executor_for"]
+__all__ = ["Executor", "LocalExecutor", "executor_for"]
 
 
 class Executor(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Done, Task, Terms, Unavailable
 
 __all__ = ["InlineExecutor"]
 

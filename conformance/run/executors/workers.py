@@ -19,7 +19,8 @@ from typing import Any
 
 from conformance.model.errors import HarnessError
 from conformance.run.executors.local import ENDED
-from conformance.run.tasks import Task, TaskRunner, Terms
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Task, Terms
 from conformance.worker.processes import adopt_orphans, end_with
 
 __all__ = ["main"]

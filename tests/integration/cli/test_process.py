@@ -312,7 +312,9 @@ def _any_order(outcomes: list[Any]) -> list[str]:
 def test_a_verb_imports_no_large_library_before_it_needs_it(tmp_path: Path) -> None:
     write(tmp_path / "cases.yaml")
     code = (
-        "import sys; from conformance.cli import main; import conformance.run.launch\n"
+        "import sys; from conformance.cli import main; import conformance.run.launch, conformance.worker.find as find\n"
+        "assert find.find_backends(('numpy', 'torch'))  # a run asks and judges in other processes\n"
+        "assert not {'numpy', 'flint', 'packaging', 'rich'} & {*sys.modules}\n"
         "for words in (['run', '--help'], ['worker', '--help'], ['list', 'cases'], ['lint', 'cases.yaml']):\n"
         "    assert main(words) == 0, words\n"
         "large = ('altair', 'dask', 'distributed', 'duckdb', 'pandas', 'pyarrow', 'scipy', 'torch')\n"

@@ -14,7 +14,7 @@ from conformance.cases.load import load_suite
 from conformance.model.layouts import BETWEEN, LAYOUTS
 from conformance.repro.snippets import Snippets
 from conformance.repro.writer import Script
-from conformance.run.plan import request_of
+from conformance.run.chunk import request_of
 from conformance.worker import wire
 from conformance.worker.memory import Region, place, room_for
 

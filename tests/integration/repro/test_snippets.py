@@ -21,7 +21,7 @@ from conformance.model.outcome import Outcome
 from conformance.model.problem import Problem
 from conformance.repro.script import reproducer
 from conformance.repro.snippets import Snippets
-from conformance.run.plan import request_of, transform_request
+from conformance.run.chunk import request_of, transform_request
 from conformance.worker.layouts import arrange, can_broadcast
 from tests.support.reproducers import opened, run_together
 

@@ -25,10 +25,10 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.model.records import WorkerRecord
 from conformance.places import ROOT
 from conformance.results.store import read_run
-from conformance.run.executors import InlineExecutor
 from conformance.run.executors.dask.connect import Fleet
 from conformance.run.executors.dask.executor import DaskExecutor, _Work
 from conformance.run.executors.dask.resources import needs
+from conformance.run.executors.inline import InlineExecutor
 from conformance.worker.find import find_backends
 from tests.support.cli import DIES_AT_SEVEN, TAKES_CTRL_C, process, write
 from tests.support.fleet import (

@@ -20,7 +20,8 @@ from conformance.cases.load import load_suite
 from conformance.results.store import read_run
 from conformance.run.judging import judge_chunk
 from conformance.run.plan import Plan
-from conformance.run.tasks import Done, Task, TaskRunner, Terms
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
 from tests.support.cli import process
 

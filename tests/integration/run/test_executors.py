@@ -23,10 +23,13 @@ from conformance.model.backend import BackendRecord
 from conformance.model.errors import HarnessError
 from conformance.model.outcome import Outcome
 from conformance.model.records import decode_record
+from conformance.run.chunk import unit_keys
 from conformance.run.conduct import Conductor
-from conformance.run.executors import Executor, InlineExecutor, LocalExecutor
+from conformance.run.executors import Executor, LocalExecutor
+from conformance.run.executors.inline import InlineExecutor
 from conformance.run.plan import Plan
-from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
 from tests.support.cli import DIES_AT_SEVEN
@@ -214,7 +217,7 @@ def test_the_end_of_all_that_judge_is_an_error_of_the_harness(tmp_path: Path, en
 def test_what_is_on_record_is_not_done_again(tmp_path: Path, entries: Sequence[Entry]) -> None:
     plan = Plan(entries)
     most = len(plan.portions[0].entries)
-    done = plan.portions[0].units("numpy") | {("numpy", entries[most].case.id, "float32", "contiguous")}
+    done = unit_keys(plan.portions[0], "numpy") | {("numpy", entries[most].case.id, "float32", "contiguous")}
     found, _, conductor = conduct(("numpy",), entries, InlineExecutor(TERMS), done=done)
     whole, _, _ = conduct(("numpy",), entries, InlineExecutor(TERMS))
     missing = {msgspec.json.decode(each)["case"] for each in set(whole) - set(found)}

@@ -19,6 +19,7 @@ from conformance.model.errors import CaseError
 from conformance.model.outcome import Outcome
 from conformance.profiles.profile import Declared, Profile
 from conformance.profiles.subject import Subject
+from conformance.run.chunk import chunk_of
 from conformance.run.judged import judged
 from conformance.run.plan import Plan
 from tests.yardstick.kernel import Kernel
@@ -217,19 +218,19 @@ def test_what_is_not_a_pair_is_the_adapters_fault(tmp_path: Path) -> None:
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, more: str, words: str) -> None:
     with pytest.raises(CaseError, match=words):
-        list(Plan(entries(tmp_path, more)).chunk(0).requests)
+        chunk_of(Plan(entries(tmp_path, more)).portions[0])
 
 
 def test_a_map_needs_an_axis_beside_the_classes(tmp_path: Path) -> None:
     (entry,) = entries(tmp_path)
     alone = msgspec.structs.replace(entry.case, logits=[1, 2, 0.5], targets=1)
     with pytest.raises(CaseError, match="no leading axis"):
-        Plan([replace(entry, case=alone)]).chunk(0)
+        chunk_of(Plan([replace(entry, case=alone)]).portions[0])
 
 
 def test_a_direction_is_stated_by_number_or_generator(tmp_path: Path) -> None:
     for more in ("tangent: 0.5", "tangent: {distribution: normal, seed: 3}"):
-        chunk = Plan(entries(tmp_path, f"transforms: [forward-mode]\n    {more}")).chunk(0)
+        chunk = chunk_of(Plan(entries(tmp_path, f"transforms: [forward-mode]\n    {more}")).portions[0])
         asked = [request for request in chunk.requests if request.transform]
         assert {request.transform for request in asked} == {"forward-mode"}
         assert all(request.tangent is not None and request.tangent.shape == (2, 3) for request in asked)
@@ -237,7 +238,7 @@ def test_a_direction_is_stated_by_number_or_generator(tmp_path: Path) -> None:
 
 
 def test_the_map_is_asked_with_one_examples_axis(tmp_path: Path) -> None:
-    chunk = Plan(entries(tmp_path)).chunk(0)
+    chunk = chunk_of(Plan(entries(tmp_path)).portions[0])
     (asked,) = [request for request in chunk.requests if request.transform == "vectorised-map"]
     assert dict(asked.options)["axis"] == 0 and dict(asked.options)["reduction"] == "none"
     assert msgspec.structs.asdict(asked)["tangent"] is None

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
 from conformance.model.case import CaseTier
+from conformance.run.chunk import chunk_of, unit_keys
 from conformance.run.costs import expected_cost
 from conformance.run.judged import judged
 from conformance.run.plan import MOST, Plan
@@ -29,7 +30,7 @@ cases:
 def test_a_label_smoothing_that_is_stated_reaches_the_backend(tmp_path: Path, stated: str, given: float | None) -> None:
     file = tmp_path / "cases.yaml"
     file.write_text(CASE % stated, encoding="utf-8")
-    chunk = Plan(load_suite([file]).entries, identities=False).chunk(0)
+    chunk = chunk_of(Plan(load_suite([file]).entries, identities=False).portions[0])
     assert {dict(request.options)["label_smoothing"] for request in chunk.requests} == {given}
 
 
@@ -45,7 +46,7 @@ def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Pat
     assert first == second > third > 1 == alone == last
     assert sum(expected_cost(each.case) for each in plan.portions[0].entries) <= MOST < expected_cost(entries[150].case)
     assert [entry for each in plan.portions for entry in each.entries] == list(entries)
-    assert plan.portions[4].units("mine") == {("mine", "case-150", "float32", "contiguous")}
+    assert unit_keys(plan.portions[4], "mine") == {("mine", "case-150", "float32", "contiguous")}
 
 
 def test_cases_of_one_kind_come_many_in_a_portion_and_fewer_towards_the_end(tmp_path: Path) -> None:
@@ -106,15 +107,15 @@ def test_a_compiler_is_spared_new_shapes_unless_the_tier_is_full(
     file.write_text(TIERS, encoding="utf-8")
     (portion,) = Plan(load_suite([file]).entries, tier=tier).portions
     asked = portion.asked_of(compiles=compiles)
-    chunk = asked.build()
+    chunk = chunk_of(asked)
     named = {each.derived.name for each in chunk.identities}
     assert {unit.problem.case.id for unit in chunk.units} == cases
     assert named & {"composed", "shift", "split", "axis-move"} == checks
     assert [(skip.entry.case.id, "--tier full" in skip.reason) for skip in chunk.skips] == [
         (name, True) for name in {"usual", "dear"} - cases
     ]
-    known = {(case, dtype) for _, case, dtype, _ in portion.units("mine")}
-    assert known == {("usual", "float32"), ("dear", "float32")} == {(c, d) for _, c, d, _ in asked.units("mine")}
+    known = {(case, dtype) for _, case, dtype, _ in unit_keys(portion, "mine")}
+    assert known == {("usual", "float32"), ("dear", "float32")} == {(c, d) for _, c, d, _ in unit_keys(asked, "mine")}
 
 
 def test_what_is_left_out_is_named_in_the_dtypes_that_are_asked_alone(tmp_path: Path) -> None:
@@ -122,8 +123,8 @@ def test_what_is_left_out_is_named_in_the_dtypes_that_are_asked_alone(tmp_path: 
     file.write_text(TIERS.replace("[float32]", "[float64, float32, float16]"), encoding="utf-8")
     (portion,) = Plan(load_suite([file]).entries, dtypes=["float32"], tier="default").portions
     asked = portion.asked_of(compiles=True)
-    assert [(skip.entry.case.id, skip.dtype) for skip in asked.build().skips] == [("dear", "float32")]
-    assert {dtype for _, _, dtype, _ in asked.units("mine")} == {"float32"}
+    assert [(skip.entry.case.id, skip.dtype) for skip in chunk_of(asked).skips] == [("dear", "float32")]
+    assert {dtype for _, _, dtype, _ in unit_keys(asked, "mine")} == {"float32"}
 
 
 def test_what_is_found_of_a_case_does_not_depend_on_those_that_are_judged_with_it(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from conformance import __version__
 from conformance.model.records import WorkerRecord
 from conformance.results.environment import available_cores, describe_environment, suite_commit
-from conformance.run.tasks import Done, Task, TaskRunner, Terms, Unavailable
+from conformance.run.runner import TaskRunner
+from conformance.run.tasks import Done, Task, Terms, Unavailable
 
 __all__ = ["describe", "packed", "perform", "unpacked"]
 
