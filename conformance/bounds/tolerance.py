@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from conformance.bounds.classes import Arithmetic, gamma
 from conformance.bounds.coefficients import CoefficientBounds
@@ -30,12 +31,14 @@ ROUNDING = 1.0 + 2.0**-30
 class Tolerance:
     """Bounds for every problem of ``truth``'s block in ``arithmetic``.
 
-    ``flushed`` says that subnormal numbers may be treated as zero.
+    ``flushed`` says that subnormal numbers may be treated as zero. ``given`` are losses that are not computed: at which
+    rows, (P,), and what they are, (P,).
     """
 
     truth: Truth
     arithmetic: Arithmetic
     flushed: bool = False
+    given: tuple[npt.NDArray[np.bool_], Float64Array] | None = None
 
     @property
     def block(self) -> Block:
@@ -131,7 +134,14 @@ class Tolerance:
             return terms.probability, terms.p
         if operation == "log_softmax":
             return terms.term, terms.n
-        return self._reduced(*self._products, finite(self.truth.fast.loss.mid), reduction)
+        error, size, count = self._products
+        exact = finite(self.truth.fast.loss.mid)
+        if self.given is not None:
+            rows, loss = self.given
+            exact = np.where(rows, finite(loss), exact)
+            size, count = np.where(rows, np.abs(exact), size), np.where(rows, 1.0, count)
+            error = np.where(rows, 0.0, error)
+        return self._reduced(error, size, count, exact, reduction)
 
     def _reduced(
         self, error: Float64Array, size: Float64Array, count: Float64Array, exact: Float64Array, reduction: str

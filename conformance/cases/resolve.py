@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.policies import Policies, default_axis, for_operation
+from conformance.model.policies import Policies, default_axis, for_operation, number_given
 from conformance.model.problem import Array, Problem
-from conformance.numerics.formats import FORMATS, DtypeName, common_dtype, round_to, widen
+from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, common_dtype, nearest, round_to, widen
 
-__all__ = ["Resolution", "promoted", "resolve"]
+__all__ = ["Marked", "Resolution", "promoted", "resolve"]
 
 Booleans = npt.NDArray[np.bool_]
+
+
+class Marked(NamedTuple):
+    """The losses that a policy gives, whatever the formula says: at which positions, (P,), and what they are, (P,)."""
+
+    rows: Booleans
+    loss: Float64Array
 
 
 class Resolution(msgspec.Struct, frozen=True, eq=False):
     """``problem`` fits the oracle unless ``must_raise`` says why the call has no result.
 
-    ``marked`` are positions whose loss is ``mark`` whatever the formula gives (labels out of range, by policy).
-    ``undefined`` says that the policy leaves the result open.
+    ``marked`` are the positions whose loss is not the formula's (labels out of range, by policy). ``undefined`` says
+    that the policy leaves the result open.
     """
 
     problem: Problem
     must_raise: str = ""
-    marked: Booleans | None = None
-    mark: float = 0.0
+    marked: Marked | None = None
     undefined: bool = False
 
 
@@ -161,7 +168,7 @@ def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Reso
         "negative": outside & ~above & (targets < 0) & (targets >= -classes),
         "below": outside & ~above & (targets < -classes),
     }
-    marked, mark = np.zeros(targets.shape, dtype=np.bool_), 0.0
+    marked, loss = np.zeros(targets.shape, dtype=np.bool_), np.zeros(targets.shape)
     repaired = targets.copy()
     undefined = False
     for name, places in kinds.items():
@@ -174,10 +181,11 @@ def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Reso
             repaired = np.where(places, targets + classes, repaired)
         elif policy == "clamps":
             repaired = np.where(places, np.clip(targets, 0, classes - 1), repaired)
-        elif policy in ("nan", "zero"):
+        elif (number := number_given(policy)) is not None:
             marked, repaired = marked | places, np.where(places, 0, repaired)
-            mark = np.nan if policy == "nan" else mark
+            loss = np.where(places, nearest(number, problem.dtype), loss)
         else:
             undefined = True
     moved = replace(problem, targets=repaired)
-    return Resolution(moved, marked=marked.reshape(-1) if marked.any() else None, mark=mark, undefined=undefined)
+    found = Marked(marked.reshape(-1), loss.reshape(-1)) if marked.any() else None
+    return Resolution(moved, marked=found, undefined=undefined)

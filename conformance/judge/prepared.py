@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
-from conformance.cases.resolve import Resolution
+from conformance.cases.resolve import Marked, Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
 from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
@@ -93,7 +93,7 @@ class Prepared:
         """The enclosures of some elements, each that is finite as narrow as float64 has it, where they are few."""
         exact = self.exact(quantity, reduction)[here]
         loose = np.flatnonzero(np.isfinite(exact.mid) & (exact.rad > 0.0))
-        if not len(loose) or self.dtype == "float64" or len(exact.mid) > MOST_SHARP or self._is_marked:
+        if not len(loose) or self.dtype == "float64" or len(exact.mid) > MOST_SHARP or self._marked is not None:
             return exact
         sharp = self._refine(quantity, reduction, loose + here.start)
         mid, rad = exact.mid.copy(), exact.rad.copy()
@@ -101,8 +101,9 @@ class Prepared:
         return Enclosure(mid, rad)
 
     @property
-    def _is_marked(self) -> bool:
-        return any(resolution.marked is not None for resolution in self.resolutions)
+    def _marked(self) -> Marked | None:
+        """The losses that a policy gives: those of labels out of range. Only single problems are resolved so."""
+        return self.resolutions[0].marked if len(self.resolutions) == 1 else None
 
     def adopt(self, letter: Letter, bounds: Tolerance) -> None:
         """Take ``bounds`` for those of a class: of positions that are part of a larger whole, say."""
@@ -124,11 +125,8 @@ class Prepared:
 
     def _judged_rows(self, reduction: str) -> npt.NDArray[np.bool_]:
         """Not the rows whose loss is NaN, by the formula or by a policy on bad labels."""
-        rows = self.truth.judged(reduction)
-        for resolution in self.resolutions:
-            if resolution.marked is not None and np.isnan(resolution.mark):
-                rows = rows & ~resolution.marked
-        return rows
+        rows, marked = self.truth.judged(reduction), self._marked
+        return rows if marked is None else rows & ~np.isnan(marked.loss)
 
     def compare(self, quantity: Quantity, reduction: str, observed: Float64Array, declared: Letter) -> BlockComparison:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
@@ -142,7 +140,7 @@ class Prepared:
             dtype=self.dtype,
             declared=declared,
             judged=self.judged(quantity, reduction),
-            refine=lambda index: self._refine(quantity, reduction, index),
+            refine=None if self._marked is not None else lambda index: self._refine(quantity, reduction, index),
         )
 
     def _divided_by_zero(self, observed: Float64Array) -> Float64Array:
@@ -266,31 +264,19 @@ class Prepared:
         flat = Enclosure(
             result.mid.reshape(-1), result.rad.reshape(-1), None if result.tail is None else result.tail.reshape(-1)
         )
-        if quantity == "value":
-            return self._marked(flat, reduction)
-        if quantity == "jvp":
+        marked = self._marked
+        if marked is None or quantity == "jvp":
             return flat
-        for resolution in self.resolutions:
-            if resolution.marked is not None and not np.isnan(resolution.mark):
-                flat = flat.where(np.repeat(resolution.marked, self.block.classes), 0.0)
-        return flat
-
-    def _marked(self, value: Enclosure, reduction: str) -> Enclosure:
-        """Losses that a policy sets: those of labels out of range. Only single problems are resolved so."""
-        marked = [(i, r) for i, r in enumerate(self.resolutions) if r.marked is not None]
-        for _, resolution in marked:
-            assert resolution.marked is not None and len(self.resolutions) == 1
-            loss = self.truth.value("none").where(resolution.marked, resolution.mark)
-            if reduction == "none":
-                return loss
-            total = float(loss.mid.sum())
-            count = float(self.block.counts[0])
-            total = total / count if reduction == "mean" else total
-            return Enclosure.of(np.array([total]), np.array([float(loss.rad.sum()) + 1e-15 * abs(total)]))
-        return value
+        if quantity == "value":
+            losses = self.truth.value("none").where(marked.rows, marked.loss)
+            return self.truth.fast.reduced(losses, reduction)
+        return flat.where(np.repeat(marked.rows & ~np.isnan(marked.loss), self.block.classes), 0.0)
 
     def _tolerance(self, quantity: Quantity, reduction: str, letter: Letter) -> Float64Array:
-        kind = self._once(("kind", letter), lambda: Tolerance(self.truth, arithmetic(letter, self.dtype), self.flushed))
+        kind = self._once(
+            ("kind", letter),
+            lambda: Tolerance(self.truth, arithmetic(letter, self.dtype), self.flushed, self._marked),
+        )
         result: Float64Array = getattr(kind, quantity)(reduction)
         return result.reshape(-1)
 

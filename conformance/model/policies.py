@@ -8,6 +8,7 @@ normative can be held against exactly what a backend's profile declares.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
@@ -35,6 +36,8 @@ __all__ = [
     "declarable",
     "default_axis",
     "for_operation",
+    "name_of_number",
+    "number_given",
     "policy_label",
 ]
 
@@ -60,9 +63,9 @@ class Policy:
     """What is known of one policy beside its values.
 
     ``values`` are those that can be observed, the normative one first; by default those of the field's ``Literal``
-    without ``undefined``, which leaves any result open. ``observed_by`` names the check that observes it; otherwise
-    cases do, by the ``result`` in which its value shows. ``sound`` says that every value is: who declares nothing has
-    not failed. ``open`` allows other values.
+    without ``undefined``, which leaves any result open; a declared number (:func:`number_given`) is observed as well.
+    ``observed_by`` names the check that observes it; otherwise cases do, by the ``result`` in which its value shows.
+    ``sound`` says that every value is: who declares nothing has not failed.
     """
 
     affects: Affects = "answer"
@@ -70,7 +73,6 @@ class Policy:
     aspect: Aspect | None = None
     observed_by: str = ""
     sound: bool = False
-    open: bool = False
     values: tuple[Any, ...] = ()
     name: str = ""
     field: str = ""
@@ -138,10 +140,14 @@ _IGNORED = Aspect(
 _TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
-Degenerate = Annotated[Literal["nan", "zero", "inf", "raise"], Policy()]
+#: What a policy gives that may give any number: one with a name, or another one as itself, whole ones as float64 has
+#: them exactly.
+Number = Literal["nan", "zero", "inf", "-inf"] | float | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+#: A mean without a denominator.
+Degenerate = Annotated[Literal["raise"] | Number, Policy(values=("nan", "zero", "inf", "raise"))]
 ValueOrRaise = Literal["value", "raise"]
 Offered = Literal["supported", "refused", "wrong"]
-BadLabel = Literal["raise", "nan", "zero", "wraps", "clamps", "undefined"]
+BadLabel = Literal["raise", "wraps", "clamps", "undefined"] | Number
 #: ``label``: as for the class that the label was taken for; ``softmax``: p itself, nothing being subtracted.
 BadLabelGradient = Literal["raise", "nan", "zero", "softmax", "label", "other"]
 LabelKind = Literal["above", "negative", "below"]
@@ -164,7 +170,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     default_axis: Annotated[DefaultAxis | dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
     default_reduction: Annotated[Literal["mean", "none"], Policy()] = "mean"
     default_ignore_index: Annotated[
-        int | Literal["none"], Policy(affects="question", open=True, values=(-100, "none", -1, 255))
+        int | Literal["none"], Policy(affects="question", values=(-100, "none", -1, 255))
     ] = -100
     mean_denominator: Annotated[Literal["sum-of-weights", "valid-count", "all-count"], Policy()] = "sum-of-weights"
     mean_of_all_ignored: Degenerate = "nan"
@@ -187,9 +193,10 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     class_extent_0: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=_OPERATION)] = (
         msgspec.field(default="value", name="class-extent-0")
     )
-    label_out_of_range: Annotated[BadLabel | dict[LabelKind, BadLabel], Policy(affects="question", aspect=_LABEL)] = (
-        "raise"
-    )
+    label_out_of_range: Annotated[
+        BadLabel | dict[LabelKind, BadLabel],
+        Policy(affects="question", aspect=_LABEL, values=("raise", "nan", "zero", "wraps", "clamps")),
+    ] = "raise"
     gradient_of_bad_label: Annotated[
         BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(result="gradient", aspect=_LABEL)
     ] = "raise"
@@ -268,13 +275,16 @@ BY_FIELD: Mapping[str, Policy] = {policy.field: policy for policy in POLICIES.va
 BY_CHECK: Mapping[str, Policy] = {policy.observed_by: policy for policy in POLICIES.values() if policy.observed_by}
 
 
+_DTYPES = "a list of dtypes"
+
+
 def declarable(name: str) -> list[str]:
     """The words that a profile may declare for the policy ``name``, the normative one first."""
     policy = POLICIES[name]
     annotation = get_args(get_type_hints(Policies, include_extras=True)[policy.field])[0]
     words = [str(word) for word in dict.fromkeys(_declarable(annotation))]
     first = str(policy.values[0])
-    return [first, *(word for word in words if word != first)] if first in words or policy.open else words
+    return words if words == [_DTYPES] else [first, *(word for word in words if word != first)]
 
 
 def _declarable(annotation: Any) -> list[Any]:
@@ -284,7 +294,29 @@ def _declarable(annotation: Any) -> list[Any]:
         return [word for member in get_args(annotation) for word in _declarable(member)]
     if get_origin(annotation) is dict:
         return _declarable(get_args(annotation)[1])
-    return ["any integer"] if annotation is int else ["a list of dtypes"] if get_origin(annotation) is list else []
+    if get_origin(annotation) is list:
+        return [_DTYPES]
+    return {int: ["any integer"], float: ["any other number"]}.get(annotation, [])
+
+
+_NAMED_NUMBERS: Mapping[str, float] = {"nan": math.nan, "zero": 0.0, "inf": math.inf, "-inf": -math.inf}
+
+
+def number_given(value: object) -> float | None:
+    """The number that a policy's value stands for: that of the name (``zero``), or itself (-1); None for other words.
+
+    So a value that gives a number needs no code that knows it.
+    """
+    if isinstance(value, str):
+        return _NAMED_NUMBERS.get(value)
+    return value if isinstance(value, int | float) else None
+
+
+def name_of_number(value: object) -> str:
+    """The word for a number that has one: ``zero`` for 0; empty for others, which are their own names."""
+    if isinstance(value, float) and math.isnan(value):
+        return "nan"
+    return next((name for name, number in _NAMED_NUMBERS.items() if value == number), "")
 
 
 def policy_label(policy: str, aspect: str) -> str:
@@ -329,8 +361,8 @@ class Choice:
 def choice_in(name: str, problem: Problem, policies: Policies) -> Choice | None:
     """The choice that the policy ``name`` is in ``problem``; None where it has nothing to say there.
 
-    ``policies`` are the declared ones: a label that they alone ignore is a value, too. Raises KeyError for a policy
-    that does not exist.
+    ``policies`` are the declared ones: a number that they alone name is a value, too. Raises KeyError for a policy that
+    does not exist.
     """
     policy = POLICIES[name]
     if policy.observed_by:
@@ -338,9 +370,9 @@ def choice_in(name: str, problem: Problem, policies: Policies) -> Choice | None:
     aspect = policy.aspect.of(problem) if policy.aspect is not None else ""
     if policy.aspect is not None and not aspect:
         return None
-    declared = getattr(policies, policy.field)
-    values = (*policy.values, declared) if policy.open and declared not in policy.values else policy.values
-    return Choice(policy, aspect, values)
+    declared = for_operation(getattr(policies, policy.field), aspect, policy.values[0])
+    more = declared not in policy.values and number_given(declared) is not None
+    return Choice(policy, aspect, (*policy.values, declared) if more else policy.values)
 
 
 def default_axis(policy: DefaultAxis, rank: int) -> int | None:

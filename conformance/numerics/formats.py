@@ -116,6 +116,11 @@ def round_to(values: Float64Array, name: DtypeName, *, in_range: bool = False) -
         return values.astype(numpy_dtype(name))
 
 
+def nearest(number: float, name: DtypeName) -> float:
+    """The number of the format that is nearest to ``number``; beyond its range an infinity."""
+    return float(round_to(np.array(number, dtype=np.float64), name))
+
+
 def widen(array: npt.NDArray[np.generic]) -> Float64Array:
     """The same numbers in float64: exact for every format. The real part of complex ones, which no dtype admits."""
     array = np.asarray(array)

@@ -39,11 +39,12 @@ class Enclosure:
             difference = observed - self.mid  # exact where they are close (Sterbenz)
             return np.abs(difference if self.tail is None else difference - self.tail)
 
-    def where(self, mask: npt.NDArray[np.bool_], special: float) -> Enclosure:
-        """The same, with ``special`` at the places that the boolean ``mask`` marks."""
+    def where(self, mask: npt.NDArray[np.bool_], special: float | Float64Array) -> Enclosure:
+        """The same, with ``special`` (a number, or one for each place) where the boolean ``mask`` is true."""
         if not mask.any():
             return self
-        return Enclosure.of(np.where(mask, special, self.mid), np.where(mask, 0.0, self.rad), self.tail)
+        tail = None if self.tail is None else np.where(mask, 0.0, self.tail)
+        return Enclosure.of(np.where(mask, special, self.mid), np.where(mask, 0.0, self.rad), tail)
 
     def __getitem__(self, index: Any) -> Enclosure:
         tail = None if self.tail is None else self.tail[index]

@@ -18,7 +18,7 @@ from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block, from_rows
 from conformance.oracle.exact_directions import ExactTruth
-from conformance.oracle.truth import DEGENERATE, Truth
+from conformance.oracle.truth import Truth, without_denominator
 
 __all__ = ["DIGITS", "Undecided", "decimal_text", "expected_text"]
 
@@ -65,9 +65,8 @@ def _balls(truth: Truth, gradient: bool, reduction: str, precision: int) -> list
         balls = exact.value_balls(reduction)
         if reduction == "mean":
             for mask, policy in truth.degenerate:
-                balls = [
-                    arb(DEGENERATE[policy]) if here else ball for ball, here in zip(balls, mask.tolist(), strict=True)
-                ]
+                given = arb(without_denominator(policy, truth.block.dtype))
+                balls = [given if here else ball for ball, here in zip(balls, mask.tolist(), strict=True)]
     return balls
 
 

@@ -9,20 +9,24 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.policies import NORMATIVE, Degenerate, Policies, for_operation, number_given
+from conformance.numerics.formats import DtypeName, nearest
 from conformance.oracle.block import Block
 from conformance.oracle.directions import FastTruth
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.infinite_upstream import chained, infinite_rows, product
 
-__all__ = ["DEGENERATE", "Tier", "Truth"]
+__all__ = ["Tier", "Truth", "without_denominator"]
 
 Tier = Literal["fast", "exact"]
 Booleans = npt.NDArray[np.bool_]
-#: What a mean without a denominator is, by the policies' words; the text of one comes from here, too. A mean that
-#: raises has no value, and NaN stands for it.
-DEGENERATE = {"nan": np.nan, "zero": 0.0, "inf": np.inf, "raise": np.nan}
+
+
+def without_denominator(value: Degenerate, dtype: DtypeName) -> float:
+    """What a mean without a denominator is by a policy's value, in ``dtype``; NaN stands for one that raises."""
+    number = number_given(value)
+    return np.nan if number is None else nearest(number, dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +58,7 @@ class Truth:
             return result
         for mask, policy in self.degenerate:
             if mask.any():
-                result = result.where(mask, DEGENERATE[policy])
+                result = result.where(mask, without_denominator(policy, self.block.dtype))
         return result
 
     def gradient(self, reduction: str) -> Enclosure:
@@ -103,8 +107,8 @@ class Truth:
         return (block.counts > 0) & (block.total((~block.ignored).astype(np.float64)) == 0)
 
     @cached_property
-    def degenerate(self) -> list[tuple[Booleans, str]]:
-        """The means that have no value by the formula, (n,), and the policy that says what they give."""
+    def degenerate(self) -> list[tuple[Booleans, Degenerate]]:
+        """The means that have no value by the formula, (n,), and the policy's value, which says what they give."""
         empty = self.block.counts == 0
         weightless = (self.fast.denominator.mid == 0.0) & ~empty & ~self.all_ignored
         policies = self.policies

@@ -12,7 +12,7 @@ from conformance.cases.checks import FEATURES
 from conformance.cases.complaints import Complaint, complaints_of, suggestion
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import OPERATIONS
-from conformance.model.policies import POLICIES, Policies, declarable
+from conformance.model.policies import POLICIES, Policies, declarable, name_of_number
 from conformance.places import PROFILES
 from conformance.profiles.profile import Profile
 
@@ -84,8 +84,19 @@ def _values(profile: Profile) -> Iterator[Complaint]:
                 bad = [item for kind, item in entries if not _fits(name, {kind: item})] or [value]
                 shown = ", ".join(map(str, bad))
                 yield Complaint(path, f"not a value of this policy: {shown}", _hint(name, str(bad[0])))
-            elif isinstance(value, dict) and aspect is not None:
+                continue
+            if isinstance(value, dict) and aspect is not None:
                 yield from unknown_names(path, value, aspect.names, aspect.kind)
+            yield from _named_numbers(name, path, value)
+
+
+def _named_numbers(name: str, path: NodePath, value: Any) -> Iterator[Complaint]:
+    """Numbers that the policy has a word for: what is observed is called by it, and so is what is declared."""
+    for kind, each in value.items() if isinstance(value, dict) else [(None, value)]:
+        word = name_of_number(each)
+        if word and word in declarable(name):
+            place = path if kind is None else (*path, kind)
+            yield Complaint(place, "the number has a name in this policy", f"write `{word}`")
 
 
 def _fits(name: str, value: Any) -> bool:

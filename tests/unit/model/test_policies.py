@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -9,9 +10,20 @@ import numpy as np
 import pytest
 
 from conformance.model.case import Case
-from conformance.model.policies import BY_CHECK, NORMATIVE, POLICIES, Policies, choice_in, declarable
+from conformance.model.policies import (
+    BY_CHECK,
+    NORMATIVE,
+    POLICIES,
+    Policies,
+    choice_in,
+    declarable,
+    name_of_number,
+    number_given,
+)
 from conformance.model.problem import Problem
 from tests.support.problems import small
+
+INF = math.inf
 
 
 def problem(targets: Any) -> Problem:
@@ -29,7 +41,7 @@ def test_every_field_is_a_policy_and_its_default_the_normative_value() -> None:
 
 def test_every_word_that_is_offered_can_be_declared_alone() -> None:
     for name in POLICIES:
-        for word in {*declarable(name)} - {"any integer", "a list of dtypes"}:
+        for word in {*declarable(name)} - {"any integer", "any other number", "a list of dtypes"}:
             msgspec.convert({name: int(word) if word.lstrip("-").isdigit() else word}, Policies)
 
 
@@ -74,6 +86,27 @@ def test_dtypes_of_targets_are_accepted_or_refused(declared: Any, dtype: str, ch
 def test_a_label_that_is_declared_to_be_ignored_is_a_value_too() -> None:
     choice = choice_in("default-ignore-index", problem([0, 1]), Policies(default_ignore_index=7))
     assert choice is not None and choice.values == (-100, "none", -1, 255, 7)
+
+
+def test_a_number_that_is_declared_is_a_value_of_its_kind_of_label_alone() -> None:
+    declared = Policies(label_out_of_range={"above": -1, "below": "-inf"})
+    values = {
+        label: choice.values
+        for label in (3, -1, -4)
+        if (choice := choice_in("label-out-of-range", problem([0, label]), declared)) is not None
+    }
+    usual = ("raise", "nan", "zero", "wraps", "clamps")
+    assert values == {3: (*usual, -1), -1: usual, -4: (*usual, "-inf")}
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "name"),
+    [("zero", 0.0, ""), ("-inf", -INF, ""), (-1, -1.0, ""), (0, 0.0, "zero"), (-0.0, 0.0, "zero"), (INF, INF, "inf"),
+     ("raise", None, ""), ("wraps", None, ""), (["int64"], None, "")],
+)  # fmt: skip
+def test_a_value_that_is_a_number_or_has_the_name_of_one(value: Any, number: float | None, name: str) -> None:
+    assert (number_given(value), name_of_number(value)) == (number, name)
+    assert math.isnan(number_given("nan") or 0.0) and name_of_number(math.nan) == "nan"
 
 
 def test_a_policy_of_a_check_is_not_a_choice_of_a_case() -> None:

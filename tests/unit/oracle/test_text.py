@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from pathlib import Path
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -98,10 +99,10 @@ class TestExpectedText:
         assert expected_text(problem, "default") == "0.69314718055994531"
         assert expected_text(problem, "none") == ["0.69314718055994531", "0"]
 
-    @pytest.mark.parametrize(("policy", "text"), [("nan", "nan"), ("zero", "0"), ("inf", "inf")])
-    def test_a_mean_without_positions_is_the_policys(self, tmp_path: Path, policy: str, text: str) -> None:
+    @pytest.mark.parametrize(("policy", "text"), [("nan", "nan"), ("zero", "0"), ("inf", "inf"), (-1, "-1")])
+    def test_a_mean_without_positions_is_the_policys(self, tmp_path: Path, policy: Any, text: str) -> None:
         keys = "op: cross_entropy, logits: [[0, 0]], targets: [-1], ignore_index: -1"
-        policies = Policies(mean_of_all_ignored=policy)  # type: ignore[arg-type]
+        policies = Policies(mean_of_all_ignored=policy)
         assert expected_text(problem_of(tmp_path, keys), "mean", policies) == text
 
     def test_terms_that_cancel_leave_zero(self, tmp_path: Path) -> None:
