@@ -16,7 +16,7 @@ from conformance.run.units import BESIDE, ChunkUnit, ask, dead, otherwise, same,
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
-__all__ = ["BEFORE", "Culprit", "Lost", "find_culprit", "former", "spared"]
+__all__ = ["BEFORE", "Culprit", "Lost", "earlier_units", "find_culprit", "unharmed"]
 
 TRIES = 3  # of confirming what a search has come upon
 BEFORE = (4, 12)  # how many former chunks are searched through, one group after the other
@@ -88,7 +88,7 @@ def _confirmed(unit: ChunkUnit, victim: Lost, judged: Judged, opened: Callable[[
     return culprit
 
 
-def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]:
+def earlier_units(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]:
     """The units of former chunks, the last ones first, in groups; made when they are asked for."""
     last = len(before)
     for count in BEFORE:
@@ -98,7 +98,7 @@ def former(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]
             yield lambda group=group: [unit for portion in group for unit in units_of(chunk_of(portion))]  # type: ignore[misc]
 
 
-def spared(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:
+def unharmed(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:
     """Whether the victim gives the same behind the culprit as elsewhere."""
     ask(session, culprit)
     return otherwise(session, victim.unit, victim.fresh) is None

@@ -16,7 +16,7 @@ from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.run.chunk import Chunk
-from conformance.run.culprit import Culprit, Groups, Judged, Lost, find_culprit, former, spared
+from conformance.run.culprit import Culprit, Groups, Judged, Lost, earlier_units, find_culprit, unharmed
 from conformance.run.plan import Portion
 from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise, same, units_of, wrong_of
 from conformance.worker.exchange import Observation
@@ -92,7 +92,7 @@ class Recheck:
             return found
         alive = [each for each in units if not any(dead(seen[place]) for place in each.asked)]
         try:
-            self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *former(before)])
+            self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *earlier_units(before)])
         except BackendUnavailable:  # it does not start again: what was found stands
             self._available = False
         return found
@@ -229,7 +229,7 @@ class Recheck:
             of_it = outcome(_damage(culprit), subject)
             (found.units[unit.number] if unit.chunk is victim.unit.chunk else found.others).append(of_it)
             with self._opened() as session:
-                lost = [each for each in rest if each.unit.number != unit.number and spared(session, unit, each)]
+                lost = [each for each in rest if each.unit.number != unit.number and unharmed(session, unit, each)]
 
 
 def _damage(culprit: Culprit) -> Finding:

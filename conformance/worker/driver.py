@@ -27,9 +27,9 @@ from conformance.worker.reply import (
     add_repetition,
     check,
     differs,
+    intact,
     mode_of,
     observation_of,
-    spared,
 )
 from conformance.worker.supervisor import CLOSED
 
@@ -335,7 +335,7 @@ class Driver:
             if kept is None:
                 continue
             # First the memory is read that was written to, then what the framework says, and later the same once more.
-            if now != kept.read and (kept.times >= NEXT or not spared(now, kept.given)):
+            if now != kept.read and (kept.times >= NEXT or not intact(now, kept.given)):
                 kept.given = now  # the next call has not done it
                 if EARLIER not in seen.modified:
                     seen.modified.append(EARLIER)

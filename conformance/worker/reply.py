@@ -25,9 +25,9 @@ __all__ = [
     "check",
     "differs",
     "failure_of",
+    "intact",
     "mode_of",
     "observation_of",
-    "spared",
 ]
 
 MOST_WARNINGS = 20
@@ -178,7 +178,7 @@ def _agrees(first: Reply, again: Reply) -> bool:
     return all(again.answer.results.get(name) == first.answer.results[name] for name in names)
 
 
-def spared(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:
+def intact(now: dict[str, wire.Result], before: dict[str, wire.Result]) -> bool:
     """Whether results are as they were, or as they are once they were written to, where a framework lets one."""
     return now == before or (now.keys() == before.keys() and all(_same(now[name], before[name]) for name in before))
 
