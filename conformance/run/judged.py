@@ -21,7 +21,7 @@ from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
 from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
-from conformance.run.judging import judge_chunk
+from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.run.recheck import Recheck, Rechecked
 from conformance.worker.exchange import Description, Observation, Request

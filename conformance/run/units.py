@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.model.outcome import Outcome
 from conformance.model.problem import Problem
 from conformance.run.chunk import Chunk
-from conformance.run.judging import calls
+from conformance.run.findings import calls
 from conformance.worker.exchange import Array, Observation
 from conformance.worker.session import Session
 

@@ -18,7 +18,7 @@ import pytest
 
 from conformance.cases.load import load_suite
 from conformance.results.store import read_run
-from conformance.run.judging import judge_chunk
+from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan
 from conformance.run.runner import TaskRunner
 from conformance.run.tasks import Done, Task, Terms
