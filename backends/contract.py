@@ -84,7 +84,7 @@ class Call:
     options: tuple[tuple[str, Any], ...]
 
     def apply(self, backend: Backend, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The operation's value on ``logits`` (log-probabilities for nll_loss).
+        """The operation's value on ``logits`` (log-probabilities for nll_loss): shape and dtype as its method says.
 
         Raises :class:`Unsupported` where the backend's composition is not one of this operation.
         """
@@ -125,7 +125,7 @@ class Memory:
 
     @classmethod
     def of(cls, array: Array) -> Memory:
-        """That of an array of NumPy."""
+        """That of an array of NumPy, of any shape and dtype."""
         import numpy as np
 
         whole = array.base if isinstance(array.base, np.ndarray) else array
@@ -270,24 +270,31 @@ class Backend(ABC):
 
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
-        """The framework's tensor with the array's shape, values, and, where it can, its strides."""
+        """The framework's tensor with the array's shape, dtype, values, and, where it can, its strides.
+
+        Targets that are not an array stay what they are. Raises :class:`Unsupported` for a layout that it cannot hold.
+        """
 
     def view(self, array: Array) -> Tensor:
         """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views.
 
-        Raises :class:`Unsupported` where the framework has no such tensors; :meth:`memory` shows whether it has.
+        Shape and dtype are the array's. Raises :class:`Unsupported` where the framework has no such tensors;
+        :meth:`memory` shows whether it has.
         """
         return self.tensor(array)
 
     def memory(self, tensor: Tensor) -> Memory | None:
-        """Where the tensor lies, by the framework's own account; None where it gives none."""
+        """Where the tensor (of any shape and dtype) lies, by the framework's own account; None where it gives none."""
         import numpy as np
 
         return Memory.of(tensor) if isinstance(tensor, np.ndarray) else None
 
     @abstractmethod
     def array(self, tensor: Tensor) -> Array:
-        """The tensor's values as an array (bfloat16 by ml_dtypes), once they are computed."""
+        """The tensor's values as an array of its shape and dtype (bfloat16 by ml_dtypes), once they are computed."""
+
+    # The operations raise Unsupported for what the framework has not, and for invalid input whatever it raises. Their
+    # formulas are those of docs/semantics.md.
 
     @abstractmethod
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
@@ -299,23 +306,36 @@ class Backend(ABC):
 
     @abstractmethod
     def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
-        """−w_y · logp_y, reduced."""
+        """−w_y · logp_y, reduced: of the targets' shape for ``none``, else a scalar, in the dtype of logp.
+
+        The targets are integers of the shape of logp without the class axis; a weight is (C,), in the dtype of logp.
+        """
 
     @abstractmethod
     def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
-        """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
+        """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape.
+
+        The shape is the logits' without the class axis for ``none``, else a scalar's; the dtype is the logits', or what
+        the policy ``mixed-dtype-result`` says. Indices and weight are as for :meth:`nll_loss`.
+        """
 
     def nll_loss_of_log_softmax(self, logits: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
-        """The identity ``cross_entropy(x, y) = nll_loss(log_softmax(x), y)``, by the framework's own two functions."""
+        """The identity ``cross_entropy(x, y) = nll_loss(log_softmax(x), y)``, by the framework's own two functions.
+
+        Shapes and dtypes are those of :meth:`nll_loss`.
+        """
         return self.nll_loss(self.log_softmax(logits, axis=options["axis"]), targets, **options)
 
     def evaluate(self, call: Call, logits: Tensor) -> Tensor:
-        """The value of ``call`` on ``logits``."""
+        """The value of ``call`` on ``logits``, of the shape and dtype that the operation's method says."""
         return call.apply(self, logits)
 
     @abstractmethod
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself."""
+        """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself.
+
+        ``upstream`` has the value's shape and dtype, the gradient those of the logits.
+        """
 
     # Where a framework's softmax, log_softmax or loss masks classes, the method names a further parameter, ``where:
     # Tensor | None = None``: a boolean tensor of the logits' shape, true for the classes that take part.
@@ -345,7 +365,8 @@ class Backend(ABC):
         """Values and gradients of ``call`` for one example, mapped over axis 0 by the framework's vectorised map.
 
         ``call``'s options are those of one example: its axis counts without the mapped one, and nothing is reduced.
-        The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all.
+        The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all. The
+        values have the shape of ``upstream``, the gradients that of the logits.
 
         Both have the logits' dtype. Raises Unsupported where the framework has no vectorised map.
         """
@@ -363,7 +384,7 @@ class Backend(ABC):
 
         What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`.
 
-        It has the logits' dtype. Raises Unsupported where the framework has no second backward pass.
+        It has the logits' shape and dtype. Raises Unsupported where the framework has no second backward pass.
         """
         raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
@@ -372,7 +393,8 @@ class Backend(ABC):
     def save_for_backward(self, call: Call, logits: Tensor) -> tuple[Tensor, Any]:
         """The value, and whatever the framework keeps for a gradient that is asked for later.
 
-        This is the forward pass of a training step, without its backward pass.
+        This is the forward pass of a training step, without its backward pass. Shape and dtype of the value are those
+        of :meth:`evaluate`.
 
         Raises Unsupported where the framework keeps nothing.
         """

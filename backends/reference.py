@@ -29,7 +29,10 @@ def log_softmax(logits: Tensor, axis: int | None, where: Tensor | None) -> Tenso
 
 
 def nll_loss(log_probabilities: Tensor, targets: Tensor, *, reduction: Reduction | None, **options: Any) -> Tensor:
-    """-w_y · logp_y, reduced; by default to the mean over the sum of the weights."""
+    """-w_y · logp_y, reduced; by default to the mean over the sum of the weights.
+
+    In the dtype of logp: of the targets' shape for ``none``, else a scalar.
+    """
     with np.errstate(all="ignore"):
         x = _class_axis_last(log_probabilities, options["axis"])
         y = _indices(log_probabilities, targets, **options)
@@ -39,7 +42,10 @@ def nll_loss(log_probabilities: Tensor, targets: Tensor, *, reduction: Reduction
 def cross_entropy(
     logits: Tensor, targets: Tensor, *, where: Tensor | None, reduction: Reduction | None, **options: Any
 ) -> Tensor:
-    """Σ a_c · (-ln p_c), reduced, for class indices or class probabilities of the logits' shape."""
+    """Σ a_c · (-ln p_c), reduced, for class indices or class probabilities of the logits' shape.
+
+    In the logits' dtype: of their shape without the class axis for ``none``, else a scalar.
+    """
     with np.errstate(all="ignore"):
         x = _class_axis_last(_possible(logits, where), options["axis"])
         y = _targets(logits, targets, **options)

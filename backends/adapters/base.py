@@ -133,7 +133,7 @@ class Adapter(Backend):
     def reduced(self, losses: Tensor, reduction: Reduction | None, mean: Function, total: Function) -> Tensor:
         """The losses of all positions, as users reduce them where the library has no word for that: by default, not.
 
-        Raises Unsupported for any word but those of a reduction.
+        A sum or a mean is a scalar of the losses' dtype. Raises Unsupported for any word but those of a reduction.
         """
         if reduction in (None, "none"):
             return losses

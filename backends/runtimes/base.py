@@ -79,19 +79,25 @@ class Runtime(ABC):
 
     @abstractmethod
     def tensor(self, array: Array | Any) -> Tensor:
-        """The library's tensor with the array's shape, values and, where it can, strides; all else as it is."""
+        """The library's tensor with the array's shape, dtype, values and, where it can, strides; all else as it is.
+
+        Raises Unsupported for a layout that the library cannot hold.
+        """
 
     def view(self, array: Array) -> Tensor:
-        """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views."""
+        """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views.
+
+        Shape and dtype are the array's.
+        """
         return self.tensor(array)
 
     def memory(self, tensor: Tensor) -> Memory | None:
-        """Where the tensor lies, by the library's own account; None where it gives none."""
+        """Where the tensor (of any shape and dtype) lies, by the library's own account; None where it gives none."""
         return None
 
     @abstractmethod
     def array(self, tensor: Tensor) -> Array:
-        """The tensor's values as an array (bfloat16 by ml_dtypes), once they are computed."""
+        """The tensor's values as an array of its shape and dtype (bfloat16 by ml_dtypes), once they are computed."""
 
     @abstractmethod
     def synchronize(self, *results: Tensor) -> None:
@@ -123,7 +129,8 @@ class Runtime(ABC):
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         """Reverse mode: ``function(x)``, and its gradient by ``x`` for the upstream gradient ``cotangent``.
 
-        Both have the dtype of what they are of. Raises Unsupported where the library has no differentiation.
+        ``cotangent`` has the value's shape and dtype, the gradient those of ``x``. Raises Unsupported where the library
+        has no differentiation.
         """
         raise Unsupported(f"{type(self).__name__} has no differentiation")
 
@@ -134,35 +141,39 @@ class Runtime(ABC):
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         """Forward mode: ``function(x)``, and its derivative in the direction ``tangent``.
 
-        Both have the value's dtype. Raises Unsupported where the library has no forward mode.
+        ``tangent`` has the shape and dtype of ``x``, and the derivative those of the value. Raises Unsupported where
+        the library has no forward mode.
         """
         raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
-        """Second order: the gradient for ``cotangent``, differentiated in ``direction``; of the shape of ``x``.
+        """Second order: the gradient for ``cotangent``, differentiated in ``direction``.
 
-        As the second derivative is symmetric, the gradient of <gradient, direction> is the same: reverse mode twice.
+        ``direction`` and the result have the shape and dtype of ``x``. As the second derivative is symmetric, the
+        gradient of <gradient, direction> is the same: reverse mode twice. Raises Unsupported as :meth:`vjp` does.
         """
         return self.vjp(lambda x: self.vjp(function, x, cotangent)[1], x, direction)[1]
 
     def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
         """The gradient by ``x`` for ``cotangent``, by a second backward pass through the forward pass of ``former``.
 
-        Raises Unsupported where the library has no second backward pass.
+        Both upstream gradients have the value's shape and dtype, the result those of ``x``. Raises Unsupported where
+        the library has no second backward pass.
         """
         raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
         """``function`` of one example, mapped over axis 0 of every tensor in ``arguments`` (tensors, or dicts).
 
-        Raises Unsupported where the library has no vectorised map.
+        The results have that axis in front, and the dtypes of one example's. Raises Unsupported where the library has
+        no vectorised map.
         """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
     def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
         """``function(x)``, and whatever the library keeps for a gradient that is asked for later.
 
-        Raises Unsupported where the library keeps nothing.
+        Shape and dtype of the value are those of ``function(x)``. Raises Unsupported where the library keeps nothing.
         """
         raise Unsupported("this backend keeps nothing for a later gradient")
 

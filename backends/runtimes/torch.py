@@ -87,7 +87,10 @@ class TorchRuntime(Runtime):
         return (torch.Tensor,)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """Shares the array's memory and strides on the processor; targets that are not an array stay what they are."""
+        """Shares the array's memory and strides on the processor; targets that are not an array stay what they are.
+
+        Raises Unsupported for negative strides, a foreign byte order, and what lies too far apart to be copied.
+        """
         if not isinstance(array, np.ndarray):
             return array
         if array.ndim and min(array.strides) < 0:

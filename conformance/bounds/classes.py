@@ -61,8 +61,9 @@ class Arithmetic:
     def height(self, terms: npt.ArrayLike) -> Float64Array:
         """The roundings, in units of u, that a term passes through when ``terms`` of them are summed.
 
-        ``terms`` may be an array of counts. Adding a zero is exact, so only terms that are not zero count. A wide sum
-        is rounded to the compute format once, and its float32 additions weigh 2^-24/u each.
+        ``terms`` is a count, or an array of counts, whose shape the result has. Adding a zero is exact, so only terms
+        that are not zero count. A wide sum is rounded to the compute format once, and its float32 additions weigh
+        2^-24/u each.
         """
         additions = np.maximum(np.asarray(terms, dtype=np.float64) - 1.0, 0.0)
         if self.order == "any":
@@ -95,7 +96,10 @@ class Arithmetic:
 
 
 def gamma(hu: npt.ArrayLike) -> Float64Array:
-    """hu/(1 − hu) (Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1); infinite for hu ≥ 1."""
+    """hu/(1 − hu), elementwise; infinite for hu ≥ 1.
+
+    N. J. Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1.
+    """
     ratio = np.asarray(hu, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(ratio < 1.0, ratio / (1.0 - ratio), np.inf)
@@ -103,7 +107,7 @@ def gamma(hu: npt.ArrayLike) -> Float64Array:
 
 @cache
 def arithmetic(letter: Letter, dtype: DtypeName) -> Arithmetic:
-    """The arithmetic of class A to E for a dtype; ``KeyError`` for a class that the dtype does not have."""
+    """The arithmetic of class A to E for a dtype; raises KeyError for a class that the dtype does not have."""
     store = FORMATS[dtype]
     wide = FORMATS["float32"] if store.is_half else store
     match letter:

@@ -28,7 +28,10 @@ UNDERFLOWS = 6.0
 
 @dataclass(frozen=True, eq=False)
 class DirectionBounds:
-    """Each method gives the error and the magnitude of the exact result, as :class:`SlopeBounds` does."""
+    """Each method gives the error and the magnitude of the exact result in float64, as :class:`SlopeBounds` does.
+
+    Both are (P, C), but of a loss in a direction (P,), with the number of its terms.
+    """
 
     slopes: SlopeBounds
 

@@ -20,7 +20,11 @@ Bound = tuple[Float64Array, Float64Array]
 
 @dataclass(frozen=True, eq=False)
 class SlopeBounds:
-    """Each method gives the error, (P, C), and the magnitude of the exact gradient, (P, C)."""
+    """Each method gives the error, (P, C), and the magnitude of the exact gradient, (P, C), in float64.
+
+    ``scale`` is |s|, ``relative`` its relative error ρ, and ``inverse`` what an underflow before the division by W
+    grows by, each (P, 1).
+    """
 
     block: Block
     terms: TermBounds

@@ -137,6 +137,6 @@ class TermBounds:
 
 
 def finite(values: Float64Array) -> Float64Array:
-    """``values`` with 0 in place of NaN and infinities."""
+    """``values``, of any shape, with 0 in place of NaN and infinities."""
     usable = np.isfinite(values)
     return values if usable.all() else np.where(usable, values, 0.0)

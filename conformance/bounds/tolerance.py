@@ -235,5 +235,5 @@ class Tolerance:
 
 
 def finite_or_infinite(values: Float64Array) -> Float64Array:
-    """``values`` with infinity in place of NaN: nothing is promised there."""
+    """``values``, of any shape, with infinity in place of NaN: nothing is promised there."""
     return np.where(np.isnan(values), np.inf, values)

@@ -89,8 +89,8 @@ def compare(
 ) -> BlockComparison:
     """Sort every element into the best class that contains it, and every problem into its worst element's.
 
-    All arrays are flat and aligned. ``tolerance`` gives the absolute bound of a class. ``refine`` gives enclosures of
-    chosen elements anew, as narrow as needed; it is asked where the interval straddles a bound.
+    All arrays are flat and aligned, numbers in float64. ``tolerance`` gives the absolute bound of a class. ``refine``
+    gives enclosures of chosen elements anew, as narrow as needed; it is asked where the interval straddles a bound.
     """
     distance = _distance(observed, exact, dtype)
     if judged is not None:

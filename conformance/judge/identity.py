@@ -44,7 +44,7 @@ class Side:
 
 
 def flat_value(problem: Problem, observation: Observation) -> Float64Array | None:
-    """The observed value in row order, None where there is none of the right size."""
+    """The observed value in row order, flat; None where there is none of the right size."""
     value = observation.value
     if observation.failure is not None or value is None:
         return None
@@ -61,7 +61,7 @@ def judge_identity(
     sides: tuple[Side, Side],
     letter: Letter,
 ) -> Finding | None:
-    """``here`` is the original's value, ``there`` the transformed call; ``sides`` their bounds, in this order.
+    """``here`` is the original's value, flat in float64, ``there`` the transformed call; ``sides`` are their bounds.
 
     Nothing is said where the original's own value is wrong or missing: that is its own finding. Where it deviates by a
     declared policy, so may the identity.

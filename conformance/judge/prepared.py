@@ -36,7 +36,7 @@ def in_row_order(problem: Problem, array: Array, quantity: Quantity = "value") -
 
 
 def flattened(problem: Problem, array: Array, quantity: Quantity) -> Array:
-    """The same in the result's own dtype."""
+    """A result flat in its own dtype, in the order of :func:`in_row_order`."""
     axis = problem.class_axis or 0
     if axis != array.ndim - 1 and (quantity in OF_LOGITS or not problem.takes_targets):
         array = to_rows(array, axis)
@@ -45,7 +45,7 @@ def flattened(problem: Problem, array: Array, quantity: Quantity) -> Array:
 
 @dataclass(eq=False)
 class Prepared:
-    """A block with its truth under ``policies``; every array is flat and aligned with the block's rows."""
+    """A block with its truth under ``policies``; every array is flat, in float64, and in the order of its rows."""
 
     block: Block
     policies: Policies = NORMATIVE

@@ -30,7 +30,7 @@ class Worst(NamedTuple):
 
 
 def worst_text(value: Array | None) -> Any:
-    """The first four elements of what came back, as plain numbers."""
+    """The first four elements of what came back, of any shape and dtype, as plain numbers."""
     if value is None:
         return None
     flat = widen(value).reshape(-1) if value.dtype.kind in "fV" or value.dtype.name == "bfloat16" else value.reshape(-1)
@@ -42,8 +42,8 @@ def worst_elements(
 ) -> list[Worst]:
     """What to show of each problem of a block, whose element ``worst`` is farthest off, -1 where it has none.
 
-    ``numbers`` are the bounds, the observed and the exact numbers, flat. Of an operation that reduces, the row is the
-    problem's first.
+    ``numbers`` are the bounds, the observed and the exact numbers, flat, in float64. Of an operation that reduces, the
+    row is the problem's first.
     """
     block, there = prepared.block, worst >= 0
     if not there.any():

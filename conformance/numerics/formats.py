@@ -68,7 +68,7 @@ class Format:
         return self.name in HALF
 
     def spacing(self, value: Float64Array) -> Float64Array:
-        """The distance between neighbours of this format in the binade of ``value`` (finite or not).
+        """The distance between neighbours of this format in the binade of ``value`` (finite or not), in its shape.
 
         Within the subnormal range and at zero it is the least subnormal number; beyond the range it is that of
         the last binade.
@@ -104,7 +104,7 @@ def numpy_dtype(name: str) -> np.dtype[np.generic]:
 
 
 def round_to(values: Float64Array, name: DtypeName, *, in_range: bool = False) -> npt.NDArray[np.generic]:
-    """Round float64 ``values`` to the nearest of the format; beyond its range they become infinite.
+    """``values`` in the format's dtype and their own shape, each rounded to the nearest; beyond its range infinite.
 
     ``in_range`` promises that none are, nor NaN: to guard a small array costs more than to round it.
     """
@@ -122,6 +122,9 @@ def nearest(number: float, name: DtypeName) -> float:
 
 
 def widen(array: npt.NDArray[np.generic]) -> Float64Array:
-    """The same numbers in float64: exact for every format. The real part of complex ones, which no dtype admits."""
+    """The same numbers, in their shape, in float64: exact for every format.
+
+    The real part of complex ones, which no dtype admits.
+    """
     array = np.asarray(array)
     return (array.real if array.dtype.kind == "c" else array).astype(np.float64)

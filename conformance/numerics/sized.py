@@ -19,7 +19,10 @@ __all__ = ["Sized"]
 
 @dataclass(frozen=True, eq=False)
 class Sized:
-    """``size`` bounds the magnitude of a number, or the sum of those of its monomials; ``error`` how far it is off."""
+    """``size`` bounds the magnitude of a number, or the sum of those of its monomials; ``error`` how far it is off.
+
+    Both are arrays of one shape, in float64; sums and products are elementwise, and broadcast.
+    """
 
     size: Float64Array
     error: Float64Array

@@ -22,7 +22,7 @@ BLOCK_ELEMENTS = 1 << 14
 
 
 def to_rows(array: Array, axis: int) -> Array:
-    """An array with the logits' shape as (positions, classes)."""
+    """An array with the logits' shape, of any dtype, as (positions, classes)."""
     if array.ndim == 0:
         return array.reshape(1, 1)
     if axis != array.ndim - 1:
@@ -31,7 +31,7 @@ def to_rows(array: Array, axis: int) -> Array:
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
-    """The inverse of :func:`to_rows` for logits of ``shape``."""
+    """The inverse of :func:`to_rows` for logits of ``shape``, of any dtype."""
     if not shape:
         return rows.reshape(())
     moved = (*shape[:axis], *shape[axis + 1 :], shape[axis])

@@ -43,6 +43,8 @@ def _tables() -> tuple[Float64Array, float, float]:
 def exp_negative(d: Float64Array) -> Float64Array:
     """exp(−d) for d ≥ 0 (no NaN; +inf allowed), relative error at most ``EXP_ERROR``; 0 where d > ``EXP_CUTOFF``.
 
+    ``d`` may have any shape, which the result has.
+
     Proof. With k = rint(64 d / ln 2) < 2^16, r = (k·high − d) + k·low satisfies |r| ≤ ln 2 / 128 + 2^-40 < 0.00542.
     k·high is exact; its difference to d is exact by Sterbenz's lemma, or else errs by at most u·|r|; k·low and the last
     sum err by at most u·(2^-27 + |r|) together, and high + low represents ln 2 / 64 to 2^-96: r is off by less than
@@ -76,14 +78,12 @@ def exp_negative(d: Float64Array) -> Float64Array:
 
 
 def log1p_sum(t: Float64Array) -> tuple[Float64Array, float]:
-    """ln(1 + t) for 0 ≤ t < 2^40, and a bound on the relative error of every entry.
+    """ln(1 + t) for 0 ≤ t < 2^40, in the shape of ``t``, and one bound on the relative error of every entry.
 
-    Below 2^-7 the alternating series to t⁸ leaves out less than t⁹/9, relatively 2^-59, and Horner's rule errs by
-    less than
-    3 u. Elsewhere the platform's log1p gives y, whatever its quality, and ln(1+t) − y = ln(1 + z) with
+    Below 2^-7 the alternating series to t⁸ leaves out less than t⁹/9, relatively 2^-59, and Horner's rule errs by less
+    than 3 u. Elsewhere the platform's log1p gives y, whatever its quality, and ln(1+t) − y = ln(1 + z) with
     z = (1+t)·exp(−y) − 1, of which 1+t, exp and the product err by at most 7 u in all (the subtraction is exact near
-    1);
-    |ln(1+z)| ≤ 2|z|, and ln(1+t) ≥ 2^-7.1 there.
+    1); |ln(1+z)| ≤ 2|z|, and ln(1+t) ≥ 2^-7.1 there.
     """
     y = np.log1p(t)
     small = t < 2.0**-7

@@ -34,7 +34,7 @@ PIECE = 1 << 20
 
 
 def enclose(balls: Sequence[arb]) -> Enclosure:
-    """Arb balls as midpoint, tail and radius in float64; values beyond its range become infinite."""
+    """N Arb balls as midpoint, tail and radius in float64, (N,); values beyond its range become infinite."""
     mids = list(map(float, balls))
     mid = np.array(mids, dtype=np.float64)
     tails = np.fromiter(map(float, map(sub, balls, mids)), np.float64, len(mids))

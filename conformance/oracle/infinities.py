@@ -13,7 +13,7 @@ INF = np.inf
 
 
 def zero_times_infinity(a: Float64Array, n: Float64Array, policies: Policies) -> Float64Array:
-    """a·n, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
+    """a·n, elementwise, where an exactly zero coefficient silences an infinite term unless the policy says NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         product = a * n
     if policies.zero_coefficient_at_minus_infinity == "zero":
@@ -22,7 +22,7 @@ def zero_times_infinity(a: Float64Array, n: Float64Array, policies: Policies) ->
 
 
 def plus_infinity_terms(x: Float64Array, policies: Policies) -> Float64Array:
-    """−log p of a row that holds +inf (and no NaN) under the declared policy; NaN everywhere by the normative one."""
+    """−log p of one row, (C,), that holds +inf (and no NaN) under the declared policy; by the normative one all NaN."""
     infinite = x == INF
     if policies.plus_infinity == "inf":
         return np.where(infinite, np.nan, INF)

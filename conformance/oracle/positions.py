@@ -66,7 +66,7 @@ class Positions:
 
     @cached_property
     def argmax(self) -> npt.NDArray[np.intp]:
-        """The class of the first maximum of each row, (P,)."""
+        """The class of the first maximum of each row, (P,), as an index."""
         return np.argmin(self.d, axis=1) if self.x.shape[1] else np.zeros(len(self.x), dtype=np.intp)
 
     @cached_property

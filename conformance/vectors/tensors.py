@@ -41,7 +41,7 @@ class Store:
     _size: int = 0
 
     def put(self, array: Array) -> Tensor:
-        """The tensor as a vector names it; bool and integers keep their dtype."""
+        """The tensor as a vector names it, with the array's shape and dtype; bool and integers keep theirs, too."""
         name, shape = array.dtype.name, list(array.shape)
         if self.style == "json" or (self.style != "raw" and array.size <= self.inline):
             return Tensor(dtype=name, shape=shape, data=json_numbers(array))
@@ -97,7 +97,7 @@ def _padded(array: Array) -> bytes:
 
 
 def json_numbers(array: Array) -> list[Any]:
-    """The numbers, flat, as JSON has them; what it has not, in words."""
+    """The numbers of any dtype, flat, as JSON has them; what it has not, in words."""
     if array.dtype.kind in "iu":
         return list(array.reshape(-1).tolist())
     if array.dtype.kind == "b":

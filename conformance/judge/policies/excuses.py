@@ -94,7 +94,10 @@ class Excuses:
     def deviation(
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], finding: Finding
     ) -> Finding:
-        """The finding as a deviation, where the declared policies describe exactly these results."""
+        """The finding as a deviation, where the declared policies describe exactly these results.
+
+        ``arrays`` are of the quantity, each in the shape and dtype that came back.
+        """
         able = [name for name in self.declared if may_excuse(name, self.policies, unit, arrays)]
         for name in able:
             if reason := self._excusing([name], unit, reduction, quantity, arrays):

@@ -57,7 +57,10 @@ class Truths:
         return resolution, unit.under(policies, resolution)
 
     def admit(self, problem: Problem, policies: Policies, reduction: str, value: Array | None) -> bool:
-        """Whether ``policies`` give the problem a value, and ``value`` is it; integer logits are floating ones then."""
+        """Whether ``policies`` give the problem a value, and ``value`` is it, in shape and dtype, too.
+
+        Integer logits are floating ones then, of the dtype that came back.
+        """
         resolution = resolve(problem, policies, stated_error=False)
         if value is None or resolution.must_raise or resolution.undefined:
             return False
