@@ -18,6 +18,7 @@ from conformance.cases.load import Entry
 from conformance.cases.targets import Targets, as_integers, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
 from conformance.model.case import Generator, ReductionName
+from conformance.model.policies import NORMATIVE, POLICIES, DefaultReduction
 from conformance.model.problem import Array, Problem, value_shape
 from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
 
@@ -43,9 +44,15 @@ class _Exact(msgspec.Struct, frozen=True, eq=False):
     shape_axis: int | None
 
 
-def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
+def expand(
+    entry: Entry,
+    *,
+    dtypes: Collection[str] | None = None,
+    default_reduction: DefaultReduction = NORMATIVE.default_reduction,
+) -> Expansion:
     """One problem for each of the case's dtypes (of those in ``dtypes``) and layouts.
 
+    Where the reduction is left to the framework, the upstream gradient has the shape of ``default_reduction``'s value.
     A dtype in which a finite number of the logits, probabilities, weights or upstream gradients becomes infinite is
     skipped. Raises CaseError where shapes do not fit and the case expects no error.
     """
@@ -57,7 +64,7 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
     if case.expect is None or case.expect.error is None:
         check_fit(entry, exact.logits, exact.targets, exact.weight, exact.class_axis)
     reductions: tuple[ReductionName, ...] = ("none",) if case.op in NORMALISERS else case.reductions
-    upstream = _upstream(entry, exact, reductions)
+    upstream = _upstream(entry, exact, reductions, default_reduction)
     tangent = _tangent(entry, exact)
     if case.layouts != ("contiguous",):
         single = {"targets": exact.targets.values, "where": exact.where, "weight": exact.weight, "tangent": tangent}
@@ -72,7 +79,7 @@ def expand(entry: Entry, *, dtypes: Collection[str] | None = None) -> Expansion:
         if reason := _beyond(large, dtype):
             skipped.append((dtype, reason))
         else:
-            problems += _problems(entry, exact, upstream, tangent, dtype, in_range=not large)
+            problems += _problems(entry, exact, reductions, upstream, tangent, dtype, in_range=not large)
     return Expansion(problems, skipped)
 
 
@@ -130,11 +137,19 @@ def _check_mask(entry: Entry, logits: Float64Array, where: Float64Array, class_a
         raise entry.error(("where",), problem, "unmask a class with a finite logit, and mask NaN and +inf")
 
 
-def _upstream(entry: Entry, exact: _Exact, reductions: tuple[ReductionName, ...]) -> dict[ReductionName, Float64Array]:
-    """The upstream gradient of each reduction: the stated one where its shape fits, else the default one."""
+def _upstream(
+    entry: Entry, exact: _Exact, reductions: tuple[ReductionName, ...], default_reduction: DefaultReduction
+) -> dict[ReductionName, Float64Array]:
+    """The upstream gradient of each reduction: the stated one where its shape fits, else the default one.
+
+    Beside that of ``default`` are those of all that it may stand for.
+    """
     given = entry.case.upstream
     kind, values = exact.targets.kind, exact.targets.values
-    shapes = {name: value_shape(name, exact.logits.shape, kind, values, exact.shape_axis) for name in reductions}
+    shapes: dict[ReductionName, tuple[int, ...]] = {}
+    for name in (*reductions, *POLICIES["default-reduction"].values) if "default" in reductions else reductions:
+        named = default_reduction if name == "default" else name
+        shapes[name] = value_shape(named, exact.logits.shape, kind, values, exact.shape_axis)
     upstream = {name: default_upstream(shape, entry.case.id) for name, shape in shapes.items()}
     if given is None:
         return upstream
@@ -206,6 +221,7 @@ def _short(value: float) -> str:
 def _problems(
     entry: Entry,
     exact: _Exact,
+    reductions: tuple[ReductionName, ...],
     upstream: dict[ReductionName, Float64Array],
     tangent: Float64Array | None,
     dtype: DtypeName,
@@ -240,7 +256,7 @@ def _problems(
             class_axis=exact.class_axis,
             ignore_index=case.ignore_index,
             label_smoothing=case.label_smoothing or 0.0,
-            reductions=tuple(rounded),
+            reductions=reductions,
             upstream=rounded,
             tangent=None if tangent is None else rounded_to(tangent),
         )

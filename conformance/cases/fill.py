@@ -82,9 +82,9 @@ def lacking_values(entry: Entry, expected_text: ExpectedText) -> dict[str, Value
     if problem is None or problem.class_axis is None:
         return {}
     values: dict[str, Value] = {}
-    for reduction, upstream in problem.upstream.items():
+    for reduction in problem.reductions:
         # The upstream gradient has the value's shape.
-        if reduction == "default" or upstream.size > _MOST_NUMBERS:
+        if reduction == "default" or problem.upstream[reduction].size > _MOST_NUMBERS:
             continue
         key = "value" if case.op in NORMALISERS else reduction
         value = None if key in (case.expected or {}) else expected_text(problem, key)

@@ -30,6 +30,7 @@ __all__ = [
     "Aspect",
     "Choice",
     "DefaultAxis",
+    "DefaultReduction",
     "Policies",
     "Policy",
     "choice_in",
@@ -140,6 +141,7 @@ _IGNORED = Aspect(
 _TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
+DefaultReduction = Literal["mean", "none"]
 #: What a policy gives that may give any number: one with a name, or another one as itself, whole ones as float64 has
 #: them exactly.
 Number = Literal["nan", "zero", "inf", "-inf"] | float | Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
@@ -168,7 +170,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     """One value for every policy, or one for each of its aspects; by default the normative ones."""
 
     default_axis: Annotated[DefaultAxis | dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
-    default_reduction: Annotated[Literal["mean", "none"], Policy()] = "mean"
+    default_reduction: Annotated[DefaultReduction, Policy()] = "mean"
     default_ignore_index: Annotated[
         int | Literal["none"], Policy(affects="question", values=(-100, "none", -1, 255))
     ] = -100

@@ -25,11 +25,11 @@ class Problem:
     ``dtype``, but for class probabilities of a dtype that the case states. ``axis`` is what the backend is given
     (``None``: the argument is left out); ``class_axis`` is where the truth is taken, from 0 (``None`` where the input
     is invalid or the axis is left to the framework).
-    ``upstream`` maps each reduction to its upstream gradient, of the value's shape; ``tangent``, of the logits' shape,
-    is the direction of the case's transforms, ``None`` where it asks for none. ``where``, of the logits' shape, is true
-    for the classes that take part; ``None`` means all. ``reductions`` is
-    ``("none",)`` for operations that do not reduce. ``value_dtype`` is the value's dtype where a policy has it be
-    another than ``dtype``, which the gradient keeps.
+    ``upstream`` maps each reduction, and beside ``default`` all that it may stand for, to its upstream gradient, of the
+    value's shape; ``tangent``, of the logits' shape, is the direction of the case's transforms, ``None`` where it asks
+    for none. ``where``, of the logits' shape, is true for the classes that take part; ``None`` means all.
+    ``reductions`` is ``("none",)`` for operations that do not reduce. ``value_dtype`` is the value's dtype where a
+    policy has it be another than ``dtype``, which the gradient keeps.
     """
 
     case: Case

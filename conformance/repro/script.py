@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import Any
 
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.model.backend import BackendRecord
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
+from conformance.model.policies import NORMATIVE, POLICIES
 from conformance.model.problem import Problem
 from conformance.plain import blanked
 from conformance.repro import kernel
@@ -30,7 +32,7 @@ def reproducer(entry: Entry, outcome: Outcome, record: BackendRecord) -> Reprodu
     no such problem, the inputs are too large, or the adapter's source is not recorded.
     """
     try:
-        problem = problem_of(entry, outcome)
+        problem = problem_of(entry, outcome, record)
         for script in _ways(outcome, record):
             try:
                 write(script, problem, outcome)
@@ -65,9 +67,13 @@ def _is_composed(outcome: Outcome) -> bool:
     return outcome.check == "composed" or outcome.op == "nll_loss_of_log_softmax"
 
 
-def problem_of(entry: Entry, outcome: Outcome) -> Problem:
+def problem_of(entry: Entry, outcome: Outcome, record: BackendRecord) -> Problem:
     """The problem of the outcome; raises ``UsageError`` where the case has it no longer."""
-    for problem in expand(entry, dtypes=(outcome.dtype,)).problems:
+    declared = record.policies.get("default-reduction")
+    default: Any = NORMATIVE.default_reduction
+    if declared is not None and declared.value in POLICIES["default-reduction"].values:
+        default = declared.value
+    for problem in expand(entry, dtypes=(outcome.dtype,), default_reduction=default).problems:
         if problem.layout == outcome.layout:
             return problem
     raise UsageError(

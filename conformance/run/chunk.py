@@ -23,7 +23,7 @@ from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.outcome import UnitKey
-from conformance.model.policies import NORMATIVE
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block, blocks
 from conformance.run.plan import Portion
@@ -83,6 +83,14 @@ class Chunk:
         self.requests.append(request)
         return len(self.requests) - 1
 
+    def asked_of(self, policies: Policies) -> Chunk:
+        """The chunk as a backend with these policies is asked it."""
+        default = policies.default_reduction
+        left = any("default" in unit.problem.reductions for unit in self.units)
+        if not left or default == self.portion.default_reduction:
+            return self
+        return chunk_of(replace(self.portion, default_reduction=default))
+
 
 def unit_keys(portion: Portion, backend: str) -> frozenset[UnitKey]:
     """What the outcomes of a portion are filed under, for a backend."""
@@ -123,7 +131,7 @@ def _expand(entry: Entry, chunk: Chunk) -> Iterator[Unit]:
         wanted = [dtype for dtype in entry.case.dtypes if portion.dtypes is None or dtype in portion.dtypes]
         chunk.skips += [Skip(entry, dtype, excess) for dtype in wanted]
         return
-    expansion = expand(entry, dtypes=portion.dtypes)
+    expansion = expand(entry, dtypes=portion.dtypes, default_reduction=portion.default_reduction)
     chunk.skips += [Skip(entry, dtype, reason) for dtype, reason in expansion.skipped]
     for problem in expansion.problems:
         yield Unit(problem, resolve(problem, NORMATIVE))
@@ -181,7 +189,7 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
             options.append(("label_smoothing", problem.label_smoothing if stated else None))
         options.append(("reduction", None if reduction == "default" else reduction))
     upstream = None
-    if problem.class_axis is not None and reduction != "default" and (gradient or not problem.must_raise):
+    if problem.class_axis is not None and (gradient or not (problem.must_raise or reduction == "default")):
         upstream = problem.upstream[reduction] if gradient else _zeros(problem, reduction)  # type: ignore[index]
     return Request(
         key,
@@ -213,8 +221,6 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             if transform == "vectorised-map" and not reshapes(unit.problem):
                 continue
             for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
-                if reduction == "default" and transform != "forward-mode":
-                    continue  # the shape of an upstream gradient would be the framework's own choice
                 key = len(chunk.requests)
                 place = chunk.ask(transform_request(unit.problem, transform, reduction, key))
                 chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))

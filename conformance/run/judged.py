@@ -168,6 +168,7 @@ class OpenBackend:
         """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
         if self._judge is None:
             self._judge = Judge(self.subject)
+        chunk = chunk.asked_of(self._judge.policies)
         found = self._settled(chunk, self._session.run(chunk.requests))
         if isinstance(self._session, Session):
             if (revised := self._session.revised()) is not None:

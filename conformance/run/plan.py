@@ -10,6 +10,7 @@ import msgspec
 
 from conformance.cases.load import Entry
 from conformance.model.case import Case, CaseTier, Generator
+from conformance.model.policies import NORMATIVE, DefaultReduction
 from conformance.run.costs import expected_cost
 
 __all__ = ["Plan", "Portion", "RunBudget"]
@@ -44,7 +45,8 @@ class Portion:
     """Some consecutive cases of a run, and how they are to be asked: all that a chunk is made of.
 
     ``spared`` leaves out what makes a compiler start anew and adds little: cases of the tier ``full``, and identities
-    of another shape or operation.
+    of another shape or operation. ``default_reduction`` is what the backend takes where none is stated: the upstream
+    gradient is of its value's shape.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Portion:
     limits: RunBudget = field(default_factory=RunBudget)
     tier: CaseTier = "full"
     spared: bool = False
+    default_reduction: DefaultReduction = NORMATIVE.default_reduction
 
     def __getstate__(self) -> dict[str, Any]:
         """With the cases as msgpack: pickled one by one they take four times as long."""

@@ -80,13 +80,15 @@ def calls(chunk: Chunk) -> Iterator[VectorCall]:
     """The calls of a chunk that have a vector, case by case."""
     found: dict[int, list[VectorCall]] = {id(unit): [] for unit in chunk.units}
     for unit, reduction, place in chunk.raising:
-        found[id(unit)].append(VectorCall(unit, reduction, "", place, _asks(chunk.requests[place])))
+        found[id(unit)].append(VectorCall(unit, reduction, "", place, _asks(chunk.requests[place], reduction)))
     for group in chunk.groups:
         for reduction, places in group.places.items():
             for index, (unit, place) in enumerate(zip(group.units, places, strict=True)):
-                asks = _asks(chunk.requests[place])
+                asks = _asks(chunk.requests[place], reduction)
                 found[id(unit)].append(VectorCall(unit, reduction, "", place, asks, group.prepared, index))
     for asked, place in chunk.transforms:
+        if asked.reduction == "default" and chunk.requests[place].upstream is not None:
+            continue
         asks = TRANSFORM_QUANTITIES[asked.transform]
         found[id(asked.unit)].append(
             VectorCall(asked.unit, asked.reduction, asked.transform, place, asks, asked.prepared)
@@ -106,8 +108,10 @@ def portable(problem: Problem) -> str:
     return ""
 
 
-def _asks(request: Request) -> tuple[Quantity, ...]:
-    return ("value",) if request.upstream is None or request.only_value else ("value", "gradient")
+def _asks(request: Request, reduction: str) -> tuple[Quantity, ...]:
+    """Of the default reduction the value alone: the shape of its upstream gradient is the kernel's own choice."""
+    without = request.upstream is None or request.only_value or reduction == "default"
+    return ("value",) if without else ("value", "gradient")
 
 
 def dtypes_of(entries: Sequence[Entry]) -> dict[str, list[DtypeName]]:

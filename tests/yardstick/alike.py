@@ -24,7 +24,7 @@ class Contestant:
     """A backend that answers in this process, and is judged as ``subject``."""
 
     def __init__(self, backend: Backend, subject: Subject) -> None:
-        self.subject = subject
+        self.policies = subject.profile.resolved_policies(*subject.id.words)
         self._session = InlineSession(backend)
         self._answers: list[Observation] = []
         self._judged = OpenBackend(self, subject.name, subject)
@@ -69,9 +69,10 @@ class ChunkJudge:
 
     def units(self, contestant: Contestant) -> list[list[Outcome]]:
         """The outcomes, unit by unit; those of alike answers are named after the first that gave them."""
-        key = contestant.answer(self._chunk)
+        chunk = self._chunk.asked_of(contestant.policies)
+        key = contestant.answer(chunk)
         if key not in self._found:
-            self._found[key] = contestant.judge(self._chunk)
+            self._found[key] = contestant.judge(chunk)
         contestant.forget()
         return self._found[key]
 

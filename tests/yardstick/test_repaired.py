@@ -18,6 +18,7 @@ from conformance.run import judged as judging
 from tests.yardstick.exact import AwayFromZero, Exact
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.registry import subject
+from tests.yardstick.wrong.defaults import GradientOfTheSumByDefault
 
 EMPTY = """
   - {id: three, why: three positions, op: cross_entropy, logits: [[1, 2], [3, 1], [0, 2]], targets: [0, 0, 0]}
@@ -54,9 +55,12 @@ def test_an_empty_batch_beside_another_takes_no_position_from_it(judged: Any, ki
     assert verdicts(judged(EMPTY, kind, dtype)) == {"pass"}
 
 
-def test_a_case_that_asks_for_the_default_reduction_only_has_no_gradient(judged: Any) -> None:
-    case = "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2]], targets: [0], reductions: [default]}\n"
-    assert verdicts(judged(case, Exact)) == {"pass"}
+def test_a_case_that_asks_for_the_default_reduction_only_has_the_gradient_of_the_mean(judged: Any) -> None:
+    case = (
+        "  - {id: it, why: it, op: cross_entropy, logits: [[1, 2], [3, 0]], targets: [0, 1], reductions: [default]}\n"
+    )
+    assert verdicts(judged(case, Exact)) == verdicts(judged(case, Exact), "gradient") == {"pass"}
+    assert verdicts(judged(case, GradientOfTheSumByDefault), "gradient") == {"fail"}
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax"])

@@ -77,7 +77,7 @@ def subnormal_results(probe: Probe) -> Values:
     if prepared is None:
         return None
     least = FORMATS[probe.problem.dtype].least_normal
-    # With the default reduction no gradient is asked for.
+    # The gradient is not asked for where the axis is left open, or an error is due.
     quantities: tuple[Quantity, ...] = ("value",) if probe.seen.gradient is None else ("value", "gradient")
     for quantity in quantities:
         exact = np.abs(prepared.exact(quantity, probe.reduction).mid)

@@ -124,6 +124,8 @@ class Probe:
         values = [array for array in (seen.value, seen.value_with_gradient) if array is not None]
         if not all(within("value", each) for each in values):  # and the upstream gradient need not have its shape
             return False
+        if self.reduction == "default" and named != self.truths.policies.default_reduction:
+            return True  # the gradient is that of the declared one's value
         return seen.gradient is None or within("gradient", seen.gradient)
 
     def flattened(self) -> Probe:

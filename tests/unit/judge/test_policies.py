@@ -150,10 +150,37 @@ def test_a_declaration_that_is_not_observed_fails(policy: str, value: Any, case:
     assert all(seen in row.observed and row.expected != seen and "declar" in message(row) for row in found)
 
 
+class NoneByDefault(Numpy):
+    """Nothing is reduced where no reduction is stated."""
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        return super().evaluate(self._stated(call), logits)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return super().differentiate(self._stated(call), logits, upstream)
+
+    def _stated(self, call: Any) -> Any:
+        options = dict(call.options)
+        return type(call)(
+            call.operation, call.operands, tuple((options | {"reduction": options["reduction"] or "none"}).items())
+        )
+
+
+@pytest.mark.parametrize(
+    ("profile", "verdict"),
+    [(UNDECLARED, "fail"), (declaring("default-reduction", "none"), "deviation")],
+)
+def test_the_gradient_without_a_reduction_is_that_of_the_declared_default(profile: Profile, verdict: str) -> None:
+    entries = select(SUITE, expression="default-reduction-of-cross-entropy", dtypes=("float32",))
+    (unit,) = judged(NoneByDefault(), entries, dtypes=("float32",), subject=Subject("mine", profile=profile))
+    found = {each.check: each.verdict for each in unit if each.check in ("value", "gradient", "policy")}
+    assert found == dict.fromkeys(("value", "gradient", "policy"), verdict)
+    assert observed(list(unit), "default-reduction") == {"none"}
+
+
 @pytest.mark.parametrize(
     ("policy", "keys"),
     [
-        # The default reduction is that of the framework: no upstream gradient fits it for sure.
         ("subnormal-results", {"op": "cross_entropy", "targets": [0], "reductions": ["default"]}),
         ("default-axis", {"op": "softmax", "axis": "default", "where": [[1, 0]]}),
     ],

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
 from conformance.model.case import CaseTier
+from conformance.model.policies import Policies
 from conformance.run.chunk import chunk_of, unit_keys
 from conformance.run.costs import expected_cost
 from conformance.run.judged import judged
@@ -32,6 +33,19 @@ def test_a_label_smoothing_that_is_stated_reaches_the_backend(tmp_path: Path, st
     file.write_text(CASE % stated, encoding="utf-8")
     chunk = chunk_of(Plan(load_suite([file]).entries, identities=False).portions[0])
     assert {dict(request.options)["label_smoothing"] for request in chunk.requests} == {given}
+
+
+def test_where_no_reduction_is_stated_the_upstream_gradient_has_the_shape_of_the_declared_ones_value(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "cases.yaml"
+    file.write_text(CASE % "" + CASE[CASE.index("  - ") :].replace("mean", "default").replace("a-case", "left") % "")
+    chunk = chunk_of(Plan(load_suite([file]).entries, identities=False).portions[0])
+    usual, other = (chunk.asked_of(Policies(default_reduction=name)) for name in ("mean", "none"))
+    assert usual is chunk
+    for asked, shape in ((usual, ()), (other, (1,))):
+        shapes = {dict(each.options)["reduction"]: each.upstream.shape for each in asked.requests}
+        assert shapes == {"mean": (), None: shape}
 
 
 def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Path) -> None:
