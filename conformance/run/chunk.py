@@ -247,9 +247,13 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
 
 
 def former_upstream(upstream: Array | None) -> Array | None:
-    """The upstream gradient of the first of two backward passes: twice that of the second, which alone is judged."""
-    with np.errstate(over="ignore"):
-        return None if upstream is None else np.asarray(np.add(upstream, upstream))
+    """The upstream gradient of the first of two backward passes, 2v + v|v| for that of the second, which is judged.
+
+    It is not a multiple of v: a gradient that is kept from the first pass, and scaled, is not that of the second.
+    """
+    v: Any = upstream
+    with np.errstate(over="ignore", invalid="ignore"):
+        return None if v is None else np.asarray(v + v + v * abs(v))
 
 
 def _reductions(units: Sequence[Unit]) -> tuple[str, ...]:

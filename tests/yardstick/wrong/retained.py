@@ -48,6 +48,17 @@ class GradientsOfBothPassesAdded(Kernel):
         return super().second_vjp(call, logits, former, former + upstream)
 
 
+class FormerGradientScaled(Kernel):
+    """The gradient of the first pass is kept, and scaled by the ratio of the two upstream gradients' first numbers."""
+
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        first, second = (np.float64(each.reshape(-1)[0]) if each.size else 0.0 for each in (former, upstream))
+        if not first or not np.isfinite(first):
+            return super().second_vjp(call, logits, former, upstream)
+        kept = self.differentiate(call, logits, former)[1]
+        return (kept.astype(np.float64) * (second / first)).astype(kept.dtype)
+
+
 class SavedIsFreed(Kernel):
     """What was saved is given back after the first backward pass, and zeros stand there: no error, no gradient."""
 
