@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import gc
 import os
 import signal
 import sys
@@ -44,7 +45,9 @@ def run_command(
     except KeyboardInterrupt:  # while the end was being reported
         signals.code = code = INTERRUPTED
     finally:
-        if not ends:
+        if ends:
+            gc.freeze()  # else Python collects once more what it leaves anyway: a tenth of a short command
+        else:
             signals.restore()
     if code == INTERRUPTED:
         # Python remembers an interruption of code that was made of a text, as that of dataclasses is, until other such
