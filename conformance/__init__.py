@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # as type checkers know it: `typing` is most of what a guard's process would import
 if TYPE_CHECKING:
     import pandas as pd
 

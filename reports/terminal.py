@@ -105,7 +105,7 @@ def _print(merged: Merged, folder: Path, details: int) -> Path:
     console = Console(soft_wrap=False)
     print_matrix(counted, console)
     hidden: Counter[str] = Counter({verdict: counted.count([verdict]) for verdict in _PRINTED})
-    for column, outcome, alike in first_findings(merged.relations, _PRINTED, details):
+    for column, outcome, alike in first_findings(merged.relations, _PRINTED, details) if hidden.total() else ():
         console.print(_detail(column, outcome, alike))
         hidden[outcome.verdict] -= alike
     more = hidden.total()
