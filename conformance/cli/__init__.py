@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -83,4 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
+    # NumPy's BLAS starts a thread for each core, and all of them spin at first: here, where nothing is multiplied, they
+    # cost more than NumPy itself. The processes of backends have numbers of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run_command(cli, ends=True))
