@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import os
 import resource
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from conformance.cases import load
+from conformance.model.errors import CaseError
+from conformance.places import CASES
 from tests.support.cli import Ran, Run
 
 # A busy machine does not fail a test.
@@ -26,6 +30,20 @@ def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are cores: many tests wait for a process that hangs until its time is up."""
     cores = len(os.sched_getaffinity(0))
     return cores + cores // 2
+
+
+def pytest_configure() -> None:
+    """Read the suite's own cases once in each process: a hundred tests ask for all of them, and none changes one."""
+    read = load.read_suite
+    own = functools.cache(lambda: read((CASES,)))
+
+    def read_suite(paths: Sequence[Path]) -> tuple[load.Suite, list[CaseError]]:
+        if [*paths] != [CASES]:
+            return read(paths)
+        suite, errors = own()
+        return suite, [*errors]
+
+    load.read_suite = read_suite
 
 
 @pytest.hookimpl(wrapper=True)
