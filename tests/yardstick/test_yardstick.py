@@ -1,9 +1,9 @@
 """The yardstick is proven: what is right passes every case in every dtype, and what is wrong is found out.
 
-The right backends are shared out by cases, the wrong ones by the case that kills them, so that the oracle works on a
-case once. The kill matrix says which case that is; what it kills no longer is held against the whole quick selection.
-Every case of the default tier is asked of the truth here, and of one of the others in turn: edges of bounds, NumPy,
-sound orders; ``tox run -e mutants -- score``, which the nightly runs, asks all of all.
+The right backends are shared out by cases, so that the oracle works on a case once. Of each wrong one the kill matrix
+says which case kills it; what that kills no longer is held against the whole quick selection, all of them together.
+Every case of the default tier is asked of one of the right backends in turn: the truth, edges of bounds, NumPy, sound
+orders; ``tox run -e mutants -- score``, which the nightly runs, asks all of all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ import pytest
 from conformance.model.wording import message
 from conformance.places import ROOT
 from conformance.reports.kills import read_kills
-from tests.yardstick.exact import RIGHT
 from tests.yardstick.page import summary_text
-from tests.yardstick.pool import by_cases, by_kills
-from tests.yardstick.registry import recorded_pairs, suite, title, wrong_backends
-from tests.yardstick.sound import SOUND
+from tests.yardstick.pool import by_cases
+from tests.yardstick.registry import recorded_pairs, right_backends, suite, title, wrong_backends
 from tests.yardstick.trial import first_kills, quick_survivors, unwanted
 
 WRONG = wrong_backends()
@@ -28,12 +26,11 @@ SHARES = 6
 @pytest.mark.parametrize("share", range(SHARES))
 def test_what_is_right_passes_every_case(share: int) -> None:
     entries = by_cases([entry for entry in suite() if entry.case.tier != "full"], share, SHARES)
-    truth, *others = [*RIGHT, *SOUND]
+    kinds = right_backends()
     found = [
         outcome
-        for turn, other in enumerate(others)
-        for seen in unwanted([truth, other], entries[turn :: len(others)]).values()
-        for outcome in seen
+        for turn, kind in enumerate(kinds)
+        for outcome in unwanted([kind], entries[turn :: len(kinds)])[title(kind)]
     ]
     shown = [
         f"{o.backend}: {o.case}, {o.dtype}, {o.reduction}, {o.check}: {o.verdict}: {message(o)}" for o in found[:20]
@@ -46,10 +43,9 @@ BY_CHANCE = {"caches.ResultById"}
 
 
 @pytest.mark.yardstick
-@pytest.mark.parametrize("share", range(3))
-def test_what_is_wrong_is_killed_by_the_quick_selection(share: int) -> None:
+def test_what_is_wrong_is_killed_by_the_quick_selection() -> None:
     recorded = recorded_pairs()
-    survivors = set(quick_survivors(by_kills(WRONG, recorded, share, 3), suite(), recorded))
+    survivors = set(quick_survivors(WRONG, suite(), recorded))
     assert survivors <= BY_CHANCE, "add a case that finds them out, then `python -m tests.yardstick matrix`"
     rest = [kind for kind in WRONG if title(kind) in survivors]
     assert set(first_kills(rest, suite(), {})) == survivors
