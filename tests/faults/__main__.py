@@ -20,7 +20,7 @@ from rich.table import Table
 
 from tests.faults.kills import Killed, killed_runs
 from tests.faults.table import KINDS
-from tests.faults.trial import Trial, trial, trial_of_whole
+from tests.faults.trial import Trial, trial, trial_of_wholes
 from tests.faults.whole import WHOLE
 
 GROUPS = {
@@ -68,7 +68,7 @@ def _kinds(folder: Path, names: list[str], jobs: int, problems: list[str]) -> di
     for place, each in enumerate(KINDS):
         todo.append((each.group, each.name, partial(trial, [each], folder / f"kind-{place}")))
     for place, whole in enumerate(WHOLE):
-        todo.append(("whole", whole.name, partial(trial_of_whole, whole, folder / f"whole-{place}")))
+        todo.append(("whole", whole.name, partial(trial_of_wholes, [whole], folder / f"whole-{place}")))
     todo = [each for each in todo if not names or any(name in each[1] for name in names)]
     count: Counter[str] = Counter()
     right: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from tests.faults import backend  # noqa: F401  # it fills the table
 from tests.faults.table import KINDS, STEP, Kind
 from tests.faults.whole import Whole
 
-__all__ = ["MARK", "Trial", "conformance", "left_behind", "trial", "trial_of_whole"]
+__all__ = ["MARK", "Trial", "conformance", "left_behind", "trial", "trial_of_wholes"]
 
 MARK = "CONFORMANCE_FAULTS"  # in the environment of everything that a trial starts
 CHECKS = ("value", "gradient", "unmodified", "repeatable", "probability-sum")
@@ -52,11 +52,7 @@ def trial(kinds: Sequence[Kind], folder: Path, *options: str) -> Trial:
     )
     seconds = time.perf_counter() - begin
     outcomes = _outcomes(folder / "out" / "outcomes.jsonl")
-    problems = [("the run", each) for each in left]
-    if "\nTraceback" in f"\n{printed}":
-        problems.append(("the run", "prints a traceback"))
-    if any(line.startswith("::") for line in printed.splitlines()):
-        problems.append(("the run", "prints a workflow command"))
+    problems = [("the run", each) for each in (*left, *_printed(printed))]
     expected = 1 if any(each.exit_code == 1 for each in kinds) else max(each.exit_code for each in kinds)
     if code != expected:
         problems.append(("the run", f"exit code {code} where {expected} is due"))
@@ -69,30 +65,39 @@ def trial(kinds: Sequence[Kind], folder: Path, *options: str) -> Trial:
     return Trial(problems, outcomes, printed, seconds)
 
 
-def trial_of_whole(whole: Whole, folder: Path, *options: str) -> Trial:
-    """Run sound cases on a backend that is wrong whatever it is asked, and look at all that comes of it."""
+def trial_of_wholes(wholes: Sequence[Whole], folder: Path, *options: str) -> Trial:
+    """Run sound cases on backends that are wrong whatever they are asked, and look at all that comes of it.
+
+    They have the exit code and the options in common.
+    """
+    ((due, shared),) = {(each.exit_code, each.options) for each in wholes}
     folder.mkdir(parents=True, exist_ok=True)
     cases = [_case(f"sound-{place}", -1 - place) for place in range(6)]
     (folder / "cases.yaml").write_text(json.dumps({"theme": "faults", "cases": cases}), encoding="utf-8")
-    words = ["run", "-b", f"tests.faults.whole:{whole.name}", "--cases", "cases.yaml", "--output", "out", "--jobs", "1"]
+    specs = [word for each in wholes for word in ("-b", f"tests.faults.whole:{each.name}")]
+    words = ["run", *specs, "--cases", "cases.yaml", "--output", "out", "--jobs", "1", "--no-identities"]
     begin = time.perf_counter()
-    code, printed, left = conformance([*words, "--no-identities", *whole.options, *options], folder)
+    code, printed, left = conformance([*words, *shared, *options], folder)
     seconds = time.perf_counter() - begin
     outcomes = _outcomes(folder / "out" / "outcomes.jsonl")
-    problems = [*left]
-    if code != whole.exit_code:
-        problems.append(f"exit code {code} where {whole.exit_code} is due")
-    if whole.verdicts and (found := {each["verdict"] for each in outcomes}) != whole.verdicts:
-        problems.append(f"{sorted(found)} where {sorted(whole.verdicts)} is due")
-    if whole.exit_code != 3 and {each["case"] for each in outcomes} != {each["id"] for each in cases}:
-        problems.append("cases are missing")
-    if whole.says not in printed:
-        problems.append(f"does not say {whole.says!r}")
-    if "\nTraceback" in f"\n{printed}":
-        problems.append("prints a traceback")
-    if any(line.startswith("::") for line in printed.splitlines()):
-        problems.append("prints a workflow command")
-    return Trial([(whole.name, each) for each in problems], outcomes, printed, seconds)
+    problems = [("the run", each) for each in (*left, *_printed(printed))]
+    if code != due:
+        problems.append(("the run", f"exit code {code} where {due} is due"))
+    for whole in wholes:
+        own = [each for each in outcomes if each["backend"].endswith(f":{whole.name}")]
+        if whole.verdicts and (found := {each["verdict"] for each in own}) != whole.verdicts:
+            problems.append((whole.name, f"{sorted(found)} where {sorted(whole.verdicts)} is due"))
+        if due != 3 and {each["case"] for each in own} != {each["id"] for each in cases}:
+            problems.append((whole.name, "cases are missing"))
+        if whole.says not in printed:
+            problems.append((whole.name, f"does not say {whole.says!r}"))
+    return Trial(problems, outcomes, printed, seconds)
+
+
+def _printed(printed: str) -> list[str]:
+    """What no run prints, whatever becomes of its backends."""
+    found = ["prints a traceback"] if "\nTraceback" in f"\n{printed}" else []
+    return found + ["prints a workflow command"] * any(line.startswith("::") for line in printed.splitlines())
 
 
 def conformance(words: Sequence[str], folder: Path, patience: float = PATIENCE) -> tuple[int, str, list[str]]:
