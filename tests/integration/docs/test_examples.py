@@ -56,6 +56,12 @@ def _parameter(document: Path) -> Any:
     return pytest.param(document, marks=[pytest.mark.framework] if needed else [], id=document.name)
 
 
+#: What is added to a command whose whole takes long: `tests/integration/cli/test_quick_run.py` runs a whole quick
+#: selection, and `tox run -e lint` reads all cases and registers.
+SHORTER = {
+    "conformance run --quick -b my_kernel.py": ("-k", "log_softmax and stability"),
+    "conformance lint": (str(ROOT / "cases" / "worked-examples.yaml"),),
+}
 #: docs/data.md has a test of its own, which runs its commands too.
 WITH_EXAMPLES = [_parameter(each) for each in DOCUMENTS if any(_examples(each)) and each.name != "data.md"]
 
@@ -74,7 +80,7 @@ def test_examples_run_as_shown(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(body, encoding="utf-8")
     for command in commands:
-        program, *arguments = shlex.split(command.line)
+        program, *arguments = (*shlex.split(command.line), *SHORTER.get(command.line, ()))
         if program == "conformance":
             code, out, err = conformance(*arguments)
         else:
@@ -93,6 +99,10 @@ def _pytest(*arguments: str, folder: Path) -> tuple[int, str, str]:
         timeout=300,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
+
+
+def test_what_is_shortened_is_shown() -> None:
+    assert SHORTER.keys() <= {command.line for document in DOCUMENTS for command in _examples(document)[1]}
 
 
 def test_links_between_documents_lead_somewhere() -> None:
