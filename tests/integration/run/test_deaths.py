@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from conformance.cases.load import load_suite
+from conformance.cli import main
 from conformance.results.store import read_run
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan
@@ -62,9 +64,11 @@ def backend(folder: Path, at_call: str, at_import: str = "") -> Path:
 def run(folder: Path, *backends: Path | str, options: tuple[str, ...] = ()) -> tuple[int, list[dict[str, Any]], str]:
     (folder / "cases.yaml").write_text(CASES)
     named = [word for each in backends for word in ("-b", str(each))]
-    ran = process("run", *named, "--cases", "cases.yaml", "--output", "run", *options, folder=folder)
+    shown = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+        code = main(["run", *named, "--cases", "cases.yaml", "--output", "run", *options])
     lines = (folder / "run" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
-    return ran.code, [line for line in map(json.loads, lines) if line["record"] == "outcome"], ran.out + ran.err
+    return code, [line for line in map(json.loads, lines) if line["record"] == "outcome"], shown.getvalue()
 
 
 def verdicts(outcomes: list[dict[str, Any]]) -> Counter[str]:
