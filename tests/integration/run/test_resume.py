@@ -70,6 +70,12 @@ def test_stale_entries_survive_an_interruption(tmp_path: Path, monkeypatch: pyte
         assert judged(folder) == judged(tmp_path / "whole"), kept
 
 
+@pytest.fixture(scope="module")
+def of_numpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that stands in its middle, for what is refused before it is touched."""
+    return interrupted(tmp_path_factory.mktemp("of-numpy"), "numpy")
+
+
 def interrupted(folder: Path, backend: str) -> Path:
     """A run that stands in its middle."""
     (folder / "cases.yaml").write_text(CASES)
@@ -148,12 +154,12 @@ def test_a_run_is_resumed_with_its_own_backends_alone(tmp_path: Path, kernel: Pa
     ids=lambda each: next(iter(each), "") if isinstance(each, dict) else "",
 )  # fmt: skip
 def test_nothing_else_can_be_asked_of_a_run_that_is_resumed(
-    tmp_path: Path, asked: dict[str, object], kept: str
+    of_numpy: Path, asked: dict[str, object], kept: str
 ) -> None:
-    folder = interrupted(tmp_path, "numpy")
+    before = (of_numpy / FILE).read_bytes()
     with pytest.raises(UsageError, match=f"a resumed run keeps its own {kept}") as refused:
-        finish(resume=folder, **asked)
-    assert f"--{next(iter(asked))}" in str(refused.value)
+        finish(resume=of_numpy, **asked)
+    assert f"--{next(iter(asked))}" in str(refused.value) and (of_numpy / FILE).read_bytes() == before
 
 
 def test_a_changed_backend_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:
