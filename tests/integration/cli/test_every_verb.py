@@ -144,7 +144,8 @@ def of_lint(at: Hostile, out: Path) -> list[Words]:
 def of_smoke(at: Hostile, out: Path) -> list[Words]:
     return [
         *[(1, ("-b", at.kernel, "--format", style)) for style in ("table", "json")],
-        *[(3, ("-b", each, "--format", style)) for each in (at.dying, at.boasting) for style in ("table", "json")],
+        (3, ("-b", at.dying, "--format", "table")),
+        (3, ("-b", at.boasting, "--format", "json")),
         (2, ("-b", EVIL)),
     ]
 

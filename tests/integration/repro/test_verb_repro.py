@@ -158,7 +158,7 @@ cases:
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("check", ["second-order", "target-gradient"])
+@pytest.mark.parametrize("check", ["second-order", pytest.param("target-gradient", marks=pytest.mark.nightly)])
 def test_a_kernel_that_leans_on_its_parent_runs_through_the_suite(conformance: Run, tmp_path: Path, check: str) -> None:
     pytest.importorskip("torch")
     cases, mine = write(tmp_path / "cases.yaml", BY_TARGETS), write(tmp_path / "mine.py", DERIVED)

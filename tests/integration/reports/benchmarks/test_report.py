@@ -151,7 +151,7 @@ def test_a_run_without_times_is_said_to_have_none(tmp_path):
 
 
 def test_nothing_is_written_behind_a_link_beside_the_file(tmp_path):
-    run = synthetic.write(tmp_path / "run")
+    run = synthetic.write(tmp_path / "run", workloads={"w": (4, 8)}, rounds=2)
     for name in ("benchmarks", "page"):
         (tmp_path / name).mkdir()
     precious = tmp_path / "page" / "precious"
