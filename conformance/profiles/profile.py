@@ -53,7 +53,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
     or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
-    type and text) or, where no error came, of why one is due.
+    type and text). Of the check ``error`` alone, where what is seen is a result in place of an error, cases do.
     """
 
     id: Text
@@ -78,6 +78,11 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     why: Text
     issue: Text
     date: Text
+
+    @property
+    def says_what_is_seen(self) -> bool:
+        """Whether it describes the fail, and not only where it comes."""
+        return bool(self.observed or self.reached or self.at_most or self.message.strip())
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,7 +38,8 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
     """The outcomes of one unit (case, dtype, layout), ``known`` where an entry describes the fail.
 
     A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
-    another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail.
+    another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail; an
+    entry that says of its cases alone that no error came describes no other.
     """
     if not entries or all(each.verdict == "pass" for each in outcomes):
         return list(outcomes)
@@ -148,7 +149,8 @@ def _recognised(entries: Sequence[Defect], outcome: Outcome) -> Outcome:
         if outcome.verdict in entry.verdicts and _is_of_its_kind(entry, outcome) and _describes(entry, outcome):
             if _is_of_its_cases(entry, outcome):
                 return _known(outcome, _reference(entry))
-            like = like or entry
+            if entry.says_what_is_seen:
+                like = like or entry
     return outcome if like is None else msgspec.structs.replace(outcome, resembles=_reference(like))
 
 
@@ -206,9 +208,4 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
         return False
     if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
         return False
-    return not entry.message or entry.message in _words(outcome)
-
-
-def _words(outcome: Outcome) -> str:
-    """What a stranger said of the call: the exception's type and text, or why an error would be due."""
-    return str(outcome.error) if outcome.error is not None else outcome.detail
+    return not entry.message or (outcome.error is not None and entry.message in str(outcome.error))

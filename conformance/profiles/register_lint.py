@@ -23,6 +23,8 @@ __all__ = ["complaints_of_register"]
 #: What an entry of the register may be about.
 _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"))
 _TITLE = 100  # characters
+#: What is not known of a call that gave a result in place of an error.
+_NOT_OF_A_MISSING_ERROR = ("reached", "at_most", "message")
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -93,7 +95,16 @@ def _can_show(entry: Defect, case: Case) -> bool:
 
 def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     """An entry must say what is seen, and no pattern may cover every case unless a class is what is seen."""
-    if not (entry.observed or entry.reached or entry.at_most or entry.message.strip()):
+    result_comes = "error" in entry.checks and "fail" in entry.verdicts
+    for key in _NOT_OF_A_MISSING_ERROR if result_comes else ():
+        if getattr(entry, key):
+            hint = "remove it: name the cases, or make two entries, one of `checks: [error]`"
+            yield Complaint((*path, key), f"where no error came there is no '{key}'", hint)
+    if result_comes and entry.checks == ["error"] and entry.verdicts == ("fail",):  # that alone is what is seen
+        if not entry.observed and any("*" in name for name in entry.cases):
+            hint = "write out the ids of the cases in which no error comes, or add `observed`"
+            yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say in which cases no error comes", hint)
+    elif not entry.says_what_is_seen:
         hint = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
         yield Complaint(path, f"entry '{entry.id}' does not say what is seen", hint)
     elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):

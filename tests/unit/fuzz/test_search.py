@@ -121,7 +121,7 @@ def test_what_the_register_describes_is_not_a_failure(found: Search) -> None:
     corpus = Corpus(recipes=[each.recipe for each in found.causes.all if each.recipe is not None])
     entry = Defect(
         id="too-large", why="x", issue="https://example.org/1", date="2026-01-01", cases=["*"], checks=["value"],
-        ops=["softmax"],
+        ops=["softmax"], reached=["E", "F"],
     )  # fmt: skip
     profile = msgspec.structs.replace(profile_named("numpy"), known=[entry])
     known = search(ManyPositions(), 1, Subject("mine", profile=profile), corpus=corpus)

@@ -61,6 +61,35 @@ def test_an_entry_that_matches_nothing_or_hides_too_much(tmp_path: Path, old: st
     assert said in problems(tmp_path, text.replace(old, new))
 
 
+#: An entry that a result came where an error is due.
+SILENT = ENTRY.replace("[plain]", "[refused]").replace("[value]", "[error]").replace("    reached: [C]\n", "")
+
+
+def test_where_no_error_comes_the_case_says_what_is_seen(tmp_path: Path) -> None:
+    assert problems(tmp_path, profile(SILENT)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("ops: [softmax]", "message: no such axis", "where no error came there is no 'message'"),
+        ("ops: [softmax]", "reached: [F]", "where no error came there is no 'reached'"),
+        ("ops: [softmax]", "at_most: 2", "where no error came there is no 'at_most'"),
+        ("[refused]", "['refuse*']", "entry 'late' does not say in which cases no error comes"),
+        ("[error]", "[error, policy]", "entry 'late' does not say what is seen"),
+        ("ops: [softmax]", "verdicts: [crash]", "entry 'late' does not say what is seen"),
+    ],
+)
+def test_what_does_not_describe_a_missing_error(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in SILENT
+    assert said in problems(tmp_path, profile(SILENT.replace(old, new)))
+
+
+def test_words_of_what_ended_a_call_for_which_an_error_is_due(tmp_path: Path) -> None:
+    ended = SILENT.replace("ops: [softmax]", "verdicts: [crash]\n    message: SIGSEGV")
+    assert problems(tmp_path, profile(ended)) == []
+
+
 def test_an_id_that_is_taken(tmp_path: Path) -> None:
     assert "id 'late' is taken" in problems(tmp_path, profile(ENTRY + ENTRY))
 

@@ -74,12 +74,22 @@ def test_a_fail_of_another_case_names_the_entry_that_it_resembles() -> None:
     assert right.resembles is None
 
 
-def test_words_are_those_of_the_exception_or_of_why_an_error_is_due() -> None:
+def test_words_are_those_of_the_exception_alone() -> None:
     entry = msgspec.structs.replace(ENTRY, checks=["error", "value"], reached=[], message="smoothing")
-    silent = outcome("named", "fail", check="error", reason="no-error", detail="smoothing above 1")
     raised = outcome("named", "fail", reason="raised", error=ErrorFact("ValueError", "bad smoothing"))
-    assert [verdict(each, entry) for each in (silent, raised)] == ["known", "known"]
+    assert verdict(raised, entry) == "known"
     assert verdict(outcome("named", "fail", reason="raised", error=ErrorFact("ValueError", "bad")), entry) == "fail"
+    silent = outcome("named", "fail", check="error", reason="no-error", detail="smoothing above 1")
+    assert verdict(silent, entry) == "fail"
+
+
+@pytest.mark.parametrize("why", ["smoothing above 1", "the label's share is negative"])
+def test_a_result_in_place_of_an_error_is_known_by_its_case(why: str) -> None:
+    entry = msgspec.structs.replace(ENTRY, checks=["error"], reached=[], cases=["named"])
+    silent = outcome("named", "fail", check="error", reason="no-error", detail=why)
+    assert verdict(silent, entry) == "known"
+    (other,) = apply_register([entry], [msgspec.structs.replace(silent, case="my-own")])
+    assert (other.verdict, other.resembles) == ("fail", None)
 
 
 def test_a_spoilt_call_says_nothing_of_a_policy_wherever_it_stands() -> None:
