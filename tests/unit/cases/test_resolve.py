@@ -108,16 +108,23 @@ def test_a_label_out_of_range_may_be_taken_for_a_class(value: str, label: int, b
     assert made.problem.targets.tolist() == [0, becomes] and made.marked is None and not made.must_raise
 
 
-@pytest.mark.parametrize(("value", "mark"), [("nan", np.nan), ("zero", 0.0)])
-def test_a_label_out_of_range_may_have_a_loss_of_its_own(value: str, mark: float) -> None:
-    made = resolve(small(targets=[5, 1]), Policies(label_out_of_range=value))  # type: ignore[arg-type]
-    assert made.marked is not None and made.marked.tolist() == [True, False]
-    assert np.array_equal(made.mark, mark, equal_nan=True)
+@pytest.mark.parametrize(("value", "loss"), [("nan", np.nan), ("zero", 0.0), (-1, -1.0), (0.1, float(np.float32(0.1)))])
+def test_a_label_out_of_range_may_have_a_loss_of_its_own(value: Any, loss: float) -> None:
+    made = resolve(small(targets=[5, 1]), Policies(label_out_of_range=value))
+    assert made.marked is not None and made.marked.rows.tolist() == [True, False]
+    assert np.array_equal(made.marked.loss[0], loss, equal_nan=True)
+
+
+def test_labels_out_of_range_on_both_sides_have_a_loss_each() -> None:
+    made = resolve(small(targets=[5, -9]), Policies(label_out_of_range={"above": "nan", "below": "zero"}))
+    assert made.marked is not None and made.marked.rows.all()
+    assert np.array_equal(made.marked.loss, [np.nan, 0.0], equal_nan=True)
 
 
 def test_each_kind_of_label_has_its_own_value() -> None:
     made = resolve(small(targets=[5, -1]), Policies(label_out_of_range={"above": "nan", "negative": "wraps"}))
-    assert made.problem.targets.tolist() == [0, 2] and made.marked is not None and made.marked.tolist() == [True, False]
+    assert made.problem.targets.tolist() == [0, 2] and made.marked is not None
+    assert made.marked.rows.tolist() == [True, False]
     assert resolve(small(targets=[5, -9]), Policies(label_out_of_range={"above": "nan"})).must_raise
     assert resolve(small(targets=[5, 0]), Policies(label_out_of_range="undefined")).undefined
 
