@@ -60,7 +60,7 @@ def _parameter(document: Path) -> Any:
 #: selection, and `tox run -e lint` reads all cases and registers.
 SHORTER = {
     "conformance run --quick -b my_kernel.py": ("-k", "log_softmax and stability"),
-    "conformance lint": (str(ROOT / "cases" / "worked-examples.yaml"),),
+    "conformance lint": (str(ROOT / "cases" / "worked-examples"),),
 }
 #: docs/data.md has a test of its own, which runs its commands too.
 WITH_EXAMPLES = [_parameter(each) for each in DOCUMENTS if any(_examples(each)) and each.name != "data.md"]
