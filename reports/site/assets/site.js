@@ -180,10 +180,10 @@
         link.href = `cases/${slug}.html#b-${columns[row[COLUMN]][1]}`;
         link.textContent = name;
         cell(line, word);
-        cell(line, columns[row[COLUMN]][0], "nw");
+        cell(line, columns[row[COLUMN]][0]);
         cell(line, link);
         cell(line, row.slice(4, 9).map((place) => words[place]).filter(Boolean).join(", "));
-        for (const text of [words[row[9]], words[row[10]]]) cell(line, text, text.length > 24 ? "x" : text.includes(" ") ? "" : "nw");
+        for (const place of row.slice(9, 11)) cell(line, words[place]);
         cell(line, words[row[11]], "r");
         cell(line, words[row[12]]);
         cell(line, words[row[13]], "msg");

@@ -116,6 +116,26 @@ def test_on_paper_no_table_of_many_backends_is_cut_off(page: Any, tmp_path: Path
         assert ends and max(ends) <= 718, name
 
 
+#: Tables that end behind the edge of their window, but for those with a column of each backend, and those of times.
+CUT_OFF = """[...document.querySelectorAll(".scroll:not(:has(.matrix, .semantics, .stable, .heat, .gave, .times))")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.ariaLabel)"""
+
+
+def test_no_column_lies_outside_the_window_beside_long_names(page: Any, site: Path, tmp_path: Path) -> None:
+    case = "transformed.unnormalised.wide.float16.mean.weighted.tenth.second-backward"
+    long = {"observed": -1.2345678901234567e-101, "expected": [["a", "word"]] * 9, "ulp": 1.2345e201, "class_": "F"}
+    backend, verdicts = "kernels.py:Fused:other", ("fail", "unreproduced", "known", "deviation", "unsupported")
+    rows = [
+        outcome(f"{case}-{each}", backend, verdict=each, **saying("far from it " * 20), **long) for each in verdicts
+    ]
+    rows.append(outcome(f"{case}-of-the-worst-error", backend, op="nll_loss_of_log_softmax", ulp=1.2e201))
+    made = write_site(merge([run(tmp_path / "run", rows)]), tmp_path / "site").parent
+    files = [site / name for name in names(site)]
+    for file in [*files, *made.glob("*.html"), *made.glob("backends/*.html")]:
+        page.goto(file.as_uri())
+        assert page.evaluate(CUT_OFF) == [], file
+
+
 def test_the_semantics_can_be_narrowed_to_differences(page: Any, site: Path) -> None:
     page.goto(f"file://{site}/semantics.html")
     rows = page.locator(".semantics tbody tr:visible")
