@@ -119,28 +119,35 @@ def spreads(
 class Pair:
     """What two backends have in common: checks of both, those with both within the bound, and how far apart.
 
-    ``apart`` is the sum of both errors, each over its bound: the median of those within it, and the greatest.
+    ``deviations`` are checks of both, too, but not among the ``shared`` ones: in these, one or both give another value
+    than the normative one, as they declare. ``apart`` is the sum of both errors, each over its bound: the median of
+    those within it, and the greatest.
     """
 
     shared: int
+    deviations: int
     both: int
     apart: float
     most: float
 
 
 def agreement(relations: Relations) -> tuple[Sequence[Column], dict[tuple[Column, Column], Pair]]:
-    """The newest version of each backend, and every pair of them, the one that stands first in tables first."""
+    """The newest version of each backend, and its pairs with checks in common, the one that stands first first."""
     compared = newest(relations.columns)
     wanted = ", ".join(str(column.place) for column in compared)
     shared = f"""(select col, "case", dtype, layout, reduction, "check",
-        case verdict when 'pass' then {_size("ratio")} else 'inf'::double end as size
+        verdict = 'deviation' as deviates, case verdict when 'pass' then {_size("ratio")} else 'inf'::double end as size
         from outcomes where {_JUDGED} and col in ({wanted or -1}))"""
-    source = f"""select a.col as first, b.col as second, a.size + b.size as size from {shared} a
-        join {shared} b using ("case", dtype, layout, reduction, "check") where a.col < b.col"""
-    rows = relations.query(_spread(source, "first, second", "bin < 'inf'::double"))
+    source = f"""select a.col as first, b.col as second, a.deviates or b.deviates as deviates, a.size + b.size as size
+        from {shared} a join {shared} b using ("case", dtype, layout, reduction, "check") where a.col < b.col"""
+    rows = relations.query(_spread(source, "deviates, first, second", "bin < 'inf'::double"))
+    deviations = {(first, second): count for deviates, first, second, count, *_ in rows if deviates}
     pairs = {
-        (relations.columns[first], relations.columns[second]): Pair(count, both or 0, apart or 0.0, most or 0.0)
-        for first, second, count, both, _, apart, _, most in rows
+        (relations.columns[first], relations.columns[second]): Pair(
+            count, deviations.get((first, second), 0), both or 0, apart or 0.0, most or 0.0
+        )
+        for deviates, first, second, count, both, _, apart, _, most in rows
+        if not deviates
     }
     return compared, pairs
 

@@ -75,10 +75,12 @@ def agreement_table(relations: Relations) -> Table:
             return Cell("–", mark="self")
         share = pair.both / pair.shared
         shown = "100" if pair.both == pair.shared else f"{min(100 * share, 99.99):.2f}"
-        notes = (
+        notes = [
             f"{pair.shared - pair.both:,} of {pair.shared:,} not both right",
             f"apart {figure(pair.apart)}, ≤ {figure(pair.most)}",
-        )
+        ]
+        if pair.deviations:
+            notes.append(f"{pair.deviations:,} more deviate as declared")
         name = f"a-{one.slug}--{other.slug}"
         return Cell(f"{shown} %", note="\n".join(notes), mark=f"h{_level(share)}", name=name)
 

@@ -28,9 +28,12 @@ def test_quantiles_are_near_those_of_the_numbers_and_special_values_count(tmp_pa
 def test_what_two_backends_share(tmp_path: Path) -> None:
     found = [outcome(f"c{n}", backend, ratio=0.1 * (n + 1)) for n in range(4) for backend in ("a", "b")]
     found += [outcome("d", "a"), outcome("d", "b", verdict="fail"), outcome("alone", "a")]
+    found += [outcome("k", "a", verdict="known"), outcome("k", "b")]
+    found += [outcome("e", "a", verdict="deviation"), outcome("e", "b"), outcome("f", "a"), outcome("g", "b")]
+    found += [outcome("f", "b", verdict="deviation"), outcome("g", "a", verdict="deviation", ratio=None)]
     relations = merge([run(tmp_path / "run", found)]).relations
     columns, pairs = agreement(relations)
     pair = pairs[(columns[0], columns[1])]
-    assert (pair.shared, pair.both) == (5, 4)
+    assert (pair.shared, pair.both, pair.deviations) == (6, 4, 3)
     assert pair.apart == pytest.approx(0.4, rel=0.024) and pair.most == pytest.approx(0.8)
     assert agreement(merge([run(tmp_path / "none", [])]).relations) == ([], {})
