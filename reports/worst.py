@@ -27,13 +27,15 @@ def first_findings(relations: Relations, verdicts: Sequence[str], limit: int) ->
     """The first ``limit`` findings with one of these verdicts, each with the number of checks that are alike.
 
     Checks of a case that differ in dtype, layout or reduction alone are one finding, and so is a policy in whatever
-    case it is observed. First, within a verdict, come the policies, as one declaration settles many fails, then the
-    worked examples, which are the smallest.
+    case it is observed, and a known defect in whatever check. First, within a verdict, come the policies, as one
+    declaration settles many fails, then the worked examples, which are the smallest.
     """
     rows = relations.query(
         """select min(seq), count(*), col from outcomes where list_contains(?, verdict)
-        group by verdict, col, "check", if("check" = 'policy', [policy, aspect], ["case"])
-        order by list_position(?, verdict), "check" <> 'policy', any_value(theme) <> 'worked-examples', min(seq)
+        group by verdict, col, case when verdict = 'known' and defect is not null then ['known', defect ->> 'id']
+            when "check" = 'policy' then ['policy', policy, aspect] else ["check", "case"] end
+        order by list_position(?, verdict), bool_or("check" = 'policy') desc, bool_or(theme = 'worked-examples') desc,
+            min(seq)
         limit ?""",
         [[*verdicts], [*verdicts], limit],
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from conformance.model.outcome import DefectRef
 from conformance.model.records import Header
 from conformance.model.verdicts import VERDICTS
 from conformance.reports.matrix import matrix
@@ -165,3 +166,15 @@ def test_policies_and_worked_examples_come_first_and_checks_that_are_alike_once(
     assert lines == ["d", "b", "z", "a"]
     assert shown.count("if that is meant, declare it") == 1
     assert "1 more check like it\n" in shown and "2 more checks like it\n" in shown and "more finding" not in shown
+
+
+def test_a_known_defect_is_one_finding_in_whatever_case_and_check_it_shows(tmp_path: Path, capsys) -> None:
+    known = {"verdict": "known", "defect": DefectRef("one-cause", "not reported")}
+    found = [outcome(f"c{n}", check=check, **known) for n in range(30) for check in ("value", "shift")]
+    found += [outcome("d", verdict="known", defect=DefectRef("another", "not reported")), outcome("e", "two", **known)]
+    folder = run(tmp_path / "r", found)
+    print_run(merge([folder]), folder, details=4)
+    shown = capsys.readouterr().out
+    lines = [line.split(" · ")[:2] for line in shown.splitlines() if line.startswith("KNOWN")]
+    assert lines == [["KNOWN one", "c0"], ["KNOWN one", "d"], ["KNOWN two", "e"]]
+    assert "59 more checks like it\n" in shown and "more finding" not in shown
