@@ -38,13 +38,15 @@ def test_the_matrix_mixes_no_verdict_into_another(tmp_path: Path) -> None:
     assert len(findings(made)["rows"]) == 8
 
 
-def test_the_overview_names_every_defect_in_a_line_with_where_it_is_reported(tmp_path: Path) -> None:
+def test_every_defect_is_named_in_a_line_with_where_it_is_reported(tmp_path: Path) -> None:
     entry = next(each for each in load_profile(PROFILES / "torch.yaml").known if each.issue.startswith("http"))
     rows = [
         outcome("c", "torch", verdict="known", defect=DefectRef(entry.id, entry.issue)),
         outcome("d", "torch", verdict="known", defect=DefectRef("of-another-checkout", "not reported")),
     ]
-    made = page(site(tmp_path, run(tmp_path / "r", rows, backends=[record("torch", profile="torch")])), "index.html")
+    folder = site(tmp_path, run(tmp_path / "r", rows, backends=[record("torch", profile="torch")]))
+    assert f"{entry.id}\n{entry.title}\n" in page(folder, "backends/torch-1.0.html").text
+    made = page(folder, "index.html")
     links = [attributes.get("href") for tag, attributes in made.tags if tag == "a"]
     assert entry.issue in links and f"backends/torch-1.0.html#k-{entry.id}" in links
     assert f"{entry.id}: {entry.title}" in made.text
