@@ -260,10 +260,9 @@ def _literals(annotation: Any) -> tuple[Any, ...]:
 
 
 def _described() -> dict[str, Policy]:
-    hints = get_type_hints(Policies, include_extras=True)
     found = {}
     for each in msgspec.structs.fields(Policies):
-        annotation, policy = get_args(hints[each.name])
+        annotation, policy = get_args(each.type)
         values = policy.values or tuple(value for value in _literals(annotation) if value != "undefined")
         found[each.encode_name] = replace(policy, name=each.encode_name, field=each.name, values=values)
     return found
