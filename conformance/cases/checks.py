@@ -191,21 +191,20 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
         yield Complaint((name,), "key 'classes' is missing", "labels are drawn from [0, classes): write `classes: 10`")
     if given.classes == 0:
         yield Complaint((name, "classes"), "no class to draw from", "write 1 or more")
-    if given.classes is not None and given.distribution != "labels":
-        yield _not_taken(name, given, "classes")
     if given.masked is not None:
         yield from _masked(name, given)
-    if given.apart:
-        yield from _apart(name, given)
+    if given.apart is not None:
+        yield from _apart(name, given, given.apart)
     if given.planted is not None:
         yield from _planted(name, given)
-    if not math.isfinite(given.scale):
-        yield Complaint((name, "scale"), f"scale {given.scale} is not finite", "write a finite scale")
-    elif math.isfinite(given.offset) and not math.isfinite(_widest(given)):
-        problem = f"scale {given.scale} takes numbers beyond the range of float64"
+    drawing = given.drawing
+    if not math.isfinite(drawing.scale):
+        yield Complaint((name, "scale"), f"scale {drawing.scale} is not finite", "write a finite scale")
+    elif math.isfinite(drawing.offset) and not math.isfinite(_widest(given)):
+        problem = f"scale {drawing.scale} takes numbers beyond the range of float64"
         yield Complaint((name, "scale"), problem, "write a smaller one")
-    for key, unused in (("scale", 1.0), ("offset", 0.0), ("seed", 0)):
-        if getattr(given, key) != unused and key not in GENERATOR_KEYS[given.distribution]:
+    for key in ("scale", "offset", "seed", "classes"):
+        if getattr(given, key) is not None and key not in GENERATOR_KEYS[given.distribution]:
             yield _not_taken(name, given, key)
     if case.targets_as == "python" and name == "targets":
         yield Complaint((name,), "a generator makes arrays, not Python objects", "write the targets out")
@@ -226,11 +225,11 @@ def _masked(name: str, given: Generator) -> Iterator[Complaint]:
         yield Complaint((name, "masked"), problem, "write [first, beyond] with first < beyond <= the last extent")
 
 
-def _apart(name: str, given: Generator) -> Iterator[Complaint]:
+def _apart(name: str, given: Generator, apart: float) -> Iterator[Complaint]:
     if name not in ("logits", "log_probabilities") or not given.shape:
         yield Complaint((name, "apart"), "only the positions of logits can lie apart", "remove the key")
-    elif not math.isfinite(given.apart):
-        yield Complaint((name, "apart"), f"{given.apart} is not finite", "write a finite number")
+    elif not math.isfinite(apart):
+        yield Complaint((name, "apart"), f"{apart} is not finite", "write a finite number")
 
 
 def _planted(name: str, given: Generator) -> Iterator[Complaint]:
@@ -248,7 +247,7 @@ def _planted(name: str, given: Generator) -> Iterator[Complaint]:
 
 def _widest(given: Generator) -> float:
     """The largest magnitude that a finite scale and offset may give; a normal number is within six deviations."""
-    return (6.0 if given.distribution == "normal" else 1.0) * abs(given.scale) + abs(given.offset)
+    return (6.0 if given.distribution == "normal" else 1.0) * abs(given.drawing.scale) + abs(given.drawing.offset)
 
 
 def _options(case: Case) -> Iterator[Complaint]:

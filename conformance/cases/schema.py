@@ -67,9 +67,9 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
     "Generator": {
         "distribution": "How the numbers are drawn.",
         "shape": "Extents; left out, that which fits the logits (which themselves need one).",
-        "scale": "Half the width (uniform, ramp), the standard deviation (normal), or the height (one-hot).",
-        "offset": "The middle, mean, or constant.",
-        "seed": "The same seed gives the same bytes on every machine.",
+        "scale": "Half the width (uniform, ramp), the standard deviation (normal), or the height (one-hot); else 1.",
+        "offset": "The middle, mean, or constant; else 0.",
+        "seed": "The same seed gives the same bytes on every machine; else 0.",
         "classes": "For labels: drawn from 0 up to, but not including, this.",
         "masked": "[first, beyond]: elements of the last axis that are −inf, whatever was drawn.",
         "apart": "What the positions of logits are moved by in turn: −apart, 0, +apart, −apart, ...",
@@ -183,8 +183,7 @@ def _refine_case(case: dict[str, Any]) -> None:
 
 def _refine_generator(generator: dict[str, Any]) -> None:
     for key in ("scale", "offset"):
-        del generator["properties"][key]["type"]
-        generator["properties"][key]["$ref"] = "#/$defs/Number"
+        generator["properties"][key]["anyOf"] = [{"$ref": "#/$defs/Number"}, {"type": "null"}]
     generator["properties"]["shape"]["anyOf"][0] |= {"maxItems": MOST_RANK}
     generator["properties"]["shape"]["description"] += f" At most {MOST_ELEMENTS} elements."
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.case import Generator
+from conformance.model.case import Drawing, Generator
 from conformance.numerics.formats import Float64Array
 
 __all__ = ["default_upstream", "materialise"]
@@ -43,8 +43,8 @@ def materialise(
         return np.array(given, dtype=np.float64)
     extents = tuple(given.shape if given.shape is not None else shape if shape is not None else _missing("shape"))
     values = _generate(given, extents, class_axis, classes)
-    if given.apart:
-        values = _apart(values, given.apart, -1 if class_axis is None else class_axis)
+    if given.drawing.apart:
+        values = _apart(values, given.drawing.apart, -1 if class_axis is None else class_axis)
     if given.masked is not None:
         values[..., slice(*given.masked)] = -np.inf
     if given.planted:
@@ -67,21 +67,21 @@ def _missing(name: str) -> Any:
 
 
 def _generate(given: Generator, shape: tuple[int, ...], class_axis: int | None, classes: int | None) -> Float64Array:
-    size = math.prod(shape)
+    size, drawing = math.prod(shape), given.drawing
     if given.distribution == "constant":
-        return np.full(shape, given.offset)
+        return np.full(shape, drawing.offset)
     if given.distribution == "ramp":
-        return _ramp(given, size).reshape(shape)
+        return _ramp(drawing, size).reshape(shape)
     if given.distribution in ("one-hot", "simplex"):
         return _along_classes(given, shape, -1 if class_axis is None else class_axis)
     if given.distribution == "labels":
         extent = given.classes if given.classes is not None else classes
-        return _labels(given.seed, size, _missing("number of classes") if extent is None else extent).reshape(shape)
+        return _labels(drawing.seed, size, _missing("number of classes") if extent is None else extent).reshape(shape)
     draw = _centred_normal if given.distribution == "normal" else _centred_uniform
     values = np.empty(size)
     per_element = _UNIFORM_TERMS if given.distribution == "normal" else 1
-    for part, raw in _raw(given.seed, size, per_element):
-        values[part] = draw(raw) * given.scale + given.offset
+    for part, raw in _raw(drawing.seed, size, per_element):
+        values[part] = draw(raw) * drawing.scale + drawing.offset
     return values.reshape(shape)
 
 
@@ -106,9 +106,9 @@ def _centred_normal(raw: npt.NDArray[np.uint64]) -> Float64Array:
     return centred.astype(np.float64) * 2.0**-48
 
 
-def _ramp(given: Generator, size: int) -> Float64Array:
+def _ramp(drawing: Drawing, size: int) -> Float64Array:
     steps = (np.arange(size, dtype=np.int64) * 2 - (size - 1)).astype(np.float64)
-    return steps / max(size - 1, 1) * given.scale + given.offset
+    return steps / max(size - 1, 1) * drawing.scale + drawing.offset
 
 
 def _labels(seed: int, size: int, classes: int) -> Float64Array:
@@ -120,16 +120,17 @@ def _labels(seed: int, size: int, classes: int) -> Float64Array:
 
 def _along_classes(given: Generator, shape: tuple[int, ...], class_axis: int) -> Float64Array:
     """One-hot and simplex, made with the classes last and then moved to their axis."""
+    scale, offset, seed, _ = given.drawing
     if not shape:
-        return np.ones(shape) if given.distribution == "simplex" else np.full(shape, given.scale + given.offset)
+        return np.ones(shape) if given.distribution == "simplex" else np.full(shape, scale + offset)
     extent = shape[class_axis]
     positions = tuple(np.delete(np.array(shape, dtype=np.int64), class_axis).tolist())
     if given.distribution == "one-hot":
-        chosen = _labels(given.seed, math.prod(positions), extent)[:, np.newaxis]
-        values = np.where(np.arange(extent) == chosen, given.scale, 0.0) + given.offset
+        chosen = _labels(seed, math.prod(positions), extent)[:, np.newaxis]
+        values = np.where(np.arange(extent) == chosen, scale, 0.0) + offset
     else:
         weights = np.empty(math.prod(shape), dtype=np.int64)
-        for part, raw in _raw(given.seed, weights.size):
+        for part, raw in _raw(seed, weights.size):
             weights[part] = (raw >> np.uint64(40)).astype(np.int64) + 1
         rows = weights.reshape(math.prod(positions), extent)
         values = rows.astype(np.float64) / rows.sum(axis=1, keepdims=True).astype(np.float64)

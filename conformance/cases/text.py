@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from conformance.model.case import Case, Generator
+from conformance.model.case import Case
 
 __all__ = ["flow_text", "keys_of"]
 
@@ -17,7 +17,6 @@ __all__ = ["flow_text", "keys_of"]
 _WORDS = re.compile(r"[A-Za-z](?:[\w. -]*\w)?", re.ASCII)
 _CONSTANTS = ("true", "false", "null")
 _PLAIN = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"]}
-_GENERATOR = msgspec.to_builtins(Generator(distribution="uniform"))
 
 
 def keys_of(case: Case) -> dict[str, Any]:
@@ -27,16 +26,8 @@ def keys_of(case: Case) -> dict[str, Any]:
         listed = [*value] if isinstance(value, tuple) else value
         usual = [["none"], _PLAIN[name]] if name == "reductions" and case.targets is None else [_PLAIN.get(name)]
         if listed is not None and listed != [] and name != "budget" and listed not in usual:
-            kept[name] = _short(listed)
+            kept[name] = listed
     return kept
-
-
-def _short(value: Any) -> Any:
-    """A generator without the keys that have their default."""
-    if isinstance(value, dict) and "distribution" in value:
-        usual = _GENERATOR | {"distribution": ""}
-        return {name: each for name, each in value.items() if repr(each) != repr(usual[name])}
-    return value
 
 
 def flow_text(value: Any) -> str:

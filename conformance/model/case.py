@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ __all__ = [
     "Case",
     "CaseFile",
     "CaseTier",
+    "Drawing",
     "Expect",
     "Flag",
     "Generator",
@@ -70,6 +71,15 @@ Extent = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 Numbers = float | int | list  # type: ignore[type-arg]
 
 
+class Drawing(NamedTuple):
+    """The numbers that a generator draws with; these are the ones where a case states none."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+    seed: int = 0
+    apart: float = 0.0
+
+
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seeded numbers in place of literal ones: the same bytes on every machine.
 
@@ -81,17 +91,25 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     elements of the last axis from the first number up to, and without, the second to −inf, whatever was drawn;
     ``planted`` then puts numbers, or NaN and infinities, at single elements, which count from 0 in row-major order.
     ``apart`` moves the positions in turn by −apart, 0 and +apart before anything is masked or planted.
+
+    A key that is not stated is None; :attr:`drawing` has what holds then.
     """
 
     distribution: Literal["uniform", "normal", "constant", "labels", "ramp", "one-hot", "simplex"]
     shape: list[Extent] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    scale: float | None = None
+    offset: float | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
     classes: Extent | None = None
     masked: tuple[Extent, Extent] | None = None
     planted: list[tuple[Extent, float]] | None = None
-    apart: float = 0.0
+    apart: float | None = None
+
+    @property
+    def drawing(self) -> Drawing:
+        """The stated numbers, and the usual ones in place of those that are not stated."""
+        stated = {name: getattr(self, name) for name in Drawing._fields}
+        return Drawing(**{name: value for name, value in stated.items() if value is not None})
 
 
 #: The keys that each distribution takes beside ``shape``, and what they are to it.

@@ -59,7 +59,7 @@ def _candidates(array: Array, problem: Problem) -> Iterator[str]:
 
 def _generated(given: Generator, array: Array, problem: Problem, axis: int) -> str | None:
     """The generator's values in row order."""
-    size, seed = array.size, given.seed
+    size, seed = array.size, given.drawing.seed
     match given.distribution:
         case "uniform":
             return _scaled(f"((random_words({seed}, {size}) >> 11).astype(np.int64) * 2.0**-52 - 1.0)", given)
@@ -82,9 +82,8 @@ def _generated(given: Generator, array: Array, problem: Problem, axis: int) -> s
 
 
 def _scaled(text: str, given: Generator) -> str:
-    if given.scale == 1 and given.offset == 0:
-        return text
-    return f"({text} * {float(given.scale)!r} + {float(given.offset)!r})"
+    scale, offset = given.drawing.scale, given.drawing.offset
+    return text if scale == 1 and offset == 0 else f"({text} * {float(scale)!r} + {float(offset)!r})"
 
 
 def _bytes_of(text: str) -> bytes | None:

@@ -66,6 +66,17 @@ def test_advice_never_names_a_key_that_is_refused_next(tmp_path: Path, distribut
         load_suite([write(tmp_path, CASE.format(distribution=distribution, keys=f"{needed}{name}: 3"))])
 
 
+@pytest.mark.parametrize("distribution", GENERATOR_KEYS)
+@pytest.mark.parametrize("stated", ["scale: 1.0", "offset: 0.0", "seed: 0", "apart: 0.0"])
+def test_a_key_that_is_not_taken_is_refused_whatever_it_says(tmp_path: Path, distribution: str, stated: str) -> None:
+    key, _, _ = stated.partition(":")
+    if key in GENERATOR_KEYS[distribution]:
+        return
+    error = complaint(tmp_path, distribution, f"{'classes: 3, ' if distribution == 'labels' else ''}{stated}")
+    of_logits = "only the positions of logits can lie apart"
+    assert error.problem == (of_logits if key == "apart" else f"{distribution} takes no {key}")
+
+
 def test_the_key_of_a_constant_is_offset(tmp_path: Path) -> None:
     error = complaint(tmp_path, "constant", "value: 3")
     assert error.problem == "unknown key 'value'"
