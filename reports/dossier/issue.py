@@ -26,6 +26,16 @@ _NAMES = {
     "second-backward": "the gradient of a second backward pass",
     "concurrent": "the result beside another thread",
 }
+#: Of the identities, the call whose result is held against the plain call's.
+_TRANSFORMED = {
+    "composed": "nll_loss of log_softmax",
+    "shift": "the result of the shifted logits",
+    "class-permutation": "the result of the permuted classes",
+    "position-permutation": "the result of the permuted positions",
+    "axis-move": "the result along another axis",
+    "split": "the result of the first position alone",
+    "drop-ignored": "the result without the ignored positions",
+}
 _SEARCHED = {
     "forward-mode": "jvp nan",
     "second-order": "double backward",
@@ -54,7 +64,7 @@ def title(outcome: Outcome) -> str:
     """One line, such as ``cross_entropy in float16: value nan instead of 1.386``."""
     if outcome.check == "policy":
         return f"{outcome.op} in {outcome.dtype}: {_policy(outcome)} is {_seen(outcome)}, declared {outcome.expected}"
-    what = _NAMES.get(outcome.check, f"the {outcome.check}")
+    what = (_NAMES | _TRANSFORMED).get(outcome.check, f"the {outcome.check}")
     call = f"{outcome.op} in {outcome.dtype}"
     if outcome.verdict in ("crash", "timeout", "unreproduced"):
         if outcome.verdict != "unreproduced":
