@@ -202,18 +202,17 @@ def _unmodified(script: Script, problem: Problem, outcome: Outcome) -> None:
 
 
 def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
-    """The result in which the policy's value shows."""
+    """The result in which the policy's value shows, above the value that is declared."""
     seen = outcome.observed if isinstance(outcome.observed, list) else [outcome.observed]
     policy = POLICIES.get(outcome.policy)
     of_gradient = (
         policy is not None and policy.result == "gradient" and (outcome.reduction or "none") in problem.upstream
     )
     said = " or ".join(map(str, seen)) or "nothing that the policy knows"
-    comment = (
-        f"{policy_label(outcome.policy, outcome.aspect)}: observed {said}; declared {outcome.expected or 'nothing'}"
-    )
-    _call(script, problem, outcome, gradient=of_gradient, comment=comment)
-    script.say(f'print("observed:", {"gradient" if of_gradient else "value"})')
+    label = policy_label(outcome.policy, outcome.aspect)
+    _call(script, problem, outcome, gradient=of_gradient, comment=f"{label}: observed {said}")
+    declared = blanked(f"declared: {outcome.expected or 'nothing'}")[:200]
+    script.say(f'print("observed:", {"gradient" if of_gradient else "value"})', f"print({declared!r})")
 
 
 # -- sums and identities ----------------------------------------------------------------------------------------------

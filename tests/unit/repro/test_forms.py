@@ -47,7 +47,7 @@ def test_the_call_whose_result_lies_in_other_memory_is_made(pairs: list[list[str
 )
 def test_the_result_in_which_a_policy_shows_is_printed(policy: str, result: str) -> None:
     text = script_of(check="policy", policy=policy, observed=["kept"], expected="lost")
-    assert f'print("observed:", {result})' in text
+    assert f"print(\"observed:\", {result})\nprint('declared: lost')\n" in text
 
 
 @pytest.mark.parametrize(
