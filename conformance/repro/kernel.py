@@ -1,64 +1,72 @@
-"""What a user's file adds to an adapter: its operations as plain functions, or the whole file, run by the suite."""
+"""What a user's file adds to an adapter: its operations as plain functions, or the whole file, run by the suite.
+
+The file's text is a record's, and so may be a stranger's: it is read within limits, and each answer is kept.
+"""
 
 from __future__ import annotations
 
 import ast
 import builtins
+import os
 import re
 import textwrap
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
 from conformance.model.backend import BackendRecord, ClassSource
+from conformance.model.errors import UsageError
 from conformance.places import SNIPPETS
 
-__all__ = ["function_of", "replaced", "template_facts"]
+__all__ = ["LARGEST", "function_of", "replaced", "template_facts"]
 
 #: What an adapter is made of, apart from how its framework is run: what it says of itself, and its operations.
 FACTS = frozenset({"framework", "imports", "library", "offers", "profile"})
 OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
+#: Characters of a user's files that a script may hold. Python reads so many, whatever they are, in about a second and
+#: 150 MiB.
+LARGEST = 128 << 10
+MOST_CLASSES = 100
+KEPT = 256  # answers, each of which holds a part of such a text
 
 
 def _classes(record: BackendRecord) -> Iterator[tuple[ClassSource, str]]:
-    """A user's classes, most derived first, each with the text of its module."""
+    """A user's classes, most derived first, each with the text of its module.
+
+    Raises UsageError where they are too many, or their files too large; so does whatever here is given a record.
+    """
+    if len(record.classes) > MOST_CLASSES:
+        raise UsageError(f"the adapter is made of more than {MOST_CLASSES} classes", hint="derive it from fewer")
     texts: dict[str, str] = {}
     for each in record.classes:
-        texts.setdefault(each.file, each.text)
         place = each.file.removeprefix("conformance/")
-        if not (place.startswith("backends/") and (SNIPPETS.parents[1] / place).is_file()):
-            yield each, texts[each.file]
+        if place.startswith("backends/") and os.path.isfile(SNIPPETS.parents[1] / place):  # noqa: PTH113
+            continue
+        texts.setdefault(each.file, each.text)
+        if sum(map(len, texts.values())) > LARGEST:
+            hint = "have the kernel import what is large from another file"
+            raise UsageError(f"the adapter's source has more than {LARGEST >> 10} KiB", hint=hint)
+        yield each, texts[each.file]
 
 
 def replaced(record: BackendRecord) -> frozenset[str]:
     """The names that a user's classes define over those of the suite's adapter, without what they say of themselves."""
     found: set[str] = set()
     for each, text in _classes(record):
-        tree = _parsed(text)
-        klass = _class(tree, each.name)
-        if klass is None:
+        defined = _defined(text, each.name)
+        if defined is None:
             return frozenset({"evaluate"})  # it cannot be read: whatever it is, the suite must run it
-        found |= {name for statement in klass.body for name in _names(statement)} - FACTS
-        found -= {"runs_on"} if _runs_as_the_suite_does(tree, klass) else set()
+        found |= defined
     return frozenset(found)
 
 
-def _runs_as_the_suite_does(tree: ast.Module, klass: ast.ClassDef) -> bool:
-    values = [getattr(each, "value", None) for each in klass.body if "runs_on" in _names(each)]
-    names = {each.id for each in values if isinstance(each, ast.Name)}
-    runtimes = [_bound(tree).get(name) for name in names]
-    return all(getattr(each, "module", "").startswith("conformance.backends.runtimes.") for each in runtimes)
-
-
-def function_of(record: BackendRecord, operation: str) -> list[str] | None:
+def function_of(record: BackendRecord, operation: str) -> Sequence[str] | None:
     """A user's operation as a function of its own, with all that it uses; None where it needs the adapter."""
     for each, text in _classes(record):
-        tree = _parsed(text)
-        klass = _class(tree, each.name)
-        body = klass.body if klass else []
-        method = next((found for found in body if getattr(found, "name", "") == operation), None)
-        if isinstance(method, ast.FunctionDef):
-            return _as_function(tree, text, method)
+        if operation in (_defined(text, each.name) or ()):
+            return _function(text, each.name, operation)
     return None
 
 
@@ -77,10 +85,52 @@ def template_facts(record: BackendRecord) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=KEPT)
+def _defined(text: str, name: str) -> frozenset[str] | None:
+    """What a class defines, without what it says of itself; None where it cannot be read."""
+    tree = _parsed(text)
+    klass = _class(tree, name)
+    if klass is None:
+        return None
+    names = {each for statement in klass.body for each in _names(statement)} - FACTS
+    return frozenset(names - {"runs_on"} if _runs_as_the_suite_does(tree, klass) else names)
+
+
+def _runs_as_the_suite_does(tree: ast.Module, klass: ast.ClassDef) -> bool:
+    values = [getattr(each, "value", None) for each in klass.body if "runs_on" in _names(each)]
+    bound = _bound(tree) if values else {}
+    runtimes = [bound.get(each.id) for each in values if isinstance(each, ast.Name)]
+    return all(getattr(each, "module", "").startswith("conformance.backends.runtimes.") for each in runtimes)
+
+
+@lru_cache(maxsize=KEPT)
+def _function(text: str, name: str, operation: str) -> tuple[str, ...] | None:
+    """The lines of a method as a function, below all that it uses; None where that is not in its module."""
+    tree = _parsed(text)
+    klass = _class(tree, name)
+    body = klass.body if klass else []
+    method = next((each for each in body if getattr(each, "name", "") == operation), None)
+    if not isinstance(method, ast.FunctionDef) or method.decorator_list:
+        return None
+    around = _needed(tree, method)
+    if around is None or [each.arg for each in method.args.args[:1]] != ["self"]:
+        return None
+    lines = re.split(r"\r\n|\r|\n", text)  # as Python counts them
+    imports = _sources(lines, [each for each in around if isinstance(each, ast.Import | ast.ImportFrom)])
+    others = _sources(lines, [each for each in around if not isinstance(each, ast.Import | ast.ImportFrom)])
+    own = re.sub(r"\(\s*self\s*,?\s*", "(", _sources(lines, [method])[0], count=1)
+    future = ["from __future__ import annotations"] if any(map(_is_annotated, [method, *around])) else []
+    return (*future, *imports, *(line for each in [*others, own] for line in ["", *each.split("\n")]))
+
+
+@lru_cache(maxsize=1)
 def _parsed(text: str) -> ast.Module:
+    """An empty module for what Python cannot read: its syntax is wrong, or too deep for the parser."""
     try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 
 
@@ -88,32 +138,27 @@ def _class(tree: ast.Module, name: str) -> ast.ClassDef | None:
     return next((each for each in tree.body if isinstance(each, ast.ClassDef) and each.name == name), None)
 
 
-def _as_function(tree: ast.Module, text: str, method: ast.FunctionDef) -> list[str] | None:
-    if method.decorator_list or [each.arg for each in method.args.args[:1]] != ["self"]:
-        return None
+def _needed(tree: ast.Module, method: ast.FunctionDef) -> list[ast.stmt] | None:
+    """The module's statements that a method uses, in their order; None where they are not all there."""
     bound = _bound(tree)
-    needed: dict[str, ast.stmt] = {}
-    pending = [method]
+    needed: dict[int, ast.stmt] = {}
+    pending: list[ast.stmt] = [method]
     while pending:
         for name in _free(pending.pop()):
-            if name in needed:
-                continue
             if name not in bound:
                 if hasattr(builtins, name) and name != "super":
                     continue
                 return None  # `self`, or what is made elsewhere
-            needed[name] = statement = bound[name]
+            statement = bound[name]
+            if id(statement) in needed:
+                continue
             if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(
                 ("conformance", "backends")
             ):
                 return None
+            needed[id(statement)] = statement
             pending.append(statement)
-    around = sorted({id(each): each for each in needed.values()}.values(), key=lambda each: each.lineno)
-    imports = [_source(text, each) for each in around if isinstance(each, ast.Import | ast.ImportFrom)]
-    others = [_source(text, each) for each in around if not isinstance(each, ast.Import | ast.ImportFrom)]
-    own = re.sub(r"\(\s*self\s*,?\s*", "(", _source(text, method), count=1)
-    future = ["from __future__ import annotations"] if any(map(_is_annotated, [method, *around])) else []
-    return [*future, *imports, *(line for each in [*others, own] for line in ["", *each.splitlines()])]
+    return sorted(needed.values(), key=lambda each: (each.lineno, each.col_offset))
 
 
 def _bound(tree: ast.Module) -> dict[str, Any]:
@@ -158,9 +203,17 @@ def _is_annotated(statement: ast.stmt) -> bool:
     return any(True for node in ast.walk(statement) for _ in _annotations(node))
 
 
-def _source(text: str, node: Any) -> str:
-    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-    return textwrap.dedent("\n".join(text.splitlines()[first - 1 : node.end_lineno]))
+def _sources(lines: Sequence[str], statements: Sequence[ast.stmt]) -> list[str]:
+    """The text of statements in their order, where several stand on a line as one: no line is there twice."""
+    spans: list[list[int]] = []
+    for each in statements:
+        first = min([each.lineno, *(found.lineno for found in getattr(each, "decorator_list", []))])
+        last = each.end_lineno or each.lineno
+        if spans and first <= spans[-1][1]:
+            spans[-1][1] = max(spans[-1][1], last)
+        else:
+            spans.append([first, last])
+    return [textwrap.dedent("\n".join(lines[first - 1 : last])) for first, last in spans]
 
 
 def _quoted(text: str) -> str:
