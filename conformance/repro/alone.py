@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
-import tempfile
 import time
 
 from conformance.plain import lines_on_terminal
 from conformance.scratch import scratch
 from conformance.worker.limits import Limits
+from conformance.worker.log import Log
 from conformance.worker.supervisor import Gone, Silent, Supervised
 
 __all__ = ["LIMIT", "output_of"]
@@ -26,14 +26,14 @@ def output_of(script: str, limit: float = LIMIT) -> str | None:
     It runs in an isolated process of its own for at most ``limit`` seconds, with the memory of any backend. What is
     returned is harmless on a terminal.
     """
-    with scratch() as folder, tempfile.TemporaryFile(dir=folder, buffering=0) as error:
+    with scratch() as folder, contextlib.closing(Log(folder)) as errors:
         file = folder / "reproducer.py"
         file.write_text(script, encoding="utf-8")
         last = time.monotonic() + limit
         process = Supervised(
             [sys.executable, "-I", "-c", PROGRAM, str(file)],
             folder=folder / "own",
-            handed=[error.fileno()],
+            errors=errors,
             memory=Limits().memory_bytes,
         )
         try:
@@ -46,7 +46,6 @@ def output_of(script: str, limit: float = LIMIT) -> str | None:
         finally:
             process.close()
         printed = process.tail(LINES).splitlines()
-        size = os.fstat(error.fileno()).st_size
-        said = os.pread(error.fileno(), 4096, max(0, size - 4096)).decode("utf-8", "replace").strip().splitlines()[-1:]
+        said = errors.tail(1, 4096).splitlines()
     failed = [] if code == 0 else said or [why]
     return lines_on_terminal("\n".join([*printed, *failed]))

@@ -6,7 +6,6 @@ Serves runs and benchmarks alike. A process that has died or was stopped is neve
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import selectors
@@ -14,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 from conformance.model.errors import HarnessError
 from conformance.places import ROOT
 from conformance.worker import guard
+from conformance.worker.log import Log
 
 __all__ = [
     "CLOSED",
@@ -35,8 +34,6 @@ __all__ = [
 ]
 
 TICK = 0.2  # seconds between two looks at a process that says nothing
-LOG_LIMIT = 16 << 20  # bytes: a log that grows beyond is cut back
-LOGGED = 16_000  # bytes of its end that are looked at
 PIECE = 1 << 20  # bytes read at once
 #: What the thread pools of numerical libraries read when they are loaded.
 THREAD_VARIABLES = (
@@ -75,10 +72,11 @@ class Silent(Exception):
 class Supervised:
     """A process under guard, whose output goes to a log, with a pipe in each direction.
 
-    ``command`` is followed by two descriptors, which the process reads from and writes to, and ``handed``, further
-    descriptors. ``variables`` are added to the environment (``environment``: in place of this process's own).
-    ``folder``, which is made, is the process's own: should this process die, it goes with the other. ``memory`` is a
-    limit in bytes, 0 for none. Raises HarnessError where no process can be had.
+    ``command`` is followed by two descriptors, which the process reads from and writes to, ``handed``, further
+    descriptors, and that of ``errors``, a log besides, where there is one. ``variables`` are added to the environment
+    (``environment``: in place of this process's own). ``folder``, which is made, is the process's own: should this
+    process die, it goes with the other. ``memory`` is a limit in bytes, 0 for none. Raises
+    HarnessError where no process can be had.
     """
 
     def __init__(
@@ -89,38 +87,38 @@ class Supervised:
         variables: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         handed: Sequence[int] = (),
+        errors: Log | None = None,
         memory: int = 0,
     ) -> None:
         if shutil.which(command[0]) is None:
             raise HarnessError(f"no process for {command[0]}: there is no such program")
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._log = Log(folder)
         except OSError as error:
             raise HarnessError(f"no folder for a process: {error.strerror or error}") from error
         theirs, self._to = os.pipe()
         self._from, mine = os.pipe()
-        given = (theirs, mine, *handed)
+        besides = [] if errors is None else [errors]
+        self._logs = [self._log, *besides]
+        given = (theirs, mine, *handed, *(each.descriptor for each in besides))
         arguments = [str(folder), str(memory), ",".join(map(str, given)), *command]
         inherited = dict(os.environ if environment is None else environment)
-        self._token, self._log, self._said = secrets.token_hex(16), -1, b""
+        self._token = secrets.token_hex(16)
         try:
-            # A file without a name: whatever the process does to its folder, this one reads what it has opened here.
-            with tempfile.TemporaryFile(dir=folder, buffering=0) as log:
-                # Append mode, so that it can be cut back while the process writes to it.
-                fcntl.fcntl(log, fcntl.F_SETFL, fcntl.fcntl(log, fcntl.F_GETFL) | os.O_APPEND)
-                self._guard = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", GUARD, *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=inherited | dict(variables or {}) | {TOKEN: self._token},
-                    pass_fds=given,
-                    start_new_session=True,  # Ctrl-C is the driver's to answer
-                )
-                self._log = os.dup(log.fileno())
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", GUARD, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log.descriptor,
+                env=inherited | dict(variables or {}) | {TOKEN: self._token},
+                pass_fds=given,
+                start_new_session=True,  # Ctrl-C is the driver's to answer
+            )
         except OSError as error:
             os.close(self._to)
             os.close(self._from)
+            self._log.close()
             raise HarnessError(f"no process for {command[0]}: {error.strerror or error}") from None
         finally:
             os.close(theirs)
@@ -194,16 +192,9 @@ class Supervised:
         except Gone:
             return b""
 
-    def tail(self, lines: int = 20, size: int = LOGGED) -> str:
+    def tail(self, lines: int = 20) -> str:
         """The last lines of what the process wrote to its standard output and error."""
-        text = self._logged()[-size:].decode("utf-8", "replace")
-        return "\n".join(text.strip().splitlines()[-lines:])
-
-    def _logged(self) -> bytes:
-        """The end of the log."""
-        if self._log < 0:
-            return self._said
-        return os.pread(self._log, LOGGED, max(0, os.fstat(self._log).st_size - LOGGED))
+        return self._log.tail(lines)
 
     def stop(self) -> None:
         """End the process and all that it has started, also what has left its session."""
@@ -227,8 +218,8 @@ class Supervised:
     def close(self) -> None:
         """``stop``, and close what this process has of it. It can be repeated."""
         self.stop()
-        self._said = self._logged()
-        for name in ("_to", "_from", "_log"):
+        self._log.close()
+        for name in ("_to", "_from"):
             descriptor = getattr(self, name)
             if descriptor >= 0:
                 setattr(self, name, -1)
@@ -236,7 +227,13 @@ class Supervised:
         if self._guard.stdout is not None:
             self._guard.stdout.close()
 
+    def _cut(self) -> None:
+        """Hold the size of what it writes, whether or not it says anything meanwhile."""
+        for each in self._logs:
+            each.cut()
+
     def _read(self) -> bytes | None:
+        self._cut()
         try:
             piece = os.read(self._from, PIECE)
         except BlockingIOError:
@@ -250,6 +247,7 @@ class Supervised:
         left = last - time.monotonic()
         if left <= 0:
             raise Silent
+        self._cut()
         if selector.select(min(left, TICK)):
             return
         if not self.running:  # a grandchild may hold the pipe open: the process itself is what counts
@@ -257,8 +255,6 @@ class Supervised:
                 return
             raise self._ended()
         self._wake()
-        if os.fstat(self._log).st_size > LOG_LIMIT:
-            os.ftruncate(self._log, 0)
 
     def _ended(self) -> Gone:
         """How the process, which has closed its pipe, has ended; one that goes on without it is made to, at once."""

@@ -30,6 +30,20 @@ import os, sys
 while True:
     os.write(int(sys.argv[-2]), bytes(1 << 20))
 """
+LARGE = """\
+import os, sys, threading, time
+def talk():
+    while True:
+        os.write(int(sys.argv[-2]), bytes(1 << 16))
+if {talks}:
+    threading.Thread(target=talk, daemon=True).start()
+for _ in range(17):
+    os.write({descriptor}, bytes(1 << 20))
+while os.fstat({descriptor}).st_size > 1 << 20:
+    time.sleep(0.01)
+os.write(1, b"\\nit was cut\\n")
+os._exit(0)
+"""
 
 
 @pytest.mark.parametrize(
@@ -62,3 +76,10 @@ def test_what_it_has_started_ends_with_it() -> None:
 @pytest.mark.parametrize("script", ["while True: pass", DRIP, FLOOD])
 def test_one_that_does_not_end_is_ended(script: str) -> None:
     assert output_of(script, limit=0.3) is None
+
+
+@pytest.mark.parametrize("descriptor", [1, 2])
+@pytest.mark.parametrize("talks", [False, True])
+def test_what_it_writes_to_the_disk_is_cut(descriptor: int, talks: bool) -> None:
+    printed = output_of(LARGE.format(descriptor=descriptor, talks=talks), limit=30.0)
+    assert printed is not None and printed.endswith("it was cut")
