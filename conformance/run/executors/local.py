@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 
-from conformance.model.errors import BackendUnavailable, HarnessError
-from conformance.run.executors.losses import Losses
+from conformance.model.errors import HarnessError
+from conformance.run.executors.losses import Losses, ended
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.scratch import subfolder
 from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
@@ -73,11 +73,11 @@ class LocalExecutor:
                         result = worker.result()
                     except EOFError:
                         workers[workers.index(worker)] = self._another()
-                        failed = worker.lost(todo)
-                        name = failed.task.backend.name
-                        if name not in lost and losses.too_many(failed.task):
+                        task, why = worker.lost(todo)
+                        name = task.backend.name
+                        if name not in lost and losses.too_many(task):
                             lost.add(name)
-                            yield failed
+                            yield ended(task, why)
                         for each in lost:
                             todo[each].clear()
                         continue
@@ -218,20 +218,16 @@ class _Worker:
             except OSError:  # it ended while it had nothing to do, which is found out when an answer is waited for
                 self._culprit = self._culprit or task
 
-    def lost(self, todo: dict[str, deque[Task]]) -> Unavailable:
-        """The task that is the reason, if any is, why the process has ended. The one it was given last is put back."""
+    def lost(self, todo: dict[str, deque[Task]]) -> tuple[Task, str]:
+        """The task that is the reason, if any is, why the process has ended, and how it has.
+
+        The one it was given last is put back.
+        """
         why = self._processes.ended(self._place)
         task = self._culprit
         assert task is not None and self.task is not None
         todo[self.task.backend.name].appendleft(self.task)
-        first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
-        return Unavailable(
-            task,
-            BackendUnavailable(
-                f"the process that judges {task.backend.name} ended between the cases {first} and {last}: {why}",
-                hint="run these with -k: what the backend does there may end processes that are not its own",
-            ),
-        )
+        return task, why
 
     def result(self) -> Done | Unavailable:
         """What came of the task; raises what went wrong, EOFError where the process has ended."""

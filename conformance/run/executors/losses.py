@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from conformance.run.tasks import Task
+from conformance.model.errors import BackendUnavailable
+from conformance.run.tasks import Task, Unavailable
 
-__all__ = ["Losses"]
+__all__ = ["Losses", "ended"]
 
 LOSSES = 5  # at a task; one process may be lost for another reason, such as the machine's memory
 
@@ -17,7 +18,21 @@ class Losses:
     def __init__(self) -> None:
         self._at: Counter[Task] = Counter()
 
-    def too_many(self, task: Task, more: int = 1) -> bool:
-        """Count ``more``; whether the task's backend is to be given up now."""
-        self._at[task] += more
+    def __contains__(self, task: Task) -> bool:
+        """Whether there was one."""
+        return task in self._at
+
+    def too_many(self, task: Task) -> bool:
+        """Count one; whether the task's backend is to be given up now."""
+        self._at[task] += 1
         return self._at[task] > LOSSES
+
+
+def ended(task: Task, why: str) -> Unavailable:
+    """What is said of a backend that is given up, for a task at which the process that judges has ended."""
+    first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
+    error = BackendUnavailable(
+        f"the process that judges {task.backend.name} ended between the cases {first} and {last}: {why}",
+        hint="run these with -k: what the backend does there may end processes that are not its own",
+    )
+    return Unavailable(task, error)

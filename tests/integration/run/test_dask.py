@@ -253,34 +253,61 @@ def test_a_scheduler_that_is_lost_ends_the_run_with_an_error(
             workers.end()
 
 
-#: It ends the Dask worker that it is below.
-KILLER = """
+#: It sends a signal to the Dask worker that it is below, which judges it.
+SIGNALS = """
 import os
 import signal
 from pathlib import Path
 from conformance.backends.numpy import Numpy
 
 
-class Killer(Numpy):
+class Signals(Numpy):
     def softmax(self, logits, *, axis):
-        pid = os.getpid()
-        while "spawn_main" not in Path(f"/proc/{pid}/cmdline").read_text():
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(pid, signal.SIGKILL)
+        if logits.flat[0] == 2:
+            pid = os.getpid()
+            while "spawn_main" not in Path(f"/proc/{pid}/cmdline").read_text():
+                pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(pid, signal.@)
+        return super().softmax(logits, axis=axis)
 """
 
 
-@pytest.mark.nightly
-def test_a_backend_at_whose_task_workers_are_lost_again_and_again_is_given_up_alone(
-    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("losses", [0, pytest.param(None, marks=pytest.mark.nightly)])  # None: as it is
+def test_a_backend_that_kills_its_worker_is_given_up_alone_and_one_that_stops_it_is_not(
+    tmp_path: Path, entries: Sequence[Entry], monkeypatch: pytest.MonkeyPatch, losses: int | None
 ) -> None:
-    monkeypatch.setattr("conformance.run.executors.losses.LOSSES", 0)
-    (tmp_path / "killer.py").write_text(KILLER)
+    if losses is not None:
+        monkeypatch.setattr("conformance.run.executors.losses.LOSSES", losses)
+    for name, number in (("kills", "SIGKILL"), ("stops", "SIGSTOP")):
+        (tmp_path / f"{name}.py").write_text(SIGNALS.replace("@", number))
     executor = DaskExecutor(TERMS, Fleet(), workers=1)
-    conducted = Conducted([str(tmp_path / "killer.py"), "numpy"], entries[:4], executor)
+    specs = [str(tmp_path / "kills.py"), "numpy", str(tmp_path / "stops.py")]
+    conducted = Conducted(specs, entries[:4], executor)
     failed = conducted.conductor.failed
-    assert failed.keys() == {"killer"} and "workers are lost again and again at case-0, case-1" in failed["killer"]
-    assert conducted.conductor.counts["numpy"].keys() == {"pass"}
+    assert failed.keys() == {"kills"} and "ended between the cases case-0 and case-3: SIGKILL" in failed["kills"]
+    assert all(conducted.conductor.counts[name].keys() == {"pass"} for name in ("numpy", "stops"))
+
+
+@pytest.mark.nightly
+def test_a_worker_without_a_sign_of_life_is_lost(
+    workers: Workers, entries: Sequence[Entry], inline: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.run.executors.dask.executor.SILENT", 8)
+    # As others start one: none has it go on where it is stopped.
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", workers.address, "--nthreads", "1",
+               "--name", "first", "--resources", "numpy=1", "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip
+    quiet = environment(PYTHONWARNINGS="ignore")
+    workers.processes["first"] = subprocess.Popen(command, env=quiet, cwd=workers.folder, stderr=subprocess.DEVNULL)
+    notes: list[str] = []
+
+    def stop() -> None:
+        workers.start("second", "numpy")
+        os.kill(workers.works("first"), signal.SIGSTOP)
+
+    executor = after_first(DaskExecutor(TERMS, Fleet(workers.address)), stop)
+    found = Conducted(["numpy"], entries, executor, notes.append)
+    assert found.compared == inline
+    assert any("first is lost" in each for each in notes)
 
 
 #: A call that never comes back, in a process that says its id.

@@ -26,11 +26,12 @@ from conformance.model.errors import BackendUnavailable, HarnessError
 from conformance.model.records import WorkerRecord
 from conformance.results.environment import suite_commit
 from conformance.run.executors.dask.connect import CONNECT, Fleet, connected, imported, scheduler_errors
-from conformance.run.executors.dask.processes import embedded
+from conformance.run.executors.dask.processes import ENDS, embedded
 from conformance.run.executors.dask.resources import needs
 from conformance.run.executors.dask.worker import describe, perform, unpacked
-from conformance.run.executors.losses import Losses
+from conformance.run.executors.losses import Losses, ended
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
+from conformance.worker.supervisor import reason_of
 
 __all__ = ["DaskExecutor"]
 
@@ -40,8 +41,13 @@ AHEAD = 2
 LOOK = 1.0
 #: Seconds for the fetching of answers: those of a worker that is lost meanwhile would be waited for without end.
 FETCH = 10.0
-#: Workers that were lost at a task which Dask itself gives up.
-GIVEN_UP = 4
+#: Looks in a row without a sign of life of a worker after which it is lost. Time in which this process is stopped, or
+#: the machine sleeps, has no looks.
+SILENT = 60
+#: Seconds for a silent worker's nanny to end it.
+CLOSE = 8.0
+#: Seconds for what is known of how a worker has ended to come.
+KNOWN = 5.0
 
 
 class DaskExecutor:
@@ -107,11 +113,13 @@ class _Member:
     record: WorkerRecord
     resources: frozenset[str]
     without: set[str] = field(default_factory=set)
+    seen: float = 0.0  # by the scheduler, and its clock
+    silent: int = 0  # looks since
 
 
 @dataclass(eq=False)
 class _Out:
-    """A task that is out, and the workers that it may be done on."""
+    """A task that is out, and the workers that it may be done on: one, where workers were lost at it before."""
 
     task: Task
     workers: tuple[str, ...]
@@ -137,6 +145,8 @@ class _Work:
         self._asked: dict[Any, tuple[str, Any, float]] = {}
         self._out: dict[Any, _Out] = {}
         self._losses = Losses()
+        #: Workers that have nothing else to do than a task at which others were lost: one that is lost then is its own.
+        self._kept: dict[Task, str] = {}
         self._commit = suite_commit()
         self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
@@ -198,12 +208,29 @@ class _Work:
             del self._asked[future]
         for address in [address for address in self._members if address not in there]:
             self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
-        lost = {each: out.workers for each, out in self._out.items() if self._members.keys().isdisjoint(out.workers)}
-        gone = {address for workers in lost.values() for address in workers}
-        first = sorted(lost, key=lambda each: self._order[self._out[each].task.backend.name])
-        for place, future in enumerate(first):
-            if future in self._out:  # those behind were still waiting; a whole fleet may end at once, for other reasons
-                self._lost(future, min(len(lost[future]), 2) if place < len(gone) else 0)
+        for future in [each for each, out in self._out.items() if self._members.keys().isdisjoint(out.workers)]:
+            if future in self._out:  # not of a backend that has been given up
+                self._lost(future)
+        self._close_silent(there)
+
+    def _close_silent(self, there: Mapping[str, Any]) -> None:
+        """Have workers end that give no sign of life, so that the next look finds them lost."""
+        for address, member in self._members.items():
+            seen = there[address]["last_seen"]
+            member.silent = member.silent + 1 if seen == member.seen else 0
+            member.seen = seen
+        silent = [address for address, each in self._members.items() if each.silent >= SILENT]
+        if silent:
+            with contextlib.suppress(Exception):  # the next look tries again
+                self._client.sync(
+                    self._client.scheduler.restart_workers,
+                    workers=silent,
+                    timeout=CLOSE,
+                    wait_for_workers=False,
+                    on_error="return",
+                    stimulus_id=_key(),
+                    callback_timeout=2 * CLOSE,
+                )
 
     def _join(self, future: Any) -> None:
         """Use the worker that has said what it is, or refuse it."""
@@ -233,26 +260,44 @@ class _Work:
         for queue in self._todo.values():
             if out.total() >= AHEAD * len(self._members):
                 return  # what is left to look through may be a thousand backends
-            if not queue:
+            while queue and queue[0] in self._losses and (worker := self._worker_for(queue[0], out)):
+                out[self._send(queue.popleft(), {worker})] += 1
+            if not queue or queue[0] in self._losses:
                 continue
-            able = self._able(queue[0])
+            able = self._able(queue[0]).difference(self._kept.values())
             taken = sum(count for workers, count in out.items() if not able.isdisjoint(workers))
             for _ in range(AHEAD * len(able) - taken):
-                if not queue:
+                if not queue or queue[0] in self._losses:
                     break
-                task = queue.popleft()
-                future = self._client.submit(
-                    perform,
-                    task,
-                    self._terms,
-                    key=_key(),
-                    pure=False,
-                    workers=sorted(able),
-                    resources=needs(task.backend) if self._by_resource else None,
-                    priority=-self._order[task.backend.name],
-                )
-                self._out[future] = _Out(task, tuple(sorted(able)))
-                out[self._out[future].workers] += 1
+                out[self._send(queue.popleft(), able)] += 1
+
+    def _worker_for(self, task: Task, out: Iterable[tuple[str, ...]]) -> str | None:
+        """The worker that is kept for a task at which others were lost, once it has nothing else to do."""
+        able = self._able(task)
+        if self._kept.get(task) not in able:
+            free = able.difference(self._kept.values())
+            if not free:
+                self._kept.pop(task, None)
+                return None
+            self._kept[task] = min(free)
+        worker = self._kept[task]
+        return None if any(worker in workers for workers in out) else worker
+
+    def _send(self, task: Task, able: Iterable[str]) -> tuple[str, ...]:
+        """Send out a task; the workers that may do it."""
+        workers = tuple(sorted(able))
+        future = self._client.submit(
+            perform,
+            task,
+            self._terms,
+            key=_key(),
+            pure=False,
+            workers=list(workers),
+            resources=needs(task.backend) if self._by_resource else None,
+            priority=-self._order[task.backend.name],
+        )
+        self._out[future] = _Out(task, workers)
+        return workers
 
     def _given_up(self) -> Iterator[Unavailable]:
         """Backends that no worker can run, where none has come for long, or where each that could has failed."""
@@ -263,35 +308,64 @@ class _Work:
         late = now - self._idle_since > self._patience
         for name, queue in self._todo.items():
             if queue and not self._able(queue[0]) and (late or name in self._errors):
-                wanted = " and ".join(needs(queue[0].backend)) or "anything"
-                error = self._errors.get(name) or BackendUnavailable(
-                    f"{name}: no worker with {wanted} has come within {self._patience:g} s",
-                    hint="start one by `conformance worker --scheduler ADDRESS` where the framework is installed",
-                )
+                error = self._errors.get(name) or self._without_worker(queue[0])
                 yield Unavailable(queue[0], error)
                 queue.clear()
 
-    def _again(self, future: Any) -> None:
-        """Do a task anew, before all others."""
-        task = self._out.pop(future).task
-        future.cancel(force=True)
-        self._todo[task.backend.name].appendleft(task)
-
-    def _lost(self, future: Any, workers: int) -> None:
-        """Do a task anew whose workers were lost; where that has happened too often, its backend is given up."""
-        task = self._out[future].task
-        self._again(future)
-        if self._losses.too_many(task, workers):
-            cases = ", ".join(entry.case.id for entry in task.portion.entries[:3])
-            error = BackendUnavailable(
-                f"workers are lost again and again at {cases}, …",
-                hint="give the workers more memory, or leave these cases out with -k",
+    def _without_worker(self, task: Task) -> BackendUnavailable:
+        """What is said of the backend of a task that no worker has come for."""
+        within = f"has come within {self._patience:g} s"
+        if not self._by_resource:
+            return BackendUnavailable(
+                f"{task.backend.name}: no process of the cluster of this machine {within}",
+                hint="see that the machine has memory left, or run with --executor local",
             )
-            self._failed.append(Unavailable(task, error))
-            self._todo[task.backend.name].clear()
-            for other in [other for other, out in self._out.items() if out.task.backend.name == task.backend.name]:
-                del self._out[other]
+        wanted = " and ".join(needs(task.backend)) or "anything"
+        return BackendUnavailable(
+            f"{task.backend.name}: no worker with {wanted} {within}",
+            hint="start one by `conformance worker --scheduler ADDRESS` where the framework is installed",
+        )
+
+    def _back(self, future: Any) -> _Out:
+        """A task that is out no longer."""
+        out = self._out.pop(future)
+        self._kept.pop(out.task, None)
+        return out
+
+    def _again(self, future: Any) -> _Out:
+        """Do a task anew, before all others."""
+        out = self._back(future)
+        future.cancel(force=True)
+        self._todo[out.task.backend.name].appendleft(out.task)
+        return out
+
+    def _lost(self, future: Any) -> None:
+        """Do a task anew whose workers were lost; where that has happened too often, its backend is given up.
+
+        It may have waited there behind another one, which is the reason. So it is done again with a worker of its own,
+        and given up for what happens then.
+        """
+        alone = self._out[future].task in self._kept
+        out = self._again(future)
+        if self._losses.too_many(out.task) and alone:
+            name = out.task.backend.name
+            self._failed.append(ended(out.task, self._end_of(*out.workers)))
+            self._todo[name].clear()
+            for other in [other for other, each in self._out.items() if each.task.backend.name == name]:
+                self._back(other)
                 other.cancel(force=True)
+
+    def _end_of(self, worker: str) -> str:
+        """How a worker has ended, as far as that is known."""
+        if self._former[worker].silent >= SILENT:
+            return f"no sign of life for {SILENT * LOOK:g} s"
+        until = time.monotonic() + KNOWN
+        while time.monotonic() < until:
+            ends = {event["worker"]: event["code"] for _, event in self._client.get_events(ENDS)}
+            if worker in ends:
+                return reason_of(ends[worker])
+            time.sleep(0.1)
+        return "its worker is lost"
 
     def _answers(self, futures: Iterable[Any]) -> dict[Any, Any]:
         """What came of those tasks that are done, fetched at once; one by one where that fails."""
@@ -315,9 +389,9 @@ class _Work:
         try:
             worker, answer = answers[future] if future in answers else future.result(timeout=FETCH)
         except KilledWorker:
-            self._lost(future, GIVEN_UP)
+            self._lost(future)
             return None
-        del self._out[future]
+        self._back(future)
         member = self._former[worker]
         problem = "" if isinstance(answer, Unavailable) else self._differs(name, answer.record)
         if isinstance(answer, Done) and not problem:

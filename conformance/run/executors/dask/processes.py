@@ -15,8 +15,10 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.run.executors.dask import connect
 from conformance.scratch import scratch
 
-__all__ = ["configured", "embedded", "serve"]
+__all__ = ["ENDS", "configured", "embedded", "serve"]
 
+#: The topic of a scheduler's events that say which worker has ended, and its exit code as `subprocess` gives it.
+ENDS = "conformance-ends"
 #: A worker imports what a task needs while it starts, and spends nothing on what only a dashboard would show.
 SETTINGS = {
     "distributed.worker.preload": ["conformance.run.executors.dask.worker"],
@@ -24,6 +26,8 @@ SETTINGS = {
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # Seconds after which an embedded cluster gives a worker up for good, which may only be starting anew just then.
+    "distributed.deploy.lost-worker-timeout": 1e9,
 }
 
 
@@ -34,6 +38,8 @@ def embedded(workers: int, folder: Path | None = None) -> Iterator[Any]:
     What they write lies below ``folder``, or in one of their own. Raises HarnessError where it does not start.
     """
     distributed = connect.imported()
+    from conformance.run.executors.dask.nanny import WakingNanny
+
     with configured(folder):
         try:
             with _without_interrupts():  # Ctrl-C is the run's to answer, not the workers'
@@ -41,6 +47,7 @@ def embedded(workers: int, folder: Path | None = None) -> Iterator[Any]:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
+                    worker_class=WakingNanny,
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
                     worker_dashboard_address=None,
@@ -56,10 +63,10 @@ def embedded(workers: int, folder: Path | None = None) -> Iterator[Any]:
 
 def serve(scheduler: str, resources: dict[str, float], *, host: str, name: str | None, security: Any) -> None:
     """Work for ``scheduler`` until it ends, or SIGINT or SIGTERM comes. Raises UsageError where it does not answer."""
-    from distributed import Nanny
+    from conformance.run.executors.dask.nanny import WakingNanny
 
     async def work() -> None:
-        nanny = Nanny(
+        nanny = WakingNanny(
             scheduler, nthreads=1, resources=resources, host=host, name=name, security=security, memory_limit=None,
             death_timeout=connect.CONNECT, dashboard=False, silence_logs=logging.CRITICAL,
         )  # fmt: skip
