@@ -60,9 +60,9 @@ def aligned(table: Sequence[Sequence[str]], width: int | None = None) -> list[st
     sizes = [max(map(len, column)) for column in zip(*table, strict=True)]
     while width is not None and sum(sizes) + 2 * len(sizes) - 2 > width and max(sizes) > NARROW:
         sizes[sizes.index(max(sizes))] -= 1
-    lines = []
+    form = "".join(f"{{:<{size + 2}}}" for size in sizes)
+    lines: list[str] = []
     for row in table:
         parts = [[c] if len(c) <= size else textwrap.wrap(c, size) for c, size in zip(row, sizes, strict=True)]
-        for line in zip_longest(*parts, fillvalue=""):
-            lines.append("".join(f"{part:<{size + 2}}" for part, size in zip(line, sizes, strict=True)).rstrip())
+        lines += (form.format(*line).rstrip() for line in zip_longest(*parts, fillvalue=""))
     return lines
