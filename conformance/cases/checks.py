@@ -13,7 +13,7 @@ from typing import Any
 from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
-from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Generator, TargetKind, generator_keys
+from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Drawing, Generator, TargetKind, generator_keys
 from conformance.model.layouts import LAYOUTS, OPERANDS, problem_of
 from conformance.model.policies import POLICIES
 
@@ -200,7 +200,7 @@ def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
     drawing = given.drawing
     if not math.isfinite(drawing.scale):
         yield Complaint((name, "scale"), f"scale {drawing.scale} is not finite", "write a finite scale")
-    elif math.isfinite(drawing.offset) and not math.isfinite(_widest(given)):
+    elif math.isfinite(drawing.offset) and not math.isfinite(_widest(given.distribution, drawing)):
         problem = f"scale {drawing.scale} takes numbers beyond the range of float64"
         yield Complaint((name, "scale"), problem, "write a smaller one")
     for key in ("scale", "offset", "seed", "classes"):
@@ -245,9 +245,9 @@ def _planted(name: str, given: Generator) -> Iterator[Complaint]:
             yield Complaint(path, f"{number} among labels", "write an integer, or another distribution")
 
 
-def _widest(given: Generator) -> float:
+def _widest(distribution: str, drawing: Drawing) -> float:
     """The largest magnitude that a finite scale and offset may give; a normal number is within six deviations."""
-    return (6.0 if given.distribution == "normal" else 1.0) * abs(given.drawing.scale) + abs(given.drawing.offset)
+    return (6.0 if distribution == "normal" else 1.0) * abs(drawing.scale) + abs(drawing.offset)
 
 
 def _options(case: Case) -> Iterator[Complaint]:

@@ -43,8 +43,8 @@ def materialise(
         return np.array(given, dtype=np.float64)
     extents = tuple(given.shape if given.shape is not None else shape if shape is not None else _missing("shape"))
     values = _generate(given, extents, class_axis, classes)
-    if given.drawing.apart:
-        values = _apart(values, given.drawing.apart, -1 if class_axis is None else class_axis)
+    if given.apart:
+        values = _apart(values, given.apart, -1 if class_axis is None else class_axis)
     if given.masked is not None:
         values[..., slice(*given.masked)] = -np.inf
     if given.planted:

@@ -80,6 +80,9 @@ class Drawing(NamedTuple):
     apart: float = 0.0
 
 
+_USUAL = Drawing()
+
+
 class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seeded numbers in place of literal ones: the same bytes on every machine.
 
@@ -108,8 +111,12 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     @property
     def drawing(self) -> Drawing:
         """The stated numbers, and the usual ones in place of those that are not stated."""
-        stated = {name: getattr(self, name) for name in Drawing._fields}
-        return Drawing(**{name: value for name, value in stated.items() if value is not None})
+        return Drawing(
+            _USUAL.scale if self.scale is None else self.scale,
+            _USUAL.offset if self.offset is None else self.offset,
+            _USUAL.seed if self.seed is None else self.seed,
+            _USUAL.apart if self.apart is None else self.apart,
+        )
 
 
 #: The keys that each distribution takes beside ``shape``, and what they are to it.
