@@ -184,7 +184,7 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
     backend = only_backend(spec, module, words) if name is None else named_backend(spec, module, name, found.place)
     if isinstance(backend, Backend):
         if words:
-            raise UnknownOption(f"{spec}: {words[0]!r} selects nothing of an instance", "name its class instead")
+            raise UnknownOption(f"{words[0]!r} selects nothing of an instance", "name its class instead", spec)
         return backend
     device, *rest = _selected(spec, words, backend)
     try:
@@ -205,7 +205,7 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
     declared = profile(name)
     framework, distribution = declared["framework"], declared["distribution"]
     if not elsewhere and importlib.util.find_spec(framework) is None:
-        raise FrameworkMissing(f"{spec}: {declared['title']} is not installed", f"pip install {distribution}")
+        raise FrameworkMissing(f"{declared['title']} is not installed", f"pip install {distribution}", spec)
     kind = _adapter(spec, name)
     return Found(
         spec=spec,
@@ -262,10 +262,10 @@ def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]
             what = "device" if word in _DEVICES else "option"
             base = spec.partition(":")[0]
             title = profile(base)["title"] if base in names() else kind.__name__
-            raise UnknownOption(f"{spec}: {title} has no {what} {word!r}", guess + hint)
+            raise UnknownOption(f"{title} has no {what} {word!r}", guess + hint, spec)
         if option in chosen:
-            problem = f"{spec}: {word!r} is a second {option} beside {chosen[option]!r}"
-            raise UnknownOption(problem, f"name one. {hint}")
+            problem = f"{word!r} is a second {option} beside {chosen[option]!r}"
+            raise UnknownOption(problem, f"name one. {hint}", spec)
         chosen[option] = word
     defaults = {"device": options["device"][0], "execution": options["execution"][0]}
     return [word if (word := chosen.get(option, "")) != defaults.get(option) else "" for option in options]

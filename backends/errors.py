@@ -6,15 +6,20 @@ __all__ = ["BackendLookupError", "BrokenBackend", "FrameworkMissing", "UnknownBa
 
 
 class BackendLookupError(LookupError):
-    """A backend that cannot be had: ``problem`` says why, ``hint`` what to write or do instead."""
+    """A backend that cannot be had: ``problem`` says why, ``hint`` what to write or do instead.
 
-    def __init__(self, problem: str, hint: str) -> None:
+    ``spec`` names the backend, unless the problem does.
+    """
+
+    def __init__(self, problem: str, hint: str, spec: str = "") -> None:
         self.problem = problem
         self.hint = hint
-        super().__init__(problem, hint)  # both are arguments: the error travels between processes
+        self.spec = spec
+        super().__init__(problem, hint, spec)  # all are arguments: the error travels between processes
 
     def __str__(self) -> str:
-        return f"{self.problem}\n  hint: {self.hint}"
+        text = f"{self.problem}\n  hint: {self.hint}"
+        return f"{self.spec}: {text}" if self.spec else text
 
 
 class UnknownBackend(BackendLookupError):

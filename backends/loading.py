@@ -54,7 +54,7 @@ def broken(spec: str, what: str, error: BaseException) -> BrokenBackend:
     elif isinstance(error, ModuleNotFoundError) and error.name:
         package = command_line("pip", "install", error.name.partition(".")[0])
         hint = f"{package}, or correct the import{f' in {place}' if place else ''}"
-    return BrokenBackend(f"{spec}: {what}: {type(error).__name__}: {text}", hint)
+    return BrokenBackend(f"{what}: {type(error).__name__}: {text}", hint, spec)
 
 
 def only_backend(spec: str, module: ModuleType, asked: Sequence[str] = ()) -> type[Backend] | Backend:
@@ -68,10 +68,10 @@ def only_backend(spec: str, module: ModuleType, asked: Sequence[str] = ()) -> ty
         (backend,) = found.values()
         return _complete(spec, backend)
     if not found:
-        raise UnknownBackend(f"{spec}: no class derived from Backend in {place}", "derive one from an adapter's class")
+        raise UnknownBackend(f"no class derived from Backend in {place}", "derive one from an adapter's class", spec)
     asked_for = f", and none is {asked[0]!r}" if asked else ""
     hint = f"name one: {Path(place).name}:{next(iter(found))}"
-    raise UnknownBackend(f"{spec}: {place} defines several backends ({_listed(found)}){asked_for}", hint)
+    raise UnknownBackend(f"{place} defines several backends ({_listed(found)}){asked_for}", hint, spec)
 
 
 def named_backend(spec: str, module: ModuleType, name: str, place: str) -> type[Backend] | Backend:
@@ -85,7 +85,7 @@ def named_backend(spec: str, module: ModuleType, name: str, place: str) -> type[
     if isinstance(target, Backend) or (isinstance(target, type) and issubclass(target, Backend)):
         return _complete(spec, target)
     what = "is not a Backend" if target is not None else "does not exist"
-    raise UnknownBackend(f"{spec}: {name} {what} in {place}", f"name one of {_listed(_candidates(module))}")
+    raise UnknownBackend(f"{name} {what} in {place}", f"name one of {_listed(_candidates(module))}", spec)
 
 
 def _last_line_in_user_code(error: BaseException) -> str:
@@ -117,7 +117,7 @@ def _candidates(module: ModuleType) -> dict[str, type[Backend] | Backend]:
 def _complete(spec: str, backend: type[Backend] | Backend) -> type[Backend] | Backend:
     if isinstance(backend, type) and inspect.isabstract(backend):
         missing = ", ".join(sorted(backend.__abstractmethods__))
-        raise BrokenBackend(f"{spec}: {backend.__name__} lacks {missing}", "define them, or derive from an adapter")
+        raise BrokenBackend(f"{backend.__name__} lacks {missing}", "define them, or derive from an adapter", spec)
     return backend
 
 

@@ -73,8 +73,8 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
             result = smoke(found, Limits(call=timeout, hangs=1))
         except BackendUnavailable as error:
             codes.append(3)
-            rows.append({"backend": found.name, "error": str(error)})
-            say(f"{found.name}: {error}", err=True)
+            rows.append({"backend": found.name, "error": error.reason})
+            say(f"{found.name}: {error.reason}", err=True)
             continue
         codes.append(result.exit_code)
         rows += [_row(result, each) for each in result.checked]

@@ -80,7 +80,7 @@ def _answers_of(
             judged = backend.judge(chunk_of(plan.portions[0]))
             subject, versions = backend.subject, backend.description.versions
     except BackendUnavailable as error:
-        return BackendAnswers(found.name, error=str(error))
+        return BackendAnswers(found.name, error=error.reason)
     return BackendAnswers(
         name=found.name,
         versions=versions,

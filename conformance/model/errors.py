@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 __all__ = [
@@ -63,6 +64,11 @@ class UsageError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        return self.reason
+
+    @property
+    def reason(self) -> str:
+        """Place, problem and hint, without the name of the backend whose error it is."""
         text = f"{self.place}: {self.problem}" if self.place else self.problem
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
@@ -117,7 +123,20 @@ def _cut(text: str) -> str:
 
 
 class BackendUnavailable(UsageError):
-    """A backend that is unknown, not installed, or cannot be loaded: exit code 2 when the user named it."""
+    """A backend that is unknown, not installed, or cannot be loaded: exit code 2 when the user named it.
+
+    ``spec`` names it, unless the problem does; ``reason`` is for where it is named already.
+    """
+
+    def __init__(self, problem: str, *, place: Place | None = None, hint: str | None = None, spec: str = "") -> None:
+        self.spec = spec
+        super().__init__(problem, place=place, hint=hint)
+
+    def __str__(self) -> str:
+        return f"{self.spec}: {self.reason}" if self.spec else self.reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (partial(BackendUnavailable, place=self.place, hint=self.hint, spec=self.spec), (self.problem,))
 
 
 class HarnessError(Exception):

@@ -142,10 +142,10 @@ class Conductor:
 
     def _fail(self, result: Unavailable) -> None:
         name = result.task.backend.name
-        self.failed[name] = str(result.error)
+        self.failed[name] = result.error.reason
         known = self._records.get(name, BackendRecord(name=name, spec=self._spec(name)))
         planned = sum(len(each.entries) for each in self.plan.portions)
-        now = {"error": str(result.error), "through": self._through[name], "planned": planned}
+        now = {"error": result.error.reason, "through": self._through[name], "planned": planned}
         self.describe(msgspec.structs.replace(known, **now))
         self.listener.ended(name, result.error)
 

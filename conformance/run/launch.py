@@ -380,4 +380,4 @@ class _Shown(Listener):
 
     def ended(self, spec: str, error: UsageError | None) -> None:
         if error is not None:
-            self.progress.note(lines_on_terminal(f"{spec}: {error}"))
+            self.progress.note(lines_on_terminal(f"{spec}: {error.reason}"))

@@ -45,7 +45,7 @@ def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
             return None, wire.framed(StartFailure(order.nonce, clean(problem or brief(error), 4000), clean(hint, 4000)))
         file, line = innermost_place(error)
         reason = f"{clean(type(error).__name__)}: {brief(error)} (at {Path(clean(file)).name}:{line})"
-        return None, wire.framed(StartFailure(order.nonce, f"backend {order.spec!r} cannot be loaded: {reason}"))
+        return None, wire.framed(StartFailure(order.nonce, f"cannot be loaded: {reason}"))
 
 
 def _serve(shim: Shim, snapshots: Snapshots, orders: int, answers: int, regions: list[int]) -> None:

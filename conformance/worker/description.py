@@ -25,8 +25,9 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
     """The backend; raises BackendUnavailable for a profile that is not the name of one."""
     if said.profile and not _PROFILE.fullmatch(said.profile):
         raise BackendUnavailable(
-            f"backend {spec!r} names the profile {wire.clean(said.profile, 80)!r}",
+            f"names the profile {wire.clean(said.profile, 80)!r}",
             hint="let `profile` be the name of a profile, as its file is called, without folder and ending",
+            spec=spec,
         )
     foreign = tuple(_foreign(said))
     execution, composition, precision = map(wire.clean, said.options)

@@ -61,7 +61,7 @@ def find_backends(
             return found
         return _distinct([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])
     except BackendLookupError as error:
-        raise BackendUnavailable(error.problem, hint=error.hint) from None
+        raise BackendUnavailable(error.problem, hint=error.hint, spec=error.spec) from None
 
 
 def _distinct(found: list[Any]) -> list[Any]:

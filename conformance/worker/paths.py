@@ -9,11 +9,12 @@ from conformance.places import ROOT
 
 __all__ = ["display_path", "display_place", "readable_log"]
 
-#: Lines of a stack dump that say nothing of the backend.
+#: Lines of a stack dump or a log that say nothing of the backend.
 _HARNESS_LINES = re.compile(
     r'  File "([^"]*/(conformance/(worker|bench)|_pytest|pluggy|pytest_benchmark|'
     r"multiprocessing|concurrent|threading|selectors)\b|<)|"
-    r"(Current t|T)hread 0x|Extension modules:|  \.\.\.|\s*$"
+    r"(Current t|T)hread 0x|Extension modules:|  \.\.\.|\s*$|"
+    r"WARNING: All log messages before absl::InitializeLog|I\d{4} \d\d"  # what TensorFlow says of each start
 )
 
 

@@ -97,8 +97,9 @@ class BackendProcess:
             cache.mkdir(exist_ok=True)
         except OSError as error:
             raise BackendUnavailable(
-                f"no temporary folder for backend {self.spec!r}: {error.strerror}",
+                f"no temporary folder: {error.strerror}",
                 hint="see whether the backend, or another process, removes what lies in the folder for temporary files",
+                spec=self.spec,
             ) from None
         command = [sys.executable, "-P", "-m", "conformance.worker.child"]
         variables = dict.fromkeys(THREAD_VARIABLES, str(self._threads)) | search_path() | {"TMPDIR": str(self._folder)}
@@ -122,17 +123,17 @@ class BackendProcess:
             reply = wire.decode_start(self._frame(limit, DESCRIPTION_LIMIT))
         except Silent:
             raise self._unavailable(
-                f"backend {self.spec!r} did not start within {limit:g} s",
+                f"did not start within {limit:g} s",
                 "give it a longer start-up limit, or look at what its output says it waits for",
             ) from None
         except Gone as end:
             raise self._unavailable(
-                f"backend {self.spec!r} died while it was starting: {end.type}: {end}",
+                f"died while it was starting: {end.type}: {end}",
                 "import the framework in a Python shell: it should end in the same way",
             ) from None
         except (msgspec.DecodeError, UnicodeError):
             raise self._unavailable(
-                f"backend {self.spec!r} wrote to the pipe of the harness while it was starting",
+                "wrote to the pipe of the harness while it was starting",
                 "an adapter prints to standard output, and to no other descriptor",
             ) from None
         if isinstance(reply, wire.StartFailure):
@@ -254,7 +255,7 @@ class BackendProcess:
         tail = self._tail()
         self.stop()
         indented = "\n".join(f"    {line}" for line in tail.splitlines())
-        return BackendUnavailable(f"{problem}\n{indented}" if tail else problem, hint=hint)
+        return BackendUnavailable(f"{problem}\n{indented}" if tail else problem, hint=hint, spec=self.spec)
 
 
 def _place(tail: str, files: frozenset[str]) -> str:

@@ -159,7 +159,9 @@ class Session(Driver):
             try:
                 said = self._start()
             except BackendUnavailable as error:
-                self._gone = Failure("not run", "BackendUnavailable", f"the backend did not start again: {error}")
+                self._gone = Failure(
+                    "not run", "BackendUnavailable", f"the backend did not start again: {error.reason}"
+                )
             else:
                 if _same_in_each(said) != self._first_said:
                     message = "the backend started again as another one: its versions, device or mode have changed"

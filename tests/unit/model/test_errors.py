@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import msgspec
 import pytest
 
-from conformance.model.errors import problem_and_key
+from conformance.model.errors import BackendUnavailable, problem_and_key
 
 
 class Inside(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,3 +45,11 @@ def test_an_acronym_stays_as_it_is() -> None:
     with pytest.raises(msgspec.DecodeError) as found:
         msgspec.json.decode(b"{,", type=Whole)
     assert problem_and_key(found.value)[0].startswith("JSON is malformed")
+
+
+def test_the_name_of_a_backend_stands_apart() -> None:
+    error = BackendUnavailable("cannot be started", hint="buy one", spec="torch:cuda")
+    arrived = pickle.loads(pickle.dumps(error))
+    for each in (error, arrived):
+        assert str(each) == "torch:cuda: cannot be started\n  hint: buy one"
+        assert each.reason == "cannot be started\n  hint: buy one"

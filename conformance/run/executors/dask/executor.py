@@ -317,13 +317,15 @@ class _Work:
         within = f"has come within {self._patience:g} s"
         if not self._by_resource:
             return BackendUnavailable(
-                f"{task.backend.name}: no process of the cluster of this machine {within}",
+                f"no process of the cluster of this machine {within}",
                 hint="see that the machine has memory left, or run with --executor local",
+                spec=task.backend.name,
             )
         wanted = " and ".join(needs(task.backend)) or "anything"
         return BackendUnavailable(
-            f"{task.backend.name}: no worker with {wanted} {within}",
+            f"no worker with {wanted} {within}",
             hint="start one by `conformance worker --scheduler ADDRESS` where the framework is installed",
+            spec=task.backend.name,
         )
 
     def _back(self, future: Any) -> _Out:

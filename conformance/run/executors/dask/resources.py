@@ -47,7 +47,7 @@ def _starts(spec: str, start: float) -> bool:
         try:
             record = backend.record
         except BackendUnavailable as error:
-            say(f"{spec} is not offered: {error}", err=True)
+            say(f"{spec} is not offered: {error.reason}", err=True)
             return False
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     say(f"{spec}: {versions} on {record.id.device}", err=True)
