@@ -44,7 +44,8 @@ FAMILIES = {
 SPECS = tuple(spec for family in FAMILIES.values() for spec in family)
 #: Runs every script of a list in one process, without the project: what each printed and raised, as JSON.
 RUNNER = """
-import contextlib, io, json, runpy, sys
+import contextlib, gc, io, json, runpy, sys
+gc.disable()  # next to all of what there is belongs to the framework
 results = []
 for path in json.load(open(sys.argv[1])):
     printed, raised = io.StringIO(), ""
