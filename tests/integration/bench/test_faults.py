@@ -91,10 +91,6 @@ def test_a_file_that_is_broken_is_named_with_its_line(bench: Any) -> None:
     assert "broken: " in bench.err and "SyntaxError" in bench.err and f"hint: correct {file}:2\n" in bench.err
 
 
-def test_no_time_at_all_is_exit_code_3(bench: Any) -> None:
-    assert bench("-b", bench.faulty("Unstartable"), "--workloads", bench.workloads(), "--replicates", 1) == 3
-
-
 class Shared:
     """One run of several faulty backends, none of which stops it."""
 

@@ -208,14 +208,10 @@ workloads:
     assert len({each["first_call_seconds"] for each in infos}) == 2  # a call on either shape
 
 
-def test_a_pytest_around_it_changes_nothing(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_pytest_around_it_and_without_accuracy(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw0")
     monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-disable")
     monkeypatch.setenv("PYTEST_PLUGINS", "there_is_no_such_plugin")
-    assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
-
-
-def test_without_accuracy_nothing_is_judged(bench: Any) -> None:
     assert bench("-b", "numpy", "--workloads", bench.workloads(), "-k", "two", "--replicates", 1, "--no-accuracy") == 0
     assert bench.document["benchmarks"][0]["extra_info"]["accuracy"] is None
 
