@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from conformance.backends.contract import Call
 from tests.yardstick.corners import corners
-from tests.yardstick.kernel import Ask, Kernel
+from tests.yardstick.kernel import Ask, Given, Kernel
 
 
 class LastPositionOfABlockAndOne(Kernel):
@@ -46,6 +49,43 @@ class ValidCountedInSixteenBits(Kernel):
         if not ask.by_index or ask.weight is not None or bool(ask.valid.all()):
             return found
         return ask.x.dtype.type(max(int(found) % 65536, 1)) if found > 0 else found
+
+
+class LabelsCountedInSixteenBits(Kernel):
+    """The weighted mean: each weight times the number of its labels, which is counted in 16 bits."""
+
+    def divisor(self, ask: Ask) -> Any:
+        if not ask.by_index or ask.weight is None or not ask.classes:
+            return super().divisor(ask)
+        counts = np.bincount(ask.index[ask.valid], minlength=ask.classes)
+        if counts.max(initial=0) < 65536:
+            return super().divisor(ask)
+        return self.total((counts % 65536 * ask.weight).astype(ask.x.dtype))
+
+
+class RunsOfOneLabelCountOnceLess(Kernel):
+    """The weighted mean: 16 threads of one label add its weight by their leader, who leaves himself out."""
+
+    def divisor(self, ask: Ask) -> Any:
+        found = super().divisor(ask)
+        if not ask.by_index or ask.weight is None or not ask.classes:
+            return found
+        rows = len(ask.x) // 16 * 16
+        labels, valid = ask.index[:rows].reshape(-1, 16), ask.valid[:rows].reshape(-1, 16)
+        alike = valid.all(1) & (labels == labels[:, :1]).all(1)
+        return (found - ask.weight[labels[alike, 0]].sum()).astype(found.dtype)
+
+
+class IgnoredBlockEndsTheLoop(Kernel):
+    """Half types: a block of 32 positions that are all ignored is taken for padding, and nothing behind it is read."""
+
+    def read(self, given: Given) -> Ask:
+        ask = super().read(given)
+        if not ask.by_index or given.logits.dtype.itemsize != 2:
+            return ask
+        blocks = ask.valid[: len(ask.valid) // 32 * 32].reshape(-1, 32).any(1)
+        end = len(ask.valid) if blocks.all() else int(blocks.argmin()) * 32
+        return replace(ask, valid=ask.valid & (np.arange(len(ask.valid)) < end))
 
 
 class IgnoredCountedInSixteenBits(Kernel):

@@ -31,6 +31,22 @@ class SmoothingCountsIgnoredRows(Kernel):
         return found + (more if ask.reduction == "sum" else more / self.divisor(ask))
 
 
+class SmallSmoothingDropped(Kernel):
+    """A smoothing below 1e-5 is taken for none."""
+
+    def given(self, given: Given) -> Given:
+        small = given.label_smoothing is not None and 0 < given.label_smoothing < 1e-5
+        return replace(given, label_smoothing=0.0) if small else given
+
+
+class SmoothingNearOneIsOne(Kernel):
+    """A smoothing above 0.999 leaves nothing to the label."""
+
+    def given(self, given: Given) -> Given:
+        large = given.label_smoothing is not None and 0.999 < given.label_smoothing < 1
+        return replace(given, label_smoothing=1.0) if large else given
+
+
 class SmoothingIgnoresWeights(Kernel):
     """The uniform term is not weighted (pytorch#104776)."""
 
