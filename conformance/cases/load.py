@@ -36,6 +36,10 @@ NOTES_NAME = "notes.yaml"
 _OTHERS = (NOTES_NAME, "quick.yaml")
 _SUFFIXES = (".yaml", ".yml")
 _NOT_CASES = "benchmarks"
+#: Files and folders that are looked at for cases, and files that are read though something is wrong in each: whoever
+#: names the root of a disk did not mean to.
+MOST_BELOW, MOST_WRONG = 200_000, 100
+_ALONE = "name a folder that holds cases alone"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +99,12 @@ def read_suite(paths: Sequence[Path]) -> tuple[Suite, list[CaseError]]:
     files = case_files(paths)
     notes = _NotesOf(files, errors)
     seen: dict[str, Entry] = {}
+    wrong_files = 0
     for file in files:
+        if wrong_files >= MOST_WRONG:
+            problem = f"{wrong_files} files are wrong before this one: neither it nor the others were looked at"
+            errors.append(CaseError(problem, place=Place(file), hint=f"correct these first, or {_ALONE}"))
+            break
         wrong: list[CaseError] = []
         flags = notes.flags(file)
         elements = 0
@@ -112,6 +121,7 @@ def read_suite(paths: Sequence[Path]) -> tuple[Suite, list[CaseError]]:
             if not of_case:
                 entries.append(entry)
         errors += _first(sorted(wrong, key=_line), file)
+        wrong_files += bool(wrong)
     return Suite(tuple(entries), notes.merged), errors
 
 
@@ -135,10 +145,12 @@ def case_files(paths: Sequence[Path]) -> list[Path]:
     if not paths:
         raise CaseError("no case file named", hint="name a file or folder of cases")
     files: dict[Path, Path] = {}
-    for path in paths:
+    search = _Search()
+    for path in dict.fromkeys(paths):
+        search.count(path, 1)
         if holds_workloads(path):
             raise CaseError(f"{path}: holds workloads, not cases", hint="name it to `conformance bench --workloads`")
-        found = sorted(_below(path)) if _is_folder(path) else [_single(path)]
+        found = sorted(_below(path, search)) if _is_folder(path) else [_single(path)]
         if not found:
             raise CaseError(f"{path}: no case file in this folder", hint="case files end in .yaml")
         for file in found:
@@ -169,13 +181,36 @@ def _real(path: Path) -> Path:
 def workload_folders(paths: Sequence[Path]) -> list[Path]:
     """What holds workloads among ``paths``: those that do themselves, and folders called ``benchmarks`` in others."""
     found = [path for path in paths if holds_workloads(path)]
-    found += [each for path in paths if path not in found and path.is_dir() for each in sorted(path.rglob(_NOT_CASES))]
+    search = _Search()
+    for path in paths:
+        if path not in found:
+            found += [Path(parent, _NOT_CASES) for parent, folders, _ in search.walk(path) if _NOT_CASES in folders]
     return [each for each in found if each.exists()]
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != _NOT_CASES and not name.startswith("."))
+class _Search:
+    """Looks for files below folders, hidden ones left out; raises CaseError where there is too much."""
+
+    def __init__(self) -> None:
+        self._left = MOST_BELOW
+
+    def count(self, path: Path, more: int) -> None:
+        """Count what is looked at for the sake of ``path``."""
+        self._left -= more
+        if self._left < 0:
+            raise CaseError(f"{path}: more than {MOST_BELOW} files and folders to look at", hint=_ALONE)
+
+    def walk(self, folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        """As ``os.walk``, the folders sorted."""
+        for parent, folders, names in os.walk(folder):
+            self.count(folder, len(folders) + len(names))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield parent, folders, names
+
+
+def _below(folder: Path, search: _Search) -> Iterator[Path]:
+    for parent, folders, names in search.walk(folder):
+        folders[:] = [name for name in folders if name != _NOT_CASES]
         for name in names:
             if name.endswith(_SUFFIXES) and name not in _OTHERS and not name.startswith("."):
                 yield Path(parent, name)

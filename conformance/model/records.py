@@ -77,9 +77,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
     """What ran, where and when. ``started`` is UTC in ISO 8601; ``commit`` is the suite's, if it runs from a checkout.
 
     ``selection`` has the fields of :class:`Selection`. ``backends`` lists those that are known from the start; others
-    follow as lines of their own when they come up. ``case_files`` are digests of what was selected of each file of
-    cases, for shards of what was before it was divided. ``blocks`` says that whatever is written has one behind it.
-    Files of earlier versions may lack both.
+    follow as lines of their own when they come up. ``case_files`` has every file in which cases were looked for, with a
+    digest of what was selected of it (for shards before that was divided), empty for nothing. ``blocks`` says that
+    whatever is written has one behind it. Files of earlier versions may lack both.
     """
 
     schema: Count = SCHEMA
@@ -106,7 +106,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag=
         if not self.case_files or not other.case_files:
             return ""
         names = sorted({*self.case_files, *other.case_files})
-        return next((name for name in names if self.case_files.get(name) != other.case_files.get(name)), "")
+        return next((name for name in names if self.case_files.get(name, "") != other.case_files.get(name, "")), "")
 
 
 class BlockRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="block"):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from conformance.cases.load import Entry, load_suite
+from conformance import __version__
+from conformance.cases.load import Entry, case_files, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
@@ -31,7 +32,7 @@ from conformance.run.executors import Executor, executor_for
 from conformance.run.memory import MemoryWatch
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
-from conformance.run.shards import case_digests, partition
+from conformance.run.shards import case_digests, name_of, partition
 from conformance.run.tasks import Terms
 from conformance.scratch import scratch
 from conformance.worker.find import find_backends, is_installed
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["Finished", "RunSettings", "exit_code", "launch"]
 
 _FILES = 64  # open files beside those of the processes that judge
+#: Random cases that are made again because a results file says so: about two seconds.
+_MOST_UNASKED = 10_000
+_BEGUN_WITH = "start a new run, or resume it with what it was begun with"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +120,11 @@ def launch(settings: RunSettings) -> Finished:
 
 def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str], begun: Header | None) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
-    suite = load_suite(settings.paths or (CASES,))
-    entries: Sequence[Entry] = suite.entries
+    folder = settings.resume or settings.output or folder_of_now()
+    files = case_files(settings.paths or (CASES,))
+    if begun is not None:
+        _require_files_of(begun, files, folder)
+    entries: Sequence[Entry] = load_suite(files).entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
     if settings.random and settings.seed is not None:
@@ -129,12 +136,11 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
         raise UsageError(
             "no case is selected", hint="`conformance list cases` shows them; loosen -k, --dtype or --quick"
         )
-    digests = case_digests(entries)
+    digests = case_digests(entries, files)
     found = find_backends(settings.backends, settings.device, settings.mode, elsewhere)
     budget = RunBudget(settings.max_memory, settings.timeout)
     entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
     require_true_values(entries, _expected_text, except_below=CASES)
-    folder = settings.resume or settings.output or folder_of_now()
     header = Header(
         **origin(),
         selection=_selection(settings, [each.spec for each in found], digest),
@@ -255,19 +261,28 @@ def _selects(settings: RunSettings, chosen: Selection) -> bool:
     """Whether the caller asks for a selection, where a run has one already."""
     return (
         _narrowed(settings)
-        or any((settings.random, settings.seed is not None, settings.device, settings.mode, settings.costs))
+        or any((settings.seed is not None, settings.device, settings.mode, settings.costs))
+        or settings.random not in (0, chosen.random)
         or settings.tier not in ("default", chosen.tier)
         or (chosen.identities and not settings.identities)
     )
 
 
+def _require_files_of(begun: Header, files: Sequence[Path], folder: Path) -> None:
+    """Raises UsageError where a run would be completed by another suite, or with other files, than it was begun with.
+
+    Nothing is read before: what is resumed may be a stranger's, who names whatever there is on this machine.
+    """
+    if begun.suite != __version__:
+        raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=_BEGUN_WITH)
+    if other := next((name for name in map(name_of, files) if name not in begun.case_files), ""):
+        raise UsageError("cases have changed since the run was begun", place=Place(other), hint=_BEGUN_WITH)
+
+
 def _require_same(begun: Header, now: Header, folder: Path) -> None:
-    """Raises UsageError where a run would be completed by another suite, or on other cases, than it was begun with."""
-    hint = "start a new run, or resume it with what it was begun with"
-    if begun.suite != now.suite:
-        raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=hint)
+    """Raises UsageError where a run would be completed on other cases than it was begun with."""
     if changed := begun.changed_file(now):
-        raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=hint)
+        raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=_BEGUN_WITH)
     if (begun.selected.partition or now.selected.partition) != now.selected.partition:
         hint = "restore the cases and the costs as they were, or run the shard again"
         raise UsageError(f"{folder} holds another shard than {now.selected.shard} of these cases is now", hint=hint)
@@ -289,6 +304,12 @@ def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         )
     if settings.replace or settings.output not in (None, settings.resume):
         raise UsageError("a resumed run keeps its own folder", hint="leave out --output and --replace")
+    if chosen.random > max(_MOST_UNASKED, settings.random):
+        command = _resuming(settings.resume, chosen.backends)
+        raise UsageError(
+            f"the results ask for {chosen.random} random cases",
+            hint=f"if you trust them, say it again: {command} --random {chosen.random}",
+        )
     chosen_again = replace(
         settings,
         backends=_named_again(chosen.backends, settings),

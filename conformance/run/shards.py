@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import MOST_SHARDS, Shard
 from conformance.places import CASES
 
-__all__ = ["Partition", "case_digests", "parse_shard", "partition"]
+__all__ = ["Partition", "case_digests", "name_of", "parse_shard", "partition"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class Partition:
         return _digest("\n\n".join(map(_text, self.parts)))
 
 
-def case_digests(entries: Sequence[Entry]) -> dict[str, str]:
-    """The digest of what ``entries`` hold of each file, which is named as the caller did, or below the suite's own."""
-    files: dict[Path, list[Entry]] = {}
+def case_digests(entries: Sequence[Entry], files: Iterable[Path] = ()) -> dict[str, str]:
+    """The digest of what ``entries`` hold of each file, by its :func:`name_of`; empty for others of ``files``."""
+    found: dict[Path, list[Entry]] = {file: [] for file in files}
     for entry in entries:
-        files.setdefault(entry.file, []).append(entry)
-    return {_name(file): _digest(_text(found)) for file, found in files.items()}
+        found.setdefault(entry.file, []).append(entry)
+    return {name_of(file): _digest(_text(held)) if held else "" for file, held in found.items()}
 
 
-def _name(file: Path) -> str:
+def name_of(file: Path) -> str:
+    """A file of cases as the caller has named it, or below the suite's own."""
     return str(file.relative_to(CASES.parent) if file.is_relative_to(CASES) else file)
 
 

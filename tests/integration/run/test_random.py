@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.results.store import FILE, read_run
+from conformance.run import launch
 from tests.support.cli import Run, write
 
 OPTIONS = ("run", "-b", "numpy", "--cases", "small.yaml", "-q", "--jobs", "1")
@@ -37,7 +38,9 @@ def test_a_seed_is_drawn_printed_and_kept(conformance: Run, tmp_path: Path) -> N
     assert f"random.{said[1]}.2" in {each[0] for each in keys("drawn")}
 
 
-def test_an_interrupted_run_is_completed_with_the_same_cases(conformance: Run, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_completed_with_the_same_cases(
+    conformance: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path / "small.yaml")
     assert conformance(*OPTIONS, "--random", 40, "--seed", 7, "--output", "whole").code == 0
     (tmp_path / "cut").mkdir()
@@ -46,7 +49,11 @@ def test_an_interrupted_run_is_completed_with_the_same_cases(conformance: Run, t
     block = max(number for number, line in enumerate(lines[:last]) if b'"record":"block"' in line)
     (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: block + 1]))
     assert len(keys("cut")) < len(keys("whole"))
-    assert conformance("run", "--resume", "cut", "-q", "--jobs", "1").code == 0
+    monkeypatch.setattr(launch, "_MOST_UNASKED", 39)
+    refused = conformance("run", "--resume", "cut", "-q", "--jobs", "1")
+    assert refused.code == 2 and "conformance run --resume cut --random 40" in refused.err
+    assert conformance("run", "--resume", "cut", "--random", 41, "-q").code == 2
+    assert conformance("run", "--resume", "cut", "--random", 40, "-q", "--jobs", "1").code == 0
     assert keys("cut") == keys("whole")
 
 

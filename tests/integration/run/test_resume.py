@@ -78,7 +78,7 @@ def of_numpy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def interrupted(folder: Path, backend: str) -> Path:
     """A run that stands in its middle."""
-    (folder / "cases.yaml").write_text(CASES)
+    write(folder / "cases.yaml", CASES)
     finish(backends=(backend,), paths=(folder / "cases.yaml",), output=folder / "run")
     file = folder / "run" / FILE
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
@@ -202,6 +202,41 @@ def test_changed_cases_do_not_complete_a_run(tmp_path: Path, change: str) -> Non
     write(tmp_path / "cases" / "other.yaml", text + "# a comment changes no case\n")
     (tmp_path / "cases" / "new.yaml").unlink(missing_ok=True)
     assert finish(resume=tmp_path / "run").counts == {"pass": 400}
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "problem"),
+    [
+        ('"cases":["{cases}"]', '"cases":["{cases}","{other}"]', "cases have changed"),
+        ('"cases":["{cases}"]', '"cases":["{other}"]', "cases have changed"),
+        ('"cases":["{cases}"]', '"cases":["{parent}"]', "cases have changed"),
+        ('"cases":["{cases}"]', '"cases":[]', "cases have changed"),
+        ('"random":0,"seed":null', '"random":1000000,"seed":1', "ask for 1000000 random cases"),
+    ],
+)
+def test_nothing_is_read_or_made_because_a_results_file_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, by: str, problem: str
+) -> None:
+    folder = interrupted(tmp_path / "mine", "numpy")
+    names = {"cases": folder.parent / "cases.yaml", "other": tmp_path / "other.yaml", "parent": tmp_path}
+    write(names["other"], "not: cases\n")
+    before = (folder / FILE).read_bytes()
+    rewrite(folder, what.format(**names), by.format(**names))
+    assert (folder / FILE).read_bytes() != before
+    for reads in ("load_suite", "load_quick", "read_costs"):
+        monkeypatch.setattr(launching, reads, lambda *_: pytest.fail("it was read"))
+    with pytest.raises(UsageError, match=problem):
+        finish(resume=folder)
+
+
+def test_a_file_of_which_nothing_is_selected_has_not_changed(tmp_path: Path) -> None:
+    write(tmp_path / "cases" / "numbered.yaml", CASES)
+    write(tmp_path / "cases" / "other.yaml", CASES.replace("case-", "other-"))
+    finish(backends=("numpy",), paths=(tmp_path / "cases",), expression="case", output=tmp_path / "run")
+    file = tmp_path / "run" / FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
+    assert [*read_run(tmp_path / "run").header.case_files.values()].count("") == 1
+    assert finish(resume=tmp_path / "run").counts == {"pass": 200}
 
 
 def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:

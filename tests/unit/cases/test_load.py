@@ -5,11 +5,13 @@ from __future__ import annotations
 import cProfile
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conformance.cases.load import load_suite
+from conformance.cases import load
+from conformance.cases.load import case_files, load_suite, workload_folders
 from conformance.model.errors import CaseError, CaseErrors
 from tests.support.case_files import EXAMPLE, entry, write
 
@@ -274,6 +276,39 @@ def test_many_problems_are_cut_short(tmp_path: Path) -> None:
         with pytest.raises(CaseErrors, match="200 problems or more: the rest of the file was not looked at") as raised:
             load_suite([write(tmp_path, "theme: worked\ncases:\n" + text)])
         assert len(raised.value.errors) == 201
+
+
+def test_a_search_of_very_much_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "MOST_BELOW", 11)
+    files = [write(tmp_path, EXAMPLE, f"folder/{number}.yaml") for number in range(8)]
+    assert len(case_files([tmp_path, *files[:1]])) == 8  # looked at: two paths, a folder, and what is in it
+    searches: list[Callable[[], list[Path]]] = [
+        lambda: case_files([tmp_path, *files[:2]]),
+        lambda: case_files([tmp_path / "folder", tmp_path]),
+        lambda: workload_folders([tmp_path, tmp_path / "folder"]),
+    ]
+    write(tmp_path, "", "folder/.hidden/x")
+    for name in ("x", "y"):
+        write(tmp_path, "", f"folder/other/{name}")
+    for search in searches:
+        with pytest.raises(CaseError, match="more than 11 files and folders to look at") as refused:
+            search()
+        assert refused.value.hint
+
+
+def test_a_folder_in_which_every_file_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "MOST_WRONG", 3)
+    for number in range(9):
+        write(tmp_path, "wrong: file\n", f"{number}.yaml")
+    with pytest.raises(CaseErrors) as raised:
+        load_suite([tmp_path])
+    last = raised.value.errors[-1]
+    assert {Path(error.place.file).name for error in raised.value.errors[:-1] if error.place} == {
+        "0.yaml",
+        "1.yaml",
+        "2.yaml",
+    }
+    assert "3 files are wrong" in str(last) and "3.yaml" in str(last) and last.hint
 
 
 def test_what_is_quoted_of_a_file_is_cut(tmp_path: Path) -> None:
