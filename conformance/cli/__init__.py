@@ -24,7 +24,7 @@ VERBS = {
     "diff": "Show what changed between two runs.",
     "export": "Write the cases for kernels that run without Python.",
     "import": "Write the tests of other projects as case files.",
-    "judge": "Judge what such a kernel gave for them.",
+    "judge": "Judge a kernel by the results that it wrote for exported cases.",
     "fuzz": "Search for failures that no case was written for.",
     "repro": "Write a stand-alone script that reproduces a finding.",
     "dossier": "Write a file of its defects for each framework.",

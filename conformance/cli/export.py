@@ -33,6 +33,7 @@ def command() -> None:
 
 @command.command(
     "vectors",
+    short_help="Write inputs, results and error bounds.",
     epilog="Examples: `conformance export vectors --quick --output vectors`; `conformance export vectors "
     "--op cross_entropy --dtype float32 --tensors raw --output vectors`. docs/vectors.md has a kernel in C++ that "
     "reads them; `conformance judge` takes its results.",

@@ -58,7 +58,7 @@ def add(runs: tuple[Path, ...], database: Path) -> int:
     return 0
 
 
-@command.command("show")
+@command.command("show", short_help="Show times and verdicts over runs.")
 @_database
 @click.option("--workload", metavar="TEXT", help="Only workloads whose name contains this text.")
 @click.option("-b", "--backend", metavar="TEXT", help="Only backends whose name contains this text.")

@@ -28,10 +28,11 @@ TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "them
 
 @click.command(
     "list",
+    help=f"List what there is of a TOPIC: {', '.join(TOPICS[:-1])} or {TOPICS[-1]}; cases by default.",
     epilog="Examples: `conformance list`; `conformance list backends`; "
     "`conformance list cases -k 'softmax and axis'`; `conformance list policies --observed results/all`.",
 )
-@click.argument("topic", type=click.Choice(TOPICS), default="cases")
+@click.argument("topic", type=click.Choice(TOPICS), default="cases", metavar="[TOPIC]")
 @cases_option
 @select_option
 @format_option("A table for people, or one JSON array.")
@@ -47,7 +48,7 @@ TOPICS = ("cases", "backends", "flags", "policies", "defects", "verdicts", "them
 def command(
     topic: str, paths: tuple[Path, ...], expression: str | None, style: str, schema: bool, runs: tuple[Path, ...]
 ) -> int:
-    """List cases, backends, flags, policies, known defects, verdicts, themes, memory layouts, or JSON Schemas."""
+    """List what there is of a topic."""
     if schema:
         from conformance.schemas.registry import schema_text
 

@@ -45,7 +45,7 @@ __all__ = ["command"]
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Processes that ask backends and judge, of which several may share one; the number of cores by default.",
+    help="Worker processes, several of which may ask the same backend; the number of cores by default.",
 )
 @click.option(
     "--threads",

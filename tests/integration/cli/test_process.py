@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,9 @@ def test_help_and_version(tmp_path: Path) -> None:
 def test_every_verb_that_is_offered_is_there(conformance: Run, verb: str) -> None:
     ran = conformance(verb, "--help")
     assert (ran.code, ran.err) == (0, "") and ran.out.startswith("Usage: ")
+    usage, _, rest = ran.out.partition("\n\n")
+    assert "\n" not in usage, "a list of words is cut wherever the line ends"
+    assert not re.search(r"^  [a-z-]+  .*\.\.\.$", rest, re.MULTILINE), "a summary is cut off"
 
 
 @pytest.mark.parametrize(
