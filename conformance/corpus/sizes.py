@@ -171,8 +171,13 @@ def _transforms_fit(form: str | None, found: Mapping[str, str]) -> bool:
     return not (transform == "second-backward" and found["upstream"] != "seeded")
 
 
-def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
-    """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
+def case_of(
+    row: Mapping[str, str], seed: int, *, shows: str = "the code for the one may lack the other"
+) -> dict[str, Any]:
+    """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors.
+
+    ``shows`` says what the levels that differ from the first, which begin its ``why``, may show together.
+    """
     shape = SHAPES[row["shape"]]
     operation, words = _FORMS[row["form"]]
     levels = {factor: level.replace("=", "-") for factor, level in row.items() if level != FIRST[factor]}
@@ -183,7 +188,7 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
         logits["offset"] = min(logits["offset"], 300)
     case: dict[str, Any] = {
         "id": ".".join(["sized", *levels.values()]),
-        "why": f"{', '.join([words, shape.words, *others])}: the code for the one may lack the other",
+        "why": f"{', '.join([words, shape.words, *others])}: {shows}",
         "flags": ["combination"],
         "op": operation,
         main: {**logits, "shape": list(shape.extents)} | ({} if row["logits"] == "equal" else {"seed": seed}),

@@ -46,7 +46,8 @@ def allowed(row: Mapping[str, str]) -> bool:
 
 def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
     """The case of a whole row, as the mapping that a case file holds; ``seed`` is that of its tensors."""
-    case = sizes.case_of({**sizes.FIRST, **sizes.unfolded(row)}, seed)
+    shows = "the transform of this operation may leave one of them out"
+    case = sizes.case_of({**sizes.FIRST, **sizes.unfolded(row)}, seed, shows=shows)
     levels = [case["id"].removeprefix("sized")]
     if row["direction"] != "random":
         extents = list((case.get("logits") or case["log_probabilities"])["shape"])
@@ -58,5 +59,4 @@ def case_of(row: Mapping[str, str], seed: int) -> dict[str, Any]:
         )
         levels.append(f".direction-{row['direction']}")
     case["id"] = "transformed" + "".join(levels)
-    case["why"] = case["why"].partition(":")[0] + ": the transform of this operation may leave one of them out"
     return case
