@@ -120,7 +120,7 @@ def _backend_row(name: str) -> Row:
     except FrameworkMissing as missing:
         return _backend(name, title, "missing", note=missing.hint)
     except BackendLookupError as error:
-        return _backend(name, name, "broken", note=str(error).replace("\n  ", "; "))
+        return _backend(name, name, "broken", note=f"{error.problem}; hint: {error.hint}")
     version = _version(distribution, found.framework or name)
     return _backend(name, title, "installed", version, found.devices or (), found.modes or ())
 
