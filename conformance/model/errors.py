@@ -15,10 +15,12 @@ __all__ = [
     "HarnessError",
     "Place",
     "UsageError",
+    "line_of_json",
     "problem_and_key",
 ]
 
 _AT = re.compile(r" - at `(?:key` in `)?\$([^`]*)`\Z")
+_BYTE = re.compile(r"\(byte (\d+)\)\Z")
 _LONGEST = 1000  # characters of a problem, a hint or a key
 
 
@@ -49,6 +51,17 @@ def problem_and_key(error: Exception) -> tuple[str, str | None]:
     problem, key = (said[: found.start()], found[1].removeprefix(".")) if found else (said, "")
     first = problem[:1].lower() if problem[1:2].islower() else problem[:1]  # "Expected", and not "JSON"
     return first + problem[1:], key or None
+
+
+def line_of_json(error: Exception, text: bytes) -> tuple[int | None, bool]:
+    """The line of ``text`` where msgspec found it not to be JSON, if it names one, and whether the text is cut off.
+
+    It says ``JSON is malformed: invalid character (byte 3)``, and ``Input data was truncated``.
+    """
+    if not text.strip() or str(error) == "Input data was truncated":
+        return text.count(b"\n") + 1, True
+    found = _BYTE.search(str(error))
+    return text.count(b"\n", 0, int(found[1])) + 1 if found else None, False
 
 
 class UsageError(Exception):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import msgspec
 
 from conformance.bench.record import SCHEMA, Head, Record
 from conformance.disk import contents
-from conformance.model.errors import Place, UsageError, problem_and_key
+from conformance.model.errors import Place, UsageError, line_of_json, problem_and_key
 from conformance.reports.benchmarks.records import Benchmarks, Machine, Timing
 from conformance.reports.benchmarks.upgrade import schema_of, upgraded
 
@@ -167,12 +166,10 @@ def _invalid(error: msgspec.ValidationError, path: Path | str) -> UsageError:
 
 
 def _not_json(error: msgspec.DecodeError, text: bytes, path: Path | str) -> UsageError:
-    if not text.strip() or "truncated" in str(error):
-        return UsageError(
-            "the file is cut off" if text.strip() else "the file is empty",
-            place=Place(path, line=text.count(b"\n") + 1),
-            hint="the run was interrupted while it wrote: run the benchmarks again",
-        )
-    byte = re.search(r"byte (\d+)", str(error))
-    line = text.count(b"\n", 0, int(byte[1])) + 1 if byte else None
-    return UsageError(f"not JSON: {error}", place=Place(path, line=line), hint="run the benchmarks again")
+    line, is_cut_off = line_of_json(error, text)
+    if is_cut_off:
+        problem = "the file is cut off" if text.strip() else "the file is empty"
+        hint = "the run was interrupted while it wrote: run the benchmarks again"
+    else:
+        problem, hint = f"not JSON: {error}", "run the benchmarks again"
+    return UsageError(problem, place=Place(path, line=line), hint=hint)

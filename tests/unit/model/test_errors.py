@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from conformance.model.errors import BackendUnavailable, problem_and_key
+from conformance.model.errors import BackendUnavailable, line_of_json, problem_and_key
 
 
 class Inside(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,3 +53,19 @@ def test_the_name_of_a_backend_stands_apart() -> None:
     for each in (error, arrived):
         assert str(each) == "torch:cuda: cannot be started\n  hint: buy one"
         assert each.reason == "cannot be started\n  hint: buy one"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "is_cut_off"),
+    [
+        (b'{"a":\n1,\n!}', 3, False),
+        (b'{"a":\n[1,\n', 3, True),
+        (b'{"a":\n"b', 2, True),
+        (b"\n", 2, True),
+        (b"1 1", 1, False),
+    ],
+)
+def test_the_line_at_which_a_text_is_not_json(text: bytes, line: int, is_cut_off: bool) -> None:
+    with pytest.raises(msgspec.DecodeError) as found:
+        msgspec.json.decode(text)
+    assert line_of_json(found.value, text) == (line, is_cut_off)
