@@ -13,10 +13,12 @@ from conformance import extras
 from conformance.disk import contents
 from conformance.model.errors import UsageError
 
-__all__ = ["Fleet", "connected", "imported", "scheduler_errors", "security"]
+__all__ = ["ENDS", "Fleet", "connected", "imported", "scheduler_errors", "security"]
 
 #: Seconds within which a scheduler must answer.
 CONNECT = 30.0
+#: The topic of a scheduler's events that say which worker has ended, and its exit code as `subprocess` gives it.
+ENDS = "conformance-ends"
 MOST_OF_PEM = 1 << 20  # bytes
 
 

@@ -25,8 +25,8 @@ from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable, HarnessError
 from conformance.model.records import WorkerRecord
 from conformance.results.environment import suite_commit
-from conformance.run.executors.dask.connect import CONNECT, Fleet, connected, imported, scheduler_errors
-from conformance.run.executors.dask.processes import ENDS, embedded
+from conformance.run.executors.dask.connect import CONNECT, ENDS, Fleet, connected, imported, scheduler_errors
+from conformance.run.executors.dask.processes import embedded
 from conformance.run.executors.dask.resources import needs
 from conformance.run.executors.dask.worker import describe, perform, unpacked
 from conformance.run.executors.losses import Losses, ended

@@ -10,7 +10,7 @@ from typing import Any
 from distributed import Nanny, Status
 from tornado.ioloop import PeriodicCallback
 
-from conformance.run.executors.dask.processes import ENDS
+from conformance.run.executors.dask.connect import ENDS
 
 __all__ = ["WakingNanny"]
 

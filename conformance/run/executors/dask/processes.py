@@ -15,10 +15,8 @@ from conformance.model.errors import HarnessError, UsageError
 from conformance.run.executors.dask import connect
 from conformance.scratch import scratch
 
-__all__ = ["ENDS", "configured", "embedded", "serve"]
+__all__ = ["configured", "embedded", "serve"]
 
-#: The topic of a scheduler's events that say which worker has ended, and its exit code as `subprocess` gives it.
-ENDS = "conformance-ends"
 #: A worker imports what a task needs while it starts, and spends nothing on what only a dashboard would show.
 SETTINGS = {
     "distributed.worker.preload": ["conformance.run.executors.dask.worker"],
