@@ -293,22 +293,22 @@ class Backend(ABC):
     def array(self, tensor: Tensor) -> Array:
         """The tensor's values as an array of its shape and dtype (bfloat16 by ml_dtypes), once they are computed."""
 
-    # The operations raise Unsupported for what the framework has not, and for invalid input whatever it raises. Their
-    # formulas are those of docs/semantics.md.
+    # For invalid input the operations raise whatever the framework does. Their formulas are those of docs/semantics.md.
 
     @abstractmethod
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        """p_c, in the logits' shape and dtype."""
+        """p_c, in the logits' shape and dtype. Raises :class:`Unsupported` where the library has no softmax."""
 
     @abstractmethod
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
-        """ln p_c, in the logits' shape and dtype."""
+        """ln p_c, in the logits' shape and dtype. Raises :class:`Unsupported` where the library has no log_softmax."""
 
     @abstractmethod
     def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
         """−w_y · logp_y, reduced: of the targets' shape for ``none``, else a scalar, in the dtype of logp.
 
         The targets are integers of the shape of logp without the class axis; a weight is (C,), in the dtype of logp.
+        Raises :class:`Unsupported` for an option that the library lacks, and where it has no such function.
         """
 
     @abstractmethod
@@ -316,7 +316,7 @@ class Backend(ABC):
         """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape.
 
         The shape is the logits' without the class axis for ``none``, else a scalar's; the dtype is the logits', or what
-        the policy ``mixed-dtype-result`` says. Indices and weight are as for :meth:`nll_loss`.
+        the policy ``mixed-dtype-result`` says. Indices and weight, and what is raised, are as for :meth:`nll_loss`.
         """
 
     def nll_loss_of_log_softmax(self, logits: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
@@ -334,7 +334,8 @@ class Backend(ABC):
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself.
 
-        ``upstream`` has the value's shape and dtype, the gradient those of the logits.
+        ``upstream`` has the value's shape and dtype, the gradient those of the logits. For another shape it raises what
+        the framework does.
         """
 
     # Where a framework's softmax, log_softmax or loss masks classes, the method names a further parameter, ``where:

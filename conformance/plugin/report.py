@@ -53,7 +53,7 @@ def conclude(item: Ending, outcomes: Sequence[Outcome], *, calling: bool) -> Non
 
     A fail or an outdated register entry fails; else a crash, a timeout, a call that was not reached or a fault of the
     harness is an error; else a known defect is an expected failure; else nothing that was supported is skipped; and all
-    others pass.
+    others pass. Raises what ends a test in pytest.
     """
     by_verdict: dict[str, list[Outcome]] = {}
     for each in outcomes:
