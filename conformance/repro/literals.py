@@ -109,10 +109,10 @@ def is_constant(array: Array) -> bool:
 def layout_lines(name: str, text: str, array: Array, layout: str, tensor: Callable[[str], str]) -> list[str]:
     """Lines that make ``name`` a tensor with the values of ``text`` in a memory layout.
 
-    ``tensor`` writes the tensor that shares the memory of the array of a name.
+    ``tensor`` writes the tensor that shares the memory of the array of a name, or of an expression.
     """
     if not fits(layout, array):
-        return [*wrapped(f"{name} = {text}"), *_converted(name, tensor)]
+        return wrapped(f"{name} = {tensor(text)}")
     lines = wrapped(f"values = {text}")
     if layout in _OF_VALUES:
         return [*lines, *(each.format(name=name) for each in _OF_VALUES[layout](array)), *_converted(name, tensor)]

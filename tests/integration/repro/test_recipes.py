@@ -57,12 +57,44 @@ def test_generated_logits_and_upstream_gradients_are_written_out(tmp_path: Path,
         assert_made(problem.upstream["none"], problem)
 
 
+@pytest.mark.parametrize(
+    ("given", "more"),
+    [
+        ("planted: [[7, .nan], [11, -.inf], [204, 100]]", ""),
+        ("apart: 100", ""),
+        ("apart: 100, planted: [[0, .inf]]", "axis: 1"),
+        ("planted: [[7, .nan]]", "axis: 0"),
+        ("masked: [0, 1]", ""),
+        ("masked: [1, 2], apart: 3, planted: [[7, .nan]]", "axis: 1"),
+    ],
+)
+def test_moved_positions_and_planted_elements_are_written_out(tmp_path: Path, given: str, more: str) -> None:
+    generator = f"{{distribution: normal, shape: [5, 41, 2], scale: 3, seed: 7, {given}}}"
+    for problem in problems(tmp_path, generator, more):
+        assert_made(problem.logits, problem)
+
+
 def test_labels_beyond_one_block_and_probabilities_along_the_classes(tmp_path: Path) -> None:
     logits = "{distribution: constant, shape: [66000, 3]}"
     (problem, *_) = problems(tmp_path, logits, "targets: {distribution: labels, seed: 3}", "cross_entropy")
     assert_made(problem.targets, problem)
     logits = "{distribution: constant, shape: [4, 9, 5]}"
     (problem, *_) = problems(tmp_path, logits, "targets: {distribution: simplex, seed: 3}", "cross_entropy")
+    assert_made(problem.targets, problem)
+
+
+@pytest.mark.parametrize("scaled", ["", ", scale: 0.75, offset: 0.125"])
+def test_one_hot_rows_are_written_out(tmp_path: Path, scaled: str) -> None:
+    targets = f"targets: {{distribution: one-hot, seed: 3{scaled}}}\n    axis: 1"
+    logits = "{distribution: constant, shape: [4, 9, 5]}"
+    (problem, *_) = problems(tmp_path, logits, targets, "cross_entropy")
+    assert_made(problem.targets, problem)
+
+
+def test_few_labels_among_generated_ones_are_planted(tmp_path: Path) -> None:
+    logits = "{distribution: constant, shape: [300, 3]}"
+    targets = "targets: {distribution: labels, shape: [300], seed: 3, planted: [[5, -100], [299, -100]]}"
+    (problem, *_) = problems(tmp_path, logits, targets, "cross_entropy")
     assert_made(problem.targets, problem)
 
 
