@@ -63,6 +63,17 @@ cases:
     .replace("ONCE", "why: w, reductions: [none]")
     .replace("why: w", "why: a feature of the call")
 )
+KERNEL = """\
+import numpy
+
+from conformance.backends.adapters.numpy import Numpy
+
+
+class Kernel(Numpy):
+    def log_softmax(self, logits, *, axis, where=None):
+        numbers = logits.astype(numpy.float64)
+        return (numbers - numpy.logaddexp.reduce(numbers, axis, keepdims=True)).astype(logits.dtype)
+"""
 SPECS = {
     "torch": ("torch", "torch:module", "torch:compile"),
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
@@ -117,19 +128,36 @@ def test_every_template_gives_the_bits_of_its_adapter(family: str, variants: str
     specs = [spec for spec in SPECS[family] if find_spec(spec.partition(":")[0]) is not None]
     if not specs:
         pytest.skip(f"{family} is not installed")
-    (tmp_path / "notes.yaml").write_text("flags: {}\n")
-    (tmp_path / "features.yaml").write_text(CASES)
-    suite = load_suite([tmp_path]).entries
+    suite = _suite(tmp_path)
     shown = {spec: list(_shown(spec, suite, variants == "all")) for spec in specs}
     assert all(len(each) > 1 for each in shown.values())
     together = [each for spec in specs for each in shown[spec]]
+    _assert_equal_bits(together, tmp_path)
+    assert not any("conformance" in each.script for each in together)
+
+
+def test_a_numpy_kernel_gives_the_bits_of_its_adapter_without_the_suite(tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel.py"
+    kernel.write_text(KERNEL)
+    shown = _shown(str(kernel), _suite(tmp_path), True)
+    alone = [each for each in shown if "conformance" not in each.script]
+    assert {"composed", "log-softmax", "large"} <= {each.name.split(": ")[1].split(",")[0] for each in alone}
+    _assert_equal_bits(alone, tmp_path)
+
+
+def _suite(folder: Path) -> Sequence[Entry]:
+    (folder / "notes.yaml").write_text("flags: {}\n")
+    (folder / "features.yaml").write_text(CASES)
+    return load_suite([folder]).entries
+
+
+def _assert_equal_bits(shown: Sequence[Shown], folder: Path) -> None:
     wrong = [
         f"{each.name}: {raised or 'other bits'}\n{each.script}\n{printed}"
-        for each, (printed, raised) in zip(together, run_together(together, tmp_path), strict=True)
+        for each, (printed, raised) in zip(shown, run_together(shown, folder), strict=True)
         if (raised != each.gives if each.raises else raised or printed.splitlines()[-1] != each.gives)
     ]
-    assert not wrong, f"{len(wrong)} of {len(together)}\n" + "\n".join(wrong)
-    assert not any("conformance" in each.script for each in together)
+    assert not wrong, f"{len(wrong)} of {len(shown)}\n" + "\n".join(wrong)
 
 
 def _shown(spec: str, suite: Sequence[Entry], whole: bool) -> Iterator[Shown]:
