@@ -28,7 +28,7 @@ from conformance.numerics.formats import FORMATS, numpy_dtype, widen
 from conformance.oracle.block import Block, to_rows
 from conformance.profiles.load import profile_named
 
-__all__ = ["Yardstick", "declared_class"]
+__all__ = ["WorkloadTruth", "declared_class"]
 
 #: Logits beyond which the value, which needs all of them in float64 several times over, is not judged.
 MOST_JUDGED = 1 << 26
@@ -39,7 +39,7 @@ def declared_class(profile: str, workload: Workload) -> Letter:
     return profile_named(profile).declared_class("cross_entropy", workload.dtype)
 
 
-class Yardstick:
+class WorkloadTruth:
     """Truth and bounds of one workload, computed when they are first asked for, and shared by all backends."""
 
     def __init__(self, workload: Workload, inputs: Inputs, seed: int) -> None:

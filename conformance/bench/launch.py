@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from conformance.backends import discovery
-from conformance.bench.accuracy import Yardstick, declared_class
+from conformance.bench.accuracy import WorkloadTruth, declared_class
 from conformance.bench.bandwidth import SIZES, nearest
 from conformance.bench.container import NAME, Container, write
 from conformance.bench.driver import BenchDriver, EntryResult, Results
@@ -204,7 +204,7 @@ def _accuracy(
         kept = [each for each in records if each.entry.workload == workload.id and each.probed is not None]
         if not kept:
             continue
-        yardstick = Yardstick(workload, load(workload, inputs / workload.id), seed)
+        truth = WorkloadTruth(workload, load(workload, inputs / workload.id), seed)
         for each in kept:
             assert each.probed is not None
             key = Key(workload.id, each.job.backend, each.entry.contract, each.entry.cache)
@@ -212,7 +212,7 @@ def _accuracy(
                 if not each.probed.outputs:
                     raise LookupError(each.probed.message or "the result was not kept")
                 declared = declared_class(each.started.profile if each.started else "", workload)
-                judged = yardstick.judge(Path(each.probed.outputs), declared)
+                judged = truth.judge(Path(each.probed.outputs), declared)
                 if each.probed.changed:
                     message = f"the calls change the {', '.join(each.probed.changed)}"
                     judged = msgspec.structs.replace(judged, verdict="fail", message=message)

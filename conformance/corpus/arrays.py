@@ -12,14 +12,25 @@ from conformance.corpus.covering import Levels, covering_array
 from conformance.corpus.memory import memory_cases
 from conformance.corpus.tiers import is_spared
 
-__all__ = ["AXES", "FILES", "SIZES", "SPECIALS", "THREADS", "TRANSFORMS", "TRIPLES", "TYPES", "Array", "GeneratedFile"]
+__all__ = [
+    "AXES",
+    "FILES",
+    "SIZES",
+    "SPECIALS",
+    "THREADS",
+    "TRANSFORMS",
+    "TRIPLES",
+    "TYPES",
+    "CoveringArray",
+    "GeneratedFile",
+]
 
 Keys = dict[str, Any]
 _SEED = 20
 
 
 @dataclass(frozen=True)
-class Array:
+class CoveringArray:
     """A covering array of ``strength``, and the case that a row of it stands for.
 
     ``case_of`` gives the case as the mapping that a case file holds; its tensors have the ten seeds from the given one
@@ -42,13 +53,13 @@ class Array:
         return sorted(cases, key=lambda case: str(case["id"]))
 
 
-TRIPLES = Array(features.FACTORS, features.allowed, features.case_of, seeds=10_000, strength=3)
-SIZES = Array(sizes.FACTORS, sizes.allowed, sizes.case_of, seeds=60_000)
-TRANSFORMS = Array(transformed.FACTORS, transformed.allowed, transformed.case_of, seeds=90_000)
-TYPES = Array(crossed.IN_TYPES, crossed.allowed, crossed.named("typed"), seeds=120_000)
-AXES = Array(crossed.ALONG_AXES, crossed.allowed, crossed.named("along"), seeds=140_000)
-THREADS = Array(crossed.IN_THREADS, crossed.allowed, crossed.named("threads"), seeds=160_000)
-SPECIALS = Array(specials.FACTORS, specials.allowed, lambda row, seed: specials.case_of(row))
+TRIPLES = CoveringArray(features.FACTORS, features.allowed, features.case_of, seeds=10_000, strength=3)
+SIZES = CoveringArray(sizes.FACTORS, sizes.allowed, sizes.case_of, seeds=60_000)
+TRANSFORMS = CoveringArray(transformed.FACTORS, transformed.allowed, transformed.case_of, seeds=90_000)
+TYPES = CoveringArray(crossed.IN_TYPES, crossed.allowed, crossed.named("typed"), seeds=120_000)
+AXES = CoveringArray(crossed.ALONG_AXES, crossed.allowed, crossed.named("along"), seeds=140_000)
+THREADS = CoveringArray(crossed.IN_THREADS, crossed.allowed, crossed.named("threads"), seeds=160_000)
+SPECIALS = CoveringArray(specials.FACTORS, specials.allowed, lambda row, seed: specials.case_of(row))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Call
-from conformance.bench.accuracy import Yardstick, declared_class
+from conformance.bench.accuracy import WorkloadTruth, declared_class
 from conformance.bench.inputs import make
 from conformance.bench.outputs import keep, sampled_positions
 from conformance.bench.workload import Workload
@@ -39,30 +39,30 @@ def results(workload: Workload) -> list[np.ndarray]:
 def test_a_sound_result_passes_and_a_wrong_one_fails(tmp_path: Path, workload: Workload) -> None:
     value, gradient = results(workload)
     assert len(sampled_positions(workload, 7)) < workload.positions
-    yardstick = Yardstick(workload, make(workload), 7)
+    truth = WorkloadTruth(workload, make(workload), 7)
     declared = declared_class("numpy", workload)
     keep(tmp_path / "right", workload, [value, gradient], 7)
-    record = yardstick.judge(tmp_path / "right", declared)
+    record = truth.judge(tmp_path / "right", declared)
     assert record.verdict == "pass" and 0 < record.ratio <= 1
     limits = record.limits
     assert limits[declared] == 1.0 and [*limits] == [*"ABCDE"[: len(limits)]] and min(limits.values()) == limits["A"]
     assert record.ratio <= limits[record.class_] * (1 + 1e-9)
     off = gradient.dtype.type(1.1)
     keep(tmp_path / "wrong", workload, [value, (gradient * off).astype(gradient.dtype)], 7)
-    record = yardstick.judge(tmp_path / "wrong", declared)
+    record = truth.judge(tmp_path / "wrong", declared)
     assert (record.verdict, record.class_, record.quantity) == ("fail", "F", "gradient")
     assert record.positions == len(sampled_positions(workload, 7))
     keep(tmp_path / "value", workload, [(value * off).astype(value.dtype)], 7)
-    assert yardstick.judge(tmp_path / "value", declared).quantity == "value"
+    assert truth.judge(tmp_path / "value", declared).quantity == "value"
 
 
 def test_shape_and_dtype_are_part_of_a_result(tmp_path: Path) -> None:
     workload = WORKLOADS[0]
     value, gradient = results(workload)
-    yardstick = Yardstick(workload, make(workload), 7)
+    truth = WorkloadTruth(workload, make(workload), 7)
     for index, arrays in enumerate(([value.astype(np.float64), gradient], [value, gradient.T], [value[np.newaxis]])):
         keep(tmp_path / str(index), workload, arrays, 7)
-        record = yardstick.judge(tmp_path / str(index), "B")
+        record = truth.judge(tmp_path / str(index), "B")
         assert record.verdict == "fail" and "of shape" in record.message
 
 
@@ -76,7 +76,7 @@ def test_the_denominator_of_a_sample_is_that_of_the_whole(tmp_path: Path) -> Non
     value, gradient = results(workload)
     rows = sampled_positions(workload, 7)
     keep(tmp_path, workload, [value, gradient * np.float32(len(rows) / workload.positions)], 7)
-    assert Yardstick(workload, make(workload), 7).judge(tmp_path, "B").verdict == "fail"
+    assert WorkloadTruth(workload, make(workload), 7).judge(tmp_path, "B").verdict == "fail"
 
 
 def replace_shape(workload: Workload) -> Workload:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conformance.cases.load import load_suite
 from conformance.cases.yaml12 import parse
-from conformance.corpus.arrays import AXES, FILES, SIZES, SPECIALS, THREADS, TRANSFORMS, TRIPLES, TYPES, Array
+from conformance.corpus.arrays import AXES, FILES, SIZES, SPECIALS, THREADS, TRANSFORMS, TRIPLES, TYPES, CoveringArray
 from conformance.corpus.covering import combinations_of, covering_array
 from conformance.places import CASES
 
@@ -30,7 +30,7 @@ def test_the_file_of_special_values_is_what_the_generator_writes_but_for_the_exp
     [TRIPLES, SIZES, TRANSFORMS, TYPES, AXES, THREADS, SPECIALS],
     ids=["triples", "sizes", "transforms", "types", "axes", "threads", "specials"],
 )
-def test_every_allowed_combination_of_features_stands_in_a_row(array: Array):
+def test_every_allowed_combination_of_features_stands_in_a_row(array: CoveringArray):
     rows = array.rows()
     assert all(array.allowed(row) for row in rows)
     held = {each for row in rows for each in combinations_of(row, array.strength)}
