@@ -197,6 +197,7 @@ async def _closed(workers: Sequence[Any]) -> None:
 def simulate(workers: int, backends: int, portions: int, seconds: float, size: Sizes) -> Simulated:
     """Run ``portions`` tasks with each of ``backends``, each of so many seconds, on so many workers."""
     from conformance.run.executors.dask import executor as dask
+    from conformance.run.executors.dask import members
     from conformance.run.executors.dask.connect import Fleet
 
     noise = os.urandom(int(size.back / 2)).hex().encode()  # which is compressed to half its size
@@ -206,7 +207,11 @@ def simulate(workers: int, backends: int, portions: int, seconds: float, size: S
     names = [f"framework-{number % FRAMEWORKS}" for number in range(backends)]
     found = [Found(f"{name}:{number}", name) for number, name in enumerate(names)]
     tasks = [Task(each, portion) for each in found for portion in (plan.portions * portions)[:portions]]
-    with cluster(workers) as address, patch.object(dask, "perform", perform), patch.object(dask, "describe", describe):
+    with (
+        cluster(workers) as address,
+        patch.object(dask, "perform", perform),
+        patch.object(members, "describe", describe),
+    ):
         executor = dask.DaskExecutor(Terms(), Fleet(scheduler=address))
         results = executor.run(tasks)
         next(results)

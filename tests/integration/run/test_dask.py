@@ -292,7 +292,7 @@ def test_a_backend_that_kills_its_worker_is_given_up_alone_and_one_that_stops_it
 def test_a_worker_without_a_sign_of_life_is_lost(
     workers: Workers, entries: Sequence[Entry], inline: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.run.executors.dask.executor.SILENT", 8)
+    monkeypatch.setattr("conformance.run.executors.dask.members.SILENT", 8)
     # As others start one: none has it go on where it is stopped.
     command = [sys.executable, "-m", "distributed.cli.dask_worker", workers.address, "--nthreads", "1",
                "--name", "first", "--resources", "numpy=1", "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip

@@ -9,45 +9,28 @@ is not used.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import msgspec
-
-from conformance import __version__
 from conformance.model.backend import BackendRecord
 from conformance.model.errors import BackendUnavailable, HarnessError
-from conformance.model.records import WorkerRecord
-from conformance.results.environment import suite_commit
-from conformance.run.executors.dask.connect import CONNECT, ENDS, Fleet, connected, imported, scheduler_errors
+from conformance.run.executors.dask.connect import Fleet, connected, imported, scheduler_errors
+from conformance.run.executors.dask.members import FETCH, LOOK, Members, new_key
 from conformance.run.executors.dask.processes import embedded
 from conformance.run.executors.dask.resources import needs
-from conformance.run.executors.dask.worker import describe, perform, unpacked
+from conformance.run.executors.dask.worker import perform, unpacked
 from conformance.run.executors.losses import Losses, ended
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
-from conformance.worker.supervisor import reason_of
 
 __all__ = ["DaskExecutor"]
 
 #: Tasks that are out for each worker: the next one is there when one is done.
 AHEAD = 2
-#: Seconds between two looks at which workers there are.
-LOOK = 1.0
-#: Seconds for the fetching of answers: those of a worker that is lost meanwhile would be waited for without end.
-FETCH = 10.0
-#: Looks in a row without a sign of life of a worker after which it is lost. Time in which this process is stopped, or
-#: the machine sleeps, has no looks.
-SILENT = 60
-#: Seconds for a silent worker's nanny to end it.
-CLOSE = 8.0
-#: Seconds for what is known of how a worker has ended to come.
-KNOWN = 5.0
 
 
 class DaskExecutor:
@@ -107,17 +90,6 @@ class DaskExecutor:
 
 
 @dataclass(eq=False)
-class _Member:
-    """A worker that is used: what it has, and the backends that do not run there."""
-
-    record: WorkerRecord
-    resources: frozenset[str]
-    without: set[str] = field(default_factory=set)
-    seen: float = 0.0  # by the scheduler, and its clock
-    silent: int = 0  # looks since
-
-
-@dataclass(eq=False)
 class _Out:
     """A task that is out, and the workers that it may be done on: one, where workers were lost at it before."""
 
@@ -133,25 +105,18 @@ class _Work:
         self._terms = terms
         self._patience = fleet.patience
         self._by_resource = bool(fleet.scheduler)
-        self._notes: deque[Note] = deque()
+        self._members = Members(client, by_resource=self._by_resource)
         self._todo: dict[str, deque[Task]] = {}
         for task in tasks:
             self._todo.setdefault(task.backend.name, deque()).append(task)
         self._order = {name: place for place, name in enumerate(self._todo)}
-        self._members: dict[str, _Member] = {}
-        self._former: dict[str, _Member] = {}  # with those that are lost, of which an answer may still lie here
-        self._refused: set[str] = set()
-        #: New workers: address, what the scheduler knows of each, and until when its answer is waited for.
-        self._asked: dict[Any, tuple[str, Any, float]] = {}
         self._out: dict[Any, _Out] = {}
         self._losses = Losses()
         #: Workers that have nothing else to do than a task at which others were lost: one that is lost then is its own.
         self._kept: dict[Task, str] = {}
-        self._commit = suite_commit()
         self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
         self._failed: list[Unavailable] = []  # to be said
-        self._looked = -LOOK
         self._idle_since = time.monotonic()
 
     def results(self) -> Iterator[Done | Unavailable | Note]:
@@ -159,13 +124,13 @@ class _Work:
 
         while self._out or any(self._todo.values()):
             self._look()
-            while self._notes:
-                yield self._notes.popleft()
+            while self._members.notes:
+                yield self._members.notes.popleft()
             yield from self._failed
             self._failed.clear()
             self._submit()
             yield from self._given_up()
-            waiting = [*self._out, *self._asked]
+            waiting = [*self._out, *self._members.asked]
             if not waiting:
                 time.sleep(0.1)
                 continue
@@ -173,8 +138,8 @@ class _Work:
                 done = wait(waiting, timeout=LOOK, return_when="FIRST_COMPLETED").done
                 answers = self._answers(done)
                 for future in done:
-                    if future in self._asked:
-                        self._join(future)
+                    if future in self._members.asked:
+                        self._members.join(future)
                         continue
                     if future not in self._out:  # of a backend that was given up meanwhile
                         continue
@@ -186,85 +151,26 @@ class _Work:
     def abandon(self) -> None:
         """Call back what is out; the backends' processes on the workers end by themselves."""
         with contextlib.suppress(Exception):  # a scheduler that is lost needs nothing of this
-            self._client.cancel([*self._out, *self._asked], force=True)
-
-    # -- workers ------------------------------------------------------------------------------------------------------
+            self._client.cancel([*self._out, *self._members.asked], force=True)
 
     def _look(self) -> None:
-        """Which workers there are: new ones are asked what they are, and tasks of lost ones are taken back."""
-        if time.monotonic() - self._looked < LOOK:
-            return
-        self._looked = time.monotonic()
-        there = self._client.scheduler_info(n_workers=-1).get("workers")
-        if there is None:  # the scheduler does not answer; the client tries to reach it for a while
-            if self._client.status in ("closing", "closed"):
-                raise HarnessError("the scheduler is lost; complete the run with --resume")
-            return
-        known = {*self._members, *self._refused, *(address for address, _, _ in self._asked.values())}
-        for address in [address for address in there if address not in known]:
-            future = self._client.submit(describe, key=_key(), pure=False, workers=[address], priority=1)
-            self._asked[future] = (address, there[address], self._looked + CONNECT)
-        for future in [each for each, (address, _, _) in self._asked.items() if address not in there]:
-            del self._asked[future]
-        for address in [address for address in self._members if address not in there]:
-            self._notes.append(Note(f"worker {self._members.pop(address).record.name} is lost: others do its tasks"))
-        for future in [each for each, out in self._out.items() if self._members.keys().isdisjoint(out.workers)]:
+        """Which workers there are: tasks of lost ones are taken back."""
+        self._members.look()
+        for future in [each for each, out in self._out.items() if self._members.used.keys().isdisjoint(out.workers)]:
             if future in self._out:  # not of a backend that has been given up
                 self._lost(future)
-        self._close_silent(there)
-
-    def _close_silent(self, there: Mapping[str, Any]) -> None:
-        """Have workers end that give no sign of life, so that the next look finds them lost."""
-        for address, member in self._members.items():
-            seen = there[address]["last_seen"]
-            member.silent = member.silent + 1 if seen == member.seen else 0
-            member.seen = seen
-        silent = [address for address, each in self._members.items() if each.silent >= SILENT]
-        if silent:
-            with contextlib.suppress(Exception):  # the next look tries again
-                self._client.sync(
-                    self._client.scheduler.restart_workers,
-                    workers=silent,
-                    timeout=CLOSE,
-                    wait_for_workers=False,
-                    on_error="return",
-                    stimulus_id=_key(),
-                    callback_timeout=2 * CLOSE,
-                )
-
-    def _join(self, future: Any) -> None:
-        """Use the worker that has said what it is, or refuse it."""
-        address, known, _ = self._asked.pop(future)
-        try:
-            said = future.result(timeout=FETCH)
-        except Exception as error:  # of whatever version it is
-            said = error
-        refusal = _refusal(said, self._commit)
-        if refusal:
-            self._refused.add(address)
-            self._notes.append(Note(f"worker {known['name']} is not used: {refusal}"))
-            return
-        record = msgspec.structs.replace(said, resources=sorted(known["resources"]))
-        self._members[address] = self._former[address] = _Member(record, frozenset(known["resources"]))
-
-    def _able(self, task: Task) -> set[str]:
-        wanted = needs(task.backend).keys() if self._by_resource else set()
-        name = task.backend.name
-        return {at for at, each in self._members.items() if wanted <= each.resources and name not in each.without}
-
-    # -- tasks --------------------------------------------------------------------------------------------------------
 
     def _submit(self) -> None:
         """Send out tasks, backend by backend, as long as the workers that can do them have too few."""
         out = Counter(each.workers for each in self._out.values())
         for queue in self._todo.values():
-            if out.total() >= AHEAD * len(self._members):
+            if out.total() >= AHEAD * len(self._members.used):
                 return  # what is left to look through may be a thousand backends
             while queue and queue[0] in self._losses and (worker := self._worker_for(queue[0], out)):
                 out[self._send(queue.popleft(), {worker})] += 1
             if not queue or queue[0] in self._losses:
                 continue
-            able = self._able(queue[0]).difference(self._kept.values())
+            able = self._members.able(queue[0]).difference(self._kept.values())
             taken = sum(count for workers, count in out.items() if not able.isdisjoint(workers))
             for _ in range(AHEAD * len(able) - taken):
                 if not queue or queue[0] in self._losses:
@@ -273,7 +179,7 @@ class _Work:
 
     def _worker_for(self, task: Task, out: Iterable[tuple[str, ...]]) -> str | None:
         """The worker that is kept for a task at which others were lost, once it has nothing else to do."""
-        able = self._able(task)
+        able = self._members.able(task)
         if self._kept.get(task) not in able:
             free = able.difference(self._kept.values())
             if not free:
@@ -290,7 +196,7 @@ class _Work:
             perform,
             task,
             self._terms,
-            key=_key(),
+            key=new_key(),
             pure=False,
             workers=list(workers),
             resources=needs(task.backend) if self._by_resource else None,
@@ -302,15 +208,15 @@ class _Work:
     def _given_up(self) -> Iterator[Unavailable]:
         """Backends that no worker can run, where none has come for long, or where each that could has failed."""
         now = time.monotonic()
-        if self._out or any(now < until for _, _, until in self._asked.values()):
+        if self._out or any(now < until for _, _, until in self._members.asked.values()):
             self._idle_since = now
             return
         late = now - self._idle_since > self._patience
         for name, queue in self._todo.items():
-            if queue and not self._able(queue[0]) and (late or name in self._errors):
+            if queue and not self._members.able(queue[0]) and (late or name in self._errors):
                 error = self._errors.get(name) or self._without_worker(queue[0])
                 yield Unavailable(queue[0], error)
-                queue.clear()
+                self._give_up(name)
 
     def _without_worker(self, task: Task) -> BackendUnavailable:
         """What is said of the backend of a task that no worker has come for."""
@@ -350,24 +256,17 @@ class _Work:
         alone = self._out[future].task in self._kept
         out = self._again(future)
         if self._losses.too_many(out.task) and alone:
-            name = out.task.backend.name
-            self._failed.append(ended(out.task, self._end_of(*out.workers)))
-            self._todo[name].clear()
-            for other in [other for other, each in self._out.items() if each.task.backend.name == name]:
-                self._back(other)
-                other.cancel(force=True)
+            self._failed.append(ended(out.task, self._members.end_of(*out.workers)))
+            self._give_up(out.task.backend.name)
 
-    def _end_of(self, worker: str) -> str:
-        """How a worker has ended, as far as that is known."""
-        if self._former[worker].silent >= SILENT:
-            return f"no sign of life for {SILENT * LOOK:g} s"
-        until = time.monotonic() + KNOWN
-        while time.monotonic() < until:
-            ends = {event["worker"]: event["code"] for _, event in self._client.get_events(ENDS)}
-            if worker in ends:
-                return reason_of(ends[worker])
-            time.sleep(0.1)
-        return "its worker is lost"
+    def _give_up(self, name: str) -> None:
+        """Do no more of a backend's tasks, and call back those that are out."""
+        self._todo[name].clear()
+        for future in [future for future, each in self._out.items() if each.task.backend.name == name]:
+            self._back(future)
+            future.cancel(force=True)
+        for task in [task for task in self._kept if task.backend.name == name]:
+            del self._kept[task]
 
     def _answers(self, futures: Iterable[Any]) -> dict[Any, Any]:
         """What came of those tasks that are done, fetched at once; one by one where that fails."""
@@ -394,7 +293,7 @@ class _Work:
             self._lost(future)
             return None
         self._back(future)
-        member = self._former[worker]
+        member = self._members.who(worker)
         problem = "" if isinstance(answer, Unavailable) else self._differs(name, answer.record)
         if isinstance(answer, Done) and not problem:
             return unpacked(replace(answer, worker=member.record))
@@ -403,7 +302,7 @@ class _Work:
         if isinstance(answer, Unavailable):
             self._errors.setdefault(name, answer.error)
         elif not known:
-            self._notes.append(Note(f"worker {member.record.name} is not used for {name}: {problem}"))
+            self._members.notes.append(Note(f"worker {member.record.name} is not used for {name}: {problem}"))
         self._todo[name].appendleft(out.task)
         return None
 
@@ -411,18 +310,3 @@ class _Work:
         """What is another version here, or other code, than where the backend ran first; empty for nothing."""
         first = self._firsts.setdefault(name, now)
         return now.other_versions(first) or ("" if now.code == first.code else "its code is another one")
-
-
-def _key() -> str:
-    return f"conformance-{os.urandom(8).hex()}"
-
-
-def _refusal(said: Any, own: str | None) -> str:
-    """Why a worker is not used; empty where it is."""
-    if not isinstance(said, WorkerRecord):
-        return f"it does not answer as this version of the suite does ({type(said).__name__}: {said})"
-    if said.suite != __version__:
-        return f"it has version {said.suite} of the suite, and this run has {__version__}"
-    if own and said.commit and said.commit != own:
-        return f"it runs the suite's commit {said.commit}, and this run {own}"
-    return ""

@@ -14,7 +14,7 @@ from conformance.run.executors.dask.connect import ENDS
 
 __all__ = ["WakingNanny"]
 
-WAKE = 1.0  # seconds between two times that a worker is made to go on
+WAKE = 0.1  # seconds between two times that a worker is made to go on: it may be stopped again and again
 
 
 class WakingNanny(Nanny):  # type: ignore[misc]
