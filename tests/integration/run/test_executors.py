@@ -98,10 +98,12 @@ def nothing_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def entries(tmp_path: Path) -> Sequence[Entry]:
+def entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sequence[Entry]:
+    """Cases of four small portions."""
+    monkeypatch.setattr("conformance.run.plan.MOST", 0.05)
     case = "- {{id: case-{n}, why: w, op: softmax, logits: [[{n}, 1.5]], dtypes: [float32, float16]}}\n"
     file = tmp_path / "cases.yaml"
-    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(120)))
+    file.write_text("theme: numbered\ncases:\n" + "".join(case.format(n=n) for n in range(32)))
     found = load_suite([file]).entries
     assert len(Plan(found).portions) == 4
     return found
