@@ -57,8 +57,10 @@ def _parameter(document: Path) -> Any:
 
 
 #: What is added to a command whose whole takes long: `tests/integration/cli/test_quick_run.py` runs a whole quick
-#: selection, and `tox run -e lint` reads all cases and registers.
+#: selection, `tox run -e lint` reads all cases and registers, and the README shows a run of benchmarks with its report.
 SHORTER = {
+    "conformance bench -b numpy --quick -k latency --replicates 1": ("--no-report",),
+    "conformance bench -b numpy --workloads mine.yaml --replicates 2 --seed 1": ("--no-report",),
     "conformance run --quick -b my_kernel.py": ("-k", "log_softmax and stability"),
     "conformance lint": (str(ROOT / "cases" / "worked-examples"),),
 }
