@@ -72,7 +72,7 @@ def _input(catalogue: Catalogue, case: str) -> str:
     given = entry.case.input
     if isinstance(given, Generator):
         shape = "×".join(map(str, given.shape or ()))
-        return f"{given.distribution} {shape}, offset {given.offset:g}, scale {given.scale:g}"
+        return f"{given.distribution} {shape}, offset {given.drawing.offset:g}, scale {given.drawing.scale:g}"
     text = _listed(given)
     return text if len(text) <= 60 else text[:59].rpartition(" ")[0] + " …"
 
