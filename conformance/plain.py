@@ -23,12 +23,14 @@ __all__ = [
     "plural",
     "say",
     "shell_word",
+    "steers",
 ]
 
 LONGEST = 4000  # characters of one fact
 #: What a CI runner takes as a command where a line begins with it; a wrapped line may begin with any word.
 #: Each alternative begins with its letter, and is replaced by a function: a text without one costs a tenth.
 _COMMAND = re.compile(r":(?<!\S:)(?=:)|#(?<!\S#)(?=#\[)")
+_COMMAND_LINE = re.compile(r"^\s*(::|##\[)", re.MULTILINE)
 
 
 def plain(text: object, longest: int = LONGEST) -> str:
@@ -49,6 +51,11 @@ def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
 def blanked(text: object) -> str:
     """``text`` on one line, a space for each character that does not print: for prose, where no spelling is wanted."""
     return "".join(c if c.isprintable() else " " for c in str(text))
+
+
+def steers(text: str) -> bool:
+    """Whether lines of code, printed as they are, would steer a terminal or a CI runner."""
+    return _COMMAND_LINE.search(text) is not None or not re.sub(r"[\n\t]", "", text).isprintable()
 
 
 def shell_word(text: object) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 from conformance.model.backend import BackendRecord, ClassSource
 from conformance.model.errors import UsageError
 from conformance.places import SNIPPETS
+from conformance.plain import steers
 
 __all__ = ["LARGEST", "function_of", "replaced", "template_facts"]
 
@@ -105,7 +106,10 @@ def _runs_as_the_suite_does(tree: ast.Module, klass: ast.ClassDef) -> bool:
 
 @lru_cache(maxsize=KEPT)
 def _function(text: str, name: str, operation: str) -> tuple[str, ...] | None:
-    """The lines of a method as a function, below all that it uses; None where that is not in its module."""
+    """The lines of a method as a function, below all that it uses; None where that is not in its module.
+
+    Nor are there any that would steer what they are printed on: the suite runs such a text, which it has as one string.
+    """
     tree = _parsed(text)
     klass = _class(tree, name)
     body = klass.body if klass else []
@@ -120,7 +124,8 @@ def _function(text: str, name: str, operation: str) -> tuple[str, ...] | None:
     others = _sources(lines, [each for each in around if not isinstance(each, ast.Import | ast.ImportFrom)])
     own = re.sub(r"\(\s*self\s*,?\s*", "(", _sources(lines, [method])[0], count=1)
     future = ["from __future__ import annotations"] if any(map(_is_annotated, [method, *around])) else []
-    return (*future, *imports, *(line for each in [*others, own] for line in ["", *each.split("\n")]))
+    found = (*future, *imports, *(line for each in [*others, own] for line in ["", *each.split("\n")]))
+    return None if steers("\n".join(found)) else found
 
 
 @lru_cache(maxsize=1)
@@ -217,4 +222,4 @@ def _sources(lines: Sequence[str], statements: Sequence[ast.stmt]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return repr(text) if "'''" in text or text.endswith(("'", "\\")) else f"r'''{text}'''"
+    return repr(text) if "'''" in text or text.endswith(("'", "\\")) or steers(text) else f"r'''{text}'''"

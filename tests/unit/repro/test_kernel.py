@@ -84,7 +84,7 @@ def test_a_text_is_read_once_and_no_line_is_written_twice(text: str, monkeypatch
 
 def test_a_function_with_what_it_uses() -> None:
     text = (
-        "import os; import math\nfrom numpy import exp\nSCALE: float = 2.0; OTHER = '''\n\x0c\n'''\n\n\n"
+        "import os; import math\nfrom numpy import exp\nSCALE: float = 2.0; OTHER = '''\n\u00e9\n'''\n\n\n"
         "def unused(): pass\n\n\n@staticmethod\ndef helper(x): return exp(x) * SCALE + len(OTHER)\n\n\n"
         + KERNEL.format("helper(logits) - math.pi")
     )
@@ -94,7 +94,7 @@ def test_a_function_with_what_it_uses() -> None:
         "from numpy import exp",
         "",
         "SCALE: float = 2.0; OTHER = '''",
-        "\x0c",
+        "\u00e9",
         "'''",
         "",
         "@staticmethod",
@@ -103,6 +103,17 @@ def test_a_function_with_what_it_uses() -> None:
         "def softmax(logits, *, axis):",
         "    return helper(logits) - math.pi",
     )
+
+
+@pytest.mark.parametrize("line", ["::error::own", "  ::set-env name=A::b", "##[error]own", "\x1b[2J", "\u202e", "\x0c"])
+def test_a_text_that_steers_what_it_is_printed_on_is_written_as_a_string(line: str) -> None:
+    kernel = recorded(KERNEL.format("logits") + f"    note = '''\n{line}\n'''\n")
+    assert function_of(kernel, "softmax") is not None  # which has nothing of it
+    whole = recorded(KERNEL.format(f'"""\n{line}\n"""') + f"# {'x' * 100}\n")
+    assert function_of(whole, "softmax") is None
+    for each in (kernel, whole):
+        (text,) = template_facts(each)["files"].values()
+        assert "\n" not in text and text.isprintable() and ast.literal_eval(text) == each.classes[0].text
 
 
 def test_what_warns_when_it_is_read() -> None:
