@@ -23,19 +23,21 @@ from conformance.model.errors import CaseError
 from conformance.places import CASES, PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.load import load_profile
+from conformance.repro.kernel import LARGEST
 from conformance.run.chunk import chunk_of
 from conformance.run.plan import Portion
 from conformance.worker import wire
+from tests.fuzz.asking import CASE, KERNEL, asking
 from tests.support import benchmarks, outcomes
 
 __all__ = ["TARGETS", "Target"]
 
 #: Tensors of a sound case up to this many numbers are made, and its truth computed.
 _MOST_ELEMENTS = 4096
-_SMALL_CASE = """\
+_SMALL_CASE = f"""\
 theme: small
 cases:
-  - {id: small, why: a case, op: softmax, logits: [[1, 2]]}
+  - {{id: {CASE}, why: a case, op: softmax, logits: [[1, 2]]}}
 """
 
 
@@ -52,8 +54,11 @@ class Target:
     binary: bool = False
 
 
-def answered(*arguments: object, codes: Sequence[int] = (0, 1, 2)) -> str:
-    """What a verb prints to standard output; it ends with one of ``codes``, and nothing printed steers a terminal."""
+def answered(*arguments: object, codes: Sequence[int] = (0, 1, 2), longest: int = 5000) -> str:
+    """What a verb prints to standard output; it ends with one of ``codes``, and nothing printed steers a terminal.
+
+    A line has ``longest`` characters at most.
+    """
     out, err = StringIO(), StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main([*map(str, arguments)])
@@ -64,7 +69,7 @@ def answered(*arguments: object, codes: Sequence[int] = (0, 1, 2)) -> str:
             line = line[2:]
         assert line.replace("\u2060", "").isprintable(), f"not printable: {line[:200]!r}"
         assert not line.lstrip().startswith("::"), f"a command of a CI runner: {line[:200]!r}"
-        assert len(line) <= 5000, f"a line of {len(line)} characters: {line[:200]!r}"
+        assert len(line) <= longest, f"a line of {len(line)} characters: {line[:200]!r}"
     return out.getvalue()
 
 
@@ -169,7 +174,8 @@ def _result_seeds() -> list[bytes]:
     whole = _written(lambda folder: outcomes.run(folder, found), "outcomes.jsonl")
     cut = _written(lambda folder: outcomes.run(folder, found, complete=False), "outcomes.jsonl")
     # An edit of a file with checksums is noticed by these; without them it gets as far as the reports.
-    return [whole, outcomes.unsealed(whole), outcomes.unsealed(cut)]
+    plain, much = [whole, outcomes.unsealed(whole), outcomes.unsealed(cut)], asking()
+    return [*plain * (len(much) // len(plain)), *much]
 
 
 def _check_results(data: bytes, folder: Path) -> None:
@@ -192,7 +198,8 @@ def _check_results(data: bytes, folder: Path) -> None:
         costs = ("--costs", run, "--shard", "2/2", "--output", folder / "shard", "--replace", "--quiet")
         answered("run", "-b", "numpy", "--cases", folder / "small.yaml", *costs)
     elif draw < 0.06:
-        answered("repro", "small", "-b", "numpy", "--cases", folder / "small.yaml", "--run", run)
+        script = ("repro", CASE, "-b", KERNEL, "--cases", folder / "small.yaml", "--run", run)
+        answered(*script, longest=2 * LARGEST)  # of a kernel's text
     elif draw < 0.08:
         answered("run", "--resume", run, "--quiet")
 
