@@ -90,6 +90,8 @@ FEW = {
     "tensorflow:graph": ("softmax", "image", "probable"),
     "tensorflow:xla": ("softmax", "image", "probable"),
 }
+#: Whose transforms and layouts are another's: values and a gradient of every case each time, all at night.
+DERIVED = ("optax",)
 #: Each check's method of the contract, what it takes beside the logits, and which of its results is compared.
 METHODS = {
     "value": ("evaluate", (), None),
@@ -163,12 +165,13 @@ def _assert_equal_bits(shown: Sequence[Shown], folder: Path) -> None:
 def _shown(spec: str, suite: Sequence[Entry], whole: bool) -> Iterator[Shown]:
     record, backend = opened(spec).record, create(spec)
     few = FEW.get(spec, tuple(entry.case.id for entry in suite))
+    checks = _checks if whole else _fewest if spec in FEW else _plain if spec in DERIVED else _checks
     for entry in suite:
         if entry.case.id not in (few if whole or spec not in FEW else few[:1]):
             continue
         for problem in _problems(entry):
             for reduction in problem.reductions:
-                for check in _checks(problem, reduction) if whole or spec not in FEW else _fewest(problem, reduction):
+                for check in checks(problem, reduction):
                     given = _given(backend, problem, reduction, check)
                     if given is not None:
                         name = f"{spec}: {entry.case.id}, {problem.dtype}, {problem.layout}, {reduction}, {check}"
@@ -183,6 +186,13 @@ def _checks(problem: Problem, reduction: str) -> tuple[str, ...]:
     if problem.dtype != "float32" or problem.layout != "contiguous":
         return ("value",) if reduction == problem.reductions[0] else ()
     return ("value", "gradient", *problem.case.transforms) if reduction == problem.reductions[0] else ("value",)
+
+
+def _plain(problem: Problem, reduction: str) -> tuple[str, ...]:
+    """The value in each reduction, and the gradient once."""
+    if (problem.dtype, problem.layout) != ("float32", "contiguous"):
+        return ()
+    return ("value", "gradient") if reduction == problem.reductions[0] else ("value",)
 
 
 def _fewest(problem: Problem, reduction: str) -> tuple[str, ...]:
