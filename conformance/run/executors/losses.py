@@ -7,7 +7,7 @@ from collections import Counter
 from conformance.model.errors import BackendUnavailable
 from conformance.run.tasks import Task, Unavailable
 
-__all__ = ["Losses", "ended"]
+__all__ = ["Losses", "between", "ended"]
 
 LOSSES = 5  # at a task; one process may be lost for another reason, such as the machine's memory
 
@@ -30,9 +30,14 @@ class Losses:
 
 def ended(task: Task, why: str) -> Unavailable:
     """What is said of a backend that is given up, for a task at which the process that judges has ended."""
-    first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
     error = BackendUnavailable(
-        f"the process that judges {task.backend.name} ended between the cases {first} and {last}: {why}",
+        f"the process that judges {task.backend.name} ended {between(task)}: {why}",
         hint="run these with -k: what the backend does there may end processes that are not its own",
     )
     return Unavailable(task, error)
+
+
+def between(task: Task) -> str:
+    """Where in a run a task is, in words."""
+    first, *_, last = [entry.case.id for entry in task.portion.entries] * 2
+    return f"between the cases {first} and {last}"

@@ -261,12 +261,16 @@ from pathlib import Path
 from conformance.backends.numpy import Numpy
 
 
+def above(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 class Signals(Numpy):
     def softmax(self, logits, *, axis):
         if logits.flat[0] == 2:
             pid = os.getpid()
             while "spawn_main" not in Path(f"/proc/{pid}/cmdline").read_text():
-                pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+                pid = above(pid)
             os.kill(pid, signal.@)
         return super().softmax(logits, axis=axis)
 """
@@ -286,6 +290,17 @@ def test_a_backend_that_kills_its_worker_is_given_up_alone_and_one_that_stops_it
     failed = conducted.conductor.failed
     assert failed.keys() == {"kills"} and "ended between the cases case-0 and case-3: SIGKILL" in failed["kills"]
     assert all(conducted.conductor.counts[name].keys() == {"pass"} for name in ("numpy", "stops"))
+
+
+def test_where_the_last_worker_was_lost_is_said(tmp_path: Path, workers: Workers, entries: Sequence[Entry]) -> None:
+    ends = SIGNALS.replace("@", "SIGKILL").replace("os.kill(", "os.kill(above(pid), signal.SIGKILL), os.kill(")
+    (tmp_path / "ends.py").write_text(ends)  # with what watches it
+    workers.start("only", "numpy")
+    until(lambda: "numpy" in offered(workers.address))
+    executor = DaskExecutor(TERMS, Fleet(workers.address, patience=2.0))
+    failed = Conducted([str(tmp_path / "ends.py")], entries[:4], executor).conductor.failed
+    since = "since one was lost between the cases case-0 and case-3"
+    assert f"no worker with anything has come within 2 s {since}" in failed["ends"]
 
 
 @pytest.mark.nightly

@@ -24,7 +24,7 @@ from conformance.run.executors.dask.members import FETCH, LOOK, Members, new_key
 from conformance.run.executors.dask.processes import embedded
 from conformance.run.executors.dask.resources import needs
 from conformance.run.executors.dask.worker import perform, unpacked
-from conformance.run.executors.losses import Losses, ended
+from conformance.run.executors.losses import Losses, between, ended
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 __all__ = ["DaskExecutor"]
@@ -221,6 +221,8 @@ class _Work:
     def _without_worker(self, task: Task) -> BackendUnavailable:
         """What is said of the backend of a task that no worker has come for."""
         within = f"has come within {self._patience:g} s"
+        if task in self._losses:
+            within += f" since one was lost {between(task)}"
         if not self._by_resource:
             return BackendUnavailable(
                 f"no process of the cluster of this machine {within}",
