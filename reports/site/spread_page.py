@@ -80,7 +80,7 @@ def agreement_table(relations: Relations) -> Table:
             f"apart {figure(pair.apart)}, ≤ {figure(pair.most)}",
         ]
         if pair.deviations:
-            notes.append(f"{pair.deviations:,} more deviate as declared")
+            notes.append(f"{pair.deviations:,} more deviate")
         name = f"a-{one.slug}--{other.slug}"
         return Cell(f"{shown} %", note="\n".join(notes), mark=f"h{_level(share)}", name=name)
 
