@@ -74,12 +74,17 @@ class Ran(NamedTuple):
         return {each.get("name", ""): each.get("value", "") for each in self.cases[name].iter("property")}
 
 
-def ran(folder: Path, *arguments: object) -> Ran:
-    """pytest with the plugin, in ``folder``."""
+#: No other plugin that is installed, whose imports take a third of a short run.
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p conformance.plugin"}
+
+
+def ran(folder: Path, *arguments: object, beside: bool = False) -> Ran:
+    """pytest with the plugin, in ``folder``; ``beside`` all others that are installed, as pytest finds them."""
+    plugins = {"PYTEST_ADDOPTS": ""} if beside else ALONE
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--junitxml=junit.xml", "--strict-markers",
          *map(str, arguments)],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **plugins},
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     report = folder / "junit.xml"
@@ -97,7 +102,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_cases_are_tests_by_dtype(folder: Path) -> None:
-    done = ran(folder, "--conformance-backend", "numpy", "cases")
+    done = ran(folder, "--conformance-backend", "numpy", "cases", beside=True)
     assert done.code == 0, done.out
     assert [*done.cases] == [
         "plain[numpy-float64]", "plain[numpy-float32]", "rows[numpy-float32]", "rows[numpy-float16]",
@@ -165,7 +170,7 @@ def test_selection(folder: Path, arguments: tuple[str, ...], names: list[str]) -
 
 def test_on_several_workers_beside_other_tests(folder: Path) -> None:
     (folder / "test_other.py").write_text("def test_other():\n    pass\n", encoding="utf-8")
-    done = ran(folder, "--conformance-backend", "numpy", "-n", "2")
+    done = ran(folder, "--conformance-backend", "numpy", "-n", "2", beside=True)
     assert done.code == 0 and len(done.cases) == 6 and {done.ended(name) for name in done.cases} == {"passed"}
 
 
@@ -218,7 +223,7 @@ def test_without_a_backend_nothing_is_collected_or_imported(folder: Path) -> Non
         "    assert not [name for name in sys.modules if name.startswith(heavy)]\n",
         encoding="utf-8",
     )
-    done = ran(folder)
+    done = ran(folder, beside=True)
     assert done.code == 0 and [*done.cases] == ["test_other"], done.out
 
 
