@@ -96,7 +96,7 @@ def command(
         try:
             search = Search(backend, seed, given, most)
         except BackendUnavailable as error:
-            say(f"{found.name}: {error.reason}", err=True)
+            say(str(error), err=True)
             return 3
         watch = _Watch(seconds if seconds or most else SECONDS, quiet)
         interrupted = False

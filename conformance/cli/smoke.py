@@ -74,7 +74,7 @@ def command(backends: tuple[str, ...], timeout: float, style: str) -> int:
         except BackendUnavailable as error:
             codes.append(3)
             rows.append({"backend": found.name, "error": error.reason})
-            say(f"{found.name}: {error.reason}", err=True)
+            say(str(error), err=True)
             continue
         codes.append(result.exit_code)
         rows += [_row(result, each) for each in result.checked]

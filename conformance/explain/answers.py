@@ -32,7 +32,7 @@ SHOWN = 4
 class BackendAnswers:
     """One backend's outcomes for the case; ``gave`` maps ``reduction check`` to the first numbers as text.
 
-    ``error``, if not empty, says why the backend could not be started.
+    ``error``, if not empty, says why the backend could not be started; ``name`` is the spec that it was asked for by.
     """
 
     name: str
@@ -80,7 +80,7 @@ def _answers_of(
             judged = backend.judge(chunk_of(plan.portions[0]))
             subject, versions = backend.subject, backend.description.versions
     except BackendUnavailable as error:
-        return BackendAnswers(found.name, error=error.reason)
+        return BackendAnswers(error.spec or found.name, error=error.reason)
     return BackendAnswers(
         name=found.name,
         versions=versions,
