@@ -148,7 +148,8 @@ def command(style: str, details: int, site: bool | None, **options: Any) -> int:
     themes.
     """
     from conformance.disk import refuse_links_below, require_file_place
-    from conformance.run.launch import RunSettings, launch
+    from conformance.run.launch import launch
+    from conformance.run.settings import RunSettings
     from conformance.run.shards import parse_shard
 
     options["quick"] = options["quick"] or options["tier"] == "quick"

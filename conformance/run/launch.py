@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from conformance import __version__
 from conformance.cases.load import Entry, case_files, load_suite
 from conformance.cases.quick import load_quick, narrowed
 from conformance.cases.select import parse_dtypes, select
 from conformance.cases.stated import require_true_values
 from conformance.model.backend import BackendRecord
-from conformance.model.errors import Place, UsageError
-from conformance.model.records import Footer, Header, Selection, Shard
+from conformance.model.errors import UsageError
+from conformance.model.records import Footer, Header
 from conformance.model.verdicts import NONCONFORMING, SILENT
 from conformance.places import CASES, QUICK, folder_of_now
-from conformance.plain import command_line, lines_on_terminal, on_terminal, plain, say
+from conformance.plain import lines_on_terminal, on_terminal, say
 from conformance.profiles.load import load_profile
 from conformance.results.environment import available_cores, origin
 from conformance.results.store import Writer, discard, read_run
@@ -32,57 +28,21 @@ from conformance.run.executors import Executor, executor_for
 from conformance.run.memory import MemoryWatch
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
-from conformance.run.shards import case_digests, name_of, partition
+from conformance.run.resume import require_files_of, require_same, resumed, resuming
+from conformance.run.settings import RunSettings, is_narrowed, seeded, selection_of
+from conformance.run.shards import case_digests, partition
 from conformance.run.tasks import Terms
 from conformance.scratch import scratch
-from conformance.worker.find import find_backends, is_installed
+from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
 
 if TYPE_CHECKING:
     from conformance.model.problem import Problem
     from conformance.run.executors.dask.connect import Fleet
 
-__all__ = ["Finished", "RunSettings", "exit_code", "launch"]
+__all__ = ["Finished", "exit_code", "launch"]
 
 _FILES = 64  # open files beside those of the processes that judge
-#: Random cases that are made again because a results file says so: about two seconds.
-_MOST_UNASKED = 10_000
-_BEGUN_WITH = "start a new run, or resume it with what it was begun with"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSettings:
-    """What the command line's ``run`` asks for; ``found`` are the backends to run, as discovery found them."""
-
-    backends: tuple[str, ...] = ()
-    paths: tuple[Path, ...] = ()
-    expression: str | None = None
-    dtypes: tuple[str, ...] = ()
-    device: str | None = None
-    mode: str | None = None
-    jobs: int | None = None
-    threads: int | None = None
-    timeout: float = 60.0
-    start_timeout: float = 180.0
-    memory_limit: int | None = None
-    restarts: int = 20
-    max_memory: int = 2 << 30
-    shard: Shard | None = None
-    costs: tuple[Path, ...] = ()
-    quick: bool = False
-    random: int = 0
-    seed: int | None = None
-    identities: bool = True
-    tier: Literal["default", "full"] = "default"
-    resume: Path | None = None
-    output: Path | None = None
-    replace: bool = False
-    quiet: bool = False
-    executor: Literal["local", "dask"] | None = None
-    scheduler: str | None = None
-    tls_ca_file: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +60,8 @@ def launch(settings: RunSettings) -> Finished:
 
     Ctrl-C leaves a file without a footer: every finished unit is in it, and ``--resume`` completes it.
     """
-    settings, begun = _resumed(settings)
-    settings = _seeded(settings)
+    settings, begun = resumed(settings)
+    settings = seeded(settings)
     jobs = settings.jobs or available_cores()
     _require_files(jobs)
     threads = settings.threads or (0 if settings.scheduler else max(1, available_cores() // jobs))
@@ -123,7 +83,7 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     folder = settings.resume or settings.output or folder_of_now()
     files = case_files(settings.paths or (CASES,))
     if begun is not None:
-        _require_files_of(begun, files, folder)
+        require_files_of(begun, files, folder)
     entries: Sequence[Entry] = load_suite(files).entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
@@ -143,11 +103,11 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
     require_true_values(entries, _expected_text, except_below=CASES)
     header = Header(
         **origin(),
-        selection=_selection(settings, [each.spec for each in found], digest),
+        selection=selection_of(settings, [each.spec for each in found], digest),
         case_files=digests,
     )
     if begun is not None:
-        _require_same(begun, header, folder)
+        require_same(begun, header, folder)
     for each in found:
         if each.own_profile is not None:
             load_profile(each.own_profile)  # what is refused leaves no folder, and no former run removed
@@ -180,13 +140,13 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
             done=writer.done,
             recorded=lambda: read_run(writer.folder).outcomes,
             former=read_run(writer.folder).backends if settings.resume else {},
-            whole=not _narrowed(settings),
-            shard=settings.shard is not None and not _narrowed(replace(settings, shard=None)),
+            whole=not is_narrowed(settings),
+            shard=settings.shard is not None and not is_narrowed(replace(settings, shard=None)),
         )
         try:
             conductor.run()
         except KeyboardInterrupt:
-            command = _resuming(writer.folder, [each.spec for each in found])
+            command = resuming(writer.folder, [each.spec for each in found])
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=not conductor.failed, memory=memory.peak))
@@ -250,137 +210,6 @@ def exit_code(counts: Mapping[str, int], failed: Collection[str]) -> int:
     if verdicts & NONCONFORMING:
         return 1
     return 3 if failed or "error" in verdicts or verdicts <= SILENT else 0
-
-
-def _narrowed(settings: RunSettings) -> bool:
-    """Whether the caller asked for less than every case in every dtype."""
-    return bool(settings.paths or settings.expression or settings.dtypes or settings.shard or settings.quick)
-
-
-def _selects(settings: RunSettings, chosen: Selection) -> bool:
-    """Whether the caller asks for a selection, where a run has one already."""
-    return (
-        _narrowed(settings)
-        or any((settings.seed is not None, settings.device, settings.mode, settings.costs))
-        or settings.random not in (0, chosen.random)
-        or settings.tier not in ("default", chosen.tier)
-        or (chosen.identities and not settings.identities)
-    )
-
-
-def _require_files_of(begun: Header, files: Sequence[Path], folder: Path) -> None:
-    """Raises UsageError where a run would be completed by another suite, or with other files, than it was begun with.
-
-    Nothing is read before: what is resumed may be a stranger's, who names whatever there is on this machine.
-    """
-    if begun.suite != __version__:
-        raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=_BEGUN_WITH)
-    if other := next((name for name in map(name_of, files) if name not in begun.case_files), ""):
-        raise UsageError("cases have changed since the run was begun", place=Place(other), hint=_BEGUN_WITH)
-
-
-def _require_same(begun: Header, now: Header, folder: Path) -> None:
-    """Raises UsageError where a run would be completed on other cases than it was begun with."""
-    if changed := begun.changed_file(now):
-        raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=_BEGUN_WITH)
-    if (begun.selected.partition or now.selected.partition) != now.selected.partition:
-        hint = "restore the cases and the costs as they were, or run the shard again"
-        raise UsageError(f"{folder} holds another shard than {now.selected.shard} of these cases is now", hint=hint)
-
-
-def _resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
-    """The selection of the run that is resumed, unless there is none yet, and its header."""
-    if settings.resume is None:
-        return settings, None
-    if not settings.resume.exists():
-        raise UsageError(f"{settings.resume} does not exist", hint="name the folder of an interrupted run")
-    begun = read_run(settings.resume).header
-    chosen = begun.selected
-    if _selects(settings, chosen):
-        raise UsageError(
-            "a resumed run keeps its own selection",
-            hint="leave out --cases, -k, --dtype, --device, --mode, --shard, --costs, --quick, --tier, --random, "
-            "--seed and --no-identities",
-        )
-    if settings.replace or settings.output not in (None, settings.resume):
-        raise UsageError("a resumed run keeps its own folder", hint="leave out --output and --replace")
-    if chosen.random > max(_MOST_UNASKED, settings.random):
-        command = _resuming(settings.resume, chosen.backends)
-        raise UsageError(
-            f"the results ask for {chosen.random} random cases",
-            hint=f"if you trust them, say it again: {command} --random {chosen.random}",
-        )
-    chosen_again = replace(
-        settings,
-        backends=_named_again(chosen.backends, settings),
-        paths=tuple(map(Path, chosen.cases)),
-        expression=chosen.expression,
-        dtypes=chosen.dtypes,
-        shard=chosen.shard,
-        costs=tuple(map(Path, chosen.costs)),
-        quick=chosen.quick,
-        random=chosen.random,
-        seed=chosen.seed,
-        identities=chosen.identities,
-        tier=chosen.tier,
-        device=None,
-        mode=None,
-    )
-    return chosen_again, begun
-
-
-def _seeded(settings: RunSettings) -> RunSettings:
-    """With the seed of the random cases, which is drawn and said where none is given."""
-    if not settings.random:
-        if settings.seed is not None:
-            raise UsageError("--seed without --random", hint="say how many random cases there are to be: --random N")
-        return settings
-    if settings.seed is not None:
-        return settings
-    if settings.shard is not None:
-        raise UsageError("--shard and --random without --seed", hint="every shard needs the same: add --seed S")
-    seed = secrets.randbelow(2**31)
-    say(f"random cases of --seed {seed}", err=True)
-    return replace(settings, seed=seed)
-
-
-def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:
-    """The backends of a run that is resumed. No code runs because a results file names it: the user must, too."""
-    named, command = settings.backends, _resuming(settings.resume, recorded)
-    if not named:
-        if foreign := [spec for spec in recorded if not is_installed(spec)]:
-            raise UsageError(
-                f"the results name {plain(foreign[0])}, whose code would be run",
-                hint=f"if you trust it, name the backends again: {command}",
-            )
-        return recorded
-    if {*named} != {*recorded} and {e.name for e in find_backends(named)} != {e.name for e in find_backends(recorded)}:
-        raise UsageError("a resumed run keeps its own backends", hint=command)
-    return named
-
-
-def _resuming(folder: Path | None, specs: Sequence[str]) -> str:
-    """The command that resumes a run: its backends are named again where one of them is the user's."""
-    named = specs if not all(map(is_installed, specs)) else ()
-    return command_line("conformance", "run", "--resume", folder, *(word for spec in named for word in ("-b", spec)))
-
-
-def _selection(settings: RunSettings, specs: list[str], partition: str) -> dict[str, Any]:
-    selection = Selection(
-        backends=tuple(specs),
-        cases=tuple(map(str, settings.paths)),
-        expression=settings.expression,
-        dtypes=settings.dtypes,
-        shard=settings.shard,
-        costs=tuple(map(str, settings.costs)),
-        partition=partition,
-        quick=settings.quick,
-        random=settings.random,
-        seed=settings.seed,
-        identities=settings.identities,
-        tier=settings.tier,
-    )
-    return dict(msgspec.to_builtins(selection))
 
 
 class _Shown(Listener):

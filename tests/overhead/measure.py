@@ -22,10 +22,10 @@ from conformance.model.records import Header
 from conformance.numerics.formats import DtypeName, round_to
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
+from conformance.results.environment import available_cores
 from conformance.results.store import Writer
 from conformance.run.conduct import Conductor
 from conformance.run.executors import executor_for
-from conformance.run.launch import available_cores
 from conformance.run.plan import Plan
 from conformance.run.tasks import Terms
 from conformance.worker.find import find_backends

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance.results.store import FILE, read_run
-from conformance.run import launch
+from conformance.run import resume
 from tests.support.cli import Run, write
 
 OPTIONS = ("run", "-b", "numpy", "--cases", "small.yaml", "-q", "--jobs", "1")
@@ -49,7 +49,7 @@ def test_an_interrupted_run_is_completed_with_the_same_cases(
     block = max(number for number, line in enumerate(lines[:last]) if b'"record":"block"' in line)
     (tmp_path / "cut" / FILE).write_bytes(b"".join(lines[: block + 1]))
     assert len(keys("cut")) < len(keys("whole"))
-    monkeypatch.setattr(launch, "_MOST_UNASKED", 39)
+    monkeypatch.setattr(resume, "_MOST_UNASKED", 39)
     refused = conformance("run", "--resume", "cut", "-q", "--jobs", "1")
     assert refused.code == 2 and "conformance run --resume cut --random 40" in refused.err
     assert conformance("run", "--resume", "cut", "--random", 41, "-q").code == 2

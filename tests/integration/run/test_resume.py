@@ -16,7 +16,8 @@ from conformance.model.errors import UsageError
 from conformance.model.records import BlockRecord, encode_record
 from conformance.results.store import FILE, read_run
 from conformance.run import launch as launching
-from conformance.run.launch import Finished, RunSettings, launch
+from conformance.run.launch import Finished, launch
+from conformance.run.settings import RunSettings
 from tests.support.cli import write
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,8 @@ from conformance.reports.diff.compare import compare_runs
 from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
 from conformance.run import launch as launching
-from conformance.run.launch import Finished, RunSettings, launch
+from conformance.run.launch import Finished, launch
+from conformance.run.settings import RunSettings
 from tests.support.cli import Run as Cli
 from tests.support.outcomes import without_blocks
 
