@@ -289,7 +289,7 @@ def test_a_backend_that_cannot_start(explain: Run, tmp_path: Path) -> None:
     ran = explain("plain", "-b", broken)
     assert (
         ran.code == 3
-        and "broken did not run" in ran.out
+        and "broken.py did not run" in ran.out
         and "nothing_of_that_name" in ran.out
         and "Traceback" not in ran.out
     )
