@@ -172,9 +172,8 @@ class OpenBackend:
         found = self._settled(chunk, self._session.run(chunk.requests))
         if isinstance(self._session, Session):
             if (revised := self._session.revised()) is not None:
-                others = found.others
-                found = self._settled(chunk, revised)
-                found.others[:0] = [each for each in others if each not in found.others]
+                before, found = found, self._settled(chunk, revised)
+                found.keep_of_processes(before)
             elif found.spoilt:
                 self._session.renew()
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]

@@ -44,6 +44,12 @@ class Rechecked:
     others: list[Outcome] = field(default_factory=list)
     spoilt: bool = False
 
+    def keep_of_processes(self, before: Rechecked) -> None:
+        """Add what calls did to processes by an earlier recheck of the same chunk, and has not been found again."""
+        for mine, theirs in zip((self.others, *self.units), (before.others, *before.units), strict=True):
+            known = {(each.unit, each.reduction) for each in mine if each.check == "process"}
+            mine += [each for each in theirs if each.check == "process" and (each.unit, each.reduction) not in known]
+
 
 @dataclass(frozen=True, eq=False)
 class _Doubt:

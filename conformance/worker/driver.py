@@ -105,7 +105,7 @@ class Driver:
         self._unused = True  # the backend has been sent no call
         self._found: list[Reply] = []  # of the last run, by place
         self._repeated: list[Reply] = []  # of the same calls, where they were made once more
-        self._former: list[Reply] = []  # of these, those to the last batch
+        self._former: list[Reply] = []  # to the last batch
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -162,10 +162,10 @@ class Driver:
 
         That is a failure of the call that ends it again, or else noted of the last one.
         """
-        if not self._former or (end := self._settled(alone=False)) is None:
+        if not self._found or (end := self._settled(alone=False)) is None:
             return None
         self._lost()
-        self._blame_former(end)
+        self._blame(end, self._found, self._found[-1])
         return self._observations()
 
     def _finish(self) -> None:
@@ -193,73 +193,87 @@ class Driver:
 
     def _answered(self, asked: Sequence[SentRequest]) -> Iterator[Reply]:
         for batch in _batches(asked):
-            if (gone := self._ensure()) is not None:
-                yield from (Reply(each, failure=gone) for each in batch)
-                continue
             self._former = self._asked(batch)
             for each in self._former:
                 each.mode = mode_of(each, compiles=self.compiles)
             yield from self._former
 
+    def _alone(self, asked: SentRequest) -> Reply:
+        (answered,) = self._former = self._asked([asked])
+        return answered
+
     def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
         """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
 
-        Where none of them does so again, that is noted of the first that leaves it changed, or else of the one that was
-        under way.
+        An end that shows before the batch is sent is one behind the answers before it, if there are any.
         """
-        alone, first = len(batch) == 1, self._unused
-        try:
-            answered = self._sent(batch, alone=alone)
-            if not self._unused and (end := self._settled(alone=alone)) is not None:
-                raise Died(end, at=len(batch) - 1)
-        except Died as death:
-            self._lost()
-            if death.before and self._former:
-                self._blame_former(death.failure)
-                self._former = []
-                gone = self._ensure()
-                return self._asked(batch) if gone is None else [Reply(each, failure=gone) for each in batch]
-            if alone:
-                return [Reply(batch[0], failure=death.failure, first=first)]
-            answered = [self._alone(each) for each in batch]
-            if not _explained(death.failure, answered):
-                changed = (each for each in answered if each.left)
-                self._blame_former(death.failure, else_of=next(changed, answered[death.at]))
-            return answered
-        except Overwritten:
-            return [self._alone(each) for each in batch]
-        answered[0].first = first
-        left = self._left()
-        if left:
-            self.renew()
-            if not alone:
+        early: Failure | None = None
+        while (gone := self._ensure()) is None:
+            first, former = self._unused, self._former
+            try:
+                answered = self._sent(batch, alone=len(batch) == 1)
+                if not self._unused and (end := self._settled(alone=len(batch) == 1)) is not None:
+                    raise Died(end, at=len(batch) - 1)
+            except Died as death:
+                self._lost()
+                if death.before:
+                    self._former = []
+                    if former:
+                        self._blame(death.failure, former, former[-1])
+                    else:
+                        early = early or death.failure
+                    continue
+                answered = self._apart(batch, death, former, first=first)
+            except Overwritten:
                 answered = [self._alone(each) for each in batch]
-            if not any(each.left for each in answered):
-                answered[0].left = left
+            else:
+                answered[0].first = first
+                answered = self._restored(batch, answered)
+            answered[0].died = answered[0].died or early
+            return answered
+        answered = [Reply(each, failure=gone) for each in batch]
+        answered[0].failure = early or gone
         return answered
 
-    def _blame_former(self, end: Failure, *, else_of: Reply | None = None) -> None:
-        """Put the backend's end on record, which may have come behind the answers to the last batch.
+    def _apart(self, batch: Sequence[SentRequest], death: Died, former: Sequence[Reply], *, first: bool) -> list[Reply]:
+        """The replies to a batch that has ended the process: each call is made by itself, unless it was alone.
 
-        It is a failure of that batch's call that ends it again when it is made alone. Where there is none, it is noted
-        ``else_of`` a reply, the last one of that batch if it is not stated.
+        Where none of them ends it again, nor one of the ``former`` batch, that is noted of the first that leaves the
+        process changed, or else of the one that was under way.
         """
-        for each in self._former if self._worth_asking else ():
-            again = self._alone(each.asked).failure
-            if again is not None and again.kind == "not run":
+        if len(batch) == 1:
+            return [Reply(batch[0], failure=death.failure, first=first)]
+        answered = [self._alone(each) for each in batch]
+        if not _explained(death.failure, answered):
+            changed = (each for each in answered if each.left)
+            self._blame(death.failure, former, next(changed, answered[death.at]))
+        return answered
+
+    def _restored(self, batch: Sequence[SentRequest], answered: list[Reply]) -> list[Reply]:
+        """The replies to a batch; where it leaves the process changed, that is given up, and each call made alone."""
+        left = self._left()
+        if not left:
+            return answered
+        self.renew()
+        if len(batch) > 1:
+            answered = [self._alone(each) for each in batch]
+        if not any(each.left for each in answered):
+            answered[0].left = left
+        return answered
+
+    def _blame(self, end: Failure, suspects: Sequence[Reply], noted: Reply) -> None:
+        """Put the process's end on record: a failure of the suspect that ends it again, alone, or else ``noted``."""
+        for each in suspects if self._worth_asking else ():
+            again = self._alone(each.asked)
+            if again.failure is not None and again.failure.kind == "not run":
                 break  # there is none to ask: what was observed of it stands
-            if again is not None and each.failure is None:
-                each.failure = again
+            if each.failure is None and _explained(end, [again]):
+                each.failure, each.first = again.failure, again.first
                 return
-        noted = else_of or self._former[-1]
         if noted.failure is not None and noted.failure.kind == "not run":
             noted.failure = end
         else:
             noted.died = noted.died or end
-
-    def _alone(self, asked: SentRequest) -> Reply:
-        gone = self._ensure()
-        return self._asked([asked])[0] if gone is None else Reply(asked, failure=gone)
 
     def _lost(self) -> None:
         self._kept, self._unused = {}, True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from conformance.worker import wire
+from conformance.worker.driver import Driver
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Region
 from conformance.worker.reply import Died
@@ -165,24 +166,51 @@ def test_observations_keep_the_order_of_their_requests() -> None:
     assert [each.repeatable for each in seen] == [None, True, None]
 
 
-@pytest.mark.parametrize(("batch", "noted"), [(2, 1), (4, 2)])
+class Ends(InlineSession):
+    """A session whose backend has ended before the batches of some numbers, or behind its last answer."""
+
+    before: frozenset[int] = frozenset()
+    behind = False  # and then by the backward pass of log_softmax, too
+    sent = 0
+
+    def run(self, requests: Iterable[Request]) -> list[Observation]:
+        return Driver.run(self, requests)  # which may be revised
+
+    def _perform(self, order: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
+        self.sent += 1
+        if self.sent in self.before:
+            raise Died(Failure("crash", "SIGSEGV", "between two batches"), before=True)
+        if self.behind and any(each.upstream and each.operation == "log_softmax" for each in order.calls):
+            raise Died(Failure("crash", "SIGSEGV", "in the backward pass"))
+        return super()._perform(order, region)
+
+    def _settled(self, *, alone: bool) -> Failure | None:
+        return Failure("crash", "SIGSEGV", "behind the last answer") if self.behind and not alone else None
+
+
+@pytest.mark.parametrize(("before", "noted"), [({2}, 1), ({4}, 2), ({2, 3}, 1), ({2, 3, 4}, 1), ({1}, 0)])
 def test_an_end_behind_the_answers_to_a_batch_is_noted_of_that(
-    monkeypatch: pytest.MonkeyPatch, batch: int, noted: int
+    monkeypatch: pytest.MonkeyPatch, before: set[int], noted: int
 ) -> None:
-    class Ends(InlineSession):
-        sent = 0
-
-        def _perform(self, order: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
-            self.sent += 1
-            if self.sent == batch:
-                raise Died(Failure("crash", "SIGSEGV", "between two batches"), before=True)
-            return super()._perform(order, region)
-
     monkeypatch.setattr("conformance.worker.driver.BATCH", 2)
     asked = [request(key=key, repeat=True) for key in range(4)]  # two batches, and two more that repeat them backwards
-    seen = Ends(fake_backends.create("Sound", 1)).run(asked)
+    session = Ends(fake_backends.create("Sound", 1))
+    session.before = frozenset(before)
+    seen = session.run(asked)
     assert [each.key for each in seen if each.died is not None] == [noted]
     assert all(each.failure is None and each.repeatable for each in seen)
+
+
+@pytest.mark.parametrize(("upstream", "died"), [(np.ones((2, 3)), [False, False]), (None, [False, True])])
+def test_an_end_behind_a_run_is_searched_for_among_all_its_calls(upstream: Any, died: list[bool]) -> None:
+    session = Ends(fake_backends.create("Sound", 1))
+    backward = request(key=0, operation="log_softmax", upstream=upstream, repeat=True)
+    first = session.run([backward, request(key=1, repeat=True)])
+    assert session.revised() is None and all(each.died is None and each.failure is None for each in first)
+    session.behind = True
+    seen = session.revised()
+    assert seen is not None and [each.died is not None for each in seen] == died
+    assert [each.failure is not None for each in seen] == [upstream is not None, False]
 
 
 def test_a_result_that_lies_in_its_input_is_shared_and_not_overwritten() -> None:
