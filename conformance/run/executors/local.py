@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 
 from conformance.model.errors import HarnessError
-from conformance.run.executors.losses import Losses, ended
+from conformance.run.executors.losses import Losses, given_up
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.scratch import subfolder
 from conformance.worker.supervisor import THREAD_VARIABLES, reason_of, remove_folder, search_path
@@ -77,7 +77,7 @@ class LocalExecutor:
                         name = task.backend.name
                         if name not in lost and losses.too_many(task):
                             lost.add(name)
-                            yield ended(task, why)
+                            yield given_up(task, why)
                         for each in lost:
                             todo[each].clear()
                         continue

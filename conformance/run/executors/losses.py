@@ -7,7 +7,7 @@ from collections import Counter
 from conformance.model.errors import BackendUnavailable
 from conformance.run.tasks import Task, Unavailable
 
-__all__ = ["Losses", "between", "ended"]
+__all__ = ["Losses", "between", "given_up"]
 
 LOSSES = 5  # at a task; one process may be lost for another reason, such as the machine's memory
 
@@ -28,7 +28,7 @@ class Losses:
         return self._at[task] > LOSSES
 
 
-def ended(task: Task, why: str) -> Unavailable:
+def given_up(task: Task, why: str) -> Unavailable:
     """What is said of a backend that is given up, for a task at which the process that judges has ended."""
     error = BackendUnavailable(
         f"the process that judges {task.backend.name} ended {between(task)}: {why}",

@@ -24,7 +24,7 @@ from conformance.run.executors.dask.members import FETCH, LOOK, Members, new_key
 from conformance.run.executors.dask.processes import embedded
 from conformance.run.executors.dask.resources import needs
 from conformance.run.executors.dask.worker import perform, unpacked
-from conformance.run.executors.losses import Losses, between, ended
+from conformance.run.executors.losses import Losses, between, given_up
 from conformance.run.tasks import Done, Note, Task, Terms, Unavailable
 
 __all__ = ["DaskExecutor"]
@@ -258,7 +258,7 @@ class _Work:
         alone = self._out[future].task in self._kept
         out = self._again(future)
         if self._losses.too_many(out.task) and alone:
-            self._failed.append(ended(out.task, self._members.end_of(*out.workers)))
+            self._failed.append(given_up(out.task, self._members.end_of(*out.workers)))
             self._give_up(out.task.backend.name)
 
     def _give_up(self, name: str) -> None:
@@ -295,7 +295,7 @@ class _Work:
             self._lost(future)
             return None
         self._back(future)
-        member = self._members.who(worker)
+        member = self._members.former_member(worker)
         problem = "" if isinstance(answer, Unavailable) else self._differs(name, answer.record)
         if isinstance(answer, Done) and not problem:
             return unpacked(replace(answer, worker=member.record))

@@ -111,7 +111,7 @@ class Members:
         name = task.backend.name
         return {at for at, each in self.used.items() if wanted <= each.resources and name not in each.without}
 
-    def who(self, address: str) -> Member:
+    def former_member(self, address: str) -> Member:
         """The worker that has or had an address."""
         return self._former[address]
 
