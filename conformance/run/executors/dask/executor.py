@@ -113,6 +113,7 @@ class _Work:
         self._out: dict[Any, _Out] = {}
         self._losses = Losses()
         #: Workers that have nothing else to do than a task at which others were lost: one that is lost then is its own.
+        #: Such a task is out, or the first of its backend: it is done as soon as its worker is free.
         self._kept: dict[Task, str] = {}
         self._firsts: dict[str, BackendRecord] = {}
         self._errors: dict[str, BackendUnavailable] = {}
@@ -246,8 +247,18 @@ class _Work:
         """Do a task anew, before all others."""
         out = self._back(future)
         future.cancel(force=True)
-        self._todo[out.task.backend.name].appendleft(out.task)
+        self._put_first(out.task)
         return out
+
+    def _put_first(self, task: Task) -> None:
+        """Do a task before all others of its backend.
+
+        The one that was first keeps no worker meanwhile: only what is first gets one, and none may be left for this.
+        """
+        queue = self._todo[task.backend.name]
+        if queue:
+            self._kept.pop(queue[0], None)
+        queue.appendleft(task)
 
     def _lost(self, future: Any) -> None:
         """Do a task anew whose workers were lost; where that has happened too often, its backend is given up.
@@ -305,7 +316,7 @@ class _Work:
             self._errors.setdefault(name, answer.error)
         elif not known:
             self._members.notes.append(Note(f"worker {member.record.name} is not used for {name}: {problem}"))
-        self._todo[name].appendleft(out.task)
+        self._put_first(out.task)
         return None
 
     def _differs(self, name: str, now: BackendRecord) -> str:
