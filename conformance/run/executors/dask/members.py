@@ -135,7 +135,8 @@ class Members:
             member.seen = seen
         silent = [address for address, each in self.used.items() if each.silent >= SILENT]
         if silent:
-            with contextlib.suppress(Exception):  # the next look tries again
+            # The client's own `restart_workers` waits for them to come back, and takes none without a nanny.
+            with contextlib.suppress(OSError):  # a lost connection, or no answer in time: the next look tries again
                 self._client.sync(
                     self._client.scheduler.restart_workers,
                     workers=silent,
