@@ -71,12 +71,18 @@ class Adapter(Backend):
         known = self.execution in self.runs_on.executions
         execution = self.execution if known else self.runs_on.executions[0]
         self.runtime = self.runs_on(device=self.device, execution=execution, threads=threads)
-        self.imports()
+        # Those of all its classes: a subclass that imports for its own code would leave its parents' without theirs.
+        for each in reversed(type(self).__mro__):
+            if "imports" in vars(each):
+                each.imports()  # type: ignore[attr-defined]
         self._functions: dict[tuple[Any, ...], Function] = {}
 
     @classmethod
     def imports(cls) -> None:
-        """Import what the operations name, once :meth:`prepare` has set what the library reads on import."""
+        """Import what the class's own operations name, once :meth:`prepare` has set what the library reads on import.
+
+        The parents' are called, too.
+        """
 
     @classmethod
     def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
