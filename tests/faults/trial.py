@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.model.verdicts import NONCONFORMING
 from conformance.places import ROOT
 from tests.faults import backend  # noqa: F401  # it fills the table
 from tests.faults.table import KINDS, STEP, Kind
@@ -85,8 +86,14 @@ def trial_of_wholes(wholes: Sequence[Whole], folder: Path, *options: str) -> Tri
         problems.append(("the run", f"exit code {code} where {due} is due"))
     for whole in wholes:
         own = [each for each in outcomes if each["backend"].endswith(f":{whole.name}")]
-        if whole.verdicts and (found := {each["verdict"] for each in own}) != whole.verdicts:
+        found = {each["verdict"] for each in own}
+        if whole.verdicts and found != whole.verdicts:
             problems.append((whole.name, f"{sorted(found)} where {sorted(whole.verdicts)} is due"))
+        # One backend is enough for the run's exit code: each must give its own reason.
+        if due == 1 and not found & NONCONFORMING:
+            problems.append((whole.name, f"nothing is held against it: {sorted(found)}"))
+        if due == 3 and not found <= {"not run", "error"}:
+            problems.append((whole.name, f"{sorted(found)} of a backend that does not start"))
         if due != 3 and {each["case"] for each in own} != {each["id"] for each in cases}:
             problems.append((whole.name, "cases are missing"))
         if whole.says not in printed:
