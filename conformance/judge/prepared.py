@@ -55,6 +55,7 @@ class Prepared:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
+        assert len(self.resolutions) < 2 or all(each.marked is None for each in self.resolutions)
         self.truth = Truth(self.block, self.policies)
 
     @property
