@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def entry() -> None:
     """The console script."""
     # NumPy's BLAS starts a thread for each core, and all of them spin at first: here, where nothing is multiplied, they
-    # cost more than NumPy itself. The processes of backends have numbers of their own.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # cost more than NumPy itself. Not in os.environ, which guarded processes inherit, and which is recorded.
+    if "OPENBLAS_NUM_THREADS" not in os.environ:
+        os.putenv("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run_command(cli, ends=True))

@@ -327,3 +327,22 @@ def test_a_verb_imports_no_large_library_before_it_needs_it(tmp_path: Path) -> N
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
                          env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_thread_number_of_the_harness_is_not_that_of_what_it_starts(tmp_path: Path) -> None:
+    code = (
+        "import ctypes, os; from conformance import cli; from conformance.repro.alone import output_of\n"
+        "def run_command(*arguments, **options):\n"
+        "    own = ctypes.CDLL(None); own.getenv.restype = ctypes.c_char_p\n"
+        "    script = 'import os; print(os.environ.get(\"OPENBLAS_NUM_THREADS\"))'\n"
+        "    print(own.getenv(b'OPENBLAS_NUM_THREADS').decode(), output_of(script))\n"
+        "cli.run_command = run_command\n"
+        "cli.entry()"
+    )
+    own = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    for environment, seen in ((own, "1 None"), ({**own, "OPENBLAS_NUM_THREADS": "3"}, "3 3")):
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        assert (ran.stdout.strip(), ran.stderr) == (seen, "")
