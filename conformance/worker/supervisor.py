@@ -69,6 +69,17 @@ class Silent(Exception):
     """The process did not answer, or did not read, in time."""
 
 
+def _pipes() -> tuple[int, int, int, int]:
+    """Both ends of two pipes, that to be read from first; OSError, and none of them, where there are not so many."""
+    first = os.pipe()
+    try:
+        return *first, *os.pipe()
+    except OSError:
+        for each in first:
+            os.close(each)
+        raise
+
+
 class Supervised:
     """A process under guard, whose output goes to a log, with a pipe in each direction.
 
@@ -97,8 +108,11 @@ class Supervised:
             self._log = Log(folder)
         except OSError as error:
             raise HarnessError(f"no folder for a process: {error.strerror or error}") from error
-        theirs, self._to = os.pipe()
-        self._from, mine = os.pipe()
+        try:
+            theirs, self._to, self._from, mine = _pipes()
+        except OSError as error:
+            self._log.close()
+            raise HarnessError(f"no pipes for a process: {error.strerror or error}") from None
         besides = [] if errors is None else [errors]
         self._logs = [self._log, *besides]
         given = (theirs, mine, *handed, *(each.descriptor for each in besides))

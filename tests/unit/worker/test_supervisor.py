@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 from pathlib import Path
@@ -129,3 +131,19 @@ def test_reasons() -> None:
 def test_no_process_can_be_had(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no process for /no/such/program"):
         Supervised(["/no/such/program"], folder=tmp_path)
+
+
+def test_no_descriptors_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, pipe = [], os.pipe
+
+    def one_pipe() -> tuple[int, int]:
+        if made:
+            raise OSError(errno.EMFILE, "Too many open files")
+        made.append(pipe())
+        return made[0]
+
+    before = sorted(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "pipe", one_pipe)
+    with pytest.raises(HarnessError, match="no pipes for a process: Too many open files"):
+        supervised("", tmp_path)
+    assert sorted(os.listdir("/proc/self/fd")) == before
