@@ -26,6 +26,7 @@ __all__ = ["main"]
 
 hold_builtins(globals())
 
+NEVER = 1 << 30  # more objects than an import makes
 HELD_BACK = 20_000_000  # nanoseconds for which an answer may wait for others: each write wakes the driver
 
 
@@ -34,10 +35,12 @@ def _started(order: Start) -> tuple[tuple[Shim, Snapshots] | None, bytes]:
     try:
         hold_numpy()
         module, _, attribute = order.creator.partition(":")
-        gc.disable()  # what is imported stays: looking through it took a quarter of TensorFlow's import
+        collected = gc.get_threshold()
+        gc.set_threshold(NEVER)  # what is imported stays: looking through it took a quarter of TensorFlow's import
         backend = getattr(importlib.import_module(module), attribute)(order.spec, order.threads, Path(order.cache))
         gc.freeze()
-        gc.enable()
+        if gc.get_threshold()[0] == NEVER:  # what the backend has set of its own stays, as its gc.disable() does
+            gc.set_threshold(*collected)
         described = describe(backend, order.nonce)
         snapshots = Snapshots(backend)
         described = msgspec.structs.replace(described, state=snapshots.take())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -79,6 +80,12 @@ def test_a_sound_backend() -> None:
     assert all(each.failure is None and each.repeatable for each in seen)
     expected = fake_backends.create("Sound", 1).softmax(requests(200)[199].logits, axis=1)
     assert seen[199].value is not None and seen[199].value.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(("name", "collects"), [("Sound", "True"), ("CollectsByItself", "False")])
+def test_a_backends_own_garbage_collection_stays(name: str, collects: str) -> None:
+    with Session(name, creator="tests.support.fake_backends:shows_collection") as session:
+        assert session.describe().settings == {"collects": collects, "threshold": str(gc.get_threshold())}
 
 
 def test_thread_pools_are_set_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:

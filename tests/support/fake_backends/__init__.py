@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,4 +29,14 @@ def threads_at_import(spec: str, threads: int, cache: Path | None = None) -> Bac
     """A creator for ``Sound`` that shows whether NumPy was there before the thread pools were set."""
     backend = create("Sound", threads)
     backend.settings = lambda: {"early": str(sound.NUMPY_WAS_EARLY)}  # type: ignore[method-assign]
+    return backend
+
+
+def shows_collection(spec: str, threads: int, cache: Path | None = None) -> Backend:
+    """A creator for backends that show how Python's garbage collection is set when they describe themselves."""
+    backend = create(spec, threads)
+    backend.settings = lambda: {  # type: ignore[method-assign]
+        "collects": str(gc.isenabled()),
+        "threshold": str(gc.get_threshold()),
+    }
     return backend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from typing import Any
@@ -17,6 +18,14 @@ class FailsToImport(Sound):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         import no_such_framework  # type: ignore[import-not-found]  # noqa: F401
+
+
+class CollectsByItself(Sound):
+    """Sets Python's garbage collection as it likes it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        gc.disable()
 
 
 class SlowToImport(Sound):
