@@ -136,7 +136,7 @@ def _evaluated(text: str) -> Array | None:
         exec(helper, names)
     try:
         with np.errstate(all="ignore"):
-            made: Array = np.ascontiguousarray(eval(text, names))
+            made: Array = np.asarray(eval(text, names))
     except (ValueError, OverflowError, MemoryError):
         return None
     return made

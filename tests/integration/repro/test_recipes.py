@@ -74,6 +74,12 @@ def test_moved_positions_and_planted_elements_are_written_out(tmp_path: Path, gi
         assert_made(problem.logits, problem)
 
 
+def test_a_single_number_is_written_out(tmp_path: Path) -> None:
+    for problem in problems(tmp_path, "{distribution: constant, shape: [], offset: 2}"):
+        assert problem.logits.shape == ()
+        assert_made(problem.logits, problem)
+
+
 def test_labels_beyond_one_block_and_probabilities_along_the_classes(tmp_path: Path) -> None:
     logits = "{distribution: constant, shape: [66000, 3]}"
     (problem, *_) = problems(tmp_path, logits, "targets: {distribution: labels, seed: 3}", "cross_entropy")
