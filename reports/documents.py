@@ -71,8 +71,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(f"### {escape(row['defect'])}\n")
             lines.append(wrapped(escape(f"{row['title']}. {row['why']}")) + "\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
-            unraised = "no error where one is due" if row["checks"] == ["error"] else row["message"]
-            seen = ", ".join(row["seen"]) or unraised
+            unraised = "no error where one is due" if row["checks"] == ["error"] else ""
+            seen = ", ".join(row["seen"]) or row["message"] or unraised
             lines.append(wrapped(f"- where: {escape(where)}; observed: {escape(seen) or 'see the command'}", "  "))
             on = f"{escape('; '.join(row['seen_on']))}{_range(row['versions'])}"
             lines.append(wrapped(f"- on: {on}; confirmed {row['date']}", "  "))

@@ -38,6 +38,17 @@ def test_findings_are_those_of_the_registers() -> None:
     assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == findings_text(rows)
 
 
+def test_an_entry_about_errors_says_what_happens_instead() -> None:
+    row = {
+        "backend": "b", "defect": "d", "title": "t", "why": "w", "ops": ["softmax"], "dtypes": [], "checks": ["error"],
+        "seen": [], "message": "", "seen_on": ["x 1"], "versions": "", "date": "2026-01-01", "machine": "",
+        "issue": "", "shown_by": "explain",
+    }  # fmt: skip
+    assert "observed: no error where one is due\n" in findings_text([row])
+    text = findings_text([row | {"message": "SIGSEGV"}])
+    assert "observed: SIGSEGV\n" in text and "no error" not in text
+
+
 def test_the_defects_that_the_readme_names_are_in_the_registers(profiles: dict[str, Profile]) -> None:
     named = re.findall(r"\[([\w-]+)\]\(docs/findings\.md#", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert len(named) >= 3
