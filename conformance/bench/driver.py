@@ -163,7 +163,7 @@ class _Process:
         self.broken |= bool(end.reason) or not done
         if done:
             if end.reason and not self.lost:
-                self.problem = f"a process of it, after its last entry: {end.reason}"
+                self.problem = f"after its last entry: {end.reason}"
             return
         status = "timeout" if end.timeout else "crash" if end.reason else "error"
         text = end.reason or "the backend's process ended before its work was done"
