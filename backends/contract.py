@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
 
+from conformance.backends.former import require_present_names
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -133,22 +135,6 @@ class Memory:
         return cls(address, address - int(whole.__array_interface__["data"][0]), array.strides)
 
 
-#: What classes of earlier versions defined, and what has taken its place.
-FORMER_NAMES = {
-    "modes": "executions",
-    "compiled_modes": "compiled",
-    "directional": "jvp",
-    "hessian_product": "hvp",
-    "mapped": "vmap",
-    "second_backward": "second_vjp",
-    "device_seconds": "runtime.device.seconds",
-    "device_peak_bytes": "runtime.device.peak_bytes",
-    "device_streams": "runtime.device.streams",
-    "device_evict": "runtime.device.evict",
-    "script": "a template, backends/snippets/NAME.py.j2",
-}
-
-
 class Device:
     """Where tensors lie, and what a benchmark asks of it. Of the processor, nothing: the suite measures that itself."""
 
@@ -208,9 +194,7 @@ class Backend(ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for former, name in FORMER_NAMES.items():
-            if former in vars(cls):
-                raise TypeError(f"{cls.__name__}.{former} is not read: use {name} (docs/backends.md)")
+        require_present_names(cls)
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""
@@ -346,19 +330,16 @@ class Backend(ABC):
     def jvp(self, call: Call, logits: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         """Forward mode, a Jacobian-vector product: the value, and its derivative in the direction ``tangent``.
 
-        ``tangent`` has the logits' shape, and both results have that of the value.
-
-        Both have the logits' dtype. Raises Unsupported where the framework has no forward mode.
+        ``tangent`` has the logits' shape; both results have the value's, and the logits' dtype. Raises Unsupported
+        where the framework has no forward mode.
         """
         raise Unsupported(f"{type(self).__name__} has no forward-mode differentiation")
 
     def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
         """Second order, a Hessian-vector product: the gradient for ``upstream``, differentiated in ``direction``.
 
-        ``direction`` and the result have the logits' shape. As the second derivative is symmetric, the gradient of
-        <gradient, direction> is the same.
-
-        It has the logits' dtype. Raises Unsupported where the framework has no second derivatives.
+        ``direction`` and the result have the logits' shape and dtype. As the second derivative is symmetric, the
+        gradient of <gradient, direction> is the same. Raises Unsupported where the framework has no second derivatives.
         """
         raise Unsupported(f"{type(self).__name__} has no second derivatives")
 
@@ -367,25 +348,23 @@ class Backend(ABC):
 
         ``call``'s options are those of one example: its axis counts without the mapped one, and nothing is reduced.
         The logits, ``upstream`` and the targets have a leading axis of examples; a weight is the same for all. The
-        values have the shape of ``upstream``, the gradients that of the logits.
-
-        Both have the logits' dtype. Raises Unsupported where the framework has no vectorised map.
+        values have the shape of ``upstream``, the gradients that of the logits, and both the logits' dtype. Raises
+        Unsupported where the framework has no vectorised map.
         """
         raise Unsupported(f"{type(self).__name__} has no vectorised map")
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
-        """The gradient with respect to the class probabilities, ``call.operands["targets"]``, in their shape.
+        """The gradient with respect to the class probabilities, ``call.operands["targets"]``.
 
-        It has the targets' dtype. Raises Unsupported where the framework has no such gradient.
+        It has their shape and dtype. Raises Unsupported where the framework has no such gradient.
         """
         raise Unsupported(f"{type(self).__name__} has no gradient with respect to the targets")
 
     def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         """The gradient for ``upstream`` by a second backward pass through one forward pass, after one for ``former``.
 
-        What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`.
-
-        It has the logits' shape and dtype. Raises Unsupported where the framework has no second backward pass.
+        What the forward pass has saved must serve both passes; the result is that of :meth:`differentiate`, in the
+        logits' shape and dtype. Raises Unsupported where the framework has no second backward pass.
         """
         raise Unsupported(f"{type(self).__name__} has no second backward pass")
 
@@ -395,9 +374,7 @@ class Backend(ABC):
         """The value, and whatever the framework keeps for a gradient that is asked for later.
 
         This is the forward pass of a training step, without its backward pass. Shape and dtype of the value are those
-        of :meth:`evaluate`.
-
-        Raises Unsupported where the framework keeps nothing.
+        of :meth:`evaluate`. Raises Unsupported where the framework keeps nothing.
         """
         raise Unsupported("this backend keeps nothing for a later gradient")
 

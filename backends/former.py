@@ -1,7 +1,8 @@
-"""The former names of modules, for the files of users: ``backends.torch``, ``conformance.backends.torch``, ...
+"""The former names of modules and of attributes, for the files of users.
 
-Each stands for the very module that has the code now, so that no class exists twice. A package of the user's own that
-is called ``backends`` wins over ours.
+A module's (``backends.torch``, ``conformance.backends.torch``, ...) stands for the very module that has the code now,
+so that no class exists twice. A package of the user's own that is called ``backends`` wins over ours. An attribute's
+is refused.
 """
 
 from __future__ import annotations
@@ -15,10 +16,24 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["install"]
+__all__ = ["install", "require_present_names"]
 
 OURS = "conformance.backends"
 HERE = Path(__file__).resolve().parent
+#: What classes of earlier versions defined, and what has taken its place.
+_ATTRIBUTES = {
+    "modes": "executions",
+    "compiled_modes": "compiled",
+    "directional": "jvp",
+    "hessian_product": "hvp",
+    "mapped": "vmap",
+    "second_backward": "second_vjp",
+    "device_seconds": "runtime.device.seconds",
+    "device_peak_bytes": "runtime.device.peak_bytes",
+    "device_streams": "runtime.device.streams",
+    "device_evict": "runtime.device.evict",
+    "script": "a template, backends/snippets/NAME.py.j2",
+}
 
 
 class _Existing(Loader):
@@ -79,6 +94,13 @@ def _is_ours(folder: Path) -> bool:
 def _beside(fullname: str) -> ModuleSpec | None:
     """A module in a folder ``backends`` of the user's that is not a package."""
     return PathFinder.find_spec(fullname, [str(Path(entry, "backends")) for entry in sys.path])
+
+
+def require_present_names(kind: type) -> None:
+    """Raises TypeError where the class of a backend defines what is not read any more."""
+    for former, name in _ATTRIBUTES.items():
+        if former in vars(kind):
+            raise TypeError(f"{kind.__name__}.{former} is not read: use {name} (docs/backends.md)")
 
 
 def install() -> None:
