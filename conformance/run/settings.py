@@ -18,7 +18,7 @@ __all__ = ["RunSettings", "is_narrowed", "seeded", "selection_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What the command line's ``run`` asks for; ``found`` are the backends to run, as discovery found them."""
+    """What the command line's ``run`` asks for, as it is stated: backends by their specs, nothing read yet."""
 
     backends: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
