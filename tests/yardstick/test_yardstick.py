@@ -24,7 +24,7 @@ SHARES = 6
 
 @pytest.mark.yardstick
 @pytest.mark.parametrize("share", range(SHARES))
-def test_what_is_right_passes_every_case(share: int) -> None:
+def test_every_case_is_passed_by_one_that_is_right(share: int) -> None:
     entries = by_cases([entry for entry in suite() if entry.case.tier != "full"], share, SHARES)
     kinds = right_backends()
     found = [

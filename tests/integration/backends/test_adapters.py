@@ -179,6 +179,18 @@ def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
                 check(name, op, dtype, axis, reduction)
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(
+    ("name", "op"), [(name, op) for name in COMPILED for op in OPERATIONS if "loss" in op or op == "cross_entropy"]
+)
+def test_the_other_reductions_of_what_is_compiled(name: str, op: str, dtype: str, axis: int) -> None:
+    for reduction in {*REDUCTIONS} - {*reductions_of(name, op, dtype, axis)}:
+        if supported(name, op):
+            check(name, op, dtype, axis, reduction)
+
+
 @pytest.mark.parametrize("op", OPERATIONS)
 @pytest.mark.parametrize("spec", MODES + GRAPHS)
 def test_other_modes(spec: str, op: str) -> None:
