@@ -1,75 +1,16 @@
-"""``conformance repro`` and ``conformance dossier``: scripts of wrong adapters, run without the project."""
+"""``conformance repro``: scripts of wrong adapters, run without the project."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Run, write
-from tests.support.outcomes import without_blocks
 from tests.support.reproducers import run_bare
+from tests.support.softmax import CASES, softmax_files
 
-CASES = """\
-theme: small
-cases:
-  - id: plain
-    why: logits need not sum to one
-    op: softmax
-    logits: [[0.5, 2.0, -1.5], [1.0, 0.0, 1.0]]
-    dtypes: [float32]
-  - id: strided
-    why: views of memory
-    op: softmax
-    logits: [[0.1, 2.0, -1.5], [1.0, 0.0, 1.0]]
-    dtypes: [float64]
-    layouts: [sliced, transposed, reversed, misaligned]
-  - id: apart
-    why: rows that lie apart
-    op: softmax
-    logits: [[0.1, 2.0, -1.5], [1.0, 0.0, 1.0]]
-    dtypes: [float32]
-    layouts: [logits=padded]
-  - id: only-one
-    why: a probability of 1
-    op: softmax
-    logits: [[1.0]]
-    dtypes: [float32]
-  - id: axis-of-none
-    why: there is no axis 5
-    op: softmax
-    logits: [[0.1, 2.0, -1.5]]
-    axis: 5
-    dtypes: [float32]
-    expect: {error: the axis is out of range}
-  - id: differentiated
-    why: derivatives of each order
-    op: softmax
-    logits: [[0.5, 2.0, -1.5], [1.0, 0.0, 1.0]]
-    dtypes: [float32]
-    transforms: [forward-mode, second-order, vectorised-map]
-  - id: nothing-is-possible
-    why: implementations differ
-    op: softmax
-    logits: [[-.inf, -.inf, -.inf]]
-    dtypes: [float32]
-    policy: all-minus-infinity
-"""
-ADAPTER = """\
-import numpy as np
-from conformance.backends.adapters.numpy import Numpy
-
-calls = []
-
-class Mine(Numpy):
-    def softmax(self, logits, *, axis):
-"""
-SOFT = """\
-        powers = np.exp(logits - logits.max(axis % 2, keepdims=True))
-        result = powers / powers.sum(axis % 2, keepdims=True)
-"""
 RIGHT = "return result"
 DENSE = """logits = np.lib.stride_tricks.as_strided(logits, strides=(12, 4))
 return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)"""
@@ -89,13 +30,6 @@ return result"""
 MAPPED = f"""{RIGHT}
 def vmap(self, call, logits, upstream):
     return self.evaluate(call, logits) * 2, upstream.copy()"""
-
-
-def prepare(folder: Path, body: str) -> tuple[Path, Path]:
-    body, *methods = body.split("\ndef ")
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    lines += "".join(f"    {line}\n" for each in methods for line in f"def {each}".splitlines())
-    return write(folder / "cases.yaml", CASES), write(folder / "mine.py", ADAPTER + SOFT + lines)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +58,7 @@ def prepare(folder: Path, body: str) -> tuple[Path, Path]:
 def test_a_wrong_adapter_is_shown_without_the_project(
     conformance: Run, tmp_path: Path, case: str, check: str, body: str, printed: str
 ) -> None:
-    cases, mine = prepare(tmp_path, body)
+    cases, mine = softmax_files(tmp_path, body)
     ran = conformance("repro", case, "-b", mine, "--cases", cases, "--check", check)
     right = f"{check} is a pass here: the script shows what is right\n"
     declared = f"{check} is a deviation here: the script shows what the profile declares\n"
@@ -180,7 +114,7 @@ def test_a_kernel_that_leans_on_its_parent_runs_through_the_suite(conformance: R
 def test_what_a_script_needs_is_said_where_it_is_shown(
     conformance: Run, tmp_path: Path, body: str, version: str, needed: bool
 ) -> None:
-    cases, mine = prepare(tmp_path, body)
+    cases, mine = softmax_files(tmp_path, body)
     options = ("repro", "plain", "-b", mine, "--cases", cases)
     out, error = run_bare(conformance(*options).out)
     assert re.match(version, out), out + error
@@ -226,7 +160,7 @@ def test_a_kernel_stands_in_the_script_as_a_function_with_what_it_uses(conforman
 
 
 def test_a_kernel_may_have_the_name_of_the_class_that_it_derives_from(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "return result * 2")
+    cases, mine = softmax_files(tmp_path, "return result * 2")
     text = mine.read_text().replace("import Numpy", "import Numpy as Theirs").replace("Mine(Numpy)", "Numpy(Theirs)")
     mine.write_text(text)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
@@ -254,7 +188,7 @@ def test_a_script_prints_no_version_of_the_standard_library(conformance: Run, tm
 def test_a_kernel_that_uses_the_adapter_or_the_suite_is_embedded_whole(
     conformance: Run, tmp_path: Path, body: str
 ) -> None:
-    cases, mine = prepare(tmp_path, body)
+    cases, mine = softmax_files(tmp_path, body)
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
     assert mine.read_text().strip() in ran.out.replace("\n    Path", "\nPath") and "create(" in ran.out
     assert "TemporaryDirectory" in ran.out and max(map(len, ran.out.splitlines())) <= 120
@@ -328,7 +262,7 @@ def test_a_part_of_a_composed_loss_stands_in_the_script_beside_the_frameworks_ow
 
 
 def test_a_recorded_finding_is_of_the_profile_that_the_run_recorded(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    cases, mine = softmax_files(tmp_path, "return (result * 2).astype(logits.dtype)")
     conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
     options = ("repro", "plain", "--cases", cases, "--issue", "-b")
     live, recorded = conformance(*options, mine).out, conformance(*options, "mine", "--run", "run").out
@@ -337,7 +271,7 @@ def test_a_recorded_finding_is_of_the_profile_that_the_run_recorded(conformance:
 
 
 def test_a_recorded_run_gives_the_same_script_and_an_issue(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
+    cases, mine = softmax_files(tmp_path, "return (result * 2).astype(logits.dtype)")
     live = conformance("repro", "plain", "-b", mine, "--cases", cases).out
     assert conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q").code == 1
     mine.unlink()  # the adapter is gone: the results hold its source
@@ -352,42 +286,8 @@ def test_a_recorded_run_gives_the_same_script_and_an_issue(conformance: Run, tmp
     assert Path("drafts/plain-mine.py").read_text() == live
 
 
-def test_the_dossier_holds_every_defect_once_and_is_the_same_each_time(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
-    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
-    ran = conformance("dossier", "run", "--output", "one", "--cases", cases)
-    assert ran.out == "one/mine.md\n"
-    text = Path("one/mine.md").read_text()
-    assert text.startswith("# mine: what does not conform")
-    assert "no flag: softmax, value, class F" in text and "```python" in text
-    lines = without_blocks(Path("run/outcomes.jsonl")).decode().splitlines()
-    outcomes = [line for line in lines if '"record":"outcome"' in line]
-    others = [line for line in lines if line not in outcomes]
-    write(tmp_path / "other" / "outcomes.jsonl", "\n".join([*others[:-1], *reversed(outcomes), others[-1]]) + "\n")
-    conformance("dossier", "other", "--output", "two", "--cases", cases)
-    assert Path("two/mine.md").read_text() == text
-
-
-def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, "return (result * 2).astype(logits.dtype)")
-    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
-    evil = "<script>x</script> | # h \x1b[31m ``` [a](b)"
-    lines = [json.loads(line) for line in without_blocks(Path("run/outcomes.jsonl")).decode().splitlines()]
-    for line in lines:
-        if line["record"] == "outcome" and line["verdict"] == "fail":
-            line.update(
-                reason="recorded", detail=evil, case=evil if line["check"] == "value" else line["case"], observed=evil
-            )
-    write(tmp_path / "run" / "outcomes.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    assert conformance("dossier", "run", "--output", "out", "--cases", cases).code == 0
-    text = Path("out/mine.md").read_text()
-    assert "\x1b" not in text
-    outside = re.sub(r"^(`{3,})\w+$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
-    assert "<script>" not in outside and "[a](b)" not in outside
-
-
 def test_what_did_not_come_back_is_not_shown_as_a_pass(conformance: Run, tmp_path: Path) -> None:
-    cases, mine = prepare(tmp_path, DIES_ONCE.format(mark=str(tmp_path / "died")))
+    cases, mine = softmax_files(tmp_path, DIES_ONCE.format(mark=str(tmp_path / "died")))
     mine.write_text("import os\n" + mine.read_text())
     ran = conformance("repro", "plain", "-b", mine, "--cases", cases)
     assert ran.code == 2 and "mine: unreproduced: " in ran.err and not ran.out
@@ -405,6 +305,6 @@ def test_what_did_not_come_back_is_not_shown_as_a_pass(conformance: Run, tmp_pat
     ],
 )
 def test_wrong_usage_is_said(conformance: Run, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
-    cases, mine = prepare(tmp_path, "return result")
+    cases, mine = softmax_files(tmp_path, "return result")
     ran = conformance("repro", *options, "-b", mine, "--cases", cases)
     assert ran.code == 2 and said in ran.err and not ran.out
