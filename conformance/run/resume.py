@@ -1,6 +1,7 @@
 """A run that is completed: with the selection, the cases and the backends that it was begun with.
 
-Nothing is read or run for the only reason that a results file says so: it may be a stranger's.
+No code is run, and no more than some random cases are made, for the only reason that a results file says so: it may be
+a stranger's. The files of cases and costs that it names are read, as data.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def resuming(folder: Path | None, specs: Sequence[str]) -> str:
 def require_files_of(begun: Header, files: Sequence[Path], folder: Path) -> None:
     """Raises UsageError where a run would be completed by another suite, or with other files, than it was begun with.
 
-    Nothing is read before: what is resumed may be a stranger's, who names whatever there is on this machine.
+    No file of cases is read before. What the header both selects and lists is read next, a stranger's as well.
     """
     if begun.suite != __version__:
         raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=_BEGUN_WITH)

@@ -215,7 +215,7 @@ def test_changed_cases_do_not_complete_a_run(tmp_path: Path, change: str) -> Non
         ('"random":0,"seed":null', '"random":1000000,"seed":1', "ask for 1000000 random cases"),
     ],
 )
-def test_nothing_is_read_or_made_because_a_results_file_names_it(
+def test_no_cases_are_read_that_the_results_do_not_list_and_few_are_made_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, by: str, problem: str
 ) -> None:
     folder = interrupted(tmp_path / "mine", "numpy")
