@@ -267,8 +267,9 @@ class Driver:
             again = self._alone(each.asked)
             if again.failure is not None and again.failure.kind == "not run":
                 break  # there is none to ask: what was observed of it stands
-            if each.failure is None and _explained(end, [again]):
-                each.failure, each.first = again.failure, again.first
+            if _explained(end, [again]):
+                if each.failure is None:  # otherwise it has ended the process before, and has been repeated
+                    each.failure, each.first = again.failure, again.first
                 return
         if noted.failure is not None and noted.failure.kind == "not run":
             noted.failure = end
