@@ -15,7 +15,6 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.numerics.formats import FORMATS, widen
 from conformance.oracle.mistakes import Mistake
 from conformance.oracle.steps import in_dtype
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Array, Observation
@@ -77,7 +76,7 @@ def _answers_of(
 ) -> BackendAnswers:
     try:
         with open_backend(found, limits=Limits(hangs=1)) as backend:
-            judged = backend.judge(chunk_of(plan.portions[0]))
+            judged = backend.judge(plan.portions[0])
             subject, versions = backend.subject, backend.description.versions
     except BackendUnavailable as error:
         return BackendAnswers(error.spec or found.name, error=error.reason)

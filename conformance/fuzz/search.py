@@ -24,7 +24,6 @@ from conformance.fuzz.pool import Pool, mutated
 from conformance.model.case import Case
 from conformance.model.errors import CaseError
 from conformance.model.outcome import Outcome
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import OpenBackend
 from conformance.run.plan import Portion
 
@@ -146,7 +145,7 @@ class Search:
     # -- what came of it ----------------------------------------------------------------------------------------------
 
     def _judge(self, entries: Sequence[Entry], recipes: dict[str, Recipe], identities: bool) -> None:
-        judged = self.backend.judge(chunk_of(Portion(0, tuple(entries), None, identities)))
+        judged = self.backend.judge(Portion(0, tuple(entries), None, identities))
         by_id = {entry.case.id: entry for entry in entries}
         for unit in judged.units:
             self.verdicts.update(each.verdict for each in unit)
@@ -179,10 +178,9 @@ class Search:
     def _ask(self, case: Case, identities: bool) -> list[Outcome]:
         """The outcomes of one case; none where it cannot be made."""
         try:
-            chunk = chunk_of(Portion(0, (Entry(case, THEME, _NOWHERE, 0),), None, identities))
+            return self.backend.judge(Portion(0, (Entry(case, THEME, _NOWHERE, 0),), None, identities)).outcomes
         except CaseError:
             return []
-        return self.backend.judge(chunk).outcomes
 
 
 _NOWHERE = Path("<found>")

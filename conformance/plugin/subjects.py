@@ -12,7 +12,6 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
 from conformance.results.environment import available_cores
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import OpenBackend, open_backend
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.worker.limits import Limits
@@ -59,7 +58,7 @@ class UnderTest:
             threads = max(1, available_cores() // workers)
             self._open = open_backend(self.found, threads=threads, limits=Limits(call=self.timeout, hangs=HANGS))
         try:
-            return self._open.judge(chunk_of(portion)).outcomes
+            return self._open.judge(portion).outcomes
         except UsageError as error:
             self._error = error
             raise

@@ -36,13 +36,12 @@ class CaseOutcomes:
 
 def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcomes:
     """Run and judge the case on a backend. Raises ``BackendUnavailable``."""
-    from conformance.run.chunk import chunk_of
     from conformance.run.judged import open_backend
     from conformance.run.plan import Plan
     from conformance.worker.limits import Limits
 
     with open_backend(spec, limits=Limits(hangs=1)) as backend:
-        outcomes = backend.judge(chunk_of(Plan([entry], dtypes).portions[0])).outcomes
+        outcomes = backend.judge(Plan([entry], dtypes).portions[0]).outcomes
         return CaseOutcomes(backend.record, tuple(outcomes))
 
 

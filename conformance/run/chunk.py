@@ -23,7 +23,7 @@ from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.dtypes import DtypeName
 from conformance.model.outcome import UnitKey
-from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Array, Problem
 from conformance.oracle.block import Block, blocks
 from conformance.run.plan import Portion
@@ -82,14 +82,6 @@ class Chunk:
         """Put a request on the list; returns its place."""
         self.requests.append(request)
         return len(self.requests) - 1
-
-    def asked_of(self, policies: Policies) -> Chunk:
-        """The chunk as a backend with these policies is asked it."""
-        default = policies.default_reduction
-        left = any("default" in unit.problem.reductions for unit in self.units)
-        if not left or default == self.portion.default_reduction:
-            return self
-        return chunk_of(replace(self.portion, default_reduction=default))
 
 
 def unit_keys(portion: Portion, backend: str) -> frozenset[UnitKey]:

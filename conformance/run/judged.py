@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,7 +102,6 @@ class OpenBackend:
         self._profile = profile
         self._name = name
         self._subject = subject
-        self._judge: Judge | None = None
 
     def __enter__(self) -> OpenBackend:
         return self
@@ -164,11 +163,21 @@ class OpenBackend:
         self._others.append(self._fresh())
         return self._others[-1]
 
-    def judge(self, chunk: Chunk) -> Judged:
-        """Ask what a chunk asks, and judge the answers. Raises BackendUnavailable where it cannot be started."""
-        if self._judge is None:
-            self._judge = Judge(self.subject)
-        chunk = chunk.asked_of(self._judge.policies)
+    @cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.subject)
+
+    def asked(self, portion: Portion) -> Portion:
+        """A portion as this backend is asked it. Raises BackendUnavailable."""
+        compiles = portion.tier != "full" and self.compiles
+        return portion.asked_of(compiles=compiles, default_reduction=self._judge.policies.default_reduction)
+
+    def judge(self, portion: Portion) -> Judged:
+        """Ask the cases of a portion, and judge the answers. Raises BackendUnavailable where it cannot be started."""
+        return self.judge_chunk(chunk_of(self.asked(portion)))
+
+    def judge_chunk(self, chunk: Chunk) -> Judged:
+        """The same of a chunk, as it is, which may have been made for several backends."""
         found = self._settled(chunk, self._session.run(chunk.requests))
         if isinstance(self._session, Session):
             if (revised := self._session.revised()) is not None:
@@ -194,7 +203,6 @@ class OpenBackend:
 
     def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
         """The outcomes of each of the chunk's units, with the register applied."""
-        assert self._judge is not None
         subject = self.subject
         register = entries_for(subject)
         units: list[list[Outcome]] = []
@@ -203,11 +211,6 @@ class OpenBackend:
             foreign = not unit or unit[0].op in subject.overridden
             units.append(unit if foreign else apply_register(register, unit))
         return units
-
-    def launch(self) -> None:
-        """Start it without waiting for it."""
-        if isinstance(self._session, Session):
-            self._session.launch()
 
     def close(self) -> None:
         """End its processes."""
@@ -258,7 +261,7 @@ def judged(
     plan = Plan(cases, dtypes, identities, budget)
     with open_backend(backend, threads=threads, limits=limits, subject=subject) as opened:
         for portion in plan.portions:
-            found = opened.judge(chunk_of(portion))
+            found = opened.judge(portion)
             yield from found.units
             yield from ([each] for each in found.left_out)
 

@@ -69,9 +69,14 @@ class Portion:
         entries = (Entry(case, theme, file, index, stated) for (case, stated), (theme, file, index) in pairs)
         self.__dict__.update(state | {"entries": tuple(entries)})
 
-    def asked_of(self, *, compiles: bool) -> Portion:
-        """The portion as it is asked of a backend that compiles anew for every shape, or of another."""
-        return replace(self, spared=True) if compiles and self.tier != "full" else self
+    def asked_of(self, *, compiles: bool, default_reduction: DefaultReduction) -> Portion:
+        """The portion as a backend is asked it: one that compiles anew for every shape, or that has another default."""
+        spared = compiles and self.tier != "full"
+        if not any("default" in entry.case.reductions for entry in self.entries):
+            default_reduction = self.default_reduction
+        if (spared, default_reduction) == (self.spared, self.default_reduction):
+            return self
+        return replace(self, spared=spared, default_reduction=default_reduction)
 
 
 class Plan:

@@ -12,10 +12,8 @@ from conformance.model.execution import ExecutionEvidence, total
 from conformance.model.records import Costs, Record, encode_record
 from conformance.model.verdicts import NONCONFORMING
 from conformance.profiles.register import Evidence, entries_for
-from conformance.run.chunk import Chunk, chunk_of
 from conformance.run.costs import shared_out
 from conformance.run.judged import Judged, OpenBackend, open_backend
-from conformance.run.plan import Portion
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 
 __all__ = ["TaskRunner"]
@@ -32,13 +30,10 @@ class TaskRunner:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
         backend = self._opened(task)
         before = (backend.deaths, backend.restarts)
-        thinking = thread_time()
         try:
-            backend.launch()
-            chunk = _chunk(task.portion, backend)
             subject = backend.subject
-            begin = perf_counter()
-            judged = backend.judge(chunk)
+            begin, thinking = perf_counter(), thread_time()
+            judged = backend.judge(task.portion)
         except BackendUnavailable as error:
             self.close()
             return Unavailable(task, error)
@@ -79,11 +74,6 @@ class TaskRunner:
             opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, scratch=terms.scratch)
             self._open = (spec, opened)
         return self._open[1]
-
-
-def _chunk(portion: Portion, backend: OpenBackend) -> Chunk:
-    """What the backend is asked; only where that depends on the backend is its start waited for."""
-    return chunk_of(portion if portion.tier == "full" else portion.asked_of(compiles=backend.compiles))
 
 
 def _mode(judged: Judged) -> ExecutionEvidence | None:

@@ -12,7 +12,6 @@ from conformance.model.backend import BackendId
 from conformance.model.case import OPERATIONS, Case
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import ALARMING, NONCONFORMING
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Description
@@ -100,7 +99,7 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
         description, subject = backend.description, backend.subject
         # Case by case: what was answered before a call that hangs is on record.
         portions = [portion for entry in smoke_entries() for portion in Plan([entry], identities=False).portions]
-        outcomes = [each for portion in portions for each in backend.judge(chunk_of(portion)).outcomes]
+        outcomes = [each for portion in portions for each in backend.judge(portion).outcomes]
     offered = {name: feature.support for name, feature in subject.profile.operations.items()}
     checked = tuple(
         _checked(op, [each for each in outcomes if each.op == op], offered.get(op, ""), description)

@@ -93,7 +93,7 @@ def judge_vectors(
         writer.describe(opened.record)
         for portion in work.portions:
             chunk = session.chunk = chunk_of(portion)
-            writer.write(_known(opened.judge(chunk).outcomes))
+            writer.write(_known(opened.judge_chunk(chunk).outcomes))
         writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
     counts = dict(writer.counts)
     lacking = any(_lacks(read.get(id_), asks) for id_, asks in ids.items())

@@ -72,10 +72,6 @@ class Session(Driver):
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def launch(self) -> None:
-        """Start the process without waiting for it."""
-        self._process.launch()
-
     def describe(self) -> Description:
         """The backend; starts its process if need be. Raises ``BackendUnavailable`` with the reason and the hint."""
         if self._description is None:

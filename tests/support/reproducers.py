@@ -30,7 +30,6 @@ from conformance.places import CASES, ROOT
 from conformance.profiles.profile import Defect
 from conformance.profiles.register import entries_for
 from conformance.repro.script import reproducer
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import OpenBackend
 from conformance.run.plan import Plan
 from conformance.worker.session import InlineSession
@@ -94,7 +93,7 @@ def findings(spec: str, *, all_cases: bool) -> list[Shown]:
     transformed = any(check in IDENTITIES for each in defects for check in each.checks)
     plan = Plan(_all(suite, defects) if all_cases else _one_each(suite, defects), identities=transformed)
     entries = {entry.case.id: entry for entry in suite}
-    found = (backend.judge(chunk_of(portion)) for portion in plan.portions)
+    found = (backend.judge(portion) for portion in plan.portions)
     rows = [row for each in found for row in each.outcomes if row.verdict == "known"]
     return [Shown(row, reproducer(entries[row.case], row, record).text) for row in rows]
 

@@ -12,19 +12,19 @@ import numpy as np
 from conformance.backends.contract import Backend
 from conformance.model.outcome import Outcome
 from conformance.profiles.subject import Subject
-from conformance.run.chunk import Chunk
+from conformance.run.chunk import Chunk, chunk_of
 from conformance.run.judged import OpenBackend
+from conformance.run.plan import Portion
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.session import InlineSession
 
-__all__ = ["ChunkJudge", "Contestant"]
+__all__ = ["ChunkJudge", "Chunks", "Contestant"]
 
 
 class Contestant:
     """A backend that answers in this process, and is judged as ``subject``."""
 
     def __init__(self, backend: Backend, subject: Subject) -> None:
-        self.policies = subject.profile.resolved_policies(*subject.id.words)
         self._session = InlineSession(backend)
         self._answers: list[Observation] = []
         self._judged = OpenBackend(self, subject.name, subject)
@@ -40,9 +40,13 @@ class Contestant:
                 _feed(digest, getattr(seen, field))
         return digest.digest()
 
+    def asked(self, portion: Portion) -> Portion:
+        """A portion as this backend is asked it."""
+        return self._judged.asked(portion)
+
     def judge(self, chunk: Chunk) -> list[list[Outcome]]:
         """The outcomes of the chunk that was asked last, unit by unit."""
-        return self._judged.judge(chunk).units
+        return self._judged.judge_chunk(chunk).units
 
     def forget(self) -> None:
         """Let go of the last answers: those of large cases, times hundreds of backends, would fill a machine."""
@@ -60,16 +64,31 @@ class Contestant:
         """Nothing is open."""
 
 
-class ChunkJudge:
-    """Judges contestants on one chunk; of alike answers the outcomes are those of the first that gave them."""
+class Chunks:
+    """The chunks of a portion: one for all the backends that are asked alike."""
 
-    def __init__(self, chunk: Chunk) -> None:
-        self._chunk = chunk
+    def __init__(self, portion: Portion) -> None:
+        self._portion = portion
+        self._made: dict[str, Chunk] = {}
+
+    def of(self, backend: OpenBackend | Contestant) -> Chunk:
+        """What the backend is asked."""
+        asked = backend.asked(self._portion)
+        if asked.default_reduction not in self._made:
+            self._made[asked.default_reduction] = chunk_of(asked)
+        return self._made[asked.default_reduction]
+
+
+class ChunkJudge:
+    """Judges contestants on one portion; of alike answers the outcomes are those of the first that gave them."""
+
+    def __init__(self, portion: Portion) -> None:
+        self._chunks = Chunks(portion)
         self._found: dict[bytes, list[list[Outcome]]] = {}
 
     def units(self, contestant: Contestant) -> list[list[Outcome]]:
         """The outcomes, unit by unit; those of alike answers are named after the first that gave them."""
-        chunk = self._chunk.asked_of(contestant.policies)
+        chunk = self._chunks.of(contestant)
         key = contestant.answer(chunk)
         if key not in self._found:
             self._found[key] = contestant.judge(chunk)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import open_backend
 from tests.yardstick.exact import RIGHT
 from tests.yardstick.registry import subject, suite, title
@@ -21,8 +20,8 @@ def test_alike_answers_get_the_outcomes_that_each_would_get_alone() -> None:
     alone = []
     for plan in trial.plans():
         opened = [(kind, open_backend(kind(), subject=subject(kind))) for kind in kinds]
-        for chunk in map(chunk_of, plan.portions):
+        for portion in plan.portions:
             for kind, backend in opened:
-                for unit in backend.judge(chunk).units:
+                for unit in backend.judge(portion).units:
                     alone += [(title(kind), o.case, o.dtype, o.reduction, o.check, o.verdict) for o in unit]
     assert together == alone and len({each[0] for each in alone}) == len(kinds)

@@ -17,10 +17,9 @@ from conformance.model.case import TRANSFORMS, Generator
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
-from tests.yardstick.alike import ChunkJudge, Contestant
+from tests.yardstick.alike import ChunkJudge, Chunks, Contestant
 from tests.yardstick.registry import subject, title
 
 __all__ = [
@@ -99,7 +98,7 @@ class Trial:
         for plan in self.plans():
             opened = [(kind, Contestant(kind(), subject(kind))) for kind in kinds]
             for portion in plan.portions:
-                judge = ChunkJudge(chunk_of(portion))
+                judge = ChunkJudge(portion)
                 for kind, contestant in opened:
                     yield from ((kind, outcome) for unit in judge.units(contestant) for outcome in unit)
 
@@ -110,9 +109,9 @@ class Trial:
             for portion in plan.portions:
                 if not alive:
                     return
-                chunk = chunk_of(portion)
+                chunks = Chunks(portion)
                 for kind, backend in list(alive.items()):
-                    units = backend.judge(chunk).units
+                    units = backend.judge_chunk(chunks.of(backend)).units
                     kill = next((o for unit in units for o in unit if o.verdict in NONCONFORMING), None)
                     if kill is not None:
                         del alive[kind]

@@ -11,7 +11,6 @@ import pytest
 from conformance.cases.load import load_suite
 from conformance.model.records import Footer, Header
 from conformance.results.store import Writer, read_run
-from conformance.run.chunk import chunk_of
 from conformance.run.judged import Judged, open_backend
 from conformance.run.plan import Portion
 from conformance.worker.limits import Limits
@@ -79,9 +78,7 @@ def judged_in_parts(folder: Path, file: Path, limits: Limits | None = None) -> l
     (folder / "many.yaml").write_text("theme: n\ncases:\n" + "".join(CASE.format(n=n) for n in range(64)))
     entries = load_suite([folder / "many.yaml"]).entries
     with open_backend(str(file), limits=limits) as opened:
-        return [
-            opened.judge(chunk_of(Portion(n, tuple(entries[16 * n : 16 * n + 16]), identities=False))) for n in range(4)
-        ]
+        return [opened.judge(Portion(n, tuple(entries[16 * n : 16 * n + 16]), identities=False)) for n in range(4)]
 
 
 def test_it_may_be_a_call_of_an_earlier_task(tmp_path: Path) -> None:

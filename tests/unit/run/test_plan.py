@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from conformance.backends.adapters.numpy import Numpy
 from conformance.cases.load import Entry, load_suite
 from conformance.model.case import CaseTier
-from conformance.model.policies import Policies
 from conformance.run.chunk import chunk_of, unit_keys
 from conformance.run.costs import expected_cost
 from conformance.run.judged import judged
@@ -40,12 +39,14 @@ def test_where_no_reduction_is_stated_the_upstream_gradient_has_the_shape_of_the
 ) -> None:
     file = tmp_path / "cases.yaml"
     file.write_text(CASE % "" + CASE[CASE.index("  - ") :].replace("mean", "default").replace("a-case", "left") % "")
-    chunk = chunk_of(Plan(load_suite([file]).entries, identities=False).portions[0])
-    usual, other = (chunk.asked_of(Policies(default_reduction=name)) for name in ("mean", "none"))
-    assert usual is chunk
+    (portion,) = Plan(load_suite([file]).entries, identities=False).portions
+    usual, other = (portion.asked_of(compiles=False, default_reduction=name) for name in ("mean", "none"))
+    assert usual is portion
     for asked, shape in ((usual, ()), (other, (1,))):
-        shapes = {dict(each.options)["reduction"]: each.upstream.shape for each in asked.requests}
+        shapes = {dict(each.options)["reduction"]: each.upstream.shape for each in chunk_of(asked).requests}
         assert shapes == {"mean": (), None: shape}
+    (stated,) = Plan(portion.entries[:1], identities=False).portions
+    assert stated.asked_of(compiles=False, default_reduction="none") is stated
 
 
 def test_portions_hold_every_case_once_and_in_order_and_cost_alike(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_compiler_is_spared_new_shapes_unless_the_tier_is_full(
     file = tmp_path / "cases.yaml"
     file.write_text(TIERS, encoding="utf-8")
     (portion,) = Plan(load_suite([file]).entries, tier=tier).portions
-    asked = portion.asked_of(compiles=compiles)
+    asked = portion.asked_of(compiles=compiles, default_reduction="mean")
     chunk = chunk_of(asked)
     named = {each.derived.name for each in chunk.identities}
     assert {unit.problem.case.id for unit in chunk.units} == cases
@@ -136,7 +137,7 @@ def test_what_is_left_out_is_named_in_the_dtypes_that_are_asked_alone(tmp_path: 
     file = tmp_path / "cases.yaml"
     file.write_text(TIERS.replace("[float32]", "[float64, float32, float16]"), encoding="utf-8")
     (portion,) = Plan(load_suite([file]).entries, dtypes=["float32"], tier="default").portions
-    asked = portion.asked_of(compiles=True)
+    asked = portion.asked_of(compiles=True, default_reduction="mean")
     assert [(skip.entry.case.id, skip.dtype) for skip in chunk_of(asked).skips] == [("dear", "float32")]
     assert {dtype for _, _, dtype, _ in unit_keys(asked, "mine")} == {"float32"}
 
