@@ -16,7 +16,7 @@ __all__ = ["flow_text", "keys_of"]
 #: Text that needs no quotes: it begins with a letter, so that it is not a number.
 _WORDS = re.compile(r"[A-Za-z](?:[\w. -]*\w)?", re.ASCII)
 _CONSTANTS = ("true", "false", "null")
-_PLAIN = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"]}
+_PLAIN: dict[str, Any] = {"reductions": ["none", "sum", "mean"], "layouts": ["contiguous"], "tier": "default"}
 
 
 def keys_of(case: Case) -> dict[str, Any]:

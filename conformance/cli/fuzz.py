@@ -82,13 +82,17 @@ def command(
     """
     import secrets
 
+    from conformance.disk import require_folder_place
     from conformance.fuzz.files import read_corpus
     from conformance.fuzz.search import Corpus, Search
+    from conformance.places import folder_of_now
     from conformance.run.judged import open_backend
     from conformance.worker.find import find_backends
     from conformance.worker.limits import Limits
 
     given = read_corpus(corpus) if corpus else Corpus()
+    folder = output or corpus or folder_of_now("fuzz-")
+    require_folder_place(folder)
     (found,) = find_backends((spec,))
     seed = secrets.randbelow(2**31) if seed is None else seed
     limits = Limits(start=start_timeout, call=timeout, restarts=RESTARTS)
@@ -106,9 +110,9 @@ def command(
         except KeyboardInterrupt:
             interrupted = True
         except Exception:  # what was found before is not lost
-            _ended(search, watch.spent, True, corpus, output, style)
+            _ended(search, watch.spent, True, corpus, folder, style)
             raise
-        return _ended(search, watch.spent, interrupted, corpus, output, style)
+        return _ended(search, watch.spent, interrupted, corpus, folder, style)
 
 
 class _Watch:
@@ -152,22 +156,14 @@ class _Watch:
             say(f"{self.spent:6.0f} s  {cause.kind}: {unusual}", err=True)
 
 
-def _ended(
-    search: Search, seconds: float, interrupted: bool, corpus: Path | None, output: Path | None, style: str
-) -> int:
+def _ended(search: Search, seconds: float, interrupted: bool, corpus: Path | None, folder: Path, style: str) -> int:
     """Write what was found, print it, and say how the command ends."""
     from conformance import __version__
     from conformance.disk import write
-    from conformance.fuzz.files import CORPUS, case_text, corpus_text, file_name
+    from conformance.fuzz.files import CORPUS, corpus_text, write_cases
     from conformance.fuzz.report import exit_code, report_of, summary_lines
-    from conformance.places import folder_of_now
 
-    files: dict[str, str] = {}
-    if search.causes.all:
-        folder = output or corpus or folder_of_now("fuzz-")
-        for cause in search.causes.all:
-            text = case_text(cause, search.backend.record, search.seed)
-            files[cause.case.id] = str(write(folder / file_name(cause), text))
+    files = write_cases(search, folder)
     if corpus:
         write(corpus / CORPUS, corpus_text(search))
     report = report_of(search, seconds, files, suite=__version__, interrupted=interrupted)

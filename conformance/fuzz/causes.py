@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from conformance.cases.checks import complaints_about
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
+from conformance.cases.text import flow_text, keys_of
 from conformance.corpus.recipe import Recipe
 from conformance.fuzz.draft import Draft, draft_of
 from conformance.fuzz.failures import Kind, first_failure, kind_of
@@ -38,6 +40,7 @@ Ask = Callable[[Case, bool], list[Outcome]]
 class Cause:
     """A failure: its smallest ``case``, what is unusual about that, and the ``outcome`` that it had.
 
+    A case that says the same has the same id, whichever search made it.
     ``cases`` counts those that failed for this cause, of which ``first`` came after ``after`` others. ``again`` is
     false where the case did not fail so when it was asked alone: something before it had a part in it.
     """
@@ -75,7 +78,9 @@ class Causes:
             (explained or alike)[0].cases += 1
             return
         cause = self._shrunk(kind, problem, failure, has)
-        cause = replace(cause, first=entry.case.id, after=after, recipe=recipe)
+        case = _named(cause.case, entry.case)
+        outcome = msgspec.structs.replace(cause.outcome, case=case.id)
+        cause = replace(cause, case=case, outcome=outcome, first=entry.case.id, after=after, recipe=recipe)
         for other in alike:
             if other.again == cause.again and (other.traits <= cause.traits or not cause.again):
                 other.cases += 1
@@ -118,6 +123,18 @@ class Causes:
         outcomes = self.ask(case, kind.check in IDENTITIES)
         same = [each for each in outcomes if each.resembles is None and kind_of(each) == kind]
         return first_failure(same)
+
+
+def _named(case: Case, source: Case) -> Case:
+    """The case under the id of its ``source`` if that says the same, else under one that follows from what it says."""
+    said, before = _said(case), _said(source)
+    name = source.id if said == before else f"fuzz.{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    return msgspec.structs.replace(case, id=name)
+
+
+def _said(case: Case) -> str:
+    """All that a case asks, as text."""
+    return flow_text({name: each for name, each in keys_of(case).items() if name not in ("id", "why", "tier")})
 
 
 def is_refused(problem: Problem) -> bool:

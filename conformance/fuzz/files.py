@@ -18,7 +18,7 @@ from conformance.corpus.extents import MOST
 from conformance.corpus.recipe import Recipe
 from conformance.corpus.settle import settled
 from conformance.corpus.space import FACTORS, FORMS
-from conformance.disk import contents, disk_errors
+from conformance.disk import contents, disk_errors, write
 from conformance.fuzz.causes import Cause
 from conformance.fuzz.search import THEME, Corpus, Search
 from conformance.model.backend import BackendRecord
@@ -26,7 +26,7 @@ from conformance.model.errors import Place, UsageError
 from conformance.model.wording import message
 from conformance.plain import blanked
 
-__all__ = ["CORPUS", "case_text", "corpus_text", "file_name", "read_corpus"]
+__all__ = ["CORPUS", "case_text", "corpus_text", "file_name", "read_corpus", "write_cases"]
 
 #: The recipes of a corpus folder, beside case files of any name.
 CORPUS = "corpus.jsonl"
@@ -38,6 +38,20 @@ WIDTH = 100
 def file_name(cause: Cause) -> str:
     """``softmax-value-fuzz.1a2b3c.yaml``."""
     return f"{cause.kind.op}-{cause.kind.check}-{cause.case.id}.yaml"
+
+
+def write_cases(search: Search, folder: Path) -> dict[str, str]:
+    """Write a case file for each cause into ``folder``; returns where each case stands, by its id.
+
+    A case that stands there already, in the corpus that the search began with or by an earlier one, stays as it is:
+    somebody may have filled in why. Raises HarnessError where the disk refuses.
+    """
+    there = {each.case.id: each.file for each in search.corpus.entries if each.file.is_relative_to(folder)}
+    for cause in search.causes.all:
+        file = there.setdefault(cause.case.id, folder / file_name(cause))
+        if not file.exists():
+            write(file, case_text(cause, search.backend.record, search.seed))
+    return {cause.case.id: str(there[cause.case.id]) for cause in search.causes.all}
 
 
 def case_text(cause: Cause, record: BackendRecord, seed: int) -> str:
@@ -66,10 +80,10 @@ def case_text(cause: Cause, record: BackendRecord, seed: int) -> str:
 
 
 def corpus_text(search: Search) -> str:
-    """The recipes that a later search begins with: of what failed, and of what came nearest to its bound."""
+    """The recipes that a later search begins with: what failed, what came nearest to its bound, and what was left."""
     failed = [cause.recipe for cause in search.causes.all if cause.recipe is not None]
     nearest = sorted(search.pool.entries, key=lambda each: -each.ratio)
-    recipes = {each.name: each for each in (*failed, *(near.recipe for near in nearest))}
+    recipes = {each.name: each for each in (*failed, *(near.recipe for near in nearest), *search.unasked)}
     lines = [msgspec.json.encode(each) for each in [*recipes.values()][:MOST_KEPT]]
     return b"".join(line + b"\n" for line in lines).decode()
 

@@ -156,7 +156,8 @@ def summary_lines(report: FuzzReport) -> list[str]:
         lines.append(f"the search could not go on: {report.lost}")
     if report.interrupted:
         lines.append("interrupted: this is what there is so far")
-    lines.append(f"{plural(len(report.causes), 'cause')} of failure" if report.causes else "nothing found")
+    nothing = "nothing was checked" if SILENT.issuperset(report.verdicts) else "nothing found"
+    lines.append(f"{plural(len(report.causes), 'cause')} of failure" if report.causes else nothing)
     for number, each in enumerate(report.causes, 1):
         lines += _cause_lines(number, each)
     return lines
@@ -166,7 +167,7 @@ def _cause_lines(number: int, cause: FoundCause) -> list[str]:
     unusual = ", ".join(cause.traits) or "nothing unusual"
     lines = [
         f"{number:3d}. {cause.op} {cause.check}: {cause.verdict} in {plural(cause.cases, 'case')}: {unusual}",
-        f"     {cause.message}",
+        f"     {cause.message}".replace("\n", "\n     "),
     ]
     if not cause.again:
         lines.append("     not again when it was asked alone: calls before it have a part in it")

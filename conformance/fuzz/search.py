@@ -67,7 +67,8 @@ class Search:
     ``most`` new cases are asked, beside those that it starts with.
 
     ``known`` and ``resembling`` name the register's entries that describe what was seen, or would describe it in other
-    cases; ``policies`` are the declared ones by which results deviate. ``lost`` says why no more can be asked.
+    cases; ``policies`` are the declared ones by which results deviate. ``lost`` says why no more can be asked, and
+    ``unasked`` are recipes of the corpus that it did not come to.
     """
 
     backend: OpenBackend
@@ -85,6 +86,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self.causes = Causes(self._ask)
+        self.unasked = self.corpus.recipes
         self._compiles = self.backend.compiles
         if self._compiles:
             self.causes.attempts = ATTEMPTS_COMPILED
@@ -106,6 +108,7 @@ class Search:
             yield [*self.corpus.entries[first : first + TOGETHER]], {}, True
         for first in range(0, len(self.corpus.recipes), TOGETHER):
             yield *_entries(self.corpus.recipes[first : first + TOGETHER]), True
+            self.unasked = self.corpus.recipes[first + TOGETHER :]
         number, left = 0, self.most
         while left is None or left > 0:
             dice = Dice(self.seed, "batch", number)

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from conformance.cases.lint import PLACEHOLDER
 from conformance.fuzz.search import Search
 from conformance.places import ROOT
 from conformance.schemas.registry import schema
@@ -44,6 +45,17 @@ cases:
     logits: [[1.0, 2.0]]
     targets: [0]
     label_smoothing: 0.5
+    dtypes: [float32]
+"""
+#: Not as small as it could be, so that the search makes another case of it.
+MINE = """
+theme: mine
+cases:
+  - id: mine
+    why: half of it is missing
+    op: cross_entropy
+    logits: [[1.0, 2.0, 3.0]]
+    targets: [1]
     dtypes: [float32]
 """
 BROKEN = """
@@ -105,14 +117,20 @@ def test_what_was_found_before_an_error_of_the_suite_is_not_lost(
 
 def test_a_corpus_is_begun_with(conformance: Run, tmp_path: Path) -> None:
     write(tmp_path / "half.py", HALF)
+    write(tmp_path / "corpus" / "mine.yaml", MINE)
     options = ("fuzz", "-b", "half.py", "--corpus", "corpus", "--format", "json", "-q")
     first = conformance(*options, "--seed", 1, "--cases", 40)
     assert first.code == 1 and first.json["causes"]
     files = sorted(Path("corpus").iterdir())
     assert {each.suffix for each in files} == {".yaml", ".jsonl"}
+    cases = [each for each in files if each.suffix == ".yaml"]
+    for each in cases:
+        each.write_text(each.read_text(encoding="utf-8").replace(PLACEHOLDER, "a reason of my own"), encoding="utf-8")
+    before = [each.read_bytes() for each in cases]
     second = conformance(*options, "--seed", 2, "--cases", 1)
     assert second.code == 1 and second.json["causes"][0]["after"] == 0
     assert sorted(Path("corpus").iterdir()) == files  # what is still there is not there twice
+    assert [each.read_bytes() for each in cases] == before and conformance("lint", "corpus").code == 0
     sound = conformance("fuzz", "-b", "numpy", "--corpus", "corpus", "--seed", 3, "--cases", 1, "-q")
     assert sound.code == 0
 
@@ -136,6 +154,7 @@ def test_a_process_that_ends_is_a_finding(conformance: Run, tmp_path: Path) -> N
         (("-b", "broken.py"), 3, "no such device"),
         (("-b", "numpy", "--seconds", "0"), 2, "--seconds"),
         (("-b", "numpy", "--seed", "-1"), 2, "--seed"),
+        (("-b", "numpy", "--output", "broken.py"), 2, "broken.py is not a folder"),
         (("-b", "numpy", "--corpus", "bad"), 2, "corpus.jsonl:1: not a recipe"),
     ],
 )

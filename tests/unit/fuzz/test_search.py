@@ -23,6 +23,7 @@ from conformance.corpus.space import FACTORS, PLAIN, drawn
 from conformance.fuzz.causes import Causes
 from conformance.fuzz.coverage import Pairs
 from conformance.fuzz.failures import first_failure
+from conformance.fuzz.files import corpus_text
 from conformance.fuzz.pool import mutated
 from conformance.fuzz.search import Corpus, Search
 from conformance.fuzz.traits import shown
@@ -114,6 +115,13 @@ def test_a_search_begins_with_what_failed_before(found: Search) -> None:
     again = search(ManyPositions(), 1, corpus=Corpus(recipes=recipes))
     assert {each.kind for each in again.causes.all} >= {each.kind for each in found.causes.all[:1]}
     assert again.causes.all[0].after == 0
+
+
+def test_a_corpus_keeps_what_a_search_did_not_come_to() -> None:
+    recipes = [recipe_of(1, index) for index in (0, 1, 2)]
+    unbegun = search(Numpy(), 0, corpus=Corpus(recipes=recipes))
+    kept = [msgspec.json.decode(line, type=Recipe) for line in corpus_text(unbegun).splitlines()]
+    assert unbegun.asked == 0 and kept == recipes
 
 
 @pytest.mark.slow
