@@ -98,6 +98,7 @@ def complaints_about(case: Case) -> Iterator[Complaint]:
     yield from _choices(case)
     yield from _layouts(case)
     yield from _transforms(case)
+    yield from _spacing(case)
     yield from _expectations(case)
 
 
@@ -324,6 +325,29 @@ def _layouts(case: Case) -> Iterator[Complaint]:
             yield Complaint(("layouts", index), found[0], f"{suggestion(unknown, (*LAYOUTS, *OPERANDS))}{found[1]}")
         elif "byte-swapped" in layout and "bfloat16" in case.dtypes:
             yield Complaint(("layouts", index), "byte-swapped bfloat16", "write `dtypes` without bfloat16")
+
+
+def _spacing(case: Case) -> Iterator[Complaint]:
+    """What cannot be asked of a call in which only some positions are the case's, and a budget that is too small."""
+    if case.spacing is None:
+        return
+    extents = _extents(case.logits if case.logits is not None else case.log_probabilities) or ()
+    if len(extents) < 2 or extents[0] < 2 or case.axis in ("default", 0, -len(extents)):
+        hint = "give the logits a rank of 2 or more, two positions along axis 0, and state another class axis"
+        yield Complaint(("spacing",), "there are no positions along axis 0 between which others could lie", hint)
+        return
+    if case.op not in NORMALISERS and case.reductions != ("none",):
+        yield Complaint(("spacing",), "next to a reduction, over positions that are not judged", "`reductions: [none]`")
+    for name, usual in (("transforms", ()), ("layouts", ("contiguous",)), ("expect", None)):
+        if getattr(case, name) != usual:
+            yield Complaint(("spacing",), f"next to {name}", "remove one of the two")
+    if case.targets_as == "python":
+        yield Complaint(("spacing",), "next to targets that are not an array", "remove one of the two")
+    size = ((extents[0] - 1) * case.spacing + 1) * math.prod(extents[1:])
+    least = size * (8 if "float64" in case.dtypes else 4 if "float32" in case.dtypes else 2)
+    if case.budget.memory < least:
+        hint = f"write `budget: {{memory: {least}}}` or more: the case is then run only where that is allowed"
+        yield Complaint(("spacing",), f"a call of {size} logits, and no budget of that size", hint)
 
 
 def _transforms(case: Case) -> Iterator[Complaint]:

@@ -61,6 +61,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "expect": "An error that must be raised, or a warning that must be given.",
         "policy": "The policy, or policies, that the case observes: where implementations legitimately differ.",
         "requires": "Features (weight, ignore-index, ...) without which a backend is unsupported here.",
+        "spacing": "How far apart the positions lie in the call, of which only they are judged: the others are zeros.",
         "budget": "What one call needs; above the limits of a run the case is left out.",
         "tier": "full: backends that compile anew for every shape are spared it, unless a run is of that tier.",
     },

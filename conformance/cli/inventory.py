@@ -53,6 +53,7 @@ def _case_rows(paths: Sequence[Path], expression: str | None) -> list[Row]:
             "theme": entry.theme,
             "op": entry.case.op,
             "tier": "quick" if entry.case.id in quick else entry.case.tier,
+            "memory_gib": round(entry.case.budget.memory / 2**30, 1) or None,
             "flags": list(entry.case.flags),
             "dtypes": list(entry.case.dtypes),
             "file": str(entry.file),

@@ -81,7 +81,7 @@ def draft_of(problem: Problem, reduction: str) -> Draft:
     keys = {
         name: value
         for name, value in msgspec.to_builtins(case).items()
-        if value not in (None, [], ()) and name not in (*_TENSORS, "tier")
+        if value not in (None, [], ()) and name not in (*_TENSORS, "tier", "spacing")
     }
     keys |= {"dtypes": [problem.dtype], "layouts": [problem.layout], "budget": None}
     if case.op not in NORMALISERS:

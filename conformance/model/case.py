@@ -173,9 +173,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ``upstream`` left out is a seeded upstream gradient of both signs, never only ones. ``transforms`` asks for the
     derivative in a direction, for that of the gradient, for the vectorised map, or for the gradient with respect to
     class probabilities; ``tangent`` is the direction, of the logits' shape, seeded where it is left out. ``tier`` says
-    whether a compiler, to which every shape is dear, is spared the case by default. ``expected``
-    maps a reduction (or ``value`` for softmax and log_softmax) to decimal text of 17 significant digits, for the logits
-    rounded to the widest dtype of the case.
+    whether a compiler, to which every shape is dear, is spared the case by default. ``spacing`` makes the call a larger
+    one: position i along axis 0 is position i·spacing of the call, and those between them are zeros (of label 0, and
+    with an upstream gradient of 0) which are not judged. ``expected`` maps a reduction (or ``value`` for softmax and
+    log_softmax) to decimal text of 17 significant digits, for the logits rounded to the widest dtype of the case.
     """
 
     id: Identifier
@@ -205,6 +206,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     expect: Expect | None = None
     policy: str | tuple[str, ...] | None = None
     requires: tuple[Identifier, ...] = ()
+    spacing: Annotated[int, msgspec.Meta(ge=2, le=2**40)] | None = None
     budget: Budget = Budget()
     tier: CaseTier = "default"
 

@@ -44,6 +44,8 @@ _NEEDS = {
 
 def write(script: Script, problem: Problem, outcome: Outcome) -> None:
     """Write the body of a script. Raises ``UsageError`` where the check has none, ``NotInTemplate``, ``ValueError``."""
+    if problem.case.spacing is not None:
+        raise UsageError(f"{problem.case.id} is a sample of a larger call: there is no script", hint="name another")
     check = outcome.check
     form = _identity if check in IDENTITIES else _FORMS.get(check)
     if form is None:

@@ -193,6 +193,7 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
         upstream,
         repeat,
         not gradient,
+        spacing=problem.case.spacing or 1,
     )
 
 

@@ -75,10 +75,18 @@ def launch(settings: RunSettings) -> Finished:
         elsewhere: Collection[str] = ()
         if fleet is not None and fleet.scheduler:
             elsewhere = settings.backends or fleet.backends()
-        return _launched(settings, executor, elsewhere, begun)
+        # Who works elsewhere has a machine of its own.
+        budget = RunBudget(settings.max_memory, settings.timeout, 0 if settings.scheduler else limits.memory_bytes)
+        return _launched(settings, executor, elsewhere, budget, begun)
 
 
-def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[str], begun: Header | None) -> Finished:
+def _launched(
+    settings: RunSettings,
+    executor: Executor,
+    elsewhere: Collection[str],
+    budget: RunBudget,
+    begun: Header | None,
+) -> Finished:
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     folder = settings.resume or settings.output or folder_of_now()
     files = case_files(settings.paths or (CASES,))
@@ -98,7 +106,6 @@ def _launched(settings: RunSettings, executor: Executor, elsewhere: Collection[s
         )
     digests = case_digests(entries, files)
     found = find_backends(settings.backends, settings.device, settings.mode, elsewhere)
-    budget = RunBudget(settings.max_memory, settings.timeout)
     entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
     require_true_values(entries, _expected_text, except_below=CASES)
     header = Header(

@@ -59,11 +59,13 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A case, without its tensors."""
+    """A case, without its tensors. ``memory_gib``: the memory that it states to need; null where it states none."""
 
     case: str
     theme: str
     op: str
+    tier: Literal["quick", "default", "full"]
+    memory_gib: float | None
     flags: list[str]
     dtypes: list[str]
     file: str

@@ -102,6 +102,8 @@ def portable(problem: Problem) -> str:
     """Why a problem's operands cannot be handed to a kernel that is not written in Python; empty where they can."""
     if problem.target_kind == "python":
         return "its targets are Python objects"
+    if problem.case.spacing is not None:
+        return "its positions lie among others, in a call of which they are a sample"
     for name, operand in (("logits", problem.logits), ("targets", problem.targets)):
         if operand is not None and np.asarray(operand).dtype.kind not in "biufV":
             return f"its {name} are of dtype {np.asarray(operand).dtype}"

@@ -300,7 +300,8 @@ class Driver:
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
                 continue
-            made.append(nonce)
+            if seen.asked.request.spacing == 1:  # the others are not read again
+                made.append(nonce)
         if not placed:
             return found
         self._unused = False
@@ -358,7 +359,8 @@ class Driver:
             kept.times += 1
             if kept.times == NEXT:
                 kept.forget(LARGEST_WHOLE)
-        self._kept[answer.nonce] = _Kept.of(answer.results, self._batches)
+        if placed.call.spacing == 1:
+            self._kept[answer.nonce] = _Kept.of(answer.results, self._batches)
         for nonce in [*self._kept][: -AGES[-1]]:
             del self._kept[nonce]
 

@@ -43,6 +43,8 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared
     bit by bit. With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use
     the function that it has compiled already.
+    With a ``spacing`` above 1 the call has more positions than are given: those of all arrays but ``weight``, along
+    axis 0, lie so far apart, between them lie zeros, and of the results only theirs come back.
     """
 
     key: int
@@ -56,6 +58,7 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     only_value: bool = False
     transform: str = ""
     tangent: Array | None = None
+    spacing: int = 1
 
 
 @dataclass(frozen=True)

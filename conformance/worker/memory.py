@@ -154,6 +154,7 @@ def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]
         None if request.tangent is None else put("tangent", request.tangent),
         request.transform,
         earlier,
+        request.spacing,
     )
     return Placed(call, spans, plain)
 

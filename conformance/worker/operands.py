@@ -47,6 +47,7 @@ class Operands:
         self._apart: list[tuple[Any, Any]] = []  # the numbers of those that are far apart, and where they are given
         self._protected: Any = None
         self._logits = 0  # where the memory of a call's logits begins
+        self._spacing = 1  # of the positions of a call
 
     @property
     def are_apart(self) -> bool:
@@ -66,6 +67,7 @@ class Operands:
         a layout.
         """
         self._apart, self._protected = [], protected
+        self._spacing = call.spacing
         self._logits = call.logits.memory[0] if call.logits.memory else call.logits.offset
         yield self._input("logits", call.logits, memory)
         for name, operand in call.operands.items():
@@ -86,10 +88,13 @@ class Operands:
         kind = (operand.dtype, operand.shape, operand.strides, operand.offset % CACHE_LINE)
         if operand.far_apart:
             count, *inner = operand.shape
-            view = self._far_apart(self._numpy.ndarray((count + 2, *inner), dtype, memory, operand.offset))
+            numbers = self._numpy.ndarray((count + 2, *inner), dtype, memory, operand.offset)
+            view = self._reserved(numbers)
             return Input(name, view, self._exact(view, shared=False), kind)
         if operand.memory is None:
             view = self._numpy.ndarray(operand.shape, dtype, memory, operand.offset, operand.strides)
+            if self._spacing > 1 and name != "weight":
+                view = self._reserved(view, self._spacing)
             return Input(name, view, self._backend.tensor(view), kind)
         start, size = operand.memory
         memory = self._protected if operand.read_only else memory
@@ -100,16 +105,16 @@ class Operands:
             return Input(name, view, self._backend.tensor(view), kind)
         return Input(name, view, self._exact(view, shared=name != "logits" and start == self._logits), kind)
 
-    def _far_apart(self, numbers: Any) -> Any:
-        """A view, in memory of its own, whose positions are far apart."""
-        from conformance.worker.reserved import spread
+    def _reserved(self, numbers: Any, spacing: int = 0) -> Any:
+        """A view of memory of their own, in which positions lie so far apart, or by default as no 32 bits can say."""
+        from conformance.worker.reserved import among_zeros, spread
 
         try:
-            around, view = spread(numbers)
+            own, view = among_zeros(numbers, spacing) if spacing else spread(numbers)
         except OSError as error:
             message = clean(f"there is too little address space for positions far apart: {error}")
             raise Failed(Fault("unsupported", "Unsupported", message)) from error
-        self._apart.append((numbers, around))
+        self._apart.append((numbers, own))
         return view
 
     def _exact(self, view: Any, *, shared: bool) -> Any:
@@ -130,7 +135,10 @@ class Operands:
         return tensor
 
     def read_back(self, each: Input, after: dict[str, Result | bytes | None]) -> None:
-        """What the framework's own copy of an input holds, unless it lies in the driver's memory, or is large."""
+        """What the framework's own copy of an input holds, unless it lies in the driver's memory, or is large.
+
+        It is large, too, where the positions that are given are a sample.
+        """
         if each.view is None:
             try:
                 after[each.name] = wire.pack(each.tensor)
@@ -138,7 +146,7 @@ class Operands:
                 after[each.name] = None
             return
         view = each.view
-        if view.size > SMALL or each.kind in self._shared:
+        if view.size > SMALL or self._spacing > 1 or each.kind in self._shared:
             return
         try:
             now = self._backend.array(each.tensor)

@@ -68,6 +68,7 @@ class Outputs:
         self._types = tuple(backend.tensor_types)
         self._arrays_and_scalars = (self._numpy.ndarray, self._numpy.generic)
         self._largest = 0  # bytes of a result
+        self._spacing = 1  # of the positions that are asked for
         self.tensors: dict[str, Any] = {}
         self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
         self._arrays: dict[str, tuple[Any, Result]] = {}  # of the results of a call, and their bytes
@@ -78,7 +79,7 @@ class Outputs:
     def begin(self, call: CallOrder) -> None:
         """Be ready for the results of ``call``."""
         self.tensors, self._arrays = {}, {}
-        self._largest = largest_result(call)
+        self._largest, self._spacing = largest_result(call), call.spacing
         self._calls += 1
 
     def read(self, what: str, tensor: Any, like: Any) -> Any:
@@ -105,7 +106,12 @@ class Outputs:
         return self._numpy.asarray(array)
 
     def taken(self, name: str, tensor: Any, array: Any) -> Result:
-        """A result's bytes; tensor and array are remembered, to be read again and to be written to."""
+        """A result's bytes; tensor and array are remembered, to be read again and to be written to.
+
+        Not where it has more positions than are asked for: it may be all that the memory has room for.
+        """
+        if self._spacing > 1:
+            return result_of(array[:: self._spacing] if array.ndim else array)
         self.tensors[name] = tensor
         result = result_of(array)
         self._arrays[name] = array, result
@@ -143,7 +149,9 @@ class Outputs:
     # -- of the last calls, to see whether the next ones spare them ----------------------------------------------------
 
     def keep(self, nonce: int, results: dict[str, Result]) -> None:
-        """Keep what a call gave until it has been read again."""
+        """Keep what a call gave until it has been read again, as far as it is remembered."""
+        if self._spacing > 1:
+            return
         sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
         kept = [name for name in results if sizes.get(name, 0) <= LARGEST_KEPT]
         arrays = {name: self._arrays[name][0] for name in kept if name in self._arrays}

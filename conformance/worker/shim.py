@@ -122,7 +122,8 @@ class Shim:
         self._differentiate(made, logits, upstream, record)
         if "gradient_failure" not in record.facts:
             record.results["value"] = record.results.pop("value_with_gradient")
-            self._outputs.tensors["value"] = self._outputs.tensors.pop("value_with_gradient")
+            if (tensor := self._outputs.tensors.pop("value_with_gradient", None)) is not None:
+                self._outputs.tensors["value"] = tensor
         elif record.facts["gradient_failure"].kind == "unsupported":
             record.facts["failure"] = record.facts.pop("gradient_failure")
         else:

@@ -87,6 +87,7 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
     call. ``earlier`` asks to read once more, after this call, the results that were given for those nonces.
+    ``spacing`` as in Request.
     """
 
     nonce: int
@@ -98,6 +99,7 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     tangent: Operand | None = None
     transform: str = ""
     earlier: tuple[int, ...] = ()
+    spacing: int = 1
 
 
 class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -250,7 +252,7 @@ decode_state = msgspec.msgpack.Decoder(State).decode
 
 def largest_result(call: CallOrder) -> int:
     """The bytes that a result may have: those of the logits in any dtype, and some for what is small and wrong."""
-    return (1 << 20) + 16 * math.prod(call.logits.shape)
+    return (1 << 20) + 16 * math.prod(call.logits.shape) * call.spacing
 
 
 def framed(message: Any) -> bytes:

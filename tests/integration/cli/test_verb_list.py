@@ -35,7 +35,8 @@ def test_cases_as_a_table(conformance: Run, cases: Path) -> None:
     ran = conformance("list", "--cases", cases)
     assert (ran.code, ran.err) == (0, "")
     head, *rows, empty, count = ran.out.splitlines()
-    assert head.split() == ["case", "theme", "op", "tier", "flags"] and (empty, count) == ("", "3 cases")
+    assert head.split() == ["case", "theme", "op", "tier", "memory", "gib", "flags"]
+    assert (empty, count) == ("", "3 cases")
     assert [row.split() for row in rows] == [
         ["last", "other", "log_softmax", "default"],
         ["plain", "small", "cross_entropy", "default", "double-softmax"],

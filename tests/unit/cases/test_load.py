@@ -159,6 +159,28 @@ def test_hexadecimal_floats_are_numbers(tmp_path: Path) -> None:
             "beyond the range of float64",
             "smaller",
         ),
+        (
+            "logits: [[1], [2]]\ntargets: [0, 0]\nreductions: [none]\nspacing: 9\nbudget: {memory: 79}",
+            9,
+            "spacing",
+            "10 logits, and no budget",
+            "write `budget: {memory: 80}`",
+        ),
+        (
+            "logits: [[1], [2]]\ntargets: [0, 0]\nspacing: 9\nbudget: {memory: 80}",
+            8,
+            "spacing",
+            "next to a reduction",
+            "[none]",
+        ),
+        ("logits: [[1]]\ntargets: [0]\nspacing: 9", 8, "spacing", "no positions along axis 0", "two positions"),
+        (
+            "logits: [[1], [2]]\ntargets: [0, 0]\nreductions: [none]\nlayouts: [cut]\nspacing: 9\nbudget: {memory: 80}",
+            10,
+            "spacing",
+            "next to layouts",
+            "remove one",
+        ),
     ],
 )
 def test_a_mistake_names_line_key_and_hint(
