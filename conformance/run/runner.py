@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter, thread_time
 
 import msgspec
@@ -28,6 +31,10 @@ class TaskRunner:
 
     def run(self, task: Task) -> Done | Unavailable:
         """Ask and judge. Whatever else than a backend that does not start goes wrong is raised."""
+        with _uncollected():
+            return self._run(task)
+
+    def _run(self, task: Task) -> Done | Unavailable:
         backend = self._opened(task)
         before = (backend.deaths, backend.restarts)
         try:
@@ -74,6 +81,18 @@ class TaskRunner:
             opened = open_backend(task.backend, threads=terms.threads, limits=terms.limits, scratch=terms.scratch)
             self._open = (spec, opened)
         return self._open[1]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: next to nothing of what a task makes refers to itself, and all of it is soon gone."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _mode(judged: Judged) -> ExecutionEvidence | None:
