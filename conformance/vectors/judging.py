@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from conformance.cases.load import Entry
+from conformance.cases.resolve import resolve
 from conformance.model.case import OPERATIONS
 from conformance.model.errors import Place, UsageError
 from conformance.model.outcome import Outcome
-from conformance.model.problem import Array
+from conformance.model.policies import NORMATIVE, Policies
+from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.model.records import Footer, Header, Selection
 from conformance.numerics.formats import round_to
@@ -36,7 +38,7 @@ __all__ = ["JudgedVectors", "judge_vectors"]
 _UNSEEN = frozenset({"unmodified", "repeatable", "warning", "process"})
 LONGEST_NAME = 200
 _NO_RESULT = Failure("not run", "", "no result for this vector")
-_NO_VECTOR = Failure("not run", "", "this call has no vector: its operands are Python objects")
+_NO_VECTOR = Failure("not run", "", "no vector asks for this call")
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def judge_vectors(
     named, own = _profile(profile)
     session = _Recorded(Description(name, "", {}, "", profile=named, foreign=OPERATIONS), read)
     opened = OpenBackend(session, name, profile=own)
+    session.policies = opened.subject.profile.resolved_policies()
     header = Header(
         **origin(),
         selection=dict(msgspec.to_builtins(Selection(backends=(name,), identities=False))),
@@ -92,7 +95,7 @@ def judge_vectors(
     with Writer(folder, header) as writer:
         writer.describe(opened.record)
         for portion in work.portions:
-            chunk = session.chunk = chunk_of(portion)
+            chunk = session.chunk = chunk_of(opened.asked(portion))
             writer.write(_known(opened.judge_chunk(chunk).outcomes))
         writer.finish(Footer(seconds=time.perf_counter() - begin, complete=True))
     counts = dict(writer.counts)
@@ -125,10 +128,14 @@ def _known(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 class _Recorded:
-    """A session of a backend whose calls were made before: it looks up what came of those of ``chunk``."""
+    """A session of a backend whose calls were made before: it looks up what came of those of ``chunk``.
+
+    Results have the shapes and dtypes that ``policies`` give them where none is stated.
+    """
 
     def __init__(self, description: Description, results: Mapping[str, VectorResult]) -> None:
         self.chunk: Chunk | None = None
+        self.policies = NORMATIVE
         self._description, self._results = description, results
 
     def describe(self) -> Description:
@@ -142,7 +149,9 @@ class _Recorded:
         for call in calls(self.chunk):
             key, result = requests[call.place].key, self._results.get(call.id)
             found[call.place] = (
-                Observation(key, failure=_NO_RESULT) if result is None else _observation(call, key, result)
+                Observation(key, failure=_NO_RESULT)
+                if result is None
+                else _observation(call, key, result, self.policies)
             )
         return found
 
@@ -150,9 +159,11 @@ class _Recorded:
         """Nothing is open."""
 
 
-def _observation(call: VectorCall, key: int, result: VectorResult) -> Observation:
+def _observation(call: VectorCall, key: int, result: VectorResult, policies: Policies) -> Observation:
     """One call as the judge sees it."""
-    arrays = {name: _array(call, name, numbers) for name, numbers in result.found.items()}
+    problem = resolve(call.unit.problem, policies).problem
+    reduction = policies.default_reduction if call.reduction == "default" else call.reduction
+    arrays = {name: _array(problem, reduction, name, numbers) for name, numbers in result.found.items()}
     lacking = next((name for name in call.asks if name not in arrays), "")
     if result.error is not None:
         failure = Failure("raised", "error", result.error)
@@ -172,13 +183,12 @@ def _observation(call: VectorCall, key: int, result: VectorResult) -> Observatio
     )
 
 
-def _array(call: VectorCall, name: Quantity, numbers: Numbers) -> Array:
-    """Numbers rounded to the vector's dtype, in the result's shape where they are as many and no other is stated."""
+def _array(problem: Problem, reduction: str, name: Quantity, numbers: Numbers) -> Array:
+    """Numbers rounded to the result's dtype, in its shape where they are as many and no other is stated."""
     flat, stated = numbers
-    problem = call.unit.resolution.problem
-    shape = problem.logits.shape
-    if name not in OF_LOGITS and problem.takes_targets:
-        shape = problem.value_shape(call.reduction)
-    if not stated and flat.size == int(np.prod(shape)):
+    shape, dtype = problem.logits.shape, problem.dtype
+    if name not in OF_LOGITS:
+        shape, dtype = problem.value_shape(reduction), problem.value_dtype or dtype
+    if not stated and flat.size == math.prod(shape):
         flat = flat.reshape(shape)
-    return round_to(flat, problem.dtype)
+    return round_to(flat, dtype)

@@ -178,6 +178,49 @@ def test_policies_stand_beside_the_answer(vectors: list[dict[str, Any]], conform
     assert code == 0 and verdicts["outside", "float32/none", "error"] == "deviation"
 
 
+DECLARED = """\
+theme: small
+cases:
+  - id: reduced
+    why: the shape of the value is that of the declared reduction
+    op: cross_entropy
+    logits: [[[1.2, 2.4, 3.6], [0.5, 2.0, 1.0]], [[0.5, 1.0, 1.0], [2.0, 0.0, -1.0]]]
+    targets: [[1, 0], [2, 1]]
+    axis: -1
+    policy: default-reduction
+    reductions: [default]
+    dtypes: [float32]
+  - id: wider
+    why: the loss has the dtype of the probabilities
+    op: cross_entropy
+    logits: [[0.5, -1, 2], [1, 0, -1]]
+    targets: [[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]]
+    target_dtype: float32
+    policy: mixed-dtype-result
+    reductions: [none]
+    dtypes: [float16]
+"""
+
+
+def test_results_have_the_shape_and_dtype_that_the_profile_declares(conformance: Run, tmp_path: Path) -> None:
+    """Though they are stated as one list of numbers: those that the vectors hold for the declared policies."""
+    write(tmp_path / "small.yaml", DECLARED)
+    policies = {"default-reduction": "none", "mixed-dtype-result": "promoted"}
+    lines = [f"  {name}: {{value: {value}, documentation: undocumented}}\n" for name, value in policies.items()]
+    write(tmp_path / "mine.profile.yaml", f"backend: mine\npolicies:\n{''.join(lines)}")
+    assert conformance("export", "vectors", "--cases", "small.yaml", "--tensors", "json", "--output", "v").code == 0
+    answers = []
+    for vector in json.loads(Path("v/small.json").read_bytes())["vectors"]:
+        declared = [each for each in vector["policies"] if policies[each["policy"].partition("/")[0]] == each["value"]]
+        found = declared[0].get("expected") or vector["expected"]
+        answers.append({"id": vector["id"]} | {name: each["exact"]["data"] for name, each in found.items()})
+    Path("r.jsonl").write_text("\n".join(map(json.dumps, answers)), encoding="utf-8")
+    code, verdicts, _ = judged(conformance, "--profile", "mine.profile.yaml")
+    assert code == 0 and {"deviation", "pass"} == {*verdicts.values()}
+    code, verdicts, _ = judged(conformance)
+    assert code == 1 and verdicts["reduced", "float32/default", "value"] == "fail"
+
+
 def test_shapes_refusals_and_gaps(vectors: list[dict[str, Any]], conformance: Run) -> None:
     lines = [
         {"id": "last/float32/none", "value": [[0.5, 0.5]]},
