@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,9 @@ def _finalize(value: Any) -> Any:
     return value
 
 
+@cache
 def _environment() -> Environment:
+    """With each template that it has compiled, for every site of a process."""
     made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,

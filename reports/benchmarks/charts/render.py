@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,22 @@ def page(
         finalize=lambda value: blanked(value) if type(value) is str else value,
     )
     environment.filters["table"] = html
-    vega = _converter().javascript_bundle(
-        "window.showChart = (where, spec) => vegaEmbed(where, spec, {actions: false, renderer: 'svg'});"
-    )
     text: str = environment.get_template("page.html").render(
         title=title,
-        vega=Markup(vega),
+        vega=Markup(_vega()),
         charts=[_labelled(spec_of(chart)) for _, chart in charts],
         about=about,
         tables=tables,
         lists=lists,
     )
+    return text
+
+
+@cache
+def _vega() -> str:
+    """Vega and what shows a chart by it, as one script: to put it together takes a second."""
+    show = "window.showChart = (where, spec) => vegaEmbed(where, spec, {actions: false, renderer: 'svg'});"
+    text: str = _converter().javascript_bundle(show)
     return text
 
 
