@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import gc
 import itertools
@@ -59,19 +61,24 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest tests, the same number of them on each worker: at the end there are short ones to share.
+    """Begin with the longest tests: at the end there are short ones to share. The first worker has the frameworks.
 
-    pytest-xdist gives each worker a stretch of the list, and lets who is through take from the end of another's.
+    pytest-xdist gives each worker a stretch of the list, and lets who is through take from the end of another's. All
+    frameworks take ten seconds to import, and more than a gigabyte: one worker does so, and the long tests, of which
+    those of the yardstick take memory too, are shared out among the others.
     """
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    long = [item for item in items if _is_long(item)]
-    short = [item for item in items if not _is_long(item)]
-    ends = [len(short) * number // workers for number in range(workers + 1)]
-    items[:] = [
-        item
-        for number, (first, beyond) in enumerate(itertools.pairwise(ends))
-        for item in (*long[number::workers], *short[first:beyond])
-    ]
+    workers = max(2, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    begun = sorted(items, key=lambda item: not _is_long(item))
+    framework = [item for item in begun if item.get_closest_marker("framework") is not None]
+    others = [item for item in begun if item.get_closest_marker("framework") is None]
+    long = [item for item in others if _is_long(item)]
+    short = iter(others[len(long) :])
+    found: list[pytest.Item] = []
+    for number in range(workers):
+        begins = long[number - 1 :: workers - 1] if number else framework
+        stretch = (len(items) - len(found)) // (workers - number)
+        found += [*begins, *itertools.islice(short, max(0, stretch - len(begins)))]
+    items[:] = [*found, *short]
 
 
 def _is_long(item: pytest.Item) -> bool:
@@ -107,6 +114,13 @@ def _executables() -> Iterator[None]:
     yield
     if (jax := sys.modules.get("jax")) is not None:
         jax.clear_caches()
+    _give_back()
+
+
+def _give_back() -> None:
+    """To the system the memory that large arrays have left between small objects, where the C library can (glibc)."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @pytest.fixture
