@@ -40,7 +40,8 @@ MOST_EXPECTED = 2**20
 NORMALISERS = ("softmax", "log_softmax")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?")
 _SPECIAL = re.compile(r"(?:[-+]?\.?inf|\.?nan)", re.IGNORECASE)
-_TARGET_DTYPES = (
+#: What targets may be of: labels, or class probabilities.
+TARGET_DTYPES = (
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     *("float16", "bfloat16", "float32", "float64"),
 )
@@ -268,8 +269,8 @@ def _options(case: Case) -> Iterator[Complaint]:
         yield Complaint(("ignore_index",), "beyond 64 bits", "write an integer that an int64 holds")
     if isinstance(case.axis, int) and abs(case.axis) >= 2**31:
         yield Complaint(("axis",), "beyond 32 bits", "write a small integer: the position of the class axis")
-    if case.target_dtype is not None and case.target_dtype not in _TARGET_DTYPES:
-        hint = f"{suggestion(case.target_dtype, _TARGET_DTYPES)}one of {', '.join(_TARGET_DTYPES)}"
+    if case.target_dtype is not None and case.target_dtype not in TARGET_DTYPES:
+        hint = f"{suggestion(case.target_dtype, TARGET_DTYPES)}one of {', '.join(TARGET_DTYPES)}"
         yield Complaint(("target_dtype",), f"unknown dtype '{case.target_dtype}'", hint)
     if case.target_dtype is not None and case.targets_as == "python":
         yield Complaint(("target_dtype",), "Python objects have no dtype", "remove the key, or `targets_as`")

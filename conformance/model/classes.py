@@ -6,8 +6,10 @@ from typing import Literal
 
 from conformance.model.dtypes import HALF, DtypeName
 
-__all__ = ["CLASS_LETTERS", "Letter", "default_class", "letters"]
+__all__ = ["CLASS_LETTERS", "DeclarableLetter", "Letter", "default_class", "letters"]
 
+#: A backend can be held to all but F, which is what lies beyond every bound.
+DeclarableLetter = Literal["A", "B", "C", "D", "E"]
 Letter = Literal["A", "B", "C", "D", "E", "F"]
 CLASS_LETTERS: tuple[Letter, ...] = ("A", "B", "C", "D", "E", "F")
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from conformance.cases.checks import FEATURES
+from conformance.cases.checks import FEATURES, TARGET_DTYPES
 from conformance.cases.complaints import Complaint, complaints_of, suggestion
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import OPERATIONS
+from conformance.model.classes import letters
 from conformance.model.policies import POLICIES, Policies, declarable, name_of_number
 from conformance.places import PROFILES
 from conformance.profiles.profile import Profile
@@ -42,6 +43,7 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     found += unknown_names(("operations",), profile.operations, OPERATIONS, "operation")
     found += unknown_names(("features",), profile.features, _FEATURES, "feature")
     found += unknown_names(("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
+    found += _classes(profile)
     found += _links(profile)
     return found
 
@@ -79,6 +81,9 @@ def _values(profile: Profile) -> Iterator[Complaint]:
         for key, value in values.items():
             path = ("policies", name, *key)
             aspect = POLICIES[name].aspect
+            if isinstance(value, dict) and aspect is None:
+                yield Complaint(path, "this policy has one value, and takes no mapping", _hint(name, ""))
+                continue
             if value != "unsupported" and not _fits(name, value):
                 entries = value.items() if isinstance(value, dict) else ()
                 bad = [item for kind, item in entries if not _fits(name, {kind: item})] or [value]
@@ -87,16 +92,21 @@ def _values(profile: Profile) -> Iterator[Complaint]:
                 continue
             if isinstance(value, dict) and aspect is not None:
                 yield from unknown_names(path, value, aspect.names, aspect.kind)
-            yield from _named_numbers(name, path, value)
+            for kind, each in value.items() if isinstance(value, dict) else [(None, value)]:
+                yield from _single_value(name, path if kind is None else (*path, kind), each)
 
 
-def _named_numbers(name: str, path: NodePath, value: Any) -> Iterator[Complaint]:
-    """Numbers that the policy has a word for: what is observed is called by it, and so is what is declared."""
-    for kind, each in value.items() if isinstance(value, dict) else [(None, value)]:
-        word = name_of_number(each)
-        if word and word in declarable(name):
-            place = path if kind is None else (*path, kind)
-            yield Complaint(place, "the number has a name in this policy", f"write `{word}`")
+def _single_value(name: str, place: NodePath, value: Any) -> Iterator[Complaint]:
+    """Names in a list that are not dtypes, and a number that the policy has a word for.
+
+    What is observed is called by that word, and so is what is declared.
+    """
+    if isinstance(value, list):
+        yield from unknown_names(place, value, TARGET_DTYPES, "dtype")
+        return
+    word = name_of_number(value)
+    if word and word in declarable(name):
+        yield Complaint(place, "the number has a name in this policy", f"write `{word}`")
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -113,6 +123,15 @@ def _hint(name: str, value: str) -> str:
     hint = f"{suggestion(value, words)}one of {', '.join([*words, 'unsupported'])}"
     aspect = POLICIES[name].aspect
     return f"{hint}, or a mapping to them from {', '.join(aspect.names)}" if aspect is not None else hint
+
+
+def _classes(profile: Profile) -> Iterator[Complaint]:
+    """Classes that results of the dtype are not sorted into."""
+    for operation, classes in profile.classes.items():
+        for dtype, letter in classes.items():
+            if letter not in letters(dtype):
+                hint = f"one of {', '.join(letters(dtype))}: D and E are of the half types"
+                yield Complaint(("classes", operation, dtype), f"{dtype} has no class {letter}", hint)
 
 
 def _parent(profile: Profile) -> Iterator[Complaint]:

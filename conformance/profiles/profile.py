@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from conformance.model.backend import Declaration
-from conformance.model.classes import Letter, default_class
+from conformance.model.classes import DeclarableLetter, Letter, default_class
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import Policies
 from conformance.model.verdicts import Verdict
@@ -105,7 +105,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     operations: dict[str, Feature] = {}
     features: dict[str, Support] = {}
     policies: dict[str, Declared] = {}
-    classes: dict[str, dict[DtypeName, Letter]] = {}
+    classes: dict[str, dict[DtypeName, DeclarableLetter]] = {}
     known: list[Defect] = []
 
     def declared_class(self, operation: str, dtype: DtypeName) -> Letter:
