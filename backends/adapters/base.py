@@ -204,8 +204,7 @@ class Adapter(Backend):
     def _apply(self, transform: str, call: Call, logits: Tensor, *more: Tensor) -> Any:
         if transform in self.runtime.compiled_whole:
             self.runtime.tidy()
-            self.runtime.counted.calls += 1
-            return self._function(transform, call)(logits, dict(call.operands), *more)
+            return self.runtime.called(self._function(transform, call), logits, dict(call.operands), *more)
 
         def evaluated(logits: Tensor, operands: Mapping[str, Tensor]) -> Tensor:
             same = operands is call.operands

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,6 +50,7 @@ class Runtime(ABC):
         self.execution = execution
         self.device = Device()
         self.counted = Compilations()
+        self._interrupted: set[Function] = set()  # those of which something is left out
 
     @property
     def compiles(self) -> bool:
@@ -116,6 +117,25 @@ class Runtime(ABC):
         :meth:`compilations`.
         """
         return function
+
+    def called(self, function: Function, *arguments: Any) -> Any:
+        """What a function that :meth:`compile` gave gives for ``arguments``; how it ran is counted."""
+        self.counted.calls += 1
+        graphs = self.counted.graphs
+        results = function(*arguments)
+        if self.counted.graphs > graphs and (left := self.left_out(function, arguments, results)):
+            self.counted.reasons.update({each: self.counted.reasons.get(each, 0) + 1 for each in left})
+            self._interrupted.add(function)
+        if function in self._interrupted:
+            self.counted.uncompiled += 1
+        return results
+
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+        """What is not done by what was compiled of ``function`` for ``arguments``, or not on the device.
+
+        Such are calls back to Python. By default nothing is known to be left out.
+        """
+        return ()
 
     def compilations(self) -> Compilations | None:
         """What became of the functions that were to be compiled; None where that is not known."""

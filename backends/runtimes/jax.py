@@ -7,9 +7,9 @@ there first.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from conformance.backends.contract import Array, Compilations, Device, Tensor
 from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JaxDevice", "JaxRuntime"]
 
+#: Primitives that have Python compute something.
+CALLBACKS = frozenset({"pure_callback", "io_callback"})
 #: Traced functions that are held at most: each takes 2 MiB with what was compiled of it.
 HELD = 300
 
@@ -110,9 +112,16 @@ class JaxRuntime(Runtime):
 
         return watched
 
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+        """Callbacks, for which XLA waits for Python; a print of debugging is none. Nothing is traced again."""
+        traced = cast("jax.stages.Wrapped", function).trace(*arguments)
+        found = {each for each in _primitives(traced.jaxpr) if each in CALLBACKS}
+        places = {place for each in jax.tree.leaves(results) for place in each.devices()}
+        return found | {f"the result lies on {place}" for place in places - {self.device.place}}
+
     def compilations(self) -> Compilations | None:
         """A function's own code runs when it is traced, and not when what was compiled of it is executed."""
-        self.counted.breaks = 0  # what cannot be traced raises
+        self.counted.breaks = sum(self.counted.reasons.values())  # what cannot be traced raises
         self.counted.cached = len(_cache_hits())
         return self.counted
 
@@ -197,6 +206,19 @@ def _cache_hits() -> list[str]:
 
     jax.monitoring.register_event_listener(listener)
     return events
+
+
+def _primitives(traced: Any) -> Iterator[str]:
+    """The primitives of a jaxpr and of all within it."""
+    if hasattr(traced, "eqns"):
+        for each in traced.eqns:
+            yield each.primitive.name
+            yield from _primitives([*each.params.values()])
+    elif hasattr(traced, "jaxpr"):
+        yield from _primitives(traced.jaxpr)
+    elif isinstance(traced, list | tuple):
+        for each in traced:
+            yield from _primitives(each)
 
 
 def _executable(function: Any, *arguments: Any) -> Any:

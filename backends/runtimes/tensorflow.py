@@ -6,8 +6,10 @@ must be there first.
 
 from __future__ import annotations
 
+import itertools
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from conformance.backends.contract import Array, Compilations, Tensor
 from conformance.backends.runtimes.base import TRANSFORMS, Function, Runtime
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 __all__ = ["TensorFlowRuntime"]
+
+#: Operations that have Python compute something, eagerly.
+CALLBACKS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 
 
 class TensorFlowRuntime(Runtime):
@@ -107,9 +112,18 @@ class TensorFlowRuntime(Runtime):
 
         return watched
 
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+        """Operations of the graph, and of the functions that it calls, which call Python. Nothing is traced again."""
+        graph = cast("tf.types.experimental.PolymorphicFunction", function).get_concrete_function(*arguments).graph
+        whole = graph.as_graph_def()
+        nodes = itertools.chain(whole.node, *(each.node_def for each in whole.library.function))
+        places = {each.device.rpartition("device:")[2] for each in tf.nest.flatten(results)}
+        elsewhere = {f"the result lies on {place}" for place in places if not place.lower().startswith(self._place)}
+        return elsewhere | {each.op for each in nodes if each.op in CALLBACKS}
+
     def compilations(self) -> Compilations | None:
         """A function's own code runs when it is traced; with ``jit_compile`` a graph that XLA cannot compile raises."""
-        self.counted.breaks = self.counted.cached = 0
+        self.counted.breaks, self.counted.cached = sum(self.counted.reasons.values()), 0
         return self.counted
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:

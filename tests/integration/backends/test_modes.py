@@ -147,6 +147,56 @@ def test_tensorflow_that_runs_functions_eagerly_is_seen() -> None:
 
 
 @pytest.mark.framework
+def test_jax_that_calls_back_to_python_is_not_compiled(tmp_path: Path) -> None:
+    jax = pytest.importorskip("jax")
+    from conformance.backends.adapters.jax import Jax
+
+    @jax.custom_vjp
+    def copied(x: Any) -> Any:
+        return jax.pure_callback(np.asarray, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
+
+    copied.defvjp(lambda x: (copied(x), None), lambda _, cotangent: (cotangent,))
+
+    class CallsBack(Jax):
+        def cross_entropy(self, logits: Any, *arguments: Any, **options: Any) -> Any:
+            jax.debug.print("")  # which computes nothing
+            return super().cross_entropy(copied(logits), *arguments, **options)
+
+    found = evidence(CallsBack(mode="jit"), 2, 2)
+    assert (found.compiled, found.uncompiled, found.graphs, found.breaks) == (0, 2, 1, 1)
+    assert found.reasons == {"pure_callback": 1}
+    of_loss = {each.check: each for each in outcomes(CallsBack(mode="jit"), tmp_path)}
+    assert {of_loss[check].reason for check in ("value", "gradient")} == {"mode-not-used"}
+
+
+@pytest.mark.framework
+def test_jax_that_runs_on_another_device_than_it_says_is_seen() -> None:
+    jax = pytest.importorskip("jax")
+    backend = create("jax", threads=1)
+    (place,) = jax.devices("cpu")[:1]
+    backend.runtime.device.place = "another"
+    backend.runtime.tensor = lambda array: jax.device_put(array, place)
+    found = evidence(backend, 2)
+    assert (found.compiled, found.uncompiled) == (0, 1) and [*found.reasons] == [f"the result lies on {place}"]
+
+
+@pytest.mark.framework
+def test_a_graph_of_tensorflow_that_calls_python_is_not_compiled() -> None:
+    tf = pytest.importorskip("tensorflow")
+    from conformance.backends.adapters.tensorflow import TensorFlow
+
+    class CallsBack(TensorFlow):
+        def cross_entropy(self, logits: Any, *arguments: Any, **options: Any) -> Any:
+            copied = tf.ensure_shape(tf.py_function(tf.identity, [logits], logits.dtype), logits.shape)
+            return super().cross_entropy(copied, *arguments, **options)
+
+    found = evidence(CallsBack(mode="graph"), 2, 2)
+    assert (found.compiled, found.uncompiled, found.graphs) == (0, 2, 1) and "EagerPyFunc" in found.reasons
+    (seen,) = InlineSession(CallsBack(mode="xla")).run([asked(2)])
+    assert seen.failure is not None and seen.failure.type == "InvalidArgumentError"  # XLA has no such operation
+
+
+@pytest.mark.framework
 def test_xla_compiles_the_whole_of_a_function_or_raises() -> None:
     """All that is known of the mode: what TensorFlow promises of a function of ``jit_compile=True``."""
     tf = pytest.importorskip("tensorflow")
