@@ -23,7 +23,7 @@ from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
-from conformance.run.recheck import Recheck, Rechecked
+from conformance.run.recheck import Found, Recheck
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
@@ -178,28 +178,29 @@ class OpenBackend:
 
     def judge_chunk(self, chunk: Chunk) -> Judged:
         """The same of a chunk, as it is, which may have been made for several backends."""
-        found = self._settled(chunk, self._session.run(chunk.requests))
+        found = self._judged(chunk, self._session.run(chunk.requests))
         if isinstance(self._session, Session):
-            if (revised := self._session.revised()) is not None:
-                before, found = found, self._settled(chunk, revised)
-                found.keep_of_processes(before)
-            elif found.spoilt:
+            before = self._before(chunk.portion, self._session.starts)
+            if (revised := self._session.revised()) is not None:  # it has ended while that was judged
+                found = self._judged(chunk, revised)
+            if self._recheck is not None and not self._session.hung:
+                judge = partial(self._outcomes, chunk)
+                self._recheck.settle(found, chunk, judge, self.subject, before)
+            if found.spoilt:
                 self._session.renew()
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
         return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
 
-    def _settled(self, chunk: Chunk, observations: list[Observation]) -> Rechecked:
-        """The outcomes of the chunk's units; what went wrong is asked again where there is a session for it."""
-        if self._recheck is None or not isinstance(self._session, Session) or self._session.hung:
-            return Rechecked(observations, self._outcomes(chunk, observations))
-        if self._session.starts != self._starts:
-            self._starts = self._session.starts
-            self._asked.clear()
-        found = self._recheck.settle(
-            chunk, observations, lambda seen: self._outcomes(chunk, seen), self.subject, self._asked
-        )
-        self._asked = [*self._asked, chunk.portion][-sum(BEFORE) :]
-        return found
+    def _judged(self, chunk: Chunk, observations: list[Observation]) -> Found:
+        return Found(observations, self._outcomes(chunk, observations))
+
+    def _before(self, portion: Portion, starts: int) -> list[Portion]:
+        """What the process that was started last had been asked before it was asked ``portion``."""
+        if starts != self._starts:
+            self._starts, self._asked = starts, []
+        before = self._asked
+        self._asked = [*before, portion][-sum(BEFORE) :]
+        return before
 
     def _outcomes(self, chunk: Chunk, observations: Sequence[Observation]) -> list[list[Outcome]]:
         """The outcomes of each of the chunk's units, with the register applied."""

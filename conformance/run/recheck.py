@@ -22,7 +22,7 @@ from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
-__all__ = ["Recheck", "Rechecked"]
+__all__ = ["Found", "Recheck"]
 
 ENOUGH = 8  # units of an operation that go wrong again in the same check: from then on, one in each chunk is asked
 EXTRA = 4  # processes beside the second one, since a call has spoilt that or a unit goes wrong in another way there
@@ -33,7 +33,7 @@ Judge = Callable[[Sequence[Observation]], list[list[Outcome]]]
 
 
 @dataclass(eq=False)
-class Rechecked:
+class Found:
     """The outcomes of a chunk by unit, and the observations that they follow from; ``others`` are of former chunks.
 
     ``spoilt``: something is left behind in the process that was asked first, or may be.
@@ -43,12 +43,6 @@ class Rechecked:
     units: list[list[Outcome]]
     others: list[Outcome] = field(default_factory=list)
     spoilt: bool = False
-
-    def keep_of_processes(self, before: Rechecked) -> None:
-        """Add what calls did to processes by an earlier recheck of the same chunk, and has not been found again."""
-        for mine, theirs in zip((self.others, *self.units), (before.others, *before.units), strict=True):
-            known = {(each.unit, each.reduction) for each in mine if each.check == "process"}
-            mine += [each for each in theirs if each.check == "process" and (each.unit, each.reduction) not in known]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,31 +75,28 @@ class Recheck:
         if session is not None:
             session.close()
 
-    def settle(
-        self, chunk: Chunk, seen: Sequence[Observation], judge: Judge, subject: Subject, before: Sequence[Portion]
-    ) -> Rechecked:
-        """The outcomes of a chunk, with what went wrong put on record where it belongs.
+    def settle(self, found: Found, chunk: Chunk, judge: Judge, subject: Subject, before: Sequence[Portion]) -> None:
+        """Put what went wrong in a chunk on record where it belongs.
 
         ``before`` are the portions that the process had been asked about, the oldest first.
         """
-        found = Rechecked(list(seen), judge(seen))
+        seen = found.observations
         wrong = [wrong_of(outcomes) for outcomes in found.units]
         if not any(wrong) or not self._available:
-            return found
+            return
         units = units_of(chunk)
         doubts = [doubt for each in units for doubt in _doubts(each, seen, wrong[each.number])]
         if not doubts:
-            return found
+            return
         alive = [each for each in units if not any(dead(seen[place]) for place in each.asked)]
         try:
             self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *earlier_units(before)])
         except BackendUnavailable:  # it does not start again: what was found stands
             self._available = False
-        return found
 
     def _settle(
         self,
-        found: Rechecked,
+        found: Found,
         doubts: Sequence[_Doubt],
         wrong: Sequence[Wrong],
         judge: Judge,
@@ -214,7 +205,7 @@ class Recheck:
     def _blame(
         self,
         lost: list[Lost],
-        found: Rechecked,
+        found: Found,
         judged: Judged,
         subject: Subject,
         asked: Groups,

@@ -6,18 +6,16 @@ here, on the driver's own memory; a backend's process only makes calls.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 import numpy as np
 
 from conformance.worker import wire
+from conformance.worker.earlier import SPAN, EarlierResults, ages
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
-from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, SMALL, stride_of
 from conformance.worker.reply import (
     FORGED,
     Died,
@@ -27,7 +25,6 @@ from conformance.worker.reply import (
     add_repetition,
     check,
     differs,
-    intact,
     mode_of,
     observation_of,
 )
@@ -38,50 +35,7 @@ __all__ = ["EARLIER", "Driver"]
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
-SPAN = 2  # batches after which results are no longer read again
 REGIONS = SPAN + 2  # in rotation: a result that lies in its own input must not change before it is read once more
-
-
-#: The results of a call that are kept, by name.
-_Results = dict[str, wire.Result]
-
-
-@dataclass(eq=False)
-class _Kept:
-    """The results of a call of a ``batch``: as given, and as last read, so many ``times``.
-
-    ``sizes`` are in elements, of results that have more bytes than a small one may have elements.
-    """
-
-    given: _Results
-    read: _Results
-    sizes: dict[str, int]
-    batch: int
-    times: int = 0
-
-    @classmethod
-    def of(cls, results: _Results, batch: int) -> _Kept:
-        """What is kept of them: all of small ones, some elements of large ones."""
-        sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
-        if not sizes:
-            return cls(results, results, sizes, batch)
-        kept = {
-            name: _some(each, sizes[name]) if sizes.get(name, 0) > LARGEST_WHOLE else each
-            for name, each in results.items()
-            if sizes.get(name, 0) <= LARGEST_KEPT
-        }
-        return cls(kept, kept, sizes, batch)
-
-    def forget(self, above: int) -> None:
-        if self.sizes:
-            self.given = {name: each for name, each in self.given.items() if self.sizes.get(name, 0) <= above}
-            self.read = {name: each for name, each in self.read.items() if self.sizes.get(name, 0) <= above}
-
-
-def _some(result: wire.Result, size: int) -> wire.Result:
-    """Those elements of a large result that are read again."""
-    numbers = np.frombuffer(result.data, f"V{len(result.data) // size}")[:: stride_of(size)]
-    return wire.Result(result.dtype, numbers.shape, numbers.tobytes())
 
 
 class Overwritten(Exception):
@@ -100,12 +54,11 @@ class Driver:
         self.regions = [Region(shared=shared) for _ in range(REGIONS)]
         self.compiles = False
         self._turn = 0
-        self._kept: dict[int, _Kept] = {}  # the results of the last calls, by their nonces
-        self._batches = 0
+        self._earlier = EarlierResults()
         self._unused = True  # the backend has been sent no call
         self._found: list[Reply] = []  # of the last run, by place
         self._repeated: list[Reply] = []  # of the same calls, where they were made once more
-        self._former: list[Reply] = []  # to the last batch
+        self._suspects: dict[int, Reply] = {}  # of the last run, by place, those that the present process has given
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -149,7 +102,7 @@ class Driver:
         self._finish()
         sent = map(self._first, requests)
         asked = [SentRequest(place, request, room_for(request)) for place, request in enumerate(sent)]
-        self._found = sorted(self._answered(asked), key=lambda each: each.asked.place)
+        self._found = list(self._answered(asked))
         again = [repeated for each in reversed(self._found) if (repeated := self._again(each)) is not None]
         self._repeated = list(self._answered(again))
         for each in self._repeated:
@@ -158,19 +111,16 @@ class Driver:
         return self._observations()
 
     def revised(self) -> list[Observation] | None:
-        """The observations of the last run, where the backend has ended behind them; None where it has not.
-
-        That is a failure of the call that ends it again, or else noted of the last one.
-        """
-        if not self._found or (end := self._settled(alone=False)) is None:
+        """The observations of the last run, where the backend has ended behind them; None where it has not."""
+        if not self._suspects or (end := self._settled(alone=False)) is None:
             return None
-        self._lost()
-        self._blame(end, self._found, self._found[-1])
+        suspects = self._lost()
+        self._blame(end, suspects, suspects[-1])
         return self._observations()
 
     def _finish(self) -> None:
         """Let go of the last run's replies: they are not revised any more."""
-        self._found, self._repeated, self._former = [], [], []
+        self._found, self._repeated, self._suspects = [], [], {}
 
     def _observations(self) -> list[Observation]:
         for each in self._repeated:
@@ -193,60 +143,70 @@ class Driver:
 
     def _answered(self, asked: Sequence[SentRequest]) -> Iterator[Reply]:
         for batch in _batches(asked):
-            self._former = self._asked(batch)
-            for each in self._former:
+            for each in self._asked(batch):
                 each.mode = mode_of(each, compiles=self.compiles)
-            yield from self._former
+                yield each
 
     def _alone(self, asked: SentRequest) -> Reply:
-        (answered,) = self._former = self._asked([asked])
+        (answered,) = self._asked([asked])
         return answered
 
     def _asked(self, batch: Sequence[SentRequest]) -> list[Reply]:
-        """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
+        """The replies to a batch.
 
         An end that shows before the batch is sent is one behind the answers before it, if there are any.
         """
         early: Failure | None = None
-        while (gone := self._ensure()) is None:
-            first, former = self._unused, self._former
+        while True:
             try:
-                answered = self._sent(batch, alone=len(batch) == 1)
-                if not self._unused and (end := self._settled(alone=len(batch) == 1)) is not None:
-                    raise Died(end, at=len(batch) - 1)
+                answered = self._tried(batch)
             except Died as death:
-                self._lost()
-                if death.before:
-                    self._former = []
-                    if former:
-                        self._blame(death.failure, former, former[-1])
-                    else:
-                        early = early or death.failure
-                    continue
-                answered = self._apart(batch, death, former, first=first)
-            except Overwritten:
-                answered = [self._alone(each) for each in batch]
+                if suspects := self._lost():
+                    self._blame(death.failure, suspects, suspects[-1])
+                else:
+                    early = early or death.failure
             else:
-                answered[0].first = first
-                answered = self._restored(batch, answered)
-            answered[0].died = answered[0].died or early
-            return answered
-        answered = [Reply(each, failure=gone) for each in batch]
-        answered[0].failure = early or gone
-        return answered
+                if early is not None:
+                    _note(early, answered[0])
+                return answered
 
-    def _apart(self, batch: Sequence[SentRequest], death: Died, former: Sequence[Reply], *, first: bool) -> list[Reply]:
+    def _tried(self, batch: Sequence[SentRequest]) -> list[Reply]:
+        """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
+
+        Raises Died where the process has ended before it was sent the batch.
+        """
+        if (gone := self._ensure()) is not None:
+            return [Reply(each, failure=gone) for each in batch]
+        first, alone = self._unused, len(batch) == 1
+        try:
+            answered = self._sent(batch, alone=alone)
+            if not self._unused and (end := self._settled(alone=alone)) is not None:
+                raise Died(end, at=len(batch) - 1)
+        except Overwritten:
+            return [self._alone(each) for each in batch]
+        except Died as death:
+            if death.before:
+                raise
+            return self._apart(batch, death, first=first)
+        answered[0].first = first
+        for each in answered:
+            place = each.asked.place
+            self._suspects[place] = self._suspects.pop(place, each)  # the last call last
+        return self._restored(batch, answered)
+
+    def _apart(self, batch: Sequence[SentRequest], death: Died, *, first: bool) -> list[Reply]:
         """The replies to a batch that has ended the process: each call is made by itself, unless it was alone.
 
-        Where none of them ends it again, nor one of the ``former`` batch, that is noted of the first that leaves the
-        process changed, or else of the one that was under way.
+        Where none of them ends it again, nor any that it had answered before, that is noted of the first that leaves
+        the process changed, or else of the one that was under way.
         """
+        suspects = self._lost()
         if len(batch) == 1:
             return [Reply(batch[0], failure=death.failure, first=first)]
         answered = [self._alone(each) for each in batch]
-        if not _explained(death.failure, answered):
+        if not any(_ends_alike(death.failure, each) for each in answered):
             changed = (each for each in answered if each.left)
-            self._blame(death.failure, former, next(changed, answered[death.at]))
+            self._blame(death.failure, suspects, next(changed, answered[death.at]))
         return answered
 
     def _restored(self, batch: Sequence[SentRequest], answered: list[Reply]) -> list[Reply]:
@@ -261,29 +221,34 @@ class Driver:
             answered[0].left = left
         return answered
 
-    def _blame(self, end: Failure, suspects: Sequence[Reply], noted: Reply) -> None:
-        """Put the process's end on record: a failure of the suspect that ends it again, alone, or else ``noted``."""
+    def _blame(self, end: Failure, suspects: Sequence[Reply], otherwise: Reply) -> None:
+        """Put the process's end on record: a failure of the suspect that ends it again, alone, or else noted."""
         for each in suspects if self._worth_asking else ():
             again = self._alone(each.asked)
+            if each.asked.place in self._suspects:
+                self._suspects[each.asked.place] = each  # it is what is observed, and not this trial
             if again.failure is not None and again.failure.kind == "not run":
                 break  # there is none to ask: what was observed of it stands
-            if _explained(end, [again]):
-                if each.failure is None:  # otherwise it has ended the process before, and has been repeated
-                    each.failure, each.first = again.failure, again.first
+            if _ends_alike(end, again):
+                each.failure, each.first = again.failure, again.first
                 return
-        if noted.failure is not None and noted.failure.kind == "not run":
-            noted.failure = end
-        else:
-            noted.died = noted.died or end
+        _note(end, otherwise)
 
-    def _lost(self) -> None:
-        self._kept, self._unused = {}, True
+    def _lost(self) -> list[Reply]:
+        """Have a new process come in the place of one that has ended; the replies that it had given in this run."""
+        suspects = [*self._suspects.values()]
+        self._forget_all()
         self._replace()
+        return suspects
 
     def renew(self) -> None:
         """Make the next call on a backend that nothing was asked of, as far as there is one."""
-        self._kept, self._unused = {}, True
+        self._forget_all()
         self._renew()
+
+    def _forget_all(self) -> None:
+        self._suspects, self._unused = {}, True
+        self._earlier.clear()
 
     def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
         self._turn = (self._turn + 1) % REGIONS
@@ -291,12 +256,10 @@ class Driver:
         region.begin(sum(each.room for each in batch))
         found = [Reply(each) for each in batch]
         placed: list[tuple[Reply, Placed]] = []
-        self._batches += 1
-        made = [nonce for nonce, each in self._kept.items() if each.batch >= self._batches - SPAN]
+        made = self._earlier.begin_batch()
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
-            earlier = tuple(made[-age] for age in AGES if age <= len(made))
             try:
-                placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
+                placed.append((seen, place(region, seen.asked.request, nonce, ages(made))))
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
                 continue
@@ -347,40 +310,36 @@ class Driver:
             elif name in placed.spans and (not isinstance(copy, wire.Result) or differs(copy, seen, name)):
                 seen.modified.append(name)
         for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
-            kept = self._kept.get(nonce)
-            if kept is None:
-                continue
-            # First the memory is read that was written to, then what the framework says, and later the same once more.
-            if now != kept.read and (kept.times >= NEXT or not intact(now, kept.given)):
-                kept.given = now  # the next call has not done it
-                if EARLIER not in seen.modified:
-                    seen.modified.append(EARLIER)
-            kept.read = now
-            kept.times += 1
-            if kept.times == NEXT:
-                kept.forget(LARGEST_WHOLE)
+            if self._earlier.overwritten(nonce, now) and EARLIER not in seen.modified:
+                seen.modified.append(EARLIER)
         if placed.call.spacing == 1:
-            self._kept[answer.nonce] = _Kept.of(answer.results, self._batches)
-        for nonce in [*self._kept][: -AGES[-1]]:
-            del self._kept[nonce]
+            self._earlier.add(answer.nonce, answer.results)
 
     def forget(self, above: int) -> None:
         """Do not read results of more than so many elements again."""
-        for each in self._kept.values():
-            each.forget(above)
+        self._earlier.forget(above)
 
     def close(self) -> None:
         """Give the memory back."""
         self._finish()
-        self._kept = {}
+        self._earlier.clear()
         for each in self.regions:
             each.close()
 
 
-def _explained(end: Failure, alone: Sequence[Reply]) -> bool:
+def _ends_alike(end: Failure, alone: Reply) -> bool:
     """Whether a call alone ends the process as it ended in company: there, what misuses its pipes looks otherwise."""
-    ends = {each.failure.type for each in alone if each.failure is not None and each.failure.is_death}
-    return end.type in ends or bool(ends and {FORGED, CLOSED} & {end.type, *ends})
+    if alone.failure is None or not alone.failure.is_death:
+        return False
+    return end.type == alone.failure.type or bool({FORGED, CLOSED} & {end.type, alone.failure.type})
+
+
+def _note(end: Failure, of: Reply) -> None:
+    """Put the process's end on record, where no call is known to end it."""
+    if of.failure is not None and of.failure.kind == "not run":
+        of.failure = end
+    else:
+        of.died = of.died or end
 
 
 def _nonces(count: int) -> list[int]:
