@@ -119,8 +119,8 @@ __all__ = ["command"]
     "--resume",
     type=PATH,
     metavar="DIR",
-    help="Complete the run that DIR holds. A backend of your own has to be named again: "
-    "no code runs because a results file names it.",
+    help="Complete the run that DIR holds. Name again what it was begun with of your own, by -b, --cases and --costs: "
+    "no code runs, and no file is read, because a results file names it.",
 )
 @folder_option("Folder for the results; results/<time> by default.")
 @click.option("--replace", is_flag=True, help="Replace the run that --output holds, if there is one.")

@@ -28,7 +28,7 @@ from conformance.run.executors import Executor, executor_for
 from conformance.run.memory import MemoryWatch
 from conformance.run.plan import Plan, RunBudget
 from conformance.run.progress import Progress
-from conformance.run.resume import require_files_of, require_same, resumed, resuming
+from conformance.run.resume import require_same, resumed, resuming
 from conformance.run.settings import RunSettings, is_narrowed, seeded, selection_of
 from conformance.run.shards import case_digests, partition
 from conformance.run.tasks import Terms
@@ -90,8 +90,6 @@ def _launched(
     dtypes = parse_dtypes(settings.dtypes) if settings.dtypes else None
     folder = settings.resume or settings.output or folder_of_now()
     files = case_files(settings.paths or (CASES,))
-    if begun is not None:
-        require_files_of(begun, files, folder)
     entries: Sequence[Entry] = load_suite(files).entries
     if settings.quick:
         entries = narrowed(entries, load_quick(QUICK), strict=not settings.paths)
@@ -153,7 +151,7 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
         try:
             conductor.run()
         except KeyboardInterrupt:
-            command = resuming(writer.folder, [each.spec for each in found])
+            command = resuming(writer.folder, writer.header.selected)
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=not conductor.failed, memory=memory.peak))

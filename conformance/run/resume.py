@@ -1,12 +1,11 @@
 """A run that is completed: with the selection, the cases and the backends that it was begun with.
 
-No code is run, and no more than some random cases are made, for the only reason that a results file says so: it may be
-a stranger's. The files of cases and costs that it names are read, as data.
+No code is run, no file is read, and no more than some random cases are made, for the only reason that a results file
+says so: it may be a stranger's. The user names them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from conformance.model.records import Header, Selection
 from conformance.plain import command_line, plain
 from conformance.results.store import read_run
 from conformance.run.settings import RunSettings, is_narrowed
-from conformance.run.shards import name_of
 from conformance.worker.find import find_backends, is_installed
 
-__all__ = ["require_files_of", "require_same", "resumed", "resuming"]
+__all__ = ["require_same", "resumed", "resuming"]
 
 #: Random cases that are made again because a results file says so: about two seconds.
 _MOST_UNASKED = 10_000
@@ -41,25 +39,21 @@ def resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
     if _selects(settings, chosen):
         raise UsageError(
             "a resumed run keeps its own selection",
-            hint="leave out --cases, -k, --dtype, --device, --mode, --shard, --costs, --quick, --tier, --random, "
-            "--seed and --no-identities",
+            hint="leave out -k, --dtype, --device, --mode, --shard, --quick, --tier, --random, --seed and "
+            "--no-identities",
         )
     if settings.replace or settings.output not in (None, settings.resume):
         raise UsageError("a resumed run keeps its own folder", hint="leave out --output and --replace")
-    if chosen.random > max(_MOST_UNASKED, settings.random):
-        command = resuming(settings.resume, chosen.backends)
-        raise UsageError(
-            f"the results ask for {chosen.random} random cases",
-            hint=f"if you trust them, say it again: {command} --random {chosen.random}",
-        )
+    if begun.suite != __version__:
+        problem = f"the run in {settings.resume} was begun by version {begun.suite} of the suite"
+        raise UsageError(problem, hint=_BEGUN_WITH)
+    _require_named_again(settings, chosen)
     chosen_again = replace(
         settings,
-        backends=_named_again(chosen.backends, settings),
-        paths=tuple(map(Path, chosen.cases)),
+        backends=settings.backends or chosen.backends,
         expression=chosen.expression,
         dtypes=chosen.dtypes,
         shard=chosen.shard,
-        costs=tuple(map(Path, chosen.costs)),
         quick=chosen.quick,
         random=chosen.random,
         seed=chosen.seed,
@@ -74,44 +68,44 @@ def resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
 def _selects(settings: RunSettings, chosen: Selection) -> bool:
     """Whether the caller asks for a selection, where a run has one already."""
     return (
-        is_narrowed(settings)
-        or any((settings.seed is not None, settings.device, settings.mode, settings.costs))
+        is_narrowed(replace(settings, paths=()))
+        or any((settings.seed is not None, settings.device, settings.mode))
         or settings.random not in (0, chosen.random)
         or settings.tier not in ("default", chosen.tier)
         or (chosen.identities and not settings.identities)
     )
 
 
-def _named_again(recorded: tuple[str, ...], settings: RunSettings) -> tuple[str, ...]:
-    """The backends of a run that is resumed. No code runs because a results file names it: the user must, too."""
-    named, command = settings.backends, resuming(settings.resume, recorded)
-    if not named:
-        if foreign := [spec for spec in recorded if not is_installed(spec)]:
-            raise UsageError(
-                f"the results name {plain(foreign[0])}, whose code would be run",
-                hint=f"if you trust it, name the backends again: {command}",
-            )
-        return recorded
-    if {*named} != {*recorded} and {e.name for e in find_backends(named)} != {e.name for e in find_backends(recorded)}:
-        raise UsageError("a resumed run keeps its own backends", hint=command)
-    return named
+def _require_named_again(settings: RunSettings, chosen: Selection) -> None:
+    """Raises UsageError unless the user names what code, files and many random cases the results name, and no other."""
+    hint = f"if you trust the results, name again what they name: {resuming(settings.resume, chosen)}"
+    foreign = [spec for spec in chosen.backends if not is_installed(spec)]
+    if foreign and not settings.backends:
+        raise UsageError(f"the results name {plain(foreign[0])}, whose code would be run", hint=hint)
+    if settings.backends and not _same_backends(settings.backends, chosen.backends):
+        raise UsageError("a resumed run keeps its own backends", hint=hint)
+    for what, named, recorded in (("cases", settings.paths, chosen.cases), ("costs", settings.costs, chosen.costs)):
+        if recorded and not named:
+            raise UsageError(f"the results name {plain(recorded[0])}, which would be read", hint=hint)
+        if {*map(str, named)} != {*recorded}:
+            raise UsageError(f"a resumed run keeps its own {what}", hint=hint)
+    if chosen.random > max(_MOST_UNASKED, settings.random):
+        raise UsageError(f"the results ask for {chosen.random} random cases", hint=hint)
 
 
-def resuming(folder: Path | None, specs: Sequence[str]) -> str:
-    """The command that resumes a run: its backends are named again where one of them is the user's."""
-    named = specs if not all(map(is_installed, specs)) else ()
-    return command_line("conformance", "run", "--resume", folder, *(word for spec in named for word in ("-b", spec)))
+def _same_backends(named: tuple[str, ...], recorded: tuple[str, ...]) -> bool:
+    if {*named} == {*recorded}:
+        return True
+    return {each.name for each in find_backends(named)} == {each.name for each in find_backends(recorded)}
 
 
-def require_files_of(begun: Header, files: Sequence[Path], folder: Path) -> None:
-    """Raises UsageError where a run would be completed by another suite, or with other files, than it was begun with.
-
-    No file of cases is read before. What the header both selects and lists is read next, a stranger's as well.
-    """
-    if begun.suite != __version__:
-        raise UsageError(f"the run in {folder} was begun by version {begun.suite} of the suite", hint=_BEGUN_WITH)
-    if other := next((name for name in map(name_of, files) if name not in begun.case_files), ""):
-        raise UsageError("cases have changed since the run was begun", place=Place(other), hint=_BEGUN_WITH)
+def resuming(folder: Path | None, chosen: Selection) -> str:
+    """The command that resumes a run: it names again what the suite neither brings along nor makes at once."""
+    backends = chosen.backends if not all(map(is_installed, chosen.backends)) else ()
+    named = [*(("-b", each) for each in backends), *(("--cases", each) for each in chosen.cases)]
+    named += [("--costs", each) for each in chosen.costs]
+    named += [("--random", str(chosen.random))] if chosen.random > _MOST_UNASKED else []
+    return command_line("conformance", "run", "--resume", folder, *(word for pair in named for word in pair))
 
 
 def require_same(begun: Header, now: Header, folder: Path) -> None:

@@ -17,7 +17,7 @@ from conformance.model.errors import UsageError
 from conformance.model.records import MOST_SHARDS, Shard
 from conformance.places import CASES
 
-__all__ = ["Partition", "case_digests", "name_of", "parse_shard", "partition"]
+__all__ = ["Partition", "case_digests", "parse_shard", "partition"]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class _Run:
         environment = os.environ | {MARK: self.token, "TMPDIR": str(folder / "tmp"), "PYTHONPATH": str(ROOT)}
         words = ["-b", "numpy", "-b", "tests.faults.kills:Second"]
         begun = (folder / name / "outcomes.jsonl").is_file() and (folder / name / "outcomes.jsonl").stat().st_size
-        words += ["--resume", name] if begun else ["--cases", "cases.yaml", "--output", name]
+        words += ["--cases", "cases.yaml", "--resume" if begun else "--output", name]
         command = [sys.executable, "-m", "conformance", "run", *words, "--jobs", "2", "--quiet"]
         with (folder / f"{name}.log").open("ab") as log:
             self.process = subprocess.Popen(

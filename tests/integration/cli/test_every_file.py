@@ -52,7 +52,7 @@ READ: dict[str, tuple[str, ...]] = {
     ),
     "notes.yaml": ("list cases --cases /small.yaml", "lint /small.yaml"),
     "outcomes.jsonl": (
-        "run --resume / -q", f"run -b numpy --cases small.yaml --shard 1/2 --costs / {_RUN}",
+        "run --resume / --cases small.yaml -q", f"run -b numpy --cases small.yaml --shard 1/2 --costs / {_RUN}",
         "report / --output out/report", "report @ --output out/report", "diff / old", "diff old /",
         "repro plain -b numpy --cases small.yaml --run /", "dossier / --output out/dossier",
         "history add / --db out/new.duckdb", "list policies --observed /",

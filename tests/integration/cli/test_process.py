@@ -282,12 +282,13 @@ class TestInterrupted:
 
     def test_ctrl_c(self, interrupted: Ran, tmp_path: Path) -> None:
         assert (interrupted.code, interrupted.out) == (130, "") and "Traceback" not in interrupted.err
-        assert "complete it with conformance run --resume out -b waiting.py" in interrupted.err
+        assert "complete it with conformance run --resume out -b waiting.py --cases numbered.yaml" in interrupted.err
         done = outcomes(tmp_path / "out")
         assert footer(tmp_path / "out") is None and 0 < len({each["case"] for each in done}) < self.COUNT
 
         (tmp_path / "go").touch()
-        ran = process("run", "--resume", "out", "-b", "waiting.py", "-q", "--format", "json", folder=tmp_path)
+        again = ("run", "--resume", "out", "-b", "waiting.py", "--cases", "numbered.yaml")
+        ran = process(*again, "-q", "--format", "json", folder=tmp_path)
         assert (ran.code, ran.err) == (0, "") and ran.json["truncated"] is False and footer(tmp_path / "out")
         process(
             "run",
@@ -305,7 +306,7 @@ class TestInterrupted:
         kept = [each for each in done if each["case"] != done[-1]["case"]]  # the last unit may be in part: it is redone
         assert resumed[: len(kept)] == kept and len({each["case"] for each in whole}) == self.COUNT
         assert _any_order(resumed) == _any_order(whole)
-        require_refused(process("run", "--resume", "out", "-b", "waiting.py", folder=tmp_path), 2, "is complete")
+        require_refused(process(*again, folder=tmp_path), 2, "is complete")
 
 
 def _any_order(outcomes: list[Any]) -> list[str]:

@@ -148,7 +148,7 @@ def test_ctrl_c_ends_all_and_what_is_left_is_resumed(tmp_path: Path, entries: Se
     assert interrupted.returncode == 130 and "interrupted" in said and "Traceback" not in said
     assert b'"footer"' not in file.read_bytes()
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(("conformance-", "dask-"))]
-    done = process(*verb, "--resume", "out", "-b", "slow.py", folder=tmp_path)
+    done = process(*verb, "--resume", "out", "-b", "slow.py", "--cases", entries[0].file, folder=tmp_path)
     assert done.code == 0, done.err
     run = read_run(tmp_path / "out")
     dtypes = entries[0].case.dtypes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import zlib
 from pathlib import Path
 
@@ -86,6 +87,11 @@ def interrupted(folder: Path, backend: str) -> Path:
     return folder / "run"
 
 
+def completed(run: Path, *backends: str) -> Finished:
+    """The run of :func:`interrupted`, resumed with what it was begun with."""
+    return finish(resume=run, backends=backends, paths=(run.parent / "cases.yaml",))
+
+
 def rewrite(run: Path, what: str, by: str) -> None:
     """Another text in a results file, with the checksums that belong to it."""
     pieces: list[str] = []
@@ -115,7 +121,8 @@ def test_no_code_runs_because_a_results_file_names_it(tmp_path: Path, kernel: Pa
             finish(resume=folder)
         assert spec in str(refused.value)
         command = str(refused.value.hint).partition(": ")[2]
-        assert shlex.split(command) == ["conformance", "run", "--resume", str(folder), "-b", spec]
+        begun_with = ["-b", spec, "--cases", str(folder.parent / "cases.yaml")]
+        assert shlex.split(command) == ["conformance", "run", "--resume", str(folder), *begun_with]
     assert not (tmp_path / "ran").exists()
 
 
@@ -134,23 +141,22 @@ def test_a_run_is_resumed_in_which_a_backend_did_not_start_or_was_given_up(
     broken = finish(backends=named, paths=(cases,), output=folder)
     assert broken.exit_code == 3 and broken.failed.keys() == {"kernel"} and read_run(folder).backends["kernel"].error
     lost.unlink()
-    assert finish(backends=named, resume=folder).exit_code == 0
+    assert finish(backends=named, paths=(cases,), resume=folder).exit_code == 0
     assert judged(folder) == judged(tmp_path / "whole") and not read_run(folder).backends["kernel"].error
 
 
 def test_a_run_is_resumed_with_its_own_backends_alone(tmp_path: Path, kernel: Path) -> None:
     folder = interrupted(tmp_path, str(kernel))
     with pytest.raises(UsageError, match="its own backends"):
-        finish(resume=folder, backends=("numpy",))
-    assert finish(resume=folder, backends=(str(kernel),)).exit_code == 0
+        completed(folder, "numpy")
+    assert completed(folder, str(kernel)).exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("asked", "kept"),
     [
         ({"tier": "full"}, "selection"), ({"device": "cuda"}, "selection"), ({"mode": "compile"}, "selection"),
-        ({"costs": (Path("run"),)}, "selection"), ({"seed": 0}, "selection"), ({"replace": True}, "folder"),
-        ({"output": Path("elsewhere")}, "folder"),
+        ({"seed": 0}, "selection"), ({"replace": True}, "folder"), ({"output": Path("elsewhere")}, "folder"),
     ],
     ids=lambda each: next(iter(each), "") if isinstance(each, dict) else "",
 )  # fmt: skip
@@ -167,16 +173,16 @@ def test_a_changed_backend_does_not_complete_a_run(tmp_path: Path, kernel: Path)
     folder = interrupted(tmp_path, str(kernel))
     kernel.write_text(kernel.read_text() + "# another line\n")
     with pytest.raises(UsageError, match="code has changed"):
-        finish(resume=folder, backends=(str(kernel),))
+        completed(folder, str(kernel))
     kernel.write_text(kernel.read_text().removesuffix("# another line\n"))
     write(tmp_path / "kernel.profile.yaml", PROFILE.format(name="kernel"))
     with pytest.raises(UsageError, match="profile has changed"):
-        finish(resume=folder, backends=(str(kernel),))
+        completed(folder, str(kernel))
     (tmp_path / "kernel.profile.yaml").unlink()
     version = read_run(folder).backends["kernel"].versions["numpy"]
     rewrite(folder, f'"numpy":"{version}"', '"numpy":"1.0"')
     with pytest.raises(UsageError, match=f"begun with other versions: numpy {re.escape(version)}, not 1.0"):
-        finish(resume=folder, backends=(str(kernel),))
+        completed(folder, str(kernel))
 
 
 @pytest.mark.parametrize("change", ["edited", "renamed", "removed", "another-file"])
@@ -197,37 +203,42 @@ def test_changed_cases_do_not_complete_a_run(tmp_path: Path, change: str) -> Non
         old, new = {"edited": ("[39, 1.5]", "[38, 1.5]"), "renamed": ("theme: numbered", "theme: renamed")}[change]
         write(changed, text.replace(old, new))
     with pytest.raises(UsageError, match="cases have changed since the run was begun") as refused:
-        finish(resume=tmp_path / "run")
+        finish(resume=tmp_path / "run", paths=(tmp_path / "cases",))
     assert refused.value.place is not None and refused.value.place.file == str(changed) and refused.value.hint
     assert file.read_bytes() == before
     write(tmp_path / "cases" / "other.yaml", text + "# a comment changes no case\n")
     (tmp_path / "cases" / "new.yaml").unlink(missing_ok=True)
-    assert finish(resume=tmp_path / "run").counts == {"pass": 400}
+    assert finish(resume=tmp_path / "run", paths=(tmp_path / "cases",)).counts == {"pass": 400}
 
 
-@pytest.mark.parametrize(
-    ("what", "by", "problem"),
-    [
-        ('"cases":["{cases}"]', '"cases":["{cases}","{other}"]', "cases have changed"),
-        ('"cases":["{cases}"]', '"cases":["{other}"]', "cases have changed"),
-        ('"cases":["{cases}"]', '"cases":["{parent}"]', "cases have changed"),
-        ('"cases":["{cases}"]', '"cases":[]', "cases have changed"),
-        ('"random":0,"seed":null', '"random":1000000,"seed":1', "ask for 1000000 random cases"),
-    ],
-)
-def test_no_cases_are_read_that_the_results_do_not_list_and_few_are_made_unasked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, by: str, problem: str
+@pytest.mark.parametrize("named", [(), ("cases.yaml",), ("other.yaml",), ("other.yaml", "cases.yaml")])
+@pytest.mark.parametrize("key", ["cases", "costs"])
+def test_no_file_is_read_because_the_results_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, named: tuple[str, ...]
 ) -> None:
-    folder = interrupted(tmp_path / "mine", "numpy")
-    names = {"cases": folder.parent / "cases.yaml", "other": tmp_path / "other.yaml", "parent": tmp_path}
-    write(names["other"], "not: cases\n")
-    before = (folder / FILE).read_bytes()
-    rewrite(folder, what.format(**names), by.format(**names))
-    assert (folder / FILE).read_bytes() != before
-    for reads in ("load_suite", "load_quick", "read_costs"):
+    """Not even one that is listed, too; the user names the same ones, or nothing is done."""
+    folder = interrupted(tmp_path, "numpy")
+    asked, cases = {"cases": "paths", "costs": "costs"}[key], tmp_path / "cases.yaml"
+    recorded = {"cases": f'"cases":["{cases}"]', "costs": '"costs":[]'}[key]
+    foreign = [str(tmp_path / "other.yaml"), str(tmp_path / "third.yaml")]
+    rewrite(folder, recorded, f'"{key}":{json.dumps(foreign, separators=(",", ":"))}')
+    assert read_run(folder).header.selection[key] == foreign
+    for reads in ("case_files", "load_suite", "read_costs"):
         monkeypatch.setattr(launching, reads, lambda *_: pytest.fail("it was read"))
-    with pytest.raises(UsageError, match=problem):
-        finish(resume=folder)
+    problem = f"keeps its own {key}" if named else "other.yaml, which would be read"
+    again = {"paths": (cases,)} | {asked: tuple(tmp_path / each for each in named)}
+    with pytest.raises(UsageError, match=problem) as refused:
+        finish(resume=folder, **again)
+    assert all(f"--{key} {each}" in str(refused.value.hint) for each in foreign)
+
+
+def test_few_random_cases_are_made_unasked(of_numpy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(of_numpy, folder)
+    rewrite(folder, '"random":0,"seed":null', '"random":1000000,"seed":1')
+    monkeypatch.setattr(launching, "load_suite", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(UsageError, match="ask for 1000000 random cases"):
+        finish(resume=folder, paths=(of_numpy.parent / "cases.yaml",))
 
 
 def test_a_file_of_which_nothing_is_selected_has_not_changed(tmp_path: Path) -> None:
@@ -237,7 +248,7 @@ def test_a_file_of_which_nothing_is_selected_has_not_changed(tmp_path: Path) -> 
     file = tmp_path / "run" / FILE
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
     assert [*read_run(tmp_path / "run").header.case_files.values()].count("") == 1
-    assert finish(resume=tmp_path / "run").counts == {"pass": 200}
+    assert finish(resume=tmp_path / "run", paths=(tmp_path / "cases",)).counts == {"pass": 200}
 
 
 def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:

@@ -125,7 +125,8 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     before = judged(read_run(file))
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:12]))
-    launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+    again = RunSettings(**settings, resume=tmp_path / "part-2", costs=(tmp_path / "whole",))  # type: ignore[arg-type]
+    launch(again)
     assert judged(read_run(file)) == before
     (found,) = merge([tmp_path / "part-1", tmp_path / "part-2"]).runs
     assert found.footer is not None and found.footer.counts == whole.counts
@@ -133,12 +134,12 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     with (tmp_path / "cases" / "numbered.yaml").open("a") as cases:
         cases.write("- {id: another, why: w, op: softmax, logits: [[1.0, 1.5]], dtypes: [float32]}\n")
     with pytest.raises(UsageError, match=r"numbered\.yaml: cases have changed since the run was begun"):
-        launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+        launch(again)
     (tmp_path / "cases" / "numbered.yaml").write_text(CASES)
     costs = tmp_path / "whole" / FILE
     costs.write_bytes(re.sub(rb'"case-0":[0-9.e-]+', b'"case-0":100.0', without_blocks(costs)))
     with pytest.raises(UsageError, match="holds another shard than 2/2"):
-        launch(RunSettings(**settings, resume=tmp_path / "part-2"))  # type: ignore[arg-type]
+        launch(again)
 
 
 def test_costs_that_help_nothing_are_refused(
@@ -178,7 +179,8 @@ def test_a_shard_without_cases_is_a_part_of_the_whole(
         assert conformance(*verb).code == 0
     file = tmp_path / "empty" / FILE
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]))
-    assert conformance("run", "--resume", "empty", "-q").code == 0 and not read_run(file).truncated
+    assert conformance("run", "--resume", "empty", "--cases", tmp_path / "cases", "-q").code == 0
+    assert not read_run(file).truncated
 
 
 def test_shards_of_other_cases_are_not_joined_and_their_file_is_named(
