@@ -29,6 +29,8 @@ class WakingNanny(Nanny):  # type: ignore[misc]
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGCONT)
 
+    # No public means says how a worker's process has ended: a NannyPlugin is called when a nanny begins and ends, and a
+    # scheduler's plugin learns that a worker has gone, and not by which code or signal.
     def _on_worker_exit_sync(self, exitcode: int) -> None:
         if self.status == Status.running:
             self.log_event(ENDS, {"worker": self.worker_address, "code": exitcode})
