@@ -1,4 +1,7 @@
-"""Shapes of random cases: numbers of classes and positions about powers of two, and about what 8 and 16 bits hold."""
+"""Shapes of random cases: numbers of classes and positions about powers of two, and about what 8 and 16 bits hold.
+
+And round ones, as extents of models are: 10, 96, 100, 384, 1,000.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ MOST, MOST_OF_FLOAT64, USUAL_OF_FLOAT64 = 1 << 18, 1 << 14, 1 << 11
 #: Where the product is too large, the next smaller number of positions.
 _SMALLER = {"huge": "many", "many": "middle", "middle": "power", "power": "few", "few": "three", "three": "one"}
 _SMALL = {"no": 0, "one": 1, "two": 2, "three": 3}
+#: Small odd numbers and powers of five, times powers of two: whole blocks other than powers of two.
+_ROUND = sorted(odd << power for odd in (3, 5, 7, 25, 125) for power in range(1, 11))
 
 
 def extents_of(family: Levels, dice: Dice) -> tuple[tuple[int, ...], Levels]:
@@ -40,6 +45,13 @@ def _around(power: int, dice: Dice) -> int:
     return (1 << power) + dice.between(-1, 1)
 
 
+def _anywhere(low: int, high: int, dice: Dice) -> int:
+    """Any number in the range, or almost as often a round one: large ones are likely, as among all numbers."""
+    if dice.chance(0.4):
+        return int(dice.weighted({str(each): each for each in _ROUND if low <= each <= high}))
+    return dice.between(low, high)
+
+
 def _usual_count(level: str, dice: Dice) -> int | None:
     """A number of classes or positions; None for a level that means something else for each."""
     if level in _SMALL:
@@ -48,7 +60,7 @@ def _usual_count(level: str, dice: Dice) -> int | None:
         return dice.between(4, 9)
     if level == "power":
         return _around(dice.between(3, 7), dice)
-    return dice.between(10, 300) if level == "middle" else None
+    return _anywhere(10, 300, dice) if level == "middle" else None
 
 
 def _classes(level: str, dice: Dice) -> int:
@@ -56,7 +68,7 @@ def _classes(level: str, dice: Dice) -> int:
     if usual is not None:
         return usual
     if level == "wide":
-        return dice.between(300, 2100) if dice.chance(0.4) else _around(dice.between(8, 10), dice)
+        return _anywhere(300, 2100, dice) if dice.chance(0.4) else _around(dice.between(8, 10), dice)
     if level == "wider":
         return _around(dice.between(11, 13), dice)
     return dice.one_of((16383, 16385, 32000, 32769, 50257, 65535, 65536, 65537, 128256, 131073, 151936, 262144))

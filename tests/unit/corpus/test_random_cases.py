@@ -12,9 +12,10 @@ import pytest
 from conformance.cases.checks import complaints_about
 from conformance.cases.expand import expand
 from conformance.corpus.dice import Dice
+from conformance.corpus.extents import extents_of
 from conformance.corpus.random_cases import random_case, random_cases, recipe_of
 from conformance.corpus.recipe import Recipe
-from conformance.corpus.space import FACTORS, FORMS
+from conformance.corpus.space import FACTORS, FORMS, PLAIN
 from conformance.fuzz.causes import is_refused
 from conformance.model.case import OPERATIONS, TRANSFORMS, Budget, Case, Expect, Generator, IntegerName, TargetKind
 from conformance.model.dtypes import DTYPES
@@ -92,6 +93,15 @@ def test_every_level_of_every_feature_occurs() -> None:
             drawn[factor].add(level)
     missing = {factor: {*levels} - drawn[factor] for factor, levels in FACTORS.items() if {*levels} - drawn[factor]}
     assert missing == {}
+
+
+def test_numbers_of_classes_are_multiples_of_other_blocks_than_powers_of_two() -> None:
+    """Kernels work in blocks of 96 or 160 as well, and models have 100 or 1,000 classes."""
+    for level, blocks in (("middle", (10, 48, 96, 100)), ("wide", (96, 128, 160, 1000))):
+        families = (extents_of({**PLAIN, "classes": level}, Dice(3, number))[0] for number in range(1000))
+        classes = [extents[1] for extents in families]
+        for block in blocks:
+            assert sum(not each % block for each in classes) > 2 * len(classes) / block, (level, block)
 
 
 def test_the_space_takes_its_words_from_the_model() -> None:
