@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from conformance.cases.load import Entry
 from conformance.model.backend import BackendRecord
@@ -45,19 +45,24 @@ def observe(entry: Entry, spec: str, dtypes: Sequence[str] | None) -> CaseOutcom
         return CaseOutcomes(backend.record, tuple(outcomes))
 
 
-def recorded(folder: Path, name: str, case: str) -> CaseOutcomes:
+def recorded(folder: Path, backend: str, case: str) -> CaseOutcomes:
     """What a run recorded of a backend and a case; the framework need not be installed.
 
+    ``backend`` is its name, or what ``-b`` took for it, wherever a file of a user's own lay.
     Raises BackendUnavailable where the run recorded no such backend.
     """
     from conformance.results.store import read_run
 
     run = read_run(folder)
-    if name not in run.backends:
+    file = PurePath(backend).name
+    record = run.backends.get(backend) or next(
+        (r for r in run.backends.values() if PurePath(r.spec).name == file), None
+    )
+    if record is None:
         raise BackendUnavailable(
-            f"{folder} has no backend {name!r}", hint=f"write one of {', '.join(sorted(run.backends))}"
+            f"{folder} has no backend {backend!r}", hint=f"write one of {', '.join(sorted(run.backends))}"
         )
-    return CaseOutcomes(run.backends[name], tuple(o for o in run.outcomes if o.backend == name and o.case == case))
+    return CaseOutcomes(record, tuple(o for o in run.outcomes if o.backend == record.name and o.case == case))
 
 
 def choose(findings: CaseOutcomes, **wanted: str | None) -> Outcome:

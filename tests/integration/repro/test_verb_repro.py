@@ -277,6 +277,10 @@ def test_a_recorded_run_gives_the_same_script_and_an_issue(conformance: Run, tmp
     mine.unlink()  # the adapter is gone: the results hold its source
     options = ("repro", "plain", "-b", "mine", "--cases", cases, "--run", "run")
     assert conformance(*options).out == live
+    for spec in ("mine.py", mine, "elsewhere/mine.py"):
+        assert conformance("repro", "plain", "-b", spec, "--cases", cases, "--run", "run").out == live
+    missing = conformance("repro", "plain", "-b", "other.py", "--cases", cases, "--run", "run")
+    assert missing.code == 2 and "run has no backend 'other.py'\n  hint: write one of mine" in missing.err
     draft = conformance(*options, "--issue").out
     assert live.strip() in draft
     for part in ("# softmax in float32", "## What happens", "## What is expected", "0.79", "numpy", "not reported"):
