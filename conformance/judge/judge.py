@@ -59,7 +59,7 @@ class Judge:
         if misfit:
             failure = seen.gradient_failure
         if failure is not None:
-            if failure.kind == "raised":
+            if _refused(problem, failure):
                 error = error_fact(failure)
                 return [Finding(problem, "error", reduction, "pass", "raised", error=error, seconds=seen.seconds)]
             return [self.failed(problem, "error", reduction, failure, seen.seconds)]
@@ -291,6 +291,15 @@ class Judge:
             return [Finding(problem, "warning", reduction, "pass", "warned", matching[0][:300])]
         other = seen.warnings[0][:200] if seen.warnings else None
         return [Finding(problem, "warning", reduction, "fail", "no-warning", wanted, observed=other)]
+
+
+def _refused(problem: Problem, failure: Failure) -> bool:
+    """Whether an exception refuses the call: that of the framework, or of Python where it is given no tensor.
+
+    A number has no attributes of a tensor, and an adapter that asks for one has taken it for nothing else.
+    """
+    missed = failure.kind == "adapter" and failure.type == "AttributeError"
+    return failure.kind == "raised" or (missed and problem.target_kind == "python")
 
 
 def _result(seen: Observation, quantity: Quantity) -> Array | None:

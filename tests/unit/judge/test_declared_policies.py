@@ -62,6 +62,33 @@ def test_integer_logits_are_refused_or_promoted_to_the_right_result(
         assert (by_check["policy"].verdict, by_check["policy"].reason) == ("fail", "policy-differs")
 
 
+class AsksTargets(Numpy):
+    """Asks the targets for what a tensor has."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits, targets.reshape(targets.shape), **options)
+
+
+class Slips(Numpy):
+    """Asks the logits for what they have not."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return logits.unsqueeze(1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "case", "verdict"),
+    [
+        (AsksTargets, "a-number-is-not-a-target-tensor", "pass"),
+        (AsksTargets, "two-equal-logits-cost-ln-2", "pass"),
+        (Slips, "two-equal-logits-cost-ln-2", "error"),
+    ],
+)
+def test_a_number_that_lacks_an_attribute_of_tensors_is_refused(kind: type[Backend], case: str, verdict: str) -> None:
+    found = judged(kind(), select(SUITE, expression=case), identities=False)
+    assert {each.verdict for unit in found for each in unit if each.check in ("error", "value")} == {verdict}
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "verdict", "seen"),
     [
