@@ -159,7 +159,10 @@ def test_whose_code_an_operation_is(tmp_path: Path, kind: str, operations: froze
     assert foreign(tmp_path, kind) == (operations, "numpy")
 
 
-@pytest.mark.parametrize("name", ["numpy", "torch", "jax", "optax", "tensorflow"])
+FRAMEWORKS = [pytest.param(name, marks=pytest.mark.framework) for name in ("torch", "jax", "optax", "tensorflow")]
+
+
+@pytest.mark.parametrize("name", ["numpy", *FRAMEWORKS])
 def test_the_suites_own_adapters_speak_for_themselves(name: str) -> None:
     pytest.importorskip(name)
     with open_backend(name) as backend:
