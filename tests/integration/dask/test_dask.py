@@ -166,6 +166,7 @@ metadata.version = lambda name: "9.9.9" if name == "numpy" else version(name)
 """
 
 
+@pytest.mark.nightly
 def test_a_worker_with_another_version_of_a_backend_than_the_first_is_not_used_for_it(
     tmp_path: Path, workers: Workers, entries: Sequence[Entry], inline: list[bytes]
 ) -> None:
