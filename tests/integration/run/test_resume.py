@@ -20,6 +20,7 @@ from conformance.run import launch as launching
 from conformance.run.launch import Finished, launch
 from conformance.run.settings import RunSettings
 from tests.support.cli import write
+from tests.support.launched import launch_here
 
 pytestmark = pytest.mark.slow
 
@@ -40,8 +41,12 @@ known:
 """
 
 
-def finish(**settings: object) -> Finished:
-    return launch(RunSettings(jobs=1, quiet=True, identities=False, **settings))  # type: ignore[arg-type]
+def settings(**more: object) -> RunSettings:
+    return RunSettings(jobs=1, quiet=True, identities=False, **more)  # type: ignore[arg-type]
+
+
+def finish(**more: object) -> Finished:
+    return launch_here(settings(**more))
 
 
 def judged(folder: Path) -> list[bytes]:
@@ -138,7 +143,7 @@ def test_a_run_is_resumed_in_which_a_backend_did_not_start_or_was_given_up(
     named = (str(kernel), "numpy")
     finish(backends=named, paths=(cases,), output=tmp_path / "whole")
     lost.touch()
-    broken = finish(backends=named, paths=(cases,), output=folder)
+    broken = launch(settings(backends=named, paths=(cases,), output=folder))  # it ends the process that judges
     assert broken.exit_code == 3 and broken.failed.keys() == {"kernel"} and read_run(folder).backends["kernel"].error
     lost.unlink()
     assert finish(backends=named, paths=(cases,), resume=folder).exit_code == 0
@@ -251,8 +256,8 @@ def test_a_file_of_which_nothing_is_selected_has_not_changed(tmp_path: Path) -> 
     assert finish(resume=tmp_path / "run", paths=(tmp_path / "cases",)).counts == {"pass": 200}
 
 
-def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, kernel: Path) -> None:
-    folder = interrupted(tmp_path, "numpy")
+def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, of_numpy: Path) -> None:
+    folder = shutil.copytree(of_numpy, tmp_path / "run")
     rewrite(folder, f'"suite":"{__version__}"', '"suite":"0.0.1"')
     with pytest.raises(UsageError, match="begun by version 0.0.1 of the suite"):
         finish(resume=folder)

@@ -17,9 +17,10 @@ from conformance.reports.diff.compare import compare_runs
 from conformance.reports.merge import merge
 from conformance.results.store import FILE, Run, read_run
 from conformance.run import launch as launching
-from conformance.run.launch import Finished, launch
+from conformance.run.launch import Finished
 from conformance.run.settings import RunSettings
 from tests.support.cli import Run as Cli
+from tests.support.launched import launch_here
 from tests.support.outcomes import without_blocks
 
 CASES = "theme: numbered\ncases:\n" + "".join(
@@ -48,7 +49,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, objec
 
 
 def run(settings: dict[str, object], output: Path, **more: object) -> Finished:
-    return launch(RunSettings(**settings, output=output, **more))  # type: ignore[arg-type]
+    return launch_here(RunSettings(**settings, output=output, **more))  # type: ignore[arg-type]
 
 
 def judged(run: Run) -> list[bytes]:
@@ -126,7 +127,7 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:12]))
     again = RunSettings(**settings, resume=tmp_path / "part-2", costs=(tmp_path / "whole",))  # type: ignore[arg-type]
-    launch(again)
+    launch_here(again)
     assert judged(read_run(file)) == before
     (found,) = merge([tmp_path / "part-1", tmp_path / "part-2"]).runs
     assert found.footer is not None and found.footer.counts == whole.counts
@@ -134,12 +135,12 @@ def test_a_shard_is_resumed_as_the_one_that_it_was(tmp_path: Path, settings: dic
     with (tmp_path / "cases" / "numbered.yaml").open("a") as cases:
         cases.write("- {id: another, why: w, op: softmax, logits: [[1.0, 1.5]], dtypes: [float32]}\n")
     with pytest.raises(UsageError, match=r"numbered\.yaml: cases have changed since the run was begun"):
-        launch(again)
+        launch_here(again)
     (tmp_path / "cases" / "numbered.yaml").write_text(CASES)
     costs = tmp_path / "whole" / FILE
     costs.write_bytes(re.sub(rb'"case-0":[0-9.e-]+', b'"case-0":100.0', without_blocks(costs)))
     with pytest.raises(UsageError, match="holds another shard than 2/2"):
-        launch(again)
+        launch_here(again)
 
 
 def test_costs_that_help_nothing_are_refused(
