@@ -56,9 +56,14 @@ def _parameter(document: Path) -> Any:
     return pytest.param(document, marks=[pytest.mark.framework] if needed else [], id=document.name)
 
 
+ONE_DTYPE = ("--dtype", "float32")
 #: What is added to a command whose whole takes long: `tests/integration/cli/test_quick_run.py` runs a whole quick
-#: selection, `tox run -e lint` reads all cases and registers, and the README shows a run of benchmarks with its report.
+#: selection, `tox run -e lint` reads all cases and registers, the README shows a run of benchmarks with its report, and
+#: docs/fleet.md runs all worked examples in all dtypes.
 SHORTER = {
+    'conformance run -b numpy -k "random or worked-examples" --random 50 --seed 7 --output fresh': ONE_DTYPE,
+    "conformance run -b numpy -k worked-examples --output first": ONE_DTYPE,
+    "conformance run -b numpy -k worked-examples --output results/numpy --replace": ONE_DTYPE,
     "conformance bench -b numpy --quick -k latency --replicates 1": ("--no-report",),
     "conformance bench -b numpy --workloads mine.yaml --replicates 2 --seed 1": ("--no-report",),
     "conformance run --quick -b my_kernel.py": ("-k", "log_softmax and stability"),
