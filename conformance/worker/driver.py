@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from conformance.worker import wire
-from conformance.worker.earlier import SPAN, EarlierResults, ages
+from conformance.worker.earlier import SPAN, EarlierResults, to_read
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.reply import (
@@ -170,7 +170,7 @@ class Driver:
                     _note(early, answered[0])
                 return answered
 
-    def _tried(self, batch: Sequence[SentRequest]) -> list[Reply]:
+    def _tried(self, batch: Sequence[SentRequest], *, closely: bool = False) -> list[Reply]:
         """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
 
         Raises Died where the process has ended before it was sent the batch.
@@ -179,7 +179,7 @@ class Driver:
             return [Reply(each, failure=gone) for each in batch]
         first, alone = self._unused, len(batch) == 1
         try:
-            answered = self._sent(batch, alone=alone)
+            answered = self._sent(batch, alone=alone, closely=closely)
             if not self._unused and (end := self._settled(alone=alone)) is not None:
                 raise Died(end, at=len(batch) - 1)
         except Overwritten:
@@ -192,7 +192,21 @@ class Driver:
         for each in answered:
             place = each.asked.place
             self._suspects[place] = self._suspects.pop(place, each)  # the last call last
+        seen = [number for number, each in enumerate(answered) if EARLIER in each.modified]
+        if seen and not alone and not closely:
+            return self._attributed(batch, seen[0])
         return self._restored(batch, answered)
+
+    def _attributed(self, batch: Sequence[SentRequest], seen: int) -> list[Reply]:
+        """The replies to a batch that is sent once more, to see which of its calls changes an earlier result.
+
+        Where none does so again, it is put down to the call behind which that was ``seen``.
+        """
+        self._earlier.undo_batch()
+        again = self._tried(batch, closely=True)
+        if not any(EARLIER in each.modified for each in again):
+            again[seen].modified.append(EARLIER)
+        return again
 
     def _apart(self, batch: Sequence[SentRequest], death: Died, *, first: bool) -> list[Reply]:
         """The replies to a batch that has ended the process: each call is made by itself, unless it was alone.
@@ -250,7 +264,11 @@ class Driver:
         self._suspects, self._unused = {}, True
         self._earlier.clear()
 
-    def _sent(self, batch: Sequence[SentRequest], *, alone: bool) -> list[Reply]:
+    def _sent(self, batch: Sequence[SentRequest], *, alone: bool, closely: bool) -> list[Reply]:
+        """The replies to a batch.
+
+        Each result is read again before it is no longer kept, and behind the last call; or ``closely``, behind each.
+        """
         self._turn = (self._turn + 1) % REGIONS
         region = self.regions[self._turn]
         region.begin(sum(each.room for each in batch))
@@ -259,7 +277,8 @@ class Driver:
         made = self._earlier.begin_batch()
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
             try:
-                placed.append((seen, place(region, seen.asked.request, nonce, ages(made))))
+                earlier = to_read(made, all_kept=closely or seen is found[-1])
+                placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
                 continue

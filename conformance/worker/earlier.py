@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance.worker import wire
-from conformance.worker.outputs import AGES, LARGEST_KEPT, LARGEST_WHOLE, NEXT, SMALL, stride_of
+from conformance.worker.outputs import KEPT, LARGEST_KEPT, LARGEST_WHOLE, SMALL, TWICE, stride_of
 from conformance.worker.reply import intact
 
-__all__ = ["SPAN", "EarlierResults", "ages"]
+__all__ = ["SPAN", "EarlierResults", "to_read"]
 
 SPAN = 2  # batches after which results are no longer read again
 
@@ -22,12 +22,11 @@ _Results = dict[str, wire.Result]
 
 @dataclass(eq=False)
 class _Kept:
-    """The results of a call of a ``batch``: as given, and as last read, so many ``times``.
+    """The results of a call of a ``batch``: as given, or as last read, so many ``times``.
 
     ``sizes`` are in elements, of results that have more bytes than a small one may have elements.
     """
 
-    given: _Results
     read: _Results
     sizes: dict[str, int]
     batch: int
@@ -38,17 +37,16 @@ class _Kept:
         """What is kept of them: all of small ones, some elements of large ones."""
         sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
         if not sizes:
-            return cls(results, results, sizes, batch)
+            return cls(results, sizes, batch)
         kept = {
             name: _some(each, sizes[name]) if sizes.get(name, 0) > LARGEST_WHOLE else each
             for name, each in results.items()
             if sizes.get(name, 0) <= LARGEST_KEPT
         }
-        return cls(kept, kept, sizes, batch)
+        return cls(kept, sizes, batch)
 
     def forget(self, above: int) -> None:
         if self.sizes:
-            self.given = {name: each for name, each in self.given.items() if self.sizes.get(name, 0) <= above}
             self.read = {name: each for name, each in self.read.items() if self.sizes.get(name, 0) <= above}
 
 
@@ -58,9 +56,12 @@ def _some(result: wire.Result, size: int) -> wire.Result:
     return wire.Result(result.dtype, numbers.shape, numbers.tobytes())
 
 
-def ages(made: Sequence[int]) -> tuple[int, ...]:
-    """Of the calls that were made, the last one last: those whose results the next one reads again."""
-    return tuple(made[-age] for age in AGES if age <= len(made))
+def to_read(made: Sequence[int], *, all_kept: bool) -> tuple[int, ...]:
+    """Of the calls that were made, the last one last: those whose results the next one reads again.
+
+    That is the one which is not kept any longer then, or ``all_kept``.
+    """
+    return tuple(made[-KEPT:] if all_kept else made[-KEPT : 1 - KEPT])
 
 
 class EarlierResults:
@@ -78,21 +79,23 @@ class EarlierResults:
     def add(self, nonce: int, results: _Results) -> None:
         """Keep what a call has given."""
         self._kept[nonce] = _Kept.of(results, self._batches)
-        for former in [*self._kept][: -AGES[-1]]:
-            del self._kept[former]
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def undo_batch(self) -> None:
+        """Forget the calls of the present batch, which is to be sent once more."""
+        self._kept = {nonce: each for nonce, each in self._kept.items() if each.batch != self._batches}
 
     def overwritten(self, nonce: int, now: _Results) -> bool:
         """Whether the results of an earlier call, as they are read ``now``, are no longer what they were."""
         kept = self._kept.get(nonce)
         if kept is None:
             return False
-        # First the memory is read that was written to, then what the framework says, and later the same once more.
-        changed = now != kept.read and (kept.times >= NEXT or not intact(now, kept.given))
-        if changed:
-            kept.given = now  # the next call has not done it
+        # The first time it may be what was written to it, where memory is shared.
+        changed = now != kept.read and (kept.times > 0 or not intact(now, kept.read))
         kept.read = now
         kept.times += 1
-        if kept.times == NEXT:
+        if kept.times == TWICE:
             kept.forget(LARGEST_WHOLE)
         return changed
 

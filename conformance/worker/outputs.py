@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from conformance.backends.contract import Backend
 
 __all__ = [
-    "AGES",
     "EXTENDED",
     "INVERTED",
+    "KEPT",
     "LARGEST_KEPT",
     "LARGEST_WHOLE",
-    "NEXT",
     "SMALL",
+    "TWICE",
     "Outputs",
     "result_of",
     "stride_of",
@@ -29,7 +29,7 @@ hold_builtins(globals())
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
 LARGEST_KEPT = 1 << 21  # elements: above this, a result is not kept
-LARGEST_WHOLE = 1 << 17  # elements: above this, some of a result's elements are read again, after the next calls alone
+LARGEST_WHOLE = 1 << 17  # elements: above this, some of a result's elements are read again, no more than twice
 SOME = 1 << 12  # so many of them, or a few more
 EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
 PLAIN = "?bBhHiIlLqQfd"  # those that a memoryview knows, too
@@ -37,27 +37,26 @@ PLAIN = "?bBhHiIlLqQfd"  # those that a memoryview knows, too
 #: a buffer shows who wrote to it last even where all of them wrote the same numbers. None is two others together.
 BITS = (0xFF, 0xF3, 0x0F)
 INVERTED = tuple(bytes(byte ^ bits for byte in range(256)) for bits in BITS)  # every byte to what is written
-#: Results are read again after so many calls: a buffer that n calls use in turn is written to by the n-th after.
-AGES = (1, 2, 4, 8)
-NEXT = 2  # readings of large results
+#: Calls whose results are kept: a buffer that up to so many use in turn has been written to when they are read again.
+KEPT = 8
+TWICE = 2  # readings of large results
 
 
 class _Kept:
-    """The tensors of a call's results, and the arrays that they were read as; ``times`` that they were read again.
+    """The tensors of a call's results; ``times`` that they were read again.
 
     ``sizes`` are in elements, of results that have more bytes than a small one may have elements.
     """
 
-    __slots__ = ("arrays", "sizes", "tensors", "times")
+    __slots__ = ("sizes", "tensors", "times")
 
-    def __init__(self, tensors: dict[str, Any], arrays: dict[str, Any], sizes: dict[str, int]) -> None:
-        self.tensors, self.arrays, self.sizes, self.times = tensors, arrays, sizes, 0
+    def __init__(self, tensors: dict[str, Any], sizes: dict[str, int]) -> None:
+        self.tensors, self.sizes, self.times = tensors, sizes, 0
 
     def forget(self, above: int) -> None:
         for name, size in self.sizes.items():
             if size > above:
                 self.tensors.pop(name, None)
-                self.arrays.pop(name, None)
 
 
 class Outputs:
@@ -153,11 +152,10 @@ class Outputs:
         if self._spacing > 1:
             return
         sizes = {name: math.prod(each.shape) for name, each in results.items() if len(each.data) > SMALL}
-        kept = [name for name in results if sizes.get(name, 0) <= LARGEST_KEPT]
-        arrays = {name: self._arrays[name][0] for name in kept if name in self._arrays}
-        self._kept[nonce] = _Kept({name: self.tensors[name] for name in kept}, arrays, sizes)
+        kept = {name: self.tensors[name] for name in results if sizes.get(name, 0) <= LARGEST_KEPT}
+        self._kept[nonce] = _Kept(kept, sizes)
         self.tensors, self._arrays = {}, {}
-        if len(self._kept) > AGES[-1]:
+        if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
     def forget(self, above: int) -> None:
@@ -166,10 +164,7 @@ class Outputs:
             each.forget(above)
 
     def read_again(self, nonce: int) -> dict[str, Result]:
-        """What the memory holds from which the results were read, and the next time what the framework says.
-
-        It says so much later, and where no memory is shared, it alone does.
-        """
+        """What the framework says now of the results of an earlier call, as far as it does."""
         found: dict[str, Result] = {}
         kept = self._kept.get(nonce)
         if kept is None:
@@ -177,13 +172,12 @@ class Outputs:
         kept.times += 1
         for name, tensor in kept.tensors.items():
             try:
-                is_first = kept.times == 1 and name in kept.arrays
-                array = self._numpy.asarray(kept.arrays[name] if is_first else self._backend.array(tensor))
+                array = self._numpy.asarray(self._backend.array(tensor))
                 large = array.size > LARGEST_WHOLE
                 found[name] = result_of(array.flat[:: stride_of(array.size)] if large else array)
             except BaseException as error:  # it has been given away, for one
                 self._blame.failure(error)
-        if kept.times == NEXT:
+        if kept.times == TWICE:
             kept.forget(LARGEST_WHOLE)
         return found
 

@@ -266,6 +266,17 @@ def test_a_buffer_that_eight_calls_use_in_turn_is_seen() -> None:
     assert {each.modified for each in seen} == {()}
 
 
+@pytest.mark.parametrize(("times", "seen_at"), [(1000, 5), (1, 8)])
+def test_who_spoils_former_results_is_found_where_it_does_so_again(times: int, seen_at: int) -> None:
+    """Otherwise it is put down to the call behind which it was seen: results are read again eight calls later."""
+    backend = fake_backends.create("SpoilsFormerValues", 1)
+    backend.times = times
+    firsts = [fake_backends.TRIGGER if key == 5 else float(key) for key in range(12)]
+    seen = InlineSession(backend).run([request(key, first) for key, first in enumerate(firsts)])
+    assert [place for place, each in enumerate(seen) if each.modified] == [seen_at]
+    assert seen[seen_at].modified == ("the result of an earlier call",)
+
+
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")

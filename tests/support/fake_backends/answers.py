@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from conformance.backends.contract import Call, Unsupported
-from tests.support.fake_backends.sound import Exact, Faulty, Sound
+from tests.support.fake_backends.sound import TRIGGER, Exact, Faulty, Sound
 
 
 class Raises(Faulty):
@@ -121,6 +121,23 @@ class ReusesItsGradient(Sound):
         buffer = self.buffers.setdefault(gradient.dtype, np.empty_like(gradient))
         buffer[...] = gradient
         return value, buffer
+
+
+class SpoilsFormerValues(Sound):
+    """Sets the values of all former calls to 0 where the logits say so, for the first ``times``."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.times = 1000
+        self.values: list[Any] = []
+
+    def evaluate(self, call: Call, logits: Any) -> Any:
+        if logits.flat[0] == TRIGGER and self.times:
+            self.times -= 1
+            for each in self.values:
+                each[...] = 0
+        self.values.append(super().evaluate(call, logits))
+        return self.values[-1]
 
 
 class EightGradientsInTurn(Sound):
