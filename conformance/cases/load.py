@@ -275,7 +275,9 @@ def _complaints(entry: Entry, seen: dict[str, Entry], flags: Collection[str]) ->
     yield from complaints_about(case)
     for index, flag in enumerate(case.flags):
         if flag not in flags:
-            hint = f"{suggestion(flag, flags)}or define it in {NOTES_NAME}"
+            near = suggestion(flag, flags)
+            how = f"define it in {NOTES_NAME}: `flags: {{{flag}: {{bug_class: ..., effect: ...}}}}`"
+            hint = f"{near}or {how}" if near else how
             yield Complaint(("flags", index), f"flag '{flag}' is not defined", hint)
 
 
