@@ -214,3 +214,31 @@ class HalfGradientLosesSubnormals(Kernel):
         if logits.dtype != np.float16:
             return value, gradient
         return value, np.where(np.abs(gradient) < np.finfo(np.float16).tiny, np.float16(0), gradient)
+
+
+class SmallProbabilitiesRounded(_Half):
+    """The backward pass keeps probabilities in the half type: below what float16 holds they are 0, or have few bits."""
+
+    def slope(self, ask: Ask, a: Any, p: Any) -> Any:
+        return super().slope(ask, a, np.where(p < 6e-5, self.rounded(p), p))
+
+
+class WeightedUpstreamLostInHalf(_Half):
+    """The mean's upstream gradient is multiplied by the weight in the half type, then divided: small products are 0."""
+
+    def scale(self, ask: Ask, upstream: Any) -> Any:
+        found = super().scale(ask, upstream)
+        if ask.weight is None or not ask.by_index or ask.reduction != "mean" or not ask.classes:
+            return found
+        product = upstream.reshape(-1, 1) * self.weights(ask)[ask.index][:, np.newaxis]
+        return np.where((product != 0) & (self.rounded(product) == 0), 0, found)
+
+
+class SubnormalProbabilitiesOfHalfAreZero(_Half):
+    """Class probabilities that are subnormal in float16 are flushed: at a logit of -inf they cost nothing."""
+
+    def coefficients(self, ask: Ask) -> Any:
+        if not ask.by_index and self.narrow == np.float16:
+            q = ask.probabilities
+            ask = replace(ask, probabilities=np.where(np.abs(q) < np.finfo(np.float16).tiny, 0, q).astype(q.dtype))
+        return super().coefficients(ask)

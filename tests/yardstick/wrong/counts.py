@@ -134,3 +134,16 @@ class MapOfBlocks(Kernel):
         if len(logits) > 128:
             value[128:] = value[127]
         return value, gradient
+
+
+class SecondImageIn16Bits(Kernel):
+    """The labels of the second image, and of those behind it, begin at an offset of 16 bits."""
+
+    def read(self, given: Given) -> Ask:
+        ask = super().read(given)
+        behind = int(np.prod(ask.shape[1:]))
+        if not ask.by_index or len(ask.shape) < 2 or behind <= 65535:
+            return ask
+        images = np.arange(ask.shape[0])[:, np.newaxis]
+        labels = ask.labels[((images * behind & 65535) + np.arange(behind)) % ask.labels.size].reshape(-1)
+        return replace(ask, labels=labels, valid=labels != ask.ignore_index)

@@ -101,3 +101,35 @@ class ColumnsInTilesOf32(Kernel):
             return found
         whole = logits.shape[1] // 32 * 32
         return np.concatenate([found[:, :whole], found[:, whole - 1 : -1]], 1)
+
+
+class ZeroWeightTimesInfinityBehind64(Kernel):
+    """A label of weight 0 at -inf is NaN behind the first 64 positions."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        found = super().losses(ask, a, log_probabilities)
+        if not ask.by_index or ask.weight is None or len(ask.x) <= 64:
+            return found
+        label = np.take_along_axis(log_probabilities, ask.index[:, np.newaxis], 1)[:, 0]
+        late = np.arange(len(ask.x)) >= 64
+        meets = ask.valid & late & (ask.weight[ask.index] == 0) & np.isneginf(label)
+        return np.where(meets, np.nan, found).astype(found.dtype)
+
+
+class ZeroByItsBits(Kernel):
+    """A class probability is 0 where its bits are, which those of -0 are not: at a logit of -inf it is NaN."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        found = super().losses(ask, a, log_probabilities)
+        if ask.by_index:
+            return found
+        negative = (ask.probabilities == 0) & np.signbit(ask.probabilities)
+        return np.where((negative & np.isneginf(log_probabilities)).any(-1), np.nan, found).astype(found.dtype)
+
+
+class SubnormalWeightsAreZero(Kernel):
+    """Weights pass a register that flushes what is subnormal; a mean of none but these is 0/0."""
+
+    def weights(self, ask: Ask) -> Any:
+        found = super().weights(ask)
+        return np.where(np.abs(found) < np.finfo(found.dtype).tiny, 0, found).astype(found.dtype)

@@ -173,3 +173,21 @@ def _without_low(found: Any, logits: Any) -> Any:
         return found
     tops = logits.astype(np.float64).max(1, keepdims=True)
     return np.where(tops < tops.max() - 100, 0, found).astype(found.dtype)
+
+
+class NanOfALatePartialBlockSwallowed(Kernel):
+    """Rows over 1024: the masked load of the last, partial block is a maximum with -inf, which drops NaN."""
+
+    def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
+        found = super().rows(array, axis, dtype)
+        late = np.arange(found.shape[1]) >= max(1024, found.shape[1] // 1024 * 1024)
+        return np.where(np.isnan(found) & late, found.dtype.type(-np.inf), found) if dtype is None else found
+
+
+class WideImpossibleRowIsOfEqualLogits(Kernel):
+    """Rows over 1024: the guard of blocks of -inf counts the classes of a row that is -inf throughout."""
+
+    def normaliser(self, x: Any) -> tuple[Any, Any]:
+        top, total = super().normaliser(x)
+        impossible = np.isneginf(top) & (x.shape[1] > 1024)
+        return np.where(impossible, 0, top).astype(x.dtype), np.where(impossible, x.shape[1], total).astype(x.dtype)

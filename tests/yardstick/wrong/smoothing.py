@@ -148,3 +148,11 @@ class SmoothedThroughTheLogarithmOfSoftmax(Kernel):
             return super().loss(ask)
         log_probabilities = self.log(self.probabilities(ask.x))
         return self.reduced(ask, self.losses(ask, self.coefficients(ask), log_probabilities))
+
+
+class SmoothingOfProbabilitiesInFloat32(Kernel):
+    """Beside class probabilities, the smoothing is passed as a float32."""
+
+    def read(self, given: Given) -> Ask:
+        ask = super().read(given)
+        return ask if ask.by_index else replace(ask, smoothing=float(np.float32(ask.smoothing)))

@@ -132,3 +132,13 @@ class WeightOfAnotherLengthAccepted(Kernel):
         if isinstance(weight, np.ndarray) and isinstance(logits, np.ndarray) and logits.ndim:
             weight = np.resize(weight, logits.shape[self.axis(logits, axis)]).astype(weight.dtype)
         return super().ask(logits, targets, weight, axis, *rest, **named)
+
+
+class ZeroWeightSkipsThePosition(Kernel):
+    """A position whose label has weight 0 is not looked at: NaN among its logits is lost."""
+
+    def losses(self, ask: Ask, a: Any, log_probabilities: Any) -> Any:
+        found = super().losses(ask, a, log_probabilities)
+        if not ask.by_index or ask.weight is None or ask.smoothing or not ask.classes:
+            return found
+        return np.where(ask.weight[ask.index] == 0, 0, found).astype(found.dtype)
