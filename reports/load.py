@@ -62,6 +62,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "reason": ("why the verdict is what it is, as a word of the model", "reason"),
     "detail": ("the particulars of the reason", "detail"),
     "excused_by": ("the declared policies by which a result deviates", "excused_by::varchar"),
+    "invalid": ("what makes the input invalid, where no error came", "invalid"),
     "defect": ("the entry of the register of known defects", "defect ->> 'id'"),
     "issue": ("where that is reported", "defect ->> 'issue'"),
     "resembles": ("an entry that would describe the fail of another case", "resembles ->> 'id'"),

@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.policies import Policies, default_axis, for_operation, number_given
+from conformance.model.case import NO_REDUCTIONS, Invalid
+from conformance.model.policies import NORMATIVE, Policies, default_axis, for_operation, number_given
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, common_dtype, nearest, round_to, widen
 
-__all__ = ["Marked", "Resolution", "promoted", "resolve"]
+__all__ = ["Marked", "Resolution", "invalid_of", "promoted", "resolve"]
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -28,12 +29,13 @@ class Marked(NamedTuple):
 class Resolution(msgspec.Struct, frozen=True, eq=False):
     """``problem`` fits the oracle unless ``must_raise`` says why the call has no result.
 
-    ``marked`` are the positions whose loss is not the formula's (labels out of range, by policy). ``undefined`` says
-    that the policy leaves the result open.
+    ``invalid`` is that as a word, None where the case alone knows it. ``marked`` are the positions whose loss is not
+    the formula's (labels out of range, by policy). ``undefined`` says that the policy leaves the result open.
     """
 
     problem: Problem
     must_raise: str = ""
+    invalid: Invalid | None = None
     marked: Marked | None = None
     undefined: bool = False
 
@@ -45,35 +47,54 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     """
     expect = problem.case.expect
     if stated_error and expect is not None and expect.error is not None:
-        return Resolution(problem, must_raise=expect.error)
+        return Resolution(problem, must_raise=expect.error, invalid=invalid_of(problem))
     rank = problem.logits.ndim
     if problem.logits.dtype.kind in "iub":
         integers = for_operation(policies.integer_logits, problem.operation, "refused")
         if integers == "refused":
-            return Resolution(problem, must_raise=f"logits of dtype {problem.logits.dtype} are refused")
+            return _refused(problem, "logits-dtype", f"logits of dtype {problem.logits.dtype} are refused")
         if integers == "kept":
             return Resolution(problem, undefined=True)
     if rank == 0 and for_operation(policies.rank_0_logits, problem.operation, "value") == "raise":
-        return Resolution(problem, must_raise="logits of rank 0 are refused")
+        return _refused(problem, "logits-rank", "logits of rank 0 are refused")
     axis = problem.class_axis
     if rank == 0 and problem.axis in (0, -1):  # a scalar is one class, on an axis that is not there
         axis, problem = 0, replace(problem, class_axis=0)
     if problem.axis is None:
         policy = for_operation(policies.default_axis, problem.operation, 1)
         if policy == "required":
-            return Resolution(problem, must_raise="the class axis has no default")
+            return _refused(problem, "axis", "the class axis has no default")
         axis = default_axis(policy, rank) if rank else 0
         if axis is None:
             return Resolution(problem, undefined=True)
         problem = replace(problem, class_axis=axis)
     if axis is None:
-        return Resolution(problem, must_raise="the class axis is out of range")
+        return _refused(problem, "axis", "the class axis is out of range")
     refuses_empty = for_operation(policies.class_extent_0, problem.operation, "value") == "raise"
     if refuses_empty and rank and problem.logits.shape[axis] == 0:
-        return Resolution(problem, must_raise="an empty class axis is refused")
+        return _refused(problem, "class-extent", "an empty class axis is refused")
     if not problem.takes_targets:
         return Resolution(problem)
     return _with_targets(problem, axis, policies)
+
+
+def invalid_of(problem: Problem) -> Invalid | None:
+    """What makes a problem invalid, whatever its case says of it; None where an error is not due."""
+    resolution = resolve(problem, NORMATIVE, stated_error=False)
+    if resolution.invalid is not None:
+        return resolution.invalid
+    if {*problem.reductions} & {*NO_REDUCTIONS}:
+        return "reduction"
+    fits = all(each.shape == problem.value_shape(name) for name, each in problem.upstream.items())
+    return None if fits else "upstream-shape"
+
+
+def _refused(problem: Problem, invalid: Invalid, why: str) -> Resolution:
+    return Resolution(problem, must_raise=why, invalid=invalid)
+
+
+def _wrong_smoothing(smoothing: float) -> Invalid:
+    return "smoothing-above" if smoothing > 1.0 else "smoothing-below" if smoothing < 0.0 else "smoothing-nan"
 
 
 def promoted(problem: Problem, value: Array | None) -> Problem:
@@ -92,42 +113,44 @@ def promoted(problem: Problem, value: Array | None) -> Problem:
 
 def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:
     if problem.target_kind == "python":
-        return Resolution(problem, must_raise="the targets are not a tensor")
+        return _refused(problem, "target-type", "the targets are not a tensor")
     if not 0.0 <= problem.label_smoothing <= 1.0:
-        return Resolution(problem, must_raise=f"label smoothing of {problem.label_smoothing}")
+        smoothing = problem.label_smoothing
+        return _refused(problem, _wrong_smoothing(smoothing), f"label smoothing of {smoothing}")
     shape = problem.logits.shape
     if for_operation(policies.target_broadcasting, str(problem.target_kind), "refused") == "broadcast":
         problem = _broadcast(problem, axis)
     targets = np.asarray(problem.targets)
     classes = shape[axis] if shape else 1
     if problem.weight is not None and problem.weight.shape != (classes,):
-        return Resolution(problem, must_raise=f"weights of shape {problem.weight.shape} for {classes} classes")
+        return _refused(problem, "weight-shape", f"weights of shape {problem.weight.shape} for {classes} classes")
     if problem.target_kind == "probabilities":
         if targets.shape != shape:
-            return Resolution(problem, must_raise=f"probabilities of shape {targets.shape} for logits of shape {shape}")
+            why = f"probabilities of shape {targets.shape} for logits of shape {shape}"
+            return _refused(problem, "target-shape", why)
         sign = "negative" if (problem.ignore_index or 0) < 0 else "non-negative"
         refusal = for_operation(policies.ignore_index_with_probabilities, sign, "refused")
         if problem.ignore_index is not None and refusal == "refused":
-            return Resolution(problem, must_raise="ignore_index applies to index targets only")
+            return _refused(problem, "ignore-index", "ignore_index applies to index targets only")
         if problem.probability_dtype is not None:
             mixed = for_operation(policies.mixed_dtype_result, problem.dtype, "logits")
             if mixed == "refused":
                 reason = f"probabilities of dtype {problem.probability_dtype} for logits of dtype {problem.dtype}"
-                return Resolution(problem, must_raise=reason)
+                return _refused(problem, "probability-dtype", reason)
             if mixed == "promoted":
                 problem = replace(problem, value_dtype=common_dtype(problem.dtype, problem.probability_dtype))
         return Resolution(replace(_without_masked_targets(problem, policies), ignore_index=None))
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
-        return Resolution(problem, must_raise=f"index targets of shape {targets.shape} for logits of shape {shape}")
+        return _refused(problem, "target-shape", f"index targets of shape {targets.shape} for logits of shape {shape}")
     accepted = policies.target_dtypes
     accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
     if targets.dtype.kind == "b" and "bool" in accepted:  # false and true are labels 0 and 1
         problem = replace(problem, targets=targets.astype(np.int64))
         targets = np.asarray(problem.targets)
     elif targets.dtype.kind not in "iu":
-        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype}")
+        return _refused(problem, "target-dtype", f"index targets of dtype {targets.dtype}")
     elif accepted and targets.dtype.name not in accepted:
-        return Resolution(problem, must_raise=f"index targets of dtype {targets.dtype} are not accepted")
+        return _refused(problem, "target-dtype", f"index targets of dtype {targets.dtype} are not accepted")
     usual = policies.default_ignore_index
     if problem.ignore_index is None and isinstance(usual, int) and (targets == usual).any():
         problem = replace(problem, ignore_index=usual)
@@ -176,7 +199,7 @@ def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Reso
             continue
         policy = declared.get(name, "raise") if isinstance(declared, dict) else declared  # type: ignore[call-overload]
         if policy == "raise" or classes == 0:
-            return Resolution(problem, must_raise="a label is out of range")
+            return _refused(problem, "label", "a label is out of range")
         if policy == "wraps" and name == "negative":
             repaired = np.where(places, targets + classes, repaired)
         elif policy == "clamps":

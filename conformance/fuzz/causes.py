@@ -12,21 +12,20 @@ import msgspec
 from conformance.cases.checks import complaints_about
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
-from conformance.cases.resolve import resolve
+from conformance.cases.resolve import invalid_of
 from conformance.cases.text import flow_text, keys_of
 from conformance.corpus.recipe import Recipe
 from conformance.fuzz.draft import Draft, draft_of
 from conformance.fuzz.failures import Kind, first_failure, kind_of
 from conformance.fuzz.shrink import Shrinker
 from conformance.fuzz.traits import Trait, traits
-from conformance.model.case import NO_REDUCTIONS, Case
+from conformance.model.case import Case
 from conformance.model.checks import IDENTITIES
 from conformance.model.errors import CaseError
 from conformance.model.outcome import Outcome
-from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 
-__all__ = ["Cause", "Causes", "is_refused"]
+__all__ = ["Cause", "Causes"]
 
 #: Calls of the judge that one failure may take to shrink; a process that ends each time takes long to start.
 ATTEMPTS, ATTEMPTS_OF_DEATHS = 160, 12
@@ -137,19 +136,12 @@ def _said(case: Case) -> str:
     return flow_text({name: each for name, each in keys_of(case).items() if name not in ("id", "why", "tier")})
 
 
-def is_refused(problem: Problem) -> bool:
-    """Whether an error is due for what a problem is, whatever its case says."""
-    if resolve(problem, NORMATIVE, stated_error=False).must_raise or {*problem.reductions} & {*NO_REDUCTIONS}:
-        return True
-    return any(each.shape != problem.value_shape(name) for name, each in problem.upstream.items())
-
-
 def _is_as_it_says(case: Case) -> bool:
     """Whether a case that expects an error is still in error: what made it so may be gone from a smaller one."""
     if case.expect is None or case.expect.error is None:
         return True
     try:
-        return all(map(is_refused, expand(Entry(case, "", Path(), 0)).problems))
+        return all(invalid_of(each) is not None for each in expand(Entry(case, "", Path(), 0)).problems)
     except CaseError:
         return False
 

@@ -19,7 +19,10 @@ _RANK = {check: place for place, check in enumerate(dict.fromkeys((*_ORDER, *CHE
 
 @dataclass(frozen=True)
 class Kind:
-    """What is the same for failures of one cause, whatever the numbers: ``what`` is finite, nan or inf."""
+    """What is the same for failures of one cause, whatever the numbers.
+
+    ``what`` is finite, nan or inf, or what makes the input invalid where no error came.
+    """
 
     op: str
     check: str
@@ -35,8 +38,10 @@ class Kind:
 def kind_of(outcome: Outcome) -> Kind:
     """The kind of a failure."""
     error = outcome.error.type if outcome.error else ""
-    numbers = f"{_sort(outcome.observed)} for {_sort(outcome.expected)}" if outcome.reason == "beyond-bound" else ""
-    return Kind(outcome.op, outcome.check, outcome.verdict, outcome.reason, error, numbers)
+    what: str = outcome.invalid or ""
+    if outcome.reason == "beyond-bound":
+        what = f"{_sort(outcome.observed)} for {_sort(outcome.expected)}"
+    return Kind(outcome.op, outcome.check, outcome.verdict, outcome.reason, error, what)
 
 
 def first_failure(outcomes: Iterable[Outcome]) -> Outcome | None:

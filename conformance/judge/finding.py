@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from conformance.model.case import Invalid
 from conformance.model.classes import Letter
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.problem import Problem
@@ -52,6 +53,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     seconds: float = 0.0
     policy: str = ""
     aspect: str = ""
+    invalid: Invalid | None = None
 
     def deviating(self, reason: Reason, policies: Iterable[str], detail: str = "") -> Finding:
         """The same as a deviation that the declared ``policies`` describe."""
@@ -97,6 +99,7 @@ def outcome(finding: Finding, subject: Subject) -> Outcome:
         quantity=finding.quantity,
         defect=finding.defect,
         excused_by=finding.excused_by,
+        invalid=finding.invalid,
         error=finding.error,
         reason=finding.reason,
         detail=finding.detail,

@@ -75,6 +75,7 @@ class Judge:
             observed=observed,
             expected="an error",
             seconds=seen.seconds,
+            invalid=unit.resolution.invalid,
         )
         if misfit or reduction in NO_REDUCTIONS:  # no policy is about it
             return [finding]

@@ -137,6 +137,27 @@ def generator_keys(distribution: str) -> str:
     return f"{distribution} takes " + ", ".join(f"{key} ({what})" if what else key for key, what in keys.items())
 
 
+#: What makes an input invalid, so that an error is due.
+Invalid = Literal[
+    "axis",  # the class axis is not there, or has no default
+    "class-extent",  # there is no class
+    "ignore-index",  # a label to ignore beside class probabilities
+    "label",  # one that is not among the classes
+    "logits-dtype",  # integers or truth values
+    "logits-rank",  # a scalar
+    "probability-dtype",  # another than that of the logits
+    "reduction",  # none has that name
+    "smoothing-above",  # 1
+    "smoothing-below",  # 0
+    "smoothing-nan",
+    "target-dtype",
+    "target-shape",
+    "target-type",  # Python objects and no tensor
+    "upstream-shape",  # another than that of the value
+    "weight-shape",  # not one weight for each class
+]
+
+
 class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be raised (``error``: why the input is invalid) or warned of (``warning``: words of the warning)."""
 

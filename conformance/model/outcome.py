@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from conformance.model.case import OperationName
+from conformance.model.case import Invalid, OperationName
 from conformance.model.checks import Check
 from conformance.model.dtypes import DtypeName
 from conformance.model.layouts import Layout
@@ -163,8 +163,8 @@ class Outcome(
     (of ``label-out-of-range`` a label ``above``); ``observed`` lists the values that describe what was seen, and
     ``expected`` is the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is
     the register's entry that describes a known defect, and ``resembles`` one that would describe the fail of another
-    case. ``reason``
-    is one of :data:`REASONS`, which says what the fields hold.
+    case. ``invalid`` is what makes the input invalid, where no error came. ``reason`` is one of :data:`REASONS`, which
+    says what the fields hold.
     """
 
     case: str
@@ -191,6 +191,7 @@ class Outcome(
     defect: DefectRef | None = None
     resembles: DefectRef | None = None
     excused_by: tuple[str, ...] = ()
+    invalid: Invalid | None = None
     error: ErrorFact | None = None
     reason: Reason = ""
     detail: str = ""

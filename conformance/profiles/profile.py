@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from conformance.model.backend import Declaration
+from conformance.model.case import Invalid
 from conformance.model.classes import DeclarableLetter, Letter, default_class
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import Policies
@@ -53,7 +54,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
     or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
-    type and text). Of the check ``error`` alone, where what is seen is a result in place of an error, cases do.
+    type and text). Of the check ``error`` alone, where what is seen is a result in place of an error, cases do, or
+    ``invalid``, what makes the input of these and of others invalid.
     """
 
     id: Text
@@ -69,6 +71,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     observed: list[str] = []
     at_most: Annotated[float, msgspec.Meta(gt=1)] | None = None
     message: str = ""
+    invalid: list[Invalid] = []
     verdicts: tuple[Verdict, ...] = ("fail",)
     #: Versions that it was seen on, where those of the whole profile do not hold.
     seen_on: list[str] = []
@@ -82,7 +85,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def says_what_is_seen(self) -> bool:
         """Whether it describes the fail, and not only where it comes."""
-        return bool(self.observed or self.reached or self.at_most or self.message.strip())
+        return bool(self.observed or self.reached or self.at_most or self.message.strip() or self.invalid)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -39,7 +39,7 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
 
     A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
     another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail; an
-    entry that says of its cases alone that no error came describes no other.
+    entry that says of its cases alone that no error came, and not of what input, describes no other.
     """
     if not entries or all(each.verdict == "pass" for each in outcomes):
         return list(outcomes)
@@ -207,5 +207,7 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
     if entry.observed and str(outcome.observed) not in entry.observed:
         return False
     if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
+        return False
+    if entry.invalid and outcome.invalid not in entry.invalid:
         return False
     return not entry.message or (outcome.error is not None and entry.message in str(outcome.error))

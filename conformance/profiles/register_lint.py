@@ -101,8 +101,8 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
             hint = "remove it: name the cases, or make two entries, one of `checks: [error]`"
             yield Complaint((*path, key), f"where no error came there is no '{key}'", hint)
     if result_comes and entry.checks == ["error"] and entry.verdicts == ("fail",):  # that alone is what is seen
-        if not entry.observed and any("*" in name for name in entry.cases):
-            hint = "write out the ids of the cases in which no error comes, or add `observed`"
+        if not (entry.observed or entry.invalid) and any("*" in name for name in entry.cases):
+            hint = "write out the ids of the cases in which no error comes, or add `observed` or `invalid`"
             yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say in which cases no error comes", hint)
     elif not entry.says_what_is_seen:
         hint = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
@@ -110,6 +110,8 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):
         hint = "class F is every wrong result: add `observed` or `message`"
         yield Complaint((*path, "reached"), f"entry '{entry.id}' describes any wrong result", hint)
+    if entry.invalid and not result_comes:
+        yield Complaint((*path, "invalid"), "'invalid' is of the check `error` alone", "remove it")
     for key in ("cases", "checks"):
         if not getattr(entry, key):
             yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from conformance.cases.expand import expand
+from conformance.cases.load import load_suite
 from conformance.cases.resolve import promoted, resolve
-from conformance.model.case import Case, Expect
+from conformance.model.case import Case, Expect, Invalid
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import numpy_dtype
+from conformance.places import CASES
 from tests.support.problems import small
 
 PROBABILITIES: dict[str, Any] = {"targets": np.full((2, 3), 0.25, np.float32), "target_kind": "probabilities"}
@@ -160,3 +164,16 @@ def _softmax(shape: tuple[int, ...]) -> Problem:
         logits=np.zeros(shape, np.float32), operation="softmax", targets=None, target_kind=None, axis=None,
         class_axis=None,
     )  # fmt: skip
+
+
+def test_what_makes_an_input_invalid_is_known_of_every_case_that_expects_an_error() -> None:
+    """But for logits of rank 0, which have a value by the usual definition."""
+    found = defaultdict[str | None, set[str]](set)
+    for entry in load_suite((CASES,)).entries:
+        if entry.case.expect is not None and (said := entry.case.expect.error) is not None:
+            for problem in expand(entry).problems:
+                found[resolve(problem, NORMATIVE).invalid].add(said)
+    assert {said for said in found.pop(None) if "rank 0" not in said} == set()
+    of_policies = {"class-extent", "logits-rank", "probability-dtype"}
+    assert found.keys() == {*get_args(Invalid)} - of_policies
+    assert found["smoothing-above"] == {"smoothing above 1"} and found["smoothing-below"] == {"smoothing below 0"}

@@ -67,6 +67,8 @@ SILENT = ENTRY.replace("[plain]", "[refused]").replace("[value]", "[error]").rep
 
 def test_where_no_error_comes_the_case_says_what_is_seen(tmp_path: Path) -> None:
     assert problems(tmp_path, profile(SILENT)) == []
+    every = SILENT.replace("[refused]", "['refuse*']").replace("ops: [softmax]", "invalid: [axis]")
+    assert problems(tmp_path, profile(every)) == []
 
 
 @pytest.mark.parametrize(
@@ -76,6 +78,8 @@ def test_where_no_error_comes_the_case_says_what_is_seen(tmp_path: Path) -> None
         ("ops: [softmax]", "reached: [F]", "where no error came there is no 'reached'"),
         ("ops: [softmax]", "at_most: 2", "where no error came there is no 'at_most'"),
         ("[refused]", "['refuse*']", "entry 'late' does not say in which cases no error comes"),
+        ("[error]", "[value]\n    reached: [C]\n    invalid: [axis]", "'invalid' is of the check `error` alone"),
+        ("ops: [softmax]", "invalid: [no-such-word]", "unknown word 'no-such-word'"),
         ("[error]", "[error, policy]", "entry 'late' does not say what is seen"),
         ("ops: [softmax]", "verdicts: [crash]", "entry 'late' does not say what is seen"),
     ],

@@ -92,6 +92,15 @@ def test_a_result_in_place_of_an_error_is_known_by_its_case(why: str) -> None:
     assert (other.verdict, other.resembles) == ("fail", None)
 
 
+def test_a_missing_error_resembles_an_entry_that_says_what_makes_the_input_invalid() -> None:
+    entry = msgspec.structs.replace(ENTRY, checks=["error"], reached=[], cases=["named"], invalid=["smoothing-above"])
+    silent = outcome("named", "fail", check="error", reason="no-error", invalid="smoothing-above")
+    own = msgspec.structs.replace(silent, case="my-own")
+    below = msgspec.structs.replace(own, invalid="smoothing-below")
+    assert verdict(silent, entry) == "known"
+    assert [each.resembles for each in apply_register([entry], [own, below])] == [REFERENCE, None]
+
+
 def test_a_spoilt_call_says_nothing_of_a_policy_wherever_it_stands() -> None:
     spoilt = outcome("named", "fail", "C", reduction="sum")
     policy = outcome("named", "fail", check="policy", policy="p", reduction="sum")

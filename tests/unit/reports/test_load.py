@@ -29,6 +29,7 @@ def test_every_fact_of_an_outcome_is_in_a_column(tmp_path: Path) -> None:
         defect=DefectRef("known-one", "owner/project#1"),
         resembles=DefectRef("another", "owner/project#2"),
         excused_by=("plus-infinity",),
+        invalid="label",
         error=ErrorFact("SomeError", "a text", "mine.py:5"),
         reason="policy-differs",
         detail="in detail",
