@@ -121,7 +121,10 @@ def _found(cause: Cause, file: str) -> FoundCause:
 
 
 def _excused(found: dict[str, Excused]) -> list[ExcusedReport]:
-    return [ExcusedReport(name=name, cases=e.cases, first=e.first, after=e.after) for name, e in found.items()]
+    return [
+        ExcusedReport(name=name, cases=len(each.cases), first=next(iter(each.cases)), after=each.after)
+        for name, each in found.items()
+    ]
 
 
 def _nearest(near: Near | None) -> NearestReport | None:

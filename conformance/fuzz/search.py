@@ -53,11 +53,10 @@ class Corpus:
 
 @dataclass
 class Excused:
-    """What is not a failure: so many ``cases``, of which ``first`` came after so many others."""
+    """What is not a failure: its ``cases``, in the order in which they came, the first of them ``after`` others."""
 
-    cases: int
-    first: str
     after: int
+    cases: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -174,9 +173,7 @@ class Search:
             self.causes.add(entry, failure, recipe, self.asked)
 
     def _excuse(self, among: dict[str, Excused], name: str, case: str) -> None:
-        found = among.setdefault(name, Excused(0, case, self.asked))
-        if case != found.first or not found.cases:
-            found.cases += 1
+        among.setdefault(name, Excused(self.asked)).cases[case] = None
 
     def _ask(self, case: Case, identities: bool) -> list[Outcome]:
         """The outcomes of one case; none where it cannot be made."""
