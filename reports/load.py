@@ -96,6 +96,8 @@ def load(*runs: str | PathLike[str], sql: str = "") -> pd.DataFrame:
 
     from conformance.reports.merge import merge
 
+    if not runs:
+        raise UsageError("no run is named", hint="name a folder that `conformance run` wrote")
     relations = merge([Path(each) for each in runs]).relations
     asked = described(order=True)
     if sql:

@@ -25,7 +25,7 @@ def lint_profiles(
     """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
     ``cases`` are those that the registers may name, ``variants`` the words of each backend's options, as far as they
-    are known. Raises UsageError for a folder that is not there.
+    are known. Raises UsageError for a folder that is not there, or holds no profile.
     """
     files = profile_files(folder)
     known = variants or {}
@@ -33,10 +33,13 @@ def lint_profiles(
 
 
 def profile_files(folder: Path) -> list[Path]:
-    """The profiles in ``folder``, sorted; raises UsageError for a folder that is not there."""
+    """The profiles in ``folder``, sorted; raises UsageError for a folder that is not there, or holds none."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", hint="name the folder that holds the profiles")
-    return sorted(folder.glob("*.profile.yaml")) or sorted(folder.glob("*.yaml"))
+    found = sorted(folder.glob("*.profile.yaml")) or sorted(folder.glob("*.yaml"))
+    if not found:
+        raise UsageError(f"{folder}: no profile in this folder", hint="that of mine.py is mine.profile.yaml beside it")
+    return found
 
 
 def _name(file: Path) -> str:

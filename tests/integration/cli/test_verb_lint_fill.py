@@ -151,9 +151,12 @@ class TestProfiles:
         (found,) = self.lint(conformance, profiles, "known: []", self.ENTRY.format(**{**self.SOUND, **change}))
         assert found["key"] == key and problem in str(found["problem"]) and found["line"]
 
-    def test_a_folder_that_is_not_there(self, conformance: Run, tmp_path: Path) -> None:
-        ran = conformance("lint", write(tmp_path / "small.yaml"), "--profiles", tmp_path / "nowhere")
-        assert ran.code == 2 and "no such folder" in ran.err
+    def test_a_folder_that_is_not_there_or_holds_no_profile(self, conformance: Run, tmp_path: Path) -> None:
+        small = write(tmp_path / "small.yaml")
+        (tmp_path / "empty").mkdir()
+        for folder, said in (("nowhere", "no such folder"), ("empty", "no profile in this folder")):
+            ran = conformance("lint", small, "--profiles", tmp_path / folder)
+            assert ran.code == 2 and said in ran.err
 
 
 class TestFill:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 import conformance
+from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome
 from conformance.reports.load import COLUMNS
 from tests.support.outcomes import outcome, run
@@ -45,3 +47,8 @@ def test_every_fact_of_an_outcome_is_in_a_column(tmp_path: Path) -> None:
         for part in msgspec.structs.astuple(fact) if isinstance(fact, msgspec.Struct) else [fact]:
             text = msgspec.json.encode(part).decode() if isinstance(part, list | tuple | dict) else str(part)
             assert text in shown or f"{part}.0" in shown, part
+
+
+def test_a_list_of_no_runs_is_an_error() -> None:
+    with pytest.raises(UsageError, match="no run is named"):
+        conformance.load()
