@@ -113,12 +113,17 @@ class TensorFlowRuntime(Runtime):
         return watched
 
     def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
-        """Operations of the graph, and of the functions that it calls, which call Python. Nothing is traced again."""
-        graph = cast("tf.types.experimental.PolymorphicFunction", function).get_concrete_function(*arguments).graph
-        whole = graph.as_graph_def()
+        """Operations of the graph, and of the functions that it calls, which call Python; all, if XLA need not compile.
+
+        Nothing is traced again.
+        """
+        traced = cast("tf.types.experimental.PolymorphicFunction", function).get_concrete_function(*arguments)
+        whole = traced.graph.as_graph_def()
         nodes = itertools.chain(whole.node, *(each.node_def for each in whole.library.function))
         places = {each.device.rpartition("device:")[2] for each in tf.nest.flatten(results)}
         elsewhere = {f"the result lies on {place}" for place in places if not place.lower().startswith(self._place)}
+        if self.execution == "xla" and not traced.function_def.attr["_XlaMustCompile"].b:
+            elsewhere.add("XLA is not asked to compile it")
         return elsewhere | {each.op for each in nodes if each.op in CALLBACKS}
 
     def compilations(self) -> Compilations | None:

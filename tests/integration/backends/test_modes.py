@@ -197,6 +197,23 @@ def test_a_graph_of_tensorflow_that_calls_python_is_not_compiled() -> None:
 
 
 @pytest.mark.framework
+def test_a_graph_that_xla_is_not_asked_to_compile_is_not_the_mode_xla() -> None:
+    pytest.importorskip("tensorflow")
+    from conformance.backends.adapters.tensorflow import TensorFlow
+    from conformance.backends.runtimes.tensorflow import TensorFlowRuntime
+
+    class Graphs(TensorFlowRuntime):
+        def compile(self, function: Any, execution: str) -> Any:
+            return super().compile(function, "graph")
+
+    class AsAGraph(TensorFlow):
+        runs_on = Graphs
+
+    found = evidence(AsAGraph(mode="xla"), 2)
+    assert (found.compiled, found.uncompiled) == (0, 1) and [*found.reasons] == ["XLA is not asked to compile it"]
+
+
+@pytest.mark.framework
 def test_xla_compiles_the_whole_of_a_function_or_raises() -> None:
     """All that is known of the mode: what TensorFlow promises of a function of ``jit_compile=True``."""
     tf = pytest.importorskip("tensorflow")
