@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchDevice", "TorchRuntime"]
 
+#: How the names begin of autograd's steps that a compiled graph has made, that end at a leaf, or that are mere views.
+COMPILED_STEPS = ("CompiledFunction", "torch::autograd::", "Alias", "AsStrided", "View", "UnsafeView")
 #: Elements of memory, for each that a view of it has, that are copied with the view: to a device, or by a compiler.
 MOST_BETWEEN = 64
 
@@ -154,7 +156,7 @@ class TorchRuntime(Runtime):
         counted = self.counted
         counted.ran = self._compiler.ran
         if (found := _dynamo_counters()) is not None:
-            counted.reasons = {str(reason): int(count) for reason, count in found.get("graph_break", {}).items()}
+            counted.reasons = _breaks()
             counted.breaks = sum(counted.reasons.values())
             counted.cached = int(found.get("inductor", {}).get("fxgraph_cache_hit", 0))
             # An adapter that compiles in a way of its own has graphs that are not seen to run.
@@ -165,6 +167,8 @@ class TorchRuntime(Runtime):
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
         value = function(x)
+        if self.compiles and _breaks() and _is_partly_eager(value):
+            self.counted.uncompiled += 1
         (gradient,) = torch.autograd.grad(value, x, cotangent)
         return value.detach(), gradient
 
@@ -262,6 +266,27 @@ def _dynamo_counters() -> Mapping[str, Mapping[str, int]] | None:
     """Dynamo's own counters, which are private; None where this version has none."""
     found = getattr(getattr(getattr(torch, "_dynamo", None), "utils", None), "counters", None)
     return found if isinstance(found, Mapping) else None
+
+
+def _breaks() -> dict[str, int]:
+    """Why Dynamo has broken graphs in this process, and how often."""
+    found = (_dynamo_counters() or {}).get("graph_break", {})
+    return {str(reason): int(count) for reason, count in found.items()}
+
+
+def _is_partly_eager(value: torch.Tensor) -> bool:
+    """Whether autograd has a step from the logits to the value that no compiled graph made, and that computes."""
+    seen: set[Any] = set()
+    left = [value.grad_fn]
+    while left:
+        step = left.pop()
+        if step is None or step in seen:
+            continue
+        seen.add(step)
+        if not step.name().startswith(COMPILED_STEPS):
+            return True
+        left += [each for each, _ in step.next_functions]
+    return False
 
 
 def _graphs_made() -> int:

@@ -37,6 +37,17 @@ class Disabled(Torch):
         return super().cross_entropy(logits, targets, **options)
 
 
+class DisabledInPart(Torch):
+    """A compiled graph doubles the logits, and a loss that is left out of every graph takes half of them."""
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return self._eagerly(logits * 2, targets, **options)
+
+    @torch.compiler.disable
+    def _eagerly(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return super().cross_entropy(logits / 2, targets, **options)
+
+
 class _Idle(TorchRuntime):
     def compile(self, function: Function, execution: str) -> Function:
         return function

@@ -84,7 +84,7 @@ def test_a_broken_graph_is_counted_with_its_reason(name: str, dynamo: Any) -> No
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("name", ["Disabled", "Identity"])
+@pytest.mark.parametrize("name", ["Disabled", "DisabledInPart", "Identity"])
 def test_a_pass_of_a_loss_that_ran_eagerly_is_unsupported(name: str, tmp_path: Path, dynamo: Any) -> None:
     from tests.support import uncompiled
 
