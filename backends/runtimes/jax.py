@@ -116,7 +116,8 @@ class JaxRuntime(Runtime):
         """Callbacks, for which XLA waits for Python; a print of debugging is none. Nothing is traced again."""
         traced = cast("jax.stages.Wrapped", function).trace(*arguments)
         found = {each for each in _primitives(traced.jaxpr) if each in CALLBACKS}
-        places = {place for each in jax.tree.leaves(results) for place in each.devices()}
+        leaves = [each for each in jax.tree.leaves(results) if not isinstance(each, jax.core.Tracer)]  # in a transform
+        places = {place for each in leaves for place in each.devices()}
         return found | {f"the result lies on {place}" for place in places - {self.device.place}}
 
     def compilations(self) -> Compilations | None:
