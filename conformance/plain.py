@@ -43,9 +43,9 @@ def plain(text: object, longest: int = LONGEST) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
-def plain_lines(text: object, longest: int = LONGEST) -> list[str]:
+def plain_lines(text: object) -> list[str]:
     """``plain`` of each line; none for empty text."""
-    return [plain(line) for line in str(text)[:longest].split("\n")] if text else []
+    return [plain(line) for line in str(text)[:LONGEST].split("\n")] if text else []
 
 
 def blanked(text: object) -> str:

@@ -28,6 +28,7 @@ def _size(name: str) -> str:
 
 #: Bins a decade by which quantiles are found: they are right within 2.4 %, and counting bins may go to disk.
 BINS = 100
+PARTS = 4  # bins of a distribution in a decade
 
 
 @dataclass(frozen=True)
@@ -94,18 +95,16 @@ def accuracy(relations: Relations) -> dict[tuple[Column, str, str], AccuracyReac
     return found
 
 
-def spreads(
-    relations: Relations, measure: str, decades: tuple[int, int], parts: int = 4
-) -> dict[tuple[Column, str], Spread]:
+def spreads(relations: Relations, measure: str, decades: tuple[int, int]) -> dict[tuple[Column, str], Spread]:
     """The distribution of ``ulp`` or ``ratio``, by column and dtype.
 
-    The bins are ``parts`` a decade, from 10^low to 10^high; what lies outside is in the outermost ones.
+    The bins are four a decade, from 10^low to 10^high; what lies outside is in the outermost ones.
     """
     low, high = decades
-    bins: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * ((high - low) * parts))
+    bins: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0] * ((high - low) * PARTS))
     source = f"select col, dtype, {_size(measure)} as size from outcomes where {_MEASURED}"
     for col, dtype, place, count in relations.query(
-        f"""select col, dtype, greatest(0, least({(high - low) * parts - 1}, floor((log10(size) - {low}) * {parts}))),
+        f"""select col, dtype, greatest(0, least({(high - low) * PARTS - 1}, floor((log10(size) - {low}) * {PARTS}))),
         count(*) from ({source}) where size > 0 and isfinite(size) group by all"""
     ):
         bins[(col, dtype)][int(place)] = count

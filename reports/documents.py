@@ -100,12 +100,12 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outside: str = ""
 
 
-def read_reports(file: Path = SOURCE) -> list[Report]:
-    """The reports of a file; raises UsageError where it is not as it should be."""
+def read_reports() -> list[Report]:
+    """The reports; raises UsageError where the file is not as it should be."""
     try:
-        return msgspec.convert(read(file), list[Report])
+        return msgspec.convert(read(SOURCE), list[Report])
     except msgspec.ValidationError as error:
-        raise UsageError(f"not a list of reports: {error}", place=Place(file), hint="see its first entries") from None
+        raise UsageError(f"not a list of reports: {error}", place=Place(SOURCE), hint="see its first entries") from None
 
 
 def reported_text(reports: Sequence[Report]) -> str:

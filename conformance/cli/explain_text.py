@@ -66,9 +66,9 @@ def _title(text: str) -> None:
     say(f"\n{text}", bold=True)
 
 
-def _columns(rows: list[list[str]], indent: str = INDENT) -> None:
+def _columns(rows: list[list[str]]) -> None:
     for line in aligned(rows):
-        say(indent + line)
+        say(INDENT + line)
 
 
 def _reduced(derivation: Derivation, reduction: str) -> str:

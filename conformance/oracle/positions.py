@@ -51,11 +51,6 @@ class Positions:
         return self.top == np.inf
 
     @cached_property
-    def all_minus_infinity(self) -> Booleans:
-        """Rows that hold nothing but −inf, (P,)."""
-        return self.top == -np.inf
-
-    @cached_property
     def d(self) -> Float64Array:
         """max x − x_c ≥ 0, (P, C), relative error at most u; +inf at −inf logits."""
         top, usable = self.top, self.x

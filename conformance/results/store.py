@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from conformance.disk import disk_errors, make_folder
-from conformance.model.backend import BackendId, BackendRecord
+from conformance.model.backend import BackendRecord
 from conformance.model.errors import HarnessError, Place, UsageError
 from conformance.model.execution import ExecutionEvidence
 from conformance.model.outcome import Outcome, UnitKey, stands_apart
@@ -190,11 +190,6 @@ class Run:
                 record = decode(line)
                 if isinstance(record, Outcome):
                     yield record
-
-    def identity(self, backend: str) -> BackendId:
-        """The identity of a backend of this run, by the name that its outcomes carry."""
-        record = self.backends.get(backend)
-        return BackendId(name=backend) if record is None else record.id
 
     def source(self, outcome: Outcome) -> str | None:
         """``file:line`` of the adapter's code that an outcome is of, None where it is not known."""

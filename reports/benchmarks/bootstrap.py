@@ -21,21 +21,15 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its interval at the stated level; ``low <= estimate <= high``."""
+    """An estimate with its 95 % interval; ``low <= estimate <= high``."""
 
     estimate: float
     low: float
     high: float
-    level: float = LEVEL
 
 
 def ratio_interval(
-    old: Sequence[Sequence[float]],
-    new: Sequence[Sequence[float]],
-    *,
-    seed: int = 0,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
+    old: Sequence[Sequence[float]], new: Sequence[Sequence[float]], *, resamples: int = RESAMPLES
 ) -> Interval:
     """The ratio of times new/old, with its hierarchical bootstrap interval.
 
@@ -49,19 +43,17 @@ def ratio_interval(
     """
     import numpy as np
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     before = _resampled(old, generator, resamples)
     after = _resampled(new, generator, resamples)
     shifts = _pairwise_median(before, after)
     estimate = shift([_median(each) for each in old], [_median(each) for each in new])
-    tail = _tail(len(old), len(new), level)
+    tail = _tail(len(old), len(new))
     low, high = np.quantile(shifts, [tail, 1 - tail])
-    return Interval(math.exp(estimate), math.exp(min(low, estimate)), math.exp(max(high, estimate)), level)
+    return Interval(math.exp(estimate), math.exp(min(low, estimate)), math.exp(max(high, estimate)))
 
 
-def location_interval(
-    processes: Sequence[Sequence[float]], *, seed: int = 0, level: float = LEVEL, resamples: int = RESAMPLES
-) -> Interval:
+def location_interval(processes: Sequence[Sequence[float]]) -> Interval:
     """The median over processes of the process median (seconds), with its hierarchical bootstrap interval.
 
     The estimate is what anyone computes from the rounds, and pytest-benchmark prints: of an even number the mean of the
@@ -69,13 +61,12 @@ def location_interval(
     """
     import numpy as np
 
-    generator = np.random.default_rng(seed)
-    medians = np.median(_resampled(processes, generator, resamples), axis=1)
+    medians = np.median(_resampled(processes, np.random.default_rng(0), RESAMPLES), axis=1)
     estimate = float(np.median([np.median(each) for each in processes]))
     count = len(processes)
-    tail = _tail(count, count, level) if count > 1 else (1 - level) / 2
+    tail = _tail(count, count) if count > 1 else (1 - LEVEL) / 2
     low, high = (math.exp(end) for end in np.quantile(medians, [tail, 1 - tail]))
-    return Interval(estimate, min(low, estimate), max(high, estimate), level)
+    return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
 def shift(old: Sequence[float], new: Sequence[float]) -> float:
@@ -125,14 +116,14 @@ def _at(table: Floats, row: Any, uniform: Floats, n: Any) -> Floats:
     return table[row, place]
 
 
-def _tail(old: int, new: int, level: float) -> float:
-    """The percentile at which the interval ends, on each side: below (1 − level)/2 for small samples."""
+def _tail(old: int, new: int) -> float:
+    """The percentile at which the interval ends, on each side: below 2.5 % for small samples."""
     from scipy import special, stats
 
     fewest = min(old, new)
     if fewest < 2:
         return 0.0
-    width = math.sqrt(fewest / (fewest - 1)) * stats.t.ppf((1 + level) / 2, old + new - 2)
+    width = math.sqrt(fewest / (fewest - 1)) * stats.t.ppf((1 + LEVEL) / 2, old + new - 2)
     return float(special.ndtr(-width))
 
 

@@ -92,9 +92,9 @@ NOTES = (
 )
 
 
-def tables_of(cells: Sequence[BenchmarkCell], columns: Sequence[str] = HEAD) -> list[Table]:
+def tables_of(cells: Sequence[BenchmarkCell]) -> list[Table]:
     """A table for each workload, contract and cache; what is wrong with its result or time is marked."""
-    return [_table(group, columns) for group in groups_of(cells)]
+    return [_table(group, HEAD) for group in groups_of(cells)]
 
 
 def report_markdown(run: Benchmarks, cells: Sequence[BenchmarkCell], pictures: Sequence[tuple[str, str]]) -> str:

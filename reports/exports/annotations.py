@@ -24,14 +24,14 @@ MESSAGE = 1_000  # characters
 Places = Callable[[str], "tuple[Path, int] | None"]
 
 
-def annotation_lines(merged: Merged, places: Places, base: Path | None = None) -> Iterator[str]:
+def annotation_lines(merged: Merged, places: Places) -> Iterator[str]:
     """Lines to print: an ``::error`` for each case, worst first, and a ``::notice`` of those beyond the first ten.
 
-    File names are given relative to ``base``, which is the current folder unless given.
+    File names are given relative to the current folder.
     """
     found, total = findings(merged.relations, MOST)
     for finding in found:
-        yield _error(finding, places(finding.first.case), base or Path.cwd())
+        yield _error(finding, places(finding.first.case))
     if total > MOST:
         yield f"::notice title={_property('conformance')}::{_data(f'{total - MOST} cases more are in the results')}"
 
@@ -56,13 +56,13 @@ def places_in(paths: tuple[Path, ...]) -> Places:
     return find
 
 
-def _error(finding: WorstOutcome, place: tuple[Path, int] | None, base: Path) -> str:
+def _error(finding: WorstOutcome, place: tuple[Path, int] | None) -> str:
     first = finding.first
     properties = {}
     if place:
-        file = place[0].resolve()
-        if file.is_relative_to(base.resolve()):  # no other path means anything to the reader
-            properties = {"file": file.relative_to(base.resolve()).as_posix(), "line": str(place[1])}
+        file, here = place[0].resolve(), Path.cwd().resolve()
+        if file.is_relative_to(here):  # no other path means anything to the reader
+            properties = {"file": file.relative_to(here).as_posix(), "line": str(place[1])}
     backends = ", ".join(column.label for column in finding.columns)
     properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
     checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"

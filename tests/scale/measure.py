@@ -21,7 +21,6 @@ from conformance.results.store import read_run
 from conformance.run.chunk import unit_keys
 from conformance.run.costs import costs_of
 from conformance.run.executors import Executor, LocalExecutor
-from conformance.run.executors.inline import InlineExecutor
 from conformance.run.plan import Plan, Portion
 from conformance.run.shards import partition
 from conformance.run.tasks import Done, Task, Terms
@@ -29,6 +28,7 @@ from conformance.worker.find import find_backends
 from tests.overhead.generated import write_cases
 from tests.overhead.measure import run_cost, timed_run
 from tests.support.figures import Figure
+from tests.support.inline import InlineExecutor
 
 __all__ = ["dispatch", "killed_workers", "many_cases", "shards"]
 

@@ -127,14 +127,12 @@ def band_of(log_ratios: Sequence[float]) -> float:
     return max(math.expm1(ordered[place]), LEAST)
 
 
-def find_band(machine: Machine, file: Path | None = None, folder: Path = FOLDER) -> DeadBand:
-    """The band in ``file``, else the newest stored one of that machine, else the default.
+def find_band(machine: Machine, folder: Path = FOLDER) -> DeadBand:
+    """The newest stored band of that machine, else the default.
 
     A stored band is of a machine when processor and usable cores are the same; one with the same threads comes first,
     so that the self-check's, which takes one thread, does not take the place of one from whole runs.
     """
-    if file is not None:
-        return read_band(file)
     stored = [read_band(each) for each in sorted(folder.glob("*.json"))] if folder.is_dir() else []
     same = [each for each in stored if each.machine and same_machine(each.machine, machine)]
     return max(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conformance.cases.load import Entry, load_suite
-from conformance.run.executors.inline import InlineExecutor
 from tests.support.fleet import TERMS, Conducted, Workers, scheduler
+from tests.support.inline import InlineExecutor
 
 
 @pytest.fixture(scope="session")

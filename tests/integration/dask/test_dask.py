@@ -25,10 +25,10 @@ from conformance.results.store import read_run
 from conformance.run.executors.dask.connect import Fleet
 from conformance.run.executors.dask.executor import DaskExecutor
 from conformance.run.executors.dask.resources import needs
-from conformance.run.executors.inline import InlineExecutor
 from conformance.worker.find import find_backends
 from tests.support.cli import DIES_AT_SEVEN, TAKES_CTRL_C, process, write
 from tests.support.fleet import OTHER_VERSION, TERMS, Conducted, Workers, after_first, environment, offered, until
+from tests.support.inline import InlineExecutor
 
 pytestmark = pytest.mark.slow
 

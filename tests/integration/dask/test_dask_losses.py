@@ -24,20 +24,25 @@ from tests.support.fleet import TERMS, Conducted, Workers, after_first, environm
 pytestmark = pytest.mark.slow
 
 
-def test_workers_that_are_killed_or_late_lose_nothing(
-    workers: Workers, entries: Sequence[Entry], inline: list[bytes]
-) -> None:
+def without_first(workers: Workers, entries: Sequence[Entry], number: int) -> list[bytes]:
+    """What comes of a run whose first worker gets a signal once it has done something, and another is started."""
     notes: list[str] = []
-    threading.Timer(1.0, workers.start, ("first", "numpy")).start()  # when the run has begun
 
     def lose() -> None:
         workers.start("second", "numpy")
-        os.kill(workers.works("first"), signal.SIGKILL)
+        os.kill(workers.works("first"), number)
 
     executor = after_first(DaskExecutor(TERMS, Fleet(workers.address)), lose)
     found = Conducted(["numpy"], entries, executor, notes.append)
-    assert found.compared == inline
     assert any("first is lost" in each for each in notes)
+    return found.compared
+
+
+def test_workers_that_are_killed_or_late_lose_nothing(
+    workers: Workers, entries: Sequence[Entry], inline: list[bytes]
+) -> None:
+    threading.Timer(1.0, workers.start, ("first", "numpy")).start()  # when the run has begun
+    assert without_first(workers, entries, signal.SIGKILL) == inline
 
 
 def test_a_worker_that_is_killed_before_its_answer_is_fetched_is_not_waited_for(
@@ -132,16 +137,7 @@ def test_a_worker_without_a_sign_of_life_is_lost(
                "--name", "first", "--resources", "numpy=1", "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip
     quiet = environment(PYTHONWARNINGS="ignore")
     workers.processes["first"] = subprocess.Popen(command, env=quiet, cwd=workers.folder, stderr=subprocess.DEVNULL)
-    notes: list[str] = []
-
-    def stop() -> None:
-        workers.start("second", "numpy")
-        os.kill(workers.works("first"), signal.SIGSTOP)
-
-    executor = after_first(DaskExecutor(TERMS, Fleet(workers.address)), stop)
-    found = Conducted(["numpy"], entries, executor, notes.append)
-    assert found.compared == inline
-    assert any("first is lost" in each for each in notes)
+    assert without_first(workers, entries, signal.SIGSTOP) == inline
 
 
 #: A call that never comes back, in a process that says its id.

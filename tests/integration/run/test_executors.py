@@ -26,13 +26,13 @@ from conformance.model.records import decode_record
 from conformance.run.chunk import unit_keys
 from conformance.run.conduct import Conductor
 from conformance.run.executors import Executor, LocalExecutor
-from conformance.run.executors.inline import InlineExecutor
 from conformance.run.plan import Plan
 from conformance.run.runner import TaskRunner
 from conformance.run.tasks import Done, Task, Terms, Unavailable
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
 from tests.support.cli import DIES_AT_SEVEN
+from tests.support.inline import InlineExecutor
 
 pytestmark = pytest.mark.slow
 

@@ -102,7 +102,7 @@ def test_the_exact_results_pass(vectors: list[dict[str, Any]], conformance: Run)
     assert checks["forward-mode"] == checks["second-order"] == 9 and checks["error"] == 2
     assert not {"unmodified", "repeatable"} & {*checks}  # which nobody has seen
     run = read_run("out")
-    assert run.identity("mine").version == "" and run.counts == {"pass": len(verdicts)}
+    assert run.backends["mine"].id.version == "" and run.counts == {"pass": len(verdicts)}
 
 
 def test_results_that_are_missing_without_a_word_have_not_passed(

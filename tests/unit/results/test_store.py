@@ -160,6 +160,6 @@ def test_a_run_of_a_former_schema_is_read_and_not_resumed(tmp_path: Path) -> Non
     run = read_run(tmp_path)
     (found,) = run.outcomes
     assert found.defect == DefectRef("late", "not reported")
-    assert run.identity("jax").framework == "jax" and run.identity("jax").execution == "jit"
+    assert run.backends["jax"].id.framework == "jax" and run.backends["jax"].id.execution == "jit"
     with pytest.raises(UsageError, match=f"writes schema {SCHEMA}"):
         Writer(tmp_path, HEADER, resuming=True)
