@@ -50,6 +50,12 @@ class Column:
         """Its name, which runs of several versions share."""
         return self.id.name
 
+    @cached_property
+    def cases(self) -> tuple[str, ...]:
+        """What ``--cases`` takes for its cases; none for the suite's own, and where its runs were of different ones."""
+        named = {tuple(map(str, run.header.selection.get("cases") or ())) for run in self.runs}
+        return named.pop() if len(named) == 1 else ()
+
     @property
     def executed(self) -> str:
         """How its calls were executed, by the framework's own word, in a line; empty where that is not on record."""

@@ -55,7 +55,7 @@ class WorstOutcome:
     def explained(self) -> str:
         """The command that derives the case, and shows what the backend of the first check gave."""
         column = next((each for each in self.columns if each.backend == self.first.backend), self.columns[0])
-        return explain_command(self.first, column.spec)
+        return explain_command(self.first, column.spec, column.cases)
 
 
 def findings(relations: Relations, limit: int) -> tuple[list[WorstOutcome], int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from conformance.model.policies import policy_label
 from conformance.model.quantities import QUANTITIES
 from conformance.plain import command_line, plain, plain_lines
 
-__all__ = ["apart", "check_name", "explain_command", "facts", "message", "statement", "title"]
+__all__ = ["apart", "check_name", "explain_command", "facts", "message", "named_cases", "statement", "title"]
 
 
 def message(outcome: Outcome) -> str:
@@ -51,15 +52,28 @@ def title(outcome: Outcome) -> str:
     return plain(f"{outcome.case} {' '.join(word for word in words if word)}")
 
 
-def explain_command(outcome: Outcome, spec: str = "") -> str:
-    """The command that derives the case and shows what the backend gave; ``spec`` is how a user names the backend."""
+def explain_command(outcome: Outcome, spec: str = "", cases: Sequence[str] = ()) -> str:
+    """The command that derives the case and shows what the backend gave.
+
+    ``spec`` is how a user names the backend, and ``cases`` what ``--cases`` takes, none for the suite's own.
+    """
     words = ["conformance", "explain", outcome.case, "-b", spec or outcome.backend, "--dtype", outcome.dtype]
     words += ["--layout", outcome.layout] if outcome.layout != "contiguous" else []
-    return command_line(*words)
+    return command_line(*words, *named_cases(cases))
 
 
-def facts(outcome: Outcome, spec: str = "", source: str | None = None) -> list[tuple[str, str]]:
-    """Names and values of what a maintainer needs, without what is not known; a message keeps its lines."""
+def named_cases(paths: Sequence[str]) -> list[str]:
+    """The words of a command line that name these case files and folders."""
+    return [word for path in paths for word in ("--cases", path)]
+
+
+def facts(
+    outcome: Outcome, spec: str = "", source: str | None = None, cases: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Names and values of what a maintainer needs, without what is not known; a message keeps its lines.
+
+    ``spec`` and ``cases`` are those of :func:`explain_command`.
+    """
     found = {
         "finding": message(outcome),
         "observed": _value(outcome.observed),
@@ -71,7 +85,7 @@ def facts(outcome: Outcome, spec: str = "", source: str | None = None) -> list[t
         "source": source,
     }
     known = [(name, "\n".join(plain_lines(value))) for name, value in found.items() if value]
-    return [*known, ("explain", explain_command(outcome, spec))]
+    return [*known, ("explain", explain_command(outcome, spec, cases))]
 
 
 #: Reasons that are about one of the results of a transform.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -13,6 +14,7 @@ from conformance.model.classes import CLASS_LETTERS
 from conformance.model.outcome import Outcome, number
 from conformance.model.verdicts import SILENT
 from conformance.model.wording import facts, message, title
+from conformance.places import CASES
 from conformance.plain import plain, plain_lines
 from conformance.plugin.subjects import UnderTest
 
@@ -37,10 +39,18 @@ def explanation(item: Ending, findings: Sequence[Outcome]) -> str:
     lines = [f"{first.verdict}: {said}", f"{place.file}:{place.line}: {plain(item.entry.case.why)}"]
     for each in findings[:SHOWN]:
         lines += ["", f"{each.verdict.upper()}  {plain(subject.id.title)}: {each.op}, {title(each)}"]
-        for name, value in facts(each, item.under_test.found.spec, (subject.sources or {}).get(each.op)):
+        source = (subject.sources or {}).get(each.op)
+        for name, value in facts(each, item.under_test.found.spec, source, _cases(item.entry.file)):
             lines.append(f"  {name:<11}  {value}".replace("\n", "\n" + " " * 15))
     hidden = len(findings) - SHOWN
     return "\n".join([*lines, "", f"… and {hidden} more checks of this case"] if hidden > 0 else lines)
+
+
+def _cases(file: Path) -> tuple[str, ...]:
+    """What ``--cases`` of other commands takes for a case of ``file``: nothing for one of the suite."""
+    if file.resolve().is_relative_to(CASES.resolve()):
+        return ()
+    return (str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file),)
 
 
 def _first_line(text: str) -> str:

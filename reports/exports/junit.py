@@ -58,7 +58,7 @@ def _suites(relations: Relations, place: int, run: Run) -> Iterator[str]:
         name = f"{column.backend} {column.id.version}".rstrip()
         yield _head(name, counts + Counter(errors=bool(error)), seconds[column], run, column.backend)
         for _, outcome in relations.outcomes("run = ? and col = ?", [place, column.place]):
-            yield _case(outcome, run.source(outcome), column.spec)
+            yield _case(outcome, run.source(outcome), column)
         yield (_fault("backend", f"the backend {stopped}", error) if error else "") + " </testsuite>\n"
     for name, (stopped, error) in broken.items():
         yield _head(name, Counter(errors=1), 0.0, run, name)
@@ -77,8 +77,8 @@ def _head(name: str, counts: Counter[str], seconds: float, run: Run, backend: st
     return f" <testsuite name={_attribute(name)} {numbers}>\n{_properties(_about(run, backend))}\n"
 
 
-def _case(outcome: Outcome, source: str | None, spec: str) -> str:
-    inside, seconds = _inside(outcome, source, spec), max(outcome.seconds, 0.0)
+def _case(outcome: Outcome, source: str | None, column: Column) -> str:
+    inside, seconds = _inside(outcome, source, column), max(outcome.seconds, 0.0)
     named = f"classname={_attribute(outcome.theme or outcome.op)} name={_attribute(title(outcome))}"
     head = f'  <testcase {named} time="{seconds:.6f}"'
     return f"{head}>{inside}</testcase>\n" if inside else f"{head}/>\n"
@@ -101,17 +101,16 @@ def _kind(verdict: str, *, lost: bool) -> str:
     return "failures" if verdict in ("fail", "stale") else "errors"
 
 
-def _inside(outcome: Outcome, source: str | None, spec: str) -> str:
+def _inside(outcome: Outcome, source: str | None, column: Column) -> str:
     """What stands in the element of a test case."""
     verdict, said, kind = outcome.verdict, message(outcome), _kind(outcome.verdict, lost=outcome.is_lost)
     if kind == "passed":
         return _properties([("deviation", said)]) if verdict == "deviation" else ""
     if kind == "skipped":
-        known = (
-            _properties([("known", said), ("explain", explain_command(outcome, spec))]) if verdict == "known" else ""
-        )
+        shown = ("explain", explain_command(outcome, column.spec, column.cases))
+        known = _properties([("known", said), shown]) if verdict == "known" else ""
         return f"{known}<skipped message={_attribute(plain(f'{verdict}: {said}'))}/>"
-    text = "\n".join(f"{name}: {value}" for name, value in facts(outcome, spec, source))
+    text = "\n".join(f"{name}: {value}" for name, value in facts(outcome, column.spec, source, column.cases))
     return _element("failure" if kind == "failures" else "error", said, verdict, text)
 
 

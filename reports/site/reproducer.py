@@ -11,6 +11,7 @@ from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import severity
+from conformance.model.wording import explain_command, named_cases
 from conformance.plain import command_line
 from conformance.reports.columns import Column
 from conformance.repro.script import Reproducer
@@ -69,6 +70,6 @@ class Scripts:
 def commands(column: Column, outcome: Outcome) -> list[str]:
     """Command lines that show the finding: the derivation beside what the backend gives, and the case alone."""
     return [
-        command_line("conformance", "explain", outcome.case, "-b", column.spec, "--dtype", outcome.dtype),
-        command_line("conformance", "repro", outcome.case, "-b", column.spec),
+        explain_command(outcome, column.spec, column.cases),
+        command_line("conformance", "repro", outcome.case, "-b", column.spec, *named_cases(column.cases)),
     ]

@@ -14,7 +14,7 @@ def last_line(text: str) -> str:
     return text.strip().splitlines()[-1]
 
 
-def test_a_run_ends_by_naming_its_page(tmp_path: Path) -> None:
+def test_a_run_ends_by_naming_its_page(tmp_path: Path, conformance: Run) -> None:
     write(tmp_path / "small.yaml")
     adapter(tmp_path, WRONG)
     words = ("run", "-b", "mine.py", "--cases", "small.yaml", "--output", "out", "-q", "--site")
@@ -22,7 +22,9 @@ def test_a_run_ends_by_naming_its_page(tmp_path: Path) -> None:
     assert ran.code == 1
     assert last_line(ran.out) == "site: out/site/index.html"
     page = (tmp_path / "out" / "site" / "cases" / "rows.html").read_text(encoding="utf-8")
-    assert "conformance explain rows -b mine.py --dtype float32" in page
+    for command, code in (("explain rows -b mine.py --dtype float32", 1), ("repro rows -b mine.py", 0)):
+        assert f"conformance {command} --cases small.yaml" in page
+        assert conformance(*command.split(), "--cases", "small.yaml").code == code
     assert "powers / powers.sum()" in page  # the adapter's source, from the results alone
     again = process("report", "out", "--output", "merged", "--cases", "small.yaml", folder=tmp_path)
     assert again.code == 0

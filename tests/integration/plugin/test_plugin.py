@@ -127,7 +127,7 @@ def test_how_each_verdict_ends(folder: Path) -> None:
     said = done.said("rows[mine-float32]")
     for words in ("small.yaml:10: softmax by rows", "observed     ", "exact        0.95257", "ulp          ",
                   "class        F", "error/bound  ", "source       mine.py:6",
-                  "explain      conformance explain rows -b mine.py --dtype float32"):  # fmt: skip
+                  "conformance explain rows -b mine.py --dtype float32 --cases cases/small.yaml"):  # fmt: skip
         assert words in said, said
 
 
