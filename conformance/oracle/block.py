@@ -184,20 +184,24 @@ class Block:
         piece.__dict__.update({name: getattr(self, name)[first:last] for name in names})
         piece.__dict__.update({name: getattr(self, name) for name in ("weight", "smoothing")})
         if not self.reduces:
-            piece.__dict__["_upstream"] = self.upstream("none")[first:last]
+            piece.__dict__["_upstream"] = {"none": self.upstream("none")[first:last]}
         return piece
 
     @cached_property
-    def _upstream(self) -> Float64Array | None:
-        return None
+    def _upstream(self) -> dict[str, Float64Array]:
+        return {}
 
     def upstream(self, reduction: str) -> Float64Array:
         """(P, C) for operations that do not reduce; (P,) for ``none``; (n,) for ``sum`` and ``mean``."""
-        arrays = [problem.upstream[reduction] for problem in self.problems]  # type: ignore[index]
-        if not self.reduces:
-            # What is constant passes nothing on.
-            return self._of_those_that_take_part(self.rows(arrays), 0.0) if self._upstream is None else self._upstream
-        return widen(np.concatenate([a.reshape(-1) for a in arrays]))
+        found = self._upstream.get(reduction)
+        if found is None:
+            arrays = [problem.upstream[reduction] for problem in self.problems]  # type: ignore[index]
+            if self.reduces:
+                found = widen(np.concatenate([a.reshape(-1) for a in arrays]))
+            else:  # what is constant passes nothing on
+                found = self._of_those_that_take_part(self.rows(arrays), 0.0)
+            self._upstream[reduction] = found
+        return found
 
     @cached_property
     def tangent(self) -> Float64Array:
