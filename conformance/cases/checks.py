@@ -369,8 +369,8 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     ):
         hint = "class probabilities alone have a gradient: remove `target-gradient`"
         yield Complaint(("transforms",), "no class probabilities to differentiate by", hint)
-    if "vectorised-map" in case.transforms and case.op not in NORMALISERS and "none" not in case.reductions:
-        yield Complaint(("transforms",), "a map over losses that are reduced", "add `none` to `reductions`")
+    if "vectorised-map" in case.transforms and case.op not in NORMALISERS and case.reductions == ("default",):
+        yield Complaint(("transforms",), "a map in a reduction that is the framework's", "state `reductions`")
     if "second-order" in case.transforms and case.op == "nll_loss":
         yield Complaint(("transforms",), "nll_loss is linear: it has no second derivative", "remove `second-order`")
 

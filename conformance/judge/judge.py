@@ -109,13 +109,18 @@ class Judge:
                 found += self._warning(unit.problem, reduction, observation)
         return findings
 
-    def alone(
-        self, prepared: Prepared, unit: Unit, reduction: str, seen: Observation, quantity: Quantity
+    def together(
+        self,
+        prepared: Prepared,
+        units: Sequence[Unit],
+        reduction: str,
+        seen: Sequence[Observation],
+        quantity: Quantity,
     ) -> list[Finding]:
-        """The finding of one quantity of one unit, whose resolved problem is ``prepared``'s only one."""
-        findings: list[list[Finding]] = [[]]
-        self._quantity(prepared, [unit], reduction, [seen], quantity, findings)
-        return findings[0]
+        """The findings of one quantity of all units, whose resolved problems are ``prepared``'s."""
+        findings: list[list[Finding]] = [[] for _ in units]
+        self._quantity(prepared, units, reduction, seen, quantity, findings)
+        return [finding for each in findings for finding in each]
 
     def _quantity(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from conformance.judge.finding import Finding
 from conformance.judge.judge import Judge
@@ -31,12 +32,17 @@ TRANSFORM_QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Transformed:
-    """A transform of a unit's call in one reduction; ``prepared`` holds the unit's problem alone."""
+    """A transform of a unit's call in one reduction.
+
+    ``prepared`` holds the unit's problem alone, or those of its ``examples``: of a map over losses that are reduced,
+    each example has a sum or a mean of its own.
+    """
 
     unit: Unit
     transform: TransformName
     reduction: str
     prepared: Prepared
+    examples: tuple[Unit, ...] = ()
 
 
 def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others: Sequence[Finding]) -> list[Finding]:
@@ -66,8 +72,11 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         base = plain.get(quantity)
         if quantity in ("value", "gradient") and (base is None or base.verdict not in ("pass", "deviation")):
             continue
-        alone = judge.alone(asked.prepared, asked.unit, reduction, seen, quantity)
-        found += (msgspec.structs.replace(each, check=name, quantity=quantity) for each in alone)
+        if asked.examples:
+            judged = _of_examples(judge, asked, seen, quantity)
+        else:
+            judged = judge.together(asked.prepared, [asked.unit], reduction, [seen], quantity)
+        found += (msgspec.structs.replace(each, problem=problem, check=name, quantity=quantity) for each in judged)
     if not found:
         return []
     finding = next((each for each in found if each.verdict == "fail"), found[0])
@@ -76,6 +85,28 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     if finding.verdict == "pass" and seen.repeatable is False:
         finding = msgspec.structs.replace(finding, verdict="fail", reason="not-repeatable")
     return [finding]
+
+
+def _of_examples(judge: Judge, asked: Transformed, seen: Observation, quantity: Quantity) -> list[Finding]:
+    """What is found of the examples of a map over reduced losses: the first fail, or what comes nearest to one."""
+    array, shape = seen.gradient, asked.unit.problem.logits.shape
+    if quantity == "value":
+        array, shape = seen.value, (len(asked.examples),)
+    if array is None:
+        return []
+    if array.shape != shape:
+        observed, expected = str(array.shape), str(shape)
+        problem = asked.unit.problem
+        return [
+            Finding(problem, quantity, asked.reduction, "fail", "wrong-shape", observed=observed, expected=expected)
+        ]
+    parts = [np.asarray(each) for each in array]
+    answers = [msgspec.structs.replace(seen, value=part, gradient=part, value_with_gradient=None) for part in parts]
+    found = judge.together(asked.prepared, asked.examples, asked.reduction, answers, quantity)
+    index, worst = max(enumerate(found), key=lambda each: (each[1].verdict == "fail", each[1].ratio or 0.0))
+    if worst.position is None:
+        return [worst]
+    return [msgspec.structs.replace(worst, position=worst.position + int(asked.prepared.block.starts[index]))]
 
 
 def _policy(judge: Judge, asked: Transformed) -> str:

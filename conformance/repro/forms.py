@@ -282,7 +282,9 @@ def _place(problem: Problem, outcome: Outcome, quantity: Quantity) -> Place:
         return ()
     if quantity in OF_LOGITS or not problem.takes_targets:
         return _element(problem, number, int(found.get("class", 0)))
-    return _position(problem, number) if outcome.reduction == "none" else ()
+    if outcome.reduction == "none":
+        return _position(problem, number)
+    return _position(problem, number)[:1] if outcome.check == "vectorised-map" else ()  # a value for each example
 
 
 def _elements(problem: Problem, reduction: str, flat: Any) -> list[Place] | None:

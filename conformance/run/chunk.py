@@ -15,6 +15,7 @@ import numpy as np
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
+from conformance.judge.examples import axis_of_an_example, examples_of, upstream_of_examples
 from conformance.judge.identities import TransformedCall, reshapes, transformed_calls
 from conformance.judge.identity import Side
 from conformance.judge.prepared import Prepared
@@ -211,12 +212,29 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             continue
         prepared = Prepared(Block((unit.resolution.problem,)))
         for transform in unit.problem.case.transforms:
-            if transform == "vectorised-map" and not reshapes(unit.problem):
+            if transform == "vectorised-map":
+                _ask_map(chunk, unit, prepared)
                 continue
-            for reduction in ("none",) if transform == "vectorised-map" else unit.problem.reductions:
-                key = len(chunk.requests)
-                place = chunk.ask(transform_request(unit.problem, transform, reduction, key))
+            for reduction in unit.problem.reductions:
+                place = chunk.ask(transform_request(unit.problem, transform, reduction, len(chunk.requests)))
                 chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))
+
+
+def _ask_map(chunk: Chunk, unit: Unit, prepared: Prepared) -> None:
+    """A map of losses; where the case reduces them all, each example is reduced by itself."""
+    problem = unit.problem
+    if not reshapes(problem):
+        return
+    for reduction in ("none",) if "none" in problem.reductions else problem.reductions:
+        if reduction == "default" or (reduction != "none" and not len(problem.logits)):
+            continue
+        asked = Transformed(unit, "vectorised-map", reduction, prepared)
+        if reduction != "none":
+            examples = examples_of(problem, reduction)
+            whole = Prepared(Block(tuple(each.resolution.problem for each in examples)))
+            asked = replace(asked, prepared=whole, examples=examples)
+        place = chunk.ask(transform_request(problem, "vectorised-map", reduction, len(chunk.requests)))
+        chunk.transforms.append((asked, place))
 
 
 def transform_request(problem: Problem, transform: TransformName, reduction: str, key: int) -> Request:
@@ -234,8 +252,10 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
     elif transform == "vectorised-map":
         axis = problem.axis
         assert axis is not None
-        named = dict(request.options) | {"axis": axis - 1 if axis > 0 else axis}
+        named = dict(request.options) | {"axis": axis_of_an_example(axis)}
         changes |= {"tangent": None, "options": tuple(named.items())}
+        if reduction != "none":
+            changes["upstream"] = upstream_of_examples(problem, reduction)
     return msgspec.structs.replace(request, **changes)
 
 

@@ -89,6 +89,8 @@ def calls(chunk: Chunk) -> Iterator[VectorCall]:
     for asked, place in chunk.transforms:
         if asked.reduction == "default" and chunk.requests[place].upstream is not None:
             continue
+        if asked.examples:  # a map is not judged here, and each of its examples is a problem by itself
+            continue
         asks = TRANSFORM_QUANTITIES[asked.transform]
         found[id(asked.unit)].append(
             VectorCall(asked.unit, asked.reduction, asked.transform, place, asks, asked.prepared)

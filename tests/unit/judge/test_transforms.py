@@ -237,6 +237,51 @@ def test_a_direction_is_stated_by_number_or_generator(tmp_path: Path) -> None:
         assert all(request.upstream is None for request in asked)
 
 
+MEANS = """
+theme: transforms
+cases:
+  - id: a-map-of-means
+    why: small
+    op: cross_entropy
+    logits: {distribution: uniform, shape: [3, 4, 2], seed: 1}
+    targets: [[1, 0], [2, 2], [2, 3]]
+    ignore_index: 2
+    reductions: [mean, sum]
+    transforms: [vectorised-map]
+    policy: [mean-of-all-ignored, gradient-of-all-ignored]
+    dtypes: [float32]
+"""
+
+
+class DividesByTheFirst(Kernel):
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
+        value[-1] /= 2
+        return value, gradient
+
+
+class OneForAll(Kernel):
+    def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().vmap(call, logits, upstream)
+        return value.sum(), gradient
+
+
+def test_a_map_of_losses_that_are_all_reduced_is_judged_example_by_example(tmp_path: Path) -> None:
+    (tmp_path / "notes.yaml").write_text("flags: {}\n")
+    (tmp_path / "case.yaml").write_text(MEANS)
+    loaded = list(load_suite([tmp_path]).entries)
+    asked = [request for request in chunk_of(Plan(loaded).portions[0]).requests if request.transform]
+    assert [dict(request.options)["reduction"] for request in asked] == ["mean", "sum"]
+    assert all(request.upstream is not None and request.upstream.shape == (3,) for request in asked)
+    found: dict[type[Kernel], list[Outcome]] = {}
+    for kind in (Kernel, DividesByTheFirst, OneForAll):
+        units = judged(kind(), loaded, subject=Subject("kernel", profile=Profile(backend="kernel")))
+        found[kind] = [outcome for unit in units for outcome in unit if outcome.check == "vectorised-map"]
+    assert {(o.reduction, o.verdict) for o in found[Kernel]} == {("mean", "pass"), ("sum", "pass")}
+    assert {(o.verdict, o.quantity, o.position) for o in found[DividesByTheFirst]} == {("fail", "value", 4)}
+    assert {(o.verdict, o.reason) for o in found[OneForAll]} == {("fail", "wrong-shape")}
+
+
 def test_the_map_is_asked_with_one_examples_axis(tmp_path: Path) -> None:
     chunk = chunk_of(Plan(entries(tmp_path)).portions[0])
     (asked,) = [request for request in chunk.requests if request.transform == "vectorised-map"]

@@ -247,3 +247,16 @@ class MapOfTheFirstExample(Kernel):
     def vmap(self, call: Any, logits: Any, upstream: Any) -> Any:
         value, gradient = self.differentiate(example(call, 0), logits[0], np.asarray(upstream[0]))
         return np.stack([value] * len(logits)), np.stack([gradient] * len(logits))
+
+
+class MapDividesByTheFirst(Kernel):
+    """A map of a mean divides every example's sum by the divisor of the first example."""
+
+    def vmap(self, call: Call, logits: Any, upstream: Any) -> tuple[Any, Any]:
+        value, gradient = super().vmap(call, logits, upstream)
+        if dict(call.options).get("reduction") != "mean" or value.ndim != 1:
+            return value, gradient
+        total = Call(call.operation, call.operands, tuple({**dict(call.options), "reduction": "sum"}.items()))
+        value, gradient = super().vmap(total, logits, upstream)
+        divisor = value[0] / super().vmap(call, logits, upstream)[0][0]
+        return (value / divisor).astype(value.dtype), (gradient / divisor).astype(gradient.dtype)
