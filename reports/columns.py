@@ -53,7 +53,7 @@ class Column:
     @cached_property
     def cases(self) -> tuple[str, ...]:
         """What ``--cases`` takes for its cases; none for the suite's own, and where its runs were of different ones."""
-        named = {tuple(map(str, run.header.selection.get("cases") or ())) for run in self.runs}
+        named = {run.header.selected.cases for run in self.runs}
         return named.pop() if len(named) == 1 else ()
 
     @property

@@ -11,7 +11,7 @@ import msgspec
 
 from conformance.model.outcome import Outcome
 from conformance.model.verdicts import NOTABLE
-from conformance.model.wording import check_name, message
+from conformance.model.wording import check_name, message, named_cases
 from conformance.plain import command_line, json_text, lines_on_terminal, on_terminal, plural, say
 from conformance.reports.columns import Column
 from conformance.reports.matrix import Matrix, died, matrix, unreached
@@ -62,7 +62,8 @@ def print_run(
         sys.stdout.write(json_text(document))
         return
     summary = _print(merged, folder, details)
-    pages = str(site) if site else command_line("conformance", "report", folder, "--output", folder / "site")
+    words = ("conformance", "report", folder, "--output", folder / "site", *named_cases(run.header.selected.cases))
+    pages = str(site) if site else command_line(*words)
     say(f"\nresults: {folder / FILE}\nsummary: {summary}\n{'site' if site else 'for a site'}: {pages}")
 
 

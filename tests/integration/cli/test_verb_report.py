@@ -36,7 +36,7 @@ def test_a_narrowed_run_says_how_to_get_one(tmp_path: Path, conformance: Run) ->
     write(tmp_path / "small.yaml")
     ran = conformance("run", "-b", "numpy", "--cases", "small.yaml", "--output", "out", "-q")
     assert ran.code == 0
-    assert last_line(ran.out) == "for a site: conformance report out --output out/site"
+    assert last_line(ran.out) == "for a site: conformance report out --output out/site --cases small.yaml"
     assert not (tmp_path / "out" / "site").exists()
 
 
