@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -178,6 +179,15 @@ def test_jax_that_runs_on_another_device_than_it_says_is_seen() -> None:
     backend.runtime.tensor = lambda array: jax.device_put(array, place)
     found = evidence(backend, 2)
     assert (found.compiled, found.uncompiled) == (0, 1) and [*found.reasons] == [f"the result lies on {place}"]
+
+
+@pytest.mark.framework
+def test_a_second_backward_pass_of_jax_may_be_the_first_call_of_a_shape() -> None:
+    """The value within it is compiled while its derivative is traced, and its results lie on no device."""
+    pytest.importorskip("jax")
+    request = msgspec.structs.replace(asked(7), transform="second-backward", tangent=np.array(2, np.float32))
+    (seen,) = InlineSession(create("jax")).run([request])
+    assert seen.failure is None and seen.gradient is not None and seen.gradient.shape == (7, 3)
 
 
 @pytest.mark.framework
