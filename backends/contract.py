@@ -183,6 +183,8 @@ class Backend(ABC):
     variables: ClassVar[tuple[str, ...]] = ()
     #: Whether two threads may call it at once.
     thread_safe: ClassVar[bool] = True
+    #: The transforms that two threads are not to ask for at once, since the library keeps a state of its own in them.
+    of_one_thread: ClassVar[frozenset[str]] = frozenset()
     #: The operations that have these compositions; where it is empty, all.
     composed: ClassVar[tuple[Operation, ...]] = ()
     #: Executions in which every new shape costs a compilation: there the value is taken from the differentiating call,

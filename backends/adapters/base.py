@@ -61,7 +61,7 @@ class Adapter(Backend):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "runs_on" in vars(cls):
-            for name in ("devices", "executions", "variables"):
+            for name in ("devices", "executions", "variables", "of_one_thread"):
                 if name not in vars(cls):
                     setattr(cls, name, getattr(cls.runs_on, name))
 

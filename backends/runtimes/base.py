@@ -41,6 +41,8 @@ class Runtime(ABC):
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS
     #: How the names begin of the environment variables that steer the library, or that it sets for itself.
     variables: ClassVar[tuple[str, ...]] = ()
+    #: The transforms that two threads are not to ask for at once, since the library keeps a state of its own in them.
+    of_one_thread: ClassVar[frozenset[str]] = frozenset()
     #: What is installed, the library's own distribution first.
     distributions: ClassVar[tuple[str, ...]] = ()
     #: The device's own clock, allocator and memory.

@@ -38,6 +38,9 @@ class TorchRuntime(Runtime):
     # The other way round, a transform of torch.func of the compiled function, PyTorch runs it eagerly from then on.
     compiled_whole: ClassVar[frozenset[str]] = frozenset({"value", "jvp", "vmap"})
     variables: ClassVar[tuple[str, ...]] = ("ATEN_CPU_CAPABILITY", "PYTORCH", "TORCH")
+    # The level of forward AD is one of the process: torch.func.jvp(torch.sin, ...) in two threads raises, gives zeros,
+    # or ends the process (2.13).
+    of_one_thread: ClassVar[frozenset[str]] = frozenset({"forward-mode"})
     distributions: ClassVar[tuple[str, ...]] = ("torch", "numpy")
     device: TorchDevice
 

@@ -369,6 +369,8 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     ):
         hint = "class probabilities alone have a gradient: remove `target-gradient`"
         yield Complaint(("transforms",), "no class probabilities to differentiate by", hint)
+    if "concurrent" in case.transforms and len(case.transforms) > 2:
+        yield Complaint(("transforms",), "two threads with several transforms", "name one beside `concurrent`")
     if "vectorised-map" in case.transforms and case.op not in NORMALISERS and case.reductions == ("default",):
         yield Complaint(("transforms",), "a map in a reduction that is the framework's", "state `reductions`")
     if "second-order" in case.transforms and case.op == "nll_loss":

@@ -19,7 +19,7 @@ from conformance.worker.exchange import Observation
 
 __all__ = ["TRANSFORM_QUANTITIES", "Transformed", "judge_transform"]
 
-#: What each transform gives, the main result first.
+#: What each transform gives, the main result first; two threads, the plain call's where the case names no other.
 TRANSFORM_QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "forward-mode": ("jvp", "value"),
     "second-order": ("hvp",),
@@ -43,6 +43,12 @@ class Transformed:
     reduction: str
     prepared: Prepared
     examples: tuple[Unit, ...] = ()
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What comes of it."""
+        in_threads = self.unit.problem.case.in_threads if self.transform == "concurrent" else None
+        return TRANSFORM_QUANTITIES[in_threads or self.transform]
 
 
 def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others: Sequence[Finding]) -> list[Finding]:
@@ -68,7 +74,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         names = ", ".join(seen.modified)
         return [Finding(problem, name, reduction, "fail", "modified", names, seconds=seen.seconds)]
     found: list[Finding] = []
-    for quantity in TRANSFORM_QUANTITIES[name]:
+    for quantity in asked.quantities:
         base = plain.get(quantity)
         if quantity in ("value", "gradient") and (base is None or base.verdict not in ("pass", "deviation")):
             continue

@@ -232,6 +232,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tier: CaseTier = "default"
 
     @property
+    def in_threads(self) -> TransformName | None:
+        """What two threads do at once where ``concurrent`` is asked for: the other transform, or the plain call."""
+        return next((name for name in self.transforms if name != "concurrent"), None)
+
+    @property
     def input(self) -> Generator | Numbers | None:
         """The logits, or the log-probabilities of ``nll_loss``."""
         return self.log_probabilities if self.logits is None else self.logits

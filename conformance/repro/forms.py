@@ -84,6 +84,8 @@ def _numbers(script: Script, problem: Problem, outcome: Outcome) -> None:
 
 def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
     check: Any = outcome.check
+    if check == "concurrent" and (name := problem.case.in_threads):
+        raise UsageError(f"there is no script for {name} in two threads", hint=f"name --check {name}")
     request = transform_request(problem, check, outcome.reduction or "none", 0)
     script.inputs(problem, request, *_NEEDS[check])
     if ending := _ending(outcome):

@@ -212,33 +212,43 @@ def _ask_transforms(chunk: Chunk, group: Group) -> None:
             continue
         prepared = Prepared(Block((unit.resolution.problem,)))
         for transform in unit.problem.case.transforms:
-            if transform == "vectorised-map":
-                _ask_map(chunk, unit, prepared)
+            if "vectorised-map" in (transform, transform == "concurrent" and unit.problem.case.in_threads):
+                _ask_map(chunk, unit, transform, prepared)
                 continue
             for reduction in unit.problem.reductions:
                 place = chunk.ask(transform_request(unit.problem, transform, reduction, len(chunk.requests)))
                 chunk.transforms.append((Transformed(unit, transform, reduction, prepared), place))
 
 
-def _ask_map(chunk: Chunk, unit: Unit, prepared: Prepared) -> None:
-    """A map of losses; where the case reduces them all, each example is reduced by itself."""
+def _ask_map(chunk: Chunk, unit: Unit, transform: TransformName, prepared: Prepared) -> None:
+    """A map of losses, or two threads that make one; where the case reduces them all, each example by itself."""
     problem = unit.problem
     if not reshapes(problem):
         return
     for reduction in ("none",) if "none" in problem.reductions else problem.reductions:
         if reduction == "default" or (reduction != "none" and not len(problem.logits)):
             continue
-        asked = Transformed(unit, "vectorised-map", reduction, prepared)
+        asked = Transformed(unit, transform, reduction, prepared)
         if reduction != "none":
             examples = examples_of(problem, reduction)
             whole = Prepared(Block(tuple(each.resolution.problem for each in examples)))
             asked = replace(asked, prepared=whole, examples=examples)
-        place = chunk.ask(transform_request(problem, "vectorised-map", reduction, len(chunk.requests)))
+        place = chunk.ask(transform_request(problem, transform, reduction, len(chunk.requests)))
         chunk.transforms.append((asked, place))
 
 
 def transform_request(problem: Problem, transform: TransformName, reduction: str, key: int) -> Request:
-    """The transformed call: without an upstream gradient in forward mode, of one example for the vectorised map."""
+    """The transformed call: without an upstream gradient in forward mode, of one example for the vectorised map.
+
+    That of ``concurrent`` is the case's other transform, or the plain call, with logits for a second thread.
+    """
+    if transform == "concurrent":
+        other = problem.case.in_threads
+        request = request_of(problem, reduction, key, gradient=True, repeat=False)
+        if other is not None:
+            request = transform_request(problem, other, reduction, key)
+        beside = np.ascontiguousarray(np.flip(problem.logits)) if request.tangent is None else request.tangent
+        return msgspec.structs.replace(request, tangent=beside, concurrent=True, repeat=False)
     request = request_of(problem, reduction, key, gradient=True, repeat=True)
     changes: dict[str, Any] = {"transform": transform, "tangent": problem.tangent}
     if transform == "forward-mode":
@@ -247,8 +257,6 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
         changes["tangent"] = None
     elif transform == "second-backward":
         changes["tangent"] = former_upstream(request.upstream)
-    elif transform == "concurrent":
-        changes |= {"tangent": np.ascontiguousarray(np.flip(request.logits)), "repeat": False}
     elif transform == "vectorised-map":
         axis = problem.axis
         assert axis is not None

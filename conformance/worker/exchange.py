@@ -37,8 +37,9 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     the case states them: an array, or a Python object of numbers, texts and lists, handed over as it is. ``options``
     are ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes them.
     ``transform`` names one of ``TRANSFORMS`` to perform in place of the plain call; ``tangent``, of the logits' shape,
-    is its direction; for ``second-backward`` it is the upstream gradient of the first pass, of the value's shape, and
-    for ``concurrent`` the logits of the other thread.
+    is its direction; for ``second-backward`` it is the upstream gradient of the first pass, of the value's shape.
+    ``concurrent`` has two threads make the call, the other one with these two exchanged, or with ``tangent`` for its
+    logits where the call takes none.
     For ``vectorised-map`` the options are those of one example, and the arrays have a leading axis of examples.
     ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared
     bit by bit. With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use
@@ -59,6 +60,7 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     transform: str = ""
     tangent: Array | None = None
     spacing: int = 1
+    concurrent: bool = False
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]
         request.transform,
         earlier,
         request.spacing,
+        request.concurrent,
     )
     return Placed(call, spans, plain)
 

@@ -95,8 +95,8 @@ class Shim:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                if call.transform:
-                    self._transform(call.transform, made, (logits, upstream, tangent), record)
+                if call.transform or call.concurrent:
+                    self._transform(call, made, (logits, upstream, tangent), record)
                 elif upstream is not None and self._compiles:
                     self._compiled(made, logits, upstream, record)
                 else:
@@ -104,7 +104,7 @@ class Shim:
             finally:
                 if caught:
                     record.facts["warnings"] = _texts(caught)
-            if upstream is not None and not call.transform and not self._compiles:
+            if upstream is not None and not (call.transform or call.concurrent or self._compiles):
                 self._differentiate(made, logits, upstream, record)
 
     def _value(self, made: contract.Call, logits: Any, clock: _Clock) -> Result:
@@ -145,10 +145,13 @@ class Shim:
         finally:
             record.clock.stop()
 
-    def _transform(self, name: str, made: contract.Call, given: tuple[Any, Any, Any], record: _CallRecord) -> None:
+    def _transform(
+        self, call: CallOrder, made: contract.Call, given: tuple[Any, Any, Any], record: _CallRecord
+    ) -> None:
+        perform = self._concurrent if call.concurrent else self._transformed
         record.clock.start()
         try:
-            named = self._transformed(name, made, *given)
+            named = perform(call.transform, made, *given)
             if not isinstance(named, dict):
                 raise self._blame.wrong_return("what the transform returned", named, "not a pair of tensors")
             arrays = {key: self._outputs.read(f"the {key}", tensor, given[0]) for key, tensor in named.items()}
@@ -157,41 +160,47 @@ class Shim:
         record.results.update({key: self._outputs.taken(key, named[key], array) for key, array in arrays.items()})
 
     def _transformed(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
-        """Which method of the contract performs a transform, and what its results are called."""
+        """Which method of the contract performs a transform, or the plain call, and what its results are called."""
+        if not name:
+            return _named(("value", "gradient"), self._pair(made, logits, upstream))
         if name == "forward-mode":
             return _named(("value", "derivative"), self.backend.jvp(made, logits, tangent))
         if name == "second-order":
             return {"derivative": self.backend.hvp(made, logits, upstream, tangent)}
         if name == "vectorised-map":
             return _named(("value", "gradient"), self.backend.vmap(made, logits, upstream))
-        if name == "concurrent":
-            return self._concurrent(made, logits, upstream, tangent)
         if name == "second-backward":
             return {"gradient": self.backend.second_vjp(made, logits, tangent, upstream)}
         return {"derivative": self.backend.target_gradient(made, logits, upstream)}
 
-    def _concurrent(self, made: contract.Call, logits: Any, upstream: Any, other: Any) -> Any:
-        """Value and gradient of calls that another thread makes its own beside.
+    def _concurrent(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
+        """The results of calls that another thread makes its own beside.
 
         Those that have other bits than the same call alone, where there are any: that is the driver's to judge.
         """
-        if not self.backend.thread_safe:
+        if not self.backend.thread_safe or name in self.backend.of_one_thread:
             raise Failed(Fault("unsupported", "Unsupported", "the backend is not to be called from two threads"))
-        alone = self._pair(made, logits, upstream)
-        self._pair(made, other, upstream)  # what is compiled, is by now
+        other = (logits, tangent, upstream) if name == "second-backward" else (tangent, upstream, logits)
+
+        def call(given: tuple[Any, Any, Any]) -> Any:
+            return self._transformed(name, made, *given)
+
+        alone = call((logits, upstream, tangent))
+        call(other)  # what is compiled, is by now
+        if not isinstance(alone, dict):
+            return alone
         ready = threading.Barrier(2)
 
-        def calls(given: Any) -> list[Any]:
+        def calls(given: tuple[Any, Any, Any]) -> list[Any]:
             ready.wait(PATIENCE)
-            return [self._pair(made, given, upstream) for _ in range(CONCURRENT)]
+            return [call(given) for _ in range(CONCURRENT)]
 
         with ThreadPoolExecutor(2) as pool:
-            mine, others = pool.submit(calls, logits), pool.submit(calls, other)
+            mine, others = pool.submit(calls, (logits, upstream, tangent)), pool.submit(calls, other)
             found = mine.result()
             others.result()
-        wanted = [self._bits(each) for each in alone]
-        pair = next((pair for pair in found if [self._bits(each) for each in pair] != wanted), found[-1])
-        return dict(zip(("value", "gradient"), pair, strict=True))
+        wanted = [self._bits(each) for each in alone.values()]
+        return next((each for each in found if [*map(self._bits, each.values())] != wanted), found[-1])
 
     def _pair(self, made: contract.Call, logits: Any, upstream: Any) -> tuple[Any, Any]:
         pair = self.backend.differentiate(made, logits, upstream)

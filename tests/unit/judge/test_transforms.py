@@ -171,6 +171,43 @@ def test_two_threads_do_not_share_what_a_call_needs(tmp_path: Path, backend: Ker
     assert verdicts(found, "concurrent") == {verdict}
 
 
+class SharedDerivative(Kernel):
+    found: Any = None
+
+    def jvp(self, call: Any, logits: Any, tangent: Any) -> Any:
+        SharedDerivative.found = super().jvp(call, logits, tangent)
+        time.sleep(1e-3)
+        return SharedDerivative.found
+
+
+class DerivativeOfOneThread(SharedDerivative):
+    of_one_thread = frozenset({"forward-mode"})
+
+
+def test_a_transform_of_one_thread_is_not_asked_of_two(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, DerivativeOfOneThread(), "transforms: [forward-mode, concurrent]")
+    assert (verdicts(found, "forward-mode"), verdicts(found, "concurrent")) == ({"pass"}, {"unsupported"})
+
+
+def test_two_threads_make_the_transform_that_the_case_names(tmp_path: Path) -> None:
+    asked = "transforms: [forward-mode, concurrent]"
+    right, wrong = (outcomes(tmp_path, backend, asked) for backend in (Kernel(), SharedDerivative()))
+    assert verdicts(right, "concurrent") == verdicts(right, "forward-mode") == {"pass"}
+    assert verdicts(wrong, "forward-mode") == {"pass"}
+    assert verdicts(wrong, "concurrent") == {"fail"}
+    assert {o.quantity for o in wrong if o.check == "concurrent"} == {"jvp"}
+
+
+@pytest.mark.parametrize("name", ["second-order", "vectorised-map", "second-backward"])
+def test_every_transform_is_right_in_two_threads(tmp_path: Path, name: str) -> None:
+    assert verdicts(outcomes(tmp_path, Kernel(), f"transforms: [{name}, concurrent]"), "concurrent") == {"pass"}
+
+
+def test_two_threads_are_asked_for_one_transform(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="two threads with several transforms"):
+        outcomes(tmp_path, Kernel(), "transforms: [forward-mode, second-order, concurrent]")
+
+
 SOFT = "targets: [[0.5, 0.25, 0.25], [0, 1, 0]]\n    transforms: [target-gradient]"
 
 
