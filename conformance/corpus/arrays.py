@@ -9,6 +9,7 @@ from typing import Any
 from conformance.cases.text import flow_text
 from conformance.corpus import crossed, features, sizes, specials, transformed
 from conformance.corpus.covering import Levels, covering_array
+from conformance.corpus.derived import derived_cases
 from conformance.corpus.memory import memory_cases
 from conformance.corpus.tiers import is_spared
 
@@ -64,19 +65,23 @@ SPECIALS = CoveringArray(specials.FACTORS, specials.allowed, lambda row, seed: s
 
 @dataclass(frozen=True)
 class GeneratedFile:
-    """A generated file of ``cases/``: its name on the command line, its path, what its cases are for, and these."""
+    """A generated file of ``cases/``: its name on the command line, its path, what its cases are for, and these.
+
+    ``strength`` is that of their covering array, None where they are none.
+    """
 
     name: str
     path: str
     why: str
     cases: Callable[[], list[Keys]]
-    strength: int = 2
+    strength: int | None = 2
 
     def text(self) -> str:
         """The whole file."""
+        array = "" if self.strength is None else f": a covering array of strength {self.strength}"
         return (
             "# yaml-language-server: $schema=../schema.json\n"
-            f"# Written by `python -m conformance.corpus {self.name}`: a covering array of strength {self.strength}.\n"
+            f"# Written by `python -m conformance.corpus {self.name}`{array}.\n"
             f"theme: {self.path.partition('/')[0]}\nwhy: {self.why}\ncases:\n"
         ) + "\n".join(map(_case_text, self.cases()))
 
@@ -136,6 +141,14 @@ _FILES = (
         "every pair of memory layouts of two operands occurs together; a kernel that reads one of them as it reads "
         "another\n  is right where all lie alike",
         memory_cases,
+    ),
+    GeneratedFile(
+        "derived",
+        "differentiation/derived.yaml",
+        ">-\n  each derivative of each operation in ranks up to eight, for each structure of the upstream gradient,\n"
+        "  with each operand in each kind of memory, next to the same call but for one operand, and in two threads",
+        derived_cases,
+        None,
     ),
 )
 #: By the names that the command line takes.

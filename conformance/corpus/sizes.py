@@ -52,6 +52,11 @@ RANKS = {
     for axis in _AXES[rank]
 }
 SHAPES |= RANKS
+SHAPES |= {
+    "rank-7": Shape((2, 3, 1, 2, 1, 2, 2), None, "seven axes"),
+    "rank-8": Shape((2, 1, 2, 2, 1, 3, 2, 2), 5, "eight axes, axis-5"),
+    "pixels": Shape((2, 3, 5, 5), None, "two images of 5 by 5"),
+}
 _FORMS = FORMS | {"softmax": ("softmax", "softmax"), "log-softmax": ("log_softmax", "log_softmax")}
 _NORMALISERS = ("softmax", "log-softmax")
 _BY_LABEL = ("labels", "nll", "composed")

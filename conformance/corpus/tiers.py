@@ -38,7 +38,7 @@ special.direction.subnormal.other.smoothed.mean.float16
 special.direction.subnormal.upstream-0.smoothed.bfloat16
 """
 #: Of these all are,
-_ARRAYS = ("transformed.", "typed.", "along.", "threads.")
+_ARRAYS = ("transformed.", "typed.", "along.", "threads.", "derived.")
 #: but for these.
 _ASKED = """
 along.composed.rank-4.axis-minus-2.default.last-class

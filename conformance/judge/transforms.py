@@ -45,10 +45,10 @@ class Transformed:
     examples: tuple[Unit, ...] = ()
 
     @property
-    def quantities(self) -> tuple[Quantity, ...]:
-        """What comes of it."""
+    def made(self) -> TransformName:
+        """What is made, by two threads where the transform is ``concurrent``."""
         in_threads = self.unit.problem.case.in_threads if self.transform == "concurrent" else None
-        return TRANSFORM_QUANTITIES[in_threads or self.transform]
+        return in_threads or self.transform
 
 
 def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others: Sequence[Finding]) -> list[Finding]:
@@ -66,7 +66,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     if seen.failure is not None:
         finding = judge.failed(problem, name, reduction, seen.failure, seen.seconds)
         if seen.failure.kind == "raised" and policy == "refused":
-            finding = finding.deviating("raised", _excuse(name))
+            finding = finding.deviating("raised", _excuse(asked.made))
         return [finding]
     if seen.shared:
         return [Finding(problem, name, reduction, "fail", "shared", observed=seen.shared, seconds=seen.seconds)]
@@ -74,7 +74,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         names = ", ".join(seen.modified)
         return [Finding(problem, name, reduction, "fail", "modified", names, seconds=seen.seconds)]
     found: list[Finding] = []
-    for quantity in asked.quantities:
+    for quantity in TRANSFORM_QUANTITIES[asked.made]:
         base = plain.get(quantity)
         if quantity in ("value", "gradient") and (base is None or base.verdict not in ("pass", "deviation")):
             continue
@@ -87,7 +87,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         return []
     finding = next((each for each in found if each.verdict == "fail"), found[0])
     if finding.verdict == "fail" and policy == "wrong":
-        return [finding.deviating("declared-wrong", _excuse(name))]
+        return [finding.deviating("declared-wrong", _excuse(asked.made))]
     if finding.verdict == "pass" and seen.repeatable is False:
         finding = msgspec.structs.replace(finding, verdict="fail", reason="not-repeatable")
     return [finding]
@@ -117,7 +117,7 @@ def _of_examples(judge: Judge, asked: Transformed, seen: Observation, quantity: 
 
 def _policy(judge: Judge, asked: Transformed) -> str:
     """What is declared of the transform."""
-    policy = BY_CHECK.get(asked.transform)
+    policy = BY_CHECK.get(asked.made)
     if policy is None:
         return "supported"
     return for_operation(getattr(judge.policies, policy.field), asked.unit.problem.operation, "supported")
