@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conformance.run import launch as launching
-from conformance.run.executors.inline import InlineExecutor
 from conformance.run.launch import Finished
 from conformance.run.settings import RunSettings
+from tests.support.inline import InlineExecutor
 
 __all__ = ["launch_here"]
 
