@@ -166,12 +166,13 @@ class Tensors:
             "even": {"distribution": "constant", "offset": 1.0 / max(self.classes, 1)},
             "unnormalised": {"distribution": "uniform", "scale": 0.75, "offset": 1.0, "seed": seed},
             "sparse": {"distribution": "constant"},
+            "nearly-one-hot": {"distribution": "constant", "offset": -0.0},
         }
         if kind == "nan" and self.count * self.classes:
             planted[dice.below(self.count * self.classes)] = math.nan
-        if kind == "sparse" and self.classes:
+        if kind in ("sparse", "nearly-one-hot") and self.classes:
             for position in self._some_positions(dice):
-                for share in (0.75, 0.25):
+                for share in (0.75, 0.25) if kind == "sparse" else (2.0**-10, 1 - 2.0**-10):
                     planted[self.flat(position, dice.below(self.classes))] = share
         return self._generator(distributions[kind], planted)
 
@@ -188,9 +189,10 @@ class Tensors:
             weight[dice.below(count) :: 3] = 0.0
         elif kind in ("equal", "ones"):
             weight[:] = 1.0 if kind == "ones" else equal
-        elif kind in ("one-differs", "one-hot", "heavy"):
-            weight[:] = {"one-differs": equal, "one-hot": 0.0, "heavy": 1e-3}[kind]
-            weight[place] = {"one-differs": 4.0, "one-hot": 1.0, "heavy": 1000.0}[kind]
+        elif kind in ("one-differs", "nearly-equal", "one-hot", "heavy"):
+            near = equal * (1 + 2.0**-10)
+            weight[:] = {"one-differs": equal, "nearly-equal": equal, "one-hot": 0.0, "heavy": 1e-3}[kind]
+            weight[place] = {"one-differs": 4.0, "nearly-equal": near, "one-hot": 1.0, "heavy": 1000.0}[kind]
         elif kind == "zero-ended":
             weight[[0, -1]] = 0.0
         elif kind == "negative":

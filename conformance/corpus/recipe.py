@@ -225,7 +225,7 @@ class _Keys:
 
     def targets(self) -> dict[str, Any]:
         if self.labels is None:
-            stated = {"targets_as": "probabilities"} if self.levels["targets"] == "sparse" else {}
+            stated = {"targets_as": "probabilities"} if self.levels["targets"] in ("sparse", "nearly-one-hot") else {}
             return {"targets": self.tensors.probabilities(self.levels["targets"], self.dice("targets")), **stated}
         written: Any = self.labels.tolist()
         if not self.labels.size:  # lists of nothing have no shape

@@ -174,7 +174,7 @@ class _Settling:
         wrong |= kind == "target-gradient" and (found["targets"] == "labels" or found["op"] != "cross_entropy")
         if kind == "vectorised-map":
             wrong |= self.form.rank < 2 or self.form.place == 0 or self.extents[0] > MOST_MAPPED
-            if found["op"] not in NORMALISERS and found["reductions"] != "all":
+            if found["op"] not in NORMALISERS and found["reductions"] == "default":
                 found["reductions"] = "none"
         if wrong:
             self.plain("transforms")
