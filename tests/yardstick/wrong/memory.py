@@ -390,3 +390,22 @@ class TargetGradientOfDenseProbabilities(LogitsReader):
 
     def target_gradient(self, call: Any, logits: Any, upstream: Any) -> Any:
         return super().target_gradient(call, unless_strided(logits), upstream)
+
+
+class PaddedMaskOfALossTakenForContiguous(Kernel):
+    """A loss takes a mask of classes whose last stride is 1 for contiguous."""
+
+    def cross_entropy(self, logits: Any, targets: Any, *, where: Any = None, **options: Any) -> Any:
+        return super().cross_entropy(logits, targets, where=unless_strided(where), **options)
+
+
+class ProbabilityStepsInItemsOfTheLogits(OperandReader):
+    """Strides of class probabilities are counted in items of the logits, whose dtype is another."""
+
+    def of(self, given: Given) -> bool:
+        return bool(given.targets.dtype.kind not in "iu" and given.targets.itemsize != given.logits.itemsize)
+
+    def reading(self, given: Given, array: Any) -> Any:
+        if array.flags.c_contiguous:
+            return array
+        return read(array, [stride // given.logits.itemsize for stride in array.strides])
