@@ -97,6 +97,14 @@ def _wrong_smoothing(smoothing: float) -> Invalid:
     return "smoothing-above" if smoothing > 1.0 else "smoothing-below" if smoothing < 0.0 else "smoothing-nan"
 
 
+def _wrong_label(problem: Problem, labels: Array, classes: int) -> Invalid:
+    if not classes:
+        return "label-of-no-class"
+    if problem.label_smoothing:
+        return "label-beside-smoothing"
+    return "label-beyond-32-bits" if (labels.astype(np.int32) != labels).any() else "label"
+
+
 def promoted(problem: Problem, value: Array | None) -> Problem:
     """The problem with integer logits as floating ones, in the dtype of what came back; else as it is."""
     if problem.logits.dtype.kind not in "iub" or value is None or value.dtype.name not in FORMATS:
@@ -199,7 +207,7 @@ def _bad_labels(problem: Problem, outside: Booleans, policies: Policies) -> Reso
             continue
         policy = declared.get(name, "raise") if isinstance(declared, dict) else declared  # type: ignore[call-overload]
         if policy == "raise" or classes == 0:
-            return _refused(problem, "label", "a label is out of range")
+            return _refused(problem, _wrong_label(problem, given[outside], classes), "a label is out of range")
         if policy == "wraps" and name == "negative":
             repaired = np.where(places, targets + classes, repaired)
         elif policy == "clamps":

@@ -143,6 +143,9 @@ Invalid = Literal[
     "class-extent",  # there is no class
     "ignore-index",  # a label to ignore beside class probabilities
     "label",  # one that is not among the classes
+    "label-beside-smoothing",
+    "label-beyond-32-bits",
+    "label-of-no-class",  # where there is none
     "logits-dtype",  # integers or truth values
     "logits-rank",  # a scalar
     "probability-dtype",  # another than that of the logits

@@ -176,4 +176,5 @@ def test_what_makes_an_input_invalid_is_known_of_every_case_that_expects_an_erro
     assert {said for said in found.pop(None) if "rank 0" not in said} == set()
     of_policies = {"class-extent", "logits-rank", "probability-dtype"}
     assert found.keys() == {*get_args(Invalid)} - of_policies
+    assert found["label-of-no-class"] == {"no label is in range where there is no class"}
     assert found["smoothing-above"] == {"smoothing above 1"} and found["smoothing-below"] == {"smoothing below 0"}
