@@ -19,20 +19,22 @@ Words = tuple[int, tuple[object, ...]]
 Recipe = Callable[[Hostile, Path], list[Words]]
 
 
-#: Small cases at which the hostile kernel ends its process, and raises.
-FOUND = f"""\
+#: Small cases at which the hostile kernel raises, and ends its process, which takes a search one for each try.
+RAISES = f"""\
 theme: found
 cases:
+  - id: raises
+    why: {json.dumps(EVIL)}
+    op: softmax
+    logits: [[1.0, 2.0]]
+    dtypes: [float32]
+"""
+ENDS = f"""\
   - id: ends
     why: {json.dumps(EVIL)}
     op: nll_loss
     log_probabilities: [[-1.0, -0.5]]
     targets: [0]
-    dtypes: [float32]
-  - id: raises
-    why: {json.dumps(EVIL)}
-    op: softmax
-    logits: [[1.0, 2.0]]
     dtypes: [float32]
 """
 
@@ -55,12 +57,16 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
 
 
 def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    few = ("--cases", 1, "--seed", 3, "--corpus", write(out / "corpus" / f"found {NAME}.yaml", FOUND).parent)
+    def few(name: str, text: str) -> tuple[object, ...]:
+        corpus = write(out / name / f"found {NAME}.yaml", text).parent
+        return ("--cases", 1, "--seed", 3, "--corpus", corpus)
+
+    both, one = few("both", RAISES + ENDS), few("one", RAISES)
     return [
-        (1, ("-b", at.kernel, *few, "--output", out / "found")),
-        (1, ("-b", at.kernel, *few, "--output", out / "again", "--format", "json")),
-        (3, ("-b", at.dying, *few, "--output", out / "none")),
-        (2, ("-b", EVIL, *few)),
+        (1, ("-b", at.kernel, *both, "--output", out / "found")),
+        (1, ("-b", at.kernel, *one, "--output", out / "again", "--format", "json")),
+        (3, ("-b", at.dying, *one, "--output", out / "none")),
+        (2, ("-b", EVIL, *one)),
     ]
 
 
