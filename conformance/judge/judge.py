@@ -94,6 +94,13 @@ class Judge:
         error = error_fact(failure)
         return Finding(problem, check, reduction, verdict_of(failure), reason, error=error, seconds=seconds)
 
+    def refused(self, problem: Problem, check: str, reduction: str, failure: Failure, seconds: float) -> Finding:
+        """The same of a call that has a result; a deviation where it raises by the declared policies."""
+        finding = self.failed(problem, check, reduction, failure, seconds)
+        if failure.kind == "raised" and self._excuses.raises(problem, reduction):
+            return finding.deviating("raised", self._excuses.refusing(problem, reduction))
+        return finding
+
     # -- calls with a result ------------------------------------------------------------------------------------------
 
     def block(
@@ -173,10 +180,7 @@ class Judge:
         if seen.failure is not None:
             if quantity == "gradient":
                 return None, None
-            finding = self.failed(problem, "value", reduction, seen.failure, seen.seconds)
-            if seen.failure.kind == "raised" and self._excuses.raises(problem, reduction):
-                return None, finding.deviating("raised", self._excuses.refusing(problem, reduction))
-            return None, finding
+            return None, self.refused(problem, "value", reduction, seen.failure, seen.seconds)
         if quantity == "gradient" and seen.gradient_failure is not None:
             return None, self.failed(problem, "gradient", reduction, seen.gradient_failure, seen.seconds)
         array = _result(seen, quantity)

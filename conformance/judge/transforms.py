@@ -64,7 +64,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
     problem, name, reduction = asked.unit.problem, asked.transform, asked.reduction
     policy = _policy(judge, asked)
     if seen.failure is not None:
-        finding = judge.failed(problem, name, reduction, seen.failure, seen.seconds)
+        finding = judge.refused(problem, name, reduction, seen.failure, seen.seconds)
         if seen.failure.kind == "raised" and policy == "refused":
             finding = finding.deviating("raised", _excuse(asked.made))
         return [finding]

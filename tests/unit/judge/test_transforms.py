@@ -53,6 +53,13 @@ def outcomes(tmp_path: Path, backend: Kernel, more: str = ALL, **policies: str) 
     return [outcome for unit in found for outcome in unit if outcome.check in TRANSFORMS]
 
 
+class Int64Alone(Kernel):
+    def checked(self, labels: Any, *more: Any) -> Any:
+        if labels.dtype != np.int64:
+            raise TypeError("labels are int64")
+        return super().checked(labels, *more)
+
+
 class Missing(Kernel):
     def hvp(self, call: Any, logits: Any, upstream: Any, direction: Any) -> Any:
         raise Unsupported("none here")
@@ -121,6 +128,13 @@ def test_policies_decide_what_is_said_of_second_order(
     found = outcomes(tmp_path, backend, **{"double-differentiation": policy})
     assert verdicts(found, "second-order") == {verdict}
     assert verdicts(found, "forward-mode") == {"pass"}
+
+
+def test_a_transform_of_a_call_that_the_declared_policies_refuse_may_raise(tmp_path: Path) -> None:
+    more = f"target_dtype: int32\n    {ALL.replace('vectorised-map', 'second-backward')}"
+    declared: dict[str, Any] = {"target-dtypes": ["int64"]}
+    assert {each.verdict for each in outcomes(tmp_path, Int64Alone(), more, **declared)} == {"deviation"}
+    assert {each.verdict for each in outcomes(tmp_path, Int64Alone(), more)} == {"fail"}
 
 
 class Scaled(Kernel):
