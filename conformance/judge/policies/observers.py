@@ -30,11 +30,16 @@ LEADING = 2.0**-6  # of a number: an error below this leaves its leading digits
 
 
 def by_prediction(probe: Probe, predicts: Callable[[Any], bool | None] | None = None) -> Values:
-    """The values whose prediction came true; None where all did. ``predicts`` is by default what the truth says."""
+    """The values whose prediction came true; None where all did. ``predicts`` is by default what the truth says.
+
+    Where none came true, those that leave the result open describe it.
+    """
     came_true = {value: (predicts or probe.describes)(value) for value in probe.choice.values}
     decided = {value: true for value, true in came_true.items() if true is not None}
     true = tuple(str(value) for value, true in decided.items() if true)
-    return None if len(true) == len(decided) else true
+    if len(true) == len(decided):
+        return None
+    return true if true or predicts else tuple(str(value) for value in came_true if value not in decided)
 
 
 def default_ignored_label(probe: Probe) -> Values:

@@ -183,9 +183,20 @@ def test_the_gradient_without_a_reduction_is_that_of_the_declared_default(profil
     [
         ("subnormal-results", {"op": "cross_entropy", "targets": [0], "reductions": ["default"]}),
         ("default-axis", {"op": "softmax", "axis": "default", "where": [[1, 0]]}),
+        (
+            "class-extent-0",
+            {
+                "op": "cross_entropy",
+                "logits": {"distribution": "constant", "shape": [1, 0]},
+                "targets": [0],
+                "ignore_index": 0,
+            },
+        ),
     ],
 )
-def test_a_policy_is_observed_without_a_gradient_and_beside_a_mask(policy: str, keys: dict[str, Any]) -> None:
+def test_a_policy_is_observed_without_a_gradient_beside_a_mask_and_of_an_open_result(
+    policy: str, keys: dict[str, Any]
+) -> None:
     given = {"id": "a", "why": "x", "dtypes": ["float32"], "logits": [[0.0, 1e-39]], "policy": policy, **keys}
     case = msgspec.convert(given, Case)
     (unit,) = judged(Numpy(), [Entry(case, "t", Path("f"), 0)], subject=Subject("numpy", profile=NUMPY))
