@@ -217,10 +217,11 @@ class HalfGradientLosesSubnormals(Kernel):
 
 
 class SmallProbabilitiesRounded(_Half):
-    """The backward pass keeps probabilities in the half type: below what float16 holds they are 0, or have few bits."""
+    """The backward pass keeps small probabilities in float16: below what it holds they are 0, or have few bits."""
 
     def slope(self, ask: Ask, a: Any, p: Any) -> Any:
-        return super().slope(ask, a, np.where(p < 6e-5, self.rounded(p), p))
+        small = (p < np.finfo(np.float16).tiny) & (self.narrow == np.float16)
+        return super().slope(ask, a, np.where(small, self.rounded(p), p))
 
 
 class WeightedUpstreamLostInHalf(_Half):
