@@ -188,13 +188,13 @@ class Driver:
             if death.before:
                 raise
             return self._apart(batch, death, first=first)
+        seen = [number for number, each in enumerate(answered) if EARLIER in each.modified]
+        if seen and not alone and not closely:
+            return self._attributed(batch, seen[0])
         answered[0].first = first
         for each in answered:
             place = each.asked.place
             self._suspects[place] = self._suspects.pop(place, each)  # the last call last
-        seen = [number for number, each in enumerate(answered) if EARLIER in each.modified]
-        if seen and not alone and not closely:
-            return self._attributed(batch, seen[0])
         return self._restored(batch, answered)
 
     def _attributed(self, batch: Sequence[SentRequest], seen: int) -> list[Reply]:

@@ -215,6 +215,15 @@ def test_an_end_behind_a_run_is_searched_for_among_all_its_calls(upstream: Any, 
     assert session.revised() is None
 
 
+def test_an_end_behind_a_batch_that_was_sent_once_more_is_on_record() -> None:
+    """To see which of its calls overwrites the result of another one, as here the second."""
+    session = Ends(fake_backends.create("ReusesItsOutput", 1))
+    assert [bool(each.modified) for each in session.run([request(1), request(2)])] == [False, True]
+    session.behind = True
+    seen = session.revised()
+    assert session.sent > 1 and seen is not None and [each.died is not None for each in seen] == [False, True]
+
+
 def test_a_result_that_lies_in_its_input_is_shared_and_not_overwritten() -> None:
     session = InlineSession(fake_backends.create("ReturnsItsInput", 1))
     for _ in range(5):
