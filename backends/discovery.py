@@ -223,9 +223,14 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
 
 
 def _adapter(spec: str, name: str) -> type[Backend]:
-    """The class of a backend of this package: its module imports its framework when it is started."""
+    """The class of a backend of this package: its module imports its framework when it is started.
+
+    Raises BrokenBackend where it is not complete, or does not name the profile that gives it its name.
+    """
     kind = only_backend(spec, imported(spec, f"conformance.backends.adapters.{name}"))
     assert isinstance(kind, type)
+    if kind.profile != name:
+        raise BrokenBackend(f"{kind.__name__} does not name its profile", f'write `profile = "{name}"` in it', spec)
     return kind
 
 

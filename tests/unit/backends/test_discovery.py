@@ -163,6 +163,11 @@ class TestPackage:
         )
         assert "BrokenBackend" in done.stdout and "libfoo.so.3 is missing" in done.stdout, done.stderr
 
+    def test_an_adapter_names_its_profile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for wrong in ("", "jax"):
+            monkeypatch.setattr(Numpy, "profile", wrong)
+            require_refused(BrokenBackend, "numpy", "Numpy does not name its profile", 'write `profile = "numpy"`')
+
     def test_nothing_is_imported_before_it_is_needed(self) -> None:
         code = """
             import sys
