@@ -57,7 +57,6 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
-        gc.set_threshold(10_000)  # small things die by their counts
 
 
 @pytest.hookimpl(trylast=True)
