@@ -96,7 +96,8 @@ def find_case(entries: tuple[Entry, ...], name: str) -> Entry:
         return drawn
     near = difflib.get_close_matches(name, by_id, n=3) or [each for each in by_id if name.lower() in each][:3]
     guess = f"did you mean {' or '.join(near)}? " if near else ""
-    raise UsageError(f"there is no case {name!r}", hint=f"{guess}`conformance list cases` shows the ids")
+    hint = f"{guess}`conformance list cases` shows the ids; --cases names files of your own"
+    raise UsageError(f"there is no case {name!r}", hint=hint)
 
 
 def _chosen(entry: Entry, dtype: str | None, reduction: str | None, layout: str | None) -> tuple[Entry, Problem]:

@@ -300,7 +300,7 @@ def test_a_backend_that_cannot_start(explain: Run, tmp_path: Path) -> None:
     ("arguments", "problem", "hint"),
     [
         (("plane",), "there is no case 'plane'", "did you mean plain"),
-        (("zzz",), "there is no case 'zzz'", "`conformance list cases`"),
+        (("zzz",), "there is no case 'zzz'", "`conformance list cases` shows the ids; --cases names"),
         (("plain", "--dtype", "fp32"), "unknown dtype 'fp32'", "did you mean 'float32'"),
         (("normal", "--reduction", "mean"), "softmax has no reduction", "leave out --reduction"),
         (("huge",), "needs 7.5 GiB", "explain a smaller case"),
