@@ -14,6 +14,11 @@ NOTES = """\
 which each asks and judges in turn. Both its parts are the run's own seconds, in which all workers
 do something: of processor time they are as often as much as there are workers. The cases have been
 read before, by one process and once for all backends, which has a line of its own.
+
+A fifth of the harness's part is the second call of a check, by which its result is known to repeat:
+a request of its own, like the first one and later, so that no backend can tell it from any other. A
+tenth is to write to every result and to read it again eight calls later, so that a call which
+overwrites another one's result is found out.
 """
 
 
