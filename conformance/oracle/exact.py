@@ -202,7 +202,7 @@ class ExactGradients:
         """a·n, by the policy where a is 0 and n infinite; signs are taken here, for Arb makes [±inf] of a·∞."""
         if n.is_finite():
             return a * n
-        if n.is_nan():
+        if a.is_nan() or n.is_nan():
             return arb.nan()
         if a.is_zero():
             # A logarithm of -inf, that is: no probability has one of +inf, which only nll_loss can be given.
@@ -345,7 +345,7 @@ class ExactGradients:
 
 
 def _quotient(a: arb, b: arb) -> arb:
-    if b.is_zero() or a.is_nan():
+    if b.is_zero() or a.is_nan() or b.is_nan():
         return arb.nan()
     if not a.is_finite():
         return a if b > 0 else -a

@@ -251,6 +251,17 @@ def test_a_zero_coefficient_at_minus_infinity(tier: Any) -> None:
     np.testing.assert_array_equal(truth(given, tier).value("none").mid, [0.0, NAN, NAN])
 
 
+@pytest.mark.parametrize("tier", ["fast", "exact"])
+def test_a_coefficient_that_is_nan_at_minus_infinity(tier: Any) -> None:
+    """Of a class whose probability, or weight, is NaN: whatever is impossible, the product is not infinite."""
+    soft = problem("cross_entropy", [[-INF, 0.0]], [[NAN, 1.0]])
+    labelled = problem("cross_entropy", [[-INF, 0.0], [0.0, 0.0]], [0, 1], weight=[NAN, 1.0])
+    given = problem("nll_loss", [[-INF, 0.0], [0.0, 0.0]], [0, 1], weight=[NAN, 1.0])
+    for made in (soft, labelled, given):
+        for reduction in ("none", "sum", "mean"):
+            assert np.isnan(truth(made, tier).value(reduction).mid[0]), (made.operation, reduction)
+
+
 @pytest.mark.parametrize(
     ("weight", "denominator", "mean"),
     [([1e308, 1e308], INF, LN2), ([-1e308, -1e308], -INF, LN2), ([1e308, -1e308], 1e308, LN2), ([INF, -INF], NAN, NAN)],
