@@ -26,7 +26,7 @@ _NEEDS = {
     ),
 }
 #: Those that apply to some operands only where they are called for all.
-_OF_ALL = ("broadcast", "overlapping", "expanded", "channels-last", "time-major", "far-apart")
+_OF_ALL = ("broadcast", "overlapping", "expanded", "channels-last", "channels-last-cut", "time-major", "far-apart")
 
 
 def check_layouts(entry: Entry, operands: Mapping[str, Sequence[Any]]) -> None:

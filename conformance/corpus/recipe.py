@@ -20,7 +20,7 @@ from conformance.corpus.operands import Tensors
 from conformance.corpus.settle import OF_EQUALS, classes_of, operand_shapes
 from conformance.corpus.space import FORMS, Levels
 from conformance.model.case import NO_REDUCTIONS, REDUCTIONS, Case, Generator, IntegerName
-from conformance.model.layouts import BETWEEN, FAR_APART, LAYOUTS, OPERANDS
+from conformance.model.layouts import BETWEEN, COMPOUND, FAR_APART, LAYOUTS, OPERANDS
 from conformance.worker.layouts import fits
 
 __all__ = ["Recipe"]
@@ -163,7 +163,13 @@ class _Keys:
             return f"{laid_out}={layout}"
         shapes, dice = operand_shapes(self.levels, self.extents), self.dice("layout")
         other = dice.one_of([name for name, each in shapes.items() if name != "logits" and math.prod(each) > 1])
-        without = (*OF_EQUALS, *BETWEEN, FAR_APART, *(["byte-swapped"] if self.levels["dtype"] == "bfloat16" else []))
+        without = (
+            *OF_EQUALS,
+            *BETWEEN,
+            *COMPOUND,
+            FAR_APART,
+            *(["byte-swapped"] if self.levels["dtype"] == "bfloat16" else []),
+        )
         fitting = [name for name in LAYOUTS if name not in without and fits(name, np.zeros(shapes[other], np.int8))]
         both = {"logits": layout, other: dice.one_of(fitting)}
         return "+".join(f"{name}={both[name]}" for name in OPERANDS if name in both)

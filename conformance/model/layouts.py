@@ -13,6 +13,7 @@ import msgspec
 
 __all__ = [
     "BETWEEN",
+    "COMPOUND",
     "FAR_APART",
     "LAYOUTS",
     "OPERANDS",
@@ -41,9 +42,11 @@ LAYOUTS: dict[str, str] = {
     "shifted": "all but the first position along axis 1: x[:, 1:]; along axis 0 where there is no other",
     "aligned-rows": "rows that are filled up to a multiple of 16 elements, and cut back: x[..., :n]",
     "alternate-rows": "every second position along axis 0: x[::2]",
+    "reversed-rows": "a negative stride along axis 0 alone: x[::-1]",
     "offset": "in C order, behind two positions along axis 0 of the same memory, and before one: x[2:-1]",
     "time-major": "axis 1 before axis 0 in memory, as (T, N, C) is seen as (N, T, C)",
     "channels-last": "axis 1 last in memory, as (N, H, W, C) is seen as (N, C, H, W)",
+    "channels-last-cut": "axis 1 last in memory, of one more position along axis 2: x[:, :, :-1] of channels-last",
     "overlapping": "each row begins one element behind the one before, so that x[i, j] = memory[i + j]",
     "expanded": "stride 0 along every axis whose positions are all the same",
     "read-only": "in C order, in memory that cannot be written to",
@@ -54,6 +57,8 @@ LAYOUTS: dict[str, str] = {
 }
 #: Layouts of an operand that lies in the memory of the logits.
 BETWEEN = ("beside-logits", "within-logits")
+#: Views of views, which a search does not draw: what a seed asks stays what it was.
+COMPOUND = ("reversed-rows", "channels-last-cut")
 #: The layout whose offsets no integer of 32 bits holds, in elements or bytes.
 FAR_APART = "far-apart"
 #: Those that a framework that makes copies may be given as a copy in its own order: so it has always been.

@@ -149,6 +149,11 @@ def _channels_last(shape: tuple[int, ...]) -> tuple[object, str]:
     return (shape[0], *shape[2:], shape[1]), f"memory{swaps}"
 
 
+def _channels_last_cut(shape: tuple[int, ...]) -> tuple[object, str]:
+    whole, view = _channels_last((*shape[:2], shape[2] + 1, *shape[3:]))
+    return whole, f"{view}[:, :, :-1]"
+
+
 def _misaligned(shape: tuple[int, ...]) -> tuple[object, str]:
     size = math.prod(shape)
     return size + 2, f"memory[1 : {1 + size}].reshape({shape})"
@@ -158,6 +163,7 @@ def _misaligned(shape: tuple[int, ...]) -> tuple[object, str]:
 _VIEWS: dict[str, Callable[[tuple[int, ...]], tuple[object, str]]] = {
     "sliced": lambda shape: ((*shape[:-1], 2 * shape[-1]), "memory[..., 1::2]"),
     "reversed": lambda shape: (shape, "np.flip(memory)"),
+    "reversed-rows": lambda shape: (shape, "memory[::-1]"),
     "misaligned": _misaligned,
     "padded": _rows_of(lambda extent: extent + PADDING),
     "cut": lambda shape: _one_more(shape, ":-1"),
@@ -167,6 +173,7 @@ _VIEWS: dict[str, Callable[[tuple[int, ...]], tuple[object, str]]] = {
     "offset": _offset,
     "time-major": lambda shape: ((shape[1], shape[0], *shape[2:]), "memory.swapaxes(0, 1)"),
     "channels-last": _channels_last,
+    "channels-last-cut": _channels_last_cut,
 }
 
 

@@ -172,6 +172,13 @@ def _channels_last(array: Array) -> Geometry:
     return _permuted(array, [*order[:1], *order[2:], *order[1:2]])
 
 
+def _channels_last_cut(array: Array) -> Geometry:
+    if array.ndim < 3:
+        return _contiguous(array)
+    whole = np.broadcast_to(array[:, :, :1], (*array.shape[:2], array.shape[2] + 1, *array.shape[3:]))
+    return _channels_last(whole)._replace(dense=False)
+
+
 def _in_rows_of(array: Array, length: int) -> Geometry:
     """Dense rows, each at the beginning of one of that length."""
     rows = (*array.shape[:-1], length)
@@ -249,6 +256,13 @@ def _reversed(array: Array) -> Geometry:
     return Geometry(2 * array.size, array.size - 1, tuple(-step for step in _c(array.shape)))
 
 
+def _reversed_rows(array: Array) -> Geometry:
+    if len(array) < 2:
+        return _contiguous(array)
+    row, *rest = _c(array.shape)
+    return Geometry(2 * array.size, (len(array) - 1) * row, (-row, *rest))
+
+
 def _broadcast(array: Array) -> Geometry:
     if not can_broadcast(array):
         raise ValueError("layout broadcast needs logits that are equal at all positions along axis 0")
@@ -264,6 +278,7 @@ _GEOMETRIES: dict[str, Callable[[Array], Geometry]] = {
     "transposed": _transposed,
     "sliced": _sliced,
     "reversed": _reversed,
+    "reversed-rows": _reversed_rows,
     "broadcast": _broadcast,
     "misaligned": _misaligned,
     "padded": _padded,
@@ -274,6 +289,7 @@ _GEOMETRIES: dict[str, Callable[[Array], Geometry]] = {
     "offset": _offset,
     "time-major": _time_major,
     "channels-last": _channels_last,
+    "channels-last-cut": _channels_last_cut,
     "overlapping": _overlapping,
     "expanded": _expanded,
     "read-only": _contiguous,

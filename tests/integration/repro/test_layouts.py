@@ -37,7 +37,7 @@ SOME = [
     "logits=padded+targets=alternate-rows+weight=offset+upstream=cut",
     "upstream=beside-logits",
 ]
-TORCH_LACKS = ("reversed", "byte-swapped")
+TORCH_LACKS = ("reversed", "reversed-rows", "byte-swapped")
 
 
 def operands(script: str) -> dict[str, Any]:

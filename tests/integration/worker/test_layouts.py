@@ -23,7 +23,7 @@ WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(6, dtype=np.float32
 LOGITS = np.ascontiguousarray(np.stack([WINDOWS, WINDOWS]))  # (2, 3, 4), equal along axis 0
 EXACT = [each for each in LAYOUTS if each not in BETWEEN]
 #: What torch.from_numpy does not take.
-NOT_IN_TORCH = ("reversed", "byte-swapped")
+NOT_IN_TORCH = ("reversed", "reversed-rows", "byte-swapped")
 
 
 def request(layout: str) -> Request:

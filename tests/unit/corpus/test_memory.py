@@ -43,7 +43,10 @@ def test_every_layout_is_that_of_every_operand_somewhere() -> None:
     """But for those that its rank has not, and those of logits beside themselves."""
     held = {pair for entry in ENTRIES for problem in narrowed(entry) for pair in lying(problem)}
     absent = {(operand, layout) for operand in OPERANDS for layout in LAYOUTS} - held
-    absent -= {("weight", layout) for layout in ("transposed", "time-major", "channels-last", "overlapping")}
+    absent -= {
+        ("weight", layout)
+        for layout in ("transposed", "time-major", "channels-last", "channels-last-cut", "overlapping")
+    }
     absent -= {("weight", "beside-logits"), ("logits", "beside-logits"), ("logits", "within-logits")}
     # A mask is of truth values: it is nobody's logits, and of one byte each.
     absent -= {("where", layout) for layout in ("beside-logits", "within-logits", "byte-swapped")}

@@ -409,3 +409,23 @@ class ProbabilityStepsInItemsOfTheLogits(OperandReader):
         if array.flags.c_contiguous:
             return array
         return read(array, [stride // given.logits.itemsize for stride in array.strides])
+
+
+class ReversedRowsReadForwards(LogitsReader):
+    """A negative stride along axis 0 alone is taken for a positive one, from the lowest address on."""
+
+    def read_logits(self, array: Any) -> Any:
+        first, *others = array.strides
+        return array[::-1] if first < 0 and all(step > 0 for step in others) else array
+
+
+class CutChannelsLastTakenForWhole(LogitsReader):
+    """Channels last are known by the strides of channels and width; those of rows and images are computed."""
+
+    def read_logits(self, array: Any) -> Any:
+        if array.ndim != 4 or array.shape[1] < 2:
+            return array
+        (_, channels, height, width), steps = array.shape, steps_of(array)
+        if (steps[1], steps[3]) != (1, channels):
+            return array
+        return read(array, (height * width * channels, 1, width * channels, channels))
