@@ -179,6 +179,8 @@ class _Keys:
         # Beside another special value, or something else that is wrong, a result says little of a policy.
         if self.levels["policy"] == "unasked" or "nan" in map(self.levels.get, ("weight", "targets", "upstream")):
             return []
+        if self.levels["classes"] == "no" and self.levels["ignored"] != "none":  # the result is left open
+            return []
         others = {"invalid": "nothing", "special": "none"}
         return [
             name

@@ -104,6 +104,14 @@ def test_numbers_of_classes_are_multiples_of_other_blocks_than_powers_of_two() -
             assert sum(not each % block for each in classes) > 2 * len(classes) / block, (level, block)
 
 
+def test_no_policy_is_observed_of_a_result_that_is_left_open() -> None:
+    """Of no classes and ignored positions alone the definition says nothing, along whichever axis."""
+    asked = {**PLAIN, "op": "nll_loss", "classes": "no", "axis": "default", "policy": "asked"}
+    for ignored, observed in (("outside", False), ("none", True)):
+        recipe = Recipe(levels={**asked, "ignored": ignored}, extents=(2, 0), seed=1)
+        assert bool(recipe.case("it").policies) == observed
+
+
 def test_the_space_takes_its_words_from_the_model() -> None:
     assert {*FACTORS["layout"]} == {*LAYOUTS} - {FAR_APART}
     assert {*FACTORS["op"]} == {*OPERATIONS}
