@@ -25,12 +25,12 @@ from conformance.model.case import Case
 from conformance.model.errors import CaseError
 from conformance.model.outcome import Outcome
 from conformance.run.judged import OpenBackend
-from conformance.run.plan import Portion
+from conformance.run.plan import Plan, Portion
 
 __all__ = ["THEME", "Corpus", "Excused", "Search"]
 
 THEME = "found"
-#: Cases of one shape and dtype that are asked together.
+#: Cases of one shape and dtype that are a batch.
 TOGETHER = 12
 #: Recipes of which the one is taken that has most new pairs.
 CANDIDATES = 6
@@ -147,18 +147,20 @@ class Search:
     # -- what came of it ----------------------------------------------------------------------------------------------
 
     def _judge(self, entries: Sequence[Entry], recipes: dict[str, Recipe], identities: bool) -> None:
-        judged = self.backend.judge(Portion(0, tuple(entries), None, identities))
         by_id = {entry.case.id: entry for entry in entries}
-        for unit in judged.units:
-            self.verdicts.update(each.verdict for each in unit)
-            recipe = recipes.get(unit[0].case)
-            if recipe is not None:
-                self.pairs.add(recipe.levels)
-                self.pool.add(recipe, unit)
-            self._sort(unit, by_id[unit[0].case], recipe)
-            if any(each.is_lost for each in unit):
-                self.lost = next(str(each.error) for each in unit if each.is_lost)
-        self.asked += len(entries)
+        for portion in Plan(entries, None, identities).portions:  # the truths of large cases are not held together
+            for unit in self.backend.judge(portion).units:
+                self.verdicts.update(each.verdict for each in unit)
+                recipe = recipes.get(unit[0].case)
+                if recipe is not None:
+                    self.pairs.add(recipe.levels)
+                    self.pool.add(recipe, unit)
+                self._sort(unit, by_id[unit[0].case], recipe)
+                if any(each.is_lost for each in unit):
+                    self.lost = next(str(each.error) for each in unit if each.is_lost)
+            self.asked += len(portion.entries)
+            if self.lost:
+                return
 
     def _sort(self, unit: Sequence[Outcome], entry: Entry, recipe: Recipe | None) -> None:
         for each in unit:

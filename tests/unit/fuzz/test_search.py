@@ -27,12 +27,13 @@ from conformance.fuzz.files import corpus_text
 from conformance.fuzz.pool import mutated
 from conformance.fuzz.search import Corpus, Search
 from conformance.fuzz.traits import shown
-from conformance.model.case import Case
+from conformance.model.case import Case, Generator
 from conformance.model.outcome import DefectRef, Outcome
 from conformance.profiles.load import profile_named
 from conformance.profiles.profile import Defect
 from conformance.profiles.subject import Subject
-from conformance.run.judged import open_backend
+from conformance.run.judged import Judged, open_backend
+from conformance.run.plan import Portion
 
 
 class ManyPositions(Numpy):
@@ -107,6 +108,27 @@ def test_the_same_seed_asks_the_same_cases() -> None:
         search(backend, cases)
         asked.append(backend.asked)
     assert asked[0] == asked[1] == asked[2][: len(asked[0])] and len(asked[2]) > len(asked[0]) > 0
+
+
+def test_the_truths_of_large_cases_are_not_held_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take hundreds of bytes for each logit; small cases are judged in one block."""
+    wide = Generator(distribution="normal", shape=(36, 2048), seed=1)
+    large = [Case(id=f"case-{n}", why="w", op="softmax", logits=wide, dtypes=("float64",)) for n in range(3)]
+    small = [Case(id=f"small-{n}", why="w", op="softmax", logits=[1.0, n], dtypes=("float64",)) for n in range(3)]
+    together: list[list[str]] = []
+    with open_backend(Numpy()) as opened:
+        judge = opened.judge
+
+        def noted(portion: Portion) -> Judged:
+            together.append([each.case.id for each in portion.entries])
+            return judge(portion)
+
+        monkeypatch.setattr(opened, "judge", noted)
+        entries = [Entry(case, "theme", Path("cases.yaml"), 0) for case in (*large, *small)]
+        found = Search(opened, 1, Corpus(entries=entries), most=0)
+        found.run(lambda _: True)
+    assert together == [["case-0"], ["case-1"], ["case-2"], ["small-0", "small-1", "small-2"]]
+    assert found.asked == 6 and {*found.verdicts} == {"pass"}
 
 
 @pytest.mark.slow
