@@ -104,7 +104,7 @@ def _launched(
         )
     digests = case_digests(entries, files)
     found = find_backends(settings.backends, settings.device, settings.mode, elsewhere)
-    entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [], budget)
+    entries, digest = _shard(entries, settings, [each.name for each in found] if settings.backends else [])
     require_true_values(entries, _expected_text, except_below=CASES)
     header = Header(
         **origin(),
@@ -166,14 +166,13 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
     return Finished(writer.folder, dict(writer.counts), conductor.failed, code)
 
 
-def _shard(
-    entries: Sequence[Entry], settings: RunSettings, backends: Sequence[str], budget: RunBudget
-) -> tuple[Sequence[Entry], str]:
+def _shard(entries: Sequence[Entry], settings: RunSettings, backends: Sequence[str]) -> tuple[Sequence[Entry], str]:
     """The entries of the shard that is asked for, and the digest of all; without one, the entries and nothing."""
     if settings.shard is None:
         if settings.costs:
             raise UsageError("--costs without --shard", hint="costs say how a selection is divided: add --shard I/N")
         return entries, ""
+    budget = RunBudget(settings.max_memory, settings.timeout)  # without this machine's memory: shards have others
     expected = costs_of([entry.case for entry in entries], read_costs(settings.costs), backends)
     costs = [0.0 if budget.excess(entry.case) else cost for entry, cost in zip(entries, expected, strict=True)]
     parts = partition(entries, costs, settings.shard.count)

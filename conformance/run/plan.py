@@ -28,19 +28,19 @@ ALIKE, PART = 0.25, 1 / 8
 class RunBudget:
     """Cases whose stated budget exceeds these are left out: bytes and seconds of one call.
 
-    ``process``: bytes that a backend's process may take, 0 where that is not known.
+    ``process_memory``: bytes that a backend's process may take, 0 where that is not known.
     """
 
     memory: int = 2 << 30
     seconds: float = 60.0
-    process: int = 0
+    process_memory: int = 0
 
     def excess(self, case: Case) -> str:
         """Why the case is left out, or nothing."""
         if case.budget.memory > self.memory:
             return f"needs {case.budget.memory / 2**30:.1f} GiB, beyond {self.memory / 2**30:.1f} (--max-memory)"
-        if case.budget.memory > self.process > 0:
-            needed, limit = case.budget.memory / 2**30, self.process / 2**30
+        if case.budget.memory > self.process_memory > 0:
+            needed, limit = case.budget.memory / 2**30, self.process_memory / 2**30
             return f"needs {needed:.1f} GiB, beyond the {limit:.1f} of a backend's process (--memory-limit)"
         if case.budget.seconds > self.seconds:
             return f"needs {case.budget.seconds:g} s, above the limit of {self.seconds:g} (--timeout)"

@@ -78,6 +78,19 @@ def test_joined_shards_are_the_whole(tmp_path: Path, settings: dict[str, object]
     assert len(frame) == sum(whole.counts.values()) and (frame["verdict"] == "stale").sum() == 3
 
 
+def test_shards_of_machines_with_more_and_less_memory_are_joined(tmp_path: Path, settings: dict[str, object]) -> None:
+    """Which cases a machine leaves out for want of memory does not change what is whose."""
+    file = tmp_path / "cases" / "large.yaml"
+    file.write_text(
+        "theme: large\ncases:\n- {id: a-large, why: w, op: softmax, logits: [[1.0, 1.5]], dtypes: [float32], "
+        "budget: {memory: 1073741824}}\n"
+    )
+    for i, memory in ((1, 1 << 29), (2, 1 << 40)):
+        run(settings, tmp_path / "parts" / f"{i}", shard=Shard(i, 2), memory_limit=memory)
+    (joined,) = merge([tmp_path / "parts"]).runs
+    assert {each.case for each in joined.outcomes} == {"a-large", *(f"case-{n}" for n in range(40))}
+
+
 def test_shards_of_the_former_schema_are_joined(tmp_path: Path, settings: dict[str, object]) -> None:
     for i in (1, 2):
         file = run(settings, tmp_path / "parts" / f"{i}", shard=Shard(i, 2)).folder / FILE
