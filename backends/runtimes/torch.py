@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["TorchDevice", "TorchRuntime"]
 
-#: How the names begin of autograd's steps that a compiled graph has made, that end at a leaf, or that are mere views.
-COMPILED_STEPS = ("CompiledFunction", "torch::autograd::", "Alias", "AsStrided", "View", "UnsafeView")
+#: How the names begin of autograd's steps that a compiled graph has made, or that end at a leaf.
+COMPILED_STEPS = ("CompiledFunction", "torch::autograd::")
+#: The steps, by what their names have before ``Backward``, that compute nothing: views, and copies for one.
+VIEWS = (
+    "Alias", "AsStrided", "Clone", "Diagonal", "Expand", "Permute",
+    "ReshapeAlias", "Select", "Slice", "Split", "SplitWithSizes", "Squeeze",
+    "T", "Transpose", "Unbind", "Unfold", "UnsafeView", "Unsqueeze", "View",
+)  # fmt: skip
 #: Elements of memory, for each that a view of it has, that are copied with the view: to a device, or by a compiler.
 MOST_BETWEEN = 64
 
@@ -286,7 +292,8 @@ def _is_partly_eager(value: torch.Tensor) -> bool:
         if step is None or step in seen:
             continue
         seen.add(step)
-        if not step.name().startswith(COMPILED_STEPS):
+        name = step.name()
+        if not name.startswith(COMPILED_STEPS) and name.partition("Backward")[0] not in VIEWS:
             return True
         left += [each for each, _ in step.next_functions]
     return False

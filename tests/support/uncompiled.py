@@ -37,6 +37,18 @@ class Disabled(Torch):
         return super().cross_entropy(logits, targets, **options)
 
 
+class DisabledViews(Torch):
+    """Views and a copy of the logits are left out of every graph, and the loss behind them is compiled."""
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return super().cross_entropy(self._eagerly(logits), targets, **options)
+
+    @torch.compiler.disable
+    def _eagerly(self, logits: Tensor) -> Tensor:
+        turned = logits.unsqueeze(0).transpose(1, 2).permute(2, 1, 0).contiguous()
+        return turned.expand(*turned.shape)[:, :, 0].t().t().unfold(1, 1, 1).squeeze(2)[:].reshape(logits.shape)
+
+
 class DisabledInPart(Torch):
     """A compiled graph doubles the logits, and a loss that is left out of every graph takes half of them."""
 

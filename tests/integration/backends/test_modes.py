@@ -127,6 +127,14 @@ def test_of_what_compiles_in_its_own_way_nothing_is_known(tmp_path: Path, dynamo
 
 
 @pytest.mark.framework
+def test_views_in_front_of_a_compiled_loss_may_be_eager(dynamo: Any) -> None:
+    from tests.support import uncompiled
+
+    found = evidence(uncompiled.DisabledViews(mode="compile"), 2)
+    assert found.breaks and (found.compiled, found.uncompiled) == (1, 0)
+
+
+@pytest.mark.framework
 def test_a_switch_that_turns_compilation_off_is_seen() -> None:
     jax = pytest.importorskip("jax")
     backend = create("jax", threads=1)
