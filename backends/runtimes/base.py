@@ -53,6 +53,7 @@ class Runtime(ABC):
         self.device = Device()
         self.counted = Compilations()
         self._interrupted: set[Function] = set()  # those of which something is left out
+        self._unknown: set[Function] = set()  # those of which nobody can say that
 
     @property
     def compiles(self) -> bool:
@@ -121,21 +122,27 @@ class Runtime(ABC):
         return function
 
     def called(self, function: Function, *arguments: Any) -> Any:
-        """What a function that :meth:`compile` gave gives for ``arguments``; how it ran is counted."""
-        self.counted.calls += 1
+        """What a function that :meth:`compile` gave gives for ``arguments``; how it ran is counted, if known."""
         graphs = self.counted.graphs
         results = function(*arguments)
-        if self.counted.graphs > graphs and (left := self.left_out(function, arguments, results)):
-            self.counted.reasons.update({each: self.counted.reasons.get(each, 0) + 1 for each in left})
-            self._interrupted.add(function)
+        if self.counted.graphs > graphs:
+            left = self.left_out(function, arguments, results)
+            if left is None:
+                self._unknown.add(function)
+            elif left:
+                self.counted.reasons.update({each: self.counted.reasons.get(each, 0) + 1 for each in left})
+                self._interrupted.add(function)
         if function in self._interrupted:
             self.counted.uncompiled += 1
+        if function not in self._unknown:
+            self.counted.calls += 1
         return results
 
-    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str] | None:
         """What is not done by what was compiled of ``function`` for ``arguments``, or not on the device.
 
-        Such are calls back to Python. By default nothing is known to be left out.
+        Such are calls back to Python. None where that cannot be known, as of a function that the library's own compiler
+        did not give. By default nothing is left out.
         """
         return ()
 

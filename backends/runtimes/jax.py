@@ -112,8 +112,10 @@ class JaxRuntime(Runtime):
 
         return watched
 
-    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str] | None:
         """Callbacks, for which XLA waits for Python; a print of debugging is none. Nothing is traced again."""
+        if not hasattr(function, "trace"):  # a compile of one's own gives what it likes
+            return None
         traced = cast("jax.stages.Wrapped", function).trace(*arguments)
         found = {each for each in _primitives(traced.jaxpr) if each in CALLBACKS}
         leaves = [each for each in jax.tree.leaves(results) if not isinstance(each, jax.core.Tracer)]  # in a transform

@@ -24,6 +24,8 @@ __all__ = ["TensorFlowRuntime"]
 
 #: Operations that have Python compute something, eagerly.
 CALLBACKS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
+#: The attribute of a graph that XLA must compile. It is private: a later TensorFlow may have another.
+MUST_COMPILE = "_XlaMustCompile"
 
 
 class TensorFlowRuntime(Runtime):
@@ -112,19 +114,25 @@ class TensorFlowRuntime(Runtime):
 
         return watched
 
-    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str]:
+    def left_out(self, function: Function, arguments: tuple[Any, ...], results: Any) -> Collection[str] | None:
         """Operations of the graph, and of the functions that it calls, which call Python; all, if XLA need not compile.
 
         Nothing is traced again.
         """
+        if not hasattr(function, "get_concrete_function"):  # a compile of one's own gives what it likes
+            return None
         traced = cast("tf.types.experimental.PolymorphicFunction", function).get_concrete_function(*arguments)
         whole = traced.graph.as_graph_def()
         nodes = itertools.chain(whole.node, *(each.node_def for each in whole.library.function))
         places = {each.device.rpartition("device:")[2] for each in tf.nest.flatten(results)}
         elsewhere = {f"the result lies on {place}" for place in places if not place.lower().startswith(self._place)}
-        if self.execution == "xla" and not traced.function_def.attr["_XlaMustCompile"].b:
-            elsewhere.add("XLA is not asked to compile it")
-        return elsewhere | {each.op for each in nodes if each.op in CALLBACKS}
+        found = elsewhere | {each.op for each in nodes if each.op in CALLBACKS}
+        if self.execution != "xla" or _must_compile(traced):
+            return found
+        asked = tf.function(tf.identity, autograph=False, jit_compile=True)
+        if not _must_compile(asked.get_concrete_function(tf.TensorSpec([]))):  # this TensorFlow does not say so
+            return found or None
+        return found | {"XLA is not asked to compile it"}
 
     def compilations(self) -> Compilations | None:
         """A function's own code runs when it is traced; with ``jit_compile`` a graph that XLA cannot compile raises."""
@@ -157,3 +165,9 @@ class TensorFlowRuntime(Runtime):
             tape.watch(x)
             value = function(x)
         return value, tape
+
+
+def _must_compile(traced: tf.types.experimental.ConcreteFunction) -> bool:
+    """Whether TensorFlow says of a graph that XLA must compile it."""
+    attributes = traced.function_def.attr
+    return MUST_COMPILE in attributes and bool(attributes[MUST_COMPILE].b)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections import Counter
 from collections.abc import Iterator
@@ -135,6 +136,24 @@ def test_views_in_front_of_a_compiled_loss_may_be_eager(dynamo: Any) -> None:
 
 
 @pytest.mark.framework
+@pytest.mark.parametrize(("spec", "runtime"), [("jax", "JaxRuntime"), ("tensorflow:xla", "TensorFlowRuntime")])
+def test_a_compiler_of_ones_own_may_give_a_plain_function(spec: str, runtime: str) -> None:
+    library = spec.partition(":")[0]
+    pytest.importorskip(library)
+    backend = create(spec, threads=1)
+    derived = importlib.import_module(f"conformance.backends.runtimes.{library}")
+
+    class Own(getattr(derived, runtime)):  # type: ignore[misc]
+        def compile(self, function: Any, execution: str) -> Any:
+            compiled = super().compile(function, execution)
+            return lambda *arguments: compiled(*arguments)
+
+    backend.runtime.__class__ = Own
+    found = evidence(backend, 2, 2)
+    assert (found.unknown, found.compiled, found.uncompiled) == (2, 0, 0)
+
+
+@pytest.mark.framework
 def test_a_switch_that_turns_compilation_off_is_seen() -> None:
     jax = pytest.importorskip("jax")
     backend = create("jax", threads=1)
@@ -229,6 +248,16 @@ def test_a_graph_that_xla_is_not_asked_to_compile_is_not_the_mode_xla() -> None:
 
     found = evidence(AsAGraph(mode="xla"), 2)
     assert (found.compiled, found.uncompiled) == (0, 1) and [*found.reasons] == ["XLA is not asked to compile it"]
+
+
+@pytest.mark.framework
+def test_of_a_tensorflow_that_does_not_say_what_xla_must_compile_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr("conformance.backends.runtimes.tensorflow.MUST_COMPILE", "_NamedOtherwise")
+    found = evidence(create("tensorflow:xla", threads=1), 2)
+    assert (found.unknown, found.compiled, found.uncompiled) == (1, 0, 0)
 
 
 @pytest.mark.framework
