@@ -170,7 +170,7 @@ class Driver:
                     _note(early, answered[0])
                 return answered
 
-    def _tried(self, batch: Sequence[SentRequest], *, closely: bool = False) -> list[Reply]:
+    def _tried(self, batch: Sequence[SentRequest], *, read_all: bool = False) -> list[Reply]:
         """The replies to a batch; each of its calls is made by itself where they end the process, or leave it changed.
 
         Raises Died where the process has ended before it was sent the batch.
@@ -179,7 +179,7 @@ class Driver:
             return [Reply(each, failure=gone) for each in batch]
         first, alone = self._unused, len(batch) == 1
         try:
-            answered = self._sent(batch, alone=alone, closely=closely)
+            answered = self._sent(batch, alone=alone, read_all=read_all)
             if not self._unused and (end := self._settled(alone=alone)) is not None:
                 raise Died(end, at=len(batch) - 1)
         except Overwritten:
@@ -188,24 +188,31 @@ class Driver:
             if death.before:
                 raise
             return self._apart(batch, death, first=first)
-        seen = [number for number, each in enumerate(answered) if EARLIER in each.modified]
-        if seen and not alone and not closely:
-            return self._attributed(batch, seen[0])
+        shown_at = next((number for number, each in enumerate(answered) if EARLIER in each.modified), None)
+        if shown_at is not None and not alone and not read_all:
+            return self._attributed(batch, answered, shown_at)
         answered[0].first = first
         for each in answered:
             place = each.asked.place
             self._suspects[place] = self._suspects.pop(place, each)  # the last call last
         return self._restored(batch, answered)
 
-    def _attributed(self, batch: Sequence[SentRequest], seen: int) -> list[Reply]:
+    def _attributed(self, batch: Sequence[SentRequest], answered: Sequence[Reply], shown_at: int) -> list[Reply]:
         """The replies to a batch that is sent once more, to see which of its calls changes an earlier result.
 
-        Where none does so again, it is put down to the call behind which that was ``seen``.
+        A call that changes nothing but results of the first sending is to blame only where no other call is: its own
+        first result is in a buffer that all of them use. Where none changes any again, it is put down to the call
+        behind which that was shown, the one at ``shown_at``.
         """
-        self._earlier.undo_batch()
-        again = self._tried(batch, closely=True)
-        if not any(EARLIER in each.modified for each in again):
-            again[seen].modified.append(EARLIER)
+        first_sent = {each.answer.nonce for each in answered if each.answer is not None}
+        again = self._tried(batch, read_all=True)
+        found = [each for each in again if EARLIER in each.modified]
+        if not found:
+            again[shown_at].modified.append(EARLIER)
+        innocent = [each for each in found if first_sent.issuperset(each.overwritten)]
+        if len(innocent) < len(found):
+            for each in innocent:
+                each.modified.remove(EARLIER)
         return again
 
     def _apart(self, batch: Sequence[SentRequest], death: Died, *, first: bool) -> list[Reply]:
@@ -264,10 +271,11 @@ class Driver:
         self._suspects, self._unused = {}, True
         self._earlier.clear()
 
-    def _sent(self, batch: Sequence[SentRequest], *, alone: bool, closely: bool) -> list[Reply]:
+    def _sent(self, batch: Sequence[SentRequest], *, alone: bool, read_all: bool) -> list[Reply]:
         """The replies to a batch.
 
-        Each result is read again before it is no longer kept, and behind the last call; or ``closely``, behind each.
+        Each result is read again before it is no longer kept, and behind the last call; or, where ``read_all``, behind
+        each call for as long as it is kept.
         """
         self._turn = (self._turn + 1) % REGIONS
         region = self.regions[self._turn]
@@ -277,7 +285,7 @@ class Driver:
         made = self._earlier.begin_batch()
         for seen, nonce in zip(found, _nonces(len(found)), strict=True):
             try:
-                earlier = to_read(made, all_kept=closely or seen is found[-1])
+                earlier = to_read(made, read_all=read_all or seen is found[-1])
                 placed.append((seen, place(region, seen.asked.request, nonce, earlier)))
             except ValueError as error:
                 seen.failure = Failure("adapter", type(error).__name__, str(error))
@@ -329,8 +337,10 @@ class Driver:
             elif name in placed.spans and (not isinstance(copy, wire.Result) or differs(copy, seen, name)):
                 seen.modified.append(name)
         for nonce, now in zip(placed.call.earlier, answer.earlier, strict=False):
-            if self._earlier.overwritten(nonce, now) and EARLIER not in seen.modified:
-                seen.modified.append(EARLIER)
+            if self._earlier.overwritten(nonce, now):
+                seen.overwritten += (nonce,)
+        if seen.overwritten:
+            seen.modified.append(EARLIER)
         if placed.call.spacing == 1:
             self._earlier.add(answer.nonce, answer.results)
 

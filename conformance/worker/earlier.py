@@ -1,4 +1,4 @@
-"""The results of the last calls as they were given: where a later call overwrites them, they are read otherwise."""
+"""The results of the last calls as they were given, to be compared with what is there after later calls."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def _some(result: wire.Result, size: int) -> wire.Result:
     return wire.Result(result.dtype, numbers.shape, numbers.tobytes())
 
 
-def to_read(made: Sequence[int], *, all_kept: bool) -> tuple[int, ...]:
-    """Of the calls that were made, the last one last: those whose results the next one reads again.
+def to_read(made: Sequence[int], *, read_all: bool) -> tuple[int, ...]:
+    """Of the calls that were made, the last one last: those whose results are read again behind the next one.
 
-    That is the one which is not kept any longer then, or ``all_kept``.
+    That is the one whose results are not kept any longer then; or ``read_all``, all whose results are kept.
     """
-    return tuple(made[-KEPT:] if all_kept else made[-KEPT : 1 - KEPT])
+    return tuple(made[-KEPT:] if read_all else made[-KEPT : 1 - KEPT])
 
 
 class EarlierResults:
@@ -81,10 +81,6 @@ class EarlierResults:
         self._kept[nonce] = _Kept.of(results, self._batches)
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
-
-    def undo_batch(self) -> None:
-        """Forget the calls of the present batch, which is to be sent once more."""
-        self._kept = {nonce: each for nonce, each in self._kept.items() if each.batch != self._batches}
 
     def overwritten(self, nonce: int, now: _Results) -> bool:
         """Whether the results of an earlier call, as they are read ``now``, are no longer what they were."""

@@ -65,13 +65,15 @@ class SentRequest(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Reply(msgspec.Struct, eq=False):
     """What came of a call: its answer, or why there is none, and what it changed that is not its own.
 
-    ``died``, ``left``, ``first`` and ``repeatable`` as in Observation.
+    ``overwritten``: the nonces of earlier calls whose results are other ones behind it. ``died``, ``left``, ``first``
+    and ``repeatable`` as in Observation.
     """
 
     asked: SentRequest
     answer: wire.Answer | None = None
     failure: Failure | None = None
     modified: list[str] = []
+    overwritten: tuple[int, ...] = ()
     died: Failure | None = None
     left: tuple[str, ...] = ()
     first: bool = False

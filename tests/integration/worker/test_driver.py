@@ -286,6 +286,17 @@ def test_who_spoils_former_results_is_found_where_it_does_so_again(times: int, s
     assert seen[seen_at].modified == ("the result of an earlier call",)
 
 
+@pytest.mark.parametrize("repeat", [False, True])
+@pytest.mark.parametrize(("count", "at"), [(3, 0), (4, 1), (7, 6)])
+def test_who_spoils_former_results_is_found_in_a_batch_of_few_calls(count: int, at: int, repeat: bool) -> None:
+    """Fewer than are kept: the results of the first sending are there still when the batch is sent once more."""
+    session = InlineSession(fake_backends.create("SpoilsFormerValues", 1))
+    session.run([request(key, float(key), repeat=repeat) for key in range(8)])
+    firsts = [fake_backends.TRIGGER if key == at else float(key) for key in range(count)]
+    seen = session.run([request(key, first, repeat=repeat) for key, first in enumerate(firsts)])
+    assert [place for place, each in enumerate(seen) if each.modified] == [at]
+
+
 def test_a_copy_that_is_modified_is_seen_by_the_driver() -> None:
     seen = observe("ModifiesItsCopy", request(operation="cross_entropy", operands={"targets": [1, 2]}, options=()))
     assert seen.modified == ("logits", "targets")
