@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from conformance.cases.complaints import Complaint, suggestion
-from conformance.cases.literals import MOST_RANK, LiteralProblem, leaves, shape_of
+from conformance.cases.literals import MOST_RANK, LiteralProblem, has_64_bits, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Drawing, Generator, TargetKind, generator_keys
 from conformance.model.layouts import LAYOUTS, OPERANDS, problem_of
 from conformance.model.policies import POLICIES
+from conformance.worker.wire import spread_extent
 
 __all__ = [
     "FEATURES",
@@ -144,22 +145,13 @@ def _numbers(case: Case) -> Iterator[Complaint]:
         except LiteralProblem as error:
             # Text, truth values and ragged lists may be the very point of a target that is not a tensor.
             if name == "targets" and case.targets_as == "python":
-                if not _has_64_bits(value):
+                if not has_64_bits(value):
                     hint = "write it as a float, such as 1e20: a backend receives integers of 64 bits"
                     yield Complaint((name,), "an integer beyond 64 bits", hint)
             else:
                 path, problem, hint = error.complaint
                 where_hint = "write 1 where a class takes part, else 0"
                 yield Complaint((name, *path), problem, where_hint if name == "where" else hint)
-
-
-def _has_64_bits(value: Any) -> bool:
-    """Whether every integer in a Python object has 64 bits."""
-    if isinstance(value, list):
-        return all(map(_has_64_bits, value))
-    if isinstance(value, dict):
-        return all(map(_has_64_bits, value.values()))
-    return type(value) is not int or -(2**63) <= value < 2**64
 
 
 def _sizes(case: Case) -> Iterator[Complaint]:
@@ -344,7 +336,7 @@ def _spacing(case: Case) -> Iterator[Complaint]:
             yield Complaint(("spacing",), f"next to {name}", "remove one of the two")
     if case.targets_as == "python":
         yield Complaint(("spacing",), "next to targets that are not an array", "remove one of the two")
-    size = ((extents[0] - 1) * case.spacing + 1) * math.prod(extents[1:])
+    size = spread_extent(extents[0], case.spacing) * math.prod(extents[1:])
     least = size * (8 if "float64" in case.dtypes else 4 if "float32" in case.dtypes else 2)
     if case.budget.memory < least:
         hint = f"write `budget: {{memory: {least}}}` or more: the case is then run only where that is allowed"

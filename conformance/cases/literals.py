@@ -17,6 +17,7 @@ __all__ = [
     "NUMBER_FIELDS",
     "LiteralProblem",
     "count_of",
+    "has_64_bits",
     "leaves",
     "read_hex_floats",
     "shape_of",
@@ -133,3 +134,12 @@ def leaves(value: Any) -> list[Any]:
     if value and type(value[0]) is list:
         return [leaf for item in value for leaf in leaves(item)]
     return list(value)
+
+
+def has_64_bits(value: Any) -> bool:
+    """Whether every integer in a Python object has 64 bits."""
+    if isinstance(value, list):
+        return all(map(has_64_bits, value))
+    if isinstance(value, dict):
+        return all(map(has_64_bits, value.values()))
+    return type(value) is not int or -(2**63) <= value < 2**64

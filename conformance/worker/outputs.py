@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.worker.faults import Blame
 from conformance.worker.held import hold_builtins, hold_numpy, math
-from conformance.worker.wire import CallOrder, Result, clean, largest_result
+from conformance.worker.wire import CallOrder, Result, clean, largest_result, spread_extent
 
 if TYPE_CHECKING:
     from conformance.backends.contract import Backend
@@ -68,6 +68,7 @@ class Outputs:
         self._arrays_and_scalars = (self._numpy.ndarray, self._numpy.generic)
         self._largest = 0  # bytes of a result
         self._spacing = 1  # of the positions that are asked for
+        self._extent = 0  # along axis 0, of all that lie so far apart
         self.tensors: dict[str, Any] = {}
         self._kept: dict[int, _Kept] = {}  # those of the last calls, by their nonces
         self._arrays: dict[str, tuple[Any, Result]] = {}  # of the results of a call, and their bytes
@@ -79,6 +80,8 @@ class Outputs:
         """Be ready for the results of ``call``."""
         self.tensors, self._arrays = {}, {}
         self._largest, self._spacing = largest_result(call), call.spacing
+        if call.spacing > 1:
+            self._extent = spread_extent(call.logits.shape[0], call.spacing)
         self._calls += 1
 
     def read(self, what: str, tensor: Any, like: Any) -> Any:
@@ -110,11 +113,16 @@ class Outputs:
         Not where it has more positions than are asked for: it may be all that the memory has room for.
         """
         if self._spacing > 1:
-            return result_of(array[:: self._spacing] if array.ndim else array)
+            return result_of(self._sample(array) if array.ndim else array)
         self.tensors[name] = tensor
         result = result_of(array)
         self._arrays[name] = array, result
         return result
+
+    def _sample(self, array: Any) -> Any:
+        """The positions that are asked for; too many of them where the result has others behind the last one."""
+        sample = array[:: self._spacing]
+        return self._numpy.concatenate((sample, array[-1:])) if len(array) > self._extent else sample
 
     def write(self, given: dict[str, Any], whole: Any, *, apart: bool) -> tuple[tuple[str, str], ...]:
         """Write to each result, as its owner may; which of them share memory with an input, or with each other.

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from conformance.worker.held import hold_builtins, math, mmap
+from conformance.worker.wire import spread_extent
 
-__all__ = ["FAR", "among_zeros", "spread", "spread_extent"]
+__all__ = ["FAR", "among_zeros", "spread"]
 
 hold_builtins(globals())
 
@@ -43,11 +44,6 @@ def among_zeros(numbers: Array, spacing: int) -> tuple[Array, Array]:
     whole = _reserved(math.prod(extents), numbers.dtype).reshape(extents)
     whole[::spacing] = numbers
     return whole[::spacing], whole
-
-
-def spread_extent(positions: int, spacing: int) -> int:
-    """How many positions there are in all where some lie ``spacing`` apart."""
-    return (positions - 1) * spacing + 1
 
 
 def _reserved(size: int, dtype: np.dtype[Any]) -> Array:

@@ -42,6 +42,7 @@ __all__ = [
     "framed",
     "largest_result",
     "pack",
+    "spread_extent",
     "unpack",
     "write_all",
 ]
@@ -254,6 +255,11 @@ decode_state = msgspec.msgpack.Decoder(State).decode
 def largest_result(call: CallOrder) -> int:
     """The bytes that a result may have: those of the logits in any dtype, and some for what is small and wrong."""
     return (1 << 20) + 16 * math.prod(call.logits.shape) * call.spacing
+
+
+def spread_extent(positions: int, spacing: int) -> int:
+    """How many positions there are in all where some lie ``spacing`` apart."""
+    return (positions - 1) * spacing + 1
 
 
 def framed(message: Any) -> bytes:

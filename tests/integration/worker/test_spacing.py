@@ -78,6 +78,24 @@ def test_what_is_written_to_the_positions_is_seen() -> None:
     assert observed(Writes(), SPACED).modified == ("logits",)
 
 
+class OfAnotherExtent(Numpy):
+    """Gives so many positions more, or fewer."""
+
+    more: int
+
+    def log_softmax(self, logits: Any, *, axis: int) -> Any:
+        whole = super().log_softmax(logits, axis=axis)
+        return np.concatenate((whole, np.full((2 * len(whole), *whole.shape[1:]), 7)))[: len(whole) + self.more]
+
+
+@pytest.mark.parametrize("more", [-5, -1, 0, 1, 4, 5, 9])
+def test_a_result_of_another_extent_has_not_the_shape_of_the_positions(more: int) -> None:
+    backend = OfAnotherExtent()
+    backend.more = more
+    found = observed(backend, msgspec.structs.replace(PLAIN, upstream=None, spacing=5))
+    assert found.value is not None and (found.value.shape == LOGITS.shape) is (more == 0)
+
+
 def test_a_call_that_has_no_room_is_unsupported() -> None:
     with closing(Session("numpy", limits=Limits())) as session:
         (found,) = session.run([msgspec.structs.replace(SPACED, spacing=2**50)])
