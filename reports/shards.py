@@ -71,7 +71,8 @@ def _shard(run: Run) -> Shard | None:
 
 def _family(run: Run, *, cases: bool = True) -> bytes:
     """The same for all shards of a whole; without ``cases``, whatever the files of cases hold."""
-    header, left_out = run.header, {"shard", "costs"} if cases else {"shard", "costs", "partition"}
+    header = run.header
+    left_out = {"shard", "costs", "max_memory", "timeout"} | (set() if cases else {"partition"})
     selection = {name: value for name, value in header.selection.items() if name not in left_out}
     files = header.case_files if cases else {}
     return msgspec.json.encode([header.suite, header.commit, selection, files], order="sorted")

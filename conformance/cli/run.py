@@ -71,7 +71,7 @@ __all__ = ["command"]
     default=2.0,
     show_default=True,
     metavar="GIB",
-    callback=lambda _, __, gib: int(gib * 2**30),
+    callback=lambda _, __, gib: int(min(gib * 2**30, 2**53)),  # an integer that JSON holds
     help="Leave out cases whose stated budget is larger.",
 )
 @click.option(

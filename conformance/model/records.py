@@ -56,7 +56,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked for, by the specs of its backends and the options of the command line.
 
     ``partition`` is the digest of all shards, empty where the run is none. ``random`` is how many random cases of
-    ``seed`` there were beside the others. ``tier`` is that of a run of all cases.
+    ``seed`` there were beside the others. ``tier`` is that of a run of all cases. Cases that state more than
+    ``max_memory`` bytes or ``timeout`` seconds are left out.
     """
 
     backends: tuple[str, ...] = ()
@@ -71,6 +72,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     seed: Count | None = None
     identities: bool = True
     tier: Literal["default", "full"] = "default"
+    max_memory: Count = 2 << 30
+    timeout: Annotated[float, msgspec.Meta(gt=0)] = 60.0
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="header"):

@@ -46,18 +46,20 @@ class Writer:
 
     What was handed over is in the file when a method returns, however the process ends after that. With ``resuming``
     it goes on with the run that the folder holds: ``done`` are the units that need not be done again, ``header`` is the
-    first one's. ``counts`` are the verdicts in the file. Raises ``UsageError`` for a folder that holds a run (or,
+    first one's. ``counts`` are the verdicts in the file. ``command`` completes the run, for the hint where the disk is
+    full. Raises ``UsageError`` for a folder that holds a run (or,
     resuming, a complete one), in which another run is writing, or whose file is a link to another place;
     ``HarnessError`` when the disk refuses.
     """
 
-    def __init__(self, folder: Path | str, header: Header, *, resuming: bool = False) -> None:
+    def __init__(self, folder: Path | str, header: Header, *, resuming: bool = False, command: str = "") -> None:
         self.folder = Path(folder)
         self.path = self.folder / FILE
         self.done: frozenset[UnitKey] = frozenset()
         self.header = header = msgspec.structs.replace(header, blocks=True)
         self.counts: Counter[str] = Counter()
         make_folder(self.folder)
+        self._hint = f"make room, and complete the run: {command}" if command else "make room, and begin again"
         self._file = -1
         self._lock: _Lock | None = _Lock(self.folder)
         try:
@@ -143,8 +145,7 @@ class Writer:
         if self._file < 0:
             raise HarnessError(f"{self.path} has been closed")
         rest = memoryview(block)
-        hint = f"make room, and complete the run: {command_line('conformance', 'run', '--resume', self.folder)}"
-        with disk_errors(self.path, "written", hint):
+        with disk_errors(self.path, "written", self._hint):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             there = None

@@ -120,8 +120,9 @@ def _launched(
     plan = Plan(entries, dtypes, settings.identities, budget, "full" if settings.quick else settings.tier)
     if settings.replace and settings.resume is None:
         discard(folder)
-    with Writer(folder, header, resuming=settings.resume is not None) as writer:
-        return _conduct(plan, found, writer, settings, executor)
+    command = resuming(folder, header.selected)
+    with Writer(folder, header, resuming=settings.resume is not None, command=command) as writer:
+        return _conduct(plan, found, writer, settings, executor, command)
 
 
 def _expected_text(problem: Problem, key: str) -> str | list[Any] | None:
@@ -131,7 +132,9 @@ def _expected_text(problem: Problem, key: str) -> str | list[Any] | None:
     return expected_text(problem, key)
 
 
-def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings, executor: Executor) -> Finished:
+def _conduct(
+    plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSettings, executor: Executor, command: str
+) -> Finished:
     begin = time.perf_counter()
     totals = {each.name: sum(len(portion.entries) for portion in plan.portions) for each in found}
     with Progress(totals, quiet=settings.quiet) as progress, MemoryWatch() as memory:
@@ -151,7 +154,6 @@ def _conduct(plan: Plan, found: Sequence[Any], writer: Writer, settings: RunSett
         try:
             conductor.run()
         except KeyboardInterrupt:
-            command = resuming(writer.folder, writer.header.selected)
             progress.note(on_terminal(f"interrupted: what is done is in {writer.path}; complete it with {command}"))
             raise
     writer.finish(Footer(seconds=time.perf_counter() - begin, complete=not conductor.failed, memory=memory.peak))

@@ -39,8 +39,8 @@ def resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
     if _selects(settings, chosen):
         raise UsageError(
             "a resumed run keeps its own selection",
-            hint="leave out -k, --dtype, --device, --mode, --shard, --quick, --tier, --random, --seed and "
-            "--no-identities",
+            hint="leave out -k, --dtype, --device, --mode, --shard, --quick, --tier, --random, --seed, "
+            "--no-identities, --max-memory and --timeout",
         )
     if settings.replace or settings.output not in (None, settings.resume):
         raise UsageError("a resumed run keeps its own folder", hint="leave out --output and --replace")
@@ -59,6 +59,8 @@ def resumed(settings: RunSettings) -> tuple[RunSettings, Header | None]:
         seed=chosen.seed,
         identities=chosen.identities,
         tier=chosen.tier,
+        max_memory=chosen.max_memory,
+        timeout=chosen.timeout,
         device=None,
         mode=None,
     )
@@ -72,6 +74,8 @@ def _selects(settings: RunSettings, chosen: Selection) -> bool:
         or any((settings.seed is not None, settings.device, settings.mode))
         or settings.random not in (0, chosen.random)
         or settings.tier not in ("default", chosen.tier)
+        or settings.max_memory not in (RunSettings.max_memory, chosen.max_memory)
+        or settings.timeout not in (RunSettings.timeout, chosen.timeout)
         or (chosen.identities and not settings.identities)
     )
 

@@ -89,5 +89,7 @@ def selection_of(settings: RunSettings, specs: list[str], partition: str) -> dic
         seed=settings.seed,
         identities=settings.identities,
         tier=settings.tier,
+        max_memory=settings.max_memory,
+        timeout=settings.timeout,
     )
     return dict(msgspec.to_builtins(selection))

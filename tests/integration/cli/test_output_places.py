@@ -120,7 +120,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_run(folder: Path, conformance: R
     assert conformance(*words, "whole").code == 0
     ran = process(*words, "my out", folder=folder, program=("-c", ON_A_DISK_THAT_FILLS))
     assert ran.code == 3 and "my out/outcomes.jsonl cannot be written: File too large" in ran.err
-    assert "hint: make room, and complete the run: conformance run --resume 'my out'" in ran.err
+    assert "hint: make room, and complete the run: conformance run --resume 'my out' --cases small.yaml" in ran.err
     assert "internal" not in ran.err and read_run(folder / "my out").truncated
     assert conformance("run", "--resume", "my out", "--cases", "small.yaml", "-q").code == 0
     assert read_run(folder / "my out").counts == read_run(folder / "whole").counts

@@ -256,6 +256,19 @@ def test_a_file_of_which_nothing_is_selected_has_not_changed(tmp_path: Path) -> 
     assert finish(resume=tmp_path / "run", paths=(tmp_path / "cases",)).counts == {"pass": 200}
 
 
+def test_a_run_keeps_the_limits_by_which_cases_are_left_out(tmp_path: Path) -> None:
+    large = CASES.replace("id: case-39,", "id: case-39, budget: {memory: 3221225472, seconds: 90},")
+    cases, limits = write(tmp_path / "cases.yaml", large), {"max_memory": 4 << 30, "timeout": 100.0}
+    finish(backends=("numpy",), paths=(cases,), output=tmp_path / "run", **limits)
+    file = tmp_path / "run" / FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
+    for other in ({"max_memory": 3 << 30}, {"timeout": 70.0}):
+        with pytest.raises(UsageError, match="keeps its own selection") as refused:
+            finish(resume=tmp_path / "run", paths=(cases,), **other)
+        assert "--max-memory and --timeout" in str(refused.value.hint)
+    assert finish(resume=tmp_path / "run", paths=(cases,)).counts == {"pass": 200}
+
+
 def test_another_version_of_the_suite_does_not_complete_a_run(tmp_path: Path, of_numpy: Path) -> None:
     folder = shutil.copytree(of_numpy, tmp_path / "run")
     rewrite(folder, f'"suite":"{__version__}"', '"suite":"0.0.1"')
