@@ -205,7 +205,11 @@ class Driver:
         behind which that was shown, the one at ``shown_at``.
         """
         first_sent = {each.answer.nonce for each in answered if each.answer is not None}
-        again = self._tried(batch, read_all=True)
+        try:
+            again = self._tried(batch, read_all=True)
+        except Died as death:  # behind the answers to the first sending
+            death.at = len(batch) - 1
+            again = self._apart(batch, death, first=False)
         found = [each for each in again if EARLIER in each.modified]
         if not found:
             again[shown_at].modified.append(EARLIER)

@@ -224,6 +224,16 @@ def test_an_end_behind_a_batch_that_was_sent_once_more_is_on_record() -> None:
     assert session.sent > 1 and seen is not None and [each.died is not None for each in seen] == [False, True]
 
 
+def test_an_end_before_a_batch_is_sent_once_more_is_noted_of_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not of the batch before it: this one was answered last."""
+    monkeypatch.setattr("conformance.worker.driver.BATCH", 2)
+    session = Ends(fake_backends.create("SpoilsFormerValues", 1))
+    session.before = frozenset({3})
+    seen = session.run([request(key, first) for key, first in enumerate((1.0, 2.0, 3.0, fake_backends.TRIGGER))])
+    assert [each.died is not None for each in seen] == [False, False, False, True]
+    assert [bool(each.modified) for each in seen] == [False, False, False, True]
+
+
 def test_a_result_that_lies_in_its_input_is_shared_and_not_overwritten() -> None:
     session = InlineSession(fake_backends.create("ReturnsItsInput", 1))
     for _ in range(5):
