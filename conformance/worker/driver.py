@@ -35,6 +35,7 @@ __all__ = ["EARLIER", "Driver"]
 EARLIER = "the result of an earlier call"  # beside the names of inputs, where a call has modified that
 BATCH = 256  # calls in a batch at most
 BATCH_BYTES = 4 << 20  # unless one call alone needs more
+SUSPECTS = 256  # calls that are made alone, to find which of them has ended the process, at most
 REGIONS = SPAN + 2  # in rotation: a result that lies in its own input must not change before it is read once more
 
 
@@ -247,8 +248,11 @@ class Driver:
         return answered
 
     def _blame(self, end: Failure, suspects: Sequence[Reply], otherwise: Reply) -> None:
-        """Put the process's end on record: a failure of the suspect that ends it again, alone, or else noted."""
-        for each in suspects if self._worth_asking else ():
+        """Put the process's end on record: a failure of the suspect that ends it again, alone, or else noted.
+
+        The last ones are asked first, and not all of many.
+        """
+        for each in [*reversed(suspects)][:SUSPECTS] if self._worth_asking else ():
             again = self._alone(each.asked)
             if each.asked.place in self._suspects:
                 self._suspects[each.asked.place] = each  # it is what is observed, and not this trial

@@ -215,6 +215,22 @@ def test_an_end_behind_a_run_is_searched_for_among_all_its_calls(upstream: Any, 
     assert session.revised() is None
 
 
+@pytest.mark.parametrize(("most", "found"), [(3, False), (4, True)])
+def test_the_search_for_what_has_ended_the_process_is_limited(
+    monkeypatch: pytest.MonkeyPatch, most: int, found: bool
+) -> None:
+    """Of five calls the second has done it: it is come upon at the fourth trial, since the last are tried first."""
+    monkeypatch.setattr("conformance.worker.driver.SUSPECTS", most)
+    session = Ends(fake_backends.create("Sound", 1))
+    backward = request(key=1, operation="log_softmax", upstream=np.ones((2, 3)))
+    session.run([backward if key == 1 else request(key) for key in range(5)])
+    session.behind, before = True, session.sent
+    seen = session.revised()
+    assert seen is not None and session.sent == before + most
+    assert [each.key for each in seen if each.failure is not None] == [1] * found
+    assert [each.key for each in seen if each.died is not None] == [4] * (not found)
+
+
 def test_an_end_behind_a_batch_that_was_sent_once_more_is_on_record() -> None:
     """To see which of its calls overwrites the result of another one, as here the second."""
     session = Ends(fake_backends.create("ReusesItsOutput", 1))
