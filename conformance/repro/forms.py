@@ -38,7 +38,7 @@ _NEEDS = {
     "vectorised-map": ("upstream",),
     "target-gradient": ("upstream",),
     "second-backward": ("upstream",),
-    "concurrent": ("upstream", "tangent"),
+    "concurrent": ("upstream", "other_logits"),
 }
 
 

@@ -16,7 +16,7 @@ from conformance.places import SNIPPETS
 __all__ = ["INPUTS", "Name", "NotInTemplate", "Snippets", "has_template"]
 
 #: What an input is called in every script, in the order in which a function takes them.
-INPUTS = ("logits", "targets", "weight", "where", "upstream", "tangent")
+INPUTS = ("logits", "targets", "weight", "where", "upstream", "tangent", "other_logits")
 
 
 class NotInTemplate(Exception):

@@ -58,7 +58,7 @@ class Script:
         self.lines += lines
 
     def inputs(self, problem: Problem, request: Request, *others: str) -> None:
-        """Write the logits and operands of a request, and its upstream gradient or tangent where ``others`` say so."""
+        """Write the logits and operands of a request, and of its other arrays those named in ``others``."""
         given = {"logits": request.logits, **request.operands}
         given |= {name: getattr(request, name) for name in others}
         beside = self._beside_logits(given, problem)

@@ -247,8 +247,9 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
         request = request_of(problem, reduction, key, gradient=True, repeat=False)
         if other is not None:
             request = transform_request(problem, other, reduction, key)
-        beside = np.ascontiguousarray(np.flip(problem.logits)) if request.tangent is None else request.tangent
-        return msgspec.structs.replace(request, tangent=beside, concurrent=True, repeat=False)
+        return msgspec.structs.replace(
+            request, other_logits=np.ascontiguousarray(np.flip(problem.logits)), repeat=False
+        )
     request = request_of(problem, reduction, key, gradient=True, repeat=True)
     changes: dict[str, Any] = {"transform": transform, "tangent": problem.tangent}
     if transform == "forward-mode":

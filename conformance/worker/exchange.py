@@ -38,8 +38,7 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     are ``axis``, ``ignore_index``, ``label_smoothing`` and ``reduction`` as far as the operation takes them.
     ``transform`` names one of ``TRANSFORMS`` to perform in place of the plain call; ``tangent``, of the logits' shape,
     is its direction; for ``second-backward`` it is the upstream gradient of the first pass, of the value's shape.
-    ``concurrent`` has two threads make the call, the other one with these two exchanged, or with ``tangent`` for its
-    logits where the call takes none.
+    ``other_logits``, as ``logits``, asks for two threads at once, of which the other makes the call on these.
     For ``vectorised-map`` the options are those of one example, and the arrays have a leading axis of examples.
     ``upstream``, of the value's shape, asks for the gradient; ``repeat`` asks for a second call, compared
     bit by bit. With ``only_value`` the gradient is not wanted, and ``upstream`` merely lets a compiling backend use
@@ -60,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     transform: str = ""
     tangent: Array | None = None
     spacing: int = 1
-    concurrent: bool = False
+    other_logits: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,9 @@ class Placed(msgspec.Struct, frozen=True):
 def room_for(request: Request) -> int:
     """Bytes that a request's operands take at most, in its layout."""
     if request.layout == "contiguous":
-        given = (request.logits, *request.operands.values(), request.upstream, request.tangent)
+        given = (
+            request.logits, *request.operands.values(), request.upstream, request.tangent, request.other_logits
+        )  # fmt: skip
         sizes = [each.nbytes for each in given if isinstance(each, np.ndarray)]
         return sum(sizes) + len(sizes) * (BOUNDARY + APART)
     return sum(_most(each, layout_of(request.layout, name)) for name, each in _arrays(request))
@@ -123,7 +125,7 @@ def _most(array: Array, layout: str) -> int:
 
 def _arrays(request: Request) -> list[tuple[str, Array]]:
     found = [("logits", request.logits), *request.operands.items()]
-    found += [("upstream", request.upstream), ("tangent", request.tangent)]
+    found += [("upstream", request.upstream), ("tangent", request.tangent), ("other_logits", request.other_logits)]
     return [(name, each) for name, each in found if isinstance(each, np.ndarray)]
 
 
@@ -155,7 +157,7 @@ def place(region: Region, request: Request, nonce: int, earlier: tuple[int, ...]
         request.transform,
         earlier,
         request.spacing,
-        request.concurrent,
+        None if request.other_logits is None else put("other_logits", request.other_logits),
     )
     return Placed(call, spans, plain)
 

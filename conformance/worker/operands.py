@@ -76,6 +76,8 @@ class Operands:
             yield self._input("upstream", call.upstream, memory)
         if call.tangent is not None:
             yield self._input("tangent", call.tangent, memory)
+        if call.other_logits is not None:
+            yield self._input("other_logits", call.other_logits, memory)
 
     def _input(self, name: str, operand: Operand | Plain, memory: Any) -> Input:
         if isinstance(operand, Plain):

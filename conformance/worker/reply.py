@@ -202,9 +202,8 @@ def _same(now: wire.Result, before: wire.Result) -> bool:
 def differs(copy: wire.Result, seen: Reply, name: str) -> bool:
     """Whether the framework's copy of an input holds other bits than were sent."""
     request = seen.asked.request
-    sent = {"logits": request.logits, "upstream": request.upstream, "tangent": request.tangent}.get(name)
-    if sent is None:
-        sent = request.operands.get(name)
+    beside = ("logits", "upstream", "tangent", "other_logits")
+    sent = getattr(request, name) if name in beside else request.operands.get(name)
     return isinstance(sent, np.ndarray) and copy.data != sent.tobytes()
 
 

@@ -88,15 +88,16 @@ class Shim:
     def _perform(self, call: CallOrder, inputs: list[Input], record: _CallRecord) -> None:
         tensors = {each.name: each.tensor for each in inputs}
         logits, upstream = tensors.pop("logits"), tensors.pop("upstream", None)
-        tangent = tensors.pop("tangent", None)
+        tangent, other_logits = tensors.pop("tangent", None), tensors.pop("other_logits", None)
+        transformed = bool(call.transform) or other_logits is not None
         made = self._call(cast("Operation", call.operation), tensors, call.options)
         if "where" in tensors and not _takes(getattr(self.backend, call.operation), "where"):
             raise Failed(Fault("unsupported", "Unsupported", "there is no mask of classes"))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                if call.transform or call.concurrent:
-                    self._transform(call, made, (logits, upstream, tangent), record)
+                if transformed:
+                    self._transform(call.transform, made, (logits, upstream, tangent), other_logits, record)
                 elif upstream is not None and self._compiles:
                     self._compiled(made, logits, upstream, record)
                 else:
@@ -104,7 +105,7 @@ class Shim:
             finally:
                 if caught:
                     record.facts["warnings"] = _texts(caught)
-            if upstream is not None and not (call.transform or call.concurrent or self._compiles):
+            if upstream is not None and not (transformed or self._compiles):
                 self._differentiate(made, logits, upstream, record)
 
     def _value(self, made: contract.Call, logits: Any, clock: _Clock) -> Result:
@@ -146,12 +147,14 @@ class Shim:
             record.clock.stop()
 
     def _transform(
-        self, call: CallOrder, made: contract.Call, given: tuple[Any, Any, Any], record: _CallRecord
+        self, name: str, made: contract.Call, given: tuple[Any, Any, Any], other_logits: Any, record: _CallRecord
     ) -> None:
-        perform = self._concurrent if call.concurrent else self._transformed
         record.clock.start()
         try:
-            named = perform(call.transform, made, *given)
+            if other_logits is None:
+                named = self._transformed(name, made, *given)
+            else:
+                named = self._concurrent(name, made, given, other_logits)
             if not isinstance(named, dict):
                 raise self._blame.wrong_return("what the transform returned", named, "not a pair of tensors")
             arrays = {key: self._outputs.read(f"the {key}", tensor, given[0]) for key, tensor in named.items()}
@@ -173,19 +176,22 @@ class Shim:
             return {"gradient": self.backend.second_vjp(made, logits, tangent, upstream)}
         return {"derivative": self.backend.target_gradient(made, logits, upstream)}
 
-    def _concurrent(self, name: str, made: contract.Call, logits: Any, upstream: Any, tangent: Any) -> Any:
-        """The results of calls that another thread makes its own beside.
+    def _concurrent(self, name: str, made: contract.Call, given: tuple[Any, Any, Any], other_logits: Any) -> Any:
+        """The results of calls that another thread makes its own beside, in all of which it has other numbers.
 
         Those that have other bits than the same call alone, where there are any: that is the driver's to judge.
         """
         if not self.backend.thread_safe or name in self.backend.of_one_thread:
             raise Failed(Fault("unsupported", "Unsupported", "the backend is not to be called from two threads"))
-        other = (logits, tangent, upstream) if name == "second-backward" else (tangent, upstream, logits)
+        logits, upstream, tangent = given
+        # The two upstream gradients exchanged, or the logits for a direction: whatever fits.
+        operands = (tangent, upstream) if name == "second-backward" else (upstream, logits)
+        other = (other_logits, *operands)
 
         def call(given: tuple[Any, Any, Any]) -> Any:
             return self._transformed(name, made, *given)
 
-        alone = call((logits, upstream, tangent))
+        alone = call(given)
         call(other)  # what is compiled, is by now
         if not isinstance(alone, dict):
             return alone
@@ -196,7 +202,7 @@ class Shim:
             return [call(given) for _ in range(CONCURRENT)]
 
         with ThreadPoolExecutor(2) as pool:
-            mine, others = pool.submit(calls, (logits, upstream, tangent)), pool.submit(calls, other)
+            mine, others = pool.submit(calls, given), pool.submit(calls, other)
             found = mine.result()
             others.result()
         wanted = [self._bits(each) for each in alone.values()]

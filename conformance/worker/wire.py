@@ -87,8 +87,8 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One call to make, named by ``nonce``, a number that nobody can guess.
 
     ``upstream`` asks for the gradient too. ``transform`` names one of the transforms, to perform in place of the plain
-    call, and ``concurrent`` asks two threads for either. ``earlier`` asks to read once more, after this call, the
-    results that were given for those nonces. ``spacing`` as in Request.
+    call. ``earlier`` asks to read once more, after this call, the results that were given for those nonces.
+    ``other_logits`` and ``spacing`` as in Request.
     """
 
     nonce: int
@@ -101,7 +101,7 @@ class CallOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     transform: str = ""
     earlier: tuple[int, ...] = ()
     spacing: int = 1
-    concurrent: bool = False
+    other_logits: Operand | None = None
 
 
 class Start(msgspec.Struct, array_like=True, frozen=True, tag=True):

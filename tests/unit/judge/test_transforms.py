@@ -212,6 +212,20 @@ def test_two_threads_make_the_transform_that_the_case_names(tmp_path: Path) -> N
     assert {o.quantity for o in wrong if o.check == "concurrent"} == {"jvp"}
 
 
+class SharedForwardPass(Kernel):
+    saved: Any = None
+
+    def second_vjp(self, call: Any, logits: Any, former: Any, upstream: Any) -> Any:
+        SharedForwardPass.saved = logits
+        time.sleep(1e-3)
+        return super().second_vjp(call, SharedForwardPass.saved, former, upstream)
+
+
+def test_a_forward_pass_that_threads_share_is_seen_in_the_second_backward_pass(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, SharedForwardPass(), "transforms: [second-backward, concurrent]")
+    assert (verdicts(found, "second-backward"), verdicts(found, "concurrent")) == ({"pass"}, {"fail"})
+
+
 @pytest.mark.parametrize("name", ["second-order", "vectorised-map", "second-backward"])
 def test_every_transform_is_right_in_two_threads(tmp_path: Path, name: str) -> None:
     assert verdicts(outcomes(tmp_path, Kernel(), f"transforms: [{name}, concurrent]"), "concurrent") == {"pass"}

@@ -198,6 +198,13 @@ class CurvatureInASharedWorkspace(_Shared):
         return self.through(super().hvp(call, logits, upstream, direction))
 
 
+class SecondPassReadsTheModulesLogits(_Shared):
+    """A second backward pass reads the logits that the module's latest forward pass has saved."""
+
+    def second_vjp(self, call: Call, logits: Any, former: Any, upstream: Any) -> Any:
+        return super().second_vjp(call, self.through(logits), former, upstream)
+
+
 class TargetGradientInASharedWorkspace(_Shared):
     """Gradients by class probabilities lie in a workspace of the module."""
 
