@@ -81,7 +81,10 @@ def _selects(settings: RunSettings, chosen: Selection) -> bool:
 
 
 def _require_named_again(settings: RunSettings, chosen: Selection) -> None:
-    """Raises UsageError unless the user names what code, files and many random cases the results name, and no other."""
+    """Raises UsageError unless the user names code, files and many random cases where the results do.
+
+    Files are compared by what they hold, once those that the user names are read: see :func:`require_same`.
+    """
     hint = f"if you trust the results, name again what they name: {resuming(settings.resume, chosen)}"
     foreign = [spec for spec in chosen.backends if not is_installed(spec)]
     if foreign and not settings.backends:
@@ -91,7 +94,7 @@ def _require_named_again(settings: RunSettings, chosen: Selection) -> None:
     for what, named, recorded in (("cases", settings.paths, chosen.cases), ("costs", settings.costs, chosen.costs)):
         if recorded and not named:
             raise UsageError(f"the results name {plain(recorded[0])}, which would be read", hint=hint)
-        if {*map(str, named)} != {*recorded}:
+        if named and not recorded:
             raise UsageError(f"a resumed run keeps its own {what}", hint=hint)
     if chosen.random > max(_MOST_UNASKED, settings.random):
         raise UsageError(f"the results ask for {chosen.random} random cases", hint=hint)
@@ -113,9 +116,17 @@ def resuming(folder: Path | None, chosen: Selection) -> str:
 
 
 def require_same(begun: Header, now: Header, folder: Path) -> None:
-    """Raises UsageError where a run would be completed on other cases than it was begun with."""
-    if changed := begun.changed_file(now):
-        raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=_BEGUN_WITH)
+    """Raises UsageError where a run would be completed on other cases than it was begun with, by whatever names."""
+    if _held(begun) != _held(now) and (changed := begun.changed_file(now)):
+        if {*begun.selected.cases} == {*now.selected.cases}:
+            raise UsageError("cases have changed since the run was begun", place=Place(changed), hint=_BEGUN_WITH)
+        hint = f"if you trust the results, name again what they name: {resuming(folder, begun.selected)}"
+        raise UsageError("a resumed run keeps its own cases", place=Place(changed), hint=hint)
     if (begun.selected.partition or now.selected.partition) != now.selected.partition:
         hint = "restore the cases and the costs as they were, or run the shard again"
         raise UsageError(f"{folder} holds another shard than {now.selected.shard} of these cases is now", hint=hint)
+
+
+def _held(header: Header) -> list[str]:
+    """The digests of what a run took from its files of cases, by whatever names."""
+    return sorted(filter(None, header.case_files.values()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -216,25 +217,39 @@ def test_changed_cases_do_not_complete_a_run(tmp_path: Path, change: str) -> Non
     assert finish(resume=tmp_path / "run", paths=(tmp_path / "cases",)).counts == {"pass": 400}
 
 
-@pytest.mark.parametrize("named", [(), ("cases.yaml",), ("other.yaml",), ("other.yaml", "cases.yaml")])
 @pytest.mark.parametrize("key", ["cases", "costs"])
-def test_no_file_is_read_because_the_results_name_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, named: tuple[str, ...]
-) -> None:
-    """Not even one that is listed, too; the user names the same ones, or nothing is done."""
+def test_no_file_is_read_because_the_results_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """The user names files again, or nothing is read; what is named is read, and nothing else is."""
     folder = interrupted(tmp_path, "numpy")
-    asked, cases = {"cases": "paths", "costs": "costs"}[key], tmp_path / "cases.yaml"
+    cases, other = tmp_path / "cases.yaml", write(tmp_path / "other.yaml", CASES.replace("1.5", "2.5"))
     recorded = {"cases": f'"cases":["{cases}"]', "costs": '"costs":[]'}[key]
-    foreign = [str(tmp_path / "other.yaml"), str(tmp_path / "third.yaml")]
+    foreign = [str(tmp_path / "foreign.yaml"), str(tmp_path / "third.yaml")]
     rewrite(folder, recorded, f'"{key}":{json.dumps(foreign, separators=(",", ":"))}')
+    for each in foreign:  # whoever opens one waits for ever
+        os.mkfifo(each)
     assert read_run(folder).header.selection[key] == foreign
+    before = (folder / FILE).read_bytes()
+    if key == "cases":
+        with pytest.raises(UsageError, match="keeps its own cases") as refused:
+            finish(resume=folder, paths=(other,))
+        assert all(f"--cases {each}" in str(refused.value.hint) for each in foreign)
     for reads in ("case_files", "load_suite", "read_costs"):
         monkeypatch.setattr(launching, reads, lambda *_: pytest.fail("it was read"))
-    problem = f"keeps its own {key}" if named else "other.yaml, which would be read"
-    again = {"paths": (cases,)} | {asked: tuple(tmp_path / each for each in named)}
-    with pytest.raises(UsageError, match=problem) as refused:
-        finish(resume=folder, **again)
+    with pytest.raises(UsageError, match=r"foreign.yaml, which would be read") as refused:
+        finish(resume=folder, paths=() if key == "cases" else (cases,))
     assert all(f"--{key} {each}" in str(refused.value.hint) for each in foreign)
+    assert (folder / FILE).read_bytes() == before
+
+
+def test_files_may_be_named_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they may from another folder; what they hold is compared."""
+    write(tmp_path / "mine" / "cases.yaml", CASES)
+    monkeypatch.chdir(tmp_path / "mine")
+    finish(backends=("numpy",), paths=(Path("cases.yaml"),), output=tmp_path / "run")
+    file = tmp_path / "run" / FILE
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:40]))
+    monkeypatch.chdir(tmp_path)
+    assert finish(resume=tmp_path / "run", paths=(tmp_path / "mine" / "cases.yaml",)).counts == {"pass": 200}
 
 
 def test_few_random_cases_are_made_unasked(of_numpy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
