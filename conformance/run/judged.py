@@ -24,6 +24,7 @@ from conformance.run.culprit import BEFORE
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
 from conformance.run.recheck import Found, Recheck
+from conformance.run.units import units_of
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
@@ -184,8 +185,10 @@ class OpenBackend:
             if (revised := self._session.revised()) is not None:  # it has ended while that was judged
                 found = self._judged(chunk, revised)
             if self._recheck is not None and not self._session.hung:
-                judge = partial(self._outcomes, chunk)
+                judge, seen = partial(self._outcomes, chunk), [*found.observations]
                 self._recheck.settle(found, chunk, judge, self.subject, before)
+                if (revised := self._session.revised()) is not None:  # or while something was asked again
+                    self._add_ends(found, chunk, seen, revised)
             if found.spoilt:
                 self._session.renew()
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
@@ -193,6 +196,25 @@ class OpenBackend:
 
     def _judged(self, chunk: Chunk, observations: list[Observation]) -> Found:
         return Found(observations, self._outcomes(chunk, observations))
+
+    def _add_ends(
+        self, found: Found, chunk: Chunk, seen: Sequence[Observation], revised: Sequence[Observation]
+    ) -> None:
+        """Put on record how the process has ended, by which what was ``seen`` is ``revised``; it is not asked again."""
+        places = set()
+        for place, (former, now) in enumerate(zip(seen, revised, strict=True)):
+            if (now.failure, now.died) != (former.failure, former.died):
+                places.add(place)
+                settled = found.observations[place]
+                changed = msgspec.structs.replace(settled, died=now.died)
+                found.observations[place] = changed if now.failure == former.failure else now
+        outcomes = self._outcomes(chunk, found.observations)
+        for unit in units_of(chunk):
+            if places.intersection(unit.asked):
+                known = [each for each in found.units[unit.number] if each.check == "process"]
+                reductions = {each.reduction for each in known}
+                added = [e for e in outcomes[unit.number] if e.check != "process" or e.reduction not in reductions]
+                found.units[unit.number] = [*added, *known]
 
     def _before(self, portion: Portion, starts: int) -> list[Portion]:
         """What the process that was started last had been asked before it was asked ``portion``."""

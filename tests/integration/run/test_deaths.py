@@ -22,6 +22,7 @@ from conformance.cli import main
 from conformance.results.store import read_run
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan
+from conformance.run.recheck import Recheck
 from conformance.run.runner import TaskRunner
 from conformance.run.tasks import Done, Task, Terms
 from conformance.worker.find import find_backends
@@ -156,15 +157,20 @@ def test_every_death_is_counted_also_where_what_went_wrong_is_asked_again(tmp_pa
     assert code == 1 and read_run(tmp_path / "run").deaths == {"dies": len(deaths)}
 
 
-def test_a_death_while_the_answers_are_judged_is_of_their_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def judge_and_kill(*arguments: Any) -> Any:
+@pytest.mark.parametrize(
+    ("during", "what"), [("judge_chunk", judge_chunk), ("Recheck.settle", Recheck.settle)], ids=["judged", "settled"]
+)
+def test_a_death_while_the_answers_are_judged_is_of_their_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, during: str, what: Any
+) -> None:
+    def kill_first(*arguments: Any) -> Any:
         pid = int((tmp_path / "dies.started").read_text())
         if not killed:  # what is given anew is judged again
             killed.append(pid)
             os.kill(pid, signal.SIGKILL)
         while Path(f"/proc/{killed[0]}").exists():  # until its guard has seen it
             time.sleep(0.01)
-        return judge_chunk(*arguments)
+        return what(*arguments)
 
     killed: list[int] = []
     mine = str(backend(tmp_path, "pass", at_import="MARK.write_text(str(os.getpid()))"))
@@ -173,7 +179,7 @@ def test_a_death_while_the_answers_are_judged_is_of_their_task(tmp_path: Path, m
     (found,) = find_backends((mine,))
     with contextlib.closing(TaskRunner(Terms())) as runner:
         with monkeypatch.context() as patched:
-            patched.setattr("conformance.run.judged.judge_chunk", judge_and_kill)
+            patched.setattr(f"conformance.run.judged.{during}", kill_first)
             done = runner.run(Task(found, portion))
         again = runner.run(Task(found, portion))
     assert isinstance(done, Done) and isinstance(again, Done)
