@@ -76,7 +76,7 @@ class Recheck:
             session.close()
 
     def settle(self, found: Found, chunk: Chunk, judge: Judge, subject: Subject, before: Sequence[Portion]) -> None:
-        """Put what went wrong in a chunk on record where it belongs.
+        """Put what went wrong in a chunk on record where it belongs: ``found`` is changed to what is found so.
 
         ``before`` are the portions that the process had been asked about, the oldest first.
         """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from conformance.worker import wire
-from conformance.worker.outputs import KEPT, LARGEST_KEPT, LARGEST_WHOLE, SMALL, TWICE, stride_of
+from conformance.worker.outputs import KEPT, LARGEST_KEPT, LARGEST_WHOLE, READINGS_OF_LARGE, SMALL, stride_of
 from conformance.worker.reply import intact
 
 __all__ = ["SPAN", "EarlierResults", "to_read"]
@@ -91,7 +91,7 @@ class EarlierResults:
         changed = now != kept.read and (kept.times > 0 or not intact(now, kept.read))
         kept.read = now
         kept.times += 1
-        if kept.times == TWICE:
+        if kept.times == READINGS_OF_LARGE:
             kept.forget(LARGEST_WHOLE)
         return changed
 

@@ -17,8 +17,8 @@ __all__ = [
     "KEPT",
     "LARGEST_KEPT",
     "LARGEST_WHOLE",
+    "READINGS_OF_LARGE",
     "SMALL",
-    "TWICE",
     "Outputs",
     "result_of",
     "stride_of",
@@ -29,7 +29,7 @@ hold_builtins(globals())
 
 SMALL = 4096  # elements: above this, the framework's copy of an input is not read back
 LARGEST_KEPT = 1 << 21  # elements: above this, a result is not kept
-LARGEST_WHOLE = 1 << 17  # elements: above this, some of a result's elements are read again, no more than twice
+LARGEST_WHOLE = 1 << 17  # elements: above this, some of a result's elements are read again
 SOME = 1 << 12  # so many of them, or a few more
 EXTENDED = "gG"  # NumPy's characters for the dtypes whose numbers may have gaps between them
 PLAIN = "?bBhHiIlLqQfd"  # those that a memoryview knows, too
@@ -39,7 +39,7 @@ BITS = (0xFF, 0xF3, 0x0F)
 INVERTED = tuple(bytes(byte ^ bits for byte in range(256)) for bits in BITS)  # every byte to what is written
 #: Calls whose results are kept: a buffer that up to so many use in turn has been written to when they are read again.
 KEPT = 8
-TWICE = 2  # readings of large results
+READINGS_OF_LARGE = 2  # of a large result, after which it is not kept any longer
 
 
 class _Kept:
@@ -185,7 +185,7 @@ class Outputs:
                 found[name] = result_of(array.flat[:: stride_of(array.size)] if large else array)
             except BaseException as error:  # it has been given away, for one
                 self._blame.failure(error)
-        if kept.times == TWICE:
+        if kept.times == READINGS_OF_LARGE:
             kept.forget(LARGEST_WHOLE)
         return found
 
