@@ -56,18 +56,24 @@ def of_run(at: Hostile, out: Path) -> list[Words]:
     ]
 
 
-def of_fuzz(at: Hostile, out: Path) -> list[Words]:
-    def few(name: str, text: str) -> tuple[object, ...]:
-        corpus = write(out / name / f"found {NAME}.yaml", text).parent
-        return ("--cases", 1, "--seed", 3, "--corpus", corpus)
+def few(corpus: Path, text: str) -> tuple[object, ...]:
+    """The options of a search that begins with these cases and asks one more."""
+    return ("--cases", 1, "--seed", 3, "--corpus", write(corpus / f"found {NAME}.yaml", text).parent)
 
-    both, one = few("both", RAISES + ENDS), few("one", RAISES)
+
+def of_fuzz(at: Hostile, out: Path) -> list[Words]:
+    both, one = few(out / "both", RAISES + ENDS), few(out / "one", RAISES)
     return [
         (1, ("-b", at.kernel, *both, "--output", out / "found")),
         (1, ("-b", at.kernel, *one, "--output", out / "again", "--format", "json")),
         (3, ("-b", at.dying, *one, "--output", out / "none")),
         (2, ("-b", EVIL, *one)),
     ]
+
+
+def of_fuzz_in_json(at: Hostile, out: Path) -> list[Words]:
+    both = few(out / "both", RAISES + ENDS)
+    return [(1, ("-b", at.kernel, *both, "--output", out / "found", "--format", "json"))]
 
 
 def of_bench(at: Hostile, out: Path) -> list[Words]:
@@ -226,10 +232,18 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Hostile:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", RECIPES, ids=" ".join)
-def test_text_of_others_steers_nothing(verb: tuple[str, ...], at: Hostile, conformance: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("verb", "recipe"),
+    [
+        *(pytest.param(verb, recipe, id=" ".join(verb)) for verb, recipe in RECIPES.items()),
+        pytest.param(("fuzz",), of_fuzz_in_json, id="fuzz in json", marks=pytest.mark.nightly),
+    ],
+)
+def test_text_of_others_steers_nothing(
+    verb: tuple[str, ...], recipe: Recipe, at: Hostile, conformance: Run, tmp_path: Path
+) -> None:
     wrong = []
-    for code, words in RECIPES[verb](at, tmp_path):
+    for code, words in recipe(at, tmp_path):
         ran = conformance(*verb, *words)
         problems = [f"{name}: {each!r}" for name in ("out", "err") for each in raw(getattr(ran, name))]
         if ran.code != code:
