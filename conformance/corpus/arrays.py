@@ -67,7 +67,7 @@ SPECIALS = CoveringArray(specials.FACTORS, specials.allowed, lambda row, seed: s
 class GeneratedFile:
     """A generated file of ``cases/``: its name on the command line, its path, what its cases are for, and these.
 
-    ``strength`` is that of their covering array, None where they are none.
+    ``strength`` is that of their covering array, None for cases that are not one.
     """
 
     name: str
