@@ -25,15 +25,24 @@ def axis_of_an_example(axis: int) -> int:
 
 
 def upstream_of_examples(problem: Problem, reduction: str) -> Array:
-    """An upstream gradient for each example along axis 0, in the dtype of the logits: (examples,)."""
+    """An upstream gradient for each example along axis 0, in the dtype of the logits: (examples,).
+
+    Raises KeyError where the problem has none in the reduction.
+    """
     of_the_case: Any = problem.upstream[reduction]  # type: ignore[index]
     factors = np.resize(FACTORS, problem.logits.shape[0])
     return np.asarray(of_the_case.astype(np.float64) * factors).astype(problem.logits.dtype)
 
 
 def examples_of(problem: Problem, reduction: ReductionName) -> tuple[Unit, ...]:
-    """Each example along axis 0 as a problem in one reduction, and what the normative policies make of it."""
-    assert problem.axis is not None and problem.class_axis
+    """Each example along axis 0 as a problem in one reduction, and what the normative policies make of it.
+
+    The targets must be an array, and the class axis stated and another than axis 0. Raises ValueError where it is not,
+    and KeyError where the problem has no upstream gradient in the reduction.
+    """
+    if problem.axis is None or not problem.class_axis:
+        stated = f"the class axis is {problem.class_axis}, stated as {problem.axis}"
+        raise ValueError(f"{problem.case.id} has no examples along axis 0: {stated}")
     upstream, targets = upstream_of_examples(problem, reduction), np.asarray(problem.targets)
     found = [
         replace(

@@ -107,37 +107,25 @@ class Judge:
         self, prepared: Prepared, units: Sequence[Unit], reduction: str, seen: Sequence[Observation]
     ) -> list[list[Finding]]:
         """Findings for each unit, whose resolved problems are the block's, in one reduction."""
-        findings: list[list[Finding]] = [[] for _ in units]
-        self._quantity(prepared, units, reduction, seen, "value", findings)
-        self._quantity(prepared, units, reduction, seen, "gradient", findings)
+        values = self.quantity(prepared, units, reduction, seen, "value")
+        gradients = self.quantity(prepared, units, reduction, seen, "gradient")
+        findings = [value + gradient for value, gradient in zip(values, gradients, strict=True)]
         for unit, observation, found in zip(units, seen, findings, strict=True):
             if observation.failure is None:
                 found += _state_checks(unit.problem, reduction, observation)
                 found += self._warning(unit.problem, reduction, observation)
         return findings
 
-    def together(
+    def quantity(
         self,
         prepared: Prepared,
         units: Sequence[Unit],
         reduction: str,
         seen: Sequence[Observation],
         quantity: Quantity,
-    ) -> list[Finding]:
-        """The findings of one quantity of all units, whose resolved problems are ``prepared``'s."""
+    ) -> list[list[Finding]]:
+        """Findings of one quantity for each unit, whose resolved problems are the block's; none where it has none."""
         findings: list[list[Finding]] = [[] for _ in units]
-        self._quantity(prepared, units, reduction, seen, quantity, findings)
-        return [finding for each in findings for finding in each]
-
-    def _quantity(
-        self,
-        prepared: Prepared,
-        units: Sequence[Unit],
-        reduction: str,
-        seen: Sequence[Observation],
-        quantity: Quantity,
-        findings: list[list[Finding]],
-    ) -> None:
         pieces: list[Array | None] = []
         for unit, observation, found in zip(units, seen, findings, strict=True):
             piece, finding = self._admit(unit, reduction, observation, quantity)
@@ -146,7 +134,7 @@ class Judge:
                 found.append(finding)
         compared = [piece is not None for piece in pieces]
         if not any(compared):  # where no gradient was asked for, the truth has none either
-            return
+            return findings
         exact = prepared.exact(quantity, reduction)
         segments = prepared.segments(quantity, reduction)
         if all(compared):
@@ -171,6 +159,7 @@ class Judge:
         for unit, observation, found, reached, worst, good in rows:
             if good:
                 found.append(self._numeric(unit, reduction, quantity, observation, reached, worst, declared))
+        return findings
 
     def _admit(
         self, unit: Unit, reduction: str, seen: Observation, quantity: Quantity

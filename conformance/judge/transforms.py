@@ -15,6 +15,7 @@ from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
 from conformance.model.policies import BY_CHECK, for_operation
 from conformance.model.quantities import Quantity
+from conformance.model.verdicts import severity
 from conformance.worker.exchange import Observation
 
 __all__ = ["TRANSFORM_QUANTITIES", "Transformed", "judge_transform"]
@@ -81,7 +82,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
         if asked.examples:
             judged = _of_examples(judge, asked, seen, quantity)
         else:
-            judged = judge.together(asked.prepared, [asked.unit], reduction, [seen], quantity)
+            (judged,) = judge.quantity(asked.prepared, [asked.unit], reduction, [seen], quantity)
         found += (msgspec.structs.replace(each, problem=problem, check=name, quantity=quantity) for each in judged)
     if not found:
         return []
@@ -94,7 +95,7 @@ def judge_transform(judge: Judge, asked: Transformed, seen: Observation, others:
 
 
 def _of_examples(judge: Judge, asked: Transformed, seen: Observation, quantity: Quantity) -> list[Finding]:
-    """What is found of the examples of a map over reduced losses: the first fail, or what comes nearest to one."""
+    """What is found of the examples of a map over reduced losses: the worst verdict, and of alike ones the nearest."""
     array, shape = seen.gradient, asked.unit.problem.logits.shape
     if quantity == "value":
         array, shape = seen.value, (len(asked.examples),)
@@ -108,11 +109,13 @@ def _of_examples(judge: Judge, asked: Transformed, seen: Observation, quantity: 
         ]
     parts = [np.asarray(each) for each in array]
     answers = [msgspec.structs.replace(seen, value=part, gradient=part, value_with_gradient=None) for part in parts]
-    found = judge.together(asked.prepared, asked.examples, asked.reduction, answers, quantity)
-    index, worst = max(enumerate(found), key=lambda each: (each[1].verdict == "fail", each[1].ratio or 0.0))
-    if worst.position is None:
-        return [worst]
-    return [msgspec.structs.replace(worst, position=worst.position + int(asked.prepared.block.starts[index]))]
+    judged = judge.quantity(asked.prepared, asked.examples, asked.reduction, answers, quantity)
+    found = [
+        each if each.position is None else msgspec.structs.replace(each, position=each.position + start)
+        for start, of_example in zip(asked.prepared.block.starts.tolist(), judged, strict=True)
+        for each in of_example
+    ]
+    return sorted(found, key=lambda each: (severity(each.verdict), -(each.ratio or 0.0)))[:1]
 
 
 def _policy(judge: Judge, asked: Transformed) -> str:
