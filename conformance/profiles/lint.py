@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,12 @@ def lint_profiles(
     """Every problem in the profiles of ``folder``: those called ``*.profile.yaml``, or else all its YAML files.
 
     ``cases`` are those that the registers may name, ``variants`` the words of each backend's options, as far as they
-    are known. Raises UsageError for a folder that is not there, or holds no profile.
+    are known. One that extends another backend's has its words, and those that the kernel beside it names.
+
+    Raises UsageError for a folder that is not there, or holds no profile.
     """
     files = profile_files(folder)
-    known = variants or {}
-    return in_order([each for file in files for each in _findings(file, cases, known.get(_name(file)))], files)
+    return in_order([each for file in files for each in _findings(file, cases, variants or {})], files)
 
 
 def profile_files(folder: Path) -> list[Path]:
@@ -47,25 +50,36 @@ def _name(file: Path) -> str:
     return file.stem.removesuffix(".profile")
 
 
-def _findings(file: Path, cases: Sequence[Case], variants: Collection[str] | None) -> Iterator[CaseError]:
+def _findings(file: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]]) -> Iterator[CaseError]:
     try:
         data = read(file)
     except CaseError as error:
         yield error
         return
-    for each in _complaints(data, _name(file), cases, variants):
+    for each in _complaints(data, file, cases, variants):
         yield each.at(file)
 
 
 def _complaints(
-    data: Any, backend: str, cases: Sequence[Case], variants: Collection[str] | None
+    data: Any, file: Path, cases: Sequence[Case], variants: Mapping[str, Collection[str]]
 ) -> Iterator[Complaint]:
-    yield from complaints_about_profile(data, backend)
+    yield from complaints_about_profile(data, _name(file))
     try:
         profile = msgspec.convert(data, Profile)
     except msgspec.ValidationError:
         return
-    known = sorted(variants) if variants is not None else None
-    for name, declared in profile.policies.items() if known is not None else ():
-        yield from unknown_names(("policies", name, "variants"), declared.variants, known or (), "option")
-    yield from complaints_of_register(profile, cases, known)
+    own = variants.get(_name(file))
+    known = sorted(own or variants.get(profile.extends, ()))
+    ours = frozenset() if own else _words_of_kernel(file)
+    for name, declared in profile.policies.items() if known else ():
+        given = {word: value for word, value in declared.variants.items() if word not in ours}
+        yield from unknown_names(("policies", name, "variants"), given, known, "option")
+    yield from complaints_of_register(profile, cases, sorted(own) if own else None)
+
+
+def _words_of_kernel(file: Path) -> frozenset[str]:
+    """What the kernel beside a profile may call an option of its own: each word of its text, which is not run."""
+    kernel = file.with_name(f"{_name(file)}.py")
+    with contextlib.suppress(OSError):
+        return frozenset(re.findall(r"[\w-]+", kernel.read_text(encoding="utf-8", errors="replace")))
+    return frozenset()

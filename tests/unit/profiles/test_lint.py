@@ -98,6 +98,17 @@ def test_an_id_that_is_taken(tmp_path: Path) -> None:
     assert "id 'late' is taken" in problems(tmp_path, profile(ENTRY + ENTRY))
 
 
+def test_an_option_is_one_of_the_extended_backend_or_of_the_kernel(tmp_path: Path) -> None:
+    infinity = "plus-infinity:\n    {value: nan, documentation: undocumented, variants: {%s: inf}}\n"
+    file, kernel = tmp_path / "mine.profile.yaml", tmp_path / "mine.py"
+    for word, said in (("cuda", []), ("gpu", ["there is no option 'gpu'"]), ("fused", [])):
+        file.write_text(f"backend: mine\nextends: numpy\npolicies:\n  {infinity % word}", encoding="utf-8")
+        kernel.write_text("class Mine:\n    compiled = ('fused',)\n", encoding="utf-8")
+        found = lint_profiles(tmp_path, [], {"numpy": ("cpu", "cuda")})
+        assert [each.problem for each in found] == said
+        assert all(each.place and each.place.line == 5 and "cpu, cuda" in str(each.hint) for each in found), found
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
