@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conformance.model.errors import UsageError
 from conformance.model.wording import message
-from conformance.plain import plain, plain_lines
+from conformance.plain import blanked, plain, plain_lines
 from conformance.reports.merge import Merged
 from conformance.reports.worst import WorstOutcome, findings
 
@@ -66,7 +66,7 @@ def _error(finding: WorstOutcome, place: tuple[Path, int] | None) -> str:
     backends = ", ".join(column.label for column in finding.columns)
     properties["title"] = plain(f"{first.verdict}: {first.case} on {backends}", 200)
     checks = f"{finding.checks} checks" if finding.checks > 1 else "1 check"
-    said = f"{plain(message(first), MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
+    said = f"{plain(blanked(message(first)), MESSAGE)} ({checks}, first {first.op} {first.dtype} {first.check})"
     text = f"{said}\n{finding.explained}"
     return f"::error {','.join(f'{name}={_property(value)}' for name, value in properties.items())}::{_data(text)}"
 

@@ -15,6 +15,7 @@ from conformance.model.outcome import Outcome
 from conformance.reports.exports.summary import LIMIT, job_summary
 from conformance.schemas.registry import schema
 from tests.support.exports import HOSTILE, hostile, of_every_verdict, outcome, report, write_run
+from tests.support.outcomes import saying
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +91,12 @@ class TestAnnotations:
         report(tmp_path / "run", tmp_path, "--annotations")
         lines = self.lines(capfd)
         assert len(lines) == 11 and "crash%3A zzz" in lines[0] and "41 cases more" in lines[-1]
+
+    def test_a_message_of_several_lines_is_prose(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        write_run(tmp_path / "run", [outcome(**saying("expected (2,)\n  but got (3,)"))])
+        report(tmp_path / "run", tmp_path, "--annotations")
+        (line,) = self.lines(capfd)
+        assert "::expected (2,)   but got (3,) (1 check, first " in line
 
     def test_hostile_text_gives_no_other_command(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         write_run(tmp_path / "run", hostile())
