@@ -20,7 +20,7 @@ from conformance.corpus.operands import Tensors
 from conformance.corpus.settle import OF_EQUALS, classes_of, operand_shapes
 from conformance.corpus.space import FORMS, Levels
 from conformance.model.case import NO_REDUCTIONS, REDUCTIONS, Case, Generator, IntegerName
-from conformance.model.layouts import BETWEEN, COMPOUND, FAR_APART, LAYOUTS, OPERANDS
+from conformance.model.layouts import BETWEEN, FAR_APART, LAYOUTS, OPERANDS
 from conformance.worker.layouts import fits
 
 __all__ = ["Recipe"]
@@ -166,7 +166,6 @@ class _Keys:
         without = (
             *OF_EQUALS,
             *BETWEEN,
-            *COMPOUND,
             FAR_APART,
             *(["byte-swapped"] if self.levels["dtype"] == "bfloat16" else []),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from conformance.corpus.dice import Dice
 from conformance.model.case import OPERATIONS, TRANSFORMS
 from conformance.model.dtypes import DTYPES
-from conformance.model.layouts import COMPOUND, FAR_APART, LAYOUTS
+from conformance.model.layouts import FAR_APART, LAYOUTS
 
 __all__ = ["FACTORS", "FAMILY", "FORMS", "PLAIN", "Form", "Levels", "drawn"]
 
@@ -192,7 +192,7 @@ FACTORS: dict[str, dict[str, float]] = {
     },
     "layout": {
         "contiguous": 12.0,
-        **{name: 0.5 for name in LAYOUTS if name not in ("contiguous", FAR_APART, *COMPOUND)},
+        **{name: 0.5 for name in LAYOUTS if name not in ("contiguous", FAR_APART)},
     },
     "laid-out": {
         "all": 4.0,

@@ -13,7 +13,6 @@ import msgspec
 
 __all__ = [
     "BETWEEN",
-    "COMPOUND",
     "FAR_APART",
     "LAYOUTS",
     "OPERANDS",
@@ -57,8 +56,6 @@ LAYOUTS: dict[str, str] = {
 }
 #: Layouts of an operand that lies in the memory of the logits.
 BETWEEN = ("beside-logits", "within-logits")
-#: Views of views, which a search does not draw: what a seed asks stays what it was.
-COMPOUND = ("reversed-rows", "channels-last-cut")
 #: The layout whose offsets no integer of 32 bits holds, in elements or bytes.
 FAR_APART = "far-apart"
 #: Those that a framework that makes copies may be given as a copy in its own order: so it has always been.
