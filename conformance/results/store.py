@@ -46,10 +46,10 @@ class Writer:
 
     What was handed over is in the file when a method returns, however the process ends after that. With ``resuming``
     it goes on with the run that the folder holds: ``done`` are the units that need not be done again, ``header`` is the
-    first one's. ``counts`` are the verdicts in the file. ``command`` completes the run, for the hint where the disk is
-    full. Raises ``UsageError`` for a folder that holds a run (or,
-    resuming, a complete one), in which another run is writing, or whose file is a link to another place;
-    ``HarnessError`` when the disk refuses.
+    first one's. ``counts`` are the verdicts in the file. ``command`` completes the run: the hint at a full disk.
+
+    Raises ``UsageError`` for a folder that holds a run (or, resuming, a complete one), in which another run is writing,
+    or whose file is a link to another place; ``HarnessError`` when the disk refuses.
     """
 
     def __init__(self, folder: Path | str, header: Header, *, resuming: bool = False, command: str = "") -> None:
