@@ -23,7 +23,7 @@ from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
-from conformance.run.recheck import Found, Recheck
+from conformance.run.recheck import ChunkOutcomes, Recheck
 from conformance.run.units import units_of
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
@@ -194,11 +194,11 @@ class OpenBackend:
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
         return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
 
-    def _judged(self, chunk: Chunk, observations: list[Observation]) -> Found:
-        return Found(observations, self._outcomes(chunk, observations))
+    def _judged(self, chunk: Chunk, observations: list[Observation]) -> ChunkOutcomes:
+        return ChunkOutcomes(observations, self._outcomes(chunk, observations))
 
     def _add_ends(
-        self, found: Found, chunk: Chunk, seen: Sequence[Observation], revised: Sequence[Observation]
+        self, found: ChunkOutcomes, chunk: Chunk, seen: Sequence[Observation], revised: Sequence[Observation]
     ) -> None:
         """Put on record how the process has ended, by which what was ``seen`` is ``revised``; it is not asked again."""
         places = set()

@@ -22,7 +22,7 @@ from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
-__all__ = ["Found", "Recheck"]
+__all__ = ["ChunkOutcomes", "Recheck"]
 
 ENOUGH = 8  # units of an operation that go wrong again in the same check: from then on, one in each chunk is asked
 EXTRA = 4  # processes beside the second one, since a call has spoilt that or a unit goes wrong in another way there
@@ -33,7 +33,7 @@ Judge = Callable[[Sequence[Observation]], list[list[Outcome]]]
 
 
 @dataclass(eq=False)
-class Found:
+class ChunkOutcomes:
     """The outcomes of a chunk by unit, and the observations that they follow from; ``others`` are of former chunks.
 
     ``spoilt``: something is left behind in the process that was asked first, or may be.
@@ -75,7 +75,9 @@ class Recheck:
         if session is not None:
             session.close()
 
-    def settle(self, found: Found, chunk: Chunk, judge: Judge, subject: Subject, before: Sequence[Portion]) -> None:
+    def settle(
+        self, found: ChunkOutcomes, chunk: Chunk, judge: Judge, subject: Subject, before: Sequence[Portion]
+    ) -> None:
         """Put what went wrong in a chunk on record where it belongs: ``found`` is changed to what is found so.
 
         ``before`` are the portions that the process had been asked about, the oldest first.
@@ -96,7 +98,7 @@ class Recheck:
 
     def _settle(
         self,
-        found: Found,
+        found: ChunkOutcomes,
         doubts: Sequence[_Doubt],
         wrong: Sequence[Wrong],
         judge: Judge,
@@ -205,7 +207,7 @@ class Recheck:
     def _blame(
         self,
         lost: list[Lost],
-        found: Found,
+        found: ChunkOutcomes,
         judged: Judged,
         subject: Subject,
         asked: Groups,
