@@ -32,7 +32,9 @@ def backend_of(spec: str) -> Backend:
     return _created(spec)
 
 
+@pytest.mark.framework
 def test_jax_lets_go_of_what_it_compiled_for_former_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("jax")
     from conformance.backends.runtimes import jax as runtime
 
     monkeypatch.setattr(runtime, "HELD", 2)

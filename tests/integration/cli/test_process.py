@@ -314,6 +314,7 @@ def _any_order(outcomes: list[Any]) -> list[str]:
     return sorted(json.dumps(each, sort_keys=True) for each in outcomes)
 
 
+@pytest.mark.framework
 def test_a_verb_imports_no_large_library_before_it_needs_it(tmp_path: Path) -> None:
     write(tmp_path / "cases.yaml")
     code = (
