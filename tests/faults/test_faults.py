@@ -20,9 +20,10 @@ from tests.faults.whole import WHOLE
 pytestmark = pytest.mark.slow
 
 
-def of(group: str) -> list[Kind]:
-    found = [each for each in KINDS if each.group == group]
-    assert found, group
+def of(group: str, *names: str) -> list[Kind]:
+    """The kinds of a group, or those of the ``names``, each of which there must be."""
+    found = [each for each in KINDS if each.group == group and (not names or each.name in names)]
+    assert found and {*names} <= {each.name for each in found}, (group, names)
     return found
 
 
@@ -54,26 +55,22 @@ def test_kinds_that_change_the_process(tmp_path: Path) -> None:
 
 
 def test_kinds_that_take_memory(tmp_path: Path) -> None:
-    names = ("balloons", "asks for more than there is")
-    require_sound(trial([each for each in of("memory") if each.name in names], tmp_path))
+    require_sound(trial(of("memory", "balloons", "asks for more than there is"), tmp_path))
 
 
 def test_kinds_that_end_the_process(tmp_path: Path) -> None:
-    asked = [each for each in of("deaths") if each.name in ENDS]
-    assert len(asked) == len(ENDS)
-    require_sound(trial(asked, tmp_path))
+    require_sound(trial(of("deaths", *ENDS), tmp_path))
 
 
 def test_kinds_that_do_not_come_back(tmp_path: Path) -> None:
-    names = ("sleeps below python", "half an answer")
-    require_sound(trial([each for each in of("hangs") if each.name in names], tmp_path))
+    require_sound(trial(of("hangs", "sleeps below python", "half an answer"), tmp_path))
 
 
 @pytest.mark.parametrize(
     "name", ["deletes its temporary files", "rounds upwards", "replaces all of builtins", "replaces all of os"]
 )
 def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -> None:
-    require_sound(trial([each for each in of("alone") if each.name == name], tmp_path))
+    require_sound(trial(of("alone", name), tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +78,7 @@ def test_kinds_that_change_what_the_next_calls_meet(name: str, tmp_path: Path) -
     ["the first case crashes", "raises an error that sticks", "replaces a function of numpy", "fills a cache"],
 )
 def test_kinds_that_make_the_next_calls_go_wrong(name: str, tmp_path: Path) -> None:
-    require_sound(trial([each for each in of("later") if each.name == name], tmp_path))
+    require_sound(trial(of("later", name), tmp_path))
 
 
 def test_backends_that_are_wrong_whatever_they_are_asked(tmp_path: Path) -> None:
