@@ -20,6 +20,7 @@ import msgspec
 from conformance.cases.yaml12 import read
 from conformance.commands import run_command
 from conformance.model.errors import Place, UsageError
+from conformance.model.severities import SEVERITIES
 from conformance.places import DOCS
 from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.merge import Merged, merge
@@ -33,7 +34,8 @@ _FINDINGS = """# What was found
 Every entry is in the register of known defects of its backend's profile (`backends/profiles/`). A
 run fails as soon as one of them no longer shows, unless the entry depends on the machine. Each was
 confirmed with the framework alone, outside the suite. The versions are those on which it was
-observed. The command derives the exact result and shows what the framework gives.
+observed. The command derives the exact result and shows what the framework gives. Of each backend
+the gravest come first.
 """
 SOURCE = DOCS / "reported.yaml"
 _REPORTED = """# Reported defects and the cases that show them
@@ -63,9 +65,9 @@ policies](semantics.md).
 
 def findings_text(defects: list[dict[str, Any]]) -> str:
     """Markdown of the rows that ``conformance list defects --format json`` gives."""
-    lines = [_FINDINGS]
+    lines = [_FINDINGS, *_counts(defects)]
     for backend, rows in groupby(defects, key=lambda row: row["backend"]):
-        found = list(rows)
+        found = sorted(rows, key=lambda row: _grave(row["severity"]))
         lines.append(f"## {escape(backend)} ({len(found)})\n")
         for row in found:
             lines.append(f"### {escape(row['defect'])}\n")
@@ -73,6 +75,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
             unraised = "no error where one is due" if row["checks"] == ["error"] else ""
             seen = ", ".join(row["seen"]) or row["message"] or unraised
+            if row["severity"]:
+                lines.append(f"- severity: {row['severity'].replace('-', ' ')}")
             lines.append(wrapped(f"- where: {escape(where)}; observed: {escape(seen) or 'see the command'}", "  "))
             on = f"{escape('; '.join(row['seen_on']))}{_range(row['versions'])}"
             lines.append(wrapped(f"- on: {on}; confirmed {row['date']}", "  "))
@@ -81,6 +85,24 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(f"- upstream: {address(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)
+
+
+def _grave(severity: str | None) -> int:
+    """The place of a severity among all, the gravest first."""
+    return [*SEVERITIES, severity].index(severity)
+
+
+def _counts(defects: list[dict[str, Any]]) -> list[str]:
+    """What each severity means, and a table of the number of entries by backend and severity."""
+    shown = [each for each in SEVERITIES if any(row["severity"] == each for row in defects)]
+    named = {each: each.replace("-", " ") for each in shown}
+    lines = [wrapped(f"- *{named[each]}*: {SEVERITIES[each]}", "  ") for each in shown]
+    lines += ["", f"| backend | {' | '.join(named.values())} | in all |", f"|---{'|---' * len(shown)}|---|"]
+    for backend in [*dict.fromkeys(row["backend"] for row in defects), ""]:
+        rows = [row for row in defects if row["backend"] == backend or not backend]
+        numbers = [sum(row["severity"] == each for row in rows) for each in shown] + [len(rows)]
+        lines.append(f"| {escape(backend) or '*all*'} | {' | '.join(str(each or '') for each in numbers)} |")
+    return [*lines, ""]
 
 
 def _range(versions: str) -> str:

@@ -203,6 +203,7 @@ def _defect_rows() -> list[Row]:
                 {
                     "backend": profile.backend,
                     "defect": entry.id,
+                    "severity": entry.severity,
                     "title": entry.title,
                     "why": entry.why,
                     "ops": entry.ops,

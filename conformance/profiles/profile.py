@@ -11,6 +11,7 @@ from conformance.model.case import Invalid
 from conformance.model.classes import DeclarableLetter, Letter, default_class
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import Policies
+from conformance.model.severities import Severity
 from conformance.model.verdicts import Verdict
 
 __all__ = ["UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
@@ -50,7 +51,8 @@ DEFAULT = "default"
 class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An entry of the register: which checks fail, how, and where it is reported.
 
-    ``title`` names the defect in one line, as reports list it; ``why`` explains it. Registers of before had no title.
+    ``title`` names the defect in one line, as reports list it; ``why`` explains it, and ``severity`` says what it does
+    to its user. Registers of before had neither title nor severity.
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
     or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
@@ -59,6 +61,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     id: Text
+    severity: Severity | None = None
     title: str = ""
     cases: list[Text]
     checks: list[Text]

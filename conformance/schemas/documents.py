@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from conformance.model.execution import ExecutionEvidence
+from conformance.model.severities import Severity
 from conformance.model.verdicts import Verdict
 
 __all__ = [
@@ -119,6 +120,7 @@ class ListedDefect(msgspec.Struct, frozen=True, kw_only=True):
 
     backend: str
     defect: str
+    severity: Severity | None
     title: str
     why: str
     ops: list[str]

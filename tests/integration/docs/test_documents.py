@@ -40,13 +40,27 @@ def test_findings_are_those_of_the_registers() -> None:
 
 def test_an_entry_about_errors_says_what_happens_instead() -> None:
     row = {
-        "backend": "b", "defect": "d", "title": "t", "why": "w", "ops": ["softmax"], "dtypes": [], "checks": ["error"],
-        "seen": [], "message": "", "seen_on": ["x 1"], "versions": "", "date": "2026-01-01", "machine": "",
-        "issue": "", "shown_by": "explain",
+        "backend": "b", "defect": "d", "severity": None, "title": "t", "why": "w", "ops": ["softmax"], "dtypes": [],
+        "checks": ["error"], "seen": [], "message": "", "seen_on": ["x 1"], "versions": "", "date": "2026-01-01",
+        "machine": "", "issue": "", "shown_by": "explain",
     }  # fmt: skip
     assert "observed: no error where one is due\n" in findings_text([row])
     text = findings_text([row | {"message": "SIGSEGV"}])
     assert "observed: SIGSEGV\n" in text and "no error" not in text
+
+
+def test_the_gravest_findings_come_first_and_are_counted() -> None:
+    row = {
+        "backend": "b", "title": "t", "why": "w", "ops": [], "dtypes": [], "checks": ["value"], "seen": ["0.0"],
+        "message": "", "seen_on": ["x 1"], "versions": "", "date": "2026-01-01", "machine": "", "issue": "",
+        "shown_by": "explain",
+    }  # fmt: skip
+    severities = {"later": "divergence", "unsaid": None, "first": "wrong-number"}
+    text = findings_text([row | {"defect": name, "severity": each} for name, each in severities.items()])
+    assert re.findall("^### (.*)", text, re.MULTILINE) == ["first", "later", "unsaid"]
+    assert "- severity: wrong number\n" in text and text.count("- severity") == 2
+    assert "| backend | wrong number | divergence | in all |" in text and "| b | 1 | 1 | 3 |" in text
+    assert "| *all* | 1 | 1 | 3 |" in text
 
 
 def test_the_defects_that_the_readme_names_are_in_the_registers(profiles: dict[str, Profile]) -> None:
