@@ -123,14 +123,20 @@ def _backend_row(name: str) -> Row:
     except BackendLookupError as error:
         return _backend(name, name, "broken", note=f"{error.problem}; hint: {error.hint}")
     version = _version(distribution, found.framework or name)
-    return _backend(name, title, "installed", version, found.devices or (), found.modes or ())
+    row = _backend(name, title, "installed", version, found.devices or (), found.modes or ())
+    return {**row, "dtypes": _dtypes(declared.get("dtypes"))}
+
+
+def _dtypes(declared: Any) -> Any:
+    """The dtypes that a profile declares: a list, or one for each operation; empty where it declares none: all."""
+    return declared.get("value", []) if isinstance(declared, dict) else []
 
 
 def _backend(
     name: str, title: str, state: str, version: str = "", devices: Any = (), modes: Any = (), note: str = ""
 ) -> Row:
     row: Row = {"backend": name, "title": title, "state": state, "version": version}
-    return {**row, "devices": list(devices), "modes": list(modes), "note": note}
+    return {**row, "devices": list(devices), "modes": list(modes), "dtypes": [], "note": note}
 
 
 def _version(distribution: str, framework: str) -> str:

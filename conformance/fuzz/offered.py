@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.corpus.space import FACTORS
+from conformance.model.dtypes import DTYPES
 from conformance.model.policies import NORMATIVE
 from conformance.profiles.profile import Profile
 
@@ -33,6 +34,9 @@ def weights_of(profile: Profile) -> dict[str, dict[str, float]]:
     for feature, (factor, kept) in _FEATURES.items():
         if profile.features.get(feature) == "unsupported":
             found[factor] = {level: weight for level, weight in found[factor].items() if level in kept}
+    declared = profile.dtypes_of()
+    taken = {dtype for op in found["op"] for dtype in declared.get(op, DTYPES)}  # type: ignore[call-overload]
+    found["dtype"] = _without(found["dtype"], [dtype for dtype in DTYPES if dtype not in taken])
     policies = profile.resolved_policies()
     if policies.default_reduction != NORMATIVE.default_reduction:
         found["reductions"].pop("default", None)

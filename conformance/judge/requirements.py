@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from conformance.judge.finding import Finding
+from conformance.model.case import OperationName
+from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.problem import Problem
 from conformance.profiles.profile import Profile
 
-__all__ = ["as_unsupported", "lacking"]
+__all__ = ["as_unsupported", "lacking", "of_another_dtype", "other_dtype"]
 
 
 def lacking(problem: Problem, profile: Profile) -> str | None:
@@ -21,6 +25,22 @@ def lacking(problem: Problem, profile: Profile) -> str | None:
         if profile.features.get(name.replace("-", "_")) == "unsupported":
             return name
     return None
+
+
+def other_dtype(problem: Problem, declared: Mapping[OperationName, Sequence[DtypeName]]) -> DtypeName | None:
+    """The dtype of the problem's logits, or of its probabilities, where the operation is not declared to take it.
+
+    An operation of which nothing is ``declared`` takes all.
+    """
+    taken = declared.get(problem.operation, DTYPES)
+    beside = problem.probability_dtype
+    return next((dtype for dtype in (problem.dtype, beside) if dtype is not None and dtype not in taken), None)
+
+
+def of_another_dtype(problem: Problem, dtype: DtypeName, taken: Sequence[DtypeName]) -> list[Finding]:
+    """One finding for each reduction: the backend is not asked for what it declares not to take."""
+    blank = Finding(problem, "value", "", "unsupported", "dtype-not-declared", dtype, expected=", ".join(taken))
+    return [msgspec.structs.replace(blank, reduction=reduction) for reduction in problem.reductions]
 
 
 def as_unsupported(findings: Sequence[Finding], feature: str) -> list[Finding]:

@@ -133,6 +133,7 @@ _SENTENCES: dict[Reason, str] = {
     "left-out": "{detail}",
     "recorded": "{detail}",
     "required": "the case requires {detail}, which the profile declares unsupported",
+    "dtype-not-declared": "not asked for in {detail}: the dtypes that the profile declares of {op} are {expected}",
     "stale": "the registered defect{its name} does not show here: its entry is out of date",
     "policy-as-declared": "observed as declared: {expected}",
     "policy-differs": "observed {values}, declared {expected}: one of the two is wrong",

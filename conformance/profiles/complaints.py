@@ -13,9 +13,10 @@ from conformance.cases.complaints import Complaint, complaints_of, suggestion
 from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import OPERATIONS
 from conformance.model.classes import letters
+from conformance.model.dtypes import DTYPES
 from conformance.model.policies import POLICIES, Policies, declarable, name_of_number
 from conformance.places import PROFILES
-from conformance.profiles.profile import Profile
+from conformance.profiles.profile import ALL, Profile
 
 __all__ = ["complaints_about_profile", "unknown_names"]
 
@@ -36,13 +37,14 @@ def complaints_about_profile(data: Any, backend: str) -> list[Complaint]:
     except msgspec.ValidationError:
         return found
     found += _values(profile)
+    found += _dtypes(profile)
     if profile.backend != backend:
         hint = f"write `backend: {backend}`, or rename the file"
         found.append(Complaint(("backend",), f"the profile of '{profile.backend}' in the file of '{backend}'", hint))
     found += _parent(profile)
     found += unknown_names(("operations",), profile.operations, OPERATIONS, "operation")
     found += unknown_names(("features",), profile.features, _FEATURES, "feature")
-    found += unknown_names(("classes",), profile.classes, (*OPERATIONS, "all"), "operation")
+    found += unknown_names(("classes",), profile.classes, (*OPERATIONS, ALL), "operation")
     found += _classes(profile)
     found += _links(profile)
     return found
@@ -64,11 +66,13 @@ def _entries(data: dict[str, Any], group: str) -> dict[str, Any]:
 
 def _undocumented(data: dict[str, Any]) -> Iterator[Complaint]:
     """What is offered or declared without a link; what is not offered needs none."""
+    described: list[tuple[NodePath, Any, str]] = [(("dtypes",), data.get("dtypes"), "value")]
     for group, key in (("operations", "support"), ("policies", "value")):
-        for name, entry in _entries(data, group).items():
-            if isinstance(entry, dict) and "documentation" not in entry and entry.get(key) != "unsupported":
-                hint = "write `documentation: URL`, or `documentation: undocumented`"
-                yield Complaint((group, name), "key 'documentation' is missing", hint)
+        described += [((group, name), entry, key) for name, entry in _entries(data, group).items()]
+    for path, entry, key in described:
+        if isinstance(entry, dict) and "documentation" not in entry and entry.get(key) != "unsupported":
+            hint = "write `documentation: URL`, or `documentation: undocumented`"
+            yield Complaint(path, "key 'documentation' is missing", hint)
 
 
 def _values(profile: Profile) -> Iterator[Complaint]:
@@ -94,6 +98,25 @@ def _values(profile: Profile) -> Iterator[Complaint]:
                 yield from unknown_names(path, value, aspect.names, aspect.kind)
             for kind, each in value.items() if isinstance(value, dict) else [(None, value)]:
                 yield from _single_value(name, path if kind is None else (*path, kind), each)
+
+
+def _dtypes(profile: Profile) -> Iterator[Complaint]:
+    """Dtypes that are none, or no list of them, by default and for every variant; operations that are none."""
+    if profile.dtypes is None:
+        return
+    values: dict[NodePath, Any] = {("value",): profile.dtypes.value}
+    values |= {("variants", each): value for each, value in profile.dtypes.variants.items()}
+    for key, value in values.items():
+        path: NodePath = ("dtypes", *key)
+        if isinstance(value, dict):
+            yield from unknown_names(path, value, (*OPERATIONS, ALL), "operation")
+        for name, each in value.items() if isinstance(value, dict) else [(None, value)]:
+            place = path if name is None else (*path, name)
+            if not isinstance(each, list) or not each:
+                hint = f"write a list of {', '.join(DTYPES)}, or a mapping of operations to such lists"
+                yield Complaint(place, f"not a list of dtypes: {each}", hint)
+            else:
+                yield from unknown_names(place, map(str, each), DTYPES, "dtype")
 
 
 def _single_value(name: str, place: NodePath, value: Any) -> Iterator[Complaint]:
@@ -147,9 +170,12 @@ def _parent(profile: Profile) -> Iterator[Complaint]:
 
 
 def _links(profile: Profile) -> Iterator[Complaint]:
-    described = [("operations", name, each.documentation) for name, each in profile.operations.items()]
-    described += [("policies", name, each.documentation) for name, each in profile.policies.items()]
-    for group, name, link in described:
+    described: list[tuple[NodePath, str]] = [
+        (("operations", name), each.documentation) for name, each in profile.operations.items()
+    ]
+    described += [(("policies", name), each.documentation) for name, each in profile.policies.items()]
+    described += [(("dtypes",), profile.dtypes.documentation)] if profile.dtypes is not None else []
+    for path, link in described:
         if link and not _DOCUMENTATION.fullmatch(link):
             hint = "write the URL of the framework's documentation, or `undocumented`"
-            yield Complaint((group, name, "documentation"), f"'{link}' is not a link", hint)
+            yield Complaint((*path, "documentation"), f"'{link}' is not a link", hint)

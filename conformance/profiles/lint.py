@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from conformance.cases.complaints import Complaint, in_order
-from conformance.cases.yaml12 import read
+from conformance.cases.yaml12 import NodePath, read
 from conformance.model.case import Case
 from conformance.model.errors import CaseError, UsageError
 from conformance.profiles.complaints import complaints_about_profile, unknown_names
-from conformance.profiles.profile import Profile
+from conformance.profiles.profile import Declared, Profile
 from conformance.profiles.register_lint import complaints_of_register
 
 __all__ = ["lint_profiles", "profile_files"]
@@ -71,9 +71,13 @@ def _complaints(
     own = variants.get(_name(file))
     known = sorted(own or variants.get(profile.extends, ()))
     ours = frozenset() if own else _words_of_kernel(file)
-    for name, declared in profile.policies.items() if known else ():
+    declarations: list[tuple[NodePath, Declared]] = [
+        (("policies", name), each) for name, each in profile.policies.items()
+    ]
+    declarations += [(("dtypes",), profile.dtypes)] if profile.dtypes is not None else []
+    for path, declared in declarations if known else ():
         given = {word: value for word, value in declared.variants.items() if word not in ours}
-        yield from unknown_names(("policies", name, "variants"), given, known, "option")
+        yield from unknown_names((*path, "variants"), given, known, "option")
     yield from complaints_of_register(profile, cases, sorted(own) if own else None)
 
 

@@ -60,6 +60,7 @@ def _over(parent: Profile, profile: Profile) -> Profile:
         profile,
         operations={**parent.operations, **profile.operations},
         features={**parent.features, **profile.features},
+        dtypes=profile.dtypes or parent.dtypes,
         policies={**parent.policies, **profile.policies},
         classes=classes,
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
 from conformance.model.backend import Declaration
-from conformance.model.case import Invalid
+from conformance.model.case import Invalid, OperationName
 from conformance.model.classes import DeclarableLetter, Letter, default_class
-from conformance.model.dtypes import DtypeName
+from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.policies import Policies
 from conformance.model.severities import Severity
 from conformance.model.verdicts import Verdict
 
-__all__ = ["UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
+__all__ = ["ALL", "UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
 
 Support = Literal["native", "composed", "unsupported"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -91,10 +92,17 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return bool(self.observed or self.reached or self.at_most or self.message.strip() or self.invalid)
 
 
+#: The operation that stands for those which are not named.
+ALL = "all"
+#: What an operation is composed of by the suite: it takes what each of these takes.
+_COMPOSED: Mapping[OperationName, tuple[OperationName, ...]] = {"nll_loss_of_log_softmax": ("log_softmax", "nll_loss")}
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``backends/profiles/<name>.yaml``, or ``<name>.profile.yaml`` beside a user's file.
 
     ``extends`` names a profile of the suite, over whose policies, classes, features and operations these are laid.
+    ``dtypes`` are those of logits, weights and probabilities: one list, or one for each operation.
     """
 
     backend: Text
@@ -110,14 +118,29 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tested: list[str] = []
     operations: dict[str, Feature] = {}
     features: dict[str, Support] = {}
+    dtypes: Declared | None = None
     policies: dict[str, Declared] = {}
     classes: dict[str, dict[DtypeName, DeclarableLetter]] = {}
     known: list[Defect] = []
 
     def declared_class(self, operation: str, dtype: DtypeName) -> Letter:
         """The class that the backend is held to: B, or D for the half types, unless it declares another."""
-        of_operation = self.classes.get(operation, self.classes.get("all", {}))
+        of_operation = self.classes.get(operation, self.classes.get(ALL, {}))
         return of_operation.get(dtype, default_class(dtype))
+
+    def dtypes_of(self, *words: str) -> dict[OperationName, tuple[DtypeName, ...]]:
+        """The dtypes that each operation takes, for a backend's words; an operation that is left out takes all."""
+        value = DTYPES if self.dtypes is None else self.dtypes.of(*words)
+        by_operation = value if isinstance(value, Mapping) else {ALL: value}
+
+        def taken(operation: OperationName) -> tuple[DtypeName, ...]:
+            if operation not in by_operation and operation in _COMPOSED:
+                of_parts = [taken(part) for part in _COMPOSED[operation]]
+                return tuple(dtype for dtype in DTYPES if all(dtype in each for each in of_parts))
+            stated = by_operation.get(operation, by_operation.get(ALL, DTYPES))
+            return tuple(dtype for dtype in DTYPES if dtype in stated)
+
+        return {name: found for name in get_args(OperationName) if (found := taken(name)) != DTYPES}
 
     def declarations(self, *words: str) -> dict[str, Declaration]:
         """The declared policies for a backend's words, as a run's record holds them."""

@@ -19,6 +19,7 @@ from conformance.judge.examples import axis_of_an_example, examples_of, upstream
 from conformance.judge.identities import TransformedCall, reshapes, transformed_calls
 from conformance.judge.identity import Side
 from conformance.judge.prepared import Prepared
+from conformance.judge.requirements import other_dtype
 from conformance.judge.transforms import Transformed
 from conformance.judge.unit import Unit
 from conformance.model.case import TransformName
@@ -77,6 +78,8 @@ class Chunk:
     identities: list[Identity] = field(default_factory=list)
     transforms: list[tuple[Transformed, int]] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
+    #: Units that the backend is not asked about, each with the dtype that its operation is declared not to take.
+    unasked: list[tuple[Unit, DtypeName]] = field(default_factory=list)
     size: int = 0
 
     def ask(self, request: Request) -> int:
@@ -99,6 +102,10 @@ def chunk_of(portion: Portion) -> Chunk:
     for entry in portion.entries:
         for unit in _expand(entry, chunk):
             chunk.units.append(unit)
+            other = other_dtype(unit.problem, portion.accepted)
+            if other is not None:
+                chunk.unasked.append((unit, other))
+                continue
             chunk.size += unit.problem.logits.size
             if unit.resolution.must_raise or unit.resolution.undefined:
                 _ask_raising(chunk, unit)
@@ -155,6 +162,8 @@ def _add_identities(chunk: Chunk) -> None:
             if unit.problem.axis is None or unit.problem.where is not None or "none" not in group.places:
                 continue
             for each in transformed_calls(unit.resolution.problem, anew=not chunk.portion.spared):
+                if other_dtype(each.problem, chunk.portion.accepted) is not None:
+                    continue
                 derived[id(each.problem)] = (each, group, index)
     for block in blocks(each.problem for each, _, _ in derived.values()):
         prepared = Prepared(block)

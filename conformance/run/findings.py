@@ -9,7 +9,7 @@ import msgspec
 from conformance.judge.finding import Finding, error_fact
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
-from conformance.judge.requirements import as_unsupported, lacking
+from conformance.judge.requirements import as_unsupported, lacking, of_another_dtype
 from conformance.judge.transforms import judge_transform
 from conformance.model.case import TRANSFORMS
 from conformance.model.problem import Problem
@@ -48,6 +48,9 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         feature = lacking(unit.problem, judge.subject.profile)
         if findings and feature is not None:
             by_problem[id(unit.problem)] = as_unsupported(findings, feature)
+    for unit, dtype in chunk.unasked:
+        taken = chunk.portion.accepted[unit.problem.operation]
+        by_problem[id(unit.problem)] = of_another_dtype(unit.problem, dtype, taken)
     _require_mode(chunk, answers, by_problem)
     harmful = any(each.died is not None or each.left for each in answers)
     for problem, reduction, place in calls(chunk) if harmful else ():

@@ -171,7 +171,11 @@ class OpenBackend:
     def asked(self, portion: Portion) -> Portion:
         """A portion as this backend is asked it. Raises BackendUnavailable."""
         compiles = portion.tier != "full" and self.compiles
-        return portion.asked_of(compiles=compiles, default_reduction=self._judge.policies.default_reduction)
+        return portion.asked_of(
+            compiles=compiles,
+            default_reduction=self._judge.policies.default_reduction,
+            accepted=self.subject.profile.dtypes_of(*self.subject.id.words),
+        )
 
     def judge(self, portion: Portion) -> Judged:
         """Ask the cases of a portion, and judge the answers. Raises BackendUnavailable where it cannot be started."""

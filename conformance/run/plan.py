@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
 from conformance.cases.load import Entry
-from conformance.model.case import Case, CaseTier, Generator
+from conformance.model.case import Case, CaseTier, Generator, OperationName
+from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE, DefaultReduction
 from conformance.run.costs import expected_cost
 
@@ -53,7 +54,7 @@ class Portion:
 
     ``spared`` leaves out what makes a compiler start anew and adds little: cases of the tier ``full``, and identities
     of another shape or operation. ``default_reduction`` is what the backend takes where none is stated: the upstream
-    gradient is of its value's shape.
+    gradient is of its value's shape; ``accepted`` are the dtypes that its operations take, where these are not all.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Portion:
     tier: CaseTier = "full"
     spared: bool = False
     default_reduction: DefaultReduction = NORMATIVE.default_reduction
+    accepted: Mapping[OperationName, tuple[DtypeName, ...]] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         """With the cases as msgpack: pickled one by one they take four times as long."""
@@ -76,14 +78,24 @@ class Portion:
         entries = (Entry(case, theme, file, index, stated) for (case, stated), (theme, file, index) in pairs)
         self.__dict__.update(state | {"entries": tuple(entries)})
 
-    def asked_of(self, *, compiles: bool, default_reduction: DefaultReduction) -> Portion:
-        """The portion as a backend is asked it: one that compiles anew for every shape, or that has another default."""
+    def asked_of(
+        self,
+        *,
+        compiles: bool,
+        default_reduction: DefaultReduction,
+        accepted: Mapping[OperationName, tuple[DtypeName, ...]] | None = None,
+    ) -> Portion:
+        """The portion as a backend is asked it.
+
+        One that compiles anew for every shape, that has another default, or whose operations take not every dtype.
+        """
+        accepted = accepted or {}
         spared = compiles and self.tier != "full"
         if not any("default" in entry.case.reductions for entry in self.entries):
             default_reduction = self.default_reduction
-        if (spared, default_reduction) == (self.spared, self.default_reduction):
+        if (spared, default_reduction, accepted) == (self.spared, self.default_reduction, self.accepted):
             return self
-        return replace(self, spared=spared, default_reduction=default_reduction)
+        return replace(self, spared=spared, default_reduction=default_reduction, accepted=accepted)
 
 
 class Plan:

@@ -92,7 +92,10 @@ class ListedFlag(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedBackend(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend; ``state`` is installed, missing or broken, and ``note`` then says how to correct it."""
+    """A backend; ``state`` is installed, missing or broken, and ``note`` then says how to correct it.
+
+    ``dtypes`` are those that its profile declares, or those of each operation; empty where it takes all.
+    """
 
     backend: str
     title: str
@@ -100,6 +103,7 @@ class ListedBackend(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     devices: list[str]
     modes: list[str]
+    dtypes: list[str] | dict[str, list[str]]
     note: str
 
 

@@ -128,6 +128,20 @@ def test_a_wrong_value_without_a_gradient_is_a_non_conformity(conformance: Run, 
     assert ran.code == 1 and states(ran)["softmax"] == "fail" and "value: " in ran.json[0]["fault"]
 
 
+def test_a_dtype_that_is_not_declared_is_not_asked_for(conformance: Run, tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "mine.py", softmax("return super().softmax(logits, axis=axis) if logits.itemsize == 2 else 0")
+    )
+    write(
+        tmp_path / "mine.profile.yaml",
+        "backend: mine\nextends: numpy\ndtypes: {value: {softmax: [float16, bfloat16]}, documentation: undocumented}\n",
+    )
+    ran = conformance("smoke", "-b", file, "--format", "json")
+    assert (ran.code, states(ran)["softmax"]) == (0, "overridden")
+    assert (ran.json[0]["sound"], ran.json[0]["unsupported"], ran.json[0]["calls"]) == (2, 3, 5)
+    assert "not asked for in float64: the dtypes that the profile declares" in ran.json[0]["fault"]
+
+
 def test_the_example_of_the_guide_for_adapters(conformance: Run, tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
     text = guide.partition("```python file=sharp.py\n")[2].partition("```")[0]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from conformance.model.case import OPERATIONS
+from conformance.model.dtypes import DTYPES
 from conformance.model.errors import UsageError
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.places import PROFILES
@@ -63,6 +66,17 @@ def test_a_policy_that_is_not_offered_is_declared_and_resolved_as_the_normative_
          r":3: policies.mean-of-empty-batch.value: not a value of this policy: 1234"),
         ("backend: it\npolicies:\n  mean-of-all-ignored: {value: zero}",
          r":3: policies.mean-of-all-ignored: key 'documentation' is missing"),
+        ("backend: it\ndtypes: {value: [float32, float61], documentation: undocumented}",
+         r":2: dtypes.value\[1\]: there is no dtype 'float61'\n  hint: did you mean 'float"),
+        ("backend: it\ndtypes: {value: {softmin: [float32]}, documentation: undocumented}",
+         r":2: dtypes.value.softmin: there is no operation 'softmin'\n  hint: did you mean 'softmax'"),
+        ("backend: it\ndtypes: {value: {softmax: float32}, documentation: undocumented}",
+         r":2: dtypes.value.softmax: not a list of dtypes: float32\n  hint: write a list of float64, float32, bf"),
+        ("backend: it\ndtypes: {value: [float32], documentation: undocumented, variants: {cuda: []}}",
+         r":2: dtypes.variants.cuda: not a list of dtypes: \[\]"),
+        ("backend: it\ndtypes: {value: [float32]}", r":2: dtypes: key 'documentation' is missing"),
+        ("backend: it\ndtypes: {value: [float32], documentation: here}", r":2: dtypes.documentation: 'here' is not"),
+        ("backend: it\ndtypes: [float32]", r":2: dtypes: expected a mapping"),
         ("backend: it\nclasses: {all: {float32: Q}}", r":2: classes"),
         ("backend: it\nclasses: {all: {float16: F}}", r":2: classes.all.float16: unknown word 'F'\n.*A, B, C, D, E$"),
         ("backend: it\nclasses: {softmax: {float32: D}}",
@@ -113,6 +127,30 @@ def test_a_profile_is_laid_over_the_one_that_it_extends(tmp_path: Path) -> None:
     assert found.policies.keys() == torch.policies.keys() and found.operations == torch.operations
     assert found.features == {**torch.features, "weight": "unsupported"}
     assert found.classes == {**torch.classes, "softmax": {**torch.classes.get("softmax", {}), "float32": "A"}}
+
+
+def test_dtypes_of_an_operation_go_before_those_of_all_and_a_variant_before_both() -> None:
+    def taken(value: Any, *words: str, **variants: Any) -> dict[str, tuple[str, ...]]:
+        declared = Declared(value=value, documentation="undocumented", variants=variants)
+        return dict(Profile(backend="it", dtypes=declared).dtypes_of(*words))
+
+    assert dict(UNDECLARED.dtypes_of("cpu")) == {}
+    assert taken(["float16", "float32"]) == dict.fromkeys(OPERATIONS, ("float32", "float16"))
+    assert taken({"softmax": ["float16"]}) == {"softmax": ("float16",)}  # of what is not named, all
+    assert taken({"softmax": list(DTYPES), "all": ["float64"]}).keys() == {*OPERATIONS} - {"softmax"}
+    # The composition takes what both of its parts take.
+    parts = taken({"nll_loss": ["float64", "float32"], "log_softmax": ["float32", "float16"]})
+    assert parts["nll_loss_of_log_softmax"] == ("float32",)
+    assert taken(["float64"], "cuda", cuda=["float32"])["softmax"] == ("float32",)
+    assert taken(["float64"], "cpu", cuda=["float32"])["softmax"] == ("float64",)
+
+
+def test_a_profile_has_the_dtypes_of_its_parent_where_it_says_none(tmp_path: Path) -> None:
+    file = tmp_path / "it.profile.yaml"
+    file.write_text("backend: it\nextends: numpy\n", encoding="utf-8")
+    assert load_profile(file).dtypes == load_profile(PROFILES / "numpy.yaml").dtypes
+    file.write_text("backend: it\nextends: numpy\ndtypes: {value: [float32], documentation: undocumented}\n")
+    assert load_profile(file).dtypes_of()["softmax"] == ("float32",)
 
 
 def test_a_name_is_the_file_that_it_has_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
