@@ -12,10 +12,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, TypedDict, Unpack
 
-from conformance.backends.former import require_present_names
+from conformance.backends.former import accept_former_prepare, require_present_names, takes_either_call
+from conformance.backends.setup import OPTIONS, Setup, chosen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ __all__ = [
     "NllLossOptions",
     "Operation",
     "Reduction",
+    "Setup",
     "Tensor",
     "Unsupported",
     "given",
@@ -175,9 +176,13 @@ class Backend(ABC):
     #: execution are the defaults, ``executions`` being how functions are run.
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     executions: ClassVar[tuple[str, ...]] = ("eager",)
-    #: Other documented functions that an operation may call, and other arithmetic than the framework's default.
+    #: Other documented functions that an operation may call; other arithmetic than the framework's default; other ways
+    #: in which it has tensors lie in memory (``channels-last``); over how many ranks the classes are divided
+    #: (``2-ranks``).
     compositions: ClassVar[tuple[str, ...]] = ()
     precisions: ClassVar[tuple[str, ...]] = ()
+    memory_formats: ClassVar[tuple[str, ...]] = ()
+    rank_counts: ClassVar[tuple[str, ...]] = ()
     #: How the names begin of the environment variables that steer the framework, or that it sets when it first needs
     #: them: a benchmark records them, and a call that sets one has changed nothing of anybody's.
     variables: ClassVar[tuple[str, ...]] = ()
@@ -193,32 +198,27 @@ class Backend(ABC):
     #: What was chosen of these, empty for the default.
     composition: str = ""
     precision: str = ""
+    memory_format: str = ""
+    ranks: str = ""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         require_present_names(cls)
+        accept_former_prepare(cls)
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
-        """``mode`` holds the words of execution, composition and precision, joined by colons; empty: the defaults."""
-        options, words = self.options(), mode.split(":")
-        self.device = device or self.devices[0]
-        self.execution, self.composition, self.precision = (
-            next((word for word in words if word in options[each]), "")
-            for each in ("execution", "composition", "precision")
-        )
-        self.execution = self.execution or self.executions[0]
+        """``mode`` holds the words of all options but the device, joined by colons; empty: the defaults."""
+        words = chosen(self.options(), mode.split(":"))
+        self.device = device or words["device"]
+        self.execution, self.composition = words["execution"], words["composition"]
+        self.precision, self.memory_format, self.ranks = words["precision"], words["memory"], words["ranks"]
         self.mode = mode or self.execution
         self.threads = threads
 
     @classmethod
     def options(cls) -> dict[str, tuple[str, ...]]:
-        """The words of each option: ``device``, ``execution``, ``composition``, ``precision``."""
-        return {
-            "device": cls.devices,
-            "execution": cls.executions,
-            "composition": cls.compositions,
-            "precision": cls.precisions,
-        }
+        """The words of each option: ``device``, ``execution`` and so on, as :class:`Setup` names them."""
+        return {option: getattr(cls, words) for option, words in OPTIONS.items()}
 
     @property
     def compiles(self) -> bool:
@@ -234,12 +234,9 @@ class Backend(ABC):
         return None
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
-        """Set what must be set before the framework is imported (environment variables); runs in the worker.
-
-        ``cache`` is a folder for what the framework compiles and may keep; it goes with the run, so that no result
-        comes from a compiler of yesterday. Without one nothing is kept.
-        """
+    @takes_either_call
+    def prepare(cls, setup: Setup) -> None:
+        """Set what must be set before the framework is imported (environment variables); runs in the worker."""
 
     @abstractmethod
     def versions(self) -> dict[str, str]:

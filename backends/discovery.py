@@ -2,7 +2,7 @@
 
 A spec is ``NAME`` for a backend of this package or an installed entry point of the group ``conformance.backends``,
 ``path/to/file.py[:NAME]``, or ``package.module:NAME``, each followed by words for its options in any order: device,
-execution, composition, precision (``torch:cuda:compile``). NAME in a file or module is a class derived from ``Backend``
+execution and so on (``torch:cuda:compile``). NAME in a file or module is a class derived from ``Backend``
 or an instance of one. :func:`find` and :func:`installed` read the spec and the profiles; only :func:`create` imports a
 framework.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from conformance.backends.contract import Backend
 from conformance.backends.errors import BrokenBackend, FrameworkMissing, UnknownBackend, UnknownOption
 from conformance.backends.loading import broken, imported, load_file, named_backend, only_backend
+from conformance.backends.setup import OPTIONS, Setup, chosen
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -188,8 +188,7 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         return backend
     device, *rest = _selected(spec, words, backend)
     try:
-        keeps = "cache" in inspect.signature(backend.prepare).parameters
-        backend.prepare(threads=threads, **{"cache": cache} if keeps else {})
+        backend.prepare(Setup(threads=threads, cache=cache, **chosen(backend.options(), words)))
         return backend(device=device, mode=":".join(filter(None, rest)), threads=threads)
     except (Exception, SystemExit) as error:
         raise broken(spec, "cannot be started", error) from error
@@ -253,9 +252,10 @@ def _unknown(spec: str, name: str) -> UnknownBackend:
 
 
 def _selected(spec: str, words: Sequence[str], kind: type[Backend]) -> list[str]:
-    """Device, execution, composition and precision that the words name; empty where that is the default."""
+    """The word that is named of each option, device first; empty where that is the default."""
     options = kind.options()
-    hint = "; ".join(f"{option}s: {', '.join(known)}" for option, known in options.items() if known).capitalize()
+    listed = ((OPTIONS[option].replace("_", " "), known) for option, known in options.items() if known)
+    hint = "; ".join(f"{words}: {', '.join(known)}" for words, known in listed).capitalize()
     chosen: dict[str, str] = {}
     for word in words:
         option = next((option for option, known in options.items() if word in known), None)

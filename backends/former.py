@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-__all__ = ["install", "require_present_names"]
+from conformance.backends.setup import Setup
+
+__all__ = ["accept_former_prepare", "install", "require_present_names", "takes_either_call"]
 
 OURS = "conformance.backends"
 HERE = Path(__file__).resolve().parent
@@ -101,6 +106,33 @@ def require_present_names(kind: type) -> None:
     for former, name in _ATTRIBUTES.items():
         if former in vars(kind):
             raise TypeError(f"{kind.__name__}.{former} is not read: use {name} (docs/backends.md)")
+
+
+def takes_either_call(prepare: Callable[..., None]) -> Callable[..., None]:
+    """``prepare`` as it is written now, with a setup, or as it was: called in either way, it is given what it takes.
+
+    It was ``prepare(cls, *, threads, cache)``, or without the cache, and knew nothing of the options.
+    """
+    named = inspect.signature(prepare).parameters
+    rest = any(each.kind is each.VAR_KEYWORD for each in named.values())
+    taken = [name for name in ("threads", "cache") if name in named or rest]
+
+    @wraps(prepare)
+    def either(cls: type, setup: Setup | None = None, **former: Any) -> None:
+        given = Setup(**former) if setup is None else setup
+        if "threads" in named:
+            prepare(cls, **{name: getattr(given, name) for name in taken})
+        else:
+            prepare(cls, given)
+
+    return either
+
+
+def accept_former_prepare(kind: type) -> None:
+    """Let the class's own ``prepare``, if it has one, be written and called as it was."""
+    own = vars(kind).get("prepare")
+    if isinstance(own, classmethod):
+        kind.prepare = classmethod(takes_either_call(own.__func__))  # type: ignore[attr-defined]
 
 
 def install() -> None:

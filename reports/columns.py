@@ -161,7 +161,7 @@ def slugs(labels: Sequence[str]) -> list[str]:
 
 def _parts(key: ColumnIdentity) -> tuple[str, ...]:
     """What labels name only where name and version are ambiguous, in this order."""
-    return (key.id.execution, key.id.composition, key.id.precision, key.id.device, key.machine)
+    return (key.id.execution, *key.id.further, key.id.device, key.machine)
 
 
 def _natural(version: str) -> tuple[tuple[int, int, str], ...]:

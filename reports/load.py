@@ -38,6 +38,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "execution": ("how calls are executed: eager, jit, compile, graph, xla", "columns.execution"),
     "composition": ("which documented function stands for a loss, if several can", "columns.composition"),
     "precision": ("what differs from the framework's default precision", "columns.precision"),
+    "memory": ("how the framework has tensors lie, where that is an option", "columns.memory"),
+    "ranks": ("over how many ranks the classes are divided, where they are", "columns.ranks"),
     "profile": ("what it was judged by: the suite's profile of that name, or the user's own file", "columns.profile"),
     "theme": ("the theme of the case", "theme"),
     "case": ("the id of the case", '"case"'),

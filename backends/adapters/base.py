@@ -6,8 +6,7 @@ A library of losses is added by the operations that it has, :attr:`Adapter.offer
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Unpack
 
 from conformance.backends.contract import (
@@ -20,6 +19,7 @@ from conformance.backends.contract import (
     NllLossOptions,
     Operation,
     Reduction,
+    Setup,
     Tensor,
     Unsupported,
     given,
@@ -47,6 +47,20 @@ class Offers:
     gradient: Support | None = None
 
 
+#: What an adapter has as its runtime does, unless it says otherwise itself.
+_OF_THE_RUNTIME = (
+    *("devices", "executions", "precisions", "memory_formats", "rank_counts"),
+    *("variables", "of_one_thread"),
+)
+#: Options whose chosen word a runtime receives, where it has words for them.
+_FURTHER = {"precision": "precisions", "memory_format": "memory_formats", "ranks": "rank_counts"}
+
+
+def _known(runtime: type[Runtime], execution: str) -> str:
+    """An execution that a subclass adds is its own affair: the runtime underneath then runs as it does by default."""
+    return execution if execution in runtime.executions else runtime.executions[0]
+
+
 class Adapter(Backend):
     """The operations of one library on :attr:`runs_on`; those that a subclass does not define are not offered."""
 
@@ -61,16 +75,19 @@ class Adapter(Backend):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "runs_on" in vars(cls):
-            for name in ("devices", "executions", "variables", "of_one_thread"):
+            for name in _OF_THE_RUNTIME:
                 if name not in vars(cls):
                     setattr(cls, name, getattr(cls.runs_on, name))
 
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         super().__init__(device=device, mode=mode, threads=threads)
-        # An execution that a subclass adds is its own affair: the runtime underneath then runs as it does by default.
-        known = self.execution in self.runs_on.executions
-        execution = self.execution if known else self.runs_on.executions[0]
-        self.runtime = self.runs_on(device=self.device, execution=execution, threads=threads)
+        kind = self.runs_on
+        further = {
+            name: word if (word := getattr(self, name)) in getattr(kind, words) else ""
+            for name, words in _FURTHER.items()
+            if getattr(kind, words)
+        }
+        self.runtime = kind(device=self.device, execution=_known(kind, self.execution), threads=threads, **further)
         # Those of all its classes: a subclass that imports for its own code would leave its parents' without theirs.
         for each in reversed(type(self).__mro__):
             if "imports" in vars(each):
@@ -85,8 +102,8 @@ class Adapter(Backend):
         """
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
-        cls.runs_on.prepare(threads=threads, cache=cache)
+    def prepare(cls, setup: Setup) -> None:
+        cls.runs_on.prepare(replace(setup, execution=_known(cls.runs_on, setup.execution)))
 
     @property
     def compiles(self) -> bool:

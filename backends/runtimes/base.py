@@ -10,10 +10,10 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
-from conformance.backends.contract import Array, Compilations, Device, Memory, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Memory, Setup, Tensor, Unsupported
+from conformance.backends.former import accept_former_prepare, takes_either_call
 
 __all__ = ["TRANSFORMS", "Function", "Runtime", "version"]
 
@@ -35,7 +35,12 @@ class Runtime(ABC):
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     #: How functions are run; the first is the default.
     executions: ClassVar[tuple[str, ...]] = ("eager",)
-    #: Those in which every new shape costs a compilation.
+    #: Other arithmetic, other ways to lie in memory, and numbers of ranks that may be named. A runtime that has words
+    #: of one of these is made with the chosen one, or with nothing: ``precision``, ``memory_format``, ``ranks``.
+    precisions: ClassVar[tuple[str, ...]] = ()
+    memory_formats: ClassVar[tuple[str, ...]] = ()
+    rank_counts: ClassVar[tuple[str, ...]] = ()
+    #: The executions in which every new shape costs a compilation.
     compiled: ClassVar[frozenset[str]] = frozenset()
     #: The transforms that are compiled together with the function. The others are applied to the compiled function.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS
@@ -47,6 +52,10 @@ class Runtime(ABC):
     distributions: ClassVar[tuple[str, ...]] = ()
     #: The device's own clock, allocator and memory.
     device: Device
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        accept_former_prepare(cls)
 
     def __init__(self, *, device: str, execution: str, threads: int) -> None:
         self.execution = execution
@@ -61,12 +70,9 @@ class Runtime(ABC):
         return self.execution in self.compiled
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
-        """Set what must be set before the library is imported (environment variables); runs in the worker.
-
-        ``cache`` is a folder for what the library compiles and may keep; it goes with the run, so that no result
-        comes from a compiler of yesterday. Without one nothing is kept.
-        """
+    @takes_either_call
+    def prepare(cls, setup: Setup) -> None:
+        """Set what must be set before the library is imported (environment variables); runs in the worker."""
 
     def versions(self) -> dict[str, str]:
         """Name of a package to its version, the library's own first."""

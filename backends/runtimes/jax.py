@@ -11,12 +11,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from conformance.backends.contract import Array, Compilations, Device, Tensor
+from conformance.backends.contract import Array, Compilations, Device, Setup, Tensor
 from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -61,13 +59,13 @@ class JaxRuntime(Runtime):
             _cache_hits()
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+    def prepare(cls, setup: Setup) -> None:
         # The CPU client reads the size of its thread pool from here, and from nowhere else.
-        os.environ["NPROC"] = str(threads)
+        os.environ["NPROC"] = str(setup.threads)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # Calls that lower to the same program are compiled once, also in the processes that follow in the same run.
-        if cache is not None:
-            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "jax"))
+        if setup.cache is not None:
+            os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(setup.cache / "jax"))
             os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
     def settings(self) -> dict[str, str]:

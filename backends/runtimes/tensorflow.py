@@ -11,12 +11,10 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from conformance.backends.contract import Array, Compilations, Tensor
+from conformance.backends.contract import Array, Compilations, Setup, Tensor
 from conformance.backends.runtimes.base import TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import tensorflow as tf
 
@@ -57,10 +55,10 @@ class TensorFlowRuntime(Runtime):
             raise RuntimeError("this build of TensorFlow sees no CUDA device")
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
+    def prepare(cls, setup: Setup) -> None:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-            os.environ[name] = str(threads)
+            os.environ[name] = str(setup.threads)
 
     def settings(self) -> dict[str, str]:
         tiny = self.tensor(np.array(1e-40, np.float32))

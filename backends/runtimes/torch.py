@@ -12,12 +12,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from conformance.backends.contract import Array, Compilations, Device, Memory, Tensor, Unsupported
+from conformance.backends.contract import Array, Compilations, Device, Memory, Setup, Tensor, Unsupported
 from conformance.backends.runtimes.base import BEYOND_CACHES, Function, Runtime
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import torch
 
@@ -69,10 +67,10 @@ class TorchRuntime(Runtime):
         self._made_before = _graphs_made() if self.compiles else 0
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
-        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-        if cache is not None:
-            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "inductor")
+    def prepare(cls, setup: Setup) -> None:
+        os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(setup.threads)
+        if setup.cache is not None:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(setup.cache / "inductor")
 
     def versions(self) -> dict[str, str]:
         found = super().versions()

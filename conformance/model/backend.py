@@ -16,7 +16,8 @@ class BackendId(msgspec.Struct, frozen=True, kw_only=True):
 
     ``framework`` is what it belongs to, ``version`` that of its first distribution; ``device`` is ``cpu`` or another;
     ``execution`` how calls are executed (eager, jit, graph, ...); ``composition`` which documented function stands for
-    a loss, and ``precision`` what differs from the framework's default, both empty for the default.
+    a loss, ``precision`` what differs from the framework's default arithmetic, ``memory`` how it has tensors lie, and
+    ``ranks`` over how many ranks the classes are divided: all four empty for the default.
     """
 
     name: str
@@ -26,16 +27,23 @@ class BackendId(msgspec.Struct, frozen=True, kw_only=True):
     execution: str = ""
     composition: str = ""
     precision: str = ""
+    memory: str = ""
+    ranks: str = ""
 
     @property
-    def words(self) -> tuple[str, str, str, str]:
+    def words(self) -> tuple[str, ...]:
         """What a profile's variants and register may name, the more particular the later."""
-        return (self.device, self.execution, self.composition, self.precision)
+        return (self.device, self.execution, *self.further)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The options that have no word for their default: composition, precision, memory, ranks."""
+        return (self.composition, self.precision, self.memory, self.ranks)
 
     @property
     def how(self) -> str:
         """How it works, in words: ``eager, logsumexp``."""
-        return ", ".join(filter(None, (self.execution, self.composition, self.precision)))
+        return ", ".join(filter(None, (self.execution, *self.further)))
 
     @property
     def title(self) -> str:

@@ -307,6 +307,8 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
         execution=description.execution,
         composition=description.composition,
         precision=description.precision,
+        memory=description.memory,
+        ranks=description.ranks,
     )
     foreign: frozenset[str] = frozenset()
     if own is not None:

@@ -30,7 +30,7 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
             spec=spec,
         )
     foreign = tuple(_foreign(said))
-    execution, composition, precision = map(wire.clean, said.options)
+    execution, composition, precision, memory, ranks = map(wire.clean, said.options)
     ours = [each for each in said.classes if _is_ours(each.file)]
     return Description(
         name=spec,
@@ -40,6 +40,8 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         execution=execution,
         composition=composition,
         precision=precision,
+        memory=memory,
+        ranks=ranks,
         settings={wire.clean(name): wire.clean(value) for name, value in said.settings.items()},
         sources={name: _source(_place(said, name)) for name in OPERATIONS},
         classes=tuple(_classes(said.classes)),

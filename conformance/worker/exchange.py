@@ -137,6 +137,8 @@ class Description:
     execution: str = ""
     composition: str = ""
     precision: str = ""
+    memory: str = ""
+    ranks: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     sources: dict[str, SourceRecord] = field(default_factory=dict)
     classes: tuple[ClassSource, ...] = ()

@@ -43,6 +43,8 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
             _word(backend, "execution", getattr(backend, "execution", backend.mode)),
             _word(backend, "composition", backend.composition),
             _word(backend, "precision", backend.precision),
+            _word(backend, "memory_format", backend.memory_format),
+            _word(backend, "ranks", backend.ranks),
         ),
         settings=_words(backend, "settings"),
         profile=_word(backend, "profile", getattr(backend, "profile", None) or ""),

@@ -210,10 +210,11 @@ class ClassPlace(msgspec.Struct, array_like=True, frozen=True):
 class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     """What a backend says of itself.
 
-    ``options`` are its execution, composition and precision, empty for the default of the latter two. ``classes`` are
-    the adapter's, most derived first; ``methods`` maps the operations to the code that runs; ``files`` are all that
-    hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a part in every result.
-    ``lacks`` are the features that it says are unsupported; ``state`` is that of the process before any call.
+    ``options`` are its execution, composition, precision, memory and ranks, empty for the default of all but the
+    first. ``classes`` are the adapter's, most derived first; ``methods`` maps the operations to the code that runs;
+    ``files`` are all that hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a
+    part in every result. ``lacks`` are the features that it says are unsupported; ``state`` is that of the process
+    before any call.
     """
 
     nonce: int
@@ -221,7 +222,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     versions: dict[str, str]
     device: str
     mode: str
-    options: tuple[str, str, str]
+    options: tuple[str, str, str, str, str]
     settings: dict[str, str]
     profile: str
     compiles: bool

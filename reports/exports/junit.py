@@ -131,7 +131,8 @@ def _about(run: Run, backend: str) -> list[tuple[str, str]]:
     pairs = [("suite", run.header.suite), ("commit", run.header.commit or "")]
     pairs += [(name, str(run.header.environment.get(name, ""))) for name in ("python", "platform", "cpu")]
     if record:
-        pairs += [(name, getattr(record.id, name)) for name in ("device", "execution", "composition", "precision")]
+        options = ("device", "execution", "composition", "precision", "memory", "ranks")
+        pairs += [(name, getattr(record.id, name)) for name in options]
     pairs += [(f"version.{name}", version) for name, version in versions.items()]
     for name, counts in (("deaths", run.deaths), ("restarts", run.restarts)):
         pairs += [(name, str(counts[backend]))] if backend in counts else []

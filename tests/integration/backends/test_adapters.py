@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conformance.backends.adapters.jax import Jax
-from conformance.backends.contract import Backend, Call, Unsupported
+from conformance.backends.contract import Backend, Call, Setup, Unsupported
 from conformance.backends.discovery import create, find, names, profile
 from tests.support.turns import covering
 
@@ -54,9 +54,9 @@ def test_jax_keeps_what_it_compiles_in_the_folder_that_it_is_given(
 ) -> None:
     variables: dict[str, str] = {}
     monkeypatch.setattr("os.environ", variables)
-    Jax.prepare(threads=2)
+    Jax.prepare(Setup(threads=2))
     assert variables["NPROC"] == "2" and "JAX_COMPILATION_CACHE_DIR" not in variables
-    Jax.prepare(threads=2, cache=tmp_path)
+    Jax.prepare(Setup(threads=2, cache=tmp_path))
     assert variables["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support.fake_backends import sound  # isort: skip (first: it notes whether NumPy was there already)
+from conformance.backends.setup import Setup
 from tests.support.fake_backends import answers, deaths, pipes, starts
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _KINDS = {**vars(sound), **vars(answers), **vars(deaths), **vars(pipes), **vars(
 
 def create(spec: str, threads: int, cache: Path | None = None) -> Backend:
     kind: type[Backend] = _KINDS[spec]
-    kind.prepare(threads=threads, cache=cache)
+    kind.prepare(Setup(threads=threads, cache=cache))
     return kind(threads=threads)
 
 

@@ -11,7 +11,7 @@ NUMPY_WAS_EARLY = "numpy" in sys.modules and "OMP_NUM_THREADS" not in os.environ
 
 import numpy as np  # noqa: E402
 
-from conformance.backends.contract import Backend, Call, Unsupported  # noqa: E402
+from conformance.backends.contract import Backend, Call, Setup, Unsupported  # noqa: E402
 
 #: A first logit of this value triggers the faults that hit one request only.
 TRIGGER = 13.0
@@ -79,8 +79,8 @@ class Keeps(Sound):
     folder: Path | None = None
 
     @classmethod
-    def prepare(cls, *, threads: int, cache: Path | None = None) -> None:
-        cls.folder = cache
+    def prepare(cls, setup: Setup) -> None:
+        cls.folder = setup.cache
 
     def settings(self) -> dict[str, str]:
         return {"cache": str(self.folder)}

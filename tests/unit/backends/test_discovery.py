@@ -307,19 +307,6 @@ class TestEntryPoint:
         require_refused(UnknownBackend, "vendr", "did you mean vendor?")
 
 
-def test_an_adapter_whose_prepare_names_no_cache_is_started_all_the_same(tmp_path: Path) -> None:
-    text = """
-from conformance.backends.adapters.numpy import Numpy
-
-class Mine(Numpy):
-    @classmethod
-    def prepare(cls, *, threads):
-        cls.threads = threads
-"""
-    made = create(str(write(tmp_path / "mine.py", text)), threads=3, cache=tmp_path)
-    assert type(made).threads == 3  # type: ignore[attr-defined]
-
-
 class TestProfiles:
     @pytest.mark.parametrize("name", names())
     def test_every_profile_is_complete(self, name: str) -> None:
