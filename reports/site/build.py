@@ -20,6 +20,7 @@ from conformance.reports.defects import Registered
 from conformance.reports.kills import Kills, groups, read_kills
 from conformance.reports.matrix import died, headline, matrix
 from conformance.reports.merge import Merged
+from conformance.reports.modes import KINDS, comparisons
 from conformance.reports.relations import CaseResults
 from conformance.reports.semantics import normative_first, semantics
 from conformance.reports.site.backend_page import BackendPages, cases_of
@@ -27,6 +28,7 @@ from conformance.reports.site.benchmarks_page import timed_runs
 from conformance.reports.site.case_page import case_page
 from conformance.reports.site.catalogue import Catalogue
 from conformance.reports.site.findings import Findings
+from conformance.reports.site.modes_page import difference_table, summary_table
 from conformance.reports.site.overview import overview_table
 from conformance.reports.site.pages import Pages
 from conformance.reports.site.reproducer import Reproduce, Scripts
@@ -188,10 +190,19 @@ class _Builder:
         return [(flag, meaning) for flag, meaning in meant.items() if meaning]
 
     def others(self) -> None:
-        """Semantics, agreement, accuracy, stability, benchmarks, runs."""
+        """Semantics, agreement, modes, accuracy, stability, benchmarks, runs."""
         columns, page = self.columns, self.pages.page
         page("semantics.html", "semantics.html", columns=columns, rows=normative_first(semantics(self.relations)))
         page("agreement.html", "agreement.html", table=agreement_table(self.relations), all=len(columns))
+        found = comparisons(self.relations)
+        page(
+            "modes.html",
+            "modes.html",
+            comparisons=found,
+            kinds=KINDS,
+            summary=summary_table(found),
+            tables=[difference_table(each) for each in found],
+        )
         page("accuracy.html", "accuracy.html", tables=spread_tables(self.relations))
         page("stability.html", "stability.html", tables=stability_tables(self.relations, self.catalogue))
         timed = timed_runs(self.merged.benchmarks, self.pages.write)
