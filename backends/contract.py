@@ -313,13 +313,13 @@ class Backend(ABC):
         """The value of ``call`` on ``logits``, of the shape and dtype that the operation's method says."""
         return call.apply(self, logits)
 
-    @abstractmethod
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         """The value, and the gradient with respect to ``logits`` for the upstream gradient, by the framework itself.
 
         ``upstream`` has the value's shape and dtype, the gradient those of the logits. For another shape it raises what
-        the framework does.
+        the framework does. Raises :class:`Unsupported` where there are no gradients.
         """
+        raise Unsupported(f"{self.framework} has no gradients")
 
     # Where a framework's softmax, log_softmax or loss masks classes, the method names a further parameter, ``where:
     # Tensor | None = None``: a boolean tensor of the logits' shape, true for the classes that take part.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -12,7 +12,7 @@ from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.problem import Problem
 from conformance.profiles.profile import Profile
 
-__all__ = ["as_unsupported", "lacking", "of_another_dtype", "other_dtype"]
+__all__ = ["as_unsupported", "lacking", "of_another_dtype", "other_dtype", "without_gradient"]
 
 
 def lacking(problem: Problem, profile: Profile) -> str | None:
@@ -41,6 +41,21 @@ def of_another_dtype(problem: Problem, dtype: DtypeName, taken: Sequence[DtypeNa
     """One finding for each reduction: the backend is not asked for what it declares not to take."""
     blank = Finding(problem, "value", "", "unsupported", "dtype-not-declared", dtype, expected=", ".join(taken))
     return [msgspec.structs.replace(blank, reduction=reduction) for reduction in problem.reductions]
+
+
+def without_gradient(problem: Problem, reductions: Iterable[str]) -> list[Finding]:
+    """What is not asked of a backend without gradients: the gradient, where there is a value, and what begins with one.
+
+    ``reductions`` are those in which the call gave a value.
+    """
+    blank = Finding(problem, "gradient", "", "unsupported", "required", "gradient")
+    found = [msgspec.structs.replace(blank, reduction=reduction) for reduction in reductions]
+    return found + [
+        msgspec.structs.replace(each, check=transform)
+        for transform in problem.case.transforms
+        if transform != "forward-mode"
+        for each in found
+    ]
 
 
 def as_unsupported(findings: Sequence[Finding], feature: str) -> list[Finding]:

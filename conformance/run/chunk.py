@@ -83,7 +83,9 @@ class Chunk:
     size: int = 0
 
     def ask(self, request: Request) -> int:
-        """Put a request on the list; returns its place."""
+        """Put a request on the list, without an upstream gradient if there are no gradients; returns its place."""
+        if not self.portion.gradients and not request.transform:
+            request = msgspec.structs.replace(request, upstream=None)
         self.requests.append(request)
         return len(self.requests) - 1
 
@@ -215,12 +217,17 @@ def _zeros(problem: Problem, reduction: str) -> Array:
 
 
 def _ask_transforms(chunk: Chunk, group: Group) -> None:
-    """The transforms that the cases of a group ask for; their truth is prepared problem by problem."""
+    """The transforms that the cases of a group ask for; their truth is prepared problem by problem.
+
+    All but forward mode begin with a gradient.
+    """
     for unit in group.units:
         if not unit.problem.case.transforms:
             continue
         prepared = Prepared(Block((unit.resolution.problem,)))
         for transform in unit.problem.case.transforms:
+            if not chunk.portion.gradients and transform != "forward-mode":
+                continue
             if "vectorised-map" in (transform, transform == "concurrent" and unit.problem.case.in_threads):
                 _ask_map(chunk, unit, transform, prepared)
                 continue

@@ -9,7 +9,7 @@ import msgspec
 from conformance.judge.finding import Finding, error_fact
 from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
 from conformance.judge.judge import Judge
-from conformance.judge.requirements import as_unsupported, lacking, of_another_dtype
+from conformance.judge.requirements import as_unsupported, lacking, of_another_dtype, without_gradient
 from conformance.judge.transforms import judge_transform
 from conformance.model.case import TRANSFORMS
 from conformance.model.problem import Problem
@@ -39,6 +39,9 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding
         _add_sums(group, judge, answers, by_problem)
+        for index, unit in enumerate(group.units if not chunk.portion.gradients else ()):
+            given = [name for name, places in group.places.items() if answers[places[index]].failure is None]
+            by_problem[id(unit.problem)] += without_gradient(unit.problem, given)
     _add_identities(chunk, judge, answers, values, by_problem)
     for asked, place in chunk.transforms:
         others = by_problem[id(asked.unit.problem)]

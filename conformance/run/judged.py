@@ -175,6 +175,7 @@ class OpenBackend:
             compiles=compiles,
             default_reduction=self._judge.policies.default_reduction,
             accepted=self.subject.profile.dtypes_of(*self.subject.id.words),
+            gradients=self.subject.profile.features.get("gradient") != "unsupported",
         )
 
     def judge(self, portion: Portion) -> Judged:

@@ -54,7 +54,8 @@ class Portion:
 
     ``spared`` leaves out what makes a compiler start anew and adds little: cases of the tier ``full``, and identities
     of another shape or operation. ``default_reduction`` is what the backend takes where none is stated: the upstream
-    gradient is of its value's shape; ``accepted`` are the dtypes that its operations take, where these are not all.
+    gradient is of its value's shape; ``accepted`` are the dtypes that its operations take, where these are not all, and
+    without ``gradients`` it is asked for values alone.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Portion:
     spared: bool = False
     default_reduction: DefaultReduction = NORMATIVE.default_reduction
     accepted: Mapping[OperationName, tuple[DtypeName, ...]] = field(default_factory=dict)
+    gradients: bool = True
 
     def __getstate__(self) -> dict[str, Any]:
         """With the cases as msgpack: pickled one by one they take four times as long."""
@@ -84,18 +86,25 @@ class Portion:
         compiles: bool,
         default_reduction: DefaultReduction,
         accepted: Mapping[OperationName, tuple[DtypeName, ...]] | None = None,
+        gradients: bool = True,
     ) -> Portion:
         """The portion as a backend is asked it.
 
-        One that compiles anew for every shape, that has another default, or whose operations take not every dtype.
+        One that compiles anew for every shape, that has another default, whose operations take not every dtype, or that
+        has no gradients.
         """
         accepted = accepted or {}
         spared = compiles and self.tier != "full"
         if not any("default" in entry.case.reductions for entry in self.entries):
             default_reduction = self.default_reduction
-        if (spared, default_reduction, accepted) == (self.spared, self.default_reduction, self.accepted):
-            return self
-        return replace(self, spared=spared, default_reduction=default_reduction, accepted=accepted)
+        changes = {
+            "spared": spared,
+            "default_reduction": default_reduction,
+            "accepted": accepted,
+            "gradients": gradients,
+        }
+        same = all(getattr(self, name) == value for name, value in changes.items())
+        return self if same else replace(self, **changes)  # type: ignore[arg-type]
 
 
 class Plan:

@@ -100,7 +100,8 @@ def smoke(found: Any, limits: Limits | None = None) -> Smoke:
         # Case by case: what was answered before a call that hangs is on record.
         portions = [portion for entry in smoke_entries() for portion in Plan([entry], identities=False).portions]
         outcomes = [each for portion in portions for each in backend.judge(portion).outcomes]
-    offered = {name: feature.support for name, feature in subject.profile.operations.items()}
+    declared = {name: feature.support for name, feature in subject.profile.operations.items()}
+    offered = {**description.offers, **declared}
     checked = tuple(
         _checked(op, [each for each in outcomes if each.op == op], offered.get(op, ""), description)
         for op in OPERATIONS

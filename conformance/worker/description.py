@@ -53,6 +53,7 @@ def description_of(spec: str, said: wire.Described, pid: int) -> Description:
         foreign=foreign,
         profile=said.profile,
         lacks=tuple(map(wire.clean, said.lacks)),
+        offers={wire.clean(name): wire.clean(word) for name, word in said.offers.items()},
         pid=pid,
     )
 

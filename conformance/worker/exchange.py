@@ -125,9 +125,9 @@ class Description:
 
     ``foreign`` names the operations whose code is not the suite's own: no register entry applies to them; those of them
     that replace what an adapter of the suite defines are ``overridden``. ``profile`` names the file that declares its
-    policies; ``lacks`` are features that it says itself are unsupported. ``sources`` are the places of the
-    operations' code, ``classes`` what the adapter is made of, the most derived one first. ``pid`` is that of the
-    process.
+    policies; ``lacks`` are features that it says itself are unsupported, and ``offers`` how it says that it has an
+    operation. ``sources`` are the places of the operations' code, ``classes`` what the adapter is made of, the most
+    derived one first. ``pid`` is that of the process.
     """
 
     name: str
@@ -146,4 +146,5 @@ class Description:
     foreign: tuple[str, ...] = ()
     profile: str = ""
     lacks: tuple[str, ...] = ()
+    offers: dict[str, str] = field(default_factory=dict)
     pid: int = 0

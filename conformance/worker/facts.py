@@ -54,11 +54,19 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         files=tuple(map(clean, adapter_files(kind))),
         shared=tuple(dict.fromkeys(map(clean, _shared_files(backend)))),
         lacks=tuple(clean(name) for name, said in _offers(backend).items() if said == "unsupported"),
+        offers={clean(name): clean(said) for name, said in _operations(backend).items()},
     )
 
 
 def _offers(backend: Backend) -> dict[str, Any]:
     return dict(getattr(getattr(backend, "offers", None), "__dict__", {}))
+
+
+def _operations(backend: Backend) -> dict[str, str]:
+    """How each operation is offered, as far as the adapter says so in words."""
+    said = _offers(backend).get("operations")
+    named = said.items() if type(said) is dict else ()
+    return {name: word for name, word in named if name in OPERATIONS and type(word) is str}
 
 
 def _word(backend: Backend, name: str, said: Any) -> str:

@@ -125,8 +125,6 @@ class Shim:
             record.results["value"] = record.results.pop("value_with_gradient")
             if (tensor := self._outputs.tensors.pop("value_with_gradient", None)) is not None:
                 self._outputs.tensors["value"] = tensor
-        elif record.facts["gradient_failure"].kind == "unsupported":
-            record.facts["failure"] = record.facts.pop("gradient_failure")
         else:
             record.results["value"] = self._value(made, logits, record.clock)
 

@@ -213,8 +213,8 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     ``options`` are its execution, composition, precision, memory and ranks, empty for the default of all but the
     first. ``classes`` are the adapter's, most derived first; ``methods`` maps the operations to the code that runs;
     ``files`` are all that hold the adapter's code, ``shared`` those of the code, beside the operations, that may have a
-    part in every result. ``lacks`` are the features that it says are unsupported; ``state`` is that of the process
-    before any call.
+    part in every result. ``lacks`` are the features that it says are unsupported, ``offers`` what it says of its
+    operations; ``state`` is that of the process before any call.
     """
 
     nonce: int
@@ -231,6 +231,7 @@ class Described(msgspec.Struct, array_like=True, frozen=True, tag=True):
     files: tuple[str, ...]
     shared: tuple[str, ...]
     lacks: tuple[str, ...] = ()
+    offers: dict[str, str] = {}
     state: dict[str, str] = {}
 
 

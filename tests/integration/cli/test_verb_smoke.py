@@ -113,13 +113,50 @@ class Mine(Adapter):
 """
 
 
-def test_an_adapter_without_gradients_is_sound(conformance: Run, tmp_path: Path) -> None:
-    file = write(tmp_path / "mine.py", FORWARD_ONLY % "axis=axis, keepdims=True")
+#: The same without a word on gradients, and by the contract alone; and where asking for one raises.
+SILENT = FORWARD_ONLY.replace(', gradient="unsupported"', "")
+OF_THE_CONTRACT = """\
+import numpy as np
+from conformance.backends.contract import Backend, Unsupported
+
+class Mine(Backend):
+    framework, profile = "numpy", ""
+    versions = lambda self: {"numpy": np.__version__}
+    tensor = array = lambda self, x: x
+
+    def _none(self, *arguments, **options):
+        raise Unsupported("there is none")
+
+    log_softmax = nll_loss = cross_entropy = _none
+
+    def softmax(self, logits, *, axis):
+        powers = np.exp(logits - logits.max(axis=axis, keepdims=True))
+        return powers / powers.sum(%s)
+"""
+COMPILED = SILENT.replace("    offers", "    executions = compiled = ('compile',)\n    offers")
+RAISES = (
+    FORWARD_ONLY
+    + """
+    def differentiate(self, call, logits, upstream):
+        raise RuntimeError("this build has no autograd")
+"""
+)
+KERNELS = {"declared": FORWARD_ONLY, "silent": SILENT, "contract": OF_THE_CONTRACT, "compiled": COMPILED}
+
+
+@pytest.mark.parametrize("kind", [*KERNELS, "raises"])
+def test_an_adapter_without_gradients_is_sound(conformance: Run, tmp_path: Path, kind: str) -> None:
+    text = (KERNELS | {"raises": RAISES})[kind]
+    file = write(tmp_path / "mine.py", text.replace("%s", "axis=axis, keepdims=True"))
     ran = conformance("smoke", "-b", file, "--format", "json")
-    assert ran.code == 0 and states(ran)["softmax"] == "defined" and ran.json[0]["fault"] is None
+    state = "defined" if kind == "contract" else "native"
+    assert ran.code == 0 and states(ran)["softmax"] == state and ran.json[0]["fault"] is None
     assert (ran.json[0]["sound"], ran.json[0]["unsupported"]) == (ran.json[0]["calls"], 0)
     assert ran.json[0]["values_only"] == ran.json[0]["calls"] > 0
-    text = conformance("smoke", "-b", file).out
+
+
+def test_what_has_no_gradient_says_so(conformance: Run, tmp_path: Path) -> None:
+    text = conformance("smoke", "-b", write(tmp_path / "mine.py", FORWARD_ONLY % "axis=axis, keepdims=True")).out
     assert " without a gradient" in text and "note: smoke-softmax in float64, gradient: " in text and "sound" in text
 
 
@@ -146,7 +183,7 @@ def test_the_example_of_the_guide_for_adapters(conformance: Run, tmp_path: Path)
     guide = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
     text = guide.partition("```python file=sharp.py\n")[2].partition("```")[0]
     ran = conformance("smoke", "-b", write(tmp_path / "sharp.py", text), "--format", "json")
-    assert ran.code == 0 and states(ran)["log_softmax"] == "defined", ran.out
+    assert ran.code == 0 and states(ran)["log_softmax"] == "native", ran.out
 
 
 def test_a_backend_that_supports_nothing_is_not_usable(conformance: Run, tmp_path: Path) -> None:
