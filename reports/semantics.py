@@ -145,20 +145,28 @@ def semantics(relations: Relations) -> SemanticsMatrix:
     derivatives = " ".join(f"when '{check}' then '{policy}'" for check, policy in BY_CHECK.items())
     rows = relations.query(
         f"""select col, case "check" when 'policy' then policy {derivatives} end as named, aspect, verdict, observed,
-        count(*), list(distinct "case") from outcomes where named <> '' group by all order by min(seq)"""
+        count(*), list(distinct "case"), op, dtype, expected::varchar from outcomes where named <> '' group by all
+        order by min(seq)"""
     )
     evidence: dict[tuple[str, Column], dict[str, list[_Seen]]] = defaultdict(lambda: defaultdict(list))
-    for col, policy, aspect, verdict, observed, calls, cases in rows:
-        seen = _Seen(verdict, _values(observed), calls, tuple(cases))
-        evidence[(policy, relations.columns[col])][aspect].append(seen)
+    exceptions: dict[tuple[str, Column], dict[str, str]] = defaultdict(dict)
     declared = {column: column.declarations for column in relations.columns}
+    for col, policy, aspect, verdict, observed, calls, cases, op, dtype, expected in rows:
+        column = relations.columns[col]
+        if policy in declared[column] and declared[column][policy].by_kind:
+            aspect = " ".join(filter(None, (aspect, op, dtype)))
+            exceptions[(policy, column)][aspect] = ", ".join(_values(expected) or ())
+        seen = _Seen(verdict, _values(observed), calls, tuple(cases))
+        evidence[(policy, column)][aspect].append(seen)
     policies = sorted(
         {*(policy for found in declared.values() for policy in found), *(policy for policy, _ in evidence)}
     )
     made = []
     for policy in policies:
         cells = {
-            column: _cell(policy, found.get(policy), evidence.get((policy, column), {}))
+            column: _cell(
+                policy, found.get(policy), evidence.get((policy, column), {}), exceptions.get((policy, column))
+            )
             for column, found in declared.items()
         }
         made.append(PolicyRow(policy, cells, _modes_differ(cells), *_normative(policy, cells)))
@@ -213,11 +221,18 @@ def shortened(values: Mapping[str, str]) -> str:
     return "; ".join(f"{value}: {', '.join(aspects)}".removesuffix(": ") for value, aspects in groups.items())
 
 
-def _cell(policy: str, stated: Declaration | None, evidence: Mapping[str, Sequence[_Seen]]) -> PolicyCell:
+def _cell(
+    policy: str,
+    stated: Declaration | None,
+    evidence: Mapping[str, Sequence[_Seen]],
+    by_call: Mapping[str, str] | None = None,
+) -> PolicyCell:
+    """``by_call`` is what the outcomes say that is declared, where that depends on operation and dtype."""
     observed = {aspect: seen for aspect, found in sorted(evidence.items()) if (seen := _observed(policy, found))}
     if stated is None:
         return PolicyCell(observed=observed)
-    return PolicyCell(_declared(stated.value, observed), observed, stated.documentation, stated.note)
+    declared = by_call or _declared(stated.value, observed)
+    return PolicyCell(declared, observed, stated.documentation, stated.note)
 
 
 def _declared(value: Any, observed: Mapping[str, Observed]) -> dict[str, str]:

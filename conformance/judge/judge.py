@@ -16,10 +16,10 @@ from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.unit import Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
-from conformance.model.case import NO_REDUCTIONS
+from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
 from conformance.model.classes import Letter
 from conformance.model.outcome import Reason
-from conformance.model.policies import NORMATIVE, Policies, for_operation
+from conformance.model.policies import NORMATIVE, DefaultReduction, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -40,15 +40,37 @@ class Judge:
     """Holds one backend's observations against the truth, its declared classes and its declared policies.
 
     ``policies`` is what the backend's profile declares for its device and mode; ``truths`` are those of problems under
-    these or any others, and ``observer`` finds which values of the policies describe what was seen.
+    these or any others, and ``observer`` finds which values of the policies describe what was seen. Where declarations
+    differ by operation or dtype, these are those of ``operation`` and ``dtype``, and :meth:`of` gives each problem its
+    judge.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, operation: str = "", dtype: str = "") -> None:
         self.subject = subject
-        self.policies = subject.profile.resolved_policies(*subject.id.words)
+        self._others: dict[tuple[str, str], Judge] = {}
+        self.policies = subject.profile.resolved_policies(
+            *subject.id.words, version=subject.id.version, operation=operation, dtype=dtype
+        )
         self.truths = Truths(subject, self.policies, self._within)
         self.observer = Observer(self.truths)
         self._excuses = Excuses(self.policies, self._within)
+
+    def of(self, problem: Problem) -> Judge:
+        """The judge of a problem: this one, unless declarations differ by operation or dtype."""
+        if not self.subject.profile.by_kind:
+            return self
+        key = (problem.operation, problem.dtype)
+        if key not in self._others:
+            self._others[key] = Judge(self.subject, *key)
+        return self._others[key]
+
+    @property
+    def default_reductions(self) -> dict[OperationName, DefaultReduction]:
+        """Of the operations that differ in it from what is declared of all: the reduction where none is stated."""
+        if not self.subject.profile.by_kind:
+            return {}
+        found = {operation: Judge(self.subject, operation).policies.default_reduction for operation in OPERATIONS}
+        return {name: each for name, each in found.items() if each != self.policies.default_reduction}
 
     # -- calls that must raise ----------------------------------------------------------------------------------------
 

@@ -66,11 +66,15 @@ class ClassSource(SourceRecord, frozen=True, kw_only=True):
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """A policy as a profile declares it: one value, or one for each operation, dtype or kind of input."""
+    """A policy as a profile declares it: one value, or one for each operation, dtype or kind of input.
+
+    ``by_kind`` says that there are others for some operations or dtypes: what is declared of a call, its outcome says.
+    """
 
     value: Any
     documentation: str = ""
     note: str = ""
+    by_kind: bool = False
 
     def __post_init__(self) -> None:
         as_json(self.value)  # which refuses what no reader could use

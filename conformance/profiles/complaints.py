@@ -16,7 +16,8 @@ from conformance.model.classes import letters
 from conformance.model.dtypes import DTYPES
 from conformance.model.policies import POLICIES, Policies, declarable, name_of_number
 from conformance.places import PROFILES
-from conformance.profiles.profile import ALL, Profile
+from conformance.profiles.profile import ALL, Declared, Profile
+from conformance.profiles.versions import is_range
 
 __all__ = ["complaints_about_profile", "unknown_names"]
 
@@ -80,9 +81,8 @@ def _values(profile: Profile) -> Iterator[Complaint]:
     for name, declared in profile.policies.items():
         if name not in POLICIES:
             continue
-        values: dict[NodePath, Any] = {("value",): declared.value}
-        values |= {("variants", each): value for each, value in declared.variants.items()}
-        for key, value in values.items():
+        yield from _exceptions(("policies", name), declared)
+        for key, value in _all_values(declared).items():
             path = ("policies", name, *key)
             aspect = POLICIES[name].aspect
             if isinstance(value, dict) and aspect is None:
@@ -104,9 +104,14 @@ def _dtypes(profile: Profile) -> Iterator[Complaint]:
     """Dtypes that are none, or no list of them, by default and for every variant; operations that are none."""
     if profile.dtypes is None:
         return
-    values: dict[NodePath, Any] = {("value",): profile.dtypes.value}
-    values |= {("variants", each): value for each, value in profile.dtypes.variants.items()}
-    for key, value in values.items():
+    yield from _exceptions(("dtypes",), profile.dtypes)
+    for number, each in enumerate(profile.dtypes.exceptions):
+        if each.ops or each.dtypes:
+            hint = "give the dtypes of an operation by a mapping, as in `value: {softmax: [float32]}`"
+            yield Complaint(
+                ("dtypes", "exceptions", number), "dtypes have exceptions by option and version alone", hint
+            )
+    for key, value in _all_values(profile.dtypes).items():
         path: NodePath = ("dtypes", *key)
         if isinstance(value, dict):
             yield from unknown_names(path, value, (*OPERATIONS, ALL), "operation")
@@ -117,6 +122,26 @@ def _dtypes(profile: Profile) -> Iterator[Complaint]:
                 yield Complaint(place, f"not a list of dtypes: {each}", hint)
             else:
                 yield from unknown_names(place, map(str, each), DTYPES, "dtype")
+
+
+def _all_values(declared: Declared) -> dict[NodePath, Any]:
+    """Every value of a declaration, with its place there."""
+    values: dict[NodePath, Any] = {("value",): declared.value}
+    values |= {("variants", each): value for each, value in declared.variants.items()}
+    return values | {("exceptions", place, "value"): each.value for place, each in enumerate(declared.exceptions)}
+
+
+def _exceptions(path: NodePath, declared: Declared) -> Iterator[Complaint]:
+    """Exceptions from nothing, and of operations or versions that are none."""
+    for place, each in enumerate(declared.exceptions):
+        where: NodePath = (*path, "exceptions", place)
+        if not (each.ops or each.dtypes or each.modes or each.versions):
+            hint = "name `ops`, `dtypes`, `modes` or `versions`; what holds everywhere is the `value`"
+            yield Complaint(where, "an exception that holds everywhere", hint)
+        yield from unknown_names((*where, "ops"), each.ops, OPERATIONS, "operation")
+        if not is_range(each.versions):
+            hint = "write a specifier such as '>=2.10,<2.14'"
+            yield Complaint((*where, "versions"), f"'{each.versions}' is not a range of versions", hint)
 
 
 def _single_value(name: str, place: NodePath, value: Any) -> Iterator[Complaint]:

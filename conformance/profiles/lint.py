@@ -78,6 +78,9 @@ def _complaints(
     for path, declared in declarations if known else ():
         given = {word: value for word, value in declared.variants.items() if word not in ours}
         yield from unknown_names((*path, "variants"), given, known, "option")
+        for place, each in enumerate(declared.exceptions):
+            modes = [word for word in each.modes if word not in ours]
+            yield from unknown_names((*path, "exceptions", place, "modes"), modes, known, "option")
     yield from complaints_of_register(profile, cases, sorted(own) if own else None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
@@ -14,8 +14,9 @@ from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.policies import Policies
 from conformance.model.severities import Severity
 from conformance.model.verdicts import Verdict
+from conformance.profiles.versions import is_within
 
-__all__ = ["ALL", "UNDECLARED", "Declared", "Defect", "Feature", "Profile"]
+__all__ = ["ALL", "UNDECLARED", "Declared", "Defect", "Exceptional", "Feature", "Profile"]
 
 Support = Literal["native", "composed", "unsupported"]
 Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -29,20 +30,55 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: str = ""
 
 
+class Exceptional(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another value, where all that is named holds: of operations, dtypes, options and versions of the framework.
+
+    ``versions`` is a PEP 440 specifier.
+    """
+
+    value: Any
+    ops: list[Text] = []
+    dtypes: list[DtypeName] = []
+    modes: list[Text] = []
+    versions: str = ""
+    note: str = ""
+
+    def holds(self, words: Sequence[str], version: str, operation: str, dtype: str) -> bool:
+        """Whether it is about a call; one of some operations or dtypes is about none of which these are not known."""
+        return (
+            (not self.ops or operation in self.ops)
+            and (not self.dtypes or dtype in self.dtypes)
+            and (not self.modes or not {*words}.isdisjoint(self.modes))
+            and is_within(version, self.versions)
+        )
+
+
 class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A policy's declared value with its documentation: a URL, or ``undocumented``; none where it is not offered.
 
-    ``variants`` gives other values for a device, an execution or a composition.
+    ``variants`` gives other values for a device, an execution or a composition, ``exceptions`` for whatever they name.
     """
 
     value: Any
     documentation: Text = ""
     note: str = ""
     variants: dict[str, Any] = {}
+    exceptions: list[Exceptional] = []
 
-    def of(self, *words: str) -> Any:
-        """The value for a backend's words: device, execution, composition; the last one that is a variant decides."""
+    def of(self, *words: str, version: str = "", operation: str = "", dtype: str = "") -> Any:
+        """The value for a backend's words: device, execution, composition; the last one that is a variant decides.
+
+        The last exception that holds goes before that.
+        """
+        for each in reversed(self.exceptions):
+            if each.holds(words, version, operation, dtype):
+                return each.value
         return next((self.variants[word] for word in reversed(words) if word in self.variants), self.value)
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether the value may differ between calls of one backend: by operation, or by dtype."""
+        return any(each.ops or each.dtypes for each in self.exceptions)
 
 
 #: The word of a register's entry for backends without a composition of their own.
@@ -128,9 +164,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         of_operation = self.classes.get(operation, self.classes.get(ALL, {}))
         return of_operation.get(dtype, default_class(dtype))
 
-    def dtypes_of(self, *words: str) -> dict[OperationName, tuple[DtypeName, ...]]:
+    def dtypes_of(self, *words: str, version: str = "") -> dict[OperationName, tuple[DtypeName, ...]]:
         """The dtypes that each operation takes, for a backend's words; an operation that is left out takes all."""
-        value = DTYPES if self.dtypes is None else self.dtypes.of(*words)
+        value = DTYPES if self.dtypes is None else self.dtypes.of(*words, version=version)
         by_operation = value if isinstance(value, Mapping) else {ALL: value}
 
         def taken(operation: OperationName) -> tuple[DtypeName, ...]:
@@ -142,18 +178,34 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
         return {name: found for name in get_args(OperationName) if (found := taken(name)) != DTYPES}
 
-    def declarations(self, *words: str) -> dict[str, Declaration]:
+    def declarations(self, *words: str, version: str = "") -> dict[str, Declaration]:
         """The declared policies for a backend's words, as a run's record holds them."""
         return {
-            name: Declaration(value=declared.of(*words), documentation=declared.documentation, note=declared.note)
+            name: Declaration(
+                value=declared.of(*words, version=version),
+                documentation=declared.documentation,
+                note=declared.note,
+                by_kind=declared.by_kind,
+            )
             for name, declared in self.policies.items()
         }
 
-    def resolved_policies(self, *words: str) -> Policies:
-        """The declared policies for a backend's words as values; what is not declared, or not offered, is normative."""
-        values = {name: declared.of(*words) for name, declared in self.policies.items()}
+    def resolved_policies(self, *words: str, version: str = "", operation: str = "", dtype: str = "") -> Policies:
+        """The declared policies for a backend's words as values; what is not declared, or not offered, is normative.
+
+        Exceptions by operation and dtype count where these are named.
+        """
+        values = {
+            name: declared.of(*words, version=version, operation=operation, dtype=dtype)
+            for name, declared in self.policies.items()
+        }
         offered = {name: value for name, value in values.items() if value != "unsupported"}
         return msgspec.convert(offered, Policies)
+
+    @property
+    def by_kind(self) -> bool:
+        """Whether a policy may differ between calls of one backend: by operation, or by dtype."""
+        return any(declared.by_kind for declared in self.policies.values())
 
 
 UNDECLARED = Profile(backend="undeclared")

@@ -19,6 +19,7 @@ from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, Outcome
 from conformance.profiles.profile import DEFAULT, Defect
 from conformance.profiles.subject import Subject
+from conformance.profiles.versions import is_range, is_within
 
 __all__ = ["Evidence", "apply_register", "entries_for"]
 
@@ -167,20 +168,12 @@ def _applies(entry: Defect, subject: Subject) -> bool:
         return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False
-    if not entry.versions:
-        return True
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return SpecifierSet(entry.versions).contains(Version(subject.id.version), prereleases=True)
-    except InvalidSpecifier:
+    if not is_range(entry.versions):
         raise UsageError(
             f"register entry {entry.id!r} has versions {entry.versions!r}",
             hint="write a specifier such as '>=2.10,<2.14'",
-        ) from None
-    except InvalidVersion:
-        return True
+        )
+    return is_within(subject.id.version, entry.versions)
 
 
 def _options(subject: Subject) -> tuple[str, ...]:

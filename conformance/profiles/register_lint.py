@@ -8,8 +8,6 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from conformance.cases.checks import NORMALISERS
 from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.yaml12 import NodePath
@@ -17,6 +15,7 @@ from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS
 from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import DEFAULT, Defect, Profile
+from conformance.profiles.versions import is_range
 
 __all__ = ["complaints_of_register"]
 
@@ -121,9 +120,7 @@ def _evidence(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     if not _ISSUE.fullmatch(entry.issue):
         hint = "write a link (https://...), repository#number, or `not reported`"
         yield Complaint((*path, "issue"), f"'{entry.issue}' is not an issue that can be followed", hint)
-    try:
-        SpecifierSet(entry.versions)
-    except InvalidSpecifier:
+    if not is_range(entry.versions):
         hint = "write a specifier such as '>=2.10,<2.14'"
         yield Complaint((*path, "versions"), f"'{entry.versions}' is not a range of versions", hint)
     try:

@@ -133,7 +133,8 @@ def _expand(entry: Entry, chunk: Chunk) -> Iterator[Unit]:
         wanted = [dtype for dtype in entry.case.dtypes if portion.dtypes is None or dtype in portion.dtypes]
         chunk.skips += [Skip(entry, dtype, excess) for dtype in wanted]
         return
-    expansion = expand(entry, dtypes=portion.dtypes, default_reduction=portion.default_reduction)
+    reduction = portion.default_reductions.get(entry.case.op, portion.default_reduction)
+    expansion = expand(entry, dtypes=portion.dtypes, default_reduction=reduction)
     chunk.skips += [Skip(entry, dtype, reason) for dtype, reason in expansion.skipped]
     for problem in expansion.problems:
         yield Unit(problem, resolve(problem, NORMATIVE))

@@ -24,17 +24,19 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     """The findings of each unit of a chunk, in the chunk's order."""
     by_problem: dict[int, list[Finding]] = {id(unit.problem): [] for unit in chunk.units}
     for unit, reduction, place in chunk.raising:
-        found = judge.raising(unit, reduction, answers[place])
+        its = judge.of(unit.problem)
+        found = its.raising(unit, reduction, answers[place])
         by_problem[id(unit.problem)] += found
-        by_problem[id(unit.problem)] += judge.observer.observe(unit, reduction, answers[place], found)
+        by_problem[id(unit.problem)] += its.observer.observe(unit, reduction, answers[place], found)
     values: dict[tuple[int, int, str], Finding] = {}
     for group in chunk.groups:
         for reduction, places in group.places.items():
             seen = [answers[place] for place in places]
-            blockwise = judge.block(group.prepared, group.units, reduction, seen)
+            its = judge.of(group.units[0].problem)
+            blockwise = its.block(group.prepared, group.units, reduction, seen)
             for index, (unit, findings) in enumerate(zip(group.units, blockwise, strict=True)):
                 by_problem[id(unit.problem)] += findings
-                by_problem[id(unit.problem)] += judge.observer.observe(unit, reduction, seen[index], findings)
+                by_problem[id(unit.problem)] += its.observer.observe(unit, reduction, seen[index], findings)
                 for finding in findings if chunk.identities else ():
                     if finding.check == "value":
                         values[(id(group), index, reduction)] = finding
@@ -45,7 +47,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
     _add_identities(chunk, judge, answers, values, by_problem)
     for asked, place in chunk.transforms:
         others = by_problem[id(asked.unit.problem)]
-        others += judge_transform(judge, asked, answers[place], others)
+        others += judge_transform(judge.of(asked.unit.problem), asked, answers[place], others)
     for unit in chunk.units:
         findings = by_problem[id(unit.problem)]
         feature = lacking(unit.problem, judge.subject.profile)

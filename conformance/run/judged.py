@@ -134,7 +134,7 @@ class OpenBackend:
             settings=description.settings,
             sources=description.sources,
             classes=[*description.classes],
-            policies=subject.profile.declarations(*subject.id.words),
+            policies=subject.profile.declarations(*subject.id.words, version=subject.id.version),
             own_profile=OwnProfile(file=own.name, declares=msgspec.to_builtins(subject.profile)) if own else None,
         )
 
@@ -171,11 +171,13 @@ class OpenBackend:
     def asked(self, portion: Portion) -> Portion:
         """A portion as this backend is asked it. Raises BackendUnavailable."""
         compiles = portion.tier != "full" and self.compiles
+        subject = self.subject
         return portion.asked_of(
             compiles=compiles,
             default_reduction=self._judge.policies.default_reduction,
-            accepted=self.subject.profile.dtypes_of(*self.subject.id.words),
-            gradients=self.subject.profile.features.get("gradient") != "unsupported",
+            default_reductions=self._judge.default_reductions,
+            accepted=subject.profile.dtypes_of(*subject.id.words, version=subject.id.version),
+            gradients=subject.profile.features.get("gradient") != "unsupported",
         )
 
     def judge(self, portion: Portion) -> Judged:

@@ -53,9 +53,11 @@ class Portion:
     """Some consecutive cases of a run, and how they are to be asked: all that a chunk is made of.
 
     ``spared`` leaves out what makes a compiler start anew and adds little: cases of the tier ``full``, and identities
-    of another shape or operation. ``default_reduction`` is what the backend takes where none is stated: the upstream
-    gradient is of its value's shape; ``accepted`` are the dtypes that its operations take, where these are not all, and
-    without ``gradients`` it is asked for values alone.
+    of another shape or operation.
+
+    ``default_reduction`` is what the backend takes where none is stated: the upstream gradient is of its value's shape;
+    in ``default_reductions`` are operations that have another one. ``accepted`` are the dtypes that its operations
+    take, where these are not all, and without ``gradients`` it is asked for values alone.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Portion:
     tier: CaseTier = "full"
     spared: bool = False
     default_reduction: DefaultReduction = NORMATIVE.default_reduction
+    default_reductions: Mapping[OperationName, DefaultReduction] = field(default_factory=dict)
     accepted: Mapping[OperationName, tuple[DtypeName, ...]] = field(default_factory=dict)
     gradients: bool = True
 
@@ -85,6 +88,7 @@ class Portion:
         *,
         compiles: bool,
         default_reduction: DefaultReduction,
+        default_reductions: Mapping[OperationName, DefaultReduction] | None = None,
         accepted: Mapping[OperationName, tuple[DtypeName, ...]] | None = None,
         gradients: bool = True,
     ) -> Portion:
@@ -95,11 +99,13 @@ class Portion:
         """
         accepted = accepted or {}
         spared = compiles and self.tier != "full"
+        default_reductions = default_reductions or {}
         if not any("default" in entry.case.reductions for entry in self.entries):
-            default_reduction = self.default_reduction
+            default_reduction, default_reductions = self.default_reduction, self.default_reductions
         changes = {
             "spared": spared,
             "default_reduction": default_reduction,
+            "default_reductions": default_reductions,
             "accepted": accepted,
             "gradients": gradients,
         }

@@ -17,6 +17,7 @@ from conformance.judge.policies.probe import Probe, Truths
 from conformance.judge.unit import Unit
 from conformance.model.outcome import Reason
 from conformance.model.policies import Choice, choice_in
+from conformance.model.problem import Problem
 from conformance.model.verdicts import Verdict
 from conformance.worker.exchange import Observation
 
@@ -53,7 +54,7 @@ class Observer:
             "pass",
             policy=choice.policy.name,
             aspect=choice.aspect,
-            expected=self._declared(choice),
+            expected=self._declared(choice, probe.problem),
         )
         if failure is not None and failure.kind == "unsupported":
             return msgspec.structs.replace(
@@ -64,7 +65,7 @@ class Observer:
         values = OBSERVERS.get(choice.policy.name, by_prediction)(probe)
         if values is None:
             return None
-        verdict, reason = self._verdict(choice, values, probe.found)
+        verdict, reason = self._verdict(probe, values)
         detail = choice.normative if reason == "policy-not-normative" else ""
         excused = (choice.policy.name,) if verdict == "deviation" else ()
         seen = list(values) or ["other"]
@@ -72,20 +73,22 @@ class Observer:
             finding, verdict=verdict, reason=reason, detail=detail, observed=seen, excused_by=excused
         )
 
-    def _declared(self, choice: Choice) -> str | None:
+    def _declared(self, choice: Choice, problem: Problem) -> str | None:
         """The declared value, ``unsupported``, or None where the profile is silent."""
-        declared = self.truths.subject.profile.policies.get(choice.policy.name)
-        value = None if declared is None else declared.of(*self.truths.subject.id.words)
+        subject = self.truths.subject
+        declared = subject.profile.policies.get(choice.policy.name)
+        kind = {"operation": problem.operation, "dtype": problem.dtype}
+        value = None if declared is None else declared.of(*subject.id.words, version=subject.id.version, **kind)
         if value is None or value == "unsupported":
             return value
         if isinstance(value, dict) and not choice.policy.speaks_of(value, choice.aspect):
             return None
         return choice.chosen(self.truths.policies)
 
-    def _verdict(self, choice: Choice, values: Sequence[str], found: Sequence[Finding]) -> tuple[Verdict, Reason]:
-        declared = self._declared(choice)
+    def _verdict(self, probe: Probe, values: Sequence[str]) -> tuple[Verdict, Reason]:
+        choice, declared = probe.choice, self._declared(probe.choice, probe.problem)
         if not values:
-            if any(each.verdict == "fail" for each in found):
+            if any(each.verdict == "fail" for each in probe.found):
                 return "not run", "policy-spoilt"
             return "fail", "policy-unknown"
         if declared is None:

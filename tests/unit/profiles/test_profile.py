@@ -15,7 +15,7 @@ from conformance.model.policies import NORMATIVE, Policies
 from conformance.places import PROFILES
 from conformance.profiles.lint import lint_profiles
 from conformance.profiles.load import load_profile
-from conformance.profiles.profile import UNDECLARED, Declared, Profile
+from conformance.profiles.profile import UNDECLARED, Declared, Exceptional, Profile
 
 
 def declaring(**policies: Declared) -> Profile:
@@ -43,10 +43,42 @@ def test_a_mode_goes_before_a_device_and_both_before_the_value() -> None:
     assert profile.declarations("cuda")["mean-of-all-ignored"].value == "inf"
 
 
+def test_the_last_exception_that_holds_goes_before_variants() -> None:
+    exceptions = [
+        Exceptional(value="inf", ops=["softmax", "nll_loss"]),
+        Exceptional(value="limit", ops=["softmax"], dtypes=["float16"]),
+        Exceptional(value="inf", versions="<2"),
+        Exceptional(value="limit", modes=["xla"], versions="<2"),
+    ]
+    declared = Declared(value="nan", documentation="undocumented", variants={"cuda": "limit"}, exceptions=exceptions)
+
+    def value(*words: str, **kind: str) -> str:
+        return str(declared.of(*words, **{"version": "2.1", **kind}))
+
+    assert (value("cpu"), value("cuda")) == ("nan", "limit")
+    assert value("cuda", operation="softmax", dtype="float32") == "inf"
+    assert value(operation="softmax", dtype="float16") == "limit"
+    assert value(operation="nll_loss", dtype="float16") == "inf"
+    assert (value(version="1.9"), value("xla", version="1.9"), value("xla")) == ("inf", "limit", "nan")
+    profile = declaring(plus_infinity=declared)
+    assert profile.by_kind and profile.declarations("cpu", version="2.1")["plus-infinity"].by_kind
+    assert profile.resolved_policies(version="2.1").plus_infinity == "nan"
+    assert profile.resolved_policies(version="2.1", operation="softmax").plus_infinity == "inf"
+    by_version = declaring(plus_infinity=Declared(value="nan", exceptions=exceptions[2:]))
+    assert not by_version.by_kind and by_version.declarations(version="1.0")["plus-infinity"].value == "inf"
+
+
 def test_a_policy_that_is_not_offered_is_declared_and_resolved_as_the_normative_one() -> None:
     profile = declaring(mean_of_all_ignored=Declared(value="unsupported", documentation="undocumented"))
     assert profile.resolved_policies() == NORMATIVE
     assert profile.declarations()["mean-of-all-ignored"].value == "unsupported"
+
+
+EXCEPTION = """\
+backend: it
+policies:
+  plus-infinity: {value: nan, documentation: undocumented,
+                  exceptions: [{%s}]}"""
 
 
 @pytest.mark.parametrize(
@@ -77,6 +109,15 @@ def test_a_policy_that_is_not_offered_is_declared_and_resolved_as_the_normative_
         ("backend: it\ndtypes: {value: [float32]}", r":2: dtypes: key 'documentation' is missing"),
         ("backend: it\ndtypes: {value: [float32], documentation: here}", r":2: dtypes.documentation: 'here' is not"),
         ("backend: it\ndtypes: [float32]", r":2: dtypes: expected a mapping"),
+        (EXCEPTION % "value: inf", r":4: policies.plus-infinity.exceptions\[0\]: an exception that holds everywhere"),
+        (EXCEPTION % "value: inf, ops: [softmin]",
+         r":4: policies.plus-infinity.exceptions\[0\].ops\[0\]: there is no operation 'softmin'"),
+        (EXCEPTION % "value: inv, ops: [softmax]",
+         r":4: policies.plus-infinity.exceptions\[0\].value: not a value of this policy: inv"),
+        (EXCEPTION % "value: inf, versions: new",
+         r":4: policies.plus-infinity.exceptions\[0\].versions: 'new' is not a range of versions"),
+        ("backend: it\ndtypes: {value: [float32], documentation: x, exceptions: [{value: [float64], ops: [softmax]}]}",
+         r":2: dtypes.exceptions\[0\]: dtypes have exceptions by option and version alone"),
         ("backend: it\nclasses: {all: {float32: Q}}", r":2: classes"),
         ("backend: it\nclasses: {all: {float16: F}}", r":2: classes.all.float16: unknown word 'F'\n.*A, B, C, D, E$"),
         ("backend: it\nclasses: {softmax: {float32: D}}",

@@ -56,6 +56,19 @@ def test_what_all_calls_have_in_common_is_observed() -> None:
     assert cells(found)["b"].observed_text == "1" and cells(found)["b"].differing == ()
 
 
+def test_where_declarations_differ_by_operation_each_has_its_own() -> None:
+    declared = record(reach="nan")
+    declared.policies["reach"] = Declaration(value="nan", documentation="d", by_kind=True)
+    outcomes = [
+        row("reach", ["nan"], expected="nan"),
+        row("reach", ["inf"], op="log_softmax", expected="inf", verdict="deviation"),
+    ]
+    cell = cells(only(outcomes, declared))["b"]
+    assert cell.differing == () and cell.declared_text == "inf: log_softmax float32; nan: softmax float32"
+    outcomes.append(row("reach", ["limit"], op="log_softmax", dtype="float16", expected="inf", verdict="fail"))
+    assert cells(only(outcomes, declared))["b"].differing == ("log_softmax float16",)
+
+
 def test_an_observation_beside_the_declaration_is_marked() -> None:
     outcomes = [row("label", ["nan"], aspect="above", verdict="fail"), row("label", ["raise"], aspect="below")]
     cell = cells(only(outcomes, record(label="raise")))["b"]
