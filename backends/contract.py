@@ -170,6 +170,8 @@ class Backend(ABC):
     is_base: ClassVar[bool] = True
     #: The module whose presence says that the framework is installed.
     framework: ClassVar[str]
+    #: Further modules that must be there, where the framework can be installed without them.
+    requires: ClassVar[tuple[str, ...]] = ()
     #: The file in ``profiles/`` that declares this backend's policies, if any; a subclass inherits its parent's.
     profile: ClassVar[str] = ""
     #: Words that may follow the name after a colon, in any order; no word stands for two options. The first device and

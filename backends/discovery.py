@@ -132,7 +132,7 @@ def installed(elsewhere: Collection[str] = (), *, key: Literal["variants", "benc
     """
     found = []
     for name in names():
-        if name in elsewhere if elsewhere else importlib.util.find_spec(profile(name)["framework"]) is not None:
+        if name in elsewhere if elsewhere else _is_installed(name):
             variants = cast(Sequence[str], profile(name).get(key, ["default"]))
             specs = [name if variant == "default" else f"{name}:{variant}" for variant in variants]
             found += [find(spec, elsewhere=bool(elsewhere)) for spec in specs]
@@ -203,7 +203,7 @@ def _entry_points() -> list[EntryPoint]:
 def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Found:
     declared = profile(name)
     framework, distribution = declared["framework"], declared["distribution"]
-    if not elsewhere and importlib.util.find_spec(framework) is None:
+    if not elsewhere and not _is_installed(name):
         raise FrameworkMissing(f"{declared['title']} is not installed", f"pip install {distribution}", spec)
     kind = _adapter(spec, name)
     return Found(
@@ -219,6 +219,12 @@ def _in_package(spec: str, name: str, words: list[str], elsewhere: bool) -> Foun
         options=kind.options(),
         words=tuple(words),
     )
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a backend of this package finds its framework, and what its adapter requires beside that."""
+    modules = (profile(name)["framework"], *_adapter(name, name).requires)
+    return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 def _adapter(spec: str, name: str) -> type[Backend]:

@@ -34,7 +34,18 @@ VERSIONS = {
     "pre-release": ("--upgrade", "--pre"),
 }
 #: Further compositions of what is installed for a backend.
-COMPOSED = {"jax": ("jax:logsumexp",), "optax": ("optax:safe",)}
+COMPOSED = {
+    "jax": ("jax:logsumexp",),
+    "optax": ("optax:safe",),
+    **{f"keras_{engine}": (f"keras_{engine}:function",) for engine in ("torch", "jax", "tensorflow", "numpy")},
+}
+#: What pip installs for a backend, where that is not its name.
+INSTALLED = {
+    "keras_torch": ("keras", "torch"),
+    "keras_jax": ("keras", "jax"),
+    "keras_tensorflow": ("keras", "tensorflow"),
+    "keras_numpy": ("keras",),
+}
 #: What a folder's name had better not hold.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 #: Below what GitHub takes as the text of an issue.
@@ -105,7 +116,9 @@ def job(folder: Folder, backend: str, version: str, arguments: Sequence[str]) ->
     backends = (backend, *COMPOSED.get(backend, ()))
     what = "." if backend == "numpy" else f".[{backend}]"
     # By its name, too: what is installed because something needs it is not upgraded.
-    if install(folder, backends, [*VERSIONS[version], backend, "--editable", what], version):
+    if install(
+        folder, backends, [*VERSIONS[version], *INSTALLED.get(backend, (backend,)), "--editable", what], version
+    ):
         return 0
     ended = run(folder, backends, arguments, version)
     return ended if ended > 1 else 0

@@ -21,6 +21,8 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-
 MODES = ("torch:module", "torch:compile", "torch:compile:module", "jax:eager", "jax:logsumexp", "jax:one-hot")
 MODES += ("jax:eager:one-hot", "optax:eager")
 GRAPHS = ("tensorflow:graph", "tensorflow:xla")
+#: Those of which a process can hold several: Keras has one engine in each.
+TOGETHER = [each for each in names() if not each.startswith("keras_")]
 SHAPE = (2, 3, 4)
 WEIGHT = [0.5, 2.0, 1.25, 3.0]
 
@@ -170,7 +172,7 @@ def reductions_of(name: str, op: str, dtype: str, axis: int) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     ("name", "op", "dtype", "axis"),
-    covering(names(), OPERATIONS, TOLERANCE, AXES, whole=lambda name, *row: name not in COMPILED),
+    covering(TOGETHER, OPERATIONS, TOLERANCE, AXES, whole=lambda name, *row: name not in COMPILED),
 )
 def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
     for reduction in reductions_of(name, op, dtype, axis):
@@ -215,7 +217,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @pytest.mark.parametrize("feature", FEATURES)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", TOGETHER)
 def test_features_are_right_or_unsupported(name: str, feature: str, reduction: str) -> None:
     declared = profile(name)["features"]
     if any(declared[each] == "unsupported" for each in FEATURES[feature]):
@@ -227,7 +229,7 @@ def test_features_are_right_or_unsupported(name: str, feature: str, reduction: s
 
 @pytest.mark.parametrize("stated", [{}, {"label_smoothing": 0.3}, {"weight": WEIGHT}], ids=str)
 @pytest.mark.parametrize("axis", [0, -1])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", TOGETHER)
 def test_class_probabilities(name: str, axis: int, stated: dict[str, Any]) -> None:
     if axis == 0 and "weight" in stated:
         stated = {"weight": WEIGHT[:2]}
@@ -239,7 +241,7 @@ def test_class_probabilities(name: str, axis: int, stated: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("op", ["softmax", "log_softmax", "nll_loss", "cross_entropy"])
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", TOGETHER)
 def test_default_axis_and_reduction_are_those_of_the_profile(name: str, op: str) -> None:
     if not supported(name, op):
         pytest.skip("unsupported")
@@ -257,7 +259,7 @@ def test_default_axis_and_reduction_are_those_of_the_profile(name: str, op: str)
     assert any("Implicit dimension" in str(each.message) for each in raised) == implicit
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", TOGETHER)
 def test_one_position_without_a_batch(name: str) -> None:
     backend = backend_of(name)
     call = Call("cross_entropy", {"targets": backend.tensor(np.array(1))}, options("cross_entropy", 0, "none"))
@@ -266,7 +268,7 @@ def test_one_position_without_a_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", TOGETHER)
 def test_arrays_come_back_as_they_went(name: str, dtype: str) -> None:
     backend = backend_of(name)
     for array in (np.arange(6.0).reshape(2, 3).astype(numpy_dtype(dtype)), np.asarray(3.0).astype(numpy_dtype(dtype))):
@@ -275,7 +277,7 @@ def test_arrays_come_back_as_they_went(name: str, dtype: str) -> None:
             assert back.dtype == view.dtype and back.shape == view.shape and (back == view).all()
 
 
-@pytest.mark.parametrize("spec", [*names(), "jax:logsumexp", "torch:cpu:module"])
+@pytest.mark.parametrize("spec", [*TOGETHER, "jax:logsumexp", "torch:cpu:module"])
 def test_versions_settings_and_profile(spec: str) -> None:
     backend, found = backend_of(spec), find(spec)
     assert next(iter(backend.versions())) == found.framework

@@ -141,6 +141,13 @@ class TestPackage:
         require_refused(FrameworkMissing, "torch", "PyTorch is not installed", "pip install torch")
         assert not [found for found in installed() if found.framework == "torch"]
 
+    def test_an_engine_that_is_not_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("keras")
+        without(monkeypatch, "torch")
+        require_refused(FrameworkMissing, "keras_torch", "Keras on PyTorch is not installed", "keras torch")
+        specs = {found.base for found in installed() if found.framework == "keras"}
+        assert "keras_numpy" in specs and "keras_torch" not in specs
+
     def test_installed_shows_the_profiles_variants(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
         shown = [found.spec for found in installed() if found.source == "package"]

@@ -1,0 +1,74 @@
+"""Keras: its softmax, log_softmax and crossentropies, on the engine that a subclass names."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, ClassVar, Unpack
+
+from conformance.backends.adapters.base import Adapter, Offers
+from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, given
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Keras(Adapter):
+    """The loss classes, computing in the logits' dtype; composition ``function`` is the functions of ``keras.losses``.
+
+    For label smoothing labels are one-hot coded. Keras's own weights are one for each position: those of the labels.
+    """
+
+    framework = "keras"
+    compositions = ("function",)
+    composed = ("cross_entropy",)
+    offers = Offers(
+        operations=dict.fromkeys(("softmax", "log_softmax", "cross_entropy"), "native"),
+        weight="composed",
+        ignore_index="native",
+        label_smoothing="native",
+        probability_targets="native",
+        reductions="native",
+    )
+    engine: ClassVar[str]  # what KERAS_BACKEND says
+
+    @classmethod
+    def prepare(cls, setup: Setup) -> None:
+        own = {} if setup.cache is None else {"KERAS_HOME": str(setup.cache / "keras")}  # not the user's own settings
+        os.environ |= {"KERAS_BACKEND": cls.engine, **own}
+        super().prepare(setup)
+
+    @classmethod
+    def imports(cls) -> None:
+        global keras
+        import keras
+
+        if os.environ.get("KERAS_BACKEND") != keras.backend.backend():
+            raise RuntimeError(f"in this process Keras runs on {keras.backend.backend()} already")
+
+    def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return keras.ops.softmax(logits, **given(axis=axis))
+
+    def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
+        return keras.ops.log_softmax(logits, **given(axis=axis))
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        axis, ignored, smoothing = options["axis"], options["ignore_index"], options["label_smoothing"]
+        weight = options.get("weight")
+        probable = keras.backend.is_float_dtype(getattr(targets, "dtype", "int64")) and targets.ndim == logits.ndim
+        sparse = not probable and not smoothing
+        taken = given(axis=axis, **({"ignore_class": ignored} if sparse else {"label_smoothing": smoothing}))
+        if not sparse or self.composition or ignored is not None:
+            self.refuse(weight=weight, ignore_index=None if sparse else ignored)
+        classes = logits.shape[-1 if axis is None else axis]
+        if weight is not None and weight.shape != (classes,):
+            raise ValueError(f"weights of shape {weight.shape} for {classes} classes")
+        if smoothing and not probable:
+            targets = keras.ops.one_hot(targets, classes, **given(axis=axis))
+        if self.composition == "function":
+            function = keras.losses.sparse_categorical_crossentropy if sparse else keras.losses.categorical_crossentropy
+            each = function(targets, logits, from_logits=True, **taken)
+            return self.reduced(each, options["reduction"], keras.ops.mean, keras.ops.sum)
+        kind = keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy
+        taken |= given(reduction=options["reduction"], dtype=keras.backend.standardize_dtype(logits.dtype))
+        weights = {} if weight is None else {"sample_weight": keras.ops.take(weight, targets)}
+        return kind(from_logits=True, **taken)(targets, logits, **weights)

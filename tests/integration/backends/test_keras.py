@@ -1,0 +1,58 @@
+"""Keras on each of its engines: a process has one, so that each is asked in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from conformance.places import ROOT
+
+ASKED = """
+import json, sys
+import numpy as np
+from conformance.backends.contract import Call
+from conformance.backends.discovery import create
+
+def asked(spec, targets, weight=None, **stated):
+    backend = create(spec)
+    options = {"axis": -1, "ignore_index": None, "label_smoothing": None, "reduction": "sum"} | stated
+    operands = {"targets": backend.tensor(np.array(targets))}
+    operands |= {} if weight is None else {"weight": backend.tensor(np.array(weight, np.float32))}
+    call = Call("cross_entropy", operands, tuple(options.items()))
+    logits = backend.tensor(np.array([[1, 2, 4], [0.5, -1, 0]], np.float32))
+    return float(backend.array(backend.evaluate(call, logits)).sum())
+
+spec, other = sys.argv[1:]
+found = [asked(spec, [2, 0]), asked(spec, [2, 1], ignore_index=1, reduction="mean"),
+         asked(spec, [2, 0], label_smoothing=0.3), asked(spec, [2, 0], [1.5, 1, 0.5]),
+         asked(spec + ":function", np.eye(3, dtype=np.float32)[[2, 0]], reduction="none")]
+try:
+    create(other)
+except LookupError as error:
+    print(json.dumps([found, str(error)]))
+"""
+#: Of the first position and of the second: the losses of their labels, and those over all classes alike.
+FIRST, SECOND, UNIFORM = 0.1698460195562852, 0.6041306053367284, 3.107309958226347
+
+
+@pytest.mark.framework
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "engine", ["torch", "numpy", *(pytest.param(each, marks=pytest.mark.nightly) for each in ("jax", "tensorflow"))]
+)
+def test_the_losses_are_the_definitions_on_every_engine(engine: str) -> None:
+    for needed in ("keras", engine):
+        if find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed")
+    other = "keras_torch" if engine == "numpy" else "keras_numpy"
+    command = [sys.executable, "-c", ASKED, f"keras_{engine}", other]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found, refused = json.loads(done.stdout.splitlines()[-1])
+    smoothed = 0.7 * (FIRST + SECOND) + 0.3 * UNIFORM
+    weighted = 0.5 * FIRST + 1.5 * SECOND
+    assert found == pytest.approx([FIRST + SECOND, FIRST, smoothed, weighted, FIRST + SECOND], rel=1e-6)
+    assert f"in this process Keras runs on {engine} already" in refused
