@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -64,6 +65,8 @@ class TorchRuntime(Runtime):
             # Past its limit torch.compile falls back to eager without a word; every shape is to be compiled here.
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
         self._compiler = _Inductor(self.counted)
+        self._retaining_compiler = _Inductor(self.counted, donated=False)
+        self._of_thread = threading.local()
         self._made_before = _graphs_made() if self.compiles else 0
 
     @classmethod
@@ -142,7 +145,12 @@ class TorchRuntime(Runtime):
         """``dynamic=False``: what a shape gets must not depend on the shapes that came before it."""
         if execution != "compile":
             return function
-        return torch.compile(function, dynamic=False, backend=self._compiler)
+        usual, retaining = (
+            torch.compile(function, dynamic=False, backend=compiler)
+            for compiler in (self._compiler, self._retaining_compiler)
+        )
+        of_thread = self._of_thread
+        return lambda *arguments: (retaining if getattr(of_thread, "retains", False) else usual)(*arguments)
 
     def watched(self, function: Function) -> Function:
         counted = self.counted
@@ -161,7 +169,7 @@ class TorchRuntime(Runtime):
         nothing promises.
         """
         counted = self.counted
-        counted.ran = self._compiler.ran
+        counted.ran = self._compiler.ran + self._retaining_compiler.ran
         if (found := _dynamo_counters()) is not None:
             counted.reasons = _breaks()
             counted.breaks = sum(counted.reasons.values())
@@ -194,8 +202,17 @@ class TorchRuntime(Runtime):
         return product
 
     def second_vjp(self, function: Function, x: Tensor, former: Tensor, cotangent: Tensor) -> Tensor:
+        """What is compiled for it donates no buffers to its backward pass, which raises with ``retain_graph`` else.
+
+        The error says so, and to set that option (2.13). It comes only where the backward pass was compiled before for
+        a single use: whether the usual compilation serves depends on what was asked earlier.
+        """
         x = x.detach().requires_grad_()
-        value = function(x)
+        self._of_thread.retains = True
+        try:
+            value = function(x)
+        finally:
+            self._of_thread.retains = False
         torch.autograd.grad(value, x, former, retain_graph=True)
         (gradient,) = torch.autograd.grad(value, x, cotangent)
         return gradient
@@ -209,16 +226,27 @@ class TorchRuntime(Runtime):
 
 
 class _Inductor:
-    """The default backend of ``torch.compile``, whose graphs are counted when they are made and when they run."""
+    """The default backend of ``torch.compile``, whose graphs are counted when they are made and when they run.
 
-    def __init__(self, counted: Compilations) -> None:
+    Unless ``donated``, the backward pass leaves the buffers of the forward pass as they are, so that it can run again.
+    """
+
+    def __init__(self, counted: Compilations, *, donated: bool = True) -> None:
         self.counted = counted
+        self.donated = donated
         self.ran = 0
 
     def __call__(self, module: torch.fx.GraphModule, inputs: list[Tensor]) -> Function:
         from torch._dynamo import lookup_backend
 
-        compiled = lookup_backend("inductor")(module, inputs)
+        inductor = lookup_backend("inductor")
+        if self.donated:
+            compiled = inductor(module, inputs)
+        else:
+            # The cache of compiled graphs does not tell the two kinds of backward pass apart (2.13): it would give one
+            # that overwrites what the next needs.
+            with _without_donated_buffers():
+                compiled = inductor(module, inputs, config_patches={"fx_graph_cache": False})
         self.counted.graphs += 1
 
         def run(*arguments: Any) -> Any:
@@ -267,6 +295,13 @@ class TorchDevice(Device):
         if self.name == "cuda":
             torch.cuda.synchronize()
         return BEYOND_CACHES
+
+
+def _without_donated_buffers() -> contextlib.AbstractContextManager[Any]:
+    """PyTorch's own option, of the versions that have it."""
+    from torch._functorch import config
+
+    return config.patch(donated_buffer=False) if hasattr(config, "donated_buffer") else contextlib.nullcontext()
 
 
 def _dynamo_counters() -> Mapping[str, Mapping[str, int]] | None:

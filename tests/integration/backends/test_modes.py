@@ -218,6 +218,20 @@ def test_a_second_backward_pass_of_jax_may_be_the_first_call_of_a_shape() -> Non
 
 
 @pytest.mark.framework
+def test_a_second_backward_pass_of_torch_may_follow_a_gradient_of_that_shape(dynamo: Any) -> None:
+    """Its backward pass was compiled for a single use by then: it raises, or a cache gives it, and it overwrites."""
+    logits = np.linspace(-1, 2, 15, dtype=np.float32).reshape(3, 5)
+    targets = np.full((3, 5), 0.2, np.float32)
+    former, upstream = np.array([2, -1, 3], np.float32), np.array([1, 0.5, -2], np.float32)
+    options = (*OPTIONS[:3], ("reduction", "none"))
+    once = Request(0, "cross_entropy", logits, {"targets": targets}, options, upstream=upstream)
+    twice = msgspec.structs.replace(once, transform="second-backward", tangent=former)
+    first, second = InlineSession(create("torch:compile", threads=1)).run([once, twice])
+    assert second.failure is None and first.gradient is not None and second.gradient is not None
+    np.testing.assert_allclose(second.gradient, first.gradient, rtol=1e-6)
+
+
+@pytest.mark.framework
 def test_a_graph_of_tensorflow_that_calls_python_is_not_compiled() -> None:
     tf = pytest.importorskip("tensorflow")
     from conformance.backends.adapters.tensorflow import TensorFlow
