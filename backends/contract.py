@@ -42,7 +42,7 @@ Tensor = Any
 Array: TypeAlias = "npt.NDArray[np.generic]"
 #: Any other word is not a reduction: a framework must refuse it; an adapter that reduces by itself raises Unsupported.
 Reduction = Literal["none", "sum", "mean"]
-Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+Operation = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss"]
 
 
 class NllLossOptions(TypedDict, total=False):
@@ -59,7 +59,7 @@ class NllLossOptions(TypedDict, total=False):
 
 
 class CrossEntropyOptions(NllLossOptions, total=False):
-    """The same for cross_entropy; ``label_smoothing`` lies in [0, 1]."""
+    """The same for cross_entropy and log_loss; ``label_smoothing`` lies in [0, 1]."""
 
     label_smoothing: float | None
 
@@ -87,7 +87,9 @@ class Call:
     options: tuple[tuple[str, Any], ...]
 
     def apply(self, backend: Backend, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The operation's value on ``logits`` (log-probabilities for nll_loss): shape and dtype as its method says.
+        """The operation's value on its input, the ``logits``: shape and dtype as its method says.
+
+        Those of nll_loss are log-probabilities, those of log_loss probabilities.
 
         Raises :class:`Unsupported` where the backend's composition is not one of this operation.
         """
@@ -310,6 +312,14 @@ class Backend(ABC):
         Shapes and dtypes are those of :meth:`nll_loss`.
         """
         return self.nll_loss(self.log_softmax(logits, axis=options["axis"]), targets, **options)
+
+    def log_loss(self, probabilities: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        """Σ a_c · (−ln p_c), reduced, of ``probabilities`` p that are given: the loss of a model that ends in softmax.
+
+        Shapes, dtypes, targets and options are those of :meth:`cross_entropy`. A library that has no such function
+        leaves it as it is, and is not asked for it.
+        """
+        raise Unsupported(f"{self.framework} has no log_loss")
 
     def evaluate(self, call: Call, logits: Tensor) -> Tensor:
         """The value of ``call`` on ``logits``, of the shape and dtype that the operation's method says."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance.backends.contract import Array, Call, Reduction, Tensor
 
-__all__ = ["cross_entropy", "gradient", "log_softmax", "nll_loss", "softmax"]
+__all__ = ["cross_entropy", "gradient", "log_loss", "log_softmax", "nll_loss", "softmax"]
 
 
 def softmax(logits: Tensor, axis: int | None, where: Tensor | None) -> Tensor:
@@ -52,6 +52,17 @@ def cross_entropy(
         return _reduced(_weighted(y.coefficients, _log_softmax(y.masked(x))), y, reduction, logits.dtype)
 
 
+def log_loss(probabilities: Tensor, targets: Tensor, *, reduction: Reduction | None, **options: Any) -> Tensor:
+    """Σ a_c · (-ln p_c) of ``probabilities`` that are given, reduced; nothing is clipped, or made to sum to 1.
+
+    In their dtype: of their shape without the class axis for ``none``, else a scalar.
+    """
+    with np.errstate(all="ignore"):
+        p = _class_axis_last(probabilities, options["axis"])
+        y = _targets(probabilities, targets, **options)
+        return _reduced(_weighted(y.coefficients, np.log(y.given(p))), y, reduction, probabilities.dtype)
+
+
 def gradient(call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
     """The gradient of ``call`` with respect to ``logits`` for the upstream gradient, in their shape and dtype."""
     operands, options = dict(call.operands), dict(call.options)
@@ -73,24 +84,44 @@ def gradient(call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
             s = upstream.astype(x.dtype)[..., np.newaxis]
             if reduction in (None, "mean"):
                 s = s / y.divisor
-            a, x = y.coefficients, y.masked(x)
-            found = s * (-a if call.operation == "nll_loss" else a.sum(-1, keepdims=True) * _softmax(x) - a)
+            found = _slope(call.operation, s, x, y)
             found = np.where(y.valid[..., np.newaxis], found, 0)
         return _restored(found, logits, axis)
 
 
+def _slope(operation: str, s: Any, x: Any, y: _Targets) -> Any:
+    """The gradient of each position's loss by the operation's input, times ``s``: (positions, C)."""
+    a = y.coefficients
+    if operation == "nll_loss":
+        return s * -a
+    if operation == "log_loss":  # what costs nothing has no gradient, be it a probability of 0
+        return s * -a / np.where(a == 0, 1, y.given(x))
+    return s * (a.sum(-1, keepdims=True) * _softmax(y.masked(x)) - a)
+
+
 @dataclass(frozen=True)
 class _Targets:
-    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, mean's divisor, labels."""
+    """What the targets ask of a loss: coefficients ``a`` (positions, C), valid positions, mean's divisor, labels.
+
+    ``sparse`` says that of each position the label's class alone takes part.
+    """
 
     coefficients: Any
     valid: Any
     divisor: Any
     labels: Any = None
+    sparse: bool = False
 
     def masked(self, x: Array) -> Any:
         """``x`` without the ignored positions: whatever they hold, it takes no part."""
         return np.where(self.valid[..., np.newaxis], x, 0)
+
+    def given(self, p: Array) -> Any:
+        """``p``, and 1 where a position or a class takes no part."""
+        part = self.valid[..., np.newaxis]
+        if self.sparse:
+            part = part & (np.arange(p.shape[-1]) == self.labels[..., np.newaxis])
+        return np.where(part, p, 1)
 
     def labelled(self, x: Array) -> Any:
         """``x`` at the labels of the valid positions, 0 elsewhere: nll_loss does not look at the other classes."""
@@ -230,7 +261,7 @@ def _indices(
         np.put_along_axis(coefficients, labels[..., np.newaxis], (1 - smoothing) * picked, -1)
         coefficients += np.where(valid[..., np.newaxis], smoothing * w / classes, 0) if smoothing else 0
     divisor = np.where(valid, w[labels] if classes else 0, 0).sum(dtype=x.dtype)
-    return _Targets(coefficients, valid, divisor, labels)
+    return _Targets(coefficients, valid, divisor, labels, sparse=not smoothing)
 
 
 def _weights(weight: Any, x: Any) -> Any:

@@ -23,7 +23,7 @@ class Numpy(Adapter):
     profile = "numpy"
     runs_on = NumpyRuntime
     offers = Offers(
-        operations=dict.fromkeys(("softmax", "log_softmax", "nll_loss", "cross_entropy"), "composed"),
+        operations=dict.fromkeys(("softmax", "log_softmax", "nll_loss", "cross_entropy", "log_loss"), "composed"),
         weight="composed",
         ignore_index="composed",
         label_smoothing="composed",
@@ -52,6 +52,9 @@ class Numpy(Adapter):
         self, logits: Tensor, targets: Tensor, *, where: Tensor | None = None, **options: Unpack[CrossEntropyOptions]
     ) -> Tensor:
         return reference.cross_entropy(logits, targets, where=where, **options)
+
+    def log_loss(self, probabilities: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return reference.log_loss(probabilities, targets, **options)
 
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         value = self.evaluate(call, logits)

@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.bounds.classes import gamma
 from conformance.bounds.coefficients import CoefficientBounds
-from conformance.bounds.terms import TermBounds
+from conformance.bounds.terms import Logarithms, TermBounds
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 
@@ -76,7 +76,9 @@ class SlopeBounds:
             error = error + self.eta_store * carried
         return np.where(self.block.ignored[:, None], 0.0, error), exact
 
-    def by_targets(self, scale: Float64Array, relative: Float64Array, inverse: Float64Array) -> Bound:
+    def by_targets(
+        self, scale: Float64Array, relative: Float64Array, inverse: Float64Array, logarithms: Logarithms
+    ) -> Bound:
         """s·f_c·(−ln p_c), with respect to q_c: f_c = w_c·(1 − ε) has at most six roundings with its products.
 
         1 − ε may come of an ε that was rounded, which costs u·ε however small 1 − ε is; each product may underflow.
@@ -87,7 +89,7 @@ class SlopeBounds:
         if block.smoothing is not None:
             share = 1.0 if block.weight is None else np.abs(block.weight)[block.problem_of_row]
             spoiled = spoiled + 2.0 * u * block.smoothing[block.problem_of_row][:, None] * share
-        n, reach, term = self.terms.n, self.terms.reach, self.terms.term
+        n, reach, term = logarithms.n, logarithms.reach, logarithms.term
         exact = scale * factor * n
         error = factor * term + spoiled * (reach + term)
         growth = relative + gamma(3.0 * u)

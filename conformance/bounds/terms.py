@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -15,12 +16,28 @@ from conformance.bounds.classes import Arithmetic
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.positions import Positions
 
-__all__ = ["TermBounds", "finite"]
+__all__ = ["Logarithms", "TermBounds", "finite"]
 
 #: d·u ≤ 745·2^-24 wherever exp(−d) is not lost to underflow in float32 or wider, so expm1(d·u) ≤ d·u·WEIGHT there.
 WEIGHT = 1.0 + 2.0**-14
 #: Where the exponential of the magnitudes was cut to zero but float64 still holds it.
 DEEPEST = 760.0
+
+
+class Logarithms(Protocol):
+    """Bounds on the logarithms of probabilities, (P, C): of their size, what roundings are relative to, the error."""
+
+    @property
+    def n(self) -> Float64Array:
+        """|ln p_c|, 0 where it is infinite."""
+
+    @property
+    def reach(self) -> Float64Array:
+        """What the roundings of ln p_c are relative to."""
+
+    @property
+    def term(self) -> Float64Array:
+        """|Δ ln p_c|."""
 
 
 @dataclass(frozen=True, eq=False)

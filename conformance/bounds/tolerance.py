@@ -15,8 +15,9 @@ import numpy.typing as npt
 from conformance.bounds.classes import Arithmetic, gamma
 from conformance.bounds.coefficients import CoefficientBounds
 from conformance.bounds.directions import DirectionBounds
+from conformance.bounds.predictions import PredictionBounds
 from conformance.bounds.slopes import SlopeBounds
-from conformance.bounds.terms import TermBounds, finite
+from conformance.bounds.terms import Logarithms, TermBounds, finite
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
@@ -56,6 +57,15 @@ class Tolerance:
         return TermBounds(self.truth.fast.positions, self.arithmetic, self.flushed)
 
     @cached_property
+    def _given(self) -> PredictionBounds:
+        """The same of probabilities that are given, and bounds on the derivatives by them."""
+        return PredictionBounds(self.truth.fast.predictions, self.coefficients, self.arithmetic, self.flushed)
+
+    @property
+    def _logarithms(self) -> Logarithms:
+        return self._given if self.block.operation == "log_loss" else self.terms
+
+    @cached_property
     def coefficients(self) -> CoefficientBounds:
         """Bounds on the coefficients a_c of a loss."""
         return CoefficientBounds(self.truth.fast, self.arithmetic, self.flushed)
@@ -89,6 +99,8 @@ class Tolerance:
             if operation == "log_softmax":
                 return self._stored(*slopes.log_softmax())
             scale, relative, inverse = self._scale(reduction)
+            if operation == "log_loss":
+                return self._stored(*self._given.slope(scale, relative, inverse))
             loss = slopes.nll_loss if operation == "nll_loss" else slopes.cross_entropy
             return self._stored(*loss(scale, relative, inverse))
 
@@ -101,6 +113,7 @@ class Tolerance:
             if operation == "log_softmax":
                 return self._stored(*directions.log_softmax_jvp())
             terms = directions.nll_jvp_terms if operation == "nll_loss" else directions.loss_jvp_terms
+            terms = self._given.jvp_terms if operation == "log_loss" else terms
             rows = finite(self.truth.fast.jvp("none").mid)
             return self._stored(*self._reduced(*terms(), rows, reduction))
 
@@ -112,12 +125,13 @@ class Tolerance:
                 return self._stored(*directions.softmax_hvp())
             if operation == "log_softmax":
                 return self._stored(*directions.log_softmax_hvp())
-            return self._stored(*directions.loss_hvp(*self._scale(reduction)))
+            loss = self._given.bend if operation == "log_loss" else directions.loss_hvp
+            return self._stored(*loss(*self._scale(reduction)))
 
     def target_gradient(self, reduction: str) -> Float64Array:
         """(P, C): bounds on the gradient with respect to the class probabilities."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._stored(*self._slopes.by_targets(*self._scale(reduction)))
+            return self._stored(*self._slopes.by_targets(*self._scale(reduction), self._logarithms))
 
     def _stored(self, error: Float64Array, exact: Float64Array) -> Float64Array:
         """An intermediate off by ``error``, rounded to the output's format: (1 + u_o)·error + u_o·|y| + η."""
@@ -129,11 +143,11 @@ class Tolerance:
 
     def _value(self, reduction: str) -> tuple[Float64Array, Float64Array]:
         """The error before it is stored, and the exact result's magnitude."""
-        terms, operation = self.terms, self.block.operation
+        operation = self.block.operation
         if operation == "softmax":
-            return terms.probability, terms.p
+            return self.terms.probability, self.terms.p
         if operation == "log_softmax":
-            return terms.term, terms.n
+            return self.terms.term, self.terms.n
         error, size, count = self._products
         exact = finite(self.truth.fast.loss.mid)
         if self.given is not None:
@@ -178,7 +192,7 @@ class Tolerance:
                 error = error + u * weight * n
             ignored, count = block.ignored, (weight > 0.0).astype(np.float64)
             return np.where(ignored, 0.0, error), np.where(ignored, 0.0, weight * reach), count
-        reach, term = self.terms.reach, self.terms.term
+        reach, term = self._logarithms.reach, self._logarithms.term
         error = a.magnitude * term + a.error * (reach + term) + u * (a.magnitude + a.error) * (reach + term)
         error = error + self.eta * (a.magnitude > 0.0)
         size = (a.magnitude * reach).sum(axis=1)
@@ -194,7 +208,8 @@ class Tolerance:
             # Where subnormal inputs count as zero, such a log-probability is lost.
             lost = n < self.arithmetic.compute.least_normal * self.flushed
             return n, n, np.where(lost, n, 0.0)
-        n, reach, term = self.terms.n[at], self.terms.reach[at], self.terms.term[at]
+        terms = self._logarithms
+        n, reach, term = terms.n[at], terms.reach[at], terms.term[at]
         if self.block.operation == "nll_loss_of_log_softmax":  # the log-probabilities are stored in between
             u = self.arithmetic.u_store
             return n, n, term * (1.0 + u) + u * n + self.arithmetic.eta(self.flushed)

@@ -13,17 +13,28 @@ from typing import Any
 from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.literals import MOST_RANK, LiteralProblem, has_64_bits, leaves, shape_of
 from conformance.cases.yaml12 import NodePath
-from conformance.model.case import GENERATOR_KEYS, NO_REDUCTIONS, Case, Drawing, Generator, TargetKind, generator_keys
+from conformance.model.case import (
+    GENERATOR_KEYS,
+    INPUTS,
+    NO_REDUCTIONS,
+    Case,
+    Drawing,
+    Generator,
+    TargetKind,
+    generator_keys,
+)
 from conformance.model.layouts import LAYOUTS, OPERANDS, problem_of
 from conformance.model.policies import POLICIES
 from conformance.worker.wire import spread_extent
 
 __all__ = [
     "FEATURES",
+    "MAIN",
     "MOST_ELEMENTS",
     "MOST_EXPECTED",
     "MOST_OF_FILE",
     "NORMALISERS",
+    "SMOOTHED",
     "complaints_about",
     "elements_of",
     "is_large",
@@ -39,6 +50,11 @@ MOST_OF_FILE = 2**26
 MOST_EXPECTED = 2**20
 #: Operations that take neither targets nor a reduction.
 NORMALISERS = ("softmax", "log_softmax")
+#: Losses that take class probabilities as targets, and label smoothing.
+SMOOTHED = ("cross_entropy", "log_loss")
+#: The keys of an operation's input, and those of them that hold scores, which may be of any size.
+SCORES = ("logits", "log_probabilities")
+MAIN = (*SCORES, "probabilities")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?")
 _SPECIAL = re.compile(r"(?:[-+]?\.?inf|\.?nan)", re.IGNORECASE)
 #: What targets may be of: labels, or class probabilities.
@@ -53,7 +69,7 @@ _LOSS_KEYS = ("targets", "targets_as", "target_dtype", "weight", "ignore_index")
 
 def elements_of(case: Case) -> int:
     """At most so many numbers are in the tensors of the case; a shape that is left out counts as that of the logits."""
-    main = _extents(case.logits if case.logits is not None else case.log_probabilities) or ()
+    main = _extents(case.input) or ()
     logits = math.prod(max(extent, 1) for extent in main)
     others = (case.targets, case.where, case.weight, case.upstream, case.tangent)
     stated = [_extents(each) for each in others if each is not None]
@@ -105,17 +121,18 @@ def complaints_about(case: Case) -> Iterator[Complaint]:
 
 
 def _operands(case: Case) -> Iterator[Complaint]:
-    given = [name for name in ("logits", "log_probabilities") if getattr(case, name) is not None]
+    given = [name for name in MAIN if getattr(case, name) is not None]
+    own = INPUTS.get(case.op, "logits")
     if case.op == "nll_loss":
         if len(given) != 1:
             problem = "neither log_probabilities nor logits" if not given else "both log_probabilities and logits"
             yield Complaint(
                 tuple(given[1:]), problem, "nll_loss takes exactly one of them: write `log_probabilities: ...`"
             )
-    elif "log_probabilities" in given:
-        yield Complaint(("log_probabilities",), f"{case.op} takes logits", "rename the key to `logits`")
+    elif wrong := [name for name in given if name != own]:
+        yield Complaint((wrong[0],), f"{case.op} takes {own}", f"rename the key to `{own}`")
     elif not given:
-        yield Complaint((), "key 'logits' is missing", "write `logits: [[...]]`, or a generator with a shape")
+        yield Complaint((), f"key '{own}' is missing", f"write `{own}: [[...]]`, or a generator with a shape")
     if case.op in NORMALISERS:
         for name in _LOSS_KEYS:
             if getattr(case, name) is not None:
@@ -128,12 +145,12 @@ def _operands(case: Case) -> Iterator[Complaint]:
         yield Complaint(
             ("where",), "next to label smoothing, which gives masked classes a share", "remove one of the two"
         )
-    if case.label_smoothing is not None and case.op != "cross_entropy":
+    if case.label_smoothing is not None and case.op not in SMOOTHED:
         yield Complaint(("label_smoothing",), f"{case.op} takes no label_smoothing", "remove the key, or change `op`")
 
 
 def _numbers(case: Case) -> Iterator[Complaint]:
-    for name in ("logits", "log_probabilities", "targets", "where", "weight", "upstream", "tangent"):
+    for name in (*MAIN, "targets", "where", "weight", "upstream", "tangent"):
         value = getattr(case, name)
         if value is None:
             continue
@@ -157,7 +174,7 @@ def _numbers(case: Case) -> Iterator[Complaint]:
 def _sizes(case: Case) -> Iterator[Complaint]:
     """Tensors that are too large to be made, or to be made without saying so; targets that nll_loss does not take."""
     elements = elements_of(case)
-    main = "logits" if case.logits is not None else "log_probabilities"
+    main = next((name for name in MAIN if getattr(case, name) is not None), "logits")
     path: NodePath = (main, "shape") if isinstance(getattr(case, main), Generator) else (main,)
     refused = case.expect is not None and case.expect.error is not None
     if elements > MOST_ELEMENTS:
@@ -168,15 +185,14 @@ def _sizes(case: Case) -> Iterator[Complaint]:
     if elements > MOST_EXPECTED and case.expected:
         problem = f"expected values of a case of {elements} elements"
         yield Complaint(("expected",), problem, f"remove them: only up to {MOST_EXPECTED} are computed in passing")
-    if case.op in ("nll_loss", "nll_loss_of_log_softmax") and not refused:
-        given = case.logits if case.logits is not None else case.log_probabilities
-        if target_kind(case, _extents(given) or ()) == "probabilities":
-            hint = "write integers, or `op: cross_entropy`; if refusing it is the point, `expect: {error: ...}`"
-            yield Complaint(("targets",), f"class probabilities, which {case.op} does not take", hint)
+    by_index = case.op in ("nll_loss", "nll_loss_of_log_softmax") and not refused
+    if by_index and target_kind(case, _extents(case.input) or ()) == "probabilities":
+        hint = "write integers, or `op: cross_entropy`; if refusing it is the point, `expect: {error: ...}`"
+        yield Complaint(("targets",), f"class probabilities, which {case.op} does not take", hint)
 
 
 def _generator(case: Case, name: str, given: Generator) -> Iterator[Complaint]:
-    main = name in ("logits", "log_probabilities")
+    main = name in MAIN
     if given.shape is None and main:
         yield Complaint((name,), "key 'shape' is missing", f"write the shape of the {name}, such as `shape: [4, 10]`")
     if given.shape is not None and len(given.shape) > MOST_RANK:
@@ -212,7 +228,7 @@ def _not_taken(name: str, given: Generator, key: str) -> Complaint:
 def _masked(name: str, given: Generator) -> Iterator[Complaint]:
     assert given.masked is not None
     first, beyond = given.masked
-    if name not in ("logits", "log_probabilities") or not given.shape:
+    if name not in SCORES or not given.shape:
         yield Complaint((name, "masked"), "only logits of rank 1 or more can be masked", "remove the key")
     elif not first < beyond <= given.shape[-1]:
         problem = f"[{first}, {beyond}] masks no element of {given.shape[-1]}"
@@ -220,7 +236,7 @@ def _masked(name: str, given: Generator) -> Iterator[Complaint]:
 
 
 def _apart(name: str, given: Generator, apart: float) -> Iterator[Complaint]:
-    if name not in ("logits", "log_probabilities") or not given.shape:
+    if name not in SCORES or not given.shape:
         yield Complaint((name, "apart"), "only the positions of logits can lie apart", "remove the key")
     elif not math.isfinite(apart):
         yield Complaint((name, "apart"), f"{apart} is not finite", "write a finite number")
@@ -324,7 +340,7 @@ def _spacing(case: Case) -> Iterator[Complaint]:
     """What cannot be asked of a call in which only some positions are the case's, and a budget that is too small."""
     if case.spacing is None:
         return
-    extents = _extents(case.logits if case.logits is not None else case.log_probabilities) or ()
+    extents = _extents(case.input) or ()
     if len(extents) < 2 or extents[0] < 2 or case.axis in ("default", 0, -len(extents)):
         hint = "give the logits a rank of 2 or more, two positions along axis 0, and state another class axis"
         yield Complaint(("spacing",), "there are no positions along axis 0 between which others could lie", hint)
@@ -357,7 +373,7 @@ def _transforms(case: Case) -> Iterator[Complaint]:
     if case.axis == "default":
         yield Complaint(("transforms",), "the class axis is left to the framework", "state `axis`, or remove the key")
     if "target-gradient" in case.transforms and (
-        case.op != "cross_entropy" or case.targets_as not in (None, "probabilities")
+        case.op not in SMOOTHED or case.targets_as not in (None, "probabilities")
     ):
         hint = "class probabilities alone have a gradient: remove `target-gradient`"
         yield Complaint(("transforms",), "no class probabilities to differentiate by", hint)

@@ -17,7 +17,7 @@ from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
 from conformance.cases.targets import Targets, as_integers, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
-from conformance.model.case import Generator, ReductionName
+from conformance.model.case import Case, Generator, ReductionName
 from conformance.model.policies import NORMATIVE, POLICIES, DefaultReduction
 from conformance.model.problem import Array, Problem, value_shape
 from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
@@ -96,7 +96,8 @@ def _exact(entry: Entry) -> _Exact:
     given = case.input
     if given is None:
         raise entry.error((), "no logits", "write `logits: [[...]]`")
-    logits = materialise(given)
+    # Probabilities sum to 1 along the classes, wherever these lie.
+    logits = materialise(given, class_axis=_stated_axis(case, given) if case.op == "log_loss" else None)
     rank = logits.ndim
     usual = 1 if rank > 1 else 0
     axis = None if case.axis == "default" else usual if case.axis is None else case.axis
@@ -110,6 +111,13 @@ def _exact(entry: Entry) -> _Exact:
     if where is not None and class_axis is not None and logits.size:
         _check_mask(entry, logits, where, class_axis)
     return _Exact(logits, targets, where, weight, axis, class_axis, shape_axis)
+
+
+def _stated_axis(case: Case, given: Any) -> int | None:
+    """Where the classes of an input lie, for what is drawn along them; None where that is its last axis."""
+    rank = len(_stated_shape(given))
+    axis = case.axis if isinstance(case.axis, int) else 1
+    return axis if -rank <= axis < rank else None
 
 
 def _mask(entry: Entry, shape: tuple[int, ...], class_axis: int | None) -> Float64Array:

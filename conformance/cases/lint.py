@@ -102,7 +102,7 @@ def _values(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
 def _unstated(entry: Entry, expected_text: ExpectedText) -> Iterator[CaseError]:
     """A case whose tensors are all written out, so that people can follow it, and not all of its expected values."""
     case = entry.case
-    tensors = (case.logits, case.log_probabilities, case.targets, case.where, case.weight, case.upstream, case.tangent)
+    tensors = (case.input, case.targets, case.where, case.weight, case.upstream, case.tangent)
     if any(isinstance(each, Generator) for each in tensors):
         return
     try:

@@ -26,7 +26,10 @@ __all__ = [
 MOST_RANK = 8
 HEX_FLOAT = r"^[-+]?0[xX](?:[0-9a-fA-F]+(?:\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)(?:[pP][-+]?[0-9]{1,5})?$(?!\n)"
 #: The keys of a case that hold numbers: only there is text such as ``0x1.8p+1`` a number.
-NUMBER_FIELDS = ("logits", "log_probabilities", "targets", "weight", "upstream", "tangent", "label_smoothing")
+NUMBER_FIELDS = (
+    *("logits", "log_probabilities", "probabilities"),
+    *("targets", "weight", "upstream", "tangent", "label_smoothing"),
+)
 _HEX_FLOAT = re.compile(HEX_FLOAT)
 
 

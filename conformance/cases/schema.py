@@ -42,6 +42,7 @@ _DESCRIPTIONS: dict[str, dict[str, str]] = {
         "op": "The operation under test.",
         "logits": "Unnormalised scores: nested lists of numbers, or a seeded generator.",
         "log_probabilities": "For nll_loss, in place of logits.",
+        "probabilities": "For log_loss, in place of logits: those that were predicted.",
         "targets": "Class indices, or class probabilities of the logits' shape: numbers, or a generator.",
         "targets_as": "What the targets are, where their form does not show it; `python`: the plain Python object.",
         "target_dtype": "The dtype of the targets; left out: int64 for indices, that under test for probabilities.",
@@ -172,12 +173,24 @@ def _refine_case(case: dict[str, Any]) -> None:
     refused = [{"required": [key]} for key in ("targets", "targets_as", "target_dtype", "weight", "ignore_index")]
     normaliser = {"properties": {"op": {"enum": list(NORMALISERS)}}, "required": ["op"]}
     nll = {"properties": {"op": {"const": "nll_loss"}}, "required": ["op"]}
+    log_loss = {"properties": {"op": {"const": "log_loss"}}, "required": ["op"]}
+    others = [{"required": ["log_probabilities"]}, {"required": ["probabilities"]}]
     case["allOf"] = [
         {"if": normaliser, "then": {"not": {"anyOf": refused}}, "else": {"required": ["targets"]}},
         {
             "if": nll,
-            "then": {"oneOf": [{"required": ["log_probabilities"]}, {"required": ["logits"]}]},
-            "else": {"required": ["logits"], "not": {"required": ["log_probabilities"]}},
+            "then": {
+                "oneOf": [{"required": ["log_probabilities"]}, {"required": ["logits"]}],
+                "not": {"required": ["probabilities"]},
+            },
+            "else": {
+                "if": log_loss,
+                "then": {
+                    "required": ["probabilities"],
+                    "not": {"anyOf": [{"required": ["logits"]}, {"required": ["log_probabilities"]}]},
+                },
+                "else": {"required": ["logits"], "not": {"anyOf": others}},
+            },
         },
     ]
 

@@ -72,13 +72,36 @@ class Tensors:
             for position in range(min(self.count, MOST_PLANTED)):
                 for label in range(1, min(self.classes, 64), 2):
                     planted[self.flat(position, label)] = -math.inf
+        self._plant_special(levels, planted, dice)
+        return self._generator(keys, planted)
+
+    def predictions(self, levels: Mapping[str, str], dice: Dice) -> Any:
+        """Probabilities in place of logits, with what is planted among them."""
+        kind, planted, even = levels["logits"], dict[int, float](), 1.0 / max(self.classes, 1)
+        keys: dict[str, Any] = {"distribution": "simplex", "seed": dice.seed()}
+        if kind in ("equal", "spike", "normalised"):
+            keys = {"distribution": "constant", "offset": even}
+        elif kind in ("rising", "falling", "uniform"):
+            keys = {"distribution": "ramp", "scale": 0.5 if kind != "falling" else -0.5, "offset": 0.5}
+        elif kind == "integers":
+            keys = {"distribution": "labels", "classes": 2, "seed": dice.seed()}
+        elif kind in ("one-hot", "confident", "tiny"):
+            rest = {"one-hot": 0.0, "confident": 2.0**-9, "tiny": 2.0**-12}[kind] * min(even, 0.5)
+            keys = {"distribution": "one-hot", "scale": 1.0 - rest * self.classes, "offset": rest, "seed": dice.seed()}
+        if kind == "spike":
+            for position in self._some_positions(dice):
+                top = dice.one_of((1e-7, 2.0**-20, 1.0, 1.0 - 2.0**-7))
+                planted[self.flat(position, self._class(levels["place"], position, dice))] = top
+        self._plant_special(levels, planted, dice)
+        return self._generator(keys, planted)
+
+    def _plant_special(self, levels: Mapping[str, str], planted: dict[int, float], dice: Dice) -> None:
         if levels["special"] != "none":
             kinds = _MIXED if levels["special"] == "mixed" else (levels["special"],)
             for position in self._positions(levels["place"], dice):
                 number = _special(dice.one_of(kinds), self.dtype)
                 for label in self._row(levels["place"], position, dice):
                     planted[self.flat(position, label)] = number
-        return self._generator(keys, planted)
 
     def _generator(self, keys: Mapping[str, Any], planted: Mapping[int, float]) -> Generator:
         places = sorted(planted.items()) or None

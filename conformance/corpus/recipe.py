@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ from conformance.corpus.dice import Dice
 from conformance.corpus.operands import Tensors
 from conformance.corpus.settle import OF_EQUALS, classes_of, operand_shapes
 from conformance.corpus.space import FORMS, Levels
-from conformance.model.case import NO_REDUCTIONS, REDUCTIONS, Case, Generator, IntegerName
+from conformance.model.case import INPUTS, NO_REDUCTIONS, REDUCTIONS, Case, Generator, IntegerName, OperationName
 from conformance.model.layouts import BETWEEN, FAR_APART, LAYOUTS, OPERANDS
 from conformance.worker.layouts import fits
 
@@ -72,6 +72,8 @@ _OF_NORMALISERS = (
     *("default-axis", "class-extent-0", "rank-0-logits", "plus-infinity", "all-minus-infinity", "subnormal-results"),
     "integer-logits",
 )
+#: Those that say nothing of probabilities that are given.
+_OF_LOGITS = ("plus-infinity", "all-minus-infinity", "unnormalised-probabilities", "masked-target")
 _FAR = (2**31, 2**32, 2**32 + 1, -(2**31) - 1, -(2**32))
 
 
@@ -115,8 +117,8 @@ class _Keys:
         return self.extents[: self.place] + self.extents[self.place + 1 :]
 
     @property
-    def op(self) -> str:
-        return self.levels["op"]
+    def op(self) -> OperationName:
+        return cast("OperationName", self.levels["op"])
 
     @property
     def is_loss(self) -> bool:
@@ -134,7 +136,7 @@ class _Keys:
         levels, tensors = self.levels, self.tensors
         found: dict[str, Any] = {"op": self.op, "dtypes": [levels["dtype"]]}
         found["layouts"] = [self.layout()]
-        found["log_probabilities" if self.op == "nll_loss" else "logits"] = self.logits
+        found[INPUTS.get(self.op, "logits")] = self.logits
         if self.is_loss:
             found |= self.targets()
             found |= self.options()
@@ -152,7 +154,8 @@ class _Keys:
 
     @cached_property
     def logits(self) -> Generator:
-        return self.tensors.logits(self.levels, self.dice("logits"))
+        tensors = self.tensors
+        return (tensors.predictions if self.op == "log_loss" else tensors.logits)(self.levels, self.dice("logits"))
 
     def layout(self) -> str:
         """One word for all operands, or a layout for each of one or two."""
@@ -186,7 +189,7 @@ class _Keys:
             for needed, names in _POLICIES
             if (others | needed).items() <= self.levels.items()
             for name in names
-            if self.is_loss or name in _OF_NORMALISERS
+            if (self.is_loss or name in _OF_NORMALISERS) and not (self.op == "log_loss" and name in _OF_LOGITS)
         ]
 
     # -- labels and options -------------------------------------------------------------------------------------------
@@ -329,7 +332,7 @@ class _Keys:
         dtype = dice.one_of(get_args(IntegerName))
         classes = 2 if dtype == "bool" else dice.one_of((2, 5, 12))
         drawing = Generator(distribution="labels", shape=[*self.extents], classes=classes, seed=dice.seed())
-        return {"log_probabilities" if self.op == "nll_loss" else "logits": drawing, "logits_dtype": dtype}
+        return {INPUTS.get(self.op, "logits"): drawing, "logits_dtype": dtype}
 
     def _other(self, shape: tuple[int, ...], dice: Dice) -> list[int]:
         """A shape that is not this one, though it may have as many elements."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from conformance.cases.checks import NORMALISERS
+from conformance.cases.checks import NORMALISERS, SMOOTHED
 from conformance.corpus.space import FORMS, PLAIN, Levels
 from conformance.model.layouts import BETWEEN
 from conformance.worker.layouts import fits
@@ -94,7 +94,7 @@ class _Settling:
             self._invalid(found["invalid"])
         if found["op"] in NORMALISERS:
             self.plain("targets", "weight", "ignored", "smoothing", "reductions")
-        if found["op"] != "cross_entropy":
+        if found["op"] not in SMOOTHED:
             self.plain("targets", "smoothing")
         if not form.rank:  # of a number alone the policies say no more
             self.plain("transforms", *(["logits"] if found["logits"] == "rows-apart" else []))
@@ -105,7 +105,7 @@ class _Settling:
         found = self.found
         missing = not self.form.rank  # of a number alone nothing is known to be wrong
         missing |= kind in _OF_LOSSES and found["op"] in NORMALISERS
-        missing |= kind in ("smoothing", "ignored-probabilities") and found["op"] != "cross_entropy"
+        missing |= kind in ("smoothing", "ignored-probabilities") and found["op"] not in SMOOTHED
         missing |= kind == "targets-shape" and not self.positions
         missing |= kind == "one-target" and max(self.positions, default=1) < 2
         if missing:
@@ -114,7 +114,7 @@ class _Settling:
         self.plain("transforms", "special", "mask", "upstream", "layout")
         if kind in _OF_LABELS:
             self.plain("targets", "labels", "ignored", "target-dtype")
-        if kind == "one-target" and found["op"] != "cross_entropy":
+        if kind == "one-target" and found["op"] not in SMOOTHED:
             self.plain("targets")
         if kind == "ignored-probabilities" and found["targets"] == "labels":
             found["targets"] = "soft"
@@ -133,6 +133,8 @@ class _Settling:
         found, form = self.found, self.form
         if found["dtype"] == "float16":
             found["offset"] = _FLOAT16_OFFSETS.get(found["offset"], found["offset"])
+        if found["op"] == "log_loss":
+            self._predictions()
         if self._is_masked() and (form.place != form.rank - 1 or self.classes < 4):
             self.plain("logits")
         if found["logits"] in ("integers", "one-hot") or found["special"] in ("least-normal", "subnormal"):
@@ -146,6 +148,14 @@ class _Settling:
                 self.plain("special", "smoothing", "transforms", *(["logits"] if self._is_masked() else []))
         if found["special"] == "none" and found["logits"] != "spike":
             self.plain("place")
+
+    def _predictions(self) -> None:
+        """Probabilities lie between 0 and 1; of what is planted beside them a second derivative may be anything."""
+        self.plain("offset")
+        if self._is_masked() or self.found["logits"] == "rows-apart":
+            self.plain("logits")
+        if self.found["transforms"] in DIRECTED:
+            self.plain("special")
 
     def _is_masked(self) -> bool:
         return self.found["logits"].startswith("masked")
@@ -171,7 +181,7 @@ class _Settling:
         found, kind = self.found, self.found["transforms"]
         wrong = found["axis"] == "default"
         wrong |= kind == "second-order" and found["op"] == "nll_loss"
-        wrong |= kind == "target-gradient" and (found["targets"] == "labels" or found["op"] != "cross_entropy")
+        wrong |= kind == "target-gradient" and (found["targets"] == "labels" or found["op"] not in SMOOTHED)
         if kind == "vectorised-map":
             wrong |= self.form.rank < 2 or self.form.place == 0 or self.extents[0] > MOST_MAPPED
             if found["op"] not in NORMALISERS and found["reductions"] == "default":
@@ -190,7 +200,7 @@ class _Settling:
         found = self.found
         if found["upstream"] == "nan":
             wrong = found["special"] != "none" or found["mask"] != "none" or self._is_masked()
-            wrong |= found["op"] in ("nll_loss", "nll_loss_of_log_softmax") or found["ignored"] != "none"
+            wrong |= found["op"] in ("nll_loss", "nll_loss_of_log_softmax", "log_loss") or found["ignored"] != "none"
             wrong |= found["weight"] not in ("none", "any", "equal", "ones", "small", "integers")
             wrong |= found["invalid"] != "nothing"
             self.plain(*(["upstream"] if wrong else ["transforms", "tangent"]))

@@ -50,7 +50,7 @@ FORMS: dict[str, Form] = {
 
 #: Factor to levels, each with its weight. The first level of a factor is the plain one.
 FACTORS: dict[str, dict[str, float]] = {
-    "op": dict(zip(OPERATIONS, (2.0, 2.0, 1.6, 4.0, 0.6), strict=True)),
+    "op": dict(zip(OPERATIONS, (2.0, 2.0, 1.6, 4.0, 0.6, 0.8), strict=True)),
     "dtype": {"float32": 3.0} | {name: 1.3 for name in DTYPES if name != "float32"},
     "form": {
         "batch": 6.0,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from conformance.cases.checks import NORMALISERS
+from conformance.cases.checks import MAIN, NORMALISERS
 from conformance.cases.tensors import materialise
 from conformance.model.case import Case, Generator
 from conformance.model.problem import Problem
@@ -65,8 +65,8 @@ class Draft:
     def case(self) -> Case:
         """The case, with its tensors as short as they can be written."""
         source, dtype = self.source, self.keys["dtypes"][0]
-        main = "log_probabilities" if source.op == "nll_loss" else "logits"
-        given = source.log_probabilities if source.logits is None else source.logits
+        given = source.input
+        main = next((name for name in MAIN if getattr(source, name) is not None), "logits")
         found: dict[str, Any] = {**self.keys, main: _written(self.logits, given, self.place, dtype)}
         for name in ("targets", "weight", "where", "upstream", "tangent"):
             value = getattr(self, name)
@@ -106,7 +106,7 @@ def draft_of(problem: Problem, reduction: str) -> Draft:
     )
 
 
-_TENSORS = ("logits", "log_probabilities", "targets", "weight", "where", "upstream", "tangent", "expected", "budget")
+_TENSORS = (*MAIN, "targets", "weight", "where", "upstream", "tangent", "expected", "budget")
 
 
 def _written(values: Any, given: Any, place: int, dtype: DtypeName) -> Any:

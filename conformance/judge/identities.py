@@ -108,7 +108,7 @@ def _composed(problem: Problem) -> Iterator[TransformedCall]:
 
 def _shifted(problem: Problem) -> Iterator[TransformedCall]:
     """A constant added to all logits of a position, a different one for each, so that every sum is exact."""
-    if problem.operation == "nll_loss":
+    if problem.operation in ("nll_loss", "log_loss"):
         return
     x = widen(to_rows(problem.logits, problem.class_axis or 0))
     for power in (7, 5, 3, 1):

@@ -171,6 +171,8 @@ class Prepared:
         largest = arithmetic(declared, self.dtype).compute.largest
         with np.errstate(all="ignore"):
             stressed, mixed = self._stress(self.named(reduction), largest)
+            if self.block.operation == "log_loss" and quantity != "value":
+                stressed = stressed | self._reciprocals_exceed(largest)
             if quantity == "target_gradient":
                 stressed = stressed | self._products_exceed(self.named(reduction), largest)
             if stored_only:
@@ -214,7 +216,7 @@ class Prepared:
         if block.operation == "nll_loss" or fast.a.dense is None:
             loss = np.where(np.isfinite(fast.loss.mid), fast.loss.mid, 0.0)
             return np.maximum(loss, 0.0), np.maximum(-loss, 0.0)
-        n = np.where(np.isfinite(fast.positions.n), fast.positions.n, 0.0)
+        n = np.where(np.isfinite(fast.n), fast.n, 0.0)
         terms = np.where(np.isfinite(fast.a.dense), fast.a.dense, 0.0) * n
         above, below = np.maximum(terms, 0.0).sum(axis=1), np.maximum(-terms, 0.0).sum(axis=1)
         if block.by_index:
@@ -225,6 +227,8 @@ class Prepared:
     def _gap(self) -> Float64Array:
         """The greatest difference of two finite logits of a position, (n,); infinite where it exceeds float64."""
         block = self.block
+        if block.operation == "log_loss":  # in which nothing is subtracted
+            return np.zeros(len(block.counts))
         d = np.where(np.isfinite(block.x), self.truth.fast.positions.d, 0.0).max(axis=1, initial=0.0)
         gap = np.zeros(len(block.counts))
         np.maximum.at(gap, block.problem_of_row, d)
@@ -240,13 +244,19 @@ class Prepared:
     def _products_exceed(self, reduction: str, largest: float) -> npt.NDArray[np.bool_]:
         """Problems where a partial product of s, w_c and −ln p_c may exceed ``largest``, (n,)."""
         block, fast = self.block, self.truth.fast
-        n = np.where(np.isfinite(fast.positions.n), fast.positions.n, 0.0).max(axis=1, initial=1.0)
+        n = np.where(np.isfinite(fast.n), np.abs(fast.n), 0.0).max(axis=1, initial=1.0)
         peak = n * np.maximum(np.abs(fast.scale(reduction).mid), 1.0)
         if block.weight is not None:
             peak = peak * np.maximum(np.abs(block.weight).max(axis=1, initial=1.0), 1.0)[block.problem_of_row]
         worst = np.zeros(len(block.counts))
         np.maximum.at(worst, block.problem_of_row, peak)
         return worst > largest
+
+    def _reciprocals_exceed(self, largest: float) -> npt.NDArray[np.bool_]:
+        """Problems where 1/p, its square or s·a may exceed ``largest`` in a class that has a part in the loss, (n,)."""
+        of = self.truth.fast.predictions
+        steep = np.where(of.coefficients != 0.0, 1.0 / np.minimum(np.abs(of.q), 1.0), 0.0).max(axis=1, initial=0.0)
+        return self.block.largest(steep * steep) > largest
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], T]) -> T:
         found: Any = self._cache.get(key)

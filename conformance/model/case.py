@@ -11,6 +11,7 @@ from conformance.model.layouts import Layout
 
 __all__ = [
     "GENERATOR_KEYS",
+    "INPUTS",
     "NO_REDUCTIONS",
     "OPERATIONS",
     "REDUCTIONS",
@@ -32,14 +33,17 @@ __all__ = [
     "generator_keys",
 ]
 
-OperationName = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+OperationName = Literal["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss"]
 OPERATIONS: tuple[OperationName, ...] = (
     "softmax",
     "log_softmax",
     "nll_loss",
     "cross_entropy",
     "nll_loss_of_log_softmax",
+    "log_loss",
 )
+#: What an operation's input is called in a case where it is not ``logits``.
+INPUTS: dict[OperationName, str] = {"nll_loss": "log_probabilities", "log_loss": "probabilities"}
 ReductionName = Literal["none", "sum", "mean", "default", "unknown", "MEAN", "batchmean"]
 REDUCTIONS: tuple[ReductionName, ...] = ("none", "sum", "mean")
 #: Words that are not reductions of these losses, passed on as they are.
@@ -211,6 +215,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     op: OperationName
     logits: Generator | Numbers | None = None
     log_probabilities: Generator | Numbers | None = None
+    probabilities: Generator | Numbers | None = None
     targets: Generator | Numbers | None = None
     targets_as: TargetKind | None = None
     target_dtype: str | None = None
@@ -241,8 +246,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def input(self) -> Generator | Numbers | None:
-        """The logits, or the log-probabilities of ``nll_loss``."""
-        return self.log_probabilities if self.logits is None else self.logits
+        """The logits, the log-probabilities of ``nll_loss``, or the probabilities of ``log_loss``."""
+        given = (self.logits, self.log_probabilities, self.probabilities)
+        return next((each for each in given if each is not None), None)
 
     @property
     def policies(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_a
 
 import msgspec
 
-from conformance.model.case import OPERATIONS
+from conformance.model.case import OPERATIONS, OperationName
 from conformance.model.dtypes import DTYPES
 
 if TYPE_CHECKING:  # a problem holds arrays, and listing the policies must not load NumPy
@@ -66,17 +66,23 @@ class Policy:
     ``values`` are those that can be observed, the normative one first; by default those of the field's ``Literal``
     without ``undefined``, which leaves any result open; a declared number (:func:`number_given`) is observed as well.
     ``observed_by`` names the check that observes it; otherwise cases do, by the ``result`` in which its value shows.
+    ``operations`` are those that it is about; all, where none is named.
     ``sound`` says that every value is: who declares nothing has not failed.
     """
 
     affects: Affects = "answer"
     result: Literal["value", "gradient"] = "value"
     aspect: Aspect | None = None
+    operations: tuple[OperationName, ...] = ()
     observed_by: str = ""
     sound: bool = False
     values: tuple[Any, ...] = ()
     name: str = ""
     field: str = ""
+
+    def is_about(self, operation: OperationName) -> bool:
+        """Whether it says anything of an operation."""
+        return not self.operations or operation in self.operations
 
     def normative(self, aspect: str) -> str:
         """The normative value as text."""
@@ -160,6 +166,9 @@ IntegerLogits = Literal["refused", "promoted", "kept"]
 Broadcasting = Literal["refused", "broadcast"]
 MaskedTarget = Literal["impossible", "dropped"]
 Kept = Literal["kept", "flushed"]
+Clipping = Literal["none", "eps-of-dtype"] | float
+#: Divided by their sum, before they are clipped or after it.
+Normalising = Literal["exact", "normalised", "clipped-and-normalised"]
 Cancelling = Literal["kept", "lost"]
 Upstream = Literal["product", "chained"]
 MixedDtypes = Literal["logits", "promoted", "refused"]
@@ -208,6 +217,18 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         "impossible"
     )
     unnormalised_probabilities: Annotated[Literal["exact", "normalised"], Policy()] = "exact"
+    #: Predicted probabilities: the ends between which they are kept are a number and 1 less that number, or 0 and 1
+    #: made as narrow as the dtype's spacing at 1.
+    probability_clipping: Annotated[
+        Clipping | dict[str, Clipping],
+        Policy(operations=("log_loss",), aspect=_DTYPE, values=("none", 1e-7, "eps-of-dtype")),
+    ] = "none"
+    #: Whether both ends are clipped, or the lower one alone.
+    clipped_ends: Annotated[Literal["both", "lower"], Policy(operations=("log_loss",))] = "both"
+    #: Predicted probabilities that do not sum to 1.
+    unnormalised_predictions: Annotated[
+        Normalising | dict[TargetKind, Normalising], Policy(operations=("log_loss",), aspect=_TARGET)
+    ] = "exact"
     weighted_probability_mean: Annotated[Literal["by-count", "by-weight"], Policy()] = "by-count"
     label_smoothing_mass: Annotated[Literal["all-classes", "other-classes"], Policy()] = "all-classes"
     label_smoothing_weights: Annotated[Literal["weighted", "unweighted"], Policy()] = "weighted"
@@ -366,7 +387,7 @@ def choice_in(name: str, problem: Problem, policies: Policies) -> Choice | None:
     does not exist.
     """
     policy = POLICIES[name]
-    if policy.observed_by:
+    if policy.observed_by or not policy.is_about(problem.operation):
         return None
     aspect = policy.aspect.of(problem) if policy.aspect is not None else ""
     if policy.aspect is not None and not aspect:

@@ -90,7 +90,10 @@ class Block:
 
     @cached_property
     def x(self) -> Float64Array:
-        """Logits, (P, C); log-probabilities for nll_loss. A class that takes no part is impossible."""
+        """Logits, (P, C); log-probabilities for nll_loss, probabilities for log_loss.
+
+        A class that takes no part is impossible.
+        """
         return self._of_those_that_take_part(self.rows([problem.logits for problem in self.problems]), -np.inf)
 
     @cached_property

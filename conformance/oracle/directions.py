@@ -5,6 +5,7 @@ With p = softmax, t the direction, m = Σ p_j t_j and the coefficients a_c of th
 - softmax in direction t: p_c(t_c − m); log_softmax: t_c − m; nll_loss: −w_y t_y; cross_entropy: A·m − Σ a_c t_c;
 - the gradient s(A·p_c − a_c) of cross_entropy in direction t: s·A·p_c(t_c − m); that of log_softmax, v_c − p_c·Σv:
   −p_c(t_c − m)·Σv; that of softmax, p_c(v_c − μ) with μ = Σ p_j v_j: p_c((t_c − m)(v_c − μ) − Σ p_j(t_j − m)(v_j − μ));
+- of log_loss, whose probabilities are given, predictions.py says the same;
 - the gradient of cross_entropy with respect to a class probability q_c: s·f_c·(−ln p_c), where f_c = ∂a_c/∂q_c is
   w_c(1 − ε), and w_c(1 − ε) − ε·w_c/(C−1) where smoothing spares the labelled class.
 
@@ -51,6 +52,8 @@ def _enclosed(mid: Float64Array, sized: Sized, growth: float) -> Enclosure:
 
 def _jvp_rows(truth: FastGradients) -> Enclosure:
     """The derivative of every row's own result in the direction of its problem: (P, C), or (P,) for a loss."""
+    if truth.block.operation == "log_loss":
+        return _log_loss_jvp(truth)
     at, operation = _Position(truth), truth.block.operation
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
     if operation == "log_softmax":
@@ -82,6 +85,8 @@ def _jvp_rows(truth: FastGradients) -> Enclosure:
 
 def _hvp(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient's derivative in the direction, (P, C), for the problems' own upstream gradients."""
+    if truth.block.operation == "log_loss":
+        return truth.scaled(*truth.predictions.bend(truth.block.tangent), truth.scale(reduction))
     at, block = _Position(truth), truth.block
     gap, size = at.t - at.mean, at.sized_t + at.sized_mean
     if block.operation == "softmax":
@@ -111,14 +116,26 @@ def _hvp(truth: FastGradients, reduction: str) -> Enclosure:
 
 def _target_gradient(truth: FastGradients, reduction: str) -> Enclosure:
     """The gradient with respect to the class probabilities, (P, C), for the problems' own upstream gradients."""
-    at, scale = truth.positions, truth.scale(reduction)
+    scale, n = truth.scale(reduction), truth.n
+    given = truth.block.operation == "log_loss"
     with np.errstate(invalid="ignore", over="ignore"):
         factor = scale.mid[:, None] * truth.a.target_factor
-        mid = zero_times_infinity(factor, at.n, truth.policies)
-        finite = np.where(np.isfinite(mid), np.abs(mid), 0.0)
-        reach = np.where(np.isfinite(at.n), at.n, 0.0)
-        rad = (at.n_error + FEW * U) * finite + scale.rad[:, None] * np.abs(truth.a.target_factor) * reach
-    return _special(truth, Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes))
+        mid = zero_times_infinity(factor, n, truth.policies)
+        reach = np.where(np.isfinite(n), np.abs(n), 0.0)
+        off = truth.predictions.error if given else truth.positions.n_error * reach
+        rad = np.abs(factor) * (off + FEW * U * reach) + scale.rad[:, None] * np.abs(truth.a.target_factor) * reach
+    result = Enclosure.of(mid, rad * (1.0 + 2.0**-20) + TINY * truth.block.classes)
+    return result if given else _special(truth, result)
+
+
+def _log_loss_jvp(truth: FastGradients) -> Enclosure:
+    """Σ t_c·∂ℓ/∂p_c of every row, (P,)."""
+    (slope, radius), t = truth.predictions.slope(), truth.block.tangent
+    with np.errstate(invalid="ignore", over="ignore"):
+        terms = np.where(slope == 0.0, 0.0, slope * t)
+        rad = (radius * np.abs(t) + (truth.block.classes + FEW) * U * np.abs(terms)).sum(axis=1)
+        result = Enclosure.of(terms.sum(axis=1), rad * (1.0 + 2.0**-20) + TINY)
+    return result.where(truth.block.ignored, 0.0)
 
 
 def _mass(truth: FastGradients) -> tuple[Float64Array, Sized]:

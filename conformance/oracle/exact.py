@@ -19,6 +19,7 @@ from flint import arb, ctx
 from conformance.model.policies import Policies
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
+from conformance.oracle.exact_predictions import ExactPredictions, scaled_by
 from conformance.oracle.infinities import plus_infinity_terms
 
 __all__ = ["ExactGradients", "enclose", "matrix"]
@@ -126,8 +127,15 @@ class ExactGradients:
                     rows.append(None)
         return rows
 
+    @cached_property
+    def predictions(self) -> ExactPredictions:
+        """The probabilities that log_loss is given."""
+        return ExactPredictions(self.block, self.policies)
+
     def terms(self, row: int) -> list[arb]:
         """−ln p of every class."""
+        if self.block.operation == "log_loss":
+            return self.predictions.terms(row)
         at = self.rows[row]
         if at is None:
             x = self.block.x[row]
@@ -259,6 +267,8 @@ class ExactGradients:
         if self.block.operation == "nll_loss":
             x = self.block.x
             return [ZERO if skip else self.product(a, -arb(float(x[row, y]))) for row, (skip, y, a) in rows]
+        if self.block.operation == "log_loss":
+            return [ZERO if skip else self.product(a, self.predictions.term(row, y)) for row, (skip, y, a) in rows]
         at = self.rows
         return [
             ZERO if skip else self.product(a, self.terms(row)[y] if (here := at[row]) is None else here.n(y))
@@ -293,6 +303,8 @@ class ExactGradients:
         scales = self.scales(reduction)
         if block.operation == "nll_loss":
             return self._nll_gradient(scales)
+        if block.operation == "log_loss":
+            return self.given_gradient(scales)
         labels, spikes = (self._labels, self.spikes) if block.by_index else ([-1] * len(scales), [ZERO] * len(scales))
         rows = zip(self._ignored, scales, self.rows, labels, spikes, strict=True)
         result: list[arb] = []
@@ -316,6 +328,25 @@ class ExactGradients:
         if reduction == "mean":
             v = [_quotient(scale, size) for scale, size in zip(v, self._denominators, strict=True)]
         return [v[owner] for owner in self.block.problem_of_row.tolist()]
+
+    def given_gradient(self, scales: list[arb], tangent: list[list[float]] | None = None) -> list[arb]:
+        """The gradient of log_loss, or its derivative in the rows' directions, in row order, flat."""
+        result: list[arb] = []
+        for row, (skip, scale) in enumerate(zip(self._ignored, scales, strict=True)):
+            if skip:
+                result += [ZERO] * self.block.classes
+                continue
+            a, of = self.coefficients(row), self.predictions
+            found = of.slope(row, a) if tangent is None else of.bend(row, a, list(map(arb, tangent[row])))
+            result += [scaled_by(scale, each) for each in found]
+        return result
+
+    def coefficients(self, row: int) -> list[arb]:
+        """a_c of every class of a row."""
+        found = self.dense(row) or [ZERO] * self.block.classes
+        if self.block.by_index:
+            found[self._labels[row]] = found[self._labels[row]] + self.spikes[row]
+        return found
 
     def _nll_gradient(self, scales: list[arb]) -> list[arb]:
         classes = self.block.classes

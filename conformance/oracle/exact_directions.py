@@ -6,6 +6,7 @@ from flint import arb, ctx
 
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact import ZERO, ExactGradients, enclose, matrix
+from conformance.oracle.exact_predictions import scaled_by
 
 __all__ = ["ExactTruth"]
 
@@ -45,6 +46,10 @@ class ExactTruth(ExactGradients):
             return [ZERO]
         if block.operation == "nll_loss":
             return [-self.spikes[row] * arb(float(block.tangent[row, int(block.targets[row])]))]
+        if block.operation == "log_loss":
+            t = map(arb, block.tangent[row].tolist())
+            slope = self.predictions.slope(row, self.coefficients(row))
+            return [sum(map(scaled_by, t, slope), ZERO)]
         found = self._directions(row)
         if found is None:
             return [arb.nan()] * (1 if block.reduces else block.classes)
@@ -68,6 +73,8 @@ class ExactTruth(ExactGradients):
         """The gradient's derivative in the direction, in row order, flat."""
         block = self.block
         scales = self.scales(reduction) if block.reduces else []
+        if block.operation == "log_loss":
+            return self.given_gradient(scales, block.tangent.tolist())
         result: list[arb] = []
         for row in range(len(block.x)):
             found = self._directions(row)
@@ -88,7 +95,7 @@ class ExactTruth(ExactGradients):
         """The gradient with respect to the class probabilities, in row order, flat."""
         result: list[arb] = []
         for row, scale in enumerate(self.scales(reduction)):
-            if self.rows[row] is None:
+            if self.block.operation != "log_loss" and self.rows[row] is None:
                 result += [arb.nan()] * self.block.classes
                 continue
             factors = self._target_factors(row)

@@ -23,6 +23,7 @@ from conformance.oracle.elementary import TINY, U
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.infinities import plus_infinity_terms, times, zero_times_infinity
 from conformance.oracle.positions import Positions
+from conformance.oracle.predictions import Predictions
 
 __all__ = ["FastGradients"]
 
@@ -43,6 +44,16 @@ class FastGradients:
     def positions(self) -> Positions:
         """Shifted logits, exponentials and their sums."""
         return Positions(self.block.x)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """The probabilities that log_loss is given."""
+        return Predictions(self.block, self.policies)
+
+    @property
+    def n(self) -> Float64Array:
+        """−ln p_c, (P, C), of the probabilities that a loss computes, or is given."""
+        return self.predictions.n if self.block.operation == "log_loss" else self.positions.n
 
     def _by_piece(self, compute: Callable[[FastGradients, slice], Enclosure]) -> Enclosure:
         """``compute`` on as many rows at a time as the cache holds, put together again."""
@@ -73,6 +84,8 @@ class FastGradients:
         if block.operation == "nll_loss":
             mid = zero_times_infinity(self.a.spike, -block.x[rows, block.targets], self.policies)
             return self._ignore(Enclosure.of(mid, U * np.abs(mid)))
+        if block.operation == "log_loss":
+            return self._ignore(self.predictions.loss())
         at = self.positions
         relative = at.n_error + 8 * U
         mid = np.zeros(len(rows))
@@ -193,7 +206,9 @@ class FastGradients:
         if not self.block.reduces:
             return ~self.positions.special
         defined = ~np.isnan(self.loss.mid) & ~self.block.masked_target
-        if self.block.operation != "nll_loss":
+        if self.block.operation == "log_loss":
+            defined &= ~self.predictions.at_an_end
+        elif self.block.operation != "nll_loss":
             defined &= ~self.positions.plus_infinity
         return defined | self.block.ignored
 
@@ -222,12 +237,21 @@ class FastGradients:
         return self._by_piece(lambda piece, rows: piece._scaled_slope(scale[rows]))
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
-        unscaled, radius = self._nll_slope() if self.block.operation == "nll_loss" else self._slope
+        return self.scaled(*self._unscaled(), scale)
+
+    def scaled(self, unscaled: Float64Array, radius: Float64Array, scale: Enclosure) -> Enclosure:
+        """What is of one unit of each row's loss, (P, C), times the rows' ``scale``, (P,); 0 where one is ignored."""
         with np.errstate(invalid="ignore", over="ignore"):
             mid = scale.mid[:, None] * unscaled
             rad = np.abs(scale.mid)[:, None] * radius + np.abs(unscaled) * scale.rad[:, None] + U * np.abs(mid)
         result = Enclosure.of(mid, SLACK * rad + TINY)
         return result.where(np.broadcast_to(self.block.ignored[:, None], mid.shape), 0.0)
+
+    def _unscaled(self) -> tuple[Float64Array, Float64Array]:
+        """What the scale multiplies, (P, C), and its radius."""
+        if self.block.operation == "log_loss":
+            return self.predictions.slope()
+        return self._nll_slope() if self.block.operation == "nll_loss" else self._slope
 
     def _nll_slope(self) -> tuple[Float64Array, Float64Array]:
         slope = np.zeros_like(self.block.x)

@@ -35,7 +35,9 @@ def chained(gradient: Enclosure, block: Block, reduction: str) -> Enclosure:
     rows = _rows(block, reduction)
     with np.errstate(all="ignore"):
         passed = _passed(block, rows)
-        if block.operation != "nll_loss":
+        if block.operation == "log_loss":
+            passed = np.where(passed == 0.0, 0.0, passed / block.x)
+        elif block.operation != "nll_loss":
             p = np.exp(block.x - block.x.max(axis=1, keepdims=True))
             passed = passed - p / p.sum(axis=1, keepdims=True) * passed.sum(axis=1, keepdims=True)
     return _replaced(gradient, infinite_rows(block, reduction), passed)

@@ -25,7 +25,7 @@ __all__ = ["LARGEST", "function_of", "replaced", "template_facts"]
 
 #: What an adapter is made of, apart from how its framework is run: what it says of itself, and its operations.
 FACTS = frozenset({"framework", "imports", "library", "offers", "profile"})
-OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
+OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss"})
 #: Characters of a user's files that a script may hold. Python reads so many, whatever they are, in about a second and
 #: 150 MiB.
 LARGEST = 128 << 10

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from conformance.cases.checks import SMOOTHED
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry
 from conformance.cases.resolve import resolve
@@ -39,11 +40,12 @@ SPARED = "of the tier full, which a backend that compiles is asked only with --t
 
 @dataclass(frozen=True)
 class Skip:
-    """A case that is not run in a dtype, and why."""
+    """A case that is not run in a dtype, and why; ``lacks`` is the operation that the backend does not have."""
 
     entry: Entry
     dtype: DtypeName
-    reason: str
+    reason: str = ""
+    lacks: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +128,13 @@ def chunk_of(portion: Portion) -> Chunk:
 
 def _expand(entry: Entry, chunk: Chunk) -> Iterator[Unit]:
     portion = chunk.portion
+    lacks = entry.case.op if entry.case.op in portion.lacks else ""
     excess = portion.limits.excess(entry.case)
     if not excess and portion.spared and entry.case.tier == "full":
         excess = SPARED
-    if excess:
+    if excess or lacks:
         wanted = [dtype for dtype in entry.case.dtypes if portion.dtypes is None or dtype in portion.dtypes]
-        chunk.skips += [Skip(entry, dtype, excess) for dtype in wanted]
+        chunk.skips += [Skip(entry, dtype, excess, lacks) for dtype in wanted]
         return
     reduction = portion.default_reductions.get(entry.case.op, portion.default_reduction)
     expansion = expand(entry, dtypes=portion.dtypes, default_reduction=reduction)
@@ -189,7 +192,7 @@ def request_of(problem: Problem, reduction: str, key: int, *, gradient: bool, re
         if problem.weight is not None:
             operands["weight"] = problem.weight
         options.append(("ignore_index", problem.ignore_index))
-        if problem.operation == "cross_entropy":
+        if problem.operation in SMOOTHED:
             stated = problem.label_smoothing or problem.case.label_smoothing is not None
             options.append(("label_smoothing", problem.label_smoothing if stated else None))
         options.append(("reduction", None if reduction == "default" else reduction))

@@ -14,7 +14,7 @@ from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
-from conformance.model.outcome import Outcome
+from conformance.model.outcome import ErrorFact, Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
@@ -178,6 +178,7 @@ class OpenBackend:
             default_reductions=self._judge.default_reductions,
             accepted=subject.profile.dtypes_of(*subject.id.words, version=subject.id.version),
             gradients=subject.profile.features.get("gradient") != "unsupported",
+            lacks=self.description.lacks,
         )
 
     def judge(self, portion: Portion) -> Judged:
@@ -318,7 +319,7 @@ def subject_of(name: str, description: Description, own: Path | None = None) -> 
         profile = _with_register(load_profile(own), description)
     else:
         profile, foreign = profile_named(description.profile), frozenset(description.foreign)
-    features = profile.features | dict.fromkeys(description.lacks, "unsupported")
+    features = profile.features | dict.fromkeys({*description.lacks} - {*OPERATIONS}, "unsupported")
     return Subject(name, identity, msgspec.structs.replace(profile, features=features), sources, foreign)
 
 
@@ -335,6 +336,7 @@ def _with_register(profile: Profile, description: Description) -> Profile:
 
 
 def _left_out(skip: Skip, subject: Subject) -> Outcome:
+    """The outcome of what was not asked: since it costs too much, or the backend has no such operation."""
     return Outcome(
         case=skip.entry.case.id,
         theme=skip.entry.theme,
@@ -343,7 +345,8 @@ def _left_out(skip: Skip, subject: Subject) -> Outcome:
         layout="contiguous",
         op=skip.entry.case.op,
         check="value",
-        verdict="not run",
-        reason="left-out",
+        verdict="unsupported" if skip.lacks else "not run",
+        reason="unsupported" if skip.lacks else "left-out",
+        error=ErrorFact("", f"{subject.id.framework} has no {skip.lacks}") if skip.lacks else None,
         detail=skip.reason,
     )

@@ -58,6 +58,7 @@ class Portion:
     ``default_reduction`` is what the backend takes where none is stated: the upstream gradient is of its value's shape;
     in ``default_reductions`` are operations that have another one. ``accepted`` are the dtypes that its operations
     take, where these are not all, and without ``gradients`` it is asked for values alone.
+    ``lacks`` are operations that it does not have.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Portion:
     default_reductions: Mapping[OperationName, DefaultReduction] = field(default_factory=dict)
     accepted: Mapping[OperationName, tuple[DtypeName, ...]] = field(default_factory=dict)
     gradients: bool = True
+    lacks: frozenset[str] = frozenset()
 
     def __getstate__(self) -> dict[str, Any]:
         """With the cases as msgpack: pickled one by one they take four times as long."""
@@ -91,11 +93,12 @@ class Portion:
         default_reductions: Mapping[OperationName, DefaultReduction] | None = None,
         accepted: Mapping[OperationName, tuple[DtypeName, ...]] | None = None,
         gradients: bool = True,
+        lacks: Collection[str] = (),
     ) -> Portion:
         """The portion as a backend is asked it.
 
-        One that compiles anew for every shape, that has another default, whose operations take not every dtype, or that
-        has no gradients.
+        One that compiles anew for every shape, that has another default, whose operations take not every dtype, that
+        has no gradients, or that ``lacks`` operations.
         """
         accepted = accepted or {}
         spared = compiles and self.tier != "full"
@@ -108,6 +111,7 @@ class Portion:
             "default_reductions": default_reductions,
             "accepted": accepted,
             "gradients": gradients,
+            "lacks": frozenset(lacks).intersection(entry.case.op for entry in self.entries),
         }
         same = all(getattr(self, name) == value for name, value in changes.items())
         return self if same else replace(self, **changes)  # type: ignore[arg-type]

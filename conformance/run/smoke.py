@@ -21,6 +21,7 @@ __all__ = ["Checked", "Smoke", "smoke", "smoke_cases", "smoke_entries"]
 
 _ROWS = [[1.0, 2.0, 0.5, -1.0], [0.0, -3.0, 4.0, 0.25], [2.5, 2.5, 2.5, 2.5]]
 _DECREASING = [[-0.25, -1.5, -2.0, -3.0], [-0.125, -2.5, -4.0, -5.0]]
+_PREDICTED = [[0.5, 0.25, 0.125, 0.125], [0.0625, 0.75, 0.125, 0.0625]]
 _PROBABILITIES = [[0.5, 0.25, 0.25, 0.0], [0.0, 0.0, 1.0, 0.0], [0.25, 0.25, 0.25, 0.25]]
 
 
@@ -30,6 +31,7 @@ def smoke_cases() -> Iterator[Case]:
     yield _case("smoke-softmax-of-rank-3", op="softmax", logits=[_ROWS, _ROWS], axis=2, dtypes=("float32",))
     yield _case("smoke-nll-loss", op="nll_loss", log_probabilities=_DECREASING, targets=[1, 3])
     yield _case("smoke-nll-loss-of-log-softmax", op="nll_loss_of_log_softmax", logits=_ROWS, targets=[0, 2, 3])
+    yield _case("smoke-log-loss", op="log_loss", probabilities=_PREDICTED, targets=[1, 0])
     loss: dict[str, Any] = {"op": "cross_entropy", "logits": _ROWS}
     yield _case("smoke-cross-entropy", **loss, targets=[0, 2, 3])
     small: dict[str, Any] = {**loss, "targets": [0, 2, 3], "dtypes": ("float32",)}

@@ -23,7 +23,7 @@ __all__ = ["describe"]
 
 WORD = "a text of one line"
 MOST_WORDS = 200  # every record of a run and every page holds them
-OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
+OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss")
 
 
 def describe(backend: Backend, nonce: int = 0) -> Described:
@@ -53,9 +53,17 @@ def describe(backend: Backend, nonce: int = 0) -> Described:
         methods={name: place for name in OPERATIONS if (place := _code_place(backend, name)) is not None},
         files=tuple(map(clean, adapter_files(kind))),
         shared=tuple(dict.fromkeys(map(clean, _shared_files(backend)))),
-        lacks=tuple(clean(name) for name, said in _offers(backend).items() if said == "unsupported"),
+        lacks=(*(clean(name) for name, said in _offers(backend).items() if said == "unsupported"), *_not_there(kind)),
         offers={clean(name): clean(said) for name, said in _operations(backend).items()},
     )
+
+
+def _not_there(kind: type[Backend]) -> Iterator[str]:
+    """The operations that a backend leaves as the contract has them: it is not asked for these."""
+    from conformance.backends.contract import Backend as Contract
+
+    if kind.log_loss is Contract.log_loss:
+        yield "log_loss"
 
 
 def _offers(backend: Backend) -> dict[str, Any]:

@@ -55,10 +55,15 @@ class Rows:
         q = hot if self.by_index else self.y[r]
         return [w * ((1 - epsilon) * v + epsilon / self.classes) for w, v in zip(self.weight, q, strict=True)]
 
+    def logarithms(self, r: int) -> list[Any]:
+        if self.made.operation == "log_loss":
+            return [mpmath.log(p) if p else mpmath.mpf("-inf") for p in self.x[r]]
+        return self.x[r] if self.made.operation == "nll_loss" else self.log_softmax(r)
+
     def losses(self) -> list[Any]:
         result = []
         for r in range(self.rows):
-            logs = self.x[r] if self.made.operation == "nll_loss" else self.log_softmax(r)
+            logs = self.logarithms(r)
             terms = zip(self.coefficients(r), logs, strict=True)
             result.append(-mpmath.fsum(a * n for a, n in terms if a != 0))
         return result
@@ -103,6 +108,9 @@ def gradient(made: Problem, reduction: str, digits: int = 60) -> list[Any]:
             a = w.coefficients(r)
             if made.operation == "nll_loss":
                 result += [-scale * v for v in a]
+                continue
+            if made.operation == "log_loss":
+                result += [-scale * v / p if v else mpmath.mpf(0) for v, p in zip(a, w.x[r], strict=True)]
                 continue
             mass = mpmath.fsum(a)
             result += [scale * (mass * p - v) for p, v in zip(w.softmax(r), a, strict=True)]

@@ -36,7 +36,7 @@ def may_excuse(name: str, declared: Policies, unit: Unit, arrays: Sequence[Array
     it is asked both whether it changes anything by itself, and whether it does beside all the others.
     """
     affects = BY_FIELD[name].affects
-    if affects == "transform":
+    if affects == "transform" or not BY_FIELD[name].is_about(unit.problem.operation):
         return False
     if affects == "intermediates":
         return not all(np.isfinite(widen(array)).all() for array in arrays if array.dtype.kind in "fV")

@@ -14,9 +14,10 @@ import pytest
 from conformance.backends.adapters.jax import Jax
 from conformance.backends.contract import Backend, Call, Setup, Unsupported
 from conformance.backends.discovery import create, find, names, profile
+from conformance.cases.checks import SMOOTHED
 from tests.support.turns import covering
 
-OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax")
+OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss")
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-2}
 MODES = ("torch:module", "torch:compile", "torch:compile:module", "jax:eager", "jax:logsumexp", "jax:one-hot")
 MODES += ("jax:eager:one-hot", "optax:eager")
@@ -76,7 +77,7 @@ def options(op: str, axis: int | None, reduction: str | None = None, **stated: A
     found: dict[str, Any] = {"axis": axis}
     if "softmax" not in op or "nll" in op:
         found |= {"ignore_index": None, "reduction": reduction}
-    if op == "cross_entropy":
+    if op in SMOOTHED:
         found["label_smoothing"] = None
     return tuple((found | stated).items())
 
@@ -84,7 +85,7 @@ def options(op: str, axis: int | None, reduction: str | None = None, **stated: A
 def reference(op: str, x: Any, targets: Any, axis: int, reduction: str, **stated: Any) -> Any:
     """The definition, term by term, also for complex ``x``."""
     x = np.moveaxis(x, axis, -1)
-    log_probabilities = x - np.log(np.exp(x).sum(-1, keepdims=True))
+    log_probabilities = np.log(x) if op == "log_loss" else x - np.log(np.exp(x).sum(-1, keepdims=True))
     if op in ("softmax", "log_softmax"):
         return np.moveaxis(np.exp(log_probabilities) if op == "softmax" else log_probabilities, -1, axis)
     classes = x.shape[-1]
@@ -112,11 +113,11 @@ def derivative(upstream: Any, op: str, x: Any, *arguments: Any, **stated: Any) -
 
 
 def problem(op: str, dtype: str, axis: int, probabilities: bool = False) -> tuple[Any, Any]:
-    """Logits (log-probabilities for nll_loss) and targets for ``SHAPE``."""
+    """Logits (log-probabilities for nll_loss, probabilities for log_loss) and targets for ``SHAPE``."""
     rng = np.random.default_rng(7)
     x = rng.normal(scale=2.0, size=SHAPE)
-    if op == "nll_loss":
-        x = reference("log_softmax", x, None, axis, "none")
+    if op in ("nll_loss", "log_loss"):
+        x = reference("log_softmax" if op == "nll_loss" else "softmax", x, None, axis, "none")
     positions = [extent for place, extent in enumerate(SHAPE) if place != axis % 3]
     y: Any = rng.integers(0, SHAPE[axis], positions)
     if probabilities:
@@ -153,7 +154,9 @@ def supported(spec: str, op: str) -> bool:
     declared = profile(name)["operations"]
     needed = ("log_softmax", "nll_loss") if op == "nll_loss_of_log_softmax" else (op,)
     one_only = not {"logsumexp", "one-hot"}.isdisjoint(words) and op != "cross_entropy"
-    return not one_only and all(declared[each]["support"] != "unsupported" for each in needed)
+    return not one_only and all(
+        declared.get(each, {"support": "unsupported"})["support"] != "unsupported" for each in needed
+    )
 
 
 #: Those that compile a program for each call.

@@ -15,7 +15,7 @@ from tests.support.cli import MINE, WRONG, Run, adapter, process, write
 pytestmark = pytest.mark.slow
 
 SOUND = "(powers / powers.sum(axis, keepdims=True)).astype(logits.dtype)"
-OPERATIONS = ["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"]
+OPERATIONS = ["softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss"]
 
 
 def states(ran: Any) -> dict[str, str]:

@@ -124,7 +124,7 @@ class Mine(Numpy):
     def versions(self):
         return {"odd \\udc80": Word("1")}
 """
-OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax"})
+OPERATIONS = frozenset({"softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss"})
 
 
 @pytest.mark.parametrize(

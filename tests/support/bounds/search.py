@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
+from conformance.cases.checks import SMOOTHED
 from conformance.model.case import OPERATIONS, OperationName
 from conformance.model.classes import Letter, letters
 from conformance.model.problem import Problem
@@ -124,6 +125,22 @@ def inputs(rng: np.random.Generator, dtype: DtypeName, rows: int, classes: int) 
     return np.clip(x, -largest, largest) if np.isfinite(x).all() else x
 
 
+def predicted(rng: np.random.Generator, x: npt.NDArray[np.float64], dtype: DtypeName) -> npt.NDArray[np.float64]:
+    """Probabilities at their worst: of every size, about 1, equal, beyond 1, and 0."""
+    depth = -np.log2(FORMATS[dtype].least_normal) * rng.choice([0.1, 0.5, 0.95])
+    p: npt.NDArray[np.float64] = 2.0 ** -rng.uniform(0, depth, size=x.shape)
+    pattern = rng.integers(0, 5)
+    if pattern == 0:
+        p = rng.dirichlet(np.ones(x.shape[1]), len(x))
+    elif pattern == 1:
+        p = 1.0 + FORMATS[dtype].unit_roundoff * rng.integers(-8, 9, size=x.shape)
+    elif pattern == 2:
+        p = np.full_like(p, rng.uniform(0.01, 1.5))
+    if rng.random() < 0.15:
+        p[rng.random(p.shape) < 0.3] = 0.0
+    return p
+
+
 def random_problem(
     rng: np.random.Generator, operation: OperationName, dtype: DtypeName, rows: int, classes: int
 ) -> Problem:
@@ -133,6 +150,8 @@ def random_problem(
         return problem(operation, x, dtype=dtype, upstream=_upstream(rng, x.shape), seed=seed)
     if operation == "nll_loss":
         x = -np.abs(np.where(np.isfinite(x), x, 1.0))
+    if operation == "log_loss":
+        x = predicted(rng, x, dtype)
     weight = None
     if rng.random() < 0.5:
         weight = rng.normal(size=classes) * 10.0 ** rng.uniform(-4, 3)
@@ -141,7 +160,7 @@ def random_problem(
     y: npt.ArrayLike = rng.integers(0, classes, rows)
     smoothing = 0.0
     ignore = None
-    if operation == "cross_entropy":
+    if operation in SMOOTHED:
         smoothing = float(rng.choice([0.0, 0.0, 1e-9, 0.1, 0.5, 0.999999, 1.0]))
         if rng.random() < 0.4:
             y = rng.normal(size=x.shape) if rng.random() < 0.5 else rng.dirichlet(np.ones(classes), rows)

@@ -147,6 +147,8 @@ class Evaluation:
 
     @cached_property
     def _log_terms(self) -> Long:
+        if self.block.operation == "log_loss":
+            return np.where(self.x > 0, -self.machine.log(np.where(self.x > 0, self.x, ONE)), 0)
         n = -self.x if self.block.operation == "nll_loss" else self.n
         if self.block.operation == "nll_loss_of_log_softmax":
             n = self.store(n)
@@ -154,8 +156,8 @@ class Evaluation:
 
     @property
     def stores_terms(self) -> bool:
-        """Are the log-probabilities an input, or stored on their way?"""
-        return self.block.operation in ("nll_loss", "nll_loss_of_log_softmax")
+        """Are the probabilities or their logarithms an input, or stored on their way?"""
+        return self.block.operation in ("nll_loss", "nll_loss_of_log_softmax", "log_loss")
 
     @cached_property
     def products(self) -> Long:
@@ -215,6 +217,8 @@ class Evaluation:
         m = self.machine
         if self.block.operation == "nll_loss":
             return -self._upstream(v, mean)
+        if self.block.operation == "log_loss":
+            return -self._by_probabilities(v, mean)
         if self.block.operation == "nll_loss_of_log_softmax":
             stored = m.exp(-self.store(self.n), "exp")
             return self._chain(self.store(-self._upstream(v, mean)), stored)
@@ -223,6 +227,16 @@ class Evaluation:
         scale = m.div(v, self.denominator) if mean else v
         mass = m.sum(self.a, "coef")[:, None]
         return m.mul(scale, m.add(m.mul(mass, self.p), -self.a, "sub"), "rows")
+
+    def _by_probabilities(self, v: Long, mean: bool) -> Long:
+        """s·a_c/p_c: the quotient last or first, or by the reciprocal."""
+        m = self.machine
+        p = np.where(self.a == 0, ONE, self.x)
+        if self.form.gradient == "formula":
+            return m.div(self._upstream(v, mean), p)
+        if self.form.gradient == "backprop":
+            return m.mul(self._upstream(v, mean), m.div(ONE, p))
+        return m.mul(m.div(v, self.denominator) if mean else v, m.div(self.a, p), "rows")
 
     def _upstream(self, v: Long, mean: bool) -> Long:
         """s·a_c, the division last or first."""

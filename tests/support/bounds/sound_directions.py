@@ -82,12 +82,23 @@ class Directed(Evaluation):
         m, a = self.machine, self.a
         if self.block.operation == "nll_loss":
             return m.mul(a, -self.t)
+        if self.block.operation == "log_loss":
+            return self._counted(self._log_loss_terms())
         if self.arrangement == "gradient" and not self.stores_terms:
             mass = m.sum(a, "coef")[:, None]
             return self._counted(m.mul(m.add(m.mul(mass, self._q), -a, "sub"), self.t))
         centred = self._centred(self.t)
         centred = self.store(centred) if self.stores_terms else centred
         return self._counted(m.mul(a, -centred))
+
+    def _log_loss_terms(self) -> Long:
+        """−a_c·t_c/p_c, the quotient first or last, or by the gradient."""
+        m, p = self.machine, np.where(self.a == 0, np.longdouble(1), self.x)
+        if self.arrangement == "rule":
+            return m.mul(self.a, -m.div(self.t, p))
+        if self.arrangement == "forward":
+            return m.div(m.mul(self.a, -self.t), p)
+        return m.mul(-m.div(self.a, p), self.t)
 
     # -- second order -------------------------------------------------------------------------------------------------
 
@@ -102,6 +113,8 @@ class Directed(Evaluation):
 
     def _loss_hvp(self, v: Long, mean: bool) -> Long:
         m = self.machine
+        if self.block.operation == "log_loss":
+            return self._log_loss_hvp(self._upstream(v, mean))
         if self.arrangement == "reverse" or self.stores_terms:
             chained = -self._upstream(v, mean)
             return self._chained(self.store(chained) if self.stores_terms else chained)
@@ -110,6 +123,17 @@ class Directed(Evaluation):
         if self.arrangement == "gradient":
             return m.mul(m.mul(scale, mass), self._moved(self.t))
         return m.mul(scale, m.mul(mass, self._moved(self.t)), "rows")
+
+    def _log_loss_hvp(self, g: Long) -> Long:
+        """s·a_c·t_c/p_c²."""
+        m, p = self.machine, np.where(self.a == 0, np.longdouble(1), self.x)
+        if self.arrangement == "rule":
+            return m.div(m.mul(g, self.t), m.mul(p, p))
+        if self.arrangement == "forward":
+            return m.mul(m.div(g, p), m.div(self.t, p))
+        if self.arrangement == "reverse":
+            return m.div(m.mul(m.div(g, p), self.t), p)
+        return m.mul(m.mul(g, m.div(np.longdouble(1), m.mul(p, p))), self.t)
 
     def _chained(self, v: Long) -> Long:
         """Of v − p·Σv: its derivative −Σv·p∘(t − <p,t>), or backwards through log_softmax once more."""

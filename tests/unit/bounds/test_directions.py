@@ -60,7 +60,8 @@ def ratios(trial: Trial, arrangement: Arrangement) -> dict[str, float]:
                     judged &= source.judged(reduction)[:, None]
                 elif not source.judged(reduction).all():
                     continue
-                if trial.made.dtype == "float16":  # an intermediate beyond the range is a policy of its own
+                if trial.made.dtype == "float16" or trial.made.operation == "log_loss":
+                    # An intermediate beyond the range, such as 1/p², is a policy of its own.
                     judged &= np.isfinite(observed)
                 distance = np.abs(observed - long(exact.mid) - long(0.0 if exact.tail is None else exact.tail))
                 beyond = (distance - long(exact.rad))[judged]

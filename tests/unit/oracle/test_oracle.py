@@ -13,13 +13,14 @@ from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.cases.checks import SMOOTHED
 from conformance.model.case import OPERATIONS, OperationName
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import DTYPES, DtypeName
 from conformance.oracle import exact
 from conformance.oracle.block import Block, blocks
-from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, TINY, exp_negative, log1p_sum
+from conformance.oracle.elementary import EXP_CUTOFF, EXP_ERROR, LOG_ERROR, TINY, exp_negative, log, log1p_sum
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_directions import ExactTruth
 from conformance.oracle.truth import Truth
@@ -38,6 +39,9 @@ def draw(seed: int, operation: OperationName, dtype: DtypeName, specials: bool =
     rows, classes = int(rng.integers(1, 5)), int(rng.integers(1, 8))
     scale = min(10.0 ** rng.uniform(-4, scale), 2e4 if dtype == "float16" else INF)
     x = rng.normal(size=(rows, classes)) * scale + rng.choice([0.0, 100.0])
+    if operation == "log_loss":
+        x = rng.choice([rng.uniform(size=x.shape), 2.0 ** -rng.uniform(0, 40, size=x.shape), 1 - 2.0**-20 * x])
+        x = np.where(rng.random(x.shape) < 0.1, rng.choice([0.0, 1.0]), x) if specials else np.abs(x)
     for special in (-INF, NAN, INF):
         if specials and rng.random() < 0.15:
             x[rng.random(x.shape) < 0.2] = special
@@ -47,7 +51,7 @@ def draw(seed: int, operation: OperationName, dtype: DtypeName, specials: bool =
     weight = rng.normal(size=classes) if rng.random() < 0.5 else None
     ignore = int(rng.integers(classes)) if rng.random() < 0.3 else None
     smoothing = 0.0
-    if operation == "cross_entropy":
+    if operation in SMOOTHED:
         smoothing = float(rng.choice([0.0, 0.0, 0.1, 0.9, 1.0]))
         if rng.random() < 0.5:
             ignore = None
@@ -101,7 +105,7 @@ def test_the_first_tier_is_narrow(operation: OperationName) -> None:
     x = rng.normal(size=(2, 50_000)) * 3
     y = None if operation in ("softmax", "log_softmax") else [3, 49_999]
     v = np.eye(1, 100_000).reshape(x.shape) if y is None else None
-    made = problem(operation, -np.abs(x), y, dtype="float32", upstream=v)
+    made = problem(operation, np.exp(x / 9) if operation == "log_loss" else -np.abs(x), y, dtype="float32", upstream=v)
     for what, _, found in results(truth(made, "fast"), made):
         largest = max(float(np.abs(found.mid).max()), 1e-30)
         assert found.rad.max() <= 2.0**-36 * largest, what
@@ -177,6 +181,21 @@ def test_log1p_sum_keeps_its_bound() -> None:
         for value, argument in zip(found.tolist(), t.tolist(), strict=True):
             exact = arb(argument).log1p()
             assert abs(arb(value) - exact) <= abs(exact) * error
+
+
+def test_log_keeps_its_bound() -> None:
+    rng = np.random.default_rng(6)
+    x = np.concatenate(
+        [rng.uniform(0.4, 2.1, 3000), 10.0 ** rng.uniform(-323, 308, 2000), 1 + 1e-9 * rng.normal(size=500)]
+    )
+    x = np.concatenate([x, 2.0 ** np.array([-1074.0, -1022.0, -1.5, -0.5, 0.5, 1.5]), np.nextafter(1.0, [0.0, 2.0])])
+    found = log(x)
+    with ctx.workprec(200):
+        for value, argument in zip(found.tolist(), x.tolist(), strict=True):
+            exact = arb(argument).log()
+            assert abs(arb(value) - exact) <= abs(exact) * LOG_ERROR
+    special = log(np.array([1.0, 0.0, -0.0, INF, -1.0, NAN]))
+    assert special[:4].tolist() == [0.0, -INF, -INF, INF] and np.isnan(special[4:]).all()
 
 
 # -- digits, reductions, ignored rows ---------------------------------------------------------------------------------
