@@ -262,6 +262,13 @@ class Backend(ABC):
         Targets that are not an array stay what they are. Raises :class:`Unsupported` for a layout that it cannot hold.
         """
 
+    def fill(self, tensor: Tensor, array: Array) -> None:
+        """Write the array's numbers over those of ``tensor``, of its shape and dtype, where it lies.
+
+        Raises :class:`Unsupported` where tensors cannot be written to.
+        """
+        raise Unsupported("this backend's tensors cannot be written to")
+
     def view(self, array: Array) -> Tensor:
         """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views.
 

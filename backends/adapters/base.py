@@ -125,6 +125,9 @@ class Adapter(Backend):
     def tensor(self, array: Array | Any) -> Tensor:
         return self.runtime.tensor(array)
 
+    def fill(self, tensor: Tensor, array: Array) -> None:
+        self.runtime.fill(tensor, array)
+
     def view(self, array: Array) -> Tensor:
         return self.runtime.view(array)
 

@@ -94,6 +94,13 @@ class Runtime(ABC):
         Raises Unsupported for a layout that the library cannot hold.
         """
 
+    def fill(self, tensor: Tensor, array: Array) -> None:
+        """Write the array's numbers over those of ``tensor``, of its shape and dtype, where it lies.
+
+        Raises Unsupported where tensors cannot be written to.
+        """
+        raise Unsupported("the library's tensors cannot be written to")
+
     def view(self, array: Array) -> Tensor:
         """A tensor that lies in memory as ``array`` does: strides, and the place within the memory that it views.
 

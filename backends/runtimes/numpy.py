@@ -38,6 +38,9 @@ class NumpyRuntime(Runtime):
     def tensor(self, array: Array | Any) -> Tensor:
         return array
 
+    def fill(self, tensor: Tensor, array: Array) -> None:
+        tensor[...] = array
+
     def memory(self, tensor: Tensor) -> Memory | None:
         return Memory.of(tensor)
 

@@ -118,6 +118,10 @@ class TorchRuntime(Runtime):
         steps = [step // array.itemsize for step in strides]
         return self._moved(whole).as_strided(array.shape, steps, Memory.of(array).offset // array.itemsize)
 
+    def fill(self, tensor: Tensor, array: Array) -> None:
+        """By PyTorch's own ``copy_``, which counts as a new version of the tensor."""
+        tensor.copy_(self._moved(array))
+
     def _moved(self, array: Array) -> torch.Tensor:
         """On the device; the very memory on the processor."""
         if array.dtype.kind == "V":  # bfloat16

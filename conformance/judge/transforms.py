@@ -28,6 +28,7 @@ TRANSFORM_QUANTITIES: dict[TransformName, tuple[Quantity, ...]] = {
     "target-gradient": ("target_gradient",),
     "second-backward": ("gradient",),
     "concurrent": ("gradient", "value"),
+    "refilled": ("gradient", "value"),
 }
 
 

@@ -54,7 +54,7 @@ IntegerName = Literal["bool", "int8", "int16", "int32", "int64", "uint8"]
 TargetKind = Literal["indices", "probabilities", "python"]
 #: Differentiation and mapping beyond value and gradient, each a check of its own.
 TransformName = Literal[
-    "forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward", "concurrent"
+    "forward-mode", "second-order", "vectorised-map", "target-gradient", "second-backward", "concurrent", "refilled"
 ]
 TRANSFORMS: tuple[TransformName, ...] = get_args(TransformName)
 #: ``full``: left out for backends that compile anew for every shape, unless a run is of the tier ``full``.
@@ -242,7 +242,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def in_threads(self) -> TransformName | None:
         """What two threads do at once where ``concurrent`` is asked for: the other transform, or the plain call."""
-        return next((name for name in self.transforms if name != "concurrent"), None)
+        return next((name for name in self.transforms if name not in ("concurrent", "refilled")), None)
 
     @property
     def input(self) -> Generator | Numbers | None:

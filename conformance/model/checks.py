@@ -29,6 +29,7 @@ Check = Literal[
     "target-gradient",
     "second-backward",
     "concurrent",
+    "refilled",
     "register",
     "process",
 ]
@@ -57,6 +58,7 @@ CHECKS: dict[Check, str] = {
     "target-gradient": "the gradient with respect to class probabilities, held against the exact one",
     "second-backward": "a second backward pass through one forward pass, with another upstream gradient",
     "concurrent": "called from two threads at once, with different logits: the same result",
+    "refilled": "called on tensors that held other numbers in an earlier call: the result for those of now",
     "register": "an entry of the register of known defects still shows",
     "process": "the backend's process outlives the call, and its global state is as before",
 }

@@ -271,6 +271,8 @@ def transform_request(problem: Problem, transform: TransformName, reduction: str
             request, other_logits=np.ascontiguousarray(np.flip(problem.logits)), repeat=False
         )
     request = request_of(problem, reduction, key, gradient=True, repeat=True)
+    if transform == "refilled":
+        return msgspec.structs.replace(request, transform=transform, repeat=False)
     changes: dict[str, Any] = {"transform": transform, "tangent": problem.tangent}
     if transform == "forward-mode":
         changes["upstream"] = None

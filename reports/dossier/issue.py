@@ -25,6 +25,7 @@ _NAMES = {
     "target-gradient": "the gradient with respect to the targets",
     "second-backward": "the gradient of a second backward pass",
     "concurrent": "the result beside another thread",
+    "refilled": "the result for tensors that were written to since the last call",
 }
 #: Of the identities, the call whose result is held against the plain call's.
 _TRANSFORMED = {
@@ -43,6 +44,7 @@ _SEARCHED = {
     "target-gradient": "gradient labels",
     "second-backward": "retain_graph backward twice",
     "concurrent": "thread safety race",
+    "refilled": "cache stale tensor data_ptr",
 }
 #: Of an entry's name, words that say nothing to a search; and how many others it takes, for it asks for all of them.
 _FILLING = frozenset([

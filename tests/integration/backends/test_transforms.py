@@ -67,6 +67,21 @@ def test_second_backward_pass_has_forgotten_the_first(backend: Backend) -> None:
     np.testing.assert_allclose(gradient, wanted, rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_what_is_written_to_a_tensor_is_there_for_the_next_call(backend: Backend, dtype: str) -> None:
+    tensor = backend.tensor(T.astype(dtype))
+    scalar = backend.tensor(np.array(2, np.float32))
+    other = np.flip(backend.array(tensor)).copy()
+    if backend.framework != "torch":
+        with pytest.raises(Unsupported, match="cannot be written to"):
+            backend.fill(tensor, other)
+        return
+    backend.fill(tensor, other)
+    backend.fill(scalar, np.array(-0.5, np.float32))
+    assert backend.array(tensor).tobytes() == other.tobytes()
+    assert float(backend.array(scalar)) == -0.5
+
+
 def test_numpy_offers_none() -> None:
     backend = create("numpy", threads=1)
     call = call_of(backend, "mean")

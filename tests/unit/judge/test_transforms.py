@@ -25,7 +25,7 @@ from conformance.run.chunk import chunk_of
 from conformance.run.judged import judged
 from conformance.run.plan import Plan
 from conformance.worker.exchange import Observation
-from tests.yardstick.kernel import Kernel
+from tests.yardstick.kernel import Given, Kernel
 
 CASE = """
 theme: transforms
@@ -227,6 +227,33 @@ class SharedForwardPass(Kernel):
 def test_a_forward_pass_that_threads_share_is_seen_in_the_second_backward_pass(tmp_path: Path) -> None:
     found = outcomes(tmp_path, SharedForwardPass(), "transforms: [second-backward, concurrent]")
     assert (verdicts(found, "second-backward"), verdicts(found, "concurrent")) == ({"pass"}, {"fail"})
+
+
+class KeptByTensor(Kernel):
+    """What a tensor of labels asks for is kept for as long as the tensor lives."""
+
+    labels: Any = None
+
+    def given(self, given: Given) -> Given:
+        if self.labels is None or self.labels[0] is not given.targets:
+            self.labels = given.targets, given.targets.copy()
+        return replace(given, targets=self.labels[1])
+
+
+class NotWrittenTo(Kernel):
+    """Its tensors are not to be written to."""
+
+    fill = Backend.fill
+
+
+@pytest.mark.parametrize(
+    ("backend", "verdict"), [(Kernel(), "pass"), (KeptByTensor(), "fail"), (NotWrittenTo(), "unsupported")]
+)
+def test_tensors_that_are_written_to_between_two_calls(tmp_path: Path, backend: Kernel, verdict: str) -> None:
+    found = outcomes(tmp_path, backend, "transforms: [refilled]")
+    assert sorted(o.reduction for o in found) == ["mean", "none", "sum"]
+    assert verdicts(found, "refilled") == {verdict}
+    assert {o.verdict for o in found} <= {"pass", verdict}
 
 
 @pytest.mark.parametrize("name", ["second-order", "vectorised-map", "second-backward"])
