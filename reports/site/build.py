@@ -34,6 +34,8 @@ from conformance.reports.site.pages import Pages
 from conformance.reports.site.reproducer import Reproduce, Scripts
 from conformance.reports.site.spread_page import agreement_table, spread_tables
 from conformance.reports.site.stability_page import stability_tables
+from conformance.reports.site.versions_page import history_table
+from conformance.reports.versions import version_histories
 
 __all__ = ["Derive", "write_site"]
 
@@ -190,7 +192,7 @@ class _Builder:
         return [(flag, meaning) for flag, meaning in meant.items() if meaning]
 
     def others(self) -> None:
-        """Semantics, agreement, modes, accuracy, stability, benchmarks, runs."""
+        """Semantics, agreement, modes, versions, accuracy, stability, benchmarks, runs."""
         columns, page = self.columns, self.pages.page
         page("semantics.html", "semantics.html", columns=columns, rows=normative_first(semantics(self.relations)))
         page("agreement.html", "agreement.html", table=agreement_table(self.relations), all=len(columns))
@@ -203,6 +205,8 @@ class _Builder:
             summary=summary_table(found),
             tables=[difference_table(each) for each in found],
         )
+        histories = [(each, history_table(each)) for each in version_histories(self.relations)]
+        page("versions.html", "versions.html", histories=histories)
         page("accuracy.html", "accuracy.html", tables=spread_tables(self.relations))
         page("stability.html", "stability.html", tables=stability_tables(self.relations, self.catalogue))
         timed = timed_runs(self.merged.benchmarks, self.pages.write)

@@ -72,7 +72,7 @@ def test_every_link_inside_the_site_leads_somewhere(tmp_path: Path) -> None:
         for each in made.rglob("*.html")
     }
     ids = {name: [a["id"] for _, a in found.tags if "id" in a] for name, found in pages.items()}
-    assert len(pages) == 10 + 2 + 4
+    assert len(pages) == 11 + 2 + 4
     for name, found in pages.items():
         assert len(ids[name]) == len(set(ids[name])), name
         for tag, attributes in found.tags:
