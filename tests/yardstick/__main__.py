@@ -2,25 +2,27 @@
 
 score   what kills each wrong backend first, and whether what is right passes every case
 matrix  every kill: writes kills.json, docs/kill-matrix.md, and cases/quick.yaml, the selection that
-        `conformance run --quick` takes
+        `conformance run --quick` takes. Goes on from the --record of the last time: asks what is new or has changed
 page    docs/kill-matrix.md from kills.json, docs/peers.md from it and peers.json.
 fuzz    what a search finds that knows none of the cases: a kill of each of --sample wrong backends within --seconds,
         and nothing on the right ones within --right-seconds, of the process's own processor time
-peers   what the rules of ONNX, OpInfo and KernelBench kill: writes peers.json and docs/peers.md
+peers   what the rules of ONNX, OpInfo and KernelBench kill: writes peers.json and docs/peers.md; goes on likewise
 
 Progress goes to standard error, the counts to standard output. Exits with 1 where a wrong backend survives or a right
-one fails; with --wrong the wrong backends are the classes of a file, and nothing is written.
+one fails; with --wrong the wrong backends are the classes of a file, and nothing is written but a --record.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from conformance.cases.load import Entry
 from conformance.model.wording import message
 from conformance.places import QUICK, ROOT
 from conformance.reports.kills import FILE, read_kills
@@ -28,7 +30,9 @@ from tests.yardstick import cover, matrix, pool, search
 from tests.yardstick.page import summary_text
 from tests.yardstick.peers.page import peers_text
 from tests.yardstick.peers.record import read_peers, write_peers
+from tests.yardstick.record import RECORD, Record
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
+from tests.yardstick.trial import Kill
 
 PAGE = ROOT / "docs" / "kill-matrix.md"
 PEERS_PAGE = ROOT / "docs" / "peers.md"
@@ -43,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--wrong", type=Path, metavar="FILE", help="wrong backends of your own")
     parser.add_argument("--alone", action="store_true", help="the wrong backends only: no false alarms are looked for")
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes; the number of cores by default")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="matrix: the kills found so far")
+    parser.add_argument("--anew", action="store_true", help="matrix, peers: keep nothing of the last time")
     parser.add_argument("--sample", type=int, default=20, metavar="N", help="fuzz: so many wrong backends")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="fuzz: for each wrong backend")
     parser.add_argument("--right-seconds", type=float, default=600.0, metavar="S", help="fuzz: for each right one")
@@ -59,11 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     right = [] if asked.wrong or asked.alone else right_backends()
     wrong = wrong_backends(asked.wrong)
     unwanted = pool.false_alarms(right, asked.jobs)
-    function = "first_kills" if asked.what == "score" else "every_kill"
-    found = pool.kills(function, wrong, recorded_pairs(), asked.jobs)
-    kills = {title(kind): found[title(kind)] for kind in wrong if title(kind) in found}
-    if asked.what == "matrix" and not asked.wrong:
-        _write(kills, wrong)
+    if asked.what == "matrix":
+        kills = _matrix(asked, wrong)
+    else:
+        found = pool.first_kills(wrong, recorded_pairs(), asked.jobs)
+        kills = {title(kind): found[title(kind)] for kind in wrong if title(kind) in found}
     survivors = [kind for kind in wrong if not kills.get(title(kind))]
     _print(right, unwanted, wrong, survivors)
     return 1 if survivors or any(unwanted.values()) else 0
@@ -86,8 +92,22 @@ def _fuzz(asked: argparse.Namespace) -> int:
     return 1 if killed < 0.9 * len(wrong) or alarms else 0
 
 
-def _write(kills: matrix.AllKills, wrong: Sequence[Kind]) -> None:
+def _matrix(asked: argparse.Namespace, wrong: Sequence[Kind]) -> dict[str, list[Kill]]:
+    """Every kill, those of the last measurement as far as they still hold."""
     entries = suite()
+    with tempfile.TemporaryDirectory() as folder:
+        path = asked.record or (Path(folder) / RECORD.name if asked.wrong else RECORD)
+        if asked.anew:
+            path.unlink(missing_ok=True)
+        record = Record(path, wrong, entries)
+        count = pool.go_on(record, wrong, entries, asked.jobs)
+    print(f"asked: {count:,} cases of wrong backends; the rest was on record")
+    if not asked.wrong:
+        _write(record.kills, wrong, entries)
+    return record.kills
+
+
+def _write(kills: matrix.AllKills, wrong: Sequence[Kind], entries: Sequence[Entry]) -> None:
     QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
     matrix.write(matrix.matrix(kills, wrong, entries, matrix.quick_kills(kills, entries)), FILE)
     _write_page()
@@ -98,7 +118,8 @@ def _peers(asked: argparse.Namespace) -> None:
     from tests.yardstick.peers.measure import measure  # PyTorch and ONNX
 
     right = [] if asked.wrong or asked.alone else right_backends()
-    found = measure(wrong_backends(asked.wrong), right, read_kills(), asked.jobs)
+    former = None if asked.anew else read_peers()
+    found = measure(wrong_backends(asked.wrong), right, read_kills(), asked.jobs, former)
     if right:
         write_peers(found)
         _write_page()

@@ -25,6 +25,7 @@ from conformance.run.plan import RunBudget
 from tests.yardstick import exact, sound, wrong
 
 __all__ = [
+    "CASES",
     "Kind",
     "kind_of",
     "name_of",
@@ -37,11 +38,13 @@ __all__ = [
 ]
 
 Kind = type[Backend]
+#: The environment variable that names other cases than the suite's own.
+CASES = "YARDSTICK_CASES"
 
 
 def suite() -> Sequence[Entry]:
     """The suite's own cases that a run does not leave out; the environment variable YARDSTICK_CASES names others."""
-    entries = load_suite([Path(os.environ.get("YARDSTICK_CASES", ROOT / "cases"))]).entries
+    entries = load_suite([Path(os.environ.get(CASES, ROOT / "cases"))]).entries
     return [entry for entry in entries if not RunBudget().excess(entry.case)]
 
 

@@ -24,12 +24,14 @@ from tests.yardstick.registry import subject, title
 
 __all__ = [
     "ALL_DTYPES",
+    "DEPTHS",
     "Kill",
     "Kind",
     "Pair",
     "Trial",
-    "every_kill",
+    "due_at",
     "first_kills",
+    "kills_at",
     "logits",
     "quick_entries",
     "quick_survivors",
@@ -45,6 +47,10 @@ ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
 USUAL = ("float32",)
 OTHERS = ("float64", "bfloat16", "float16")
 FEW = 3
+#: How every kill is searched for: in the usual dtype, or in those of a case that has it not; in the others, of backends
+#: that few cases kill; and of survivors with the identities too, which take two thirds of all calls and nearly always
+#: repeat what a value has shown.
+DEPTHS = ("usual", "others", "identities")
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
 #: Cases after which a backend is opened anew: what its defect keeps of all cases, times hundreds, fills a machine.
@@ -177,23 +183,25 @@ def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[
     return found
 
 
-def every_kill(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Kill]]:
-    """Of each wrong backend, by its title, every kill by a value, a gradient, an error or the like.
-
-    Backends that few cases kill in the usual dtype are tried in all of them, and those that survive with the
-    identities too, which take two thirds of all calls and nearly always repeat what a value has shown.
-    """
+def kills_at(depth: str, kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Kill]]:
+    """Of each wrong backend, by its title, its kills by a value, a gradient, an error or the like at one depth."""
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
-    unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
-    _add(found, Trial(entries, USUAL, identities=False), kinds)
-    _add(found, Trial(unusual, OTHERS, identities=False), kinds)
-    _add(found, Trial(entries, OTHERS, identities=False), [kind for kind in kinds if _cases(found[title(kind)]) < FEW])
-    _add(found, Trial(entries), [kind for kind in kinds if not found[title(kind)]])
+    if depth == "usual":
+        _add(found, Trial(entries, USUAL, identities=False), kinds)
+        unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
+        _add(found, Trial(unusual, OTHERS, identities=False), kinds)
+    elif depth == "others":
+        _add(found, Trial(entries, OTHERS, identities=False), kinds)
+    else:
+        _add(found, Trial(entries), kinds)
     return {name: list(kills) for name, kills in found.items()}
 
 
-def _cases(kills: Collection[Kill]) -> int:
-    return len({kill.case for kill in kills})
+def due_at(depth: str, kills: Collection[Kill]) -> bool:
+    """Whether a wrong backend with these kills is to be asked at a depth."""
+    if depth == "others":
+        return len({kill.case for kill in kills}) < FEW
+    return depth == "usual" or not kills
 
 
 def _add(found: dict[str, dict[Kill, None]], trial: Trial, kinds: Sequence[Kind]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from conformance.reports.kills import Kills
+from tests.yardstick import digests
 from tests.yardstick.peers.kernelbench import KernelBench
 from tests.yardstick.peers.onnx import NodeTests
 from tests.yardstick.peers.opinfo import Derivatives, Samples, Values
@@ -44,14 +45,23 @@ def rules() -> tuple[Rule, ...]:
     return _everything()[0]
 
 
-def measure(wrong: Sequence[Kind], right: Sequence[Kind], kills: Kills | None, processes: int) -> Peers:
-    """What each rule kills; ``kills`` says what each wrong backend is wrong in."""
-    kinds = [*right, *wrong]
+def measure(
+    wrong: Sequence[Kind], right: Sequence[Kind], kills: Kills | None, processes: int, former: Peers | None = None
+) -> Peers:
+    """What each rule kills; ``kills`` says what each wrong backend is wrong in.
+
+    What ``former`` holds of the same source by the same versions is taken from there. A rule that is re-created in
+    another way is not seen: give none then.
+    """
+    asked, versions = _everything()
+    digest = {kind: digests.of_kind(kind) for kind in [*right, *wrong]}
+    kept = {**former.right, **former.wrong} if former is not None and former.versions == versions else {}
+    known = {title(kind): kept[title(kind)].killed for kind in digest if _same(kept.get(title(kind)), digest[kind])}
+    kinds = [kind for kind in digest if title(kind) not in known]
     jobs = [[name_of(kind) for kind in kinds[start : start + SHARE]] for start in range(0, len(kinds), SHARE)]
     parts = map(_job, jobs) if processes == 1 else shared_out(_job, jobs, "peers", processes)
-    found = {name: each for part in parts for name, each in part.items()}
+    found = known | {name: each for part in parts for name, each in part.items()}
     wrong_in = _wrong_in(kills)
-    asked, versions = _everything()
     return Peers(
         versions=versions,
         rules={
@@ -59,9 +69,16 @@ def measure(wrong: Sequence[Kind], right: Sequence[Kind], kills: Kills | None, p
             for rule in asked
         },
         zeros=zeros(asked),
-        right={title(kind): Found(killed=found[title(kind)]) for kind in right},
-        wrong={title(kind): Found(killed=found[title(kind)], **wrong_in.get(title(kind), {})) for kind in wrong},
+        right={title(kind): Found(digest=digest[kind], killed=found[title(kind)]) for kind in right},
+        wrong={
+            title(kind): Found(digest=digest[kind], killed=found[title(kind)], **wrong_in.get(title(kind), {}))
+            for kind in wrong
+        },
     )
+
+
+def _same(former: Found | None, digest: str) -> bool:
+    return former is not None and former.digest == digest
 
 
 def _job(names: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, str]]:

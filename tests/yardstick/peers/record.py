@@ -15,9 +15,11 @@ FILE = Path(__file__).with_name("peers.json")
 class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What kills a backend, by rule: the first test that it fails; a rule that lets it pass is missing.
 
-    ``ops`` and ``checks`` are those in which the narrowest case of this suite that kills it finds it to be wrong.
+    ``ops`` and ``checks`` are those in which the narrowest case of this suite that kills it finds it to be wrong, and
+    ``digest`` is that of the backend's source.
     """
 
+    digest: str = ""
     killed: dict[str, str] = {}
     ops: list[str] = []
     checks: list[str] = []

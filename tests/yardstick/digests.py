@@ -1,0 +1,97 @@
+"""Digests of what a kill depends on: of a case, and of the source of a wrong backend with all that it uses."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conformance.cases.load import Entry
+from tests.yardstick.registry import Kind
+
+__all__ = ["of_case", "of_kind"]
+
+PACKAGE = "tests.yardstick"
+#: Hexadecimal digits of a digest.
+DIGITS = 12
+
+
+@dataclass
+class _Source:
+    """A module: the source of each name that it binds, what that refers to, and the names that come from elsewhere."""
+
+    text: dict[str, str] = field(default_factory=dict)
+    refers: dict[str, list[str]] = field(default_factory=dict)
+    imported: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def of_case(entry: Entry) -> str:
+    """Of all that is asked and expected, and not of what is said of it."""
+    asked = msgspec.structs.replace(entry.case, why="-", flags=(), references=(), source=None)
+    return _digest(msgspec.json.encode(asked, order="deterministic"))
+
+
+def of_kind(kind: Kind) -> str:
+    """Of the class, of its bases, and of every function, class and constant of the yardstick that these refer to."""
+    left, seen = [(kind.__module__, kind.__name__)], dict[tuple[str, str], str]()
+    while left:
+        module, name = left.pop()
+        source = _source(inspect.getsourcefile(importlib.import_module(module)) or "")
+        if (module, name) in seen:
+            continue
+        if name in source.imported:
+            left.append(source.imported[name])
+        elif name in source.text:
+            seen[module, name] = source.text[name]
+            left += [(module, other) for other in source.refers[name]]
+    if not seen:
+        raise LookupError(f"{kind.__module__} binds no {kind.__name__}, so that nobody can tell when it changes")
+    return _digest("\n".join(seen[key] for key in sorted(seen)).encode())
+
+
+@cache
+def _source(file: str) -> _Source:
+    found = _Source()
+    text = Path(file).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.ImportFrom):
+            if (statement.module or "").startswith(PACKAGE):
+                each = {alias.asname or alias.name: (str(statement.module), alias.name) for alias in statement.names}
+                found.imported |= each
+            continue
+        for name, node in _bound(statement):
+            first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+            found.text[name] = "\n".join([found.text.get(name, ""), *lines[first - 1 : node.end_lineno]])
+            used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+                used |= {each.id for each in ast.walk(statement.value.func) if isinstance(each, ast.Name)}
+            found.refers.setdefault(name, []).extend(sorted(used - {name}))
+    return found
+
+
+def _bound(statement: ast.stmt) -> Iterator[tuple[str, Any]]:
+    """The names that a statement binds, with the part of it that each depends on: rows of a table bind their keys."""
+    if isinstance(statement, (ast.ClassDef, ast.FunctionDef)):
+        yield statement.name, statement
+    elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        names = (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
+        yield from ((name, statement) for name in names)
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        for table in (each for each in statement.value.args if isinstance(each, ast.Dict)):
+            for key, value in zip(table.keys, table.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value, value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:DIGITS]
