@@ -37,6 +37,8 @@ VERSIONS = {
 COMPOSED = {
     "jax": ("jax:logsumexp",),
     "optax": ("optax:safe",),
+    "onnxruntime": ("onnxruntime:opset12", "onnxruntime:static"),
+    "onnx": ("onnx:opset12",),
     **{f"keras_{engine}": (f"keras_{engine}:function",) for engine in ("torch", "jax", "tensorflow", "numpy")},
 }
 #: What pip installs for a backend, where that is not its name.

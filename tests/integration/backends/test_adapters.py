@@ -141,6 +141,10 @@ def check(
     tolerance = TOLERANCE[dtype]
     np.testing.assert_allclose(value.astype(float), expected, rtol=tolerance, atol=tolerance)
     upstream = np.asarray(np.random.default_rng(8).normal(size=expected.shape)).astype(x.dtype)
+    if profile(spec.partition(":")[0])["features"]["gradient"] == "unsupported":
+        with pytest.raises(Unsupported, match="differentiation"):
+            backend.differentiate(call, backend.tensor(x), backend.tensor(upstream))
+        return
     again, gradient = backend.differentiate(call, backend.tensor(x), backend.tensor(upstream))
     np.testing.assert_allclose(backend.array(again).astype(float), expected, rtol=tolerance, atol=tolerance)
     wanted = derivative(upstream.astype(float), op, x.astype(float), y, axis, reduction, **stated)
@@ -157,6 +161,14 @@ def supported(spec: str, op: str) -> bool:
     return not one_only and all(
         declared.get(each, {"support": "unsupported"})["support"] != "unsupported" for each in needed
     )
+
+
+def asked_in(name: str, op: str, dtype: str) -> bool:
+    """Whether the profile has the dtype: in others nothing is asked."""
+    declared = profile(name).get("dtypes", {}).get("value", TOLERANCE)
+    if isinstance(declared, dict) and declared is not TOLERANCE:
+        declared = declared.get(op, declared.get("all", TOLERANCE))
+    return dtype in declared
 
 
 #: Those that compile a program for each call.
@@ -178,7 +190,7 @@ def reductions_of(name: str, op: str, dtype: str, axis: int) -> tuple[str, ...]:
     covering(TOGETHER, OPERATIONS, TOLERANCE, AXES, whole=lambda name, *row: name not in COMPILED),
 )
 def test_value_and_gradient(name: str, op: str, dtype: str, axis: int) -> None:
-    for reduction in reductions_of(name, op, dtype, axis):
+    for reduction in reductions_of(name, op, dtype, axis) if asked_in(name, op, dtype) else ():
         if supported(name, op):
             check(name, op, dtype, axis, reduction)
         else:
@@ -234,6 +246,8 @@ def test_features_are_right_or_unsupported(name: str, feature: str, reduction: s
 @pytest.mark.parametrize("axis", [0, -1])
 @pytest.mark.parametrize("name", TOGETHER)
 def test_class_probabilities(name: str, axis: int, stated: dict[str, Any]) -> None:
+    if profile(name)["features"]["probability_targets"] == "unsupported":
+        pytest.skip("where the profile says that it takes none, it is not asked for any")
     if axis == 0 and "weight" in stated:
         stated = {"weight": WEIGHT[:2]}
     if any(profile(name)["features"][each] == "unsupported" for each in stated):
@@ -251,21 +265,34 @@ def test_default_axis_and_reduction_are_those_of_the_profile(name: str, op: str)
     backend, policies = backend_of(name), profile(name)["policies"]
     axis = policies["default-axis"]["value"][op]
     axis = 0 if axis == "implicit" else axis  # rank 3
-    x, y = problem(op, "float64", axis)
+    x, y = problem(op, "float64", 0 if axis == "all" else axis)
     operands = {} if op in ("softmax", "log_softmax") else {"targets": backend.tensor(y)}
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         value = backend.evaluate(Call(op, operands, options(op, None)), backend.tensor(x))  # type: ignore[arg-type]
-    expected = reference(op, x, y, axis, policies["default-reduction"]["value"])
+    if axis == "all":
+        expected = reference(op, x.reshape(-1), y, 0, "none").reshape(x.shape)
+    else:
+        expected = reference(op, x, y, axis, policies["default-reduction"]["value"])
     np.testing.assert_allclose(backend.array(value).astype(float), expected, rtol=1e-12, atol=1e-12)
     implicit = policies["default-axis"]["value"][op] == "implicit"
     assert any("Implicit dimension" in str(each.message) for each in raised) == implicit
 
 
+#: Whose losses need a batch.
+BATCHED = ("onnx", "onnxruntime")
+
+
 @pytest.mark.parametrize("name", TOGETHER)
 def test_one_position_without_a_batch(name: str) -> None:
+    if not supported(name, "cross_entropy"):
+        pytest.skip("unsupported")
     backend = backend_of(name)
     call = Call("cross_entropy", {"targets": backend.tensor(np.array(1))}, options("cross_entropy", 0, "none"))
+    if name in BATCHED:
+        with pytest.raises(Unsupported, match="a batch"):
+            backend.evaluate(call, backend.tensor(np.array([1.2, 2.4, 3.6])))
+        return
     value = backend.array(backend.evaluate(call, backend.tensor(np.array([1.2, 2.4, 3.6]))))
     assert value.shape == () and value == pytest.approx(1.5306784602098737, abs=1e-12)
 
