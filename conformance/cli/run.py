@@ -62,8 +62,8 @@ __all__ = ["command"]
     default=20,
     show_default=True,
     metavar="N",
-    help="How often, in each job, the process of a backend that has died is started again; the rest of its checks is "
-    "then not run. A process in which what went wrong is asked again may be replaced as often.",
+    help="How often, in each job, a backend's process may die with no answer in between; if a small valid call is not "
+    "answered then either, the rest of its checks is not run.",
 )
 @click.option(
     "--max-memory",

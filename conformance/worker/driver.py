@@ -17,7 +17,6 @@ from conformance.worker.earlier import SPAN, EarlierResults, to_read
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.memory import Placed, Region, place, room_for
 from conformance.worker.reply import (
-    FORGED,
     Died,
     Reply,
     SentRequest,
@@ -25,10 +24,11 @@ from conformance.worker.reply import (
     add_repetition,
     check,
     differs,
+    ends_alike,
     mode_of,
+    note_end,
     observation_of,
 )
-from conformance.worker.supervisor import CLOSED
 
 __all__ = ["EARLIER", "Driver"]
 
@@ -57,9 +57,11 @@ class Driver:
         self._turn = 0
         self._earlier = EarlierResults()
         self._unused = True  # the backend has been sent no call
+        self._generation = 0  # of the backend: it is another one in place of one that has died, or was given up
         self._found: list[Reply] = []  # of the last run, by place
         self._repeated: list[Reply] = []  # of the same calls, where they were made once more
         self._suspects: dict[int, Reply] = {}  # of the last run, by place, those that the present process has given
+        self._ended = False  # whether it has ended behind the last run
 
     # -- what a kind of driver does in its own way --------------------------------------------------------------------
 
@@ -111,17 +113,31 @@ class Driver:
             each.answer = None
         return self._observations()
 
+    def aside(self, requests: Iterable[Request]) -> list[Observation]:
+        """The same, beside the last run, whose observations can still be revised."""
+        self._look_for_end()
+        kept, suspects, generation = (self._found, self._repeated, self._ended), self._suspects, self._generation
+        try:
+            return self.run(requests)
+        finally:
+            self._found, self._repeated, self._ended = kept
+            self._suspects = suspects if generation == self._generation else {}
+
     def revised(self) -> list[Observation] | None:
         """The observations of the last run, where the backend has ended behind them; None where it has not."""
-        if not self._suspects or (end := self._settled(alone=False)) is None:
-            return None
-        suspects = self._lost()
-        self._blame(end, suspects, suspects[-1])
-        return self._observations()
+        self._look_for_end()
+        return self._observations() if self._ended else None
+
+    def _look_for_end(self) -> None:
+        """Put on record whether the backend has ended behind the last run."""
+        if self._suspects and (end := self._settled(alone=False)) is not None:
+            suspects = self._lost()
+            self._blame(end, suspects, suspects[-1])
+            self._ended = True
 
     def _finish(self) -> None:
         """Let go of the last run's replies: they are not revised any more."""
-        self._found, self._repeated, self._suspects = [], [], {}
+        self._found, self._repeated, self._suspects, self._ended = [], [], {}, False
 
     def _observations(self) -> list[Observation]:
         for each in self._repeated:
@@ -168,7 +184,7 @@ class Driver:
                     early = early or death.failure
             else:
                 if early is not None:
-                    _note(early, answered[0])
+                    note_end(early, answered[0])
                 return answered
 
     def _tried(self, batch: Sequence[SentRequest], *, read_all: bool = False) -> list[Reply]:
@@ -230,7 +246,7 @@ class Driver:
         if len(batch) == 1:
             return [Reply(batch[0], failure=death.failure, first=first)]
         answered = [self._alone(each) for each in batch]
-        if not any(_ends_alike(death.failure, each) for each in answered):
+        if not any(ends_alike(death.failure, each) for each in answered):
             changed = (each for each in answered if each.left)
             self._blame(death.failure, suspects, next(changed, answered[death.at]))
         return answered
@@ -258,10 +274,10 @@ class Driver:
                 self._suspects[each.asked.place] = each  # it is what is observed, and not this trial
             if again.failure is not None and again.failure.kind == "not run":
                 break  # there is none to ask: what was observed of it stands
-            if _ends_alike(end, again):
+            if ends_alike(end, again):
                 each.failure, each.first = again.failure, again.first
                 return
-        _note(end, otherwise)
+        note_end(end, otherwise)
 
     def _lost(self) -> list[Reply]:
         """Have a new process come in the place of one that has ended; the replies that it had given in this run."""
@@ -272,11 +288,14 @@ class Driver:
 
     def renew(self) -> None:
         """Make the next call on a backend that nothing was asked of, as far as there is one."""
+        if self._unused:
+            return
         self._forget_all()
         self._renew()
 
     def _forget_all(self) -> None:
         self._suspects, self._unused = {}, True
+        self._generation += 1
         self._earlier.clear()
 
     def _sent(self, batch: Sequence[SentRequest], *, alone: bool, read_all: bool) -> list[Reply]:
@@ -362,21 +381,6 @@ class Driver:
         self._earlier.clear()
         for each in self.regions:
             each.close()
-
-
-def _ends_alike(end: Failure, alone: Reply) -> bool:
-    """Whether a call alone ends the process as it ended in company: there, what misuses its pipes looks otherwise."""
-    if alone.failure is None or not alone.failure.is_death:
-        return False
-    return end.type == alone.failure.type or bool({FORGED, CLOSED} & {end.type, alone.failure.type})
-
-
-def _note(end: Failure, of: Reply) -> None:
-    """Put the process's end on record, where no call is known to end it."""
-    if of.failure is not None and of.failure.kind == "not run":
-        of.failure = end
-    else:
-        of.died = of.died or end
 
 
 def _nonces(count: int) -> list[int]:

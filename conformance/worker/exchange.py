@@ -90,7 +90,8 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     the gradient with respect to the targets.
     ``died`` says how the backend's process ended in a batch that begins with this call, or had not got beyond it, where
     no call of the batch ends it when it is made alone.
-    ``left`` names what of the process's global state the call left changed. ``first``: its process had been given no
+    ``left`` names what of the process's global state the call left changed. ``spoils``: after it, a small valid call
+    was answered otherwise than before. ``first``: its process had been given no
     other call before. ``shared`` are results that lie in the memory of an input, or of another result, each with its
     name.
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
@@ -117,6 +118,7 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     first: bool = False
     mode: ExecutionEvidence | None = None
     shared: tuple[tuple[str, str], ...] = ()
+    spoils: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from conformance.worker import wire
 from conformance.worker.exchange import Array, Failure, Observation, Request
 from conformance.worker.outputs import BITS, EXTENDED, INVERTED, without_gaps
 from conformance.worker.paths import display_place
+from conformance.worker.supervisor import CLOSED
 
 __all__ = [
     "FORGED",
@@ -24,9 +25,11 @@ __all__ = [
     "add_repetition",
     "check",
     "differs",
+    "ends_alike",
     "failure_of",
     "intact",
     "mode_of",
+    "note_end",
     "observation_of",
 ]
 
@@ -114,6 +117,7 @@ def observation_of(seen: Reply) -> Observation:
         first=seen.first,
         shared=tuple((_name(one), _name(other)) for one, other in answer.shared[:MOST_WARNINGS]),
         mode=seen.mode,
+        spoils=False,
     )
 
 
@@ -168,6 +172,21 @@ def add_end(first: Reply, again: Reply) -> None:
     first.died, first.left = first.died or again.died, first.left or again.left
     if again.failure is not None and again.failure.kind != "not run":
         first.failure, first.first = again.failure, again.first
+
+
+def ends_alike(end: Failure, alone: Reply) -> bool:
+    """Whether a call alone ends the process as it ended in company: there, what misuses its pipes looks otherwise."""
+    if alone.failure is None or not alone.failure.is_death:
+        return False
+    return end.type == alone.failure.type or bool({FORGED, CLOSED} & {end.type, alone.failure.type})
+
+
+def note_end(end: Failure, of: Reply) -> None:
+    """Put the process's end on record, where no call is known to end it."""
+    if of.failure is not None and of.failure.kind == "not run":
+        of.failure = end
+    else:
+        of.died = of.died or end
 
 
 def _agrees(first: Reply, again: Reply) -> bool:

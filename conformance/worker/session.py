@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from conformance.model.errors import BackendUnavailable
 from conformance.worker import wire
+from conformance.worker.canary import CANARY
 from conformance.worker.description import description_of
 from conformance.worker.driver import Driver
 from conformance.worker.exchange import Description, Failure, Observation, Request
@@ -32,7 +34,7 @@ SETTLING = 0.25  # seconds that are given to threads and processes which calls h
 class Session(Driver):
     """A backend in a process of its own, for as long as the session is open.
 
-    The process is started when first needed. When it dies or does not answer, it is replaced.
+    The process is started when first needed. When it dies or does not answer, it is replaced, unless it never answers.
     """
 
     def __init__(
@@ -50,8 +52,11 @@ class Session(Driver):
         self.restarts = 0
         self.starts = 0  # of processes, the first included
         self._state: dict[str, str] = {}  # of the process before any call
-        self._renewals = 0
+        self._renewals = 0  # of processes whose global state calls had changed
         self._hangs = 0  # since the last answer
+        self._deaths = 0  # since the last answer
+        self._waited = 0.0  # seconds, for calls that do not answer and for processes in place of those that died
+        self._trying = False  # whether the backend answers anything at all
         self._threads = 0  # the most that the process has had after an answer, its children included
         self._threads_at_first = 0
         self._process = BackendProcess(
@@ -96,10 +101,12 @@ class Session(Driver):
     def _perform(self, batch: wire.BatchOrder, region: Region) -> Iterator[wire.Answer]:
         try:
             for answer in self._process.perform(batch, self.limits.call):
-                self._hangs = 0
+                self._hangs = self._deaths = 0
                 yield answer
         except Died as death:
-            self._hangs += death.failure.kind == "timeout"
+            if death.failure.kind == "timeout":
+                self._hangs += 1
+                self._waited += self.limits.call
             raise
 
     @property
@@ -122,22 +129,37 @@ class Session(Driver):
     def _replace(self) -> None:
         self._process.stop()
         self.restarts += 1
-        if self.restarts > self.limits.restarts:
-            message = f"the backend's process died {self.restarts} times: the rest was not tried"
-            self._gone = Failure("not run", "TooManyRestarts", message)
-        elif self.hung:
+        self._deaths += 1
+        if self._trying:
+            return
+        if self.hung:
             message = f"no answer within {self.limits.call:g} s to {self._hangs} of the calls: the rest was not tried"
             self._gone = Failure("not run", "TooManyHangs", message)
+        elif self._deaths > self.limits.restarts and not self._answers():
+            message = f"the backend's process died {self.restarts} times, and answers nothing: the rest was not tried"
+            self._gone = Failure("not run", "TooManyRestarts", message)
+        elif self._waited > self.limits.lost:
+            message = f"{self.restarts} deaths have taken {self._waited:.0f} s: the rest was not tried"
+            self._gone = Failure("not run", "TooManyRestarts", message)
+
+    def _answers(self) -> bool:
+        """Whether a new process answers a small valid call, whatever it answers."""
+        self._trying = True
+        try:
+            (seen,) = self.aside(CANARY[:1])
+        finally:
+            self._trying = False
+        return seen.failure is None or seen.failure.kind in ("raised", "unsupported", "adapter")
 
     def _left(self) -> tuple[str, ...]:
         left = changes(self._state, self._process.state)
         if left and self._renewals >= self.limits.restarts:
             self._state = self._process.state  # it has been said often enough
             return ()
+        self._renewals += bool(left)
         return left
 
     def _renew(self) -> None:
-        self._renewals += 1
         self._process.stop()
 
     def _settled(self, *, alone: bool) -> Failure | None:
@@ -152,6 +174,7 @@ class Session(Driver):
     def _ensure(self) -> Failure | None:
         self.describe()
         if self._gone is None and not self._process.running:
+            begin = monotonic()
             try:
                 said = self._start()
             except BackendUnavailable as error:
@@ -159,6 +182,7 @@ class Session(Driver):
                     "not run", "BackendUnavailable", f"the backend did not start again: {error.reason}"
                 )
             else:
+                self._waited += monotonic() - begin if self._deaths else 0.0
                 if _same_in_each(said) != self._first_said:
                     message = "the backend started again as another one: its versions, device or mode have changed"
                     self._gone = Failure("not run", "BackendChanged", message)
