@@ -73,6 +73,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "error_text": ("its text", "error ->> 'text'"),
     "error_where": ("the adapter's file and line", "error ->> 'where'"),
     "seconds": ("the framework's own time", "seconds"),
+    "spoils": ("`later calls` where a small valid call was answered otherwise after this one", "spoils"),
     "worker": ("the worker that did it, where there are several machines", "worker"),
 }
 #: Columns with numbers. All others hold texts: those with many different ones as objects, those with few as categories.

@@ -54,6 +54,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     policy: str = ""
     aspect: str = ""
     invalid: Invalid | None = None
+    spoils: bool = False
 
     def deviating(self, reason: Reason, policies: Iterable[str], detail: str = "") -> Finding:
         """The same as a deviation that the declared ``policies`` describe."""
@@ -104,4 +105,5 @@ def outcome(finding: Finding, subject: Subject) -> Outcome:
         reason=finding.reason,
         detail=finding.detail,
         seconds=finding.seconds,
+        spoils="later calls" if finding.spoils else "",
     )

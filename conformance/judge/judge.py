@@ -10,6 +10,7 @@ import numpy as np
 from conformance.cases.resolve import resolve
 from conformance.judge.comparison import ProblemComparison
 from conformance.judge.finding import Finding, error_fact, verdict_of
+from conformance.judge.openness import Openness
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
@@ -53,6 +54,7 @@ class Judge:
         )
         self.truths = Truths(subject, self.policies, self._within)
         self.observer = Observer(self.truths)
+        self.openness = Openness(self.policies)
         self._excuses = Excuses(self.policies, self._within)
 
     def of(self, problem: Problem) -> Judge:

@@ -165,8 +165,8 @@ class Outcome(
     (of ``label-out-of-range`` a label ``above``); ``observed`` lists the values that describe what was seen, and
     ``expected`` is the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is
     the register's entry that describes a known defect, and ``resembles`` one that would describe the fail of another
-    case. ``invalid`` is what makes the input invalid, where no error came. ``reason`` is one of :data:`REASONS`, which
-    says what the fields hold.
+    case. ``invalid`` is what makes the input invalid, where no error came. ``spoils``: after the call, a small valid
+    one was answered otherwise than before. ``reason`` is one of :data:`REASONS`, which says what the fields hold.
     """
 
     case: str
@@ -199,6 +199,7 @@ class Outcome(
     detail: str = ""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     worker: str = ""
+    spoils: Literal["", "later calls"] = ""
 
     def __post_init__(self) -> None:
         for name, value in zip(_OPEN, _open(self), strict=True):

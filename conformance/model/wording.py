@@ -36,6 +36,8 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     said = _said(outcome, numbers, where)
     if outcome.quantity and said and outcome.reason in _OF_QUANTITY:
         said = f"the {QUANTITIES[outcome.quantity]}: {said}"
+    if outcome.spoils and outcome.reason != "left-damage":
+        said = f"{said}; spoils {outcome.spoils}"
     like = outcome.resembles
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 

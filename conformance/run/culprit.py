@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.model.outcome import Outcome
-from conformance.run.chunk import chunk_of
+from conformance.run.chunk import Chunk, chunk_of
 from conformance.run.plan import Portion
-from conformance.run.units import BESIDE, ChunkUnit, ask, dead, otherwise, same, units_of, wrong_of
+from conformance.run.units import BESIDE, ChunkUnit, ask, dead, otherwise, same, wrong_of
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
@@ -88,14 +88,16 @@ def _confirmed(unit: ChunkUnit, victim: Lost, judged: Judged, opened: Callable[[
     return culprit
 
 
-def earlier_units(before: Sequence[Portion]) -> Iterator[Callable[[], list[ChunkUnit]]]:
-    """The units of former chunks, the last ones first, in groups; made when they are asked for."""
+def earlier_units(
+    before: Sequence[Portion], asked: Callable[[Chunk], list[ChunkUnit]]
+) -> Iterator[Callable[[], list[ChunkUnit]]]:
+    """The units of former chunks that were ``asked``, the last ones first, in groups; made when they are needed."""
     last = len(before)
     for count in BEFORE:
         group = before[max(0, last - count) : last]
         last -= len(group)
         if group:
-            yield lambda group=group: [unit for portion in group for unit in units_of(chunk_of(portion))]  # type: ignore[misc]
+            yield lambda group=group: [unit for portion in group for unit in asked(chunk_of(portion))]  # type: ignore[misc]
 
 
 def unharmed(session: Session, culprit: ChunkUnit, victim: Lost) -> bool:

@@ -19,6 +19,9 @@ from conformance.worker.exchange import Observation
 
 __all__ = ["calls", "judge_chunk"]
 
+#: What goes wrong after a call that spoils a process, where no case shows it.
+CANARY = "a small valid call"
+
 
 def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> list[list[Finding]]:
     """The findings of each unit of a chunk, in the chunk's order."""
@@ -57,14 +60,40 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         taken = chunk.portion.accepted[unit.problem.operation]
         by_problem[id(unit.problem)] = of_another_dtype(unit.problem, dtype, taken)
     _require_mode(chunk, answers, by_problem)
-    harmful = any(each.died is not None or each.left for each in answers)
+    _leave_open(chunk, judge, answers, by_problem)
+    harmful = any(each.died is not None or each.left or each.spoils for each in answers)
     for problem, reduction, place in calls(chunk) if harmful else ():
         answer, findings = answers[place], by_problem[id(problem)]
-        if answer.died is None and not answer.left:
+        if answer.died is None and not answer.left and not answer.spoils:
             continue
+        if judge.openness.includes(problem) and not answer.left:
+            continue  # of which it is a part
         if not any(each.check == "process" and each.reduction == reduction for each in findings):
             findings.append(_of_the_process(problem, reduction, answer))
     return list(by_problem.values())
+
+
+def _leave_open(
+    chunk: Chunk, judge: Judge, answers: Sequence[Observation], by_problem: dict[int, list[Finding]]
+) -> None:
+    """Put in place of the findings of problems that the profile leaves open what is the same whatever comes."""
+    opened = {
+        id(unit.problem)
+        for unit in chunk.units
+        if judge.openness.includes(unit.problem) and lacking(unit.problem, judge.subject.profile) is None
+    }
+    if not opened:
+        return
+    found = {key: by_problem[key] for key in opened}
+    by_problem.update((key, []) for key in opened)
+    plain = [(unit.problem, "error", reduction, place) for unit, reduction, place in chunk.raising]
+    for group in chunk.groups:
+        for reduction, places in group.places.items():
+            plain += [(u.problem, "value", reduction, place) for u, place in zip(group.units, places, strict=True)]
+    for problem, check, reduction, place in plain:
+        if id(problem) in opened:
+            known = found[id(problem)]
+            by_problem[id(problem)] += judge.openness.findings(problem, check, reduction, answers[place], known)
 
 
 def calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:
@@ -118,6 +147,8 @@ def _require_mode(chunk: Chunk, answers: Sequence[Observation], by_problem: dict
 def _of_the_process(problem: Problem, reduction: str, seen: Observation) -> Finding:
     """What a call did to the backend's process: left it changed, by which it may end later, or ended it in company."""
     error = None if seen.died is None else error_fact(seen.died)
+    if seen.spoils:
+        return Finding(problem, "process", reduction, "fail", "left-damage", CANARY, error=error, spoils=True)
     if not seen.left:
         return Finding(problem, "process", reduction, "unreproduced", "unreproduced", error=error)
     return Finding(problem, "process", reduction, "fail", "left-changed", "; ".join(seen.left), error=error)

@@ -19,12 +19,14 @@ from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
 from conformance.profiles.subject import Subject
+from conformance.run.apart import NOT_ASKED, Apart, Calls, calls_of, needs_care, watched
 from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
 from conformance.run.findings import judge_chunk
 from conformance.run.plan import Plan, Portion, RunBudget
-from conformance.run.recheck import ChunkOutcomes, Recheck
-from conformance.run.units import units_of
+from conformance.run.recheck import ChunkOutcomes, Recheck, add_ends
+from conformance.run.units import ChunkUnit, dead, units_of, wrong_of
+from conformance.worker.canary import Canary
 from conformance.worker.exchange import Description, Observation, Request
 from conformance.worker.find import find_backends
 from conformance.worker.limits import Limits
@@ -96,8 +98,12 @@ class OpenBackend:
     ) -> None:
         self._session = session
         self._fresh = fresh
-        self._recheck = None if fresh is None else Recheck(self._another)
-        self._others: list[Session] = []  # that were opened to ask again, for what they count
+        self._recheck = None if fresh is None else Recheck(self._another, self._usual)
+        self._apart: Apart | None = None
+        self._canary = Canary()
+        self._description: Description | None = None
+        self._compiles = False
+        self._sessions = [session] if isinstance(session, Session) else []  # all that were opened, for what they count
         self._asked: list[Portion] = []  # of the session's present process, and how many that had before it
         self._starts = 0
         self._profile = profile
@@ -113,7 +119,11 @@ class OpenBackend:
     @property
     def description(self) -> Description:
         """What the backend says of itself. Raises BackendUnavailable where it cannot be started."""
-        return self._session.describe()
+        if self._description is None:
+            session = self._session
+            self._description = session.describe()
+            self._compiles = isinstance(session, Session | InlineSession) and session.compiles
+        return self._description
 
     @property
     def subject(self) -> Subject:
@@ -141,8 +151,8 @@ class OpenBackend:
     @property
     def compiles(self) -> bool:
         """Whether it compiles anew for each shape and dtype. Raises BackendUnavailable."""
-        self._session.describe()
-        return isinstance(self._session, Session | InlineSession) and bool(self._session.compiles)
+        self.description  # noqa: B018  # which says so
+        return self._compiles
 
     @property
     def deaths(self) -> int:
@@ -154,15 +164,11 @@ class OpenBackend:
         """How often one of them was started again so far: after a death, or since calls had changed it."""
         return sum(max(0, each.starts - 1) for each in self._sessions)
 
-    @property
-    def _sessions(self) -> list[Session]:
-        return [self._session, *self._others] if isinstance(self._session, Session) else []
-
     def _another(self) -> Session:
         """A session in which what went wrong is asked again."""
         assert self._fresh is not None
-        self._others.append(self._fresh())
-        return self._others[-1]
+        self._sessions.append(self._fresh())
+        return self._sessions[-1]
 
     @cached_property
     def _judge(self) -> Judge:
@@ -187,42 +193,82 @@ class OpenBackend:
 
     def judge_chunk(self, chunk: Chunk) -> Judged:
         """The same of a chunk, as it is, which may have been made for several backends."""
-        found = self._judged(chunk, self._session.run(chunk.requests))
-        if isinstance(self._session, Session):
-            before = self._before(chunk.portion, self._session.starts)
-            if (revised := self._session.revised()) is not None:  # it has ended while that was judged
-                found = self._judged(chunk, revised)
-            if self._recheck is not None and not self._session.hung:
-                judge, seen = partial(self._outcomes, chunk), [*found.observations]
-                self._recheck.settle(found, chunk, judge, self.subject, before)
-                if (revised := self._session.revised()) is not None:  # or while something was asked again
-                    self._add_ends(found, chunk, seen, revised)
-            if found.spoilt:
-                self._session.renew()
+        if isinstance(self._session, Session) and self._fresh is not None:
+            found = self._settled(chunk)
+        else:
+            found = self._judged(chunk, self._session.run(chunk.requests))
         left_out = [_left_out(skip, self.subject) for skip in chunk.skips]
         return Judged(chunk, found.observations, [unit for unit in found.units if unit], left_out, found.others)
 
+    def _settled(self, chunk: Chunk) -> ChunkOutcomes:
+        """The outcomes of a chunk, each owed to its own call; calls that may do harm are made apart."""
+        calls = calls_of(chunk, self._judge)
+        seen = [Observation(place, failure=NOT_ASKED) for place in range(len(chunk.requests))]
+        self._ask(chunk, calls, seen)
+        found = self._judged(chunk, seen)
+        if calls.units:
+            self._try_again(found, chunk, calls)
+        if calls.usual:
+            self._recheck_usual(found, chunk, calls)
+        return found
+
+    def _ask(self, chunk: Chunk, calls: Calls, seen: list[Observation]) -> None:
+        """Put what comes of the calls in its places."""
+        session = self._session
+        assert isinstance(session, Session)
+        answers = session.run([chunk.requests[place] for place in calls.usual]) if calls.usual else []
+        if calls.units:
+            if self._apart is None and calls.usual:
+                self._apart = Apart(self._another(), self._canary)
+            elif self._apart is None:  # the process that there is; another one, once there is something else to ask
+                self._apart = Apart(session, self._canary)
+                self._session, self._starts, self._asked = self._another(), 0, []
+            parts = ([chunk.requests[place] for place in places] for places in (calls.due, calls.left_open))
+            answers += self._apart.run(*parts)
+        for each in answers:
+            seen[each.key] = each
+
+    def _try_again(self, found: ChunkOutcomes, chunk: Chunk, calls: Calls) -> None:
+        """Make calls that were to be refused again where they may end the process now and then."""
+        assert self._apart is not None
+        ended = False
+        for unit in units_of(chunk) if calls.due else ():
+            if unit.number in calls.units and (self._apart.deadly or wrong_of(found.units[unit.number])):
+                for place in set(unit.asked).intersection(calls.due):
+                    if not dead(found.observations[place]) and not found.observations[place].spoils:
+                        now = self._apart.again(chunk.requests[place])
+                        if now is not None:
+                            found.observations[place], ended = now, True
+        if ended:
+            found.units = self._outcomes(chunk, found.observations)
+
+    def _recheck_usual(self, found: ChunkOutcomes, chunk: Chunk, calls: Calls) -> None:
+        """Settle to which call of those that share a process it is owed what went wrong there."""
+        session = self._session
+        assert isinstance(session, Session) and self._recheck is not None
+        before = self._before(chunk.portion, session.starts)
+        usual = [unit for unit in units_of(chunk) if unit.number not in calls.units]
+        seen = [*found.observations]
+        if not session.hung:
+            wrong = any(wrong_of(found.units[unit.number]) for unit in usual)
+            if wrong and not self._canary.sound(session):
+                session.renew()
+                for each in watched(session, self._canary, usual):
+                    found.observations[each.key] = each
+                found.units = self._outcomes(chunk, found.observations)
+                return
+            self._recheck.settle(found, chunk, partial(self._outcomes, chunk), self.subject, before)
+        if (revised := session.revised()) is not None:  # it has ended while that was judged, or asked again
+            add_ends(found, chunk, seen, revised, partial(self._outcomes, chunk))
+        if found.spoilt:
+            session.renew()
+
+    def _usual(self, chunk: Chunk) -> list[ChunkUnit]:
+        """The units whose calls are made in a process that others share."""
+        return [unit for unit in units_of(chunk) if not needs_care(chunk.units[unit.number], self._judge)]
+
     def _judged(self, chunk: Chunk, observations: list[Observation]) -> ChunkOutcomes:
         return ChunkOutcomes(observations, self._outcomes(chunk, observations))
-
-    def _add_ends(
-        self, found: ChunkOutcomes, chunk: Chunk, seen: Sequence[Observation], revised: Sequence[Observation]
-    ) -> None:
-        """Put on record how the process has ended, by which what was ``seen`` is ``revised``; it is not asked again."""
-        places = set()
-        for place, (former, now) in enumerate(zip(seen, revised, strict=True)):
-            if (now.failure, now.died) != (former.failure, former.died):
-                places.add(place)
-                settled = found.observations[place]
-                changed = msgspec.structs.replace(settled, died=now.died)
-                found.observations[place] = changed if now.failure == former.failure else now
-        outcomes = self._outcomes(chunk, found.observations)
-        for unit in units_of(chunk):
-            if places.intersection(unit.asked):
-                known = [each for each in found.units[unit.number] if each.check == "process"]
-                reductions = {each.reduction for each in known}
-                added = [e for e in outcomes[unit.number] if e.check != "process" or e.reduction not in reductions]
-                found.units[unit.number] = [*added, *known]
 
     def _before(self, portion: Portion, starts: int) -> list[Portion]:
         """What the process that was started last had been asked before it was asked ``portion``."""
@@ -245,9 +291,9 @@ class OpenBackend:
 
     def close(self) -> None:
         """End its processes."""
-        if self._recheck is not None:
-            self._recheck.close()
-        self._session.close()
+        for each in (self._recheck, self._apart, self._session):
+            if each is not None:
+                each.close()
 
 
 def open_backend(

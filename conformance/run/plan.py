@@ -17,6 +17,8 @@ from conformance.run.costs import expected_cost
 __all__ = ["Plan", "Portion", "RunBudget"]
 
 _cases = msgspec.msgpack.Decoder(list[tuple[Case, Case | None]])
+#: What cases have that may ask for labels out of range.
+BAD_LABELS, BAD_LABEL_POLICIES = "label-range", frozenset({"label-out-of-range", "gradient-of-bad-label"})
 #: Seconds that the cases of a chunk are expected to take with NumPy, unless one alone takes more: a run that is killed
 #: loses the chunks under way. Small cases are many in a chunk, since most of what judging one costs is a chunk's.
 MOST = 0.2
@@ -118,7 +120,10 @@ class Portion:
 
 
 class Plan:
-    """The portions of a run, in the order of its cases."""
+    """The portions of a run, in the order of its cases; those with bad labels come last, in portions of their own.
+
+    What a backend's process has been asked such calls is asked nothing else any more: so it need not be replaced.
+    """
 
     def __init__(
         self,
@@ -131,11 +136,18 @@ class Plan:
         wanted = None if dtypes is None else frozenset(dtypes)
         self.portions = [
             Portion(number, tuple(each), wanted, identities, limits or RunBudget(), tier)
-            for number, each in enumerate(_portions(entries))
+            for number, each in enumerate(portion for part in _parts(entries) for portion in _portions(part))
         ]
 
     def __len__(self) -> int:
         return len(self.portions)
+
+
+def _parts(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    parts: tuple[list[Entry], list[Entry]] = [], []
+    for entry in entries:
+        parts[BAD_LABELS in entry.case.flags or not BAD_LABEL_POLICIES.isdisjoint(entry.case.policies)].append(entry)
+    return parts
 
 
 def _portions(entries: Sequence[Entry]) -> Iterator[list[Entry]]:

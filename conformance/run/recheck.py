@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from conformance.judge.finding import Finding, outcome
 from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
@@ -22,7 +24,7 @@ from conformance.run.units import DEATHS, ChunkUnit, Wrong, ask, dead, otherwise
 from conformance.worker.exchange import Observation
 from conformance.worker.session import Session
 
-__all__ = ["ChunkOutcomes", "Recheck"]
+__all__ = ["ChunkOutcomes", "Recheck", "add_ends"]
 
 ENOUGH = 8  # units of an operation that go wrong again in the same check: from then on, one in each chunk is asked
 EXTRA = 4  # processes beside the second one, since a call has spoilt that or a unit goes wrong in another way there
@@ -58,10 +60,14 @@ class _Doubt:
 
 
 class Recheck:
-    """Rechecks the chunks of one backend, one after the other, in the sessions that ``fresh`` opens."""
+    """Rechecks the chunks of one backend, one after the other, in the sessions that ``fresh`` opens.
 
-    def __init__(self, fresh: Callable[[], Session]) -> None:
+    ``asked`` gives the units of a chunk that are made in a process which others share.
+    """
+
+    def __init__(self, fresh: Callable[[], Session], asked: Callable[[Chunk], list[ChunkUnit]] = units_of) -> None:
         self._fresh = fresh
+        self._asked = asked
         self._session: Session | None = None
         self._own: Counter[tuple[str, str]] = Counter()  # units that went wrong again, by kind
         self._extra = EXTRA
@@ -86,13 +92,13 @@ class Recheck:
         wrong = [wrong_of(outcomes) for outcomes in found.units]
         if not any(wrong) or not self._available:
             return
-        units = units_of(chunk)
+        units = self._asked(chunk)
         doubts = [doubt for each in units for doubt in _doubts(each, seen, wrong[each.number])]
         if not doubts:
             return
         alive = [each for each in units if not any(dead(seen[place]) for place in each.asked)]
         try:
-            self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *earlier_units(before)])
+            self._settle(found, doubts, wrong, judge, subject, [lambda: alive, *earlier_units(before, self._asked)])
         except BackendUnavailable:  # it does not start again: what was found stands
             self._available = False
 
@@ -229,6 +235,27 @@ class Recheck:
             (found.units[unit.number] if unit.chunk is victim.unit.chunk else found.others).append(of_it)
             with self._opened() as session:
                 lost = [each for each in rest if each.unit.number != unit.number and unharmed(session, unit, each)]
+
+
+def add_ends(
+    found: ChunkOutcomes, chunk: Chunk, seen: Sequence[Observation], revised: Sequence[Observation], judge: Judge
+) -> None:
+    """Put on record how the process has ended, by which what was ``seen`` is ``revised``; it is not asked again."""
+    places = set()
+    for now in revised:
+        place, former = now.key, seen[now.key]
+        if (now.failure, now.died) != (former.failure, former.died):
+            places.add(place)
+            settled = found.observations[place]
+            changed = msgspec.structs.replace(settled, died=now.died)
+            found.observations[place] = changed if now.failure == former.failure else now
+    outcomes = judge(found.observations)
+    for unit in units_of(chunk):
+        if places.intersection(unit.asked):
+            known = [each for each in found.units[unit.number] if each.check == "process"]
+            reductions = {each.reduction for each in known}
+            added = [e for e in outcomes[unit.number] if e.check != "process" or e.reduction not in reductions]
+            found.units[unit.number] = [*added, *known]
 
 
 def _damage(culprit: Culprit) -> Finding:
