@@ -1,0 +1,73 @@
+"""Backends that take a label for a place in memory, whichever it is, and one that dies in many cases."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from typing import Any
+
+import numpy as np
+
+from conformance.backends.adapters.numpy import Numpy
+
+__all__ = ["DiesAtRandom", "DiesInManyCases", "WritesOutOfBounds"]
+
+
+class _Unchecked(Numpy):
+    """Labels are not held against the number of classes; a bad one does what the class says."""
+
+    def meet(self) -> None:
+        raise NotImplementedError
+
+    def loss(self, value: Any) -> Any:
+        return value
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return self.loss(super().cross_entropy(logits, self._taken(logits, targets, options), **options))
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        return self.loss(
+            super().nll_loss(log_probabilities, self._taken(log_probabilities, targets, options), **options)
+        )
+
+    def _taken(self, logits: Any, targets: Any, options: dict[str, Any]) -> Any:
+        if np.asarray(targets).dtype.kind not in "iu" or not logits.ndim:
+            return targets
+        axis = options.get("axis")
+        classes = logits.shape[axis if axis is not None else min(1, logits.ndim - 1)]
+        ignored = options.get("ignore_index")
+        bad = ((targets < 0) | (targets >= classes)) & (targets != (-100 if ignored is None else ignored))
+        if not bad.any() or not classes:
+            return targets
+        self.meet()
+        return np.where(bad, targets % classes, targets)
+
+
+class WritesOutOfBounds(_Unchecked):
+    """A bad label writes beside a table from which all later losses are made."""
+
+    table = np.zeros(1)
+
+    def meet(self) -> None:
+        self.table += 0.25
+
+    def loss(self, value: Any) -> Any:
+        return (value + self.table[0]).astype(value.dtype)
+
+
+class DiesAtRandom(_Unchecked):
+    """A bad label ends the process every second time."""
+
+    def meet(self) -> None:
+        if random.SystemRandom().random() < 0.5:
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class DiesInManyCases(Numpy):
+    """A positive first logit ends the process."""
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        if logits.size and logits.flat[0] > 0:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().softmax(logits, axis=axis, where=where)
