@@ -123,8 +123,9 @@ class PredictionBounds:
 
     @cached_property
     def _steep(self) -> Float64Array:
-        """1/p of the classes that have a part in the loss, else 0, (P, C)."""
-        return _over(np.where(self.coefficients.magnitude > 0.0, 1.0, 0.0), np.abs(self.predictions.q))
+        """1/p of the classes that have a part in the loss and are not clipped, else 0, (P, C)."""
+        part = (self.coefficients.magnitude > 0.0) & self.predictions.passes
+        return _over(np.where(part, 1.0, 0.0), np.abs(self.predictions.q))
 
     def _lost(self, scale: Float64Array, inverse: Float64Array) -> Float64Array:
         """An underflow before the division by p grows by that, (P, C)."""

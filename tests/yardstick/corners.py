@@ -68,6 +68,10 @@ class CornerKernel(Kernel):
         found = super().nll_loss(log_probabilities, targets, **options)
         return self._value("nll_loss", found, log_probabilities, targets, options)
 
+    def log_loss(self, probabilities: Any, targets: Any, **options: Any) -> Any:
+        found = super().log_loss(probabilities, targets, **options)
+        return self._value("log_loss", found, probabilities, targets, options)
+
     def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
         return self._value("cross_entropy", super().cross_entropy(logits, targets, **options), logits, targets, options)
 

@@ -78,6 +78,11 @@ class Exact(Backend):
         operands = {"targets": targets, "weight": weight, "where": where}
         return self._result("cross_entropy", logits, operands, options)
 
+    def log_loss(
+        self, probabilities: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
+    ) -> Tensor:
+        return self._result("log_loss", probabilities, {"targets": targets, "weight": weight}, options)
+
     def nll_loss_of_log_softmax(
         self, logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, **options: Any
     ) -> Tensor:

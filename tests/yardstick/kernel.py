@@ -142,6 +142,40 @@ class Kernel(Numpy):
         slope = self.scale(ask, upstream) * factor * -self.log_probabilities(ask.x)
         return np.where(factor == 0, 0, slope).astype(slope.dtype)  # also of an impossible class
 
+    # -- the loss of probabilities that are given ---------------------------------------------------------------------
+
+    def predicted(self, p: Any) -> Any:
+        """What the logarithm is taken of, (P, C)."""
+        return p
+
+    def given_logarithms(self, p: Any) -> Any:
+        """ln p, (P, C)."""
+        return self.log(self.predicted(p))
+
+    def given_gradient(self, ask: Ask, upstream: Any) -> Any:
+        """−s·a_c/p_c, and 0 where a_c is 0, (P, C)."""
+        slope = -self.scale(ask, upstream) * self.coefficients(ask) / self.divided_by(ask)
+        return np.where(ask.valid[:, np.newaxis], slope, 0)
+
+    def divided_by(self, ask: Ask) -> Any:
+        """p_c, and 1 where the class has no part in the loss, (P, C)."""
+        return np.where(self.coefficients(ask) == 0, 1, ask.x)
+
+    def given_target_gradient(self, ask: Ask, upstream: Any) -> Any:
+        """s·w_c·(1 − ε)·(−ln p_c), (P, C): the gradient with respect to class probabilities."""
+        factor = (self.weights(ask) * (1 - ask.smoothing)).astype(ask.x.dtype)
+        return np.where(factor == 0, 0, self.scale(ask, upstream) * factor * -self.given_logarithms(ask.x))
+
+    def given_jvp(self, ask: Ask, t: Any) -> Any:
+        """−Σ a_c·t_c/p_c of every position, (P,)."""
+        return np.where(ask.valid, self.total(-self.coefficients(ask) * t / self.divided_by(ask)), 0)
+
+    def given_hvp(self, ask: Ask, upstream: Any, t: Any) -> Any:
+        """s·a_c·t_c/p_c², (P, C)."""
+        p = self.divided_by(ask)
+        hvp = self.scale(ask, upstream) * self.coefficients(ask) / p * (t / p)
+        return np.where(ask.valid[:, np.newaxis], hvp, 0)
+
     # -- derivatives in a direction -----------------------------------------------------------------------------------
 
     def mean(self, p: Any, t: Any) -> Any:
@@ -250,6 +284,23 @@ class Kernel(Numpy):
             ask = self.ask(logits, targets, weight, axis, ignore_index, label_smoothing, reduction)
             return self.stored(self.loss(ask), logits.dtype)
 
+    def log_loss(
+        self,
+        probabilities: Tensor,
+        targets: Tensor,
+        *,
+        weight: Tensor | None = None,
+        axis: int | None,
+        ignore_index: int | None,
+        label_smoothing: float | None,
+        reduction: Reduction | None,
+    ) -> Tensor:
+        with np.errstate(all="ignore"):
+            ask = self.ask(probabilities, targets, weight, axis, ignore_index, label_smoothing, reduction)
+            logarithms = self.given_logarithms(ask.x) if ask.classes else ask.x
+            losses = self.losses(ask, self.coefficients(ask), logarithms)
+            return self.stored(self.reduced(ask, losses), probabilities.dtype)
+
     def loss(self, ask: Ask) -> Any:
         """The cross entropy of an ask, reduced."""
         log_probabilities = self.log_probabilities(ask.x) if ask.classes else ask.x
@@ -274,7 +325,9 @@ class Kernel(Numpy):
                 chain = self.softmax_gradient if call.operation == "softmax" else self.log_softmax_gradient
                 return value, self.restored(chain(self.probabilities(x), v), logits, axis)
             ask = self.ask(logits, **{"weight": None, **operands}, axis=axis, **options)
-            through = self.nll_gradient if call.operation == "nll_loss" else self.loss_gradient
+            through = {"nll_loss": self.nll_gradient, "log_loss": self.given_gradient}.get(
+                call.operation, self.loss_gradient
+            )
             gradient = through(ask, upstream.astype(wide)) if ask.classes else ask.x
             return value, self.restored(gradient, logits, axis)
 
@@ -287,7 +340,7 @@ class Kernel(Numpy):
                 rule = self.softmax_jvp if call.operation == "softmax" else self.log_softmax_jvp
                 return value, self.restored(rule(self.probabilities(self.rows(logits, axis)), t), logits, axis)
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            through = self.nll_jvp if call.operation == "nll_loss" else self.loss_jvp
+            through = {"nll_loss": self.nll_jvp, "log_loss": self.given_jvp}.get(call.operation, self.loss_jvp)
             return value, self.stored(self.reduced(ask, through(ask, t)), logits.dtype)
 
     def hvp(self, call: Call, logits: Tensor, upstream: Tensor, direction: Tensor) -> Tensor:
@@ -300,14 +353,16 @@ class Kernel(Numpy):
                 rule = self.softmax_hvp if call.operation == "softmax" else self.log_softmax_hvp
                 return self.restored(rule(p, v, t), logits, axis)
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            return self.restored(self.loss_hvp(ask, upstream.astype(wide), t), logits, axis)
+            through = self.given_hvp if call.operation == "log_loss" else self.loss_hvp
+            return self.restored(through(ask, upstream.astype(wide), t), logits, axis)
 
     def target_gradient(self, call: Call, logits: Tensor, upstream: Tensor) -> Tensor:
         options = dict(call.options)
         axis, wide = options.pop("axis"), self.compute(logits.dtype)
         with np.errstate(all="ignore"):
             ask = self.ask(logits, **{"weight": None, **call.operands}, axis=axis, **options)
-            return self.restored(self.loss_target_gradient(ask, upstream.astype(wide)), logits, axis)
+            through = self.given_target_gradient if call.operation == "log_loss" else self.loss_target_gradient
+            return self.restored(through(ask, upstream.astype(wide)), logits, axis)
 
     def second_vjp(self, call: Call, logits: Tensor, former: Tensor, upstream: Tensor) -> Tensor:
         """Nothing is kept between the passes."""

@@ -126,7 +126,7 @@ class Trial:
 
 def logits(entry: Entry) -> int:
     """How many logits a case has; literal ones are always few."""
-    given = entry.case.logits if entry.case.logits is not None else entry.case.log_probabilities
+    given = entry.case.input
     return math.prod(given.shape or ()) if isinstance(given, Generator) else 0
 
 
