@@ -18,6 +18,7 @@ from conformance.bounds.directions import DirectionBounds
 from conformance.bounds.predictions import PredictionBounds
 from conformance.bounds.slopes import SlopeBounds
 from conformance.bounds.terms import Logarithms, TermBounds, finite
+from conformance.model.policies import denominator_of
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.truth import Truth
@@ -224,10 +225,11 @@ class Tolerance:
         size = np.abs(finite(truth.denominator.mid))
         policies = self.truth.policies
         rows = block.counts.astype(np.float64)
-        if block.by_index and block.weight is not None and policies.mean_denominator == "sum-of-weights":
+        by_weight = [denominator_of(policies, problem) == "sum-of-weights" for problem in block.problems]
+        if block.by_index and block.weight is not None and any(by_weight):
             summed = block.total(np.abs(block.target_weight))
             relative = gamma(self.arithmetic.height(rows) * self.u) * summed / size
-            return size, finite_or_infinite(relative)
+            return size, np.where(by_weight, finite_or_infinite(relative), 0.0)
         if not block.by_index and block.weight is not None and policies.weighted_probability_mean == "by-weight":
             a = self.coefficients
             height = self.arithmetic.nested_height(self.block.largest(a.count), rows, block.total(a.count))

@@ -6,6 +6,7 @@ A shape that does not fit is the case file's mistake, unless the case says that 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from conformance.cases.checks import NORMALISERS
 from conformance.cases.layouts import check_layouts
 from conformance.cases.literals import shape_of
 from conformance.cases.load import Entry
+from conformance.cases.resolve import invalid_of
 from conformance.cases.targets import Targets, as_integers, check_fit, read_targets
 from conformance.cases.tensors import default_upstream, materialise
 from conformance.model.case import Case, Generator, ReductionName
@@ -248,7 +250,7 @@ def _problems(
     targets = rounded_to(exact.targets.values) if exact.targets.is_rounded else exact.targets.values
     weight = None if exact.weight is None else rounded_to(exact.weight)
     rounded: dict[ReductionName, Array] = {name: rounded_to(values) for name, values in upstream.items()}
-    return [
+    problems = [
         Problem(
             case=entry.stated or case,
             theme=entry.theme,
@@ -270,3 +272,6 @@ def _problems(
         )
         for layout in case.layouts
     ]
+    if case.expect is None or case.expect.error is None:
+        return problems
+    return [replace(problem, invalid=invalid_of(problem)) for problem in problems]

@@ -125,6 +125,8 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if not 0.0 <= problem.label_smoothing <= 1.0:
         smoothing = problem.label_smoothing
         return _refused(problem, _wrong_smoothing(smoothing), f"label smoothing of {smoothing}")
+    if problem.label_smoothing == 1.0 and policies.label_smoothing_of_one == "raise":
+        return _refused(problem, "smoothing-above", "label smoothing of 1 is refused")
     shape = problem.logits.shape
     if for_operation(policies.target_broadcasting, str(problem.target_kind), "refused") == "broadcast":
         problem = _broadcast(problem, axis)
@@ -154,6 +156,12 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     accepted = accepted.get(problem.operation, []) if isinstance(accepted, dict) else accepted
     if targets.dtype.kind == "b" and "bool" in accepted:  # false and true are labels 0 and 1
         problem = replace(problem, targets=targets.astype(np.int64))
+        targets = np.asarray(problem.targets)
+    elif targets.dtype.kind not in "iu" and targets.dtype.name in FORMATS and targets.dtype.name in accepted:
+        labels = widen(targets)
+        if not (labels == np.floor(labels)).all():  # which class that is meant to be, nobody says
+            return Resolution(problem, undefined=True)
+        problem = replace(problem, targets=labels.astype(np.int64))
         targets = np.asarray(problem.targets)
     elif targets.dtype.kind not in "iu":
         return _refused(problem, "target-dtype", f"index targets of dtype {targets.dtype}")

@@ -20,7 +20,7 @@ from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
 from conformance.model.classes import Letter
 from conformance.model.outcome import Reason
-from conformance.model.policies import NORMATIVE, DefaultReduction, Policies, for_operation
+from conformance.model.policies import BY_FIELD, NORMATIVE, DefaultReduction, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import Float64Array, numpy_dtype, widen
@@ -101,7 +101,9 @@ class Judge:
             seconds=seen.seconds,
             invalid=unit.resolution.invalid,
         )
-        if misfit or reduction in NO_REDUCTIONS:  # no policy is about it
+        if finding.invalid is not None and self._excuses.accepts(finding.invalid):
+            return [finding.deviating("left-open", [BY_FIELD["accepted_inputs"].name])]
+        if misfit or reduction in NO_REDUCTIONS:  # no other policy is about it
             return [finding]
         declared = resolve(problem, self.policies, stated_error=False)
         if declared.undefined:

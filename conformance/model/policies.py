@@ -36,6 +36,7 @@ __all__ = [
     "choice_in",
     "declarable",
     "default_axis",
+    "denominator_of",
     "for_operation",
     "name_of_number",
     "number_given",
@@ -116,6 +117,16 @@ class _AcceptedDtypes(Policy):
         return "accepted" if aspect in value else "refused"
 
 
+class _AcceptedInputs(Policy):
+    """A policy that lists kinds of invalid input that are taken: all others are refused."""
+
+    def normative(self, aspect: str) -> str:
+        return "refused"
+
+    def chosen(self, value: Any, aspect: str) -> str:
+        return "accepted" if not isinstance(value, str) and aspect in value else "refused"
+
+
 def _targets(problem: Problem) -> Array:
     import numpy as np
 
@@ -146,6 +157,23 @@ _IGNORED = Aspect(
 )
 _TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
 
+#: What makes an input invalid and has no policy of its own, by the words of ``Outcome.invalid``.
+AcceptedInput = Literal[
+    "axis",
+    "reduction",
+    "smoothing-above",
+    "smoothing-below",
+    "smoothing-nan",
+    "target-shape",
+    "target-type",
+    "upstream-shape",
+    "weight-shape",
+]
+_ACCEPTABLE: tuple[str, ...] = get_args(AcceptedInput)
+
+
+_INPUT = Aspect("kind of input", _ACCEPTABLE, lambda problem: problem.invalid if problem.invalid in _ACCEPTABLE else "")
+
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 DefaultReduction = Literal["mean", "none"]
 #: What a policy gives that may give any number: one with a name, or another one as itself, whole ones as float64 has
@@ -161,6 +189,8 @@ BadLabelGradient = Literal["raise", "nan", "zero", "softmax", "label", "other"]
 LabelKind = Literal["above", "negative", "below"]
 TargetKind = Literal["indices", "probabilities"]
 Overflow = Literal["value", "inf"]
+#: The last one is the sum of the weights where there are any, and else the number of all positions, ignored ones too.
+Denominator = Literal["sum-of-weights", "valid-count", "all-count", "weights-or-all-count"]
 Refusal = Literal["refused", "not-applied"]
 IntegerLogits = Literal["refused", "promoted", "kept"]
 Broadcasting = Literal["refused", "broadcast"]
@@ -183,7 +213,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     default_ignore_index: Annotated[
         int | Literal["none"], Policy(affects="question", values=(-100, "none", -1, 255))
     ] = -100
-    mean_denominator: Annotated[Literal["sum-of-weights", "valid-count", "all-count"], Policy()] = "sum-of-weights"
+    mean_denominator: Annotated[
+        Denominator | dict[Literal["non-negative", "negative"], Denominator], Policy(aspect=_IGNORED)
+    ] = "sum-of-weights"
     mean_of_all_ignored: Degenerate = "nan"
     gradient_of_all_ignored: Annotated[Literal["zero", "nan"], Policy(result="gradient")] = "zero"
     mean_of_zero_weight: Degenerate = "nan"
@@ -230,6 +262,7 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Normalising | dict[TargetKind, Normalising], Policy(operations=("log_loss",), aspect=_TARGET)
     ] = "exact"
     weighted_probability_mean: Annotated[Literal["by-count", "by-weight"], Policy()] = "by-count"
+    label_smoothing_of_one: Annotated[ValueOrRaise, Policy(affects="question")] = "value"
     label_smoothing_mass: Annotated[Literal["all-classes", "other-classes"], Policy()] = "all-classes"
     label_smoothing_weights: Annotated[Literal["weighted", "unweighted"], Policy()] = "weighted"
     plus_infinity: Annotated[Literal["nan", "inf", "limit"], Policy()] = "nan"
@@ -257,6 +290,11 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         list[str] | dict[str, list[str]],
         _AcceptedDtypes(affects="question", aspect=_TARGET_DTYPE, values=("accepted", "refused")),
     ] = []
+    #: Invalid input that is taken: any result may come of it.
+    accepted_inputs: Annotated[
+        Literal["refused"] | list[AcceptedInput],
+        _AcceptedInputs(affects="question", aspect=_INPUT, values=("refused", "accepted")),
+    ] = "refused"
     double_differentiation: Annotated[
         Offered | dict[str, Offered], Policy(affects="transform", observed_by="second-order", aspect=_OPERATION)
     ] = "supported"
@@ -317,7 +355,7 @@ def _declarable(annotation: Any) -> list[Any]:
     if get_origin(annotation) is dict:
         return _declarable(get_args(annotation)[1])
     if get_origin(annotation) is list:
-        return [_DTYPES]
+        return _declarable(get_args(annotation)[0]) or [_DTYPES]
     return {int: ["any integer"], float: ["any other number"]}.get(annotation, [])
 
 
@@ -413,6 +451,15 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
     if policy == 1:
         return min(1, max(rank - 1, 0))
     return policy % max(rank, 1)
+
+
+def denominator_of(policies: Policies, problem: Problem) -> str:
+    """What the mean over class indices is divided by: ``sum-of-weights``, ``valid-count`` or ``all-count``."""
+    sign = _IGNORED.of(problem)
+    declared = str(for_operation(policies.mean_denominator, sign, "sum-of-weights"))
+    if declared == "weights-or-all-count":
+        return "all-count" if problem.weight is None else "sum-of-weights"
+    return declared
 
 
 def for_operation(policy: Value | dict[Any, Value], operation: str, normative: Value) -> Value:

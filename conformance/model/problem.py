@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.case import Case, OperationName, ReductionName, TargetKind
+from conformance.model.case import Case, Invalid, OperationName, ReductionName, TargetKind
 from conformance.model.dtypes import DTYPES, DtypeName
 from conformance.model.layouts import Layout
 
@@ -29,7 +29,8 @@ class Problem:
     value's shape; ``tangent``, of the logits' shape, is the direction of the case's transforms, ``None`` where it asks
     for none. ``where``, of the logits' shape, is true for the classes that take part; ``None`` means all.
     ``reductions`` is ``("none",)`` for operations that do not reduce. ``value_dtype`` is the value's dtype where a
-    policy has it be another than ``dtype``, which the gradient keeps.
+    policy has it be another than ``dtype``, which the gradient keeps. ``invalid`` is what makes the input of a case
+    that expects an error invalid, as far as that has a name.
     """
 
     case: Case
@@ -50,6 +51,7 @@ class Problem:
     tangent: Array | None = None
     where: npt.NDArray[np.bool_] | None = None
     value_dtype: DtypeName | None = None
+    invalid: Invalid | None = None
 
     @property
     def must_raise(self) -> bool:

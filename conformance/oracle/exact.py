@@ -16,7 +16,8 @@ from operator import sub
 import numpy as np
 from flint import arb, ctx
 
-from conformance.model.policies import Policies
+from conformance.model.policies import Policies, denominator_of
+from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 from conformance.oracle.enclosure import Enclosure
 from conformance.oracle.exact_predictions import ExactPredictions, scaled_by
@@ -278,7 +279,6 @@ class ExactGradients:
     @cached_property
     def _denominators(self) -> list[arb]:
         block = self.block
-        policy = self.policies.mean_denominator if block.by_index else "all-count"
         with ctx.workprec(max(self.precision, 2200)):  # weights of both signs may cancel: their sum is taken exactly
             if (
                 not block.by_index
@@ -286,11 +286,18 @@ class ExactGradients:
                 and self.policies.weighted_probability_mean == "by-weight"
             ):
                 return [sum((a for r in range(*span) for a in self.dense(r) or []), ZERO) for span in self._spans()]
-            if policy == "all-count":
-                return [arb(int(n)) for n in block.counts]
-            if policy == "valid-count":
-                return [arb(int((~block.ignored[a:b]).sum())) for a, b in self._spans()]
-            return [sum(map(arb, block.target_weight[a:b].tolist()), ZERO) for a, b in self._spans()]
+            spans = zip(self._spans(), block.problems, strict=True)
+            return [self._denominator(first, last, problem) for (first, last), problem in spans]
+
+    def _denominator(self, first: int, last: int, problem: Problem) -> arb:
+        """What the mean of a problem, the rows from ``first`` to ``last``, is divided by."""
+        block = self.block
+        policy = denominator_of(self.policies, problem) if block.by_index else "all-count"
+        if policy == "all-count":
+            return arb(last - first)
+        if policy == "valid-count":
+            return arb(int((~block.ignored[first:last]).sum()))
+        return sum(map(arb, block.target_weight[first:last].tolist()), ZERO)
 
     # -- gradients ----------------------------------------------------------------------------------------------------
 

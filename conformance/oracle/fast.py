@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from conformance.model.policies import Policies
+from conformance.model.policies import Policies, denominator_of
 from conformance.numerics.formats import Float64Array
 from conformance.oracle.block import Block
 from conformance.oracle.coefficients import Coefficients
@@ -156,7 +156,6 @@ class FastGradients:
         """W of every problem, (n,): Σ w_y over the rows that are not ignored, or N for probability targets."""
         block = self.block
         counts = block.counts.astype(np.float64)
-        policy = self.policies.mean_denominator
         if not block.by_index:
             if block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
                 assert self.a.dense is not None and self.a.dense_magnitude is not None
@@ -164,10 +163,20 @@ class FastGradients:
                 rad = (counts + block.classes + 8) * U * block.total(self.a.dense_magnitude.sum(axis=1))
                 return Enclosure.of(mid, SLACK * rad)
             return Enclosure.of(counts, 0.0)
-        if policy == "all-count":
-            return Enclosure.of(counts, 0.0)
-        if policy == "valid-count":
-            return Enclosure.of(block.total((~block.ignored).astype(np.float64)), 0.0)
+        chosen = np.array([denominator_of(self.policies, problem) for problem in block.problems])
+        mid, rad = np.where(chosen == "all-count", counts, 0.0), np.zeros_like(counts)
+        if (chosen == "valid-count").any():
+            mid = np.where(chosen == "valid-count", block.total((~block.ignored).astype(np.float64)), mid)
+        weighed = chosen == "sum-of-weights"
+        if weighed.any():
+            sums = self._weights
+            mid, rad = np.where(weighed, sums.mid, mid), np.where(weighed, sums.rad, rad)
+        return Enclosure.of(mid, rad)
+
+    @cached_property
+    def _weights(self) -> Enclosure:
+        """Σ w_y of every problem, (n,)."""
+        block = self.block
         if block.weight is None:
             return Enclosure.of(block.total(block.target_weight), 0.0)
         # Weights of both signs may cancel: fsum rounds the exact sum once, and is 0 only where the sum is.

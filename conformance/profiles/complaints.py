@@ -150,7 +150,8 @@ def _single_value(name: str, place: NodePath, value: Any) -> Iterator[Complaint]
     What is observed is called by that word, and so is what is declared.
     """
     if isinstance(value, list):
-        yield from unknown_names(place, value, TARGET_DTYPES, "dtype")
+        if name == "target-dtypes":
+            yield from unknown_names(place, value, TARGET_DTYPES, "dtype")
         return
     word = name_of_number(value)
     if word and word in declarable(name):

@@ -15,6 +15,7 @@ from conformance.judge.finding import Finding
 from conformance.judge.policies.probe import Compare
 from conformance.judge.prepared import Prepared
 from conformance.judge.unit import Unit
+from conformance.model.case import Invalid
 from conformance.model.policies import BY_FIELD, NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
@@ -70,6 +71,10 @@ class Excuses:
         """The fields of the policies that differ from the normative ones."""
         fields = Policies.__struct_fields__
         return tuple(name for name in fields if getattr(self.policies, name) != getattr(NORMATIVE, name))
+
+    def accepts(self, invalid: Invalid) -> bool:
+        """Whether input that is invalid in this way is declared to be taken."""
+        return BY_FIELD["accepted_inputs"].chosen(self.policies.accepted_inputs, invalid) == "accepted"
 
     def permitting(self, problem: Problem) -> list[str]:
         """The declared policies by each of which alone no error is due; all, where only several do together."""

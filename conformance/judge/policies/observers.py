@@ -128,6 +128,17 @@ def target_dtypes(probe: Probe) -> Values:
     return ("refused" if probe.raised else "accepted",)
 
 
+def accepted_inputs(probe: Probe) -> Values:
+    """Whether the call, or its backward pass, refused the input; what came of it is left open.
+
+    Of input that is taken and not declared to be, the check ``error`` says so, and its register knows it.
+    """
+    refused = probe.raised or any(each.check == "error" and each.verdict == "pass" for each in probe.found)
+    if refused:
+        return ("refused",)
+    return ("accepted",) if probe.choice.chosen(probe.truths.policies) == "accepted" else None
+
+
 def integer_logits(probe: Probe) -> Values:
     """By the type of what came back. A mean makes floating-point numbers of integers, too."""
     if not probe.raised and probe.reduction == "mean":
@@ -199,6 +210,7 @@ OBSERVERS: Mapping[str, Callable[[Probe], Values]] = {
     "subnormal-results": subnormal_results,
     "cancelling-gradient": cancelling_gradient,
     "intermediate-overflow": intermediate_overflow,
+    "accepted-inputs": accepted_inputs,
     "target-dtypes": target_dtypes,
     "integer-logits": integer_logits,
     "gradient-of-bad-label": gradient_of_bad_label,
