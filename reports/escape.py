@@ -27,7 +27,9 @@ def escape(text: object) -> str:
 
 def wrapped(text: str, indent: str = "") -> str:
     """Markdown prose at 100 characters a line; no line begins with what would make it a list, a heading or a quote."""
-    bound = re.sub(r" (?=[-+>=#]|\d+[.)])", "\0", re.sub(r"`[^`]*`", lambda span: span[0].replace(" ", "\0"), text))
+    bound = re.sub(
+        r" (?=[-+](?!\d)|[>=#]|\d+[.)](?!\d))", "\0", re.sub(r"`[^`]*`", lambda span: span[0].replace(" ", "\0"), text)
+    )
     return textwrap.fill(bound, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False).replace(
         "\0", " "
     )

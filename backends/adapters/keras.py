@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
 from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, given
@@ -20,9 +20,9 @@ class Keras(Adapter):
 
     framework = "keras"
     compositions = ("function",)
-    composed = ("cross_entropy",)
+    composed = ("cross_entropy", "log_loss")
     offers = Offers(
-        operations=dict.fromkeys(("softmax", "log_softmax", "cross_entropy"), "native"),
+        operations=dict.fromkeys(("softmax", "log_softmax", "cross_entropy", "log_loss"), "native"),
         weight="composed",
         ignore_index="native",
         label_smoothing="native",
@@ -51,12 +51,20 @@ class Keras(Adapter):
     def log_softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         return keras.ops.log_softmax(logits, **given(axis=axis))
 
+    def log_loss(self, probabilities: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return self._crossentropy(probabilities, targets, from_logits=None, **options)  # as by default
+
     def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        return self._crossentropy(logits, targets, from_logits=True, **options)
+
+    def _crossentropy(self, logits: Tensor, targets: Tensor, from_logits: bool | None, **options: Any) -> Tensor:
         axis, ignored, smoothing = options["axis"], options["ignore_index"], options["label_smoothing"]
         weight = options.get("weight")
         probable = keras.backend.is_float_dtype(getattr(targets, "dtype", "int64")) and targets.ndim == logits.ndim
         sparse = not probable and not smoothing
-        taken = given(axis=axis, **({"ignore_class": ignored} if sparse else {"label_smoothing": smoothing}))
+        taken = given(from_logits=from_logits, axis=axis) | given(
+            **({"ignore_class": ignored} if sparse else {"label_smoothing": smoothing})
+        )
         if not sparse or self.composition or ignored is not None:
             self.refuse(weight=weight, ignore_index=None if sparse else ignored)
         classes = logits.shape[-1 if axis is None else axis]
@@ -66,9 +74,9 @@ class Keras(Adapter):
             targets = keras.ops.one_hot(targets, classes, **given(axis=axis))
         if self.composition == "function":
             function = keras.losses.sparse_categorical_crossentropy if sparse else keras.losses.categorical_crossentropy
-            each = function(targets, logits, from_logits=True, **taken)
+            each = function(targets, logits, **taken)
             return self.reduced(each, options["reduction"], keras.ops.mean, keras.ops.sum)
         kind = keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy
         taken |= given(reduction=options["reduction"], dtype=keras.backend.standardize_dtype(logits.dtype))
         weights = {} if weight is None else {"sample_weight": keras.ops.take(weight, targets)}
-        return kind(from_logits=True, **taken)(targets, logits, **weights)
+        return kind(**taken)(targets, logits, **weights)

@@ -13,6 +13,11 @@ def test_no_wrapped_line_is_longer_than_a_hundred_or_begins_a_list() -> None:
     assert not [line for line in lines if line[0] in "-+=#" or line.startswith(("1.", "2)"))]
 
 
+def test_a_list_of_negative_numbers_is_wrapped() -> None:
+    lines = wrapped("observed: " + ", ".join(["-0.0729166641831398"] * 12)).split("\n")
+    assert max(map(len, lines)) <= 100 and lines[1].startswith("-0.07")
+
+
 def test_a_code_span_is_not_broken() -> None:
     command = "`conformance explain two-equal-logits-at-1e8 -b optax:jit --dtype float32`"
     assert command in wrapped("x " * 40 + command)
