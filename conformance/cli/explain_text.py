@@ -87,7 +87,7 @@ def _heading(derivation: Derivation) -> None:
     say(derivation.case, bold=True)
     for line in textwrap.wrap(derivation.why, 100):
         say(INDENT + line)
-    what = "log-probabilities" if derivation.operation == "nll_loss" else "logits"
+    what = {"nll_loss": "log-probabilities", "log_loss": "probabilities"}.get(derivation.operation, "logits")
     shape = "×".join(map(str, derivation.shape)) or "no axes (one number)"
     facts = [f"{derivation.operation} of {derivation.dtype} {what} of shape {shape}"]
     if derivation.class_axis is not None and derivation.shape:

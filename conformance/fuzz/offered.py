@@ -30,6 +30,7 @@ def weights_of(profile: Profile) -> dict[str, dict[str, float]]:
     found = {factor: dict(levels) for factor, levels in FACTORS.items()}
     lacked = [name for name, each in profile.operations.items() if each.support == "unsupported"]
     lacked += ["nll_loss_of_log_softmax"] if {"nll_loss", "log_softmax"} & {*lacked} else []
+    lacked += ["log_loss"] if profile.operations and "log_loss" not in profile.operations else []
     found["op"] = _without(found["op"], lacked)
     for feature, (factor, kept) in _FEATURES.items():
         if profile.features.get(feature) == "unsupported":

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.checks import NORMALISERS
+from conformance.cases.checks import NORMALISERS, SMOOTHED
 from conformance.fuzz.draft import Draft
 
 __all__ = ["Shrinker"]
@@ -68,7 +68,7 @@ class Shrinker:
         for dtype in ("float32", "float64"):
             if draft.keys["dtypes"] != ["float32"]:
                 draft = self._try(draft, draft.with_keys(dtypes=[dtype]))
-        if draft.source.op == "cross_entropy" and not draft.by_label and _like(draft.targets, draft.logits):
+        if draft.source.op in SMOOTHED and not draft.by_label and _like(draft.targets, draft.logits):
             draft = self._try(draft, _labelled(draft))
         for name in ("weight", "where", "upstream", "tangent"):
             if getattr(draft, name) is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from conformance.cases.resolve import resolve
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
-from conformance.numerics.formats import Float64Array, round_to, widen
+from conformance.numerics.formats import FORMATS, Float64Array, nearest, round_to, widen
 from conformance.oracle.block import Block, from_rows, to_rows
 from conformance.oracle.directions import FastTruth
 from conformance.oracle.steps import plain
@@ -158,6 +158,8 @@ class _Losses:
     def _n(self) -> Float64Array:
         """−log p, (P, C)."""
         x = _rows(self.block)
+        if self.block.operation == "log_loss":
+            return -np.log(x)
         return -x if self.block.operation == "nll_loss" else -_log_softmax(x)
 
     def _coefficients(
@@ -206,7 +208,9 @@ class _Losses:
         def of(n: Float64Array) -> Float64Array:
             return self._reduced(self._losses(a, n))
 
-        if self.block.operation != "nll_loss":
+        if self.block.operation == "log_loss":
+            yield from self._about_predictions(of)
+        elif self.block.operation != "nll_loss":
             yield from self._about_softmax(of)
         yield "sign forgotten", -self.value()
         yield from self._about_coefficients()
@@ -229,6 +233,18 @@ class _Losses:
         ):
             if _digits_lost(block, wrong, n):
                 yield name, of(wrong)
+
+    def _about_predictions(self, of: Callable[[Float64Array], Float64Array]) -> Iterator[tuple[str, Float64Array]]:
+        p, n, dtype = _rows(self.block), self._n, self.block.dtype
+        yield "probabilities taken for logits", of(-_log_softmax(p))
+        yield "probabilities taken for log-probabilities", of(-p)
+        yield "logarithm to base 2", of(n / np.log(2.0))
+        yield "logarithm to base 10", of(n / np.log(10.0))
+        for name, least in (("1e-7", 1e-7), (f"the spacing of {dtype} at 1", 2.0 * FORMATS[dtype].unit_roundoff)):
+            clipped = np.clip(p, nearest(least, dtype), nearest(1.0 - least, dtype))
+            yield f"probabilities clipped by {name}", of(-np.log(clipped))
+        yield "an epsilon of 1e-7 added to the probabilities", of(-np.log(p + 1e-7))
+        yield "probabilities divided by their sum", of(-np.log(p / p.sum(axis=1, keepdims=True)))
 
     def _about_coefficients(self) -> Iterator[tuple[str, Float64Array]]:
         block, n = self.block, self._n

@@ -26,6 +26,8 @@ def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list
     operation = block.operation
     if operation == "nll_loss":
         return _pick(block, -arb(float(x[block.targets[0]])), truth)
+    if operation == "log_loss":
+        return _of_predictions(block, classes, truth)
     special = _special(block, truth)
     if special is not None:
         return special
@@ -52,6 +54,30 @@ def row_steps(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list
     return steps + _weighted_sum(block, parts, classes, truth)
 
 
+def _of_predictions(block: Block, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
+    """The logarithms of probabilities that are given, and what is made of them."""
+    given = _Predicted(truth)
+    logs = _shown(map(given.log_probability, classes))
+    steps = [Step("log", "ln p", logs, "of the probabilities as they are: nothing is clipped, or divided by a sum")]
+    if block.by_index and block.smoothing is None:
+        return steps + _pick(block, -given.log_probability(int(block.targets[0])), truth)
+    return steps + _weighted_sum(block, given, classes, truth)
+
+
+class _Predicted:
+    """The logarithms of the probabilities of one position, as balls, of the class that is asked for."""
+
+    def __init__(self, truth: ExactTruth) -> None:
+        self.truth = truth
+        self.x: list[float] = truth.block.x[0].tolist()
+
+    def log_probability(self, c: int) -> arb:
+        return -self.truth.predictions.term(0, c)
+
+    def is_impossible(self, c: int) -> bool:
+        return self.x[c] == 0.0
+
+
 class _Parts:
     """Everything between the logits of one position and their log_softmax, as balls, of the class that is asked for."""
 
@@ -74,6 +100,12 @@ class _Parts:
 
     def log_softmax(self, c: int) -> arb:
         return self.difference(c) - self.log_total
+
+    def log_probability(self, c: int) -> arb:
+        return self.log_softmax(c)
+
+    def is_impossible(self, c: int) -> bool:
+        return self.x[c] == -np.inf
 
 
 def _shown(balls: Iterable[arb]) -> tuple[str, ...]:
@@ -102,7 +134,7 @@ def _special(block: Block, truth: ExactTruth) -> list[Step] | None:
 def _pick(block: Block, term: arb, truth: ExactTruth) -> list[Step]:
     """The target's term, and its weight."""
     y = int(block.targets[0])
-    name = "log_probabilities" if block.operation == "nll_loss" else "log_softmax"
+    name = {"nll_loss": "log_probabilities", "log_loss": "ln p"}.get(block.operation, "log_softmax")
     steps = [Step("pick", f"−{name}[{y}]", (number(term),), "only the target's class enters the loss")]
     if block.weight is not None:
         weight = plain(float(block.target_weight[0]))
@@ -111,7 +143,7 @@ def _pick(block: Block, term: arb, truth: ExactTruth) -> list[Step]:
     return steps
 
 
-def _weighted_sum(block: Block, parts: _Parts, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
+def _weighted_sum(block: Block, parts: _Parts | _Predicted, classes: tuple[int, ...], truth: ExactTruth) -> list[Step]:
     """The terms of smoothing or of probability targets: every class enters with its coefficient."""
     coefficients = list(truth.dense(0) or [])
     steps = []
@@ -121,7 +153,7 @@ def _weighted_sum(block: Block, parts: _Parts, classes: tuple[int, ...], truth: 
         given = tuple(plain(float(block.probabilities[0, c])) for c in classes)
         steps.append(Step("targets", f"q (in {block.dtype})", given))
     steps.append(Step("coefficients", _coefficient_formula(block), _shown(coefficients[c] for c in classes)))
-    terms = _shown(truth.product(coefficients[c], -parts.log_softmax(c)) for c in classes)
+    terms = _shown(truth.product(coefficients[c], -parts.log_probability(c)) for c in classes)
     steps.append(Step("terms", "a × (−ln p)", terms, _silence(coefficients, parts)))
     steps.append(Step("loss", "ℓ = Σ a × (−ln p)", (number(truth.value_balls("none")[0]),), "every class enters"))
     return steps
@@ -136,6 +168,6 @@ def _coefficient_formula(block: Block) -> str:
     return f"a = w ({inner})" if block.smoothing is not None else f"a = w {inner}"
 
 
-def _silence(coefficients: list[arb], parts: _Parts) -> str:
-    silent = any(x == -np.inf and a.is_zero() for a, x in zip(coefficients, parts.x, strict=True))
+def _silence(coefficients: list[arb], parts: _Parts | _Predicted) -> str:
+    silent = any(parts.is_impossible(c) and a.is_zero() for c, a in enumerate(coefficients))
     return "a coefficient of 0 silences an infinite term (0 · ln 0 = 0)" if silent else ""

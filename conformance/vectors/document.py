@@ -73,9 +73,10 @@ class Vector(msgspec.Struct, frozen=True, kw_only=True):
     """One call. ``asks`` names the results that are wanted; ``answer`` is what is right: a value, an error, or open.
 
     ``axis`` null: the argument is left out, as are those of ``ignore_index`` and ``label_smoothing`` that are null.
-    ``inputs`` are logits (of nll_loss, log-probabilities), targets, weight, where (classes that take part), upstream
-    (the gradient with respect to the value, for ``gradient``, ``hvp`` and ``target_gradient``), tangent (the direction
-    of ``jvp`` and ``hvp``). ``layouts`` are those that ``conformance run`` asks the same numbers in.
+    ``inputs`` are logits (log-probabilities for nll_loss, probabilities for log_loss), targets, weight, where (classes
+    that take part), upstream (the gradient with respect to the value, for ``gradient``, ``hvp`` and
+    ``target_gradient``), tangent (the direction of ``jvp`` and ``hvp``). ``layouts`` are those that ``conformance run``
+    asks the same numbers in.
     """
 
     id: str
