@@ -20,6 +20,8 @@ from tests.yardstick.registry import Kind
 __all__ = ["of_case", "of_kind"]
 
 PACKAGE = "tests.yardstick"
+#: The keys of a case by which nothing is asked.
+SAID = ("why", "flags", "references", "source")
 #: Hexadecimal digits of a digest.
 DIGITS = 12
 
@@ -34,13 +36,24 @@ class _Source:
 
 
 def of_case(entry: Entry) -> str:
-    """Of all that is asked and expected, and not of what is said of it."""
-    asked = msgspec.structs.replace(entry.case, why="-", flags=(), references=(), source=None)
-    return _digest(msgspec.json.encode(asked, order="deterministic"))
+    """Of all that is asked and expected: of what is stated, so that a new key changes no case that lacks it."""
+    stated = {name: each for name, each in _stated(entry.case).items() if name not in SAID}
+    return _digest(msgspec.json.encode(stated, order="deterministic"))
+
+
+def _stated(value: Any) -> Any:
+    """Without the fields that have their default."""
+    if isinstance(value, msgspec.Struct):
+        fields = [(field, getattr(value, field.name)) for field in msgspec.structs.fields(value)]
+        return {field.name: _stated(each) for field, each in fields if each != field.default}
+    return [*map(_stated, value)] if isinstance(value, (list, tuple)) else value
 
 
 def of_kind(kind: Kind) -> str:
-    """Of the class, of its bases, and of every function, class and constant of the yardstick that these refer to."""
+    """Of the class, of its bases, and of every function, class and constant of the yardstick that these refer to.
+
+    Comments and docstrings do not count.
+    """
     left, seen = [(kind.__module__, kind.__name__)], dict[tuple[str, str], str]()
     while left:
         module, name = left.pop()
@@ -60,17 +73,15 @@ def of_kind(kind: Kind) -> str:
 @cache
 def _source(file: str) -> _Source:
     found = _Source()
-    text = Path(file).read_text(encoding="utf-8")
-    lines = text.splitlines()
-    for statement in ast.parse(text).body:
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    for statement in tree.body:
         if isinstance(statement, ast.ImportFrom):
             if (statement.module or "").startswith(PACKAGE):
                 each = {alias.asname or alias.name: (str(statement.module), alias.name) for alias in statement.names}
                 found.imported |= each
             continue
         for name, node in _bound(statement):
-            first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
-            found.text[name] = "\n".join([found.text.get(name, ""), *lines[first - 1 : node.end_lineno]])
+            found.text[name] = f"{found.text.get(name, '')}\n{ast.unparse(_bare(node))}"
             used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
                 used |= {each.id for each in ast.walk(statement.value.func) if isinstance(each, ast.Name)}
@@ -91,6 +102,19 @@ def _bound(statement: ast.stmt) -> Iterator[tuple[str, Any]]:
             for key, value in zip(table.keys, table.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
                     yield key.value, value
+
+
+def _bare(node: Any) -> Any:
+    """The node without the strings that stand by themselves in it."""
+    for each in ast.walk(node):
+        if isinstance(body := getattr(each, "body", None), list):
+            each.body = [one for one in body if not _is_text(one)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return node
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _digest(content: bytes) -> str:

@@ -87,6 +87,7 @@ def test_what_is_new_or_has_changed_is_asked_and_nothing_else(folder: Folder) ->
     assert folder.measured() == "0"
     assert folder.measured(suite=SUITE.replace("[1, 4]", "[1, 5]")) == "2"
     assert folder.measured(suite=SUITE.replace("why: w", "why: another")) == "2"  # what is asked is as at first
+    assert folder.measured(BACKENDS.replace("All is", "# Everything is")) == "0"
     assert folder.measured(BACKENDS.replace("2 * super", "3 * super")) == "4"
     assert folder.measured(BACKENDS.replace("SHIFT = 1.0", "SHIFT = 2.0")) == "8"  # of both, what they refer to
 
