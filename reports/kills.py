@@ -40,12 +40,12 @@ class FlagKills(msgspec.Struct, frozen=True, kw_only=True):
     rarest: list[str]
 
 
-class Kills(msgspec.Struct, frozen=True, kw_only=True):
+class Kills(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The kill matrix.
 
     ``cases`` were tried, ``useful`` of them kill something, ``sole`` what no other case kills; ``single`` wrong
     backends are killed by one case only, and ``only`` counts those that a dtype alone kills. ``wrong`` goes by module
-    and class.
+    and class. ``note`` says what was not held against what, where that is so.
     """
 
     cases: int
@@ -55,6 +55,7 @@ class Kills(msgspec.Struct, frozen=True, kw_only=True):
     only: dict[str, int]
     wrong: dict[str, WrongBackend]
     flags: dict[str, FlagKills]
+    note: str = ""
 
 
 def read_kills(path: Path = FILE) -> Kills | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from conformance.cases.load import load_suite
 from conformance.reports.kills import read_kills
 from tests.support.case_files import write
@@ -47,4 +49,8 @@ def test_what_is_counted_and_what_is_shared(tmp_path: Path) -> None:
     assert read_kills(tmp_path / "kills.json") == made
     assert len((tmp_path / "kills.json").read_text(encoding="utf-8").splitlines()) < 20
     assert "wrong backends: 3, killed: 2" in summary_text(made)
+    partly = msgspec.structs.replace(made, note="The newest two are not held against all.")
+    assert "\nThe newest two are not held against all.\n" in summary_text(partly)
+    write_matrix(partly, tmp_path / "partly.json")
+    assert read_kills(tmp_path / "partly.json") == partly
     assert read_kills(tmp_path / "nowhere.json") is None
