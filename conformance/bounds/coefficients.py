@@ -45,7 +45,10 @@ class CoefficientBounds:
     @cached_property
     def roundings(self) -> float:
         """k_a: with smoothing ε, C, their quotient and the sum with (1−ε)·q (or 1 − ε and its product); the weight."""
-        return 4.0 * (self.block.smoothing is not None) + 1.0 * (self.block.weight is not None and not self.sparse)
+        weighted = 1.0 * (self.block.weight is not None and not self.sparse)
+        if self.truth.a.by_product:  # the mean weight is a sum over the classes, of products with the smoothed target
+            weighted += self.block.classes + 4.0
+        return 4.0 * (self.block.smoothing is not None) + weighted
 
     @cached_property
     def exact(self) -> Float64Array:
@@ -78,7 +81,7 @@ class CoefficientBounds:
             smoothing = block.smoothing[block.problem_of_row]
             if block.by_index:
                 rows = np.arange(len(error))
-                error[rows, block.targets] += u * smoothing * np.abs(block.target_weight)
+                error[rows, block.targets] += u * smoothing * np.abs(self.truth.a.target_weight)
             else:
                 size = smoothing[:, None] * np.abs(block.probabilities)
                 error += u * (size if block.weight is None else size * self._weight)
@@ -89,8 +92,8 @@ class CoefficientBounds:
     @cached_property
     def _weight(self) -> Float64Array:
         """|w_c| where the class has a part in the loss, else 0: nothing is computed with what is not used, (P, C)."""
-        assert self.block.weight is not None
-        return np.where(self.magnitude != 0.0, np.abs(self.block.weight)[self.block.problem_of_row], 0.0)
+        assert self.truth.a.class_weight is not None
+        return np.where(self.magnitude != 0.0, np.abs(self.truth.a.class_weight), 0.0)
 
     @property
     def _underflow(self) -> Float64Array:

@@ -227,8 +227,10 @@ class Tolerance:
         rows = block.counts.astype(np.float64)
         by_weight = [denominator_of(policies, problem) == "sum-of-weights" for problem in block.problems]
         if block.by_index and block.weight is not None and any(by_weight):
-            summed = block.total(np.abs(block.target_weight))
-            relative = gamma(self.arithmetic.height(rows) * self.u) * summed / size
+            weights = truth.a.target_weight
+            summed = block.total(np.abs(weights))
+            each = block.classes + 8.0 if truth.a.by_product else 0.0  # by which a mean weight may be off itself
+            relative = gamma((self.arithmetic.height(rows) + each) * self.u) * summed / size
             return size, np.where(by_weight, finite_or_infinite(relative), 0.0)
         if not block.by_index and block.weight is not None and policies.weighted_probability_mean == "by-weight":
             a = self.coefficients

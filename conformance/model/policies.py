@@ -264,7 +264,9 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     weighted_probability_mean: Annotated[Literal["by-count", "by-weight"], Policy()] = "by-count"
     label_smoothing_of_one: Annotated[ValueOrRaise, Policy(affects="question")] = "value"
     label_smoothing_mass: Annotated[Literal["all-classes", "other-classes"], Policy()] = "all-classes"
-    label_smoothing_weights: Annotated[Literal["weighted", "unweighted"], Policy()] = "weighted"
+    #: How class weights enter where several classes have a part in the target: each in its class's term, or not at all
+    #: in the share of the smoothing, or as the target's mean weight, by which the unweighted loss is multiplied.
+    label_smoothing_weights: Annotated[Literal["weighted", "unweighted", "product-of-sums"], Policy()] = "weighted"
     plus_infinity: Annotated[Literal["nan", "inf", "limit"], Policy()] = "nan"
     all_minus_infinity: Annotated[Literal["nan", "other"], Policy()] = "nan"
     subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=_DTYPE)] = "kept"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +24,61 @@ class Coefficients:
     policies: Policies
 
     @cached_property
+    def by_product(self) -> bool:
+        """Whether a policy has the mean weight of a row's target, Σ w_c t_c, multiply its unweighted loss."""
+        spread = self.block.smoothing is not None or not self.block.by_index
+        product = self.policies.label_smoothing_weights == "product-of-sums"
+        return self.block.reduces and self.block.weight is not None and spread and product
+
+    @cached_property
+    def target_weight(self) -> Float64Array:
+        """w_y of every row, or the mean weight of its target, (P,); 0 where it is ignored. Rounded once at most."""
+        return self._of_product[0] if self.by_product else self.block.target_weight
+
+    @cached_property
+    def class_weight(self) -> Float64Array | None:
+        """The weight of each class in every row, (P, C); None without weights."""
+        block = self.block
+        if block.weight is None:
+            return None
+        return np.broadcast_to(self.target_weight[:, None], block.x.shape) if self.by_product else self._by_class
+
+    @property
+    def _by_class(self) -> Float64Array:
+        assert self.block.weight is not None
+        return self.block.weight[self.block.problem_of_row]
+
+    @cached_property
+    def _of_product(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Mean weight and spike, (P,), and dense part, (P, C), of every row: each is its exact value, rounded once."""
+        block = self.block
+        mean, spike, dense = np.zeros(len(block.x)), np.zeros(len(block.x)), np.zeros_like(block.x)
+        smoothing = np.zeros(len(block.x)) if block.smoothing is None else block.smoothing[block.problem_of_row]
+        for row, weights in enumerate(self._by_class.tolist()):
+            if block.ignored[row]:
+                continue
+            labels = np.eye(block.classes)[block.targets[row]] if block.by_index else block.probabilities[row]
+            # NaN and infinity have no fraction.
+            number: Any = Fraction if np.isfinite([*weights, *labels]).all() else float
+            q, epsilon = [number(each) for each in labels.tolist()], number(smoothing[row])
+            share = [epsilon / block.classes for _ in q]
+            if self.policies.label_smoothing_mass == "other-classes":
+                share = [epsilon * (1 - each) / max(block.classes - 1, 1) for each in q]
+            parts = [(1 - epsilon) * each for each in q]
+            weight = sum((number(w) * (a + b) for w, a, b in zip(weights, parts, share, strict=True)), number(0.0))
+            mean[row] = weight
+            if block.by_index:
+                spike[row] = weight * (1 - epsilon)
+                parts = [number(0.0) for _ in q]
+            dense[row] = [float(weight * (a + b)) for a, b in zip(parts, share, strict=True)]
+        return mean, spike, dense
+
+    @cached_property
     def spike(self) -> Float64Array:
         """The part of a_c at c = y: (1−ε)·w_y, (P,); relative error 2u."""
         smoothing = self.block.smoothing
+        if self.by_product:
+            return self._of_product[1]
         if smoothing is None:
             return self.block.target_weight
         return self.block.target_weight * (1.0 - smoothing)[self.block.problem_of_row]
@@ -33,10 +87,12 @@ class Coefficients:
     def dense(self) -> Float64Array | None:
         """The part of a_c on every class, (P, C): w_c((1−ε)q_c + ε/C), or ε·w_c/C; None where there is none.
 
-        Policies may spread ε over the other classes alone, ε(1−q_c)/(C−1), or leave the weights out of it. Its error
-        is at most 4u of :attr:`dense_magnitude`.
+        Policies may spread ε over the other classes alone, ε(1−q_c)/(C−1), leave the weights out of it, or have
+        one weight for all classes of a row. Its error is at most 4u of :attr:`dense_magnitude`.
         """
         block = self.block
+        if self.by_product:
+            return self._of_product[2]
         row = block.problem_of_row
         weight = None if block.weight is None else block.weight[row]
         uniform = self._uniform
@@ -68,8 +124,9 @@ class Coefficients:
             return None
         if uniform is None or block.smoothing is None or block.by_index:
             return np.abs(self.dense)
-        row = block.problem_of_row
-        q = block.probabilities if block.weight is None else block.probabilities * block.weight[row]
+        row, weight = block.problem_of_row, self.class_weight
+        q = block.probabilities if weight is None else block.probabilities * weight
+        uniform = uniform * weight if self.by_product and weight is not None else uniform
         return (1.0 - block.smoothing[row, None]) * np.abs(q) + np.abs(uniform)
 
     @property

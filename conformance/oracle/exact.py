@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import sub
+from typing import Any
 
 import numpy as np
 from flint import arb, ctx
@@ -161,11 +162,36 @@ class ExactGradients:
     def spikes(self) -> list[arb]:
         """The part of a_c at the target, of every row."""
         with ctx.workprec(self.precision):
-            weights = list(map(arb, self.block.target_weight.tolist()))
+            weights = self._target_weights
             if self.block.smoothing is None:
                 return weights
             smoothing = self.block.smoothing[self.block.problem_of_row].tolist()
             return [(1 - arb(each)) * weight for each, weight in zip(smoothing, weights, strict=True)]
+
+    @cached_property
+    def _by_product(self) -> bool:
+        """Whether a policy has the mean weight of a row's target multiply its unweighted loss."""
+        product = self.policies.label_smoothing_weights == "product-of-sums"
+        return product and self.block.weight is not None and not self._is_sparse
+
+    @cached_property
+    def _target_weights(self) -> list[arb]:
+        """w_y of every row, or the mean weight of its target; 0 where it is ignored."""
+        block = self.block
+        if not self._by_product or block.weight is None:
+            return list(map(arb, block.target_weight.tolist()))
+        found = []
+        for row, skip in enumerate(self._ignored):
+            weights = block.weight[int(block.problem_of_row[row])].tolist()
+            ones = [1.0] * block.classes
+            problem = int(block.problem_of_row[row])
+            epsilon = arb(0) if block.smoothing is None else arb(float(block.smoothing[problem]))
+            share = [ZERO] * block.classes if block.smoothing is None else self._uniform(row, epsilon, ones)
+            y = int(block.targets[row]) if block.by_index else -1
+            q = [float(c == y) for c in range(block.classes)] if block.by_index else block.probabilities[row].tolist()
+            terms = (arb(w) * ((1 - epsilon) * arb(p) + s) for w, p, s in zip(weights, q, share, strict=True))
+            found.append(ZERO if skip else sum(terms, ZERO))
+        return found
 
     @cached_property
     def _is_sparse(self) -> bool:
@@ -179,7 +205,9 @@ class ExactGradients:
         block = self.block
         problem = int(block.problem_of_row[row])
         epsilon = None if block.smoothing is None else arb(block.smoothing[problem])
-        weights = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
+        weights: list[Any] = [1.0] * block.classes if block.weight is None else block.weight[problem].tolist()
+        if self._by_product:
+            weights = [self._target_weights[row]] * block.classes
         if block.by_index and epsilon is not None:
             if self._ignored[row]:
                 return [arb(0)] * block.classes
@@ -190,7 +218,7 @@ class ExactGradients:
         uniform = self._uniform(row, epsilon, weights)
         return [(1 - epsilon) * q + share for q, share in zip(a, uniform, strict=True)]
 
-    def _uniform(self, row: int, epsilon: arb, weights: list[float]) -> list[arb]:
+    def _uniform(self, row: int, epsilon: arb, weights: Sequence[Any]) -> list[arb]:
         """The share of every class in the smoothing, with its weight."""
         block = self.block
         share = [epsilon / block.classes] * block.classes
@@ -285,6 +313,8 @@ class ExactGradients:
                 and block.weight is not None
                 and self.policies.weighted_probability_mean == "by-weight"
             ):
+                if self._by_product:
+                    return [sum(self._target_weights[first:last], ZERO) for first, last in self._spans()]
                 return [sum((a for r in range(*span) for a in self.dense(r) or []), ZERO) for span in self._spans()]
             spans = zip(self._spans(), block.problems, strict=True)
             return [self._denominator(first, last, problem) for (first, last), problem in spans]
@@ -297,7 +327,7 @@ class ExactGradients:
             return arb(last - first)
         if policy == "valid-count":
             return arb(int((~block.ignored[first:last]).sum()))
-        return sum(map(arb, block.target_weight[first:last].tolist()), ZERO)
+        return sum(self._target_weights[first:last], ZERO)
 
     # -- gradients ----------------------------------------------------------------------------------------------------
 

@@ -158,6 +158,9 @@ class FastGradients:
         counts = block.counts.astype(np.float64)
         if not block.by_index:
             if block.weight is not None and self.policies.weighted_probability_mean == "by-weight":
+                if self.a.by_product:
+                    mid, size = block.total(self.a.target_weight), block.total(np.abs(self.a.target_weight))
+                    return Enclosure.of(mid, SLACK * (counts + 2) * U * size)
                 assert self.a.dense is not None and self.a.dense_magnitude is not None
                 mid = block.total(self.a.dense.sum(axis=1))
                 rad = (counts + block.classes + 8) * U * block.total(self.a.dense_magnitude.sum(axis=1))
@@ -181,9 +184,10 @@ class FastGradients:
             return Enclosure.of(block.total(block.target_weight), 0.0)
         # Weights of both signs may cancel: fsum rounds the exact sum once, and is 0 only where the sum is.
         ends = block.starts + block.counts
-        sums = [_sum_of(block.target_weight[a:b]) for a, b in zip(block.starts, ends, strict=True)]
+        sums = [_sum_of(self.a.target_weight[a:b]) for a, b in zip(block.starts, ends, strict=True)]
         mid = np.array(sums)
-        return Enclosure.of(mid, U * np.abs(mid))
+        rounded = block.total(np.abs(self.a.target_weight)) if self.a.by_product else 0.0
+        return Enclosure.of(mid, SLACK * U * (np.abs(mid) + rounded) if self.a.by_product else U * np.abs(mid))
 
     def _softmax(self) -> Enclosure:
         at = self.positions
