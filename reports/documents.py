@@ -37,6 +37,8 @@ confirmed with the framework alone, outside the suite. The versions are those on
 observed. The command derives the exact result and shows what the framework gives. Of each backend
 the gravest come first.
 """
+#: What is observed that is written out.
+MOST = 8
 SOURCE = DOCS / "reported.yaml"
 _REPORTED = """# Reported defects and the cases that show them
 
@@ -74,7 +76,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(wrapped(escape(f"{row['title']}. {row['why']}")) + "\n")
             where = ", ".join([*row["ops"], *row["dtypes"], *row["checks"]])
             unraised = "no error where one is due" if row["checks"] == ["error"] else ""
-            seen = ", ".join(row["seen"]) or row["message"] or unraised
+            more = [f"and {len(row['seen']) - MOST} more"] if len(row["seen"]) > MOST else []
+            seen = ", ".join([*row["seen"][:MOST], *more]) or row["message"] or unraised
             if row["severity"]:
                 lines.append(f"- severity: {row['severity'].replace('-', ' ')}")
             lines.append(wrapped(f"- where: {escape(where)}; observed: {escape(seen) or 'see the command'}", "  "))

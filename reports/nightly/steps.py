@@ -43,6 +43,7 @@ COMPOSED = {
 }
 #: What pip installs for a backend, where that is not its name.
 INSTALLED = {
+    "sklearn": ("scikit-learn",),
     "keras_torch": ("keras", "torch"),
     "keras_jax": ("keras", "jax"),
     "keras_tensorflow": ("keras", "tensorflow"),

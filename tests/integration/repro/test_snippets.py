@@ -55,6 +55,8 @@ cases:
   - {id: mixed, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], dtypes: [float32],
      targets: [[0.5, 0.25, 0.25], [0, 1, 0]], target_dtype: float64, transforms: [forward-mode, second-order,
      vectorised-map, target-gradient, second-backward]}
+  - {id: log-loss, why: w, op: log_loss, probabilities: [[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]], targets: [0, 2],
+     weight: [0.5, 1.25, 2], reductions: [sum, mean, default]}
   - {id: loss-masked, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      where: [[1, 1, 0], [0, 1, 1]]}
 """.replace("LAYOUTS", "layouts: [contiguous, transposed, sliced, reversed, misaligned]")
@@ -79,6 +81,7 @@ SPECS = {
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
     "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
     "scipy": ("scipy",),
+    "sklearn": ("sklearn",),
     "onnx": ("onnx", "onnx:opset12", "onnxruntime", "onnxruntime:opset12", "onnxruntime:static"),
 }
 #: Of a variant, what its template writes in another way: the first each time, all at night.
