@@ -30,6 +30,8 @@ VIEWS = (
     "ReshapeAlias", "Select", "Slice", "Split", "SplitWithSizes", "Squeeze",
     "T", "Transpose", "Unbind", "Unfold", "UnsafeView", "Unsqueeze", "View",
 )  # fmt: skip
+#: What a thread's compiled functions are called for. No part of a runtime: what runs there is the suite's own code.
+_OF_THREAD = threading.local()
 #: Elements of memory, for each that a view of it has, that are copied with the view: to a device, or by a compiler.
 MOST_BETWEEN = 64
 
@@ -66,7 +68,6 @@ class TorchRuntime(Runtime):
             torch._dynamo.config.recompile_limit = torch._dynamo.config.accumulated_recompile_limit = 1 << 20
         self._compiler = _Inductor(self.counted)
         self._retaining_compiler = _Inductor(self.counted, donated=False)
-        self._of_thread = threading.local()
         self._made_before = _graphs_made() if self.compiles else 0
 
     @classmethod
@@ -153,8 +154,7 @@ class TorchRuntime(Runtime):
             torch.compile(function, dynamic=False, backend=compiler)
             for compiler in (self._compiler, self._retaining_compiler)
         )
-        of_thread = self._of_thread
-        return lambda *arguments: (retaining if getattr(of_thread, "retains", False) else usual)(*arguments)
+        return lambda *arguments: (retaining if getattr(_OF_THREAD, "retains", False) else usual)(*arguments)
 
     def watched(self, function: Function) -> Function:
         counted = self.counted
@@ -212,11 +212,11 @@ class TorchRuntime(Runtime):
         a single use: whether the usual compilation serves depends on what was asked earlier.
         """
         x = x.detach().requires_grad_()
-        self._of_thread.retains = True
+        _OF_THREAD.retains = True
         try:
             value = function(x)
         finally:
-            self._of_thread.retains = False
+            _OF_THREAD.retains = False
         torch.autograd.grad(value, x, former, retain_graph=True)
         (gradient,) = torch.autograd.grad(value, x, cotangent)
         return gradient
