@@ -285,10 +285,17 @@ class ExactGradients:
             pieces = (block.slice(first, first + step) for first in range(0, len(block.x), step))
             return [loss for each in pieces for loss in ExactGradients(each, self.policies, self.precision)._losses]
         with ctx.workprec(self.precision):
+            if block.operation == "log_loss" and not self._is_sparse:
+                rows = enumerate(self._ignored)
+                return [ZERO if skip else self._sum_of_terms(row) for row, skip in rows]
             losses = self._spike_losses() if block.by_index else [ZERO] * len(block.x)
             for row in () if self._is_sparse else np.flatnonzero(~block.ignored).tolist():
                 losses[row] = sum(map(self.product, self.dense(row) or [], self.terms(row)), losses[row])
             return losses
+
+    def _sum_of_terms(self, row: int) -> arb:
+        """Σ a_c·(−ln p_c) of a row, the label's share being one with that of its class."""
+        return sum(map(self.product, self.coefficients(row), self.terms(row)), ZERO)
 
     def _spike_losses(self) -> list[arb]:
         """The part of each row's loss that is its target's."""

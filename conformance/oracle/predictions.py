@@ -188,17 +188,17 @@ class Predictions:
         block, rows = self.block, np.arange(len(self.block.x))
         mid, rad = np.zeros(len(rows)), np.zeros(len(rows))
         with np.errstate(invalid="ignore", over="ignore"):
-            if block.by_index:
+            if self.a.dense is None:
                 spike, y = self.a.spike, block.targets
                 mid = zero_times_infinity(spike, self.n[rows, y], self.policies)
                 rad = np.abs(spike) * self.error[rows, y] + 4 * U * np.abs(mid)
-            if self.a.dense is not None and self.a.dense_magnitude is not None:
-                size = self.a.dense_magnitude
-                terms = zero_times_infinity(self.a.dense, self.n, self.policies)
+            else:  # the label's own share is one with that of its class: of it alone nothing is infinite
+                size = self.sizes
+                terms = zero_times_infinity(self.coefficients, self.n, self.policies)
                 finite = np.where(np.isfinite(self.n), np.abs(self.n), 0.0)
                 error = size * (self.error + (block.classes + 10) * U * finite)
-                rad = rad + np.where(size == 0.0, 0.0, error).sum(axis=1)
-                mid = mid + terms.sum(axis=1)
+                rad = np.where(size == 0.0, 0.0, error).sum(axis=1)
+                mid = terms.sum(axis=1)
         return Enclosure.of(mid, SLACK * rad + block.classes * TINY)
 
     def slope(self) -> tuple[Float64Array, Float64Array]:

@@ -358,3 +358,9 @@ def test_the_losses_of_a_large_problem_are_made_row_by_row(monkeypatch: pytest.M
     pieces = [truth(each).value(name) for each in made for name in names]
     for one, other in zip(whole, pieces, strict=True):
         assert (one.mid.tobytes(), one.rad.tobytes()) == (other.mid.tobytes(), other.rad.tobytes())
+
+
+@pytest.mark.parametrize("tier", ["fast", "exact"])
+def test_a_label_whose_own_share_is_nothing_costs_its_classes_part_of_the_smoothing(tier: Any) -> None:
+    made = problem("log_loss", [[INF, 0.5], [0.0, 0.5]], [0, 1], smoothing=1.0, dtype="float32")
+    assert truth(made, tier).value("none").mid.tolist() == [-INF, INF]
