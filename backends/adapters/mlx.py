@@ -53,7 +53,10 @@ class Mlx(Adapter):
         self.refuse(ignore_index=options.pop("ignore_index"))
         weight = options.pop("weight", None)
         if weight is not None:  # the library's weights are one for each position
-            if targets.ndim == logits.ndim:
-                raise Unsupported("mlx.nn has no weights of classes beside class probabilities")
+            if targets.ndim == logits.ndim or options["label_smoothing"]:
+                raise Unsupported("mlx.nn has no weights of classes: those of positions weigh the label alone")
+            axis = -1 if options["axis"] is None else options["axis"]
+            if weight.shape != (logits.shape[axis],):
+                raise ValueError(f"{weight.shape} is not the shape of weights of classes")
             options["weights"] = weight[targets]  # type: ignore[typeddict-unknown-key]
         return nn.losses.cross_entropy(logits, targets, **given(**options))

@@ -1,6 +1,7 @@
-"""MLX: arrays on the processor, lazily computed, run eagerly or by ``mx.compile``.
+"""MLX: arrays on the processor, run eagerly or by ``mx.compile``.
 
-The library is imported when the runtime is made, not when this file is.
+Arrays are computed when they are read, and only a thread that has made one may do so: what is not mapped or
+differentiated once more is computed at once. The library is imported when the runtime is made, not when this file is.
 """
 
 from __future__ import annotations
@@ -89,8 +90,17 @@ class MlxRuntime(Runtime):
         return compiled
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = self.pure_vjp(function, x, cotangent)
+        if not self.compiles:
+            mx.eval(value, gradient)
+        return value, gradient
+
+    def pure_vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         (value,), (gradient,) = mx.vjp(function, [x], [cotangent])
         return value, gradient
+
+    def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
+        return self.pure_vjp(lambda x: self.pure_vjp(function, x, cotangent)[1], x, direction)[1]
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
         (value,), (derivative,) = mx.jvp(function, [x], [tangent])

@@ -39,6 +39,8 @@ COMPOSED = {
     "optax": ("optax:safe",),
     "onnxruntime": ("onnxruntime:opset12", "onnxruntime:static"),
     "onnx": ("onnx:opset12",),
+    "mlx": ("mlx:precise",),
+    "tinygrad": ("tinygrad:sparse",),
     **{f"keras_{engine}": (f"keras_{engine}:function",) for engine in ("torch", "jax", "tensorflow", "numpy")},
 }
 #: What pip installs for a backend, where that is not its name.
@@ -48,6 +50,8 @@ INSTALLED = {
     "keras_jax": ("keras", "jax"),
     "keras_tensorflow": ("keras", "tensorflow"),
     "keras_numpy": ("keras",),
+    "liger": ("liger-kernel", "triton"),
+    "paddle": ("paddlepaddle",),
 }
 #: What a folder's name had better not hold.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from conformance.backends.contract import Call, Unsupported
-from conformance.backends.discovery import create
+from conformance.backends.discovery import create, names, profile
 from conformance.cases.expand import expand
 from conformance.cases.load import Entry, load_suite
 from conformance.model.backend import BackendRecord
+from conformance.model.dtypes import DTYPES
 from conformance.model.outcome import Outcome
 from conformance.model.problem import Problem
 from conformance.repro.script import reproducer
@@ -83,6 +84,9 @@ SPECS = {
     "scipy": ("scipy",),
     "sklearn": ("sklearn",),
     "onnx": ("onnx", "onnx:opset12", "onnxruntime", "onnxruntime:opset12", "onnxruntime:static"),
+    "mlx": ("mlx", "mlx:precise"),
+    "tinygrad": ("tinygrad", "tinygrad:sparse"),
+    "liger_kernel": ("liger",),
 }
 #: Of a variant, what its template writes in another way: the first each time, all at night.
 FEW = {
@@ -97,6 +101,8 @@ FEW = {
     "onnxruntime:static": ("softmax", "weighted", "image"),
     "tensorflow:graph": ("softmax", "image", "probable"),
     "tensorflow:xla": ("softmax", "image", "probable"),
+    "mlx:precise": ("softmax",),
+    "tinygrad:sparse": ("image", "smoothed"),
 }
 #: Whose transforms and layouts are another's: values and a gradient of every case each time, all at night.
 DERIVED = ("optax",)
@@ -135,7 +141,7 @@ class Shown:
 @pytest.mark.parametrize("variants", ["some", pytest.param("all", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("family", SPECS)
 def test_every_template_gives_the_bits_of_its_adapter(family: str, variants: str, tmp_path: Path) -> None:
-    specs = [spec for spec in SPECS[family] if find_spec(spec.partition(":")[0]) is not None]
+    specs = [spec for spec in SPECS[family] if find_spec(profile(spec.partition(":")[0])["framework"]) is not None]
     if not specs:
         pytest.skip(f"{family} is not installed")
     suite = _suite(tmp_path)
@@ -173,11 +179,14 @@ def _assert_equal_bits(shown: Sequence[Shown], folder: Path) -> None:
 def _shown(spec: str, suite: Sequence[Entry], whole: bool) -> Iterator[Shown]:
     record, backend = opened(spec).record, create(spec)
     few = FEW.get(spec, tuple(entry.case.id for entry in suite))
+    taken = (
+        profile(name).get("dtypes", {}).get("value", DTYPES) if (name := spec.partition(":")[0]) in names() else DTYPES
+    )
     checks = _checks if whole else _fewest if spec in FEW else _plain if spec in DERIVED else _checks
     for entry in suite:
         if entry.case.id not in (few if whole or spec not in FEW else few[:1]):
             continue
-        for problem in _problems(entry):
+        for problem in (each for each in _problems(entry) if each.dtype in taken):
             for reduction in problem.reductions:
                 for check in checks(problem, reduction):
                     given = _given(backend, problem, reduction, check)
