@@ -87,6 +87,7 @@ SPECS = {
     "mlx": ("mlx", "mlx:precise"),
     "tinygrad": ("tinygrad", "tinygrad:sparse"),
     "liger_kernel": ("liger",),
+    "paddle": ("paddle",),
 }
 #: Of a variant, what its template writes in another way: the first each time, all at night.
 FEW = {
