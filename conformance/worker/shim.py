@@ -212,6 +212,8 @@ class Shim:
         """The results of a call on tensors that held the same numbers in reverse order in an earlier call."""
         tensors = {each.name: each.tensor for each in inputs}
         given = tensors["logits"], tensors["upstream"]
+        if not all(each.view.flags.writeable for each in inputs if each.view is not None):
+            raise Failed(Fault("unsupported", "Unsupported", "memory that is read-only is not written to"))
         numbers = {each.name: each.view.copy() for each in inputs if each.view is not None}
         for name, present in numbers.items():
             self.backend.fill(tensors[name], self._numpy.array(self._numpy.flip(present)))

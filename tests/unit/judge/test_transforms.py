@@ -419,3 +419,8 @@ def test_the_map_is_asked_with_one_examples_axis(tmp_path: Path) -> None:
     (asked,) = [request for request in chunk.requests if request.transform == "vectorised-map"]
     assert dict(asked.options)["axis"] == 0 and dict(asked.options)["reduction"] == "none"
     assert msgspec.structs.asdict(asked)["tangent"] is None
+
+
+def test_read_only_memory_is_not_refilled(tmp_path: Path) -> None:
+    found = outcomes(tmp_path, Kernel(), "transforms: [refilled]\n    layouts: [read-only]")
+    assert verdicts(found, "refilled") == {"unsupported"}
