@@ -81,6 +81,8 @@ SPECS = {
     "torch": ("torch", "torch:module", "torch:compile"),
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
     "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
+    # Of Keras's engines the one: a process has no second, and their templates are one.
+    "keras_torch": ("keras_torch", "keras_torch:function"),
     "scipy": ("scipy",),
     "sklearn": ("sklearn",),
     "onnx": ("onnx", "onnx:opset12", "onnxruntime", "onnxruntime:opset12", "onnxruntime:static"),
@@ -106,7 +108,7 @@ FEW = {
     "tinygrad:sparse": ("image", "smoothed"),
 }
 #: Whose transforms and layouts are another's: values and a gradient of every case each time, all at night.
-DERIVED = ("optax",)
+DERIVED = ("optax", "keras_torch", "keras_torch:function")
 #: Each check's method of the contract, what it takes beside the logits, and which of its results is compared.
 METHODS = {
     "value": ("evaluate", (), None),
