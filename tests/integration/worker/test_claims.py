@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.places import PROFILES
+from conformance.profiles.load import load_profile
 from conformance.run.judged import judged, open_backend
 from tests.support.case_files import entry
 
@@ -159,12 +161,15 @@ def test_whose_code_an_operation_is(tmp_path: Path, kind: str, operations: froze
     assert foreign(tmp_path, kind) == (operations, "numpy")
 
 
-FRAMEWORKS = [pytest.param(name, marks=pytest.mark.framework) for name in ("torch", "jax", "optax", "tensorflow")]
+FRAMEWORKS = [
+    pytest.param(file.stem, marks=() if file.stem == "numpy" else pytest.mark.framework)
+    for file in sorted(PROFILES.glob("*.yaml"))
+]
 
 
-@pytest.mark.parametrize("name", ["numpy", *FRAMEWORKS])
+@pytest.mark.parametrize("name", FRAMEWORKS)
 def test_the_suites_own_adapters_speak_for_themselves(name: str) -> None:
-    pytest.importorskip(name)
+    pytest.importorskip(load_profile(PROFILES / f"{name}.yaml").framework or name)
     with open_backend(name) as backend:
         assert backend.subject.overridden == frozenset() and backend.description.foreign == ()
 
