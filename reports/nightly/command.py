@@ -10,6 +10,7 @@ import click
 from conformance.commands import run_command
 from conformance.reports.nightly import steps
 from conformance.reports.nightly.folder import Folder
+from conformance.reports.nightly.released import LISTED, read_released, run_released
 
 __all__ = ["main"]
 
@@ -82,6 +83,26 @@ def job(folder: Path, backend: str, version: str, arguments: tuple[str, ...]) ->
     Exits with 0 where it has done its work, whatever the runs say: the comparison shows what is new.
     """
     return steps.job(Folder(folder), backend, version, arguments)
+
+
+@cli.command("versions")
+@_folder
+@_backends
+@click.option(
+    "--listed",
+    type=click.Path(path_type=Path),
+    default=LISTED,
+    show_default="released.yaml beside this program",
+    metavar="FILE",
+    help="Which versions there are: `backend: {version: [requirement, ...]}`.",
+)
+@_run_options
+def versions(folder: Path, backends: tuple[str, ...], listed: Path, arguments: tuple[str, ...]) -> int:
+    """Run released versions, each in an environment of its own, and merge them.
+
+    The page *Versions* of DIR/site shows the first and last version that shows each defect. To be run in a checkout.
+    """
+    return run_released(Folder(folder), read_released(listed), backends, arguments)
 
 
 @cli.command("export")

@@ -88,3 +88,24 @@ def test_three_nights(tmp_path: Path) -> None:
     assert made.nightly("turn", folder=tmp_path) == 0
     assert night(tmp_path, "third", "pinned") == 1
     assert "Compared with an earlier night" in part(root, "pinned") and "| pass | fail |" in part(root, "pinned")
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+@pytest.mark.skipif("pip" not in packages_distributions(), reason="this environment has no pip")
+def test_released_versions_beside_each_other(tmp_path: Path) -> None:
+    (tmp_path / "tiny.py").write_text(ADAPTER, encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
+    root, listed = tmp_path / "results" / "nightly", ["tiny.py:"]
+    for version, text in {"1.0": RIGHT, "1.1": WRONG, "1.2": RIGHT}.items():
+        wheel(tmp_path / "index", version, text)
+        Environment(root / "environments" / f"tiny.py-{version}")
+        listed.append(f'  "{version}": [--find-links, index, tinyframe=={version}]')
+    (tmp_path / "listed.yaml").write_text("\n".join(listed), encoding="utf-8")
+    merging = Environment(tmp_path / "merging")
+    assert merging.nightly("versions", "--listed", "listed.yaml", "--", "--cases", "small.yaml", folder=tmp_path) == 1
+    page = (root / "site" / "versions.html").read_text(encoding="utf-8")
+    rows = page.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr")[1:]
+    assert len(rows) == 2 and "probability-sum" in rows[0] and "value" in rows[1]
+    for row in rows:
+        assert row.count("right") == 2 and row.count("shows") == 1 and row.count("<td>1.1") == 2 and "<td>1.2" in row
