@@ -1,4 +1,4 @@
-"""JAX, by ``jax.jit`` or eagerly, on the processor or on CUDA; 64-bit types are enabled.
+"""JAX, by ``jax.jit`` or eagerly, on the processor or on CUDA; 64-bit types are enabled, but for ``x64-off``.
 
 The library is imported when the runtime is made, not when this file is: what :meth:`JaxRuntime.prepare` sets must be
 there first.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from conformance.backends.contract import Array, Compilations, Device, Setup, Tensor
+from conformance.backends.contract import Array, Compilations, Device, Setup, Tensor, Unsupported
 from conformance.backends.runtimes.base import BEYOND_CACHES, TRANSFORMS, Function, Runtime
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class JaxRuntime(Runtime):
 
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
     executions: ClassVar[tuple[str, ...]] = ("jit", "eager")
+    precisions: ClassVar[tuple[str, ...]] = ("x64-off",)
     compiled: ClassVar[frozenset[str]] = frozenset({"jit"})
     # Compiled as one function, the first of two backward passes has no effect, and XLA leaves it out.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"second_vjp"}
@@ -39,14 +40,15 @@ class JaxRuntime(Runtime):
     distributions: ClassVar[tuple[str, ...]] = ("jax", "jaxlib", "numpy")
     device: JaxDevice
 
-    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+    def __init__(self, *, device: str, execution: str, threads: int, precision: str = "") -> None:
         global jax, jnp, np
         import jax
         import jax.numpy as jnp
         import numpy as np
 
         super().__init__(device=device, execution=execution, threads=threads)
-        jax.config.update("jax_enable_x64", True)
+        self._wide = precision != "x64-off"
+        jax.config.update("jax_enable_x64", self._wide)
         # To take JAX's own frames out of a traceback asks the file system about each; a run refuses thousands of calls.
         jax.config.update("jax_traceback_filtering", "off")
         chosen = os.environ.get("JAX_PLATFORMS") or device
@@ -85,8 +87,15 @@ class JaxRuntime(Runtime):
         return (type(jnp.zeros(())),)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """A copy in the device's own layout; targets that are not an array stay what they are."""
-        return jax.device_put(array, self.device.place) if isinstance(array, np.ndarray) else array
+        """A copy in the device's own layout; targets that are not an array stay what they are.
+
+        Raises Unsupported for float64 where 64-bit types are off; integers of 64 bits JAX makes ones of 32 then.
+        """
+        if not isinstance(array, np.ndarray):
+            return array
+        if not self._wide and array.dtype == np.float64:
+            raise Unsupported("without 64-bit types JAX makes float32 of float64")
+        return jax.device_put(array, self.device.place)
 
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)

@@ -1,4 +1,4 @@
-"""PyTorch, run eagerly or by ``torch.compile``, on the processor or on CUDA.
+"""PyTorch, run eagerly, by ``torch.compile``, or exported by ``torch.export``, on the processor or on CUDA.
 
 The library is imported when the runtime is made, not when this file is: what :meth:`TorchRuntime.prepare` sets must
 be there first.
@@ -42,8 +42,9 @@ class TorchRuntime(Runtime):
     """``torch.autograd`` for gradients, ``torch.func`` for forward mode and maps."""
 
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    executions: ClassVar[tuple[str, ...]] = ("eager", "compile")
-    compiled: ClassVar[frozenset[str]] = frozenset({"compile"})
+    executions: ClassVar[tuple[str, ...]] = ("eager", "compile", "dynamic", "export")
+    memory_formats: ClassVar[tuple[str, ...]] = ("channels-last",)
+    compiled: ClassVar[frozenset[str]] = frozenset({"compile", "dynamic", "export"})
     # The other way round, a transform of torch.func of the compiled function, PyTorch runs it eagerly from then on.
     compiled_whole: ClassVar[frozenset[str]] = frozenset({"value", "jvp", "vmap"})
     variables: ClassVar[tuple[str, ...]] = ("ATEN_CPU_CAPABILITY", "PYTORCH", "TORCH")
@@ -53,12 +54,16 @@ class TorchRuntime(Runtime):
     distributions: ClassVar[tuple[str, ...]] = ("torch", "numpy")
     device: TorchDevice
 
-    def __init__(self, *, device: str, execution: str, threads: int) -> None:
+    def __init__(self, *, device: str, execution: str, threads: int, memory_format: str = "") -> None:
         global np, torch
         import numpy as np
         import torch
 
         super().__init__(device=device, execution=execution, threads=threads)
+        # An exported program is differentiated and mapped as any function is.
+        if execution == "export":
+            self.compiled_whole = frozenset({"value"})  # type: ignore[misc]
+        self._channels_last = memory_format == "channels-last"
         if device == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("this build of PyTorch sees no CUDA device")
         self.device = TorchDevice(device)
@@ -114,12 +119,13 @@ class TorchRuntime(Runtime):
             raise Unsupported("torch.from_numpy takes no foreign byte order")
         whole, strides = array.base, array.strides
         if not isinstance(whole, np.ndarray) or whole.dtype != array.dtype or whole.ndim != 1 or not array.size:
-            return self._moved(array)
+            return self._formatted(self._moved(array))
         if (self.device.name != "cpu" or self.compiles) and whole.size > MOST_BETWEEN * array.size:
             raise Unsupported("all that lies between the positions would be copied")
         # A view keeps the memory that it is a view of, as its storage, and its own place in it.
         steps = [step // array.itemsize for step in strides]
-        return self._moved(whole).as_strided(array.shape, steps, Memory.of(array).offset // array.itemsize)
+        view = self._moved(whole).as_strided(array.shape, steps, Memory.of(array).offset // array.itemsize)
+        return self._formatted(view)
 
     def fill(self, tensor: Tensor, array: Array) -> None:
         """By PyTorch's own ``copy_``, which counts as a new version of the tensor."""
@@ -131,6 +137,12 @@ class TorchRuntime(Runtime):
             return _shared(array.view(np.int16)).view(torch.bfloat16).to(self.device.name)
         tensor = _shared(array)
         return tensor if self.device.name == "cpu" else tensor.to(self.device.name)
+
+    def _formatted(self, tensor: torch.Tensor) -> torch.Tensor:
+        """In the chosen memory format, which PyTorch has for images and volumes: ranks 4 and 5."""
+        if not self._channels_last or tensor.dim() not in (4, 5):
+            return tensor
+        return tensor.to(memory_format=torch.channels_last if tensor.dim() == 4 else torch.channels_last_3d)
 
     def memory(self, tensor: Tensor) -> Memory | None:
         size = tensor.element_size()
@@ -149,11 +161,13 @@ class TorchRuntime(Runtime):
             torch.cuda.synchronize()
 
     def compile(self, function: Function, execution: str) -> Function:
-        """``dynamic=False``: what a shape gets must not depend on the shapes that came before it."""
-        if execution != "compile":
+        """Of ``compile``, ``dynamic=False``: what a shape gets must not depend on the shapes that came before it."""
+        if execution == "export":
+            return _Exported(function, self.counted, self._compiler)
+        if execution not in ("compile", "dynamic"):
             return function
         usual, retaining = (
-            torch.compile(function, dynamic=False, backend=compiler)
+            torch.compile(function, dynamic=execution == "dynamic", backend=compiler)
             for compiler in (self._compiler, self._retaining_compiler)
         )
         return lambda *arguments: (retaining if getattr(_OF_THREAD, "retains", False) else usual)(*arguments)
@@ -188,7 +202,7 @@ class TorchRuntime(Runtime):
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         x = x.detach().requires_grad_()
         value = function(x)
-        if self.compiles and _breaks() and _is_partly_eager(value):
+        if self.compiles and self.execution != "export" and _breaks() and _is_partly_eager(value):
             self.counted.uncompiled += 1
         (gradient,) = torch.autograd.grad(value, x, cotangent)
         return value.detach(), gradient
@@ -260,6 +274,41 @@ class _Inductor:
             return compiled(*arguments)
 
         return run
+
+
+class _Exported:
+    """A function as programs of ``torch.export``: one for each structure, shape, dtype and layout of its arguments."""
+
+    def __init__(self, function: Function, counted: Compilations, compiler: _Inductor) -> None:
+        def forward(_: Any, *arguments: Any) -> Any:
+            return function(*arguments)
+
+        self._module = type("Exported", (torch.nn.Module,), {"forward": forward})()
+        self._programs: dict[Any, Function] = {}
+        self._counted = counted
+        self._compiler = compiler  # which counts what runs
+
+    def __call__(self, *arguments: Any) -> Any:
+        leaves, structure = torch.utils._pytree.tree_flatten(arguments)
+        key = (structure, *(_described(leaf) for leaf in leaves))
+        if key not in self._programs:
+            examples = torch.utils._pytree.tree_unflatten([_example(leaf) for leaf in leaves], structure)
+            self._programs[key] = torch.export.export(self._module, examples).module()
+            self._counted.graphs += 1
+        self._compiler.ran += 1
+        return self._programs[key](*arguments)
+
+
+def _described(leaf: Any) -> Any:
+    return (tuple(leaf.shape), leaf.dtype, leaf.stride()) if torch.is_tensor(leaf) else leaf
+
+
+def _example(leaf: Any) -> Any:
+    """A tensor of the same kind, whose numbers do not matter; the real one may be one of a transform's."""
+    if not torch.is_tensor(leaf):
+        return leaf
+    made = torch.empty_strided(leaf.size(), leaf.stride(), dtype=leaf.dtype, device=leaf.device)
+    return made.zero_()
 
 
 class TorchDevice(Device):
