@@ -34,8 +34,6 @@ VIEWS = (
 _OF_THREAD = threading.local()
 #: Elements of memory, for each that a view of it has, that are copied with the view: to a device, or by a compiler.
 MOST_BETWEEN = 64
-#: Whether this thread's backward pass is made twice. Not of an instance: its code would be of no file of the suite.
-_OF_THREAD = threading.local()
 
 
 class TorchRuntime(Runtime):
