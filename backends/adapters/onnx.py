@@ -53,7 +53,7 @@ class Onnx(Adapter):
 
     def _axis(self, logits: Tensor, axis: int | None) -> dict[str, int]:
         if self.composition == "opset12" and (
-            axis not in (-1, logits.ndim - 1) if axis is not None else logits.ndim > 2
+            axis not in (-1, logits.ndim - 1) if axis is not None else logits.ndim != 2
         ):
             raise Unsupported("before opset 13 all axes from the named one on are the classes")
         return given(axis=axis)
