@@ -150,11 +150,14 @@ class _Settling:
             self.plain("place")
 
     def _predictions(self) -> None:
-        """Probabilities lie between 0 and 1; of what is planted beside them a second derivative may be anything."""
+        """Probabilities lie between 0 and 1; of what is planted beside them a second derivative may be anything.
+
+        So may be the gradient by the targets: smoothing of 1 takes an infinite logarithm nought times.
+        """
         self.plain("offset")
         if self._is_masked() or self.found["logits"] == "rows-apart":
             self.plain("logits")
-        if self.found["transforms"] in DIRECTED:
+        if self.found["transforms"] in (*DIRECTED, "target-gradient"):
             self.plain("special")
 
     def _is_masked(self) -> bool:
