@@ -55,7 +55,7 @@ def test_a_value_stands_within_the_bound_or_the_tolerance_or_neither(
 def test_another_definition_is_named_by_its_policy(tmp_path: Path) -> None:
     by_count = np.array((LOSSES * [0.5, 2.0]).mean(), np.float32)
     found = standing(replace(MEAN, value=by_count), tmp_path)
-    assert (found.standing, found.policy, found.value) == ("differs", "mean-denominator", "valid-count")
+    assert (found.standing, found.policy, found.value) == ("differs", "mean-denominator/non-negative", "valid-count")
 
 
 def test_a_row_without_a_finite_logit(tmp_path: Path) -> None:
