@@ -324,7 +324,7 @@ class Backend(ABC):
         """Σ a_c · (−ln p_c), reduced, of ``probabilities`` p that are given: the loss of a model that ends in softmax.
 
         Shapes, dtypes, targets and options are those of :meth:`cross_entropy`. A library that has no such function
-        leaves it as it is, and is not asked for it.
+        leaves it as it is, and is not asked for it; it raises :class:`Unsupported`.
         """
         raise Unsupported(f"{self.framework} has no log_loss")
 

@@ -14,7 +14,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
-__all__ = ["DefectHistory", "Shown", "VersionHistory", "version_histories"]
+__all__ = ["DefectHistory", "VersionShare", "VersionHistory", "version_histories"]
 
 _WRONG = f"""verdict in ({", ".join(f"'{each}'" for each in (*NONCONFORMING, "known"))})"""
 #: What a policy was observed as goes with the results that show it, which are judged themselves.
@@ -26,7 +26,7 @@ _NAME = """coalesce(max(defect ->> 'id'),
 
 
 @dataclass(frozen=True)
-class Shown:
+class VersionShare:
     """One version's part: of the ``checks`` that some version fails, as many as it made, how many are ``wrong``."""
 
     checks: int
@@ -43,7 +43,7 @@ class DefectHistory:
     name: str
     registered: bool
     case: str
-    by_version: Mapping[str, Shown]
+    by_version: Mapping[str, VersionShare]
 
     @property
     def showing(self) -> tuple[str, ...]:
@@ -117,11 +117,11 @@ def _defects(relations: Relations, columns: Sequence[Column]) -> tuple[DefectHis
     )
     version = {column.place: column.id.version for column in columns}
     order = {column.id.version: place for place, column in enumerate(columns)}
-    by_name: defaultdict[str, dict[str, Shown]] = defaultdict(dict)
+    by_name: defaultdict[str, dict[str, VersionShare]] = defaultdict(dict)
     about: dict[str, tuple[bool, str]] = {}
     for name, registered, case, col, checks, wrong, _ in rows:
-        former = by_name[name].get(version[col], Shown(0, 0))  # of one version on several machines
-        by_name[name][version[col]] = Shown(former.checks + checks, former.wrong + wrong)
+        former = by_name[name].get(version[col], VersionShare(0, 0))  # of one version on several machines
+        by_name[name][version[col]] = VersionShare(former.checks + checks, former.wrong + wrong)
         about.setdefault(name, (registered, case))
     made = [
         DefectHistory(name, *about[name], {each: found[each] for each in sorted(found, key=order.__getitem__)})

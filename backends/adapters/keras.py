@@ -39,6 +39,7 @@ class Keras(Adapter):
 
     @classmethod
     def imports(cls) -> None:
+        """Raises RuntimeError where the process has Keras on another engine already: it is chosen on import."""
         global keras
         import keras
 

@@ -31,6 +31,7 @@ class ScikitLearn(Adapter):
         import sklearn.metrics
 
     def log_loss(self, probabilities: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
+        """Raises Unsupported but for (N, C) with the classes last, and for an option or a reduction that it lacks."""
         axis, weight, reduction = self.only(options, "axis", "weight", "reduction")
         if axis not in (None, 1, -1) or probabilities.ndim != 2:
             raise Unsupported("log_loss takes one axis of positions, and one of classes behind it")

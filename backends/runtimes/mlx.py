@@ -48,7 +48,10 @@ class MlxRuntime(Runtime):
         return (mx.array,)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """A copy, with the array's strides where it is a view; targets that are not an array stay what they are."""
+        """A copy, with the array's strides where it is a view; targets that are not an array stay what they are.
+
+        Raises Unsupported for what lies too far apart to be copied.
+        """
         if not isinstance(array, np.ndarray):
             return array
         whole = array.base

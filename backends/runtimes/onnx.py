@@ -91,6 +91,7 @@ class SessionRuntime(GraphRuntime):
         return super().settings() | {"threads": str(self.threads), "providers": "CPUExecutionProvider"}
 
     def prepared(self, model: onnx.ModelProto) -> Run:
+        """A session of the model. Raises Unsupported where it has no kernel for an operator or dtype."""
         from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NoKernel
 
         options = onnxruntime.SessionOptions()

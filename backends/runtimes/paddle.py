@@ -47,7 +47,10 @@ class PaddleRuntime(Runtime):
         return (type(paddle.to_tensor(0)),)
 
     def tensor(self, array: Array | Any) -> Tensor:
-        """A copy in row-major order; targets that are not an array stay what they are."""
+        """A copy in row-major order; targets that are not an array stay what they are.
+
+        Raises Unsupported for a foreign byte order.
+        """
         if not isinstance(array, np.ndarray):
             return array
         if not array.dtype.isnative:

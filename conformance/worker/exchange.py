@@ -91,9 +91,8 @@ class Observation(msgspec.Struct, frozen=True, eq=False, gc=False):
     ``died`` says how the backend's process ended in a batch that begins with this call, or had not got beyond it, where
     no call of the batch ends it when it is made alone.
     ``left`` names what of the process's global state the call left changed. ``spoils``: after it, a small valid call
-    was answered otherwise than before. ``first``: its process had been given no
-    other call before. ``shared`` are results that lie in the memory of an input, or of another result, each with its
-    name.
+    was answered otherwise than before. ``first``: its process had been given no other call before. ``shared`` are
+    results that lie in the memory of an input, or of another result, each with its name.
     ``value_with_gradient`` is the value that the differentiating call returned beside the ``gradient``.
     ``gradient_failure`` is set where only the gradient failed; where the value fails, no gradient is asked for.
     ``warnings`` are those of the first call for the value, as ``Category: text``. ``modified`` names the inputs that

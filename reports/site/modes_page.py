@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from conformance.model.outcome import Outcome
 from conformance.model.wording import check_name, message
+from conformance.plain import command_line
 from conformance.reports.columns import slug
 from conformance.reports.modes import KINDS, Comparison, Difference
 from conformance.reports.table import AnyCell, Cell, Links, Table
@@ -54,5 +55,5 @@ def _row(each: Difference, comparison: Comparison) -> list[AnyCell]:
 def _answer(outcome: Outcome, spec: str) -> Cell:
     """What a mode gave, and the command that shows it in a process of its own."""
     said = message(outcome)
-    shown = "" if outcome.verdict == "unsupported" else f"conformance repro {outcome.case} -b {spec}"
+    shown = "" if outcome.verdict == "unsupported" else command_line("conformance", "repro", outcome.case, "-b", spec)
     return Cell(f"{outcome.verdict}: {said}" if said else outcome.verdict, note=shown, mark=outcome.verdict)

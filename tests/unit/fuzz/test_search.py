@@ -96,6 +96,7 @@ def test_a_failure_that_does_not_come_again_is_said_to_be_one() -> None:
 def test_the_same_seed_asks_the_same_cases() -> None:
     class Noting(Numpy):
         asked: list[bytes]
+        thread_safe = False  # two threads would note their calls in an order of their own
 
         def evaluate(self, call: Any, logits: Any) -> Any:
             self.asked.append(np.ascontiguousarray(logits).tobytes())

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.outcome import DefectRef
 from conformance.reports.merge import merge
-from conformance.reports.versions import Shown, VersionHistory, version_histories
+from conformance.reports.versions import VersionShare, VersionHistory, version_histories
 from tests.support.outcomes import outcome, run
 
 KNOWN: dict[str, Any] = {"verdict": "known", "defect": DefectRef("shift", "not reported")}
@@ -37,8 +37,8 @@ def test_the_first_the_last_and_the_repairing_version_of_a_defect(tmp_path: Path
     shift, other = found.defects
     assert (shift.name, shift.registered, shift.case) == ("shift", True, "far")
     assert (shift.first, shift.last, shift.repaired_in, shift.since_the_first) == ("0.9", "0.10", "0.11", False)
-    assert shift.by_version["0.8"] == Shown(1, 0) and shift.by_version["0.10"] == Shown(1, 1)
-    assert not other.registered and other.by_version == {"0.11": Shown(1, 1)}
+    assert shift.by_version["0.8"] == VersionShare(1, 0) and shift.by_version["0.10"] == VersionShare(1, 1)
+    assert not other.registered and other.by_version == {"0.11": VersionShare(1, 1)}
     assert (other.repaired_in, other.since_the_first) == ("", True)
 
 
