@@ -14,7 +14,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
-__all__ = ["DefectHistory", "VersionShare", "VersionHistory", "version_histories"]
+__all__ = ["DefectHistory", "VersionHistory", "VersionShare", "version_histories"]
 
 _WRONG = f"""verdict in ({", ".join(f"'{each}'" for each in (*NONCONFORMING, "known"))})"""
 #: What a policy was observed as goes with the results that show it, which are judged themselves.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -48,8 +50,8 @@ def run_released(folder: Folder, listed: Released, chosen: Sequence[str], argume
         python = _environment(folder.root / "environments" / f"{backend}-{version}")
         steps = [python, "-m", "conformance.reports.nightly"]
         where = ["--folder", folder.root, "--backend", backend, "--label", version]
-        if _done([*steps, "install", *where, "--", *listed[backend][version]]) == 0:
-            code = max(code, _done([*steps, "run", *where, "--", "--quiet", *arguments]))
+        installed = _done([*steps, "install", *where, "--", *listed[backend][version]])
+        code = max(code, installed or _done([*steps, "run", *where, "--", "--quiet", *arguments]))
     say(f"versions: {plural(len(wanted), 'run')} in {folder.runs}", err=True)
     written = _done([sys.executable, "-m", "conformance", "report", folder.runs, "--output", folder.site])
     return max(code, written)
@@ -62,9 +64,12 @@ def _environment(place: Path) -> Path:
         venv.create(place, with_pip=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         if code := _done([*pip, "--editable", ROOT]):
+            shutil.rmtree(place)
             raise UsageError(f"pip ended with {code}", hint="run this in a checkout of the suite")
     return python
 
 
 def _done(command: Sequence[object]) -> int:
-    return subprocess.run([str(word) for word in command], check=False).returncode
+    """The exit code. Constraints of the caller's, as tox sets them, would let pip find the pinned versions alone."""
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_CONSTRAINT"}
+    return subprocess.run([str(word) for word in command], check=False, env=environment).returncode

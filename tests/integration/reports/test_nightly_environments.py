@@ -103,9 +103,19 @@ def test_released_versions_beside_each_other(tmp_path: Path) -> None:
         listed.append(f'  "{version}": [--find-links, index, tinyframe=={version}]')
     (tmp_path / "listed.yaml").write_text("\n".join(listed), encoding="utf-8")
     merging = Environment(tmp_path / "merging")
-    assert merging.nightly("versions", "--listed", "listed.yaml", "--", "--cases", "small.yaml", folder=tmp_path) == 1
+    pinned = {"PIP_CONSTRAINT": str(tmp_path / "constraints.txt")}  # as tox sets it
+    (tmp_path / "constraints.txt").write_text("tinyframe==1.0", encoding="utf-8")
+    arguments = ("--listed", "listed.yaml", "--", "--cases", "small.yaml")
+    assert merging.nightly("versions", *arguments, folder=tmp_path, more=pinned) == 1
     page = (root / "site" / "versions.html").read_text(encoding="utf-8")
     rows = page.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr")[1:]
     assert len(rows) == 2 and "probability-sum" in rows[0] and "value" in rows[1]
     for row in rows:
         assert row.count("right") == 2 and row.count("shows") == 1 and row.count("<td>1.1") == 2 and "<td>1.2" in row
+
+
+@pytest.mark.skipif("pip" not in packages_distributions(), reason="this environment has no pip")
+def test_a_version_that_cannot_be_installed_is_the_exit_code(tmp_path: Path) -> None:
+    Environment(tmp_path / "results" / "nightly" / "environments" / "tiny.py-9.9")
+    (tmp_path / "listed.yaml").write_text('tiny.py: {"9.9": [tinyframe==9.9]}', encoding="utf-8")
+    assert Environment(tmp_path / "merging").nightly("versions", "--listed", "listed.yaml", folder=tmp_path) == 1

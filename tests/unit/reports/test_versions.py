@@ -8,7 +8,7 @@ from typing import Any
 from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.outcome import DefectRef
 from conformance.reports.merge import merge
-from conformance.reports.versions import VersionShare, VersionHistory, version_histories
+from conformance.reports.versions import VersionHistory, VersionShare, version_histories
 from tests.support.outcomes import outcome, run
 
 KNOWN: dict[str, Any] = {"verdict": "known", "defect": DefectRef("shift", "not reported")}
