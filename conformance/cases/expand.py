@@ -24,7 +24,7 @@ from conformance.model.policies import NORMATIVE, POLICIES, DefaultReduction
 from conformance.model.problem import Array, Problem, value_shape
 from conformance.numerics.formats import DTYPES, DtypeName, Float64Array, round_to
 
-__all__ = ["Expansion", "expand", "reference_problem"]
+__all__ = ["Expansion", "expand", "input_values", "reference_problem"]
 
 
 class Expansion(msgspec.Struct, frozen=True, eq=False):
@@ -98,8 +98,7 @@ def _exact(entry: Entry) -> _Exact:
     given = case.input
     if given is None:
         raise entry.error((), "no logits", "write `logits: [[...]]`")
-    # Probabilities sum to 1 along the classes, wherever these lie.
-    logits = materialise(given, class_axis=_stated_axis(case, given) if case.op == "log_loss" else None)
+    logits = input_values(case, given)
     rank = logits.ndim
     usual = 1 if rank > 1 else 0
     axis = None if case.axis == "default" else usual if case.axis is None else case.axis
@@ -113,6 +112,14 @@ def _exact(entry: Entry) -> _Exact:
     if where is not None and class_axis is not None and logits.size:
         _check_mask(entry, logits, where, class_axis)
     return _Exact(logits, targets, where, weight, axis, class_axis, shape_axis)
+
+
+def input_values(case: Case, given: Any) -> Float64Array:
+    """The logits of a case, or its probabilities, before rounding; these sum to 1 along the classes, wherever they lie.
+
+    ``given`` is the case's ``input``.
+    """
+    return materialise(given, class_axis=_stated_axis(case, given) if case.op == "log_loss" else None)
 
 
 def _stated_axis(case: Case, given: Any) -> int | None:

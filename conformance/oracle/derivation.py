@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from flint import ctx
 
+from conformance.cases.expand import input_values
 from conformance.cases.resolve import resolve
-from conformance.cases.tensors import materialise
 from conformance.model.policies import NORMATIVE, DefaultAxis, Policies, default_axis
 from conformance.model.problem import Problem
 from conformance.numerics.formats import Float64Array, round_to, widen
@@ -135,7 +135,7 @@ def _as_written(problem: Problem) -> Float64Array | None:
     given = problem.case.input
     if given is None:
         return None
-    values = materialise(given)
+    values = input_values(problem.case, given)
     if problem.where is not None and problem.where.shape == values.shape:
         values = np.where(problem.where, values, -np.inf)
     return widen(to_rows(values, problem.class_axis or 0)) if values.shape == problem.logits.shape else None

@@ -7,8 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from conformance.cases.expand import reference_problem
+from conformance.cases.load import load_suite
 from conformance.oracle.block import from_rows
 from conformance.oracle.derivation import SHOWN, derive
+from conformance.places import CASES
 from tests.support.problems import problem, truth
 
 
@@ -32,3 +35,11 @@ def test_a_long_row_is_not_kept_step_by_step() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 16 * made.logits.size  # bytes; with every step of three rows it is 26 for each logit
+
+
+def test_what_is_written_is_what_was_drawn_along_the_stated_axis() -> None:
+    entries = load_suite([CASES / "given-probabilities" / "shapes.yaml"]).entries
+    (entry,) = (each for each in entries if each.case.id == "log-loss-along-axis-1-of-an-image")
+    made = reference_problem(entry)
+    assert made is not None and made.dtype == "float64"  # which holds what was drawn, so that nothing is rounded
+    assert {step.label for each in derive(made).positions for step in each.steps[:1]} == {"input"}
