@@ -113,14 +113,16 @@ def takes_either_call(prepare: Callable[..., None]) -> Callable[..., None]:
 
     It was ``prepare(cls, *, threads, cache)``, or without the cache, and knew nothing of the options.
     """
-    named = inspect.signature(prepare).parameters
-    rest = any(each.kind is each.VAR_KEYWORD for each in named.values())
+    _, *own = inspect.signature(prepare).parameters.values()
+    named = {each.name for each in own}
+    rest = any(each.kind is each.VAR_KEYWORD for each in own)
+    by_place = any(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD, each.VAR_POSITIONAL) for each in own)
     taken = [name for name in ("threads", "cache") if name in named or rest]
 
     @wraps(prepare)
     def either(cls: type, setup: Setup | None = None, **former: Any) -> None:
         given = Setup(**former) if setup is None else setup
-        if "threads" in named:
+        if "threads" in named or (taken and not by_place):
             prepare(cls, **{name: getattr(given, name) for name in taken})
         else:
             prepare(cls, given)

@@ -52,7 +52,7 @@ _OF_THE_RUNTIME = (
     *("devices", "executions", "precisions", "memory_formats", "rank_counts"),
     *("variables", "of_one_thread"),
 )
-#: Options whose chosen word a runtime receives, where it has words for them.
+#: Options whose word a runtime receives, where one of its own was chosen.
 _FURTHER = {"precision": "precisions", "memory_format": "memory_formats", "ranks": "rank_counts"}
 
 
@@ -82,10 +82,9 @@ class Adapter(Backend):
     def __init__(self, *, device: str = "", mode: str = "", threads: int = 1) -> None:
         super().__init__(device=device, mode=mode, threads=threads)
         kind = self.runs_on
+        # Only what was chosen: a runtime that is written as it was takes no option that its parent has got since.
         further = {
-            name: word if (word := getattr(self, name)) in getattr(kind, words) else ""
-            for name, words in _FURTHER.items()
-            if getattr(kind, words)
+            name: word for name, words in _FURTHER.items() if (word := getattr(self, name)) in getattr(kind, words)
         }
         self.runtime = kind(device=self.device, execution=_known(kind, self.execution), threads=threads, **further)
         # Those of all its classes: a subclass that imports for its own code would leave its parents' without theirs.

@@ -36,7 +36,7 @@ class Runtime(ABC):
     #: How functions are run; the first is the default.
     executions: ClassVar[tuple[str, ...]] = ("eager",)
     #: Other arithmetic, other ways to lie in memory, and numbers of ranks that may be named. A runtime that has words
-    #: of one of these is made with the chosen one, or with nothing: ``precision``, ``memory_format``, ``ranks``.
+    #: of one of these is made with the chosen one, if any, as ``precision``, ``memory_format``, ``ranks``.
     precisions: ClassVar[tuple[str, ...]] = ()
     memory_formats: ClassVar[tuple[str, ...]] = ()
     rank_counts: ClassVar[tuple[str, ...]] = ()

@@ -22,7 +22,7 @@ class Runtime(NumpyRuntime):
     rank_counts = ("2-ranks",)
     received = []
 
-    def __init__(self, *, precision, ranks, **usual):
+    def __init__(self, *, precision="", ranks="", **usual):
         super().__init__(**usual)
         self.made_with = precision, ranks
 
@@ -40,16 +40,30 @@ class Mine(Numpy):
 FORMER = """
 class Former(Runtime):
     @classmethod
-    def prepare(cls, *, PARAMETERS):
-        cls.former = threads
+    def prepare(cls, PARAMETERS):
+        cls.former = {**locals(), **locals().get("options", {})}["threads"]
         super().prepare(FURTHER)
 
 class Mine(Numpy):
     runs_on = Former
 
     @classmethod
-    def prepare(cls, *, PARAMETERS):
+    def prepare(cls, PARAMETERS):
         super().prepare(FURTHER)
+"""
+FORMER_RUNTIME = """
+from conformance.backends.adapters.MODULE import NAME
+from conformance.backends.runtimes.MODULE import NAMERuntime
+
+class Runtime(NAMERuntime):
+    executions = ("eager",)
+
+    def __init__(self, *, device, execution, threads):
+        super().__init__(device=device, execution=execution, threads=threads)
+        self.made_with = device, execution, threads
+
+class Mine(NAME):
+    runs_on = Runtime
 """
 
 
@@ -84,9 +98,10 @@ def test_an_execution_of_the_adapter_alone_is_not_one_of_the_runtime(tmp_path: P
 @pytest.mark.parametrize(
     ("parameters", "further", "given"),
     [
-        ("threads, cache=None", "threads=threads, cache=cache", True),
-        ("threads", "threads=threads", False),
-        ("threads, **rest", "threads=threads, **rest", True),
+        ("*, threads, cache=None", "threads=threads, cache=cache", True),
+        ("*, threads", "threads=threads", False),
+        ("*, threads, **rest", "threads=threads, **rest", True),
+        ("**options", "**options", True),
     ],
 )
 def test_a_prepare_that_is_written_as_it_was_is_called_and_calls_as_it_did(
@@ -97,6 +112,16 @@ def test_a_prepare_that_is_written_as_it_was_is_called_and_calls_as_it_did(
         written(tmp_path, TEXT + FORMER.replace("PARAMETERS", parameters).replace("FURTHER", further)), tmp_path
     )
     assert made.runtime.former == 3 and received == [Setup(threads=3, cache=tmp_path if given else None)]
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize(("module", "name"), [("torch", "Torch"), ("jax", "Jax")])
+def test_a_runtime_that_is_written_as_it_was_is_made_without_further_options(
+    tmp_path: Path, module: str, name: str
+) -> None:
+    pytest.importorskip(module)
+    text = FORMER_RUNTIME.replace("MODULE", module).replace("NAME", name)
+    assert create(written(tmp_path, text)).runtime.made_with == ("cpu", "eager", 1)  # type: ignore[attr-defined]
 
 
 def test_further_options_have_words_names_and_an_identity(tmp_path: Path) -> None:
