@@ -44,12 +44,12 @@ class Exceptional(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     note: str = ""
 
     def holds(self, words: Sequence[str], version: str, operation: str, dtype: str) -> bool:
-        """Whether it is about a call; one of some operations or dtypes is about none of which these are not known."""
+        """Whether it is about a call; one of some operations, dtypes or versions is not where these are not known."""
         return (
             (not self.ops or operation in self.ops)
             and (not self.dtypes or dtype in self.dtypes)
             and (not self.modes or not {*words}.isdisjoint(self.modes))
-            and is_within(version, self.versions)
+            and is_within(version, self.versions, unknown=False)
         )
 
 

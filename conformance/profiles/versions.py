@@ -16,8 +16,8 @@ def is_range(versions: str) -> bool:
     return True
 
 
-def is_within(version: str, versions: str) -> bool:
-    """Whether ``version`` lies in a range; one that is not a version of PEP 440 lies in any."""
+def is_within(version: str, versions: str, *, unknown: bool = True) -> bool:
+    """Whether ``version`` lies in a range; for one that is not of PEP 440, or empty, ``unknown``."""
     if not versions:
         return True
     from packaging.specifiers import SpecifierSet
@@ -26,4 +26,4 @@ def is_within(version: str, versions: str) -> bool:
     try:
         return SpecifierSet(versions).contains(Version(version), prereleases=True)
     except InvalidVersion:
-        return True
+        return unknown

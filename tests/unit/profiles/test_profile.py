@@ -64,6 +64,7 @@ def test_the_last_exception_that_holds_goes_before_variants() -> None:
     assert profile.by_kind and profile.declarations("cpu", version="2.1")["plus-infinity"].by_kind
     assert profile.resolved_policies(version="2.1").plus_infinity == "nan"
     assert profile.resolved_policies(version="2.1", operation="softmax").plus_infinity == "inf"
+    assert [value("xla", version=unknown) for unknown in ("", "main")] == ["nan", "nan"]
     by_version = declaring(plus_infinity=Declared(value="nan", exceptions=exceptions[2:]))
     assert not by_version.by_kind and by_version.declarations(version="1.0")["plus-infinity"].value == "inf"
 
