@@ -1,7 +1,7 @@
 """Mode consistency: what differs between the modes of one framework, that ran the same checks.
 
 The modes of a framework are its columns of one version on one machine: another execution, composition, precision or
-device. The first column is what the others are held against.
+device. A user's own code is compared with nothing but itself. The first column is what the others are held against.
 """
 
 from __future__ import annotations
@@ -93,13 +93,19 @@ def comparisons(relations: Relations) -> list[Comparison]:
     """Every mode against the first one of its framework, version and machine, in the columns' order."""
     modes: defaultdict[tuple[str, ...], list[Column]] = defaultdict(list)
     for column in relations.columns:
-        modes[(column.family, column.id.version, column.machine, column.declared_in)].append(column)
+        modes[(_base(column), column.family, column.id.version, column.machine, column.declared_in)].append(column)
     return [
         _comparison(relations, first, other)
         for first, *others in modes.values()
         for other in others
         if _options(first) != _options(other)
     ]
+
+
+def _base(column: Column) -> str:
+    """The backend's name without options: a user's kernel is not a mode of the adapter that it extends."""
+    name, *rest = column.backend.split(":")
+    return ":".join([name, *(word for word in rest if word not in _options(column))])
 
 
 def _options(column: Column) -> tuple[str, ...]:

@@ -60,3 +60,12 @@ def test_what_differs_alike_is_one_group(tmp_path: Path) -> None:
 
 def test_other_versions_are_not_modes(tmp_path: Path) -> None:
     assert _compared(tmp_path / "run", *_pair("c", {}, {"verdict": "fail"}), version="2.0") == []
+
+
+def test_a_users_kernel_is_not_a_mode_of_the_framework_it_extends(tmp_path: Path) -> None:
+    """But one of its own in another mode, by whatever class of the file it is."""
+    names = {"one": "eager", "ours:A": "eager", "ours:A:compile": "compile", "ours:B:compile": "compile"}
+    records = [_mode(name, execution) for name, execution in names.items()]
+    made = run(tmp_path / "run", [outcome("c", name) for name in names], backends=records)
+    pairs = [(each.first.backend, each.second.backend) for each in comparisons(merge([made]).relations)]
+    assert pairs == [("ours:A", "ours:A:compile")]
