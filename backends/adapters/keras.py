@@ -11,6 +11,8 @@ from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, gi
 if TYPE_CHECKING:
     import keras
 
+__all__ = ["Keras"]
+
 
 class Keras(Adapter):
     """The loss classes, computing in the logits' dtype; composition ``function`` is the functions of ``keras.losses``.
