@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -115,7 +116,7 @@ def _backend_row(name: str) -> Row:
     from conformance.backends.errors import BackendLookupError, FrameworkMissing
 
     try:
-        declared = discovery.profile(name)
+        declared = discovery.head(name)
         title, distribution = str(declared.get("title", name)), str(declared.get("distribution", name))
         found = discovery.find(name)
     except FrameworkMissing as missing:
@@ -140,14 +141,14 @@ def _backend(
 
 
 def _version(distribution: str, framework: str) -> str:
-    """The version of the distribution, or of whichever one provides the framework's module."""
+    """The version of the distribution (the first of several), or of whichever one provides the framework's module."""
     from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        providers = packages_distributions().get(framework, [])
-        return version(providers[0]) if providers else "unknown"
+    for name in (distribution.split()[0], framework):  # to ask who provides a module is to read all that is installed
+        with contextlib.suppress(PackageNotFoundError):
+            return version(name)
+    providers = packages_distributions().get(framework, [])
+    return version(providers[0]) if providers else "unknown"
 
 
 # -- profiles --------------------------------------------------------------------------------------------------------

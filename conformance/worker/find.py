@@ -56,7 +56,7 @@ def find_backends(
                 if not found:
                     raise UsageError(f"no installed backend has {' and '.join(added)}", hint="name a backend with -b")
             if not found:
-                packages = ", ".join(str(discovery.profile(name)["distribution"]) for name in discovery.names())
+                packages = ", ".join(str(discovery.head(name)["distribution"]) for name in discovery.names())
                 raise UsageError("no backend's framework is installed", hint=f"pip install one of {packages}")
             return found
         return _distinct([discovery.find(":".join([spec, *added]), elsewhere=bool(elsewhere)) for spec in specs])

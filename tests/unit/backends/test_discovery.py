@@ -155,6 +155,23 @@ class TestPackage:
         timed = [found.spec for found in installed(key="benchmarks") if found.source == "package"]
         assert {"jax:eager", "torch:compile", "tensorflow:xla", "numpy"} <= set(timed)
 
+    def test_what_is_asked_at_every_start_stands_before_the_policies(self) -> None:
+        long = {"policies", "classes", "known"}
+        for name in names():
+            assert discovery.head(name) == {key: each for key, each in profile(name).items() if key not in long}
+
+    def test_where_the_framework_is_missing_the_adapter_is_not_imported(self) -> None:
+        code = """
+            import importlib.util, sys
+            from conformance.backends.discovery import installed
+            there = importlib.util.find_spec
+            importlib.util.find_spec = lambda name: None if name == "keras" else there(name)
+            installed()
+            print([name for name in sys.modules if "keras" in name])
+        """
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
     def test_variables_are_those_of_every_framework_installed_or_not(self) -> None:
         assert {"JAX", "TORCH", "TF_XLA_"} <= set(variables()) and "TF_" not in variables()
 
@@ -346,10 +363,10 @@ class TestProfiles:
     @pytest.fixture
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setattr(discovery, "PROFILES", tmp_path)
-        for cached in (names, profile):
+        for cached in (names, profile, discovery.head):
             cached.cache_clear()
         yield tmp_path
-        for cached in (names, profile):
+        for cached in (names, profile, discovery.head):
             cached.cache_clear()
 
     def test_what_a_short_one_does_not_name_has_the_backends_name(self, folder: Path) -> None:

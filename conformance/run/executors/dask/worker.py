@@ -6,6 +6,7 @@ between a run and its workers are the suite's own objects.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 import zlib
@@ -95,12 +96,10 @@ def describe() -> WorkerRecord:
     from conformance.backends import discovery
 
     versions = {}
-    for name in discovery.names():
-        distribution = str(discovery.profile(name)["distribution"]).partition("[")[0]
-        try:
+    listed = {each for name in discovery.names() for each in str(discovery.head(name)["distribution"]).split()}
+    for distribution in sorted(each.partition("[")[0] for each in listed):
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[distribution] = metadata.version(distribution)
-        except metadata.PackageNotFoundError:
-            continue
     return WorkerRecord(
         name=_name(get_worker()),
         suite=__version__,
