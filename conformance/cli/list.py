@@ -66,6 +66,5 @@ def command(
         rows = inventory.OF_CASES[topic](paths or (CASES,), expression)
     else:
         rows = inventory.observed_rows(runs) if runs else inventory.OTHERS[topic]()
-    shown = ("dtypes",) if topic == "backends" else ()
-    write_rows(rows, style, one={**OF_CASES, **OTHERS}[topic], several=topic, shown=shown)
+    write_rows(rows, style, one={**OF_CASES, **OTHERS}[topic], several=topic)
     return 0

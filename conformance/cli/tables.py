@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -19,17 +19,16 @@ ONLY_JSON = frozenset({"why", "file", "dtypes", "references", "details", "docume
 NARROW = 14
 
 
-def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str, shown: Collection[str] = ()) -> None:
+def write_rows(rows: Sequence[Row], style: str, *, one: str, several: str) -> None:
     """Write ``rows``, which have the same keys, to standard output: ``table`` or ``json``.
 
-    ``one`` and ``several`` are what a row and rows are called in the table's last line; ``shown`` are columns that the
-    table has though others of that name are left out.
+    ``one`` and ``several`` are what a row and rows are called in the table's last line.
     """
     if style == "json":
         sys.stdout.write(json_text(rows))
         return
     if rows:
-        columns = [key for key in rows[0] if key in shown or key not in ONLY_JSON]
+        columns = [key for key in rows[0] if key not in ONLY_JSON]
         body = [[cell(row[key]) for key in columns] for row in rows]
         width = _width()
         sys.stdout.write("\n".join(aligned([[key.replace("_", " ") for key in columns], *body], width)) + "\n\n")
