@@ -14,7 +14,7 @@ from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
-from conformance.model.outcome import ErrorFact, Outcome
+from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
 from conformance.profiles.register import apply_register, entries_for
@@ -392,7 +392,6 @@ def _left_out(skip: Skip, subject: Subject) -> Outcome:
         op=skip.entry.case.op,
         check="value",
         verdict="unsupported" if skip.lacks else "not run",
-        reason="unsupported" if skip.lacks else "left-out",
-        error=ErrorFact("", f"{subject.id.framework} has no {skip.lacks}") if skip.lacks else None,
-        detail=skip.reason,
+        reason="required" if skip.lacks else "left-out",
+        detail=skip.lacks or skip.reason,
     )
