@@ -15,7 +15,7 @@ __all__ = ["Row", "aligned", "cell", "write_rows"]
 Row = dict[str, Any]
 #: Columns that a table leaves out: long, or the same for nearly all rows. JSON has them.
 ONLY_JSON = frozenset({"why", "file", "dtypes", "references", "details", "documentation"})
-#: Columns of at most so many characters are not wrapped.
+#: No column is made narrower than its longest word, or than so many characters.
 NARROW = 14
 
 
@@ -57,9 +57,12 @@ def cell(value: Any) -> str:
 
 def aligned(table: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
     """Lines of a table whose columns start below each other; beyond ``width`` the widest are wrapped."""
-    sizes = [max(map(len, column)) for column in zip(*table, strict=True)]
-    while width is not None and sum(sizes) + 2 * len(sizes) - 2 > width and max(sizes) > NARROW:
-        sizes[sizes.index(max(sizes))] -= 1
+    columns = list(zip(*table, strict=True))
+    sizes = [max(map(len, column)) for column in columns]
+    least = [min(NARROW, max((len(word) for each in column for word in each.split()), default=0)) for column in columns]
+    while width is not None and sum(sizes) + 2 * len(sizes) - 2 > width and sizes != least:
+        wide = [size if size > fewest else 0 for size, fewest in zip(sizes, least, strict=True)]
+        sizes[wide.index(max(wide))] -= 1
     form = "".join(f"{{:<{size + 2}}}" for size in sizes)
     lines: list[str] = []
     for row in table:
