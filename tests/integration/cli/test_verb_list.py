@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import os
 import pty
@@ -88,6 +89,17 @@ def test_backends_and_how_to_install_a_missing_one(conformance: Run, monkeypatch
     assert rows["numpy"]["devices"] == ["cpu"] and rows["numpy"]["modes"] == ["eager"]
     assert (rows["torch"]["state"], rows["torch"]["note"]) == ("missing", "pip install torch")
     assert "pip install torch" in conformance("list", "backends").out
+
+
+def test_the_versions_of_backends_are_found_by_their_distributions_names(
+    conformance: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by what every distribution holds, which is to read a hundred lists of files."""
+    asked: list[str] = []
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: asked.append("all") or {})
+    rows = conformance("list", "backends", "--format", "json").json
+    assert {each["version"] for each in rows} - {""} and "unknown" not in {each["version"] for each in rows}
+    assert not asked
 
 
 def test_policies_with_what_each_backend_declares(conformance: Run) -> None:
