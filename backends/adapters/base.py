@@ -5,6 +5,7 @@ A library of losses is added by the operations that it has, :attr:`Adapter.offer
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Unpack
@@ -83,8 +84,12 @@ class Adapter(Backend):
         super().__init__(device=device, mode=mode, threads=threads)
         kind = self.runs_on
         # Only what was chosen: a runtime that is written as it was takes no option that its parent has got since.
+        own = inspect.signature(kind).parameters
+        needed = {name for name in _FURTHER if name in own and own[name].default is inspect.Parameter.empty}
         further = {
-            name: word for name, words in _FURTHER.items() if (word := getattr(self, name)) in getattr(kind, words)
+            name: word if word in getattr(kind, words) else ""
+            for name, words in _FURTHER.items()
+            if (word := getattr(self, name)) in getattr(kind, words) or name in needed
         }
         self.runtime = kind(device=self.device, execution=_known(kind, self.execution), threads=threads, **further)
         # Those of all its classes: a subclass that imports for its own code would leave its parents' without theirs.

@@ -22,7 +22,7 @@ class Runtime(NumpyRuntime):
     rank_counts = ("2-ranks",)
     received = []
 
-    def __init__(self, *, precision="", ranks="", **usual):
+    def __init__(self, *, precision, ranks="", **usual):
         super().__init__(**usual)
         self.made_with = precision, ranks
 
