@@ -16,7 +16,7 @@ __all__ = ["Paddle"]
 
 
 class Paddle(Adapter):
-    """Class probabilities are ``soft_label=True``."""
+    """Class probabilities are ``soft_label=True``, whose losses are documented to keep the class axis."""
 
     framework = "paddle"
     profile = "paddle"
@@ -50,6 +50,8 @@ class Paddle(Adapter):
         return F.nll_loss(log_probabilities, targets, **given(**options))
 
     def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
-        if paddle.is_tensor(targets) and targets.ndim == logits.ndim and logits.ndim:
-            return F.cross_entropy(logits, targets, soft_label=True, **given(**options))
+        if paddle.is_tensor(targets) and paddle.is_floating_point(targets) and targets.ndim == logits.ndim > 0:
+            losses = F.cross_entropy(logits, targets, soft_label=True, **given(**options))
+            axis = -1 if options["axis"] is None else options["axis"]
+            return paddle.squeeze(losses, axis) if options["reduction"] == "none" else losses
         return F.cross_entropy(logits, targets, **given(**options))
