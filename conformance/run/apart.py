@@ -32,7 +32,7 @@ NOT_ASKED = Failure("not run", "LeftOpen", "the profile leaves the result open")
 def needs_care(unit: Unit, judge: Judge) -> bool:
     """Whether the calls of a unit are made apart: a label is out of range, or the result is left open."""
     problem = unit.problem
-    if judge.openness.includes(problem):
+    if judge.of(problem).openness.includes(problem):
         return True
     if not unit.resolution.must_raise or problem.target_kind != "indices":
         return False
@@ -64,7 +64,7 @@ def calls_of(chunk: Chunk, judge: Judge) -> Calls:
     due: list[int] = []
     left_open: list[int] = []
     for unit in special:
-        opened = judge.openness.includes(unit.problem)
+        opened = judge.of(unit.problem).openness.includes(unit.problem)
         (left_open if opened else due).extend(place for place in unit.asked if not opened or place in plain)
     asked = {place for unit in special for place in unit.asked}
     usual = [place for place in range(len(chunk.requests)) if place not in asked]
@@ -82,10 +82,19 @@ def _watched(session: Session, canary: Canary, requests: Sequence[Request]) -> l
     sound = canary.sound(session)
     if sound and (len(requests) == 1 or not any(map(_ended, seen))):
         return seen
-    session.renew()
     if len(requests) == 1:
-        return seen if sound else [msgspec.structs.replace(seen[0], spoils=True)]
-    return [each for request in requests for each in _watched(session, canary, [request])]
+        if not seen[0].first:  # others were asked before it: is it to blame?
+            session.run(requests)
+            if canary.sound(session):
+                canary.in_vain()
+                return seen
+        return [msgspec.structs.replace(seen[0], spoils=True)]
+    if sound:
+        session.renew()
+    found = [each for request in requests for each in _watched(session, canary, [request])]
+    if not any(each.spoils or _ended(each) for each in found):
+        canary.in_vain()
+    return found
 
 
 def _ended(seen: Observation) -> bool:
@@ -115,6 +124,7 @@ class Apart:
         return found
 
     def _due(self, requests: Sequence[Request]) -> list[Observation]:
+        """What comes of the calls; what went wrong before they were made again is on record, or explained by one."""
         found: list[Observation] = []
         for each in [] if self._harmed else requests:
             found += self.session.run([each])
@@ -123,9 +133,17 @@ class Apart:
         else:
             if not self._harmed and self._canary.sound(self.session):
                 return found
-        self._harmed = True
         self.session.renew()
-        return [seen for each in requests for seen in _watched(self.session, self._canary, [each])]
+        again = [seen for each in requests for seen in _watched(self.session, self._canary, [each])]
+        if self._harmed or any(each.spoils or _ended(each) for each in again):
+            self._harmed = True
+            return again
+        if not _ended(found[-1]):  # no call spoils a process by itself: what came first stands
+            self._canary.in_vain()
+            return found
+        self._harmed, place = True, len(found) - 1
+        again[place] = msgspec.structs.replace(again[place], died=found[place].failure or found[place].died)
+        return again
 
     def again(self, request: Request) -> Observation | None:
         """How a call that was not refused ends the process, where it does so now and then."""
@@ -136,7 +154,6 @@ class Apart:
             if _ended(seen):
                 return seen
             if not self._canary.sound(self.session):
-                self.session.renew()
                 return None
         self._alive += 1
         return None

@@ -14,6 +14,7 @@ from conformance.judge.finding import outcome
 from conformance.judge.judge import Judge
 from conformance.model.backend import BackendId, BackendRecord, OwnProfile
 from conformance.model.case import OPERATIONS
+from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
@@ -161,7 +162,7 @@ class OpenBackend:
 
     @property
     def restarts(self) -> int:
-        """How often one of them was started again so far: after a death, or since calls had changed it."""
+        """How often one of them was started again so far: after a death, or for calls that are to meet a fresh one."""
         return sum(max(0, each.starts - 1) for each in self._sessions)
 
     def _another(self) -> Session:
@@ -251,17 +252,31 @@ class OpenBackend:
         seen = [*found.observations]
         if not session.hung:
             wrong = any(wrong_of(found.units[unit.number]) for unit in usual)
-            if wrong and not self._canary.sound(session):
-                session.renew()
-                for each in watched(session, self._canary, usual):
-                    found.observations[each.key] = each
-                found.units = self._outcomes(chunk, found.observations)
+            if wrong and self._explained(found, chunk, usual):
                 return
             self._recheck.settle(found, chunk, partial(self._outcomes, chunk), self.subject, before)
         if (revised := session.revised()) is not None:  # it has ended while that was judged, or asked again
             add_ends(found, chunk, seen, revised, partial(self._outcomes, chunk))
         if found.spoilt:
             session.renew()
+
+    def _explained(self, found: ChunkOutcomes, chunk: Chunk, usual: list[ChunkUnit]) -> bool:
+        """Whether a call shows by itself that it spoils its process: only then do answers of others replace theirs."""
+        assert isinstance(self._session, Session)
+        if self._canary.sound(self._session):
+            return False
+        try:
+            with self._another() as session:
+                seen = [*watched(session, self._canary, usual)]
+        except BackendUnavailable:
+            return False
+        if not any(each.spoils for each in seen):
+            self._canary.in_vain()
+            return False
+        for each in seen:
+            found.observations[each.key] = each
+        found.units = self._outcomes(chunk, found.observations)
+        return True
 
     def _usual(self, chunk: Chunk) -> list[ChunkUnit]:
         """The units whose calls are made in a process that others share."""

@@ -21,6 +21,9 @@ _LABELS = np.array([2, 0])
 _LOSSES = np.log(np.exp(_LOGITS).sum(axis=1)) - _LOGITS[[0, 1], _LABELS]
 NEAR = 1e-5  # absolute and relative: bits may differ where a framework sums in any order
 
+TIMES = 8  # so often a fresh process is asked: one that answers in several ways shows nothing
+IN_VAIN = 8  # processes given up for what no call does again by itself: from then on, the canary is not asked
+
 _OPTIONS = (("axis", 1), ("ignore_index", None), ("reduction", "none"))
 #: Of the two operations that take labels; the first one alone where a backend compiles for each.
 CANARY = (
@@ -39,25 +42,50 @@ CANARY = (
 
 
 class Canary:
-    """Shows of processes of one backend whether they are what they were."""
+    """Shows of processes of one backend whether they are what they were.
+
+    It shows nothing of a backend that is not deterministic, whose fresh process does not give one answer either.
+    """
 
     def __init__(self) -> None:
         self._first: Sequence[Observation] | None = None
+        self._tried = False  # whether a fresh process gives one answer
+        self._shows = True
+        self._in_vain = 0
 
     def sound(self, driver: Driver) -> bool:
-        """Whether the process answers as a fresh one does.
+        """Whether the process answers as a fresh one does; where not, a fresh one has taken its place.
 
-        The first time that it is not right, the process is given up: another one says how this backend answers.
+        The first answer that is not right is held against that of the fresh process.
         """
+        if not self._shows:
+            return True
         asked = CANARY[:1] if driver.compiles else CANARY
         seen = driver.aside(asked)
-        if self._first is None:
-            if _right(seen[0]):
-                self._first = seen
-            else:
-                driver.renew()
-                self._first = driver.aside(asked)
-        return all(map(_alike, seen, self._first))
+        if self._first is None and _right(seen[0]):
+            self._first = seen
+        if self._first is not None and _same(seen, self._first):
+            return True
+        driver.renew()
+        if not self._tried:
+            fresh = [driver.aside(asked)]
+            while len(fresh) < TIMES and not any(each.failure and each.failure.is_death for each in fresh[-1]):
+                fresh.append(driver.aside(asked))
+            driver.renew()
+            self._first = self._first or fresh[0]
+            self._tried = True
+            self._shows = all(_same(each, self._first) for each in fresh)
+        assert self._first is not None
+        return not self._shows or _same(seen, self._first)
+
+    def in_vain(self) -> None:
+        """Note that a process was given up, and no call does that again which it was given up for."""
+        self._in_vain += 1
+        self._shows = self._shows and self._in_vain < IN_VAIN
+
+
+def _same(seen: Sequence[Observation], first: Sequence[Observation]) -> bool:
+    return all(map(_alike, seen, first))
 
 
 def _right(seen: Observation) -> bool:
@@ -65,7 +93,7 @@ def _right(seen: Observation) -> bool:
 
 
 def _alike(one: Observation, other: Observation) -> bool:
-    if one.failure is not None and one.failure.kind == "not run":
+    if any(each.failure is not None and each.failure.kind == "not run" for each in (one, other)):
         return True  # there is no process any more
     failures = [(each and each.kind, each and each.type) for each in (one.failure, other.failure)]
     late = [each.gradient_failure and each.gradient_failure.type for each in (one, other)]
