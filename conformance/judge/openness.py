@@ -42,6 +42,15 @@ class Openness:
         changes = {field: getattr(NORMATIVE, field) for field in self._undefined}
         return msgspec.structs.replace(self.policies, **changes)
 
+    def _opening(self, problem: Problem) -> list[str]:
+        """The names of those by which the result of a problem is open: each by itself, or else all together."""
+        found = []
+        for field in self._undefined:
+            alone = msgspec.structs.replace(self._otherwise, **{field: getattr(self.policies, field)})
+            if resolve(problem, alone, stated_error=False).undefined:
+                found.append(field)
+        return [BY_FIELD[field].name for field in found or self._undefined]
+
     def includes(self, problem: Problem) -> bool:
         """Whether the result of a problem is open by such a policy."""
         if not self._undefined or not resolve(problem, self.policies, stated_error=False).undefined:
@@ -54,7 +63,8 @@ class Openness:
         """What is found of a call of such a problem, in place of what was ``found`` by all checks of it.
 
         It is the same whatever comes, a refusal of an invalid call excepted. So it is of a framework that reads and
-        writes where it may not, which on another day gives another number, or dies.
+        writes where it may not, which on another day gives another number, or dies. Of policies that are not undefined
+        nothing is found.
         """
         failure = seen.failure
         if failure is not None and failure.kind in ("unsupported", "adapter", "not run"):
@@ -63,14 +73,14 @@ class Openness:
         observed = {each.policy: each.observed for each in found if each.policy and each.reduction == reduction}
         finding = msgspec.structs.replace(
             finding,
-            excused_by=tuple(BY_FIELD[each].name for each in self._undefined),
+            excused_by=tuple(self._opening(problem)),
             observed=None if seen.value is None else worst_text(seen.value),
             error=None if failure is None else error_fact(failure),
         )
         policies = []
         for name in problem.case.policies:
             choice = choice_in(name, problem, self.policies)
-            if choice is not None:
+            if choice is not None and choice.chosen(self.policies) == UNDEFINED:
                 policy = Finding(
                     problem,
                     "policy",

@@ -66,7 +66,7 @@ def judge_chunk(chunk: Chunk, judge: Judge, answers: Sequence[Observation]) -> l
         answer, findings = answers[place], by_problem[id(problem)]
         if answer.died is None and not answer.left and not answer.spoils:
             continue
-        if judge.openness.includes(problem) and not answer.left:
+        if judge.of(problem).openness.includes(problem) and not answer.left:
             continue  # of which it is a part
         if not any(each.check == "process" and each.reduction == reduction for each in findings):
             findings.append(_of_the_process(problem, reduction, answer))
@@ -80,7 +80,8 @@ def _leave_open(
     opened = {
         id(unit.problem)
         for unit in chunk.units
-        if judge.openness.includes(unit.problem) and lacking(unit.problem, judge.subject.profile) is None
+        if judge.of(unit.problem).openness.includes(unit.problem)
+        and lacking(unit.problem, judge.subject.profile) is None
     }
     if not opened:
         return
@@ -93,7 +94,8 @@ def _leave_open(
     for problem, check, reduction, place in plain:
         if id(problem) in opened:
             known = found[id(problem)]
-            by_problem[id(problem)] += judge.openness.findings(problem, check, reduction, answers[place], known)
+            its = judge.of(problem).openness
+            by_problem[id(problem)] += its.findings(problem, check, reduction, answers[place], known)
 
 
 def calls(chunk: Chunk) -> Iterator[tuple[Problem, str, int]]:

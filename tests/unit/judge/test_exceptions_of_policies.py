@@ -11,11 +11,15 @@ import pytest
 from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Call
 from conformance.cases.select import select
+from conformance.judge.judge import Judge
 from conformance.model.backend import BackendId
 from conformance.model.outcome import Outcome
 from conformance.profiles.profile import Declared, Exceptional
 from conformance.profiles.subject import Subject
+from conformance.run.apart import calls_of
+from conformance.run.chunk import chunk_of
 from conformance.run.judged import judged
+from conformance.run.plan import Portion
 from tests.support.policies import INF, NUMPY, SUITE
 
 
@@ -44,13 +48,30 @@ class Unreduced(Numpy):
         return super().differentiate(self._stated(call), logits, upstream)
 
 
-def outcomes(kind: type[Numpy], cases: str, policy: str, value: Any, *exceptions: Exceptional) -> list[Outcome]:
+class Clipping(Numpy):
+    """A label out of range is taken for the nearest class."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits, self._clipped(logits, targets), **options)
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        return super().nll_loss(log_probabilities, self._clipped(log_probabilities, targets), **options)
+
+    def _clipped(self, logits: Any, targets: Any) -> Any:
+        return np.clip(targets, 0, logits.shape[1] - 1)
+
+
+def subject_with(policy: str, value: Any, *exceptions: Exceptional) -> Subject:
     declared = Declared(value=value, documentation="undocumented", exceptions=[*exceptions])
     profile = msgspec.structs.replace(NUMPY, policies={**NUMPY.policies, policy: declared})
-    subject = Subject("mine", BackendId(name="mine", version="2.1"), profile)
+    return Subject("mine", BackendId(name="mine", version="2.1"), profile)
+
+
+def outcomes(kind: type[Numpy], cases: str, policy: str, value: Any, *exceptions: Exceptional) -> list[Outcome]:
+    subject = subject_with(policy, value, *exceptions)
     entries = select(SUITE, expression=cases, dtypes=("float32", "float64"))
     found = judged(kind(), entries, dtypes=("float32", "float64"), identities=False, subject=subject)
-    return [each for unit in found for each in unit if each.check in ("value", "policy")]
+    return [each for unit in found for each in unit if each.check in ("value", "policy", "error")]
 
 
 def verdicts(found: list[Outcome], policy: str) -> set[tuple[str, str, str]]:
@@ -90,3 +111,34 @@ def test_a_default_reduction_of_one_operation() -> None:
     assert {verdict for op, _, verdict in found if op == "nll_loss"} == {"pass"}
     found = verdicts(outcomes(Unreduced, cases, "default-reduction", "mean"), "default-reduction")
     assert {verdict for op, _, verdict in found if op == "cross_entropy"} >= {"fail"}
+
+
+CASES = "label-is-the-number-of-classes"  # once of each operation that takes labels
+
+
+@pytest.mark.parametrize(("usual", "of_nll"), [("undefined", "raise"), ("raise", "undefined")])
+def test_what_is_left_open_of_one_operation_is_not_of_another(usual: str, of_nll: str) -> None:
+    exception = Exceptional(value=of_nll, ops=["nll_loss"])
+    found = outcomes(Clipping, CASES, "label-out-of-range", usual, exception)
+    verdicts = {(e.op, e.verdict, e.reason) for e in found if e.check == "error"}
+    due, left_open = ("fail", "no-error"), ("deviation", "left-open")
+    assert verdicts == {
+        ("cross_entropy", *(left_open if usual == "undefined" else due)),
+        ("nll_loss", *(left_open if of_nll == "undefined" else due)),
+    }
+    subject = subject_with("label-out-of-range", usual, exception)
+    chunk = chunk_of(Portion(0, tuple(select(SUITE, expression=CASES)), frozenset({"float32"}), identities=False))
+    calls = calls_of(chunk, Judge(subject))
+    assert {chunk.requests[place].operation for place in calls.left_open} == {
+        "cross_entropy" if usual == "undefined" else "nll_loss"
+    }
+    assert {chunk.requests[place].operation for place in calls.due} == {
+        "nll_loss" if usual == "undefined" else "cross_entropy"
+    }
+
+
+def test_of_what_is_left_open_only_the_policy_that_is_undefined_is_reported_as_that() -> None:
+    found = outcomes(Clipping, CASES, "label-out-of-range", "undefined")
+    policies = {(e.policy, e.expected, e.excused_by) for e in found if e.reason == "policy-undefined"}
+    assert policies == {("label-out-of-range", "undefined", ("label-out-of-range",))}
+    assert {e.excused_by for e in found if e.reason == "left-open"} == {("label-out-of-range",)}
