@@ -122,7 +122,7 @@ def died(deaths: Mapping[str, int], restarts: Mapping[str, int]) -> dict[str, st
 def _died(deaths: int, restarts: int) -> str:
     again = f"was started again {plural(restarts, 'time')}"
     if not deaths:
-        return f"its process {again}, since calls had changed it"
+        return f"its process {again}, without having died"
     return f"its process died, or had to be ended, {plural(deaths, 'time')}" + (f", and {again}" if restarts else "")
 
 

@@ -126,7 +126,7 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="
     """What cases cost with a backend: ``seconds`` of asking and judging by case, start-up left out.
 
     Of a case that stands in several, the last one counts. ``deaths`` is how often its process ended, or had to be
-    ended, meanwhile; ``restarts`` how often another one was started in its place, also where calls had changed it.
+    ended, meanwhile; ``restarts`` how often another one was started in its place, also where none had died.
     ``mode`` says how their calls were executed, absent in files of earlier versions.
     """
 
