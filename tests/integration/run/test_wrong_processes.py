@@ -11,6 +11,8 @@ from conformance.model.outcome import Outcome
 from conformance.run.judged import open_backend
 from conformance.run.plan import Portion
 
+pytestmark = pytest.mark.slow
+
 #: All losses are ``factor`` times what they are, the canary's too; of a bad label comes what ``of_bad`` does.
 BACKEND = """
 import os
