@@ -40,7 +40,7 @@ BAD = f"- {{id: bad, why: w, {SHARED}, logits: [[1.0, 1.5]], targets: [5], expec
 
 
 def lost(folder: Path, cases: str, factor: str = "1", of_bad: str = "pass") -> list[Outcome]:
-    """The outcomes of the cases that are no pass."""
+    """The outcomes of the cases that do not pass."""
     (folder / "wrong.py").write_text(BACKEND.format(factor=factor, of_bad=of_bad))
     (folder / "cases.yaml").write_text(f"theme: n\ncases:\n{cases}")
     entries = tuple(load_suite([folder / "cases.yaml"]).entries)

@@ -46,7 +46,7 @@ def test_a_spoilt_process_is_shown_also_where_it_is_the_first_that_is_asked() ->
         assert backend.factor == 1.0 and canary.sound(session)
 
 
-def test_what_is_always_wrong_is_no_damage() -> None:
+def test_what_is_always_wrong_is_not_damage() -> None:
     backend = Scaled()
     backend.factor = 0.0
     session, canary = InlineSession(backend), Canary()
