@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, given
+from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, Unsupported, given
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +17,7 @@ __all__ = ["Keras"]
 class Keras(Adapter):
     """The loss classes, computing in the logits' dtype; composition ``function`` is the functions of ``keras.losses``.
 
-    For label smoothing labels are one-hot coded. Keras's own weights are one for each position: those of the labels.
+    Keras has no label smoothing of class indices. Its own weights are one for each position: those of the labels.
     """
 
     framework = "keras"
@@ -64,7 +64,9 @@ class Keras(Adapter):
         axis, ignored, smoothing = options["axis"], options["ignore_index"], options["label_smoothing"]
         weight = options.get("weight")
         probable = keras.backend.is_float_dtype(getattr(targets, "dtype", "int64")) and targets.ndim == logits.ndim
-        sparse = not probable and not smoothing
+        sparse = not probable
+        if sparse and smoothing:
+            raise Unsupported("Keras smooths class probabilities, and no class indices")
         taken = given(from_logits=from_logits, axis=axis) | given(
             **({"ignore_class": ignored} if sparse else {"label_smoothing": smoothing})
         )
@@ -73,8 +75,6 @@ class Keras(Adapter):
         classes = logits.shape[-1 if axis is None else axis]
         if weight is not None and weight.shape != (classes,):
             raise ValueError(f"weights of shape {weight.shape} for {classes} classes")
-        if smoothing and not probable:
-            targets = keras.ops.one_hot(targets, classes, **given(axis=axis))
         if self.composition == "function":
             function = keras.losses.sparse_categorical_crossentropy if sparse else keras.losses.categorical_crossentropy
             each = function(targets, logits, **taken)

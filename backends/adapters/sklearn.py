@@ -31,15 +31,21 @@ class ScikitLearn(Adapter):
         import sklearn.metrics
 
     def log_loss(self, probabilities: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
-        """Raises Unsupported but for (N, C) with the classes last, and for an option or a reduction that it lacks."""
+        """The loss, computed in float64 and rounded to the dtype of ``probabilities``, in which it may be infinite.
+
+        Raises Unsupported but for (N, C) with the classes last, for an option or a reduction that log_loss lacks, and
+        for what is not a probability, which it checks.
+        """
         axis, weight, reduction = self.only(options, "axis", "weight", "reduction")
         if axis not in (None, 1, -1) or probabilities.ndim != 2:
             raise Unsupported("log_loss takes one axis of positions, and one of classes behind it")
         if reduction not in (None, "mean", "sum"):
             raise Unsupported("log_loss has a sum and a mean, and no word for a reduction")
+        if not ((probabilities >= 0) & (probabilities <= 1)).all():
+            raise Unsupported("log_loss takes predictions from 0 to 1, of which NaN is none")
         stated = given(
             sample_weight=None if weight is None else weight[targets],
             normalize=None if reduction is None else reduction == "mean",
         )
         loss = sklearn.metrics.log_loss(targets, probabilities, labels=np.arange(probabilities.shape[1]), **stated)
-        return np.asarray(loss, probabilities.dtype)  # a float of Python's
+        return np.asarray(loss, probabilities.dtype)  # from a float of Python's

@@ -112,7 +112,8 @@ def _model(
 ) -> onnx.ModelProto:
     helper, names = onnx.helper, _names(inputs)
     infos = [helper.make_tensor_value_info(name, *each) for name, each in zip(names, inputs, strict=True)]
-    output = helper.make_tensor_value_info("output", inputs[0][0], None)
+    rank = len(inputs[-1][1]) if len(inputs) == 1 else len(inputs[1][1]) * (attributes.get("reduction") == "none")
+    output = helper.make_tensor_value_info("output", inputs[0][0], [None] * rank)  # which onnx.checker asks for
     graph = helper.make_graph([helper.make_node(operator, names, ["output"], **attributes)], "graph", infos, [output])
     imports = [helper.make_opsetid("", opset)]
     return helper.make_model(graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports))

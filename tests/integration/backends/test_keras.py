@@ -14,7 +14,7 @@ from conformance.places import ROOT
 ASKED = """
 import json, sys
 import numpy as np
-from conformance.backends.contract import Call
+from conformance.backends.contract import Call, Unsupported
 from conformance.backends.discovery import create
 
 def asked(spec, targets, weight=None, **stated):
@@ -28,8 +28,12 @@ def asked(spec, targets, weight=None, **stated):
 
 spec, other = sys.argv[1:]
 found = [asked(spec, [2, 0]), asked(spec, [2, 1], ignore_index=1, reduction="mean"),
-         asked(spec, [2, 0], label_smoothing=0.3), asked(spec, [2, 0], [1.5, 1, 0.5]),
+         asked(spec, np.eye(3, dtype=np.float32)[[2, 0]], label_smoothing=0.3), asked(spec, [2, 0], [1.5, 1, 0.5]),
          asked(spec + ":function", np.eye(3, dtype=np.float32)[[2, 0]], reduction="none")]
+try:
+    asked(spec, [2, 0], label_smoothing=0.3)
+except Unsupported as error:
+    found.append(str(error))
 try:
     create(other)
 except LookupError as error:
@@ -54,5 +58,6 @@ def test_the_losses_are_the_definitions_on_every_engine(engine: str) -> None:
     found, refused = json.loads(done.stdout.splitlines()[-1])
     smoothed = 0.7 * (FIRST + SECOND) + 0.3 * UNIFORM
     weighted = 0.5 * FIRST + 1.5 * SECOND
+    assert found.pop() == "Keras smooths class probabilities, and no class indices"
     assert found == pytest.approx([FIRST + SECOND, FIRST, smoothed, weighted, FIRST + SECOND], rel=1e-6)
     assert f"in this process Keras runs on {engine} already" in refused
