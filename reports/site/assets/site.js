@@ -20,7 +20,7 @@
   }
 
   // -- the pages of the site: those in a folder name the first two -----------------------------------------------------
-  const PAGES = ["Semantics", "Agreement", "Accuracy", "Stability", "Benchmarks", "Runs"];
+  const PAGES = ["Semantics", "Agreement", "Modes", "Versions", "Accuracy", "Stability", "Benchmarks", "Runs"];
   function pages(nav) {
     const root = nav.querySelector("a").getAttribute("href").replace(/index\.html$/, "");
     if (!root) return;

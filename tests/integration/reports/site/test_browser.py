@@ -104,6 +104,15 @@ def test_on_a_phone_a_scrolled_table_keeps_the_names_of_its_rows(page: Any, site
         assert left[0] == pytest.approx(left[1], abs=2), name
 
 
+def test_every_page_leads_to_the_same_pages(page: Any, site: Path) -> None:
+    """Those in a folder name two, and the script adds the others."""
+    named = []
+    for name in ("index", "backends/optax-1.0", f"cases/{CASE}"):
+        page.goto(f"file://{site}/{name}.html")
+        named.append(page.locator(".top nav a").all_inner_texts())
+    assert named[0] == named[1] == named[2] and {"Modes", "Versions"} < {*named[0]}
+
+
 def test_on_paper_no_table_of_many_backends_is_cut_off(page: Any, tmp_path: Path) -> None:
     found = [outcome("two-equal-logits-at-1e8", f"backend-{n}") for n in range(9)]
     found += [outcome("c", f"backend-{n}", verdict="known", defect=DefectRef("d", "i")) for n in range(9)]
