@@ -19,7 +19,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.places import QUICK
 from conformance.run.judged import open_backend
 from conformance.run.plan import Plan
-from tests.yardstick.alike import ChunkJudge, Chunks, Contestant
+from tests.yardstick.alike import ChunkJudge, Chunks, Contestant, RightKernel
 from tests.yardstick.registry import subject, title
 
 __all__ = [
@@ -43,14 +43,14 @@ Kind = type[Backend]
 #: A case and a dtype.
 Pair = tuple[str, str]
 ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
-#: Where a defect is not one of a dtype, it shows here; what fewer than ``FEW`` cases kill is tried in the others too.
+#: Where a defect is not one of a dtype, it shows here.
 USUAL = ("float32",)
 OTHERS = ("float64", "bfloat16", "float16")
-FEW = 3
-#: How every kill is searched for: in the usual dtype, or in those of a case that has it not; in the others, of backends
-#: that few cases kill; and of survivors with the identities too, which take two thirds of all calls and nearly always
-#: repeat what a value has shown.
-DEPTHS = ("usual", "others", "identities")
+#: How every kill is searched for: in the usual dtype, or in those of a case that has it not, in single calls of
+#: ordinary size; of what survives, in large cases too, and in calls that are repeated; of what survives that, in the
+#: other dtypes; and of what is left in everything, with the identities, which take two thirds of all calls and nearly
+#: always repeat what a value has shown.
+DEPTHS = ("usual", "repeated", "others", "identities")
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
 #: Cases after which a backend is opened anew: what its defect keeps of all cases, times hundreds, fills a machine.
@@ -77,12 +77,16 @@ class Kill:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """Some cases in some dtypes, with or without the identities; ``batch`` cases at a time, a mixture of all themes."""
+    """Some cases in some dtypes, with or without the identities; ``batch`` cases at a time, a mixture of all themes.
+
+    ``single`` is what its contestants are.
+    """
 
     entries: Sequence[Entry]
     dtypes: Collection[str] = ALL_DTYPES
     identities: bool = True
     batch: int = 0
+    single: bool = False
 
     def plans(self) -> Iterator[Plan]:
         """The cases in their batches; without these, each large case by itself, dtype by dtype."""
@@ -102,9 +106,10 @@ class Trial:
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
         for plan in self.plans():
-            opened = [(kind, Contestant(kind(), subject(kind))) for kind in kinds]
+            opened = [(kind, Contestant(kind(), subject(kind), single=self.single)) for kind in kinds]
+            right = RightKernel()
             for portion in plan.portions:
-                judge = ChunkJudge(portion)
+                judge = ChunkJudge(portion, right, single=self.single)
                 for kind, contestant in opened:
                     yield from ((kind, outcome) for unit in judge.units(contestant) for outcome in unit)
 
@@ -186,22 +191,27 @@ def unwanted(kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[
 def kills_at(depth: str, kinds: Sequence[Kind], entries: Sequence[Entry]) -> dict[str, list[Kill]]:
     """Of each wrong backend, by its title, its kills by a value, a gradient, an error or the like at one depth."""
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
+    unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
     if depth == "usual":
+        _add(found, Trial(_ordinary(entries), USUAL, identities=False, single=True), kinds)
+        _add(found, Trial(_ordinary(unusual), OTHERS, identities=False, single=True), kinds)
+    elif depth == "repeated":
         _add(found, Trial(entries, USUAL, identities=False), kinds)
-        unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
         _add(found, Trial(unusual, OTHERS, identities=False), kinds)
     elif depth == "others":
-        _add(found, Trial(entries, OTHERS, identities=False), kinds)
+        _add(found, Trial(_ordinary(entries), OTHERS, identities=False), kinds)
     else:
         _add(found, Trial(entries), kinds)
     return {name: list(kills) for name, kills in found.items()}
 
 
+def _ordinary(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if logits(entry) < LARGE]
+
+
 def due_at(depth: str, kills: Collection[Kill]) -> bool:
     """Whether a wrong backend with these kills is to be asked at a depth."""
-    if depth == "others":
-        return len({kill.case for kill in kills}) < FEW
-    return depth == "usual" or not kills
+    return depth == DEPTHS[0] or not kills
 
 
 def _add(found: dict[str, dict[Kill, None]], trial: Trial, kinds: Sequence[Kind]) -> None:
