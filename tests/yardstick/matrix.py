@@ -33,7 +33,6 @@ def matrix(kills: AllKills, kinds: Sequence[Kind], entries: Sequence[Entry], qui
         single=len(alone),
         sole=len({*alone.values()}),
         only={
-            "float32": _only(kills, "float32"),
             "float64": _only(kills, "float64"),
             "a half type": _only(kills, "float16", "bfloat16"),
         },
