@@ -9,30 +9,40 @@ normative can be held against exactly what a backend's profile declares.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from conformance.model.case import OPERATIONS, OperationName
-from conformance.model.dtypes import DTYPES
+from conformance.model.policy import (
+    DTYPE,
+    IGNORED,
+    INPUT,
+    LABEL,
+    MIXED,
+    OPERATION,
+    TARGET,
+    TARGET_DTYPE,
+    AcceptedDtypes,
+    AcceptedInput,
+    AcceptedInputs,
+    Policy,
+)
 
 if TYPE_CHECKING:  # a problem holds arrays, and listing the policies must not load NumPy
-    from conformance.model.problem import Array, Problem
+    from conformance.model.problem import Problem
 
 __all__ = [
     "BY_CHECK",
     "BY_FIELD",
     "NORMATIVE",
     "POLICIES",
-    "Aspect",
     "Choice",
     "DefaultAxis",
     "DefaultReduction",
     "Policies",
-    "Policy",
     "choice_in",
     "declarable",
     "default_axis",
@@ -42,137 +52,6 @@ __all__ = [
     "number_given",
     "policy_label",
 ]
-
-#: ``question``: what is asked, never what the answer to a question is, so that the answer stays if the question does.
-#: ``answer``: what is right. ``intermediates``: results that are not finite. ``transform``: only a check of its own.
-Affects = Literal["question", "answer", "intermediates", "transform"]
-
-
-@dataclass(frozen=True)
-class Aspect:
-    """What a policy may have a value of its own for: what these are called, which there are, and that of a problem.
-
-    ``of`` is empty for a problem of which the policy says nothing.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    of: Callable[[Problem], str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """What is known of one policy beside its values.
-
-    ``values`` are those that can be observed, the normative one first; by default those of the field's ``Literal``
-    without ``undefined``, which leaves any result open; a declared number (:func:`number_given`) is observed as well.
-    ``observed_by`` names the check that observes it; otherwise cases do, by the ``result`` in which its value shows.
-    ``operations`` are those that it is about; all, where none is named.
-    ``sound`` says that every value is: who declares nothing has not failed.
-    """
-
-    affects: Affects = "answer"
-    result: Literal["value", "gradient"] = "value"
-    aspect: Aspect | None = None
-    operations: tuple[OperationName, ...] = ()
-    observed_by: str = ""
-    sound: bool = False
-    values: tuple[Any, ...] = ()
-    name: str = ""
-    field: str = ""
-
-    def is_about(self, operation: OperationName) -> bool:
-        """Whether it says anything of an operation."""
-        return not self.operations or operation in self.operations
-
-    def normative(self, aspect: str) -> str:
-        """The normative value as text."""
-        return str(self.values[0])
-
-    def speaks_of(self, declared: Mapping[str, Any], aspect: str) -> bool:
-        """Whether what is declared by aspect has a value for this one."""
-        return not aspect or bool({aspect, "all"} & declared.keys())
-
-    def chosen(self, value: Any, aspect: str) -> str:
-        """The value for ``aspect`` as text, of what is declared for all."""
-        if isinstance(value, Mapping):
-            value = value.get(aspect, value.get("all", self.values[0]))
-        return str(value)
-
-
-class _AcceptedDtypes(Policy):
-    """A policy that lists dtypes: each is accepted or refused."""
-
-    def speaks_of(self, declared: Mapping[str, Any], aspect: str) -> bool:
-        return True
-
-    def normative(self, aspect: str) -> str:
-        return "accepted" if aspect.startswith(("int", "uint")) else "refused"
-
-    def chosen(self, value: Any, aspect: str) -> str:
-        if isinstance(value, Mapping):
-            value = sorted({name for names in value.values() for name in names})
-        if not value:
-            return self.normative(aspect)
-        return "accepted" if aspect in value else "refused"
-
-
-class _AcceptedInputs(Policy):
-    """A policy that lists kinds of invalid input that are taken: all others are refused."""
-
-    def normative(self, aspect: str) -> str:
-        return "refused"
-
-    def chosen(self, value: Any, aspect: str) -> str:
-        return "accepted" if not isinstance(value, str) and aspect in value else "refused"
-
-
-def _targets(problem: Problem) -> Array:
-    import numpy as np
-
-    return np.asarray(problem.targets)
-
-
-def _label_kind(problem: Problem) -> str:
-    """``above``, ``negative`` or ``below``, by the first label that is neither a class nor ignored."""
-    outside = problem.labels_out_of_range()
-    if outside is None:
-        return ""
-    label = int(_targets(problem)[outside].reshape(-1)[0])
-    classes = problem.logits.shape[problem.class_axis or 0] if problem.logits.ndim else 1
-    return "above" if label >= classes else "negative" if label >= -classes else "below"
-
-
-#: Class probabilities of a dtype that the logits do not have.
-_MIXED = Aspect("dtype of the logits", DTYPES, lambda problem: problem.dtype if problem.probability_dtype else "")
-_OPERATION = Aspect("operation", (*OPERATIONS, "all"), lambda problem: problem.operation)
-_DTYPE = Aspect("dtype", DTYPES, lambda problem: problem.dtype)
-#: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.
-_LABEL = Aspect("kind of label", ("above", "negative", "below"), _label_kind)
-_TARGET = Aspect("kind of target", ("indices", "probabilities"), lambda problem: str(problem.target_kind))
-_IGNORED = Aspect(
-    "kind of ignored label",
-    ("non-negative", "negative"),
-    lambda problem: "negative" if (problem.ignore_index or 0) < 0 else "non-negative",
-)
-_TARGET_DTYPE = Aspect("operation", (*OPERATIONS, "all"), lambda problem: str(_targets(problem).dtype.name))
-
-#: What makes an input invalid and has no policy of its own, by the words of ``Outcome.invalid``.
-AcceptedInput = Literal[
-    "axis",
-    "reduction",
-    "smoothing-above",
-    "smoothing-below",
-    "smoothing-nan",
-    "target-shape",
-    "target-type",
-    "upstream-shape",
-    "weight-shape",
-]
-_ACCEPTABLE: tuple[str, ...] = get_args(AcceptedInput)
-
-
-_INPUT = Aspect("kind of input", _ACCEPTABLE, lambda problem: problem.invalid if problem.invalid in _ACCEPTABLE else "")
 
 DefaultAxis = Literal[1, -1, 0, "all", "implicit", "required"]
 DefaultReduction = Literal["mean", "none"]
@@ -208,44 +87,44 @@ Value = TypeVar("Value", bound=str | int)
 class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """One value for every policy, or one for each of its aspects; by default the normative ones."""
 
-    default_axis: Annotated[DefaultAxis | dict[str, DefaultAxis], Policy(affects="question", aspect=_OPERATION)] = {}
+    default_axis: Annotated[DefaultAxis | dict[str, DefaultAxis], Policy(affects="question", aspect=OPERATION)] = {}
     default_reduction: Annotated[DefaultReduction, Policy()] = "mean"
     default_ignore_index: Annotated[
         int | Literal["none"], Policy(affects="question", values=(-100, "none", -1, 255))
     ] = -100
     mean_denominator: Annotated[
-        Denominator | dict[Literal["non-negative", "negative"], Denominator], Policy(aspect=_IGNORED)
+        Denominator | dict[Literal["non-negative", "negative"], Denominator], Policy(aspect=IGNORED)
     ] = "sum-of-weights"
     mean_of_all_ignored: Degenerate = "nan"
     gradient_of_all_ignored: Annotated[Literal["zero", "nan"], Policy(result="gradient")] = "zero"
     mean_of_zero_weight: Degenerate = "nan"
     mean_of_empty_batch: Degenerate = "nan"
-    intermediate_overflow: Annotated[Overflow | dict[str, Overflow], Policy(affects="intermediates", aspect=_DTYPE)] = (
+    intermediate_overflow: Annotated[Overflow | dict[str, Overflow], Policy(affects="intermediates", aspect=DTYPE)] = (
         "value"
     )
     ignore_index_with_probabilities: Annotated[
-        Refusal | dict[Literal["non-negative", "negative"], Refusal], Policy(affects="question", aspect=_IGNORED)
+        Refusal | dict[Literal["non-negative", "negative"], Refusal], Policy(affects="question", aspect=IGNORED)
     ] = "refused"
     #: Logits that are integers: ``promoted`` to the floating type that the framework chooses; ``kept`` as integers.
     integer_logits: Annotated[
-        IntegerLogits | dict[str, IntegerLogits], Policy(affects="question", aspect=_OPERATION)
+        IntegerLogits | dict[str, IntegerLogits], Policy(affects="question", aspect=OPERATION)
     ] = "refused"
-    rank_0_logits: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=_OPERATION)] = (
+    rank_0_logits: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=OPERATION)] = (
         msgspec.field(default="value", name="rank-0-logits")
     )
-    class_extent_0: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=_OPERATION)] = (
+    class_extent_0: Annotated[ValueOrRaise | dict[str, ValueOrRaise], Policy(affects="question", aspect=OPERATION)] = (
         msgspec.field(default="value", name="class-extent-0")
     )
     label_out_of_range: Annotated[
         BadLabel | dict[LabelKind, BadLabel],
-        Policy(affects="question", aspect=_LABEL, values=("raise", "nan", "zero", "wraps", "clamps")),
+        Policy(affects="question", aspect=LABEL, values=("raise", "nan", "zero", "wraps", "clamps")),
     ] = "raise"
     gradient_of_bad_label: Annotated[
-        BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(result="gradient", aspect=_LABEL)
+        BadLabelGradient | dict[LabelKind, BadLabelGradient], Policy(result="gradient", aspect=LABEL)
     ] = "raise"
     zero_coefficient_at_minus_infinity: Annotated[Literal["zero", "nan"], Policy()] = "zero"
     #: The target's class takes no part: the loss is infinite, or the class drops out of it.
-    masked_target: Annotated[MaskedTarget | dict[str, MaskedTarget], Policy(affects="question", aspect=_TARGET)] = (
+    masked_target: Annotated[MaskedTarget | dict[str, MaskedTarget], Policy(affects="question", aspect=TARGET)] = (
         "impossible"
     )
     unnormalised_probabilities: Annotated[Literal["exact", "normalised"], Policy()] = "exact"
@@ -253,13 +132,13 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: made as narrow as the dtype's spacing at 1.
     probability_clipping: Annotated[
         Clipping | dict[str, Clipping],
-        Policy(operations=("log_loss",), aspect=_DTYPE, values=("none", 1e-7, "eps-of-dtype")),
+        Policy(operations=("log_loss",), aspect=DTYPE, values=("none", 1e-7, "eps-of-dtype")),
     ] = "none"
     #: Whether both ends are clipped, or the lower one alone.
     clipped_ends: Annotated[Literal["both", "lower"], Policy(operations=("log_loss",))] = "both"
     #: Predicted probabilities that do not sum to 1.
     unnormalised_predictions: Annotated[
-        Normalising | dict[TargetKind, Normalising], Policy(operations=("log_loss",), aspect=_TARGET)
+        Normalising | dict[TargetKind, Normalising], Policy(operations=("log_loss",), aspect=TARGET)
     ] = "exact"
     weighted_probability_mean: Annotated[Literal["by-count", "by-weight"], Policy()] = "by-count"
     label_smoothing_of_one: Annotated[ValueOrRaise, Policy(affects="question")] = "value"
@@ -269,43 +148,43 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     label_smoothing_weights: Annotated[Literal["weighted", "unweighted", "product-of-sums"], Policy()] = "weighted"
     plus_infinity: Annotated[Literal["nan", "inf", "limit"], Policy()] = "nan"
     all_minus_infinity: Annotated[Literal["nan", "other"], Policy()] = "nan"
-    subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=_DTYPE)] = "kept"
+    subnormal_results: Annotated[Kept | dict[str, Kept], Policy(aspect=DTYPE)] = "kept"
     #: The gradient by an infinite upstream gradient: its product with each derivative, or what a chain of functions
     #: gives, each of which passes on what it was passed: 0 beside the label, and NaN where two infinities meet.
     infinite_upstream_gradient: Annotated[
-        Upstream | dict[str, Upstream], Policy(result="gradient", aspect=_OPERATION)
+        Upstream | dict[str, Upstream], Policy(result="gradient", aspect=OPERATION)
     ] = "product"
     #: The dtype of the loss of class probabilities whose dtype is not that of the logits: that of the logits, or the
     #: narrowest that holds both. The gradient has that of the logits, and both are held to the bounds of that dtype.
-    mixed_dtype_result: Annotated[MixedDtypes | dict[str, MixedDtypes], Policy(affects="question", aspect=_MIXED)] = (
+    mixed_dtype_result: Annotated[MixedDtypes | dict[str, MixedDtypes], Policy(affects="question", aspect=MIXED)] = (
         "logits"
     )
     #: Targets of the right rank whose extents are 1 where they should be more.
     target_broadcasting: Annotated[
-        Broadcasting | dict[TargetKind, Broadcasting], Policy(affects="question", aspect=_TARGET)
+        Broadcasting | dict[TargetKind, Broadcasting], Policy(affects="question", aspect=TARGET)
     ] = "refused"
     #: Components of the gradient below what the absolute bound sees, as p − 1 has them where p is nearly 1.
     cancelling_gradient: Annotated[
-        Cancelling | dict[str, Cancelling], Policy(affects="question", result="gradient", aspect=_DTYPE, sound=True)
+        Cancelling | dict[str, Cancelling], Policy(affects="question", result="gradient", aspect=DTYPE, sound=True)
     ] = "kept"
     target_dtypes: Annotated[
         list[str] | dict[str, list[str]],
-        _AcceptedDtypes(affects="question", aspect=_TARGET_DTYPE, values=("accepted", "refused")),
+        AcceptedDtypes(affects="question", aspect=TARGET_DTYPE, values=("accepted", "refused")),
     ] = []
     #: Invalid input that is taken: any result may come of it.
     accepted_inputs: Annotated[
         Literal["refused"] | list[AcceptedInput],
-        _AcceptedInputs(affects="question", aspect=_INPUT, values=("refused", "accepted")),
+        AcceptedInputs(affects="question", aspect=INPUT, values=("refused", "accepted")),
     ] = "refused"
     double_differentiation: Annotated[
-        Offered | dict[str, Offered], Policy(affects="transform", observed_by="second-order", aspect=_OPERATION)
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="second-order", aspect=OPERATION)
     ] = "supported"
     forward_mode: Annotated[
-        Offered | dict[str, Offered], Policy(affects="transform", observed_by="forward-mode", aspect=_OPERATION)
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="forward-mode", aspect=OPERATION)
     ] = "supported"
     #: The gradient with respect to class probabilities.
     target_differentiation: Annotated[
-        Offered | dict[str, Offered], Policy(affects="transform", observed_by="target-gradient", aspect=_OPERATION)
+        Offered | dict[str, Offered], Policy(affects="transform", observed_by="target-gradient", aspect=OPERATION)
     ] = "supported"
 
 
@@ -457,7 +336,7 @@ def default_axis(policy: DefaultAxis, rank: int) -> int | None:
 
 def denominator_of(policies: Policies, problem: Problem) -> str:
     """What the mean over class indices is divided by: ``sum-of-weights``, ``valid-count`` or ``all-count``."""
-    sign = _IGNORED.of(problem)
+    sign = IGNORED.of(problem)
     declared = str(for_operation(policies.mean_denominator, sign, "sum-of-weights"))
     if declared == "weights-or-all-count":
         return "all-count" if problem.weight is None else "sum-of-weights"
