@@ -7,7 +7,7 @@ device. A user's own code is compared with nothing but itself. The first column 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ from conformance.model.verdicts import NONCONFORMING
 from conformance.reports.columns import Column
 from conformance.reports.relations import Relations
 
-__all__ = ["KINDS", "Comparison", "Difference", "DifferenceKind", "comparisons"]
+__all__ = ["KINDS", "Comparison", "Difference", "DifferenceKind", "comparisons", "differing_aspects"]
 
 DifferenceKind = Literal["wrong in one", "other policy", "not in one mode", "other answer", "other accuracy"]
 #: What each kind of difference is, the gravest first. Both are right in the last one.
@@ -91,15 +91,30 @@ class Comparison:
 
 def comparisons(relations: Relations) -> list[Comparison]:
     """Every mode against the first one of its framework, version and machine, in the columns' order."""
-    modes: defaultdict[tuple[str, ...], list[Column]] = defaultdict(list)
-    for column in relations.columns:
-        modes[(_base(column), column.family, column.id.version, column.machine, column.declared_in)].append(column)
     return [
         _comparison(relations, first, other)
-        for first, *others in modes.values()
+        for first, *others in _modes(relations.columns)
         for other in others
         if _options(first) != _options(other)
     ]
+
+
+def differing_aspects(values: Mapping[Column, Mapping[str, Hashable]]) -> dict[str, tuple[str, ...]]:
+    """Of each framework, by its family: the aspects of which two modes of one version have different ``values``."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for modes in _modes(values):
+        for aspect in {aspect for column in modes for aspect in values[column]}:
+            if len({values[column][aspect] for column in modes if aspect in values[column]}) > 1:
+                found[modes[0].family].add(aspect)
+    return {family: tuple(sorted(aspects)) for family, aspects in found.items()}
+
+
+def _modes(columns: Iterable[Column]) -> list[list[Column]]:
+    """The columns of one framework, version and machine each, in their order: what is asked of all of them compares."""
+    modes: defaultdict[tuple[str, ...], list[Column]] = defaultdict(list)
+    for column in columns:
+        modes[(_base(column), column.family, column.id.version, column.machine, column.declared_in)].append(column)
+    return [*modes.values()]
 
 
 def _base(column: Column) -> str:

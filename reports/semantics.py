@@ -16,6 +16,7 @@ from conformance.model.backend import Declaration
 from conformance.model.policies import BY_CHECK as POLICIES_BY_CHECK
 from conformance.model.policies import NORMATIVE
 from conformance.reports.columns import Column
+from conformance.reports.modes import differing_aspects
 from conformance.reports.relations import Relations
 
 __all__ = [
@@ -169,7 +170,11 @@ def semantics(relations: Relations) -> SemanticsMatrix:
             )
             for column, found in declared.items()
         }
-        made.append(PolicyRow(policy, cells, _modes_differ(cells), *_normative(policy, cells)))
+        offered = {
+            column: {aspect: seen.values for aspect, seen in cell.observed.items() if seen.values != _LACKING}
+            for column, cell in cells.items()
+        }
+        made.append(PolicyRow(policy, cells, differing_aspects(offered), *_normative(policy, cells)))
     return SemanticsMatrix(relations.columns, tuple(made))
 
 
@@ -297,18 +302,3 @@ def _by_verdict(found: Sequence[_Seen]) -> Observed | None:
 
 def _calls(found: Sequence[_Seen]) -> int:
     return sum(each.calls for each in found)
-
-
-def _modes_differ(cells: Mapping[Column, PolicyCell]) -> dict[str, tuple[str, ...]]:
-    """Of each framework with several modes in the runs: the aspects in which two of them were observed to differ."""
-    families: dict[str, list[PolicyCell]] = defaultdict(list)
-    for column, cell in cells.items():
-        families[column.family].append(cell)
-    differ: dict[str, tuple[str, ...]] = {}
-    for family, members in families.items():
-        aspects = sorted({aspect for cell in members for aspect in cell.observed})
-        values = {a: {c.observed[a].values for c in members if a in c.observed} - {_LACKING} for a in aspects}
-        found = tuple(aspect for aspect in aspects if len(values[aspect]) > 1)
-        if found:
-            differ[family] = found
-    return differ

@@ -21,12 +21,11 @@ def row(policy: str, observed: list[str], *, backend: str = "b", verdict: str = 
     return Outcome(**{**fields, "backend": backend, "policy": policy, "observed": observed, "verdict": verdict, **more})
 
 
-def record(name: str = "b", **policies: Any) -> BackendRecord:
+def record(name: str = "b", version: str = "1.0", **policies: Any) -> BackendRecord:
     declared = {key.replace("_", "-"): Declaration(value=value, documentation="d") for key, value in policies.items()}
-    family = name.partition(":")[0]
-    return BackendRecord(
-        name=name, id=BackendId(name=name, framework=family, version="1.0"), versions={family: "1.0"}, policies=declared
-    )
+    family, _, execution = name.partition(":")
+    made = BackendId(name=name, framework=family, version=version, execution=execution or "eager")
+    return BackendRecord(name=name, id=made, versions={family: version}, policies=declared)
 
 
 def matrix_of(outcomes: list[Outcome], *records: BackendRecord) -> SemanticsMatrix:
@@ -111,6 +110,7 @@ def test_a_backend_without_a_profile_is_observed_all_the_same() -> None:
 def test_modes_that_differ_are_named_by_framework() -> None:
     outcomes = [row("p", ["raise"], backend="tf"), row("p", ["nan"], backend="tf:xla"), row("p", ["nan"])]
     assert only(outcomes, record("tf"), record("tf:xla"), record()).modes_differ == {"tf": ("",)}
+    assert only(outcomes, record("tf"), record("tf:xla", version="2.0"), record()).modes_differ == {}
 
 
 def test_what_a_framework_lacks_is_not_offered_and_no_difference() -> None:
