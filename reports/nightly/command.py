@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from conformance.commands import run_command
+from conformance.model.errors import UsageError
 from conformance.reports.nightly import steps
 from conformance.reports.nightly.folder import Folder
-from conformance.reports.nightly.released import LISTED, read_released, run_released
+from conformance.reports.nightly.frameworks import LISTED, read_frameworks
+from conformance.reports.nightly.released import run_released
 
 __all__ = ["main"]
 
@@ -74,35 +76,49 @@ def run(folder: Path, backends: tuple[str, ...], arguments: tuple[str, ...], lab
 
 @cli.command("job")
 @_folder
-@click.argument("backend")
-@click.argument("version", type=click.Choice(list(steps.VERSIONS)))
+@click.argument("name", metavar="FRAMEWORK-VERSION")
 @_run_options
-def job(folder: Path, backend: str, version: str, arguments: tuple[str, ...]) -> int:
-    """Install BACKEND into this environment, from the checkout that is the working directory, and run the cases.
+def job(folder: Path, name: str, arguments: tuple[str, ...]) -> int:
+    """Install a framework into this environment, from the checkout that is the working directory, and run its backends.
 
-    Exits with 0 where it has done its work, whatever the runs say: the comparison shows what is new.
+    FRAMEWORK is one of frameworks.yaml, VERSION pinned, latest or pre-release, as in jax-pinned; the name of tox's
+    environment, nightly-jax-pinned, will do. Exits with 0 where it has done its work, whatever the runs say: the
+    comparison shows what is new.
     """
-    return steps.job(Folder(folder), backend, version, arguments)
+    framework, _, version = name.removeprefix("nightly-").partition("-")
+    listed = read_frameworks()
+    if framework not in listed or version not in steps.VERSIONS:
+        frameworks, versions = ", ".join(listed), ", ".join(steps.VERSIONS)
+        raise UsageError(f"no job '{name}'", hint=f"name one of {frameworks}, and one of {versions}, as in jax-pinned")
+    return steps.job(Folder(folder), listed[framework], version, arguments)
 
 
 @cli.command("versions")
 @_folder
-@_backends
+@click.option(
+    "-b",
+    "--backend",
+    "chosen",
+    multiple=True,
+    metavar="NAME",
+    help="A framework, or one of its versions, as jax or jax-0.4.38. Repeat for several; all by default.",
+)
 @click.option(
     "--listed",
     type=click.Path(path_type=Path),
     default=LISTED,
-    show_default="released.yaml beside this program",
+    show_default="frameworks.yaml beside this program",
     metavar="FILE",
-    help="Which versions there are: `backend: {version: [requirement, ...]}`.",
+    help="Which versions there are.",
 )
 @_run_options
-def versions(folder: Path, backends: tuple[str, ...], listed: Path, arguments: tuple[str, ...]) -> int:
-    """Run released versions, each in an environment of its own, and merge them.
+def versions(folder: Path, chosen: tuple[str, ...], listed: Path, arguments: tuple[str, ...]) -> int:
+    """Run released versions, each in an environment of its own, and merge them; a complete run is not repeated.
 
-    The page *Versions* of DIR/site shows the first and last version that shows each defect. To be run in a checkout.
+    Without RUN OPTIONS, the cases that the registers name are run. The page *Versions* of DIR/site shows the first and
+    last version that shows each defect. To be run in a checkout.
     """
-    return run_released(Folder(folder), read_released(listed), backends, arguments)
+    return run_released(Folder(folder), read_frameworks(listed), chosen, arguments)
 
 
 @cli.command("export")

@@ -22,6 +22,7 @@ from conformance.reports.diff.render import markdown_text
 from conformance.reports.diff.speed import compare_speed, timed_once
 from conformance.reports.escape import escape
 from conformance.reports.nightly.folder import Folder
+from conformance.reports.nightly.frameworks import Framework, requirements_of
 from conformance.results.environment import describe_environment, suite_commit
 from conformance.results.store import FILE, Writer, discard
 
@@ -32,26 +33,6 @@ VERSIONS = {
     "pinned": ("--constraint", "constraints.txt"),
     "latest": ("--upgrade",),
     "pre-release": ("--upgrade", "--pre"),
-}
-#: Further compositions of what is installed for a backend.
-COMPOSED = {
-    "jax": ("jax:logsumexp",),
-    "optax": ("optax:safe",),
-    "onnxruntime": ("onnxruntime:opset12", "onnxruntime:static"),
-    "onnx": ("onnx:opset12",),
-    "mlx": ("mlx:precise",),
-    "tinygrad": ("tinygrad:sparse",),
-    **{f"keras_{engine}": (f"keras_{engine}:function",) for engine in ("torch", "jax", "tensorflow", "numpy")},
-}
-#: What pip installs for a backend, where that is not its name.
-INSTALLED = {
-    "sklearn": ("scikit-learn",),
-    "keras_torch": ("keras", "torch"),
-    "keras_jax": ("keras", "jax"),
-    "keras_tensorflow": ("keras", "tensorflow"),
-    "keras_numpy": ("keras",),
-    "liger": ("liger-kernel", "triton"),
-    "paddle": ("paddlepaddle",),
 }
 #: What a folder's name had better not hold.
 UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -114,20 +95,18 @@ def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label
     return code
 
 
-def job(folder: Folder, backend: str, version: str, arguments: Sequence[str]) -> int:
-    """A job of the matrix: install a backend in a version into this environment, from this checkout, and run it.
+def job(folder: Folder, framework: Framework, version: str, arguments: Sequence[str]) -> int:
+    """A job of the matrix: install a framework in a version into this environment, from this checkout, and run it.
 
     0 where its runs are there, also where they say that it could not be installed, or that something does not conform:
     whether that is new is for the comparison to say.
     """
-    backends = (backend, *COMPOSED.get(backend, ()))
-    what = "." if backend == "numpy" else f".[{backend}]"
-    # By its name, too: what is installed because something needs it is not upgraded.
-    if install(
-        folder, backends, [*VERSIONS[version], *INSTALLED.get(backend, (backend,)), "--editable", what], version
-    ):
+    what = f".[{','.join(framework.extras)}]" if framework.extras else "."
+    # By their names, too: what is installed because something needs it is not upgraded.
+    wanted = [*VERSIONS[version], *requirements_of(framework, Path()), "--editable", what]
+    if install(folder, framework.backends, wanted, version):
         return 0
-    ended = run(folder, backends, arguments, version)
+    ended = run(folder, framework.backends, arguments, version)
     return ended if ended > 1 else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 import shutil
@@ -10,12 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from conformance.backends.discovery import names
 from conformance.model.backend import BackendRecord
 from conformance.model.outcome import Outcome
 from conformance.model.records import Footer, Header
 from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder
+from conformance.reports.nightly.frameworks import read_frameworks
 from conformance.reports.nightly.steps import VERSIONS, reason_of_pip, write_issue
 from conformance.results.store import Writer, read_run
 
@@ -140,17 +143,36 @@ def test_a_job_that_cannot_be_installed_says_so_in_each_of_its_runs(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    assert main(["job", "--folder", "nightly", "jax", "latest", "--", "--quiet"]) == 0
-    for name in ("jax-latest", "jax-logsumexp-latest"):
+    (tmp_path / "pyproject.toml").symlink_to(ROOT / "pyproject.toml")
+    assert main(["job", "--folder", "nightly", "nightly-jax-latest", "--", "--quiet"]) == 0
+    for name in ("jax-latest", "jax-logsumexp-latest", "optax-latest"):
         (backend,) = read_run(Folder(tmp_path / "nightly").runs / name).backends.values()
         assert "could not be installed" in backend.error
 
 
 def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["everything"]) == 2
+    for name in ("jax", "jax-next", "optax-latest"):
+        assert main(["job", "--folder", str(tmp_path), name]) == 2
+        assert f"no job '{name}'" in capfd.readouterr().err
     assert main(["export", "--folder", str(tmp_path)]) == 2
     assert "Traceback" not in capfd.readouterr().err
     shutil.rmtree(tmp_path)
+
+
+def test_the_workflows_know_every_framework() -> None:
+    """Each change runs every backend in its environment; those whose tests it does not run, the night tests."""
+    ci, nightly = (yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"] for file in WORKFLOWS)
+    rows = ci["conformance"]["strategy"]["matrix"]["include"]
+    assert [row["framework"] for row in rows] == [*read_frameworks()]
+    assert sorted(name for row in rows for name in row["environments"].split(",")) == sorted(names())
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    by_change = {each.strip() for each in tox["testenv"]["extras"].split(",")}
+    lacking = [name for name, about in read_frameworks().items() if not {*about.extras} <= by_change]
+    assert nightly["adapters"]["strategy"]["matrix"]["framework"] == lacking
+    (tests,) = (name for name in tox if name.startswith("testenv:tests-{"))
+    assert {*lacking} <= {*tests.removeprefix("testenv:tests-{").removesuffix("}").split(",")}
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda path: path.name)
@@ -161,12 +183,14 @@ def test_workflows_name_what_there_is(file: Path) -> None:
     for job in document["jobs"].values():
         assert job["timeout-minutes"] <= 60 and job["permissions"]
         matrix = job.get("strategy", {}).get("matrix", {})
-        assert set(matrix.get("env", ())) <= set(environments) and set(matrix.get("backend", ())) <= set(environments)
+        assert set(matrix.get("env", ())) <= set(environments)
         if "version" in matrix:
-            jobs = (",".join(matrix[each]) for each in ("backend", "version"))
-            assert "nightly-{{{}}}-{{{}}}".format(*jobs) in environments and matrix["version"] == [*VERSIONS]
+            jobs = (",".join(matrix[each]) for each in ("framework", "version"))
+            assert "nightly-{{{}}}-{{{}}}".format(*jobs) in environments
+            assert (matrix["framework"], matrix["version"]) == ([*read_frameworks()], [*VERSIONS])
         for each in matrix.get("include", ()):
-            assert each["command"].split()[0] in environments
+            named = each["environments"].split(",") if "environments" in each else each["command"].split()[:1]
+            assert {*named} <= {*environments}
         for step in job["steps"]:
             assert PINNED.match(step["uses"]) if "uses" in step else step["run"]
             for name in re.findall(r"python -m conformance\.reports\.nightly (\w+)", step.get("run", "")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,6 +32,11 @@ CASES = """\
 theme: small
 cases:
   - {id: rows, why: softmax by rows, op: softmax, logits: [[0.5, 0.5], [2.0, -1.0]], dtypes: [float32]}
+"""
+RELEASED = """\
+tiny:
+  backends: [tiny.py]
+  released: [[tinyframe==1.0], [tinyframe==1.1], [tinyframe==1.2]]
 """
 #: As the workflow installs them: the version that is pinned, the latest, and the coming one.
 VERSIONS = {"pinned": ["tinyframe==1.0"], "latest": ["--upgrade", "tinyframe"], "pre-release": ["--pre", "tinyframe"]}
@@ -93,29 +99,40 @@ def test_three_nights(tmp_path: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif("pip" not in packages_distributions(), reason="this environment has no pip")
-def test_released_versions_beside_each_other(tmp_path: Path) -> None:
+def test_released_versions_beside_each_other_which_are_run_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "tiny.py").write_text(ADAPTER, encoding="utf-8")
     (tmp_path / "small.yaml").write_text(CASES, encoding="utf-8")
-    root, listed = tmp_path / "results" / "nightly", ["tiny.py:"]
     for version, text in {"1.0": RIGHT, "1.1": WRONG, "1.2": RIGHT}.items():
         wheel(tmp_path / "index", version, text)
-        Environment(root / "environments" / f"tiny.py-{version}")
-        listed.append(f'  "{version}": [--find-links, index, tinyframe=={version}]')
-    (tmp_path / "listed.yaml").write_text("\n".join(listed), encoding="utf-8")
-    merging = Environment(tmp_path / "merging")
+    (tmp_path / "listed.yaml").write_text(RELEASED, encoding="utf-8")
+    merging, root = Environment(tmp_path / "merging"), tmp_path / "results" / "nightly"
     pinned = {"PIP_CONSTRAINT": str(tmp_path / "constraints.txt")}  # as tox sets it
     (tmp_path / "constraints.txt").write_text("tinyframe==1.0", encoding="utf-8")
+    more = {**pinned, "PIP_FIND_LINKS": str(tmp_path / "index")}
     arguments = ("--listed", "listed.yaml", "--", "--cases", "small.yaml")
-    assert merging.nightly("versions", *arguments, folder=tmp_path, more=pinned) == 1
+    assert merging.nightly("versions", *arguments, folder=tmp_path, more=more) == 1
     page = (root / "site" / "versions.html").read_text(encoding="utf-8")
     rows = page.partition("<tbody>")[2].partition("</tbody>")[0].split("<tr")[1:]
     assert len(rows) == 2 and "probability-sum" in rows[0] and "value" in rows[1]
     for row in rows:
         assert row.count("right") == 2 and row.count("shows") == 1 and row.count("<td>1.1") == 2 and "<td>1.2" in row
+    assert [*(root / "environments").iterdir()] == []
+
+    shutil.rmtree(root / "runs" / "tiny-1.1")
+    capsys.readouterr()
+    assert merging.nightly("versions", *arguments, folder=tmp_path, more=more) == 1
+    said = capsys.readouterr().out
+    assert "tiny-1.0, 1 of 3: is done" in said and "tiny-1.1, 2 of 3\n" in said and "tiny-1.2, 3 of 3: is done" in said
+    narrowed = ("-b", "tiny-1.2", *arguments, "--dtype", "float32")
+    assert merging.nightly("versions", *narrowed, folder=tmp_path, more=more) == 0
+    assert "tiny-1.2, 1 of 1\n" in capsys.readouterr().out  # it was asked for something else
 
 
 @pytest.mark.skipif("pip" not in packages_distributions(), reason="this environment has no pip")
-def test_a_version_that_cannot_be_installed_is_the_exit_code(tmp_path: Path) -> None:
-    Environment(tmp_path / "results" / "nightly" / "environments" / "tiny.py-9.9")
-    (tmp_path / "listed.yaml").write_text('tiny.py: {"9.9": [tinyframe==9.9]}', encoding="utf-8")
-    assert Environment(tmp_path / "merging").nightly("versions", "--listed", "listed.yaml", folder=tmp_path) == 1
+def test_a_version_that_cannot_be_installed_is_the_exit_code_and_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "listed.yaml").write_text(RELEASED.replace("1.0", "9.9"), encoding="utf-8")
+    arguments = ("versions", "-b", "tiny-9.9", "--listed", "listed.yaml")
+    merging = Environment(tmp_path / "merging")
+    assert [merging.nightly(*arguments, folder=tmp_path) for _ in range(2)] == [1, 1]
