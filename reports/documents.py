@@ -1,7 +1,8 @@
 """The pages of docs that are made from data: ``python -m conformance.reports.documents PAGE > docs/PAGE.md``.
 
-``findings`` are the registers of known defects, ``reported`` is docs/reported.yaml beside the cases, and ``policies``
-is the semantics matrix of the runs named after it. The data are the record, the pages are their reading copy.
+``findings`` are the registers of known defects, ``reported`` is docs/reported.yaml beside the cases, ``policies`` is
+the semantics matrix of the runs named after it, and ``versions`` is docs/versions.yaml, which ``versions-data`` makes
+of the runs named after it. The data are the record, the pages are their reading copy.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.merge import Merged, merge
 from conformance.reports.semantics import semantics
 from conformance.reports.semantics_text import semantics_lines
+from conformance.reports.versions import version_histories
+from conformance.reports.versions_text import histories_data, read_histories, versions_text
 
 __all__ = ["SOURCE", "Report", "findings_text", "policies_text", "read_reports", "reported_text"]
 
@@ -161,14 +164,18 @@ def policies_text(merged: Merged) -> str:
 
 
 @click.command()
-@click.argument("page", type=click.Choice(["findings", "policies", "reported"]))
+@click.argument("page", type=click.Choice(["findings", "policies", "reported", "versions", "versions-data"]))
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN...]")
 def command(page: str, runs: tuple[Path, ...]) -> int:
-    """Print a page of docs, in Markdown; the policies are those that the runs observed."""
+    """Print a page of docs, in Markdown; the policies, and the data of the versions, are those that the runs show."""
+    if page in ("policies", "versions-data") and not runs:
+        raise click.UsageError("name the runs that observed them")
     if page == "policies":
-        if not runs:
-            raise click.UsageError("name the runs that observed them")
         sys.stdout.write(policies_text(merge(runs)))
+    elif page == "versions-data":
+        sys.stdout.write(histories_data(version_histories(merge(runs).relations)))
+    elif page == "versions":
+        sys.stdout.write(versions_text(read_histories()))
     elif page == "reported":
         sys.stdout.write(reported_text(read_reports()))
     else:

@@ -17,8 +17,12 @@ from conformance.reports.relations import Relations
 __all__ = ["DefectHistory", "VersionHistory", "VersionShare", "version_histories"]
 
 _WRONG = f"""verdict in ({", ".join(f"'{each}'" for each in (*NONCONFORMING, "known"))})"""
+#: A call that raises, with no entry in the register, may be one that the version does not offer: it says nothing, and
+#: neither does the same error where one is due.
+_RAISED = "verdict = 'fail' and reason = 'raised'"
+_SAID = "coalesce(left(error ->> 'text', 60), '')"
 #: What a policy was observed as goes with the results that show it, which are judged themselves.
-_JUDGED = f"""(({_WRONG}) or verdict in ('pass', 'deviation')) and "check" <> 'policy'"""
+_JUDGED = f"""(({_WRONG}) or verdict in ('pass', 'deviation')) and "check" <> 'policy' and not ({_RAISED})"""
 _KEY = '"case", dtype, layout, op, reduction, "check"'
 #: A defect by its entry in the register; what has none, by operation, check, and what was wrong about it.
 _NAME = """coalesce(max(defect ->> 'id'),
@@ -109,7 +113,9 @@ def _by_version(columns: Iterable[Column]) -> tuple[Column, ...]:
 def _defects(relations: Relations, columns: Sequence[Column]) -> tuple[DefectHistory, ...]:
     places = ", ".join(str(column.place) for column in columns)
     rows = relations.query(
-        f"""with judged as (select * from outcomes where col in ({places}) and {_JUDGED}),
+        f"""with lacking as (select distinct col, {_SAID} as said from outcomes where {_RAISED}),
+        judged as (select * from outcomes where col in ({places}) and {_JUDGED} and not (
+            verdict in ('pass', 'deviation') and (col, {_SAID}) in (select (col, said) from lacking where said <> ''))),
         shown as (select {_KEY}, {_NAME} as name, bool_or(defect is not null) as registered
             from judged where {_WRONG} group by all)
         select name, bool_or(registered), min_by("case", seq), col, count(*), count(*) filter ({_WRONG}), min(seq)

@@ -22,6 +22,8 @@ from conformance.profiles.load import load_profile
 from conformance.profiles.profile import Profile
 from conformance.reports.documents import findings_text, read_reports, reported_text
 from conformance.reports.escape import escape
+from conformance.reports.nightly.frameworks import read_frameworks
+from conformance.reports.versions_text import read_histories, versions_text
 
 BACKENDS = ("jax", "numpy", "optax", "tensorflow", "torch")
 MODES = ("jax", "jax:eager", "numpy", "optax", "optax:eager", *("tensorflow", "tensorflow:graph", "tensorflow:xla"))
@@ -36,6 +38,17 @@ def test_findings_are_those_of_the_registers() -> None:
     command = [sys.executable, "-m", "conformance", "list", "defects", "--format", "json"]
     rows: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == findings_text(rows)
+
+
+def test_the_page_of_versions_is_that_of_its_data_which_names_what_there_is() -> None:
+    histories = read_histories()
+    assert (ROOT / "docs" / "versions.md").read_text(encoding="utf-8") == versions_text(histories)
+    asked = {backend for about in read_frameworks().values() for backend in (*about.asked, *about.backends)}
+    registers = {file.stem: {entry.id for entry in load_profile(file).known} for file in PROFILES.glob("*.yaml")}
+    for history in histories:
+        assert history.backend in asked
+        named = {each.defect for each in history.defects if each.registered}
+        assert named <= registers[history.backend.partition(":")[0]], history.backend
 
 
 def test_an_entry_about_errors_says_what_happens_instead() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance.model.backend import BackendId, BackendRecord
-from conformance.model.outcome import DefectRef
+from conformance.model.errors import UsageError
+from conformance.model.outcome import DefectRef, ErrorFact
 from conformance.reports.merge import merge
 from conformance.reports.versions import VersionHistory, VersionShare, version_histories
+from conformance.reports.versions_text import histories_data, read_histories, versions_text
 from tests.support.outcomes import outcome, run
 
 KNOWN: dict[str, Any] = {"verdict": "known", "defect": DefectRef("shift", "not reported")}
@@ -46,6 +50,51 @@ def test_an_entry_that_names_versions_does_not_hide_the_defect_in_others(tmp_pat
     (found,) = _histories(tmp_path, ("1.0", {"far": FAIL}), ("2.0", {"far": KNOWN}))
     (shift,) = found.defects
     assert shift.showing == ("1.0", "2.0") and shift.registered
+
+
+def test_a_call_that_raises_without_an_entry_may_be_one_that_the_version_does_not_offer(tmp_path: Path) -> None:
+    raised = {"reason": "raised", "error": ErrorFact("ValueError", "a rank of 6")}
+    old = {"far": FAIL | raised, "deep": KNOWN | raised, "near": FAIL}
+    (found,) = _histories(tmp_path, ("1.0", old), ("2.0", {"far": {}, "deep": {}, "near": {}}))
+    assert [(each.case, each.registered, each.repaired_in) for each in found.defects] == [
+        ("deep", True, "2.0"), ("near", False, "2.0"),
+    ]  # fmt: skip
+
+
+def test_an_error_that_every_call_of_a_version_raises_does_not_stand_for_one_that_is_due(tmp_path: Path) -> None:
+    error = {"check": "error", "error": ErrorFact("TypeError", "unexpected keyword 'axis'")}
+    due = {"check": "error", "error": ErrorFact("ValueError", "a label beyond the classes")}
+    lacking = FAIL | {"reason": "raised", "error": error["error"]}
+    taken: dict[str, Any] = {"bad": KNOWN | {"check": "error"}, "odd": FAIL | {"check": "error"}, "near": {}}
+    old = {"bad": error, "odd": due, "near": lacking}
+    (found,) = _histories(tmp_path, ("1.0", old), ("2.0", taken), ("3.0", taken | {"bad": due}))
+    assert {each.case: [*each.by_version] for each in found.defects} == {
+        "bad": ["2.0", "3.0"], "odd": ["1.0", "2.0", "3.0"],
+    }  # fmt: skip
+
+
+def test_the_recorded_data_give_the_page(tmp_path: Path) -> None:
+    """A defect whose checks one version alone made is left out; one of no register is named with a case."""
+    found = _histories(
+        tmp_path / "runs",
+        ("0.9", {"far": KNOWN, "near": FAIL, "new": {"verdict": "unsupported"}}),
+        ("0.10", {"far": {}, "near": FAIL, "new": FAIL | {"check": "gradient"}}),
+    )
+    (tmp_path / "data.yaml").write_text(histories_data(found), encoding="utf-8")
+    (recorded,) = read_histories(tmp_path / "data.yaml")
+    assert (recorded.backend, recorded.versions) == ("one", ["0.9", "0.10"])
+    assert [each.history.repaired_in for each in recorded.defects] == ["0.10", ""]
+    text = versions_text([recorded])
+    assert "| one | 2: 0.9 to 0.10 | 2 | 1 |  |" in text
+    assert "| `shift` | 0.9 or before | 0.9 | 0.10 | 1 of 1 | right |" in text
+    assert r"| cross\_entropy, value (`near`) | 0.9 or before | 0.10 |  | 1 of 1 | 1 of 1 |" in text
+
+
+def test_data_of_another_form_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("- backend: one", encoding="utf-8")
+    with pytest.raises(UsageError, match="not a list of histories") as error:
+        read_histories(tmp_path / "data.yaml")
+    assert "versions-data" in error.value.hint and "data.yaml" in str(error.value.place)
 
 
 def test_one_version_has_no_history(tmp_path: Path) -> None:

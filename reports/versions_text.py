@@ -1,0 +1,134 @@
+"""The page of docs on defects by version: its data, which are recorded from runs, and its text in Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from conformance.cases.yaml12 import read
+from conformance.model.errors import Place, UsageError
+from conformance.places import DOCS
+from conformance.reports.escape import escape, wrapped
+from conformance.reports.versions import DefectHistory, VersionHistory, VersionShare
+
+__all__ = ["RECORDED", "RecordedDefect", "RecordedHistory", "histories_data", "read_histories", "versions_text"]
+
+RECORDED = DOCS / "versions.yaml"
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+_HEAD = """# Defects by version
+
+Which released versions show each defect, and which release repaired it. Every version of a backend
+was asked the cases that its register names, and some checks may be missing in a version that lacks
+the feature. A row is an entry of the register of known defects ([what was found](findings.md)), or,
+where there is none, what was wrong in an operation and check. *or before* is the oldest version
+that was asked; *repaired in* is the first version that was asked and is right, behind the last one
+that shows the defect. An empty cell was not asked.
+
+```sh
+tox run -e versions                                             # which can be interrupted, and goes on
+python -m conformance.reports.documents versions-data results/versions/runs/* > docs/versions.yaml
+python -m conformance.reports.documents versions > docs/versions.md
+```
+"""
+
+
+class RecordedDefect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``by_version`` has how many checks are wrong, and how many were made, of each version that made any."""
+
+    defect: Text
+    case: Text
+    by_version: dict[Text, tuple[Count, Count]]
+    registered: bool = True
+
+    @property
+    def history(self) -> DefectHistory:
+        """The same as what was read from runs."""
+        shares = {version: VersionShare(made, wrong) for version, (wrong, made) in self.by_version.items()}
+        return DefectHistory(self.defect, self.registered, self.case, shares)
+
+
+class RecordedHistory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A backend's versions that were asked, the oldest first, and the defects that any of them shows."""
+
+    backend: Text
+    versions: list[Text]
+    defects: list[RecordedDefect]
+
+
+def histories_data(histories: Iterable[VersionHistory]) -> str:
+    """The histories as YAML; of a defect whose checks one version alone made, nothing is known."""
+    lines = ["# Defects by version. Made by `python -m conformance.reports.documents versions-data RUN...`."]
+    for history in sorted(histories, key=lambda each: each.backend):
+        versions = [*dict.fromkeys(column.id.version for column in history.columns)]
+        shown = [each for each in history.defects if len(each.by_version) > 1]
+        lines += [f"- backend: {json.dumps(history.backend)}", f"  versions: {json.dumps(versions)}"]
+        lines.append("  defects:" if shown else "  defects: []")
+        for each in shown:
+            by_version = ", ".join(
+                f"{json.dumps(name)}: [{share.wrong}, {share.checks}]" for name, share in each.by_version.items()
+            )
+            lines += [f"    - defect: {json.dumps(each.name)}", f"      case: {json.dumps(each.case)}"]
+            lines += [] if each.registered else ["      registered: false"]
+            lines.append(f"      by_version: {{{by_version}}}")
+    return "\n".join(lines) + "\n"
+
+
+def read_histories(file: Path = RECORDED) -> list[RecordedHistory]:
+    """The recorded histories; raises UsageError where the file is not as it should be."""
+    try:
+        return msgspec.convert(read(file), list[RecordedHistory])
+    except msgspec.ValidationError as error:
+        hint = "make it anew: python -m conformance.reports.documents versions-data RUN..."
+        raise UsageError(f"not a list of histories: {error}", place=Place(file), hint=hint) from None
+
+
+def versions_text(histories: Sequence[RecordedHistory]) -> str:
+    """The page in Markdown."""
+    return "\n".join([_HEAD, *_summary(histories), *(line for each in histories for line in _section(each))])
+
+
+def _summary(histories: Sequence[RecordedHistory]) -> Iterator[str]:
+    yield "| backend | versions | defects | repaired | came later than the first version |"
+    yield "|---|---|---|---|---|"
+    for history in histories:
+        found = [each.history for each in history.defects]
+        repaired = sum(bool(each.repaired_in) for each in found)
+        later = sum(not each.since_the_first for each in found)
+        asked = f"{len(history.versions)}: {history.versions[0]} to {history.versions[-1]}"
+        yield f"| {escape(history.backend)} | {escape(asked)} | {len(found)} | {repaired or ''} | {later or ''} |"
+    yield ""
+
+
+def _section(history: RecordedHistory) -> Iterator[str]:
+    yield f"## {escape(history.backend)}\n"
+    if not history.defects:
+        asked = ", ".join(map(escape, history.versions))
+        yield wrapped(f"Asked: {asked}. None shows a defect for which another one was asked, too.") + "\n"
+        return
+    heads = ["defect", "first", "last", "repaired in", *history.versions]
+    yield f"| {' | '.join(map(escape, heads))} |"
+    yield "|---" * len(heads) + "|"
+    for each in history.defects:
+        yield _row(each, history.versions)
+    yield ""
+
+
+def _row(each: RecordedDefect, versions: Sequence[str]) -> str:
+    about = each.history
+    name = f"`{each.defect}`" if each.registered else f"{escape(each.defect)} (`{each.case}`)"
+    first = f"{about.first} or before" if about.since_the_first else about.first
+    cells = [name, escape(first), escape(about.last), escape(about.repaired_in)]
+    return f"| {' | '.join([*cells, *(_cell(each, version) for version in versions)])} |"
+
+
+def _cell(each: RecordedDefect, version: str) -> str:
+    if version not in each.by_version:
+        return ""
+    wrong, made = each.by_version[version]
+    return f"{wrong} of {made}" if wrong else "right"
