@@ -206,7 +206,7 @@ def create(spec: str, threads: int = 1, cache: Path | None = None) -> Backend:
         return backend
     device, *rest = _selected(spec, words, backend)
     try:
-        backend.prepare(Setup(threads=threads, cache=cache, **chosen(backend.options(), words)))
+        backend.prepare(Setup(spec=spec, threads=threads, cache=cache, **chosen(backend.options(), words)))
         return backend(device=device, mode=":".join(filter(None, rest)), threads=threads)
     except (Exception, SystemExit) as error:
         raise broken(spec, "cannot be started", error) from error

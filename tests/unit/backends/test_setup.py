@@ -80,10 +80,11 @@ def started(spec: str, cache: Path | None = None) -> tuple[Any, list[Any]]:
 def test_a_runtime_receives_threads_cache_and_every_option(tmp_path: Path) -> None:
     spec = written(tmp_path)
     _, (plain,) = started(spec)
-    assert plain == Setup(threads=3, device="cpu", execution="eager")
-    made, (setup,) = started(f"{spec}:2-ranks:x32:jit:channels-last:fused", tmp_path)
+    assert plain == Setup(spec=spec, threads=3, device="cpu", execution="eager")
+    whole = f"{spec}:2-ranks:x32:jit:channels-last:fused"
+    made, (setup,) = started(whole, tmp_path)
     assert setup == Setup(
-        threads=3, cache=tmp_path, device="cpu", execution="jit", composition="fused", precision="x32",
+        spec=whole, threads=3, cache=tmp_path, device="cpu", execution="jit", composition="fused", precision="x32",
         memory="channels-last", ranks="2-ranks",
     )  # fmt: skip
     assert made.runtime.made_with == ("x32", "2-ranks")
