@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
 from conformance.backends.contract import CrossEntropyOptions, NllLossOptions, Tensor, Unsupported, given
-from conformance.backends.runtimes.jax import JaxRuntime
+from conformance.backends.runtimes.jax_ranks import JaxRanksRuntime
 
 if TYPE_CHECKING:
     import jax
@@ -21,7 +21,8 @@ class Jax(Adapter):
     framework = "jax"
     profile = "jax"
     library = "jax.nn"
-    runs_on = JaxRuntime
+    runs_on = JaxRanksRuntime
+    runtime: JaxRanksRuntime
     compositions = ("logsumexp", "one-hot")
     composed = ("cross_entropy",)
     offers = Offers(
@@ -37,14 +38,17 @@ class Jax(Adapter):
         import jax.numpy as jnp
 
     def softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        logits = self.runtime.divided(logits, -1 if axis is None else axis)
         return jax.nn.softmax(logits, **given(axis=axis, where=where))
 
     def log_softmax(self, logits: Tensor, *, axis: int | None, where: Tensor | None = None) -> Tensor:
+        logits = self.runtime.divided(logits, -1 if axis is None else axis)
         return jax.nn.log_softmax(logits, **given(axis=axis, where=where))
 
     def nll_loss(self, log_probabilities: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:
         axis, reduction = self.only(options, "axis", "reduction")
-        losses = -_picked(log_probabilities, targets, -1 if axis is None else axis)
+        axis = -1 if axis is None else axis
+        losses = -_picked(self.runtime.divided(log_probabilities, axis), targets, axis)
         return self.reduced(losses, reduction, jnp.mean, jnp.sum)
 
     def cross_entropy(
@@ -52,6 +56,7 @@ class Jax(Adapter):
     ) -> Tensor:
         axis, reduction = self.only(options, "axis", "reduction")
         axis = -1 if axis is None else axis
+        logits = self.runtime.divided(logits, axis)
         probabilities = jnp.ndim(targets) == jnp.ndim(logits) and jnp.issubdtype(targets.dtype, jnp.floating)
         if self.composition and (probabilities or where is not None):
             raise Unsupported(f"{self.composition} is of class indices without a mask of classes")

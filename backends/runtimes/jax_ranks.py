@@ -1,0 +1,65 @@
+"""JAX with the classes divided over several devices of the processor, by a sharding of the logits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from conformance.backends.contract import Array, Setup, Tensor
+from conformance.backends.runtimes.jax import JaxRuntime
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+__all__ = ["JaxRanksRuntime"]
+
+
+class JaxRanksRuntime(JaxRuntime):
+    """As many devices as there are ranks, which XLA makes of one processor; without that word, JAX as it is."""
+
+    rank_counts: ClassVar[tuple[str, ...]] = ("2-ranks", "4-ranks")
+
+    def __init__(self, *, device: str, execution: str, threads: int, precision: str = "", ranks: str = "") -> None:
+        global jax, Mesh, NamedSharding, PartitionSpec, np
+        super().__init__(device=device, execution=execution, threads=threads, precision=precision)
+        import jax
+        import numpy as np
+        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+        self.mesh: Mesh | None = None
+        if ranks:
+            count, devices = int(ranks.partition("-")[0]), jax.devices(device)
+            if len(devices) < count:
+                raise RuntimeError(f"JAX has {len(devices)} devices of {device}, not {count}")
+            self.mesh = Mesh(np.array(devices[:count]), ("classes",))
+
+    @classmethod
+    def prepare(cls, setup: Setup) -> None:
+        super().prepare(setup)
+        if setup.ranks:
+            os.environ["JAX_NUM_CPU_DEVICES"] = setup.ranks.partition("-")[0]
+
+    def settings(self) -> dict[str, str]:
+        return super().settings() | ({"ranks": str(self.mesh.size)} if self.mesh is not None else {})
+
+    def tensor(self, array: Array | Any) -> Tensor:
+        tensor = super().tensor(array)
+        if self.mesh is None or not isinstance(array, np.ndarray):
+            return tensor
+        return jax.device_put(tensor, NamedSharding(self.mesh, PartitionSpec()))  # each device has it whole
+
+    def divided(self, tensor: Tensor, axis: int) -> Tensor:
+        if self.mesh is None or not tensor.ndim:
+            return tensor
+        places: list[str | None] = [None] * tensor.ndim
+        places[axis] = "classes"
+        return jax.lax.with_sharding_constraint(tensor, NamedSharding(self.mesh, PartitionSpec(*places)))
+
+    def left_out(self, function: Any, arguments: tuple[Any, ...], results: Any) -> Collection[str] | None:
+        found = super().left_out(function, arguments, results)
+        if self.mesh is None or found is None:
+            return found
+        return {*found} - {f"the result lies on {each}" for each in self.mesh.devices.flat}
