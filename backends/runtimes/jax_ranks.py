@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JaxRanksRuntime"]
 
+#: By their number of devices. Not the runtime's: whatever code a backend holds counts as its own.
+_MESHES: dict[int, Mesh] = {}
+
 
 class JaxRanksRuntime(JaxRuntime):
     """As many devices as there are ranks, which XLA makes of one processor; without that word, JAX as it is."""
@@ -29,12 +32,16 @@ class JaxRanksRuntime(JaxRuntime):
         import numpy as np
         from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-        self.mesh: Mesh | None = None
+        self._count, devices = int(ranks.partition("-")[0] or 1), jax.devices(device)
+        if len(devices) < self._count:
+            raise RuntimeError(f"JAX has {len(devices)} devices of {device}, not {self._count}")
         if ranks:
-            count, devices = int(ranks.partition("-")[0]), jax.devices(device)
-            if len(devices) < count:
-                raise RuntimeError(f"JAX has {len(devices)} devices of {device}, not {count}")
-            self.mesh = Mesh(np.array(devices[:count]), ("classes",))
+            _MESHES[self._count] = Mesh(np.array(devices[: self._count]), ("classes",))
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices, as JAX names them for a sharding; None of one."""
+        return _MESHES.get(self._count)
 
     @classmethod
     def prepare(cls, setup: Setup) -> None:

@@ -1,7 +1,7 @@
 """The ranks of a backend whose library divides a call over several processes.
 
 The first rank is the process that was asked: calls arrive there, and its results are the backend's. The others are its
-children. Each makes the same backend, is told every call, and makes it at the same time, so that all enter the
+children. Each makes the same backend, receives every call, and makes it at the same time, so that all enter the
 library's collective operations. They end with their parent: when it closes its end of their pipes, or with its guard.
 """
 
@@ -25,7 +25,7 @@ from conformance.backends.contract import Backend, Setup
 
 __all__ = ["Ranks", "main"]
 
-#: What was chosen, as ``prepare`` was told it; and, in a process that another has started as its rank, the ranks.
+#: What was chosen, as ``prepare`` received it; and, in a process that another has started as its rank, the ranks.
 _chosen: Setup | None = None
 _joined: Ranks | None = None
 

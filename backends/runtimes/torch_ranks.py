@@ -20,6 +20,9 @@ __all__ = ["TorchRanksRuntime"]
 
 #: A collective operation waits as long as a call may take, and longer: a hang is to be seen as one.
 PATIENCE = timedelta(hours=1)
+#: Of this process, as the library's own group is. Not the runtime's: whatever code a backend holds counts as its own.
+_ranks: Ranks
+_mesh: Any
 
 
 class TorchRanksRuntime(TorchRuntime):
@@ -37,8 +40,8 @@ class TorchRanksRuntime(TorchRuntime):
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS
 
     def __init__(self, *, device: str, execution: str, threads: int, ranks: str = "") -> None:
-        global dtensor, torch
-        self.ranks = Ranks.start(ranks)  # the others import the library while this one does
+        global dtensor, torch, _ranks, _mesh
+        _ranks = Ranks.start(ranks)  # the others import the library while this one does
         super().__init__(device=device, execution=execution, threads=threads)
         import torch
         import torch.distributed
@@ -46,12 +49,17 @@ class TorchRanksRuntime(TorchRuntime):
 
         torch.distributed.init_process_group(
             "gloo",
-            init_method=self.ranks.meeting.as_uri(),
-            rank=self.ranks.rank,
-            world_size=self.ranks.count,
+            init_method=_ranks.meeting.as_uri(),
+            rank=_ranks.rank,
+            world_size=_ranks.count,
             timeout=PATIENCE,
         )
-        self.mesh = torch.distributed.init_device_mesh("cpu", (self.ranks.count,))
+        _mesh = torch.distributed.init_device_mesh("cpu", (_ranks.count,))
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes, and which of them this is."""
+        return _ranks
 
     @classmethod
     def prepare(cls, setup: Setup) -> None:
@@ -70,7 +78,7 @@ class TorchRanksRuntime(TorchRuntime):
         if not tensor.dim():
             raise Unsupported("what has no axis is not divided")
         axis = min(1, tensor.dim() - 1)
-        return dtensor.distribute_tensor(tensor.detach(), self.mesh, [dtensor.Shard(axis)], src_data_rank=None)
+        return dtensor.distribute_tensor(tensor.detach(), _mesh, [dtensor.Shard(axis)], src_data_rank=None)
 
     def is_idle(self, extent: int) -> bool:
         """Whether a rank has nothing of an axis of this extent: all but the last parts are as large as the first."""
@@ -79,7 +87,7 @@ class TorchRanksRuntime(TorchRuntime):
 
     def same(self, tensor: Tensor) -> Tensor:
         """A tensor that each rank has whole."""
-        return dtensor.DTensor.from_local(tensor, self.mesh, [dtensor.Replicate()], run_check=False)
+        return dtensor.DTensor.from_local(tensor, _mesh, [dtensor.Replicate()], run_check=False)
 
     def value(self, function: Function, x: Tensor) -> Tensor:
         with self.within():
