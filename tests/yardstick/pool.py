@@ -21,8 +21,8 @@ __all__ = ["by_cases", "by_kills", "false_alarms", "first_kills", "go_on", "shar
 
 #: Shares for each process: more of them balance the load.
 SHARES = 4
-#: The most of each that are put on record together.
-LOT_CASES = 50
+#: The most of each that are put on record together: cases that follow each other, as some are wrong after another one.
+LOT_CASES = 150
 LOT_BACKENDS = 220
 
 
@@ -85,10 +85,11 @@ def go_on(record: Record, kinds: Sequence[Kind], entries: Sequence[Entry], proce
     Only what is new or has changed is asked, and shared out by cases and by backends.
     """
     record.rewrite()
+    by_id = {entry.case.id: entry for entry in entries}
     asked = 0
     for depth in trial.DEPTHS:
         found = record.kills
-        due = [kind for kind in kinds if trial.due_at(depth, found[title(kind)])]
+        due = [kind for kind in kinds if trial.due_at(depth, found[title(kind)], by_id)]
         for lot, kills in shared_out(_perform_lot, [*_lots(record, depth, due, entries)], depth, processes):
             record.add(lot.depth, kills, lot.cases)
             asked += len(kills) * len(lot.cases)
@@ -97,17 +98,16 @@ def go_on(record: Record, kinds: Sequence[Kind], entries: Sequence[Entry], proce
 
 
 def _lots(record: Record, depth: str, kinds: Sequence[Kind], entries: Sequence[Entry]) -> Iterator[_Lot]:
-    """Few backends and cases each, so that an interruption loses little; the large cases are dealt out evenly."""
+    """Few backends and cases each, so that an interruption loses little."""
     lacking: dict[frozenset[str], list[Kind]] = {}
     for kind in kinds:
         asked = record.asked(depth, title(kind))
         missing = frozenset(entry.case.id for entry in entries if entry.case.id not in asked)
         lacking.setdefault(missing, []).append(kind)
     for cases, group in lacking.items():
-        wanted = [entry for entry in entries if entry.case.id in cases]
-        count = -(-len(wanted) // LOT_CASES)
-        for share in range(count):
-            names = [entry.case.id for entry in by_cases(wanted, share, count)]
+        wanted = [entry.case.id for entry in entries if entry.case.id in cases]
+        for first in range(0, len(wanted), LOT_CASES):
+            names = wanted[first : first + LOT_CASES]
             for start in range(0, len(group), LOT_BACKENDS):
                 yield _Lot(depth, [name_of(kind) for kind in group[start : start + LOT_BACKENDS]], names)
 

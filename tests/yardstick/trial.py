@@ -46,10 +46,10 @@ ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
 #: Where a defect is not one of a dtype, it shows here.
 USUAL = ("float32",)
 OTHERS = ("float64", "bfloat16", "float16")
-#: How every kill is searched for: in the usual dtype, or in those of a case that has it not, in single calls of
-#: ordinary size; of what survives, in large cases too, and in calls that are repeated; of what survives that, in the
-#: other dtypes; and of what is left in everything, with the identities, which take two thirds of all calls and nearly
-#: always repeat what a value has shown.
+#: How every kill is searched for: in the usual dtype, or in those of a case that has it not, in single calls of cases
+#: that are not ``LARGE``; of what survives those of them that the quick selection may take, in large cases too, and in
+#: calls that are repeated; of what survives that, in the other dtypes; and of what is left in everything, with the
+#: identities, which take two thirds of all calls and nearly always repeat what a value has shown.
 DEPTHS = ("usual", "repeated", "others", "identities")
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
@@ -193,25 +193,32 @@ def kills_at(depth: str, kinds: Sequence[Kind], entries: Sequence[Entry]) -> dic
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
     unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
     if depth == "usual":
-        _add(found, Trial(_ordinary(entries), USUAL, identities=False, single=True), kinds)
-        _add(found, Trial(_ordinary(unusual), OTHERS, identities=False, single=True), kinds)
+        _add(found, Trial(_small(entries), USUAL, identities=False, single=True), kinds)
+        _add(found, Trial(_small(unusual), OTHERS, identities=False, single=True), kinds)
     elif depth == "repeated":
         _add(found, Trial(entries, USUAL, identities=False), kinds)
         _add(found, Trial(unusual, OTHERS, identities=False), kinds)
     elif depth == "others":
-        _add(found, Trial(_ordinary(entries), OTHERS, identities=False), kinds)
+        _add(found, Trial(_small(entries), OTHERS, identities=False), kinds)
     else:
         _add(found, Trial(entries), kinds)
     return {name: list(kills) for name, kills in found.items()}
 
 
-def _ordinary(entries: Sequence[Entry]) -> list[Entry]:
+def _small(entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in entries if logits(entry) < LARGE]
 
 
-def due_at(depth: str, kills: Collection[Kill]) -> bool:
-    """Whether a wrong backend with these kills is to be asked at a depth."""
-    return depth == DEPTHS[0] or not kills
+def due_at(depth: str, kills: Collection[Kill], entries: Mapping[str, Entry]) -> bool:
+    """Whether a wrong backend with these kills, by ``entries``, is to be asked at a depth.
+
+    It is as long as nothing has killed it that may be in the quick selection.
+    """
+    return depth == DEPTHS[0] or not any(_is_ordinary(entries[kill.case]) for kill in kills)
+
+
+def _is_ordinary(entry: Entry) -> bool:
+    return logits(entry) < LARGE and entry.case.tier != "full"
 
 
 def _add(found: dict[str, dict[Kill, None]], trial: Trial, kinds: Sequence[Kind]) -> None:
