@@ -18,7 +18,7 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from conformance.worker.processes import adopt_orphans, descendants, end_with, lines, proportional, resident
 
@@ -156,9 +156,8 @@ class _Files:
     """
 
     def __init__(self, own: Sequence[int]) -> None:
-        self._roots = tuple(
-            f"{words[1]}/" for line in lines("/proc/self/mounts") if (words := line.split())[2] == "tmpfs"
-        )
+        mounts = [line.split() for line in lines("/proc/self/mounts")]
+        self._places = ("/memfd:", *(f"{words[1]}/" for words in mounts if words[2] == "tmpfs"))
         self._not_theirs = {_file(f"/proc/self/fd/{each}")[0] for each in own}
         self._there = _shared_names()
         self._not_theirs |= {_file(SHARED + each)[0] for each in self._there}
@@ -184,10 +183,10 @@ class _Files:
         places = [(each, each) for each in self._named]
         # A semaphore is made under another name than it is to have: its file is what it is known by.
         names = {_file(SHARED + each)[0]: SHARED + each for each in _shared_names()} if mapped else {}
-        for link in (link for pid in pids for link in _links(pid, mapped=mapped)):
+        for link in (link for pid in pids for link in [*_open(pid), *(self._mapped(pid) if mapped else ())]):
             with contextlib.suppress(OSError):
                 name = os.readlink(link)  # noqa: PTH115 (light)
-                if name.startswith(("/memfd:", *self._roots)):
+                if name.startswith(self._places):
                     places.append((link, name))
         for place, name in places:
             inode, size = _file(place)
@@ -199,6 +198,14 @@ class _Files:
                 self._named[name] = inode
         return sum(found.values())
 
+    def _mapped(self, pid: int) -> Iterator[str]:
+        """The files in memory that a process has mapped: of a thousand files that a framework maps, hardly any."""
+        for line in lines(f"/proc/{pid}/maps"):
+            words = line.split(maxsplit=5)
+            if len(words) == 6 and words[5].startswith(self._places):
+                first, last = (f"{int(end, 16):x}" for end in words[0].split("-"))
+                yield f"/proc/{pid}/map_files/{first}-{last}"
+
     def remove(self) -> None:
         """Remove what was left where memory is shared by name; other folders are removed as a whole, or not theirs."""
         for name, inode in self._named.items():
@@ -207,13 +214,11 @@ class _Files:
                     os.unlink(name)  # noqa: PTH108 (light)
 
 
-def _links(pid: int, *, mapped: bool) -> list[str]:
-    """The open files of a process, and those that it has mapped."""
-    found = []
-    for folder in ("fd", "map_files")[: 1 + mapped]:
-        with contextlib.suppress(OSError):
-            found += [f"/proc/{pid}/{folder}/{each}" for each in os.listdir(f"/proc/{pid}/{folder}")]  # noqa: PTH208
-    return found
+def _open(pid: int) -> list[str]:
+    """The open files of a process."""
+    with contextlib.suppress(OSError):
+        return [f"/proc/{pid}/fd/{each}" for each in os.listdir(f"/proc/{pid}/fd")]  # noqa: PTH208
+    return []
 
 
 def _file(name: str) -> tuple[tuple[int, int] | None, int]:
