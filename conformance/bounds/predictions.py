@@ -74,7 +74,8 @@ class PredictionBounds:
         kind, given = self.arithmetic, np.abs(finite(self.predictions.given))
         height = kind.height(np.count_nonzero(given, axis=1))[:, None] + 2.0
         with np.errstate(divide="ignore", invalid="ignore"):
-            size = np.maximum(given, np.abs(finite(self.predictions.q))).sum(axis=1, keepdims=True)
+            summed = given if self._first else np.maximum(given, np.abs(finite(self.predictions.q)))
+            size = summed.sum(axis=1, keepdims=True)
             cancelled = np.maximum(size / np.abs(self.predictions.total), 1.0)
         return np.asarray(gamma(height * kind.u) * np.where(np.isnan(cancelled), 1.0, cancelled))
 

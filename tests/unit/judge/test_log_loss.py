@@ -120,6 +120,20 @@ def test_and_fail_where_they_are_not(kind: type[_Clips]) -> None:
     assert {o.policy for o in found if _fails(o)} >= {"", *kind.policies}
 
 
+class SmallSumsAreOff(NormalisedAt1e7):
+    """Divides by a sum that is 5 % off where it is small: a loss of ln 2 is off by 0.05."""
+
+    def total(self, p: Any) -> Any:
+        whole = super().total(p)
+        return np.where(whole < 1e-3, whole * whole.dtype.type(1.05), whole)
+
+
+def test_the_bound_of_a_quotient_does_not_grow_where_the_sum_is_small() -> None:
+    found = outcomes(SmallSumsAreOff(), SmallSumsAreOff.policies)
+    small = [o for o in found if o.case == "log-loss-of-a-small-probability" and o.check == "value"]
+    assert {o.dtype for o in small if _fails(o)} == {"float64", "float16"}
+
+
 def _fails(outcome: Outcome) -> bool:
     return outcome.verdict not in ("pass", "deviation", "not run", "unsupported")
 
