@@ -1,4 +1,4 @@
-"""PyTorch, run eagerly, by ``torch.compile``, or exported by ``torch.export``, on the processor or on CUDA.
+"""PyTorch, run eagerly, by ``torch.func``, ``torch.compile`` or ``torch.export``, on the processor or on CUDA.
 
 The library is imported when the runtime is made, not when this file is: what :meth:`TorchRuntime.prepare` sets must
 be there first.
@@ -37,10 +37,10 @@ MOST_BETWEEN = 64
 
 
 class TorchRuntime(Runtime):
-    """``torch.autograd`` for gradients, ``torch.func`` for forward mode and maps."""
+    """``torch.autograd`` for gradients, ``torch.func`` for forward mode and maps; in ``func`` for gradients, too."""
 
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    executions: ClassVar[tuple[str, ...]] = ("eager", "compile", "dynamic", "export")
+    executions: ClassVar[tuple[str, ...]] = ("eager", "func", "compile", "dynamic", "export")
     memory_formats: ClassVar[tuple[str, ...]] = ("channels-last",)
     compiled: ClassVar[frozenset[str]] = frozenset({"compile", "dynamic", "export"})
     # The other way round, a transform of torch.func of the compiled function, PyTorch runs it eagerly from then on.
@@ -198,6 +198,8 @@ class TorchRuntime(Runtime):
         return counted
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
+        if self.execution == "func":
+            return self.pure_vjp(function, x, cotangent)
         x = x.detach().requires_grad_()
         value = function(x)
         if self.compiles and self.execution != "export" and _breaks() and _is_partly_eager(value):
@@ -214,6 +216,8 @@ class TorchRuntime(Runtime):
         return value, jvp
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
+        if self.execution == "func":
+            return super().hvp(function, x, cotangent, direction)
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(function(x), x, cotangent, create_graph=True)
         (product,) = torch.autograd.grad(gradient, x, direction)
@@ -225,6 +229,10 @@ class TorchRuntime(Runtime):
         The error says so, and to set that option (2.13). It comes only where the backward pass was compiled before for
         a single use: whether the usual compilation serves depends on what was asked earlier.
         """
+        if self.execution == "func":
+            _, pullback = torch.func.vjp(function, x)
+            pullback(former)
+            return pullback(cotangent)[0]
         x = x.detach().requires_grad_()
         _OF_THREAD.retains = True
         try:
@@ -239,6 +247,8 @@ class TorchRuntime(Runtime):
         return torch.func.vmap(function)(*arguments)
 
     def save(self, function: Function, x: Tensor) -> tuple[Tensor, Any]:
+        if self.execution == "func":
+            return torch.func.vjp(function, x)
         value = function(x.detach().requires_grad_())
         return value, value.grad_fn
 

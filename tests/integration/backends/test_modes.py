@@ -128,6 +128,27 @@ def test_of_what_compiles_in_its_own_way_nothing_is_known(tmp_path: Path, dynamo
 
 
 @pytest.mark.framework
+@pytest.mark.framework
+@pytest.mark.parametrize(("execution", "wrapped"), [("func", True), ("eager", False)])
+def test_func_has_torch_func_differentiate_what_eager_gives_to_autograd(execution: str, wrapped: bool) -> None:
+    torch = pytest.importorskip("torch")
+    from conformance.backends.adapters.torch import Torch
+
+    seen: list[bool] = []
+
+    class Watching(Torch):
+        def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+            seen.append(torch._C._functorch.is_gradtrackingtensor(logits))
+            return super().cross_entropy(logits, targets, **options)
+
+    twice = msgspec.structs.replace(asked(2), transform="second-backward", tangent=np.array(2, np.float32))
+    bent = msgspec.structs.replace(asked(2), transform="second-order", tangent=np.ones((2, 3), np.float32))
+    for request in (asked(2), twice, bent):
+        (found,) = InlineSession(Watching(mode=execution)).run([request])
+        assert found.failure is None and found.gradient_failure is None
+        assert seen.pop() == wrapped
+
+
 def test_views_in_front_of_a_compiled_loss_may_be_eager(dynamo: Any) -> None:
     from tests.support import uncompiled
 

@@ -11,7 +11,7 @@ from conformance.backends.contract import Backend, Call, Unsupported
 from conformance.backends.discovery import create
 from conformance.backends.errors import BackendLookupError
 
-SPECS = ("torch", "torch:module", "jax", "jax:eager", "optax", "tensorflow", "tensorflow:graph")
+SPECS = ("torch", "torch:module", "torch:func", "jax", "jax:eager", "optax", "tensorflow", "tensorflow:graph")
 X = np.array([[1, 2, 0.5, -1], [0, -1.5, 3, 0.25], [2, 2.5, -0.75, 1]], np.float64)
 Y = np.array([1, 0, 3], np.int64)
 T = np.array([[0.5, -1, 2, 0.25], [1.5, 0, -0.5, 1], [-2, 0.75, 1, 1]], np.float64)

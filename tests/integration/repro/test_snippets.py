@@ -79,7 +79,7 @@ class Kernel(Numpy):
         return (numbers - numpy.logaddexp.reduce(numbers, axis, keepdims=True)).astype(logits.dtype)
 """
 SPECS = {
-    "torch": ("torch", "torch:module", "torch:compile"),
+    "torch": ("torch", "torch:module", "torch:func", "torch:compile"),
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
     "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
     # Of Keras's engines the one: a process has no second, and their templates are one.
@@ -95,6 +95,7 @@ SPECS = {
 #: Of a variant, what its template writes in another way: the first each time, all at night.
 FEW = {
     "torch:module": ("softmax", "log-softmax", "nll-weighted", "composed", "weighted"),
+    "torch:func": ("probable", "image"),
     "torch:compile": ("probable", "image"),
     "jax:eager": ("softmax", "image", "probable"),
     "jax:logsumexp": ("image", "smoothed"),
