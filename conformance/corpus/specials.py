@@ -161,6 +161,6 @@ def _policies(row: Mapping[str, str]) -> list[str]:
             found.append("plus-infinity")
         if row["special"] == "minus-infinity" and row["place"] in ("weight-0", "probability-0"):
             found.append("zero-coefficient-at-minus-infinity")
-    if row["operand"] == "probabilities":
+    if row["operand"] == "probabilities" and row["special"] != "nan":  # NaN in their sum fits any result
         found.append("unnormalised-probabilities")
     return found
