@@ -80,6 +80,7 @@ class Keras(Adapter):
             each = function(targets, logits, **taken)
             return self.reduced(each, options["reduction"], keras.ops.mean, keras.ops.sum)
         kind = keras.losses.SparseCategoricalCrossentropy if sparse else keras.losses.CategoricalCrossentropy
-        taken |= given(reduction=options["reduction"], dtype=keras.backend.standardize_dtype(logits.dtype))
+        dtype = keras.backend.standardize_dtype(logits.dtype)  # without it losses are computed in float32
+        taken |= given(reduction=options["reduction"], dtype=dtype if keras.backend.is_float_dtype(dtype) else None)
         weights = {} if weight is None else {"sample_weight": keras.ops.take(weight, targets)}
         return kind(**taken)(targets, logits, **weights)
