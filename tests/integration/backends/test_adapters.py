@@ -22,14 +22,14 @@ TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 1e-2, "bfloat16": 8e-
 MODES = ("torch:module", "torch:compile", "torch:compile:module", "jax:eager", "jax:logsumexp", "jax:one-hot")
 MODES += ("jax:eager:one-hot", "optax:eager")
 GRAPHS = ("tensorflow:graph", "tensorflow:xla")
-#: Those of the suite that are always asked, and whatever else is here. Of Keras a process can hold one engine, and
-#: scikit-learn takes nothing of rank 3.
+#: Those of the suite that are always asked, and whatever else is here. Of Keras a process can hold one engine,
+#: scikit-learn takes nothing of rank 3, and a process is a rank of one backend.
 ALWAYS = ("numpy", "torch", "jax", "optax", "tensorflow")
+ALONE = ("keras_", "sklearn", "loss_parallel")
 TOGETHER = [
     each
     for each in names()
-    if each in ALWAYS
-    or (not each.startswith(("keras_", "sklearn")) and importlib.util.find_spec(profile(each)["framework"]))
+    if each in ALWAYS or (not each.startswith(ALONE) and importlib.util.find_spec(profile(each)["framework"]))
 ]
 SHAPE = (2, 3, 4)
 WEIGHT = [0.5, 2.0, 1.25, 3.0]
