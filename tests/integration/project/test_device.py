@@ -1,0 +1,62 @@
+"""The script that a GPU is asked by, on a machine without one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.places import ROOT
+from tests.support.cli import write
+
+SCRIPT = ROOT / "tests" / "device.py"
+MINE = """
+import numpy as np
+from conformance.backends.adapters.numpy import Numpy
+
+class Mine(Numpy):
+    def softmax(self, logits, *, axis):
+        return super().softmax(logits, axis=axis) * np.float32(1.001)
+"""
+
+
+def script(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+    return subprocess.run(
+        [sys.executable, SCRIPT, *map(str, words)], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def test_without_a_device_it_says_so_and_has_an_exit_code_of_its_own(tmp_path: Path) -> None:
+    """No device is visible to the frameworks, whether or not they are installed and the machine has one."""
+    ran = script("run", "--output", tmp_path, CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")
+    assert ran.returncode == 4 and not ran.stdout
+    assert "there is no CUDA device here" in ran.stderr and "hint: --device cpu" in ran.stderr
+
+
+def test_what_is_carried_is_what_the_suite_needs_and_the_machine_lacks(tmp_path: Path) -> None:
+    listed = script("wheels", tmp_path / "none", "--list").stdout
+    names = {line.partition(">")[0] for line in listed.splitlines()}
+    assert {"click", "msgspec", "python-flint", "pyyaml", "rich"} <= names
+    assert not names & {"numpy", "pandas", "pytest", "pytest-benchmark", "torch", "jax"}
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.slow
+def test_all_but_the_device_goes_its_way_on_the_processor(tmp_path: Path) -> None:
+    """A run of two backends, whose differences are found check by check; a step without time is not begun."""
+    kernel, output = write(tmp_path / "mine.py", MINE), tmp_path / "out"
+    arguments = ("--device", "cpu", "-b", "numpy", "-b", kernel, "-k", "tutorial and softmax", "--output", output)
+    ran = script("run", *arguments, "--without", "benchmark")
+    assert ran.returncode == 1, ran.stderr  # mine does not conform
+    summary = (output / "summary.md").read_text()
+    assert "# cpu: " in summary and "| conformance | exit code 1 |" in summary and "| pages | exit code 0 |" in summary
+    assert (output / "pages").is_dir()
+    found = script("differences", output / "conformance", "numpy", "mine").stdout
+    assert "| pass | fail | " in found and "| softmax-of-the-tutorial-logits | float32 |" in found
+    assert " 0 with another outcome" in script("differences", output / "conformance", "numpy", "numpy").stdout
+    late = script("run", *arguments, "--seconds", "0")
+    assert late.returncode == 1 and "not begun: no time was left" in (output / "summary.md").read_text()
