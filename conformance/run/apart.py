@@ -1,9 +1,9 @@
 """Calls that may harm the process in which they are made are made in one that answers nothing else.
 
-These are the calls with labels out of range, which a framework that does not look at them may take for places in
-memory, and those whose result the backend's profile leaves open. Behind them a canary shows whether the process is what
-it was; where it is not, the calls since it was are made again, each with a canary behind it, and the one that spoils
-the process is known.
+These are the calls with labels out of range, or with targets of a wrong shape or type, by which a framework that does
+not look at them may read and write where it may not, and those whose result the backend's profile leaves open. Behind
+them a canary shows whether the process is what it was; where it is not, the calls since it was are made again, each
+with a canary behind it, and the one that spoils the process is known.
 """
 
 from __future__ import annotations
@@ -29,13 +29,19 @@ ENOUGH = 8  # calls that never did in so many tries: the others are not tried so
 NOT_ASKED = Failure("not run", "LeftOpen", "the profile leaves the result open")
 
 
+#: What makes targets invalid besides their labels.
+_OF_TARGETS = frozenset({"target-shape", "target-dtype"})
+
+
 def needs_care(unit: Unit, judge: Judge) -> bool:
-    """Whether the calls of a unit are made apart: a label is out of range, or the result is left open."""
+    """Whether the calls of a unit are made apart: its targets are invalid, or the result is left open."""
     problem = unit.problem
     if judge.of(problem).openness.includes(problem):
         return True
     if not unit.resolution.must_raise or problem.target_kind != "indices":
         return False
+    if unit.resolution.invalid in _OF_TARGETS:
+        return True
     targets = np.asarray(problem.targets)
     return targets.dtype.kind in "iu" and problem.labels_out_of_range() is not None
 

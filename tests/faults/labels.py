@@ -1,4 +1,4 @@
-"""Backends that take a label for a place in memory, whichever it is, and one that dies in many cases."""
+"""Backends that take a label for a place in memory, or look for more than there are, and one that dies often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance.backends.adapters.numpy import Numpy
 
-__all__ = ["DiesAtRandom", "DiesInManyCases", "WritesOutOfBounds"]
+__all__ = ["DiesAtRandom", "DiesInManyCases", "ReadsBehindTargets", "WritesOutOfBounds"]
 
 
 class _Unchecked(Numpy):
@@ -62,6 +62,17 @@ class DiesAtRandom(_Unchecked):
     def meet(self) -> None:
         if random.SystemRandom().random() < 0.5:
             os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class ReadsBehindTargets(Numpy):
+    """A position without a target ends the process every second time, and otherwise has the last one."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        if np.ndim(targets) == 1 and len(targets) < len(logits):
+            if random.SystemRandom().random() < 0.5:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            targets = np.resize(targets, len(logits))
+        return super().cross_entropy(logits, targets, **options)
 
 
 class DiesInManyCases(Numpy):

@@ -97,6 +97,17 @@ def test_what_is_declared_undefined_is_the_same_deviation_whatever_comes(tmp_pat
         assert code == 0
 
 
+def test_targets_that_are_too_few_end_their_own_process_alone(tmp_path: Path) -> None:
+    shared = {"why": "a case of its own", "op": "cross_entropy", "logits": LOGITS, "dtypes": ["float32"]}
+    shared |= {"layouts": ["contiguous"], "reductions": ["none"], "axis": 1}
+    few = shared | {"id": "too-few", "targets": [1], "expect": {"error": "one target for two positions"}}
+    cases = [shared | {"id": "sound-0", "targets": [0, 1]}, few, shared | {"id": "sound-1", "targets": [2, 1]}]
+    code, outcomes = run(tmp_path, "ReadsBehindTargets", cases, "", "--jobs", "1")
+    require_sound_cases_pass(outcomes)
+    assert of("too-few", outcomes) == {"error": "crash"}
+    assert code == 1
+
+
 def test_a_backend_that_dies_in_more_cases_than_it_may_in_a_row_is_asked_all(tmp_path: Path) -> None:
     code, outcomes = run(tmp_path, "DiesInManyCases", many(10), "", "--restarts", "2")
     require_sound_cases_pass(outcomes)
