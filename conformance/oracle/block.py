@@ -155,6 +155,15 @@ class Block:
         """Class-probability targets, (P, C)."""
         return self.rows([np.asarray(p.targets) for p in self.problems])
 
+    @property
+    def shares(self) -> Float64Array:
+        """What each class has of the targets, (P, C): their probabilities, or all at the label."""
+        if not self.by_index:
+            return self.probabilities
+        shares = np.zeros(self.x.shape)
+        shares[np.arange(len(shares)), self.targets] = 1.0
+        return shares
+
     @cached_property
     def weight(self) -> Float64Array | None:
         """Class weights of each problem, (n, C)."""

@@ -54,10 +54,9 @@ class Coefficients:
         block = self.block
         mean, spike, dense = np.zeros(len(block.x)), np.zeros(len(block.x)), np.zeros_like(block.x)
         smoothing = np.zeros(len(block.x)) if block.smoothing is None else block.smoothing[block.problem_of_row]
-        for row, weights in enumerate(self._by_class.tolist()):
+        for row, (weights, labels) in enumerate(zip(self._by_class.tolist(), block.shares, strict=True)):
             if block.ignored[row]:
                 continue
-            labels = np.eye(block.classes)[block.targets[row]] if block.by_index else block.probabilities[row]
             # NaN and infinity have no fraction.
             number: Any = Fraction if np.isfinite([*weights, *labels]).all() else float
             q, epsilon = [number(each) for each in labels.tolist()], number(smoothing[row])
@@ -111,8 +110,7 @@ class Coefficients:
             return None
         share = np.broadcast_to(block.smoothing[row, None] / block.classes, block.x.shape)
         if self.policies.label_smoothing_mass == "other-classes":
-            q = np.eye(block.classes)[block.targets] if block.by_index else block.probabilities
-            share = block.smoothing[row, None] * (1.0 - q) / max(block.classes - 1, 1)
+            share = block.smoothing[row, None] * (1.0 - block.shares) / max(block.classes - 1, 1)
         weighted = block.weight is not None and self.policies.label_smoothing_weights == "weighted"
         return share * block.weight[row] if weighted and block.weight is not None else share
 

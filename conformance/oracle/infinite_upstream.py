@@ -64,8 +64,8 @@ def _passed(block: Block, rows: Float64Array) -> Float64Array:
     if not block.by_index or block.smoothing is not None:
         weight = 1.0 if block.weight is None else block.weight[block.problem_of_row]
         smoothing = 0.0 if block.smoothing is None else block.smoothing[block.problem_of_row][:, None]
-        hot = np.eye(block.classes)[block.targets] if block.by_index else block.probabilities
-        return np.asarray(-rows[:, None] * (weight * ((1.0 - smoothing) * hot + smoothing / block.classes)))
+        smoothed = (1.0 - smoothing) * block.shares + smoothing / block.classes
+        return np.asarray(-rows[:, None] * (weight * smoothed))
     passed = np.zeros(block.x.shape)
     passed[np.arange(len(passed)), block.targets] = -rows * block.target_weight
     return passed

@@ -85,3 +85,16 @@ def test_weights_with_class_probabilities() -> None:
     assert NORMATIVE.label_smoothing_weights == "weighted"
     found = [each for each in outcomes(ByProduct, case, NUMPY) if each.check != "policy"]
     assert {each.verdict for each in found} == {"fail"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"), [("label-smoothing-weights", "product-of-sums"), ("label-smoothing-mass", "other-classes")]
+)
+def test_the_truth_over_many_classes_takes_memory_for_its_rows_alone(policy: str, value: str) -> None:
+    # A table of classes by classes would be 74.5 GiB.
+    profile = declaring(policy, value)
+    case = "weights-ignored-and-smoothing-over-100003-classes"
+    (entry,) = [each for each in select(SUITE, expression=case, dtypes=("float32",)) if each.case.id == case]
+    subject = Subject("m", profile=profile)
+    found = judged(Numpy(), [entry], dtypes=("float32",), identities=False, subject=subject)
+    assert {each.check for unit in found for each in unit} >= {"value", "gradient"}
