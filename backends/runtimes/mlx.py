@@ -93,24 +93,28 @@ class MlxRuntime(Runtime):
         return compiled
 
     def vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = self.pure_vjp(function, x, cotangent)
-        if not self.compiles:
-            mx.eval(value, gradient)
+        value, gradient = self._computed(self.pure_vjp(function, x, cotangent))
         return value, gradient
+
+    def _computed(self, results: Any) -> Any:
+        """The same, computed by the thread that has made them, unless they are being compiled."""
+        if not self.compiles:
+            mx.eval(results)
+        return results
 
     def pure_vjp(self, function: Function, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor]:
         (value,), (gradient,) = mx.vjp(function, [x], [cotangent])
         return value, gradient
 
     def hvp(self, function: Function, x: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
-        return self.pure_vjp(lambda x: self.pure_vjp(function, x, cotangent)[1], x, direction)[1]
+        return self._computed(self.pure_vjp(lambda x: self.pure_vjp(function, x, cotangent)[1], x, direction)[1])
 
     def jvp(self, function: Function, x: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor]:
-        (value,), (derivative,) = mx.jvp(function, [x], [tangent])
+        (value,), (derivative,) = self._computed(mx.jvp(function, [x], [tangent]))
         return value, derivative
 
     def vmap(self, function: Function, *arguments: Any) -> Any:
-        return mx.vmap(function)(*arguments)
+        return self._computed(mx.vmap(function)(*arguments))
 
 
 def _numbers(tensor: Tensor) -> Array:
