@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import CrossEntropyOptions, Setup, Tensor, Unsupported, given
+from conformance.backends.contract import Call, CrossEntropyOptions, Setup, Tensor, Unsupported, given
 from conformance.backends.runtimes.torch import TorchRuntime
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class Liger(Adapter):
             raise Unsupported("liger_cross_entropy takes logits of positions by classes, and class indices")
         self._bounded(len(logits))
         return functional.liger_cross_entropy(logits, targets, **given(**options))
+
+    def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+        raise Unsupported("the library's autograd functions have no rule for maps")
 
     def _bounded(self, positions: int) -> None:
         if positions > INTERPRETED and self.device == "cpu":
