@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +16,17 @@ from tests.support.cli import process, write
 
 pytestmark = [pytest.mark.framework, pytest.mark.slow]
 
-CASES = """theme: worked
-cases:
-  - {id: eight, why: a test, op: cross_entropy, logits: [[1, 2, 3, 4, 5, 6, 7, 8.5]], targets: [6]}
-  - {id: six, why: a test, op: cross_entropy, logits: [[1, 2, 3, 4, 5, 6.5]], targets: [4]}
-  - {id: four, why: a test, op: cross_entropy, logits: [[1, 2, 3, 4.5]], targets: [2]}
-"""
+CASE = (
+    "{id: NAME, why: w, op: cross_entropy, logits: [LOGITS], targets: [2], reductions: [mean], layouts: [contiguous]}"
+)
+
+
+def cases(folder: Path, **classes: int) -> Path:
+    """A file of cases, each of so many classes."""
+    lines = [CASE.replace("NAME", name).replace("LOGITS", str([*range(count)])) for name, count in classes.items()]
+    return write(folder / "cases.yaml", "theme: worked\ncases:\n" + "".join(f"  - {line}\n" for line in lines))
+
+
 UNEQUAL = """
 import time
 from conformance.backends.adapters.loss_parallel import LossParallel
@@ -50,23 +58,33 @@ def ranks_of(folder: Path) -> list[int]:
     return found
 
 
-def test_the_ranks_make_every_call_and_end_with_the_first(tmp_path: Path) -> None:
-    """A rank that alone raises is named; one that does not come is waited for as long as a call may take."""
+def asked(folder: Path, *options: str, **classes: int) -> dict[str, dict[str, Any]]:
+    """The outcome of each case's value, once no process is left."""
     pytest.importorskip("torch")
-    kernel, cases = write(tmp_path / "unequal.py", UNEQUAL), write(tmp_path / "cases.yaml", CASES)
-    arguments = ("--cases", cases, "--dtype", "float32", "--jobs", "1", "--output", tmp_path / "run")
-    ran = process("run", "-b", f"{kernel}:2-ranks", *arguments, "--timeout", "20", "--restarts", "1", folder=tmp_path)
+    kernel = write(folder / "unequal.py", UNEQUAL)
+    arguments = ("--cases", cases(folder, **classes), "--dtype", "float32", "--jobs", "1", "--output", folder / "run")
+    ran = process("run", "-b", f"{kernel}:2-ranks", *arguments, *options, folder=folder)
     assert ran.code == 1, ran.err
-    lines = map(json.loads, (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines())
-    values = [each for each in lines if each.get("check") == "value"]
-    by_case = {name: [each for each in values if each["case"] == name] for name in ("eight", "six", "four")}
-    assert by_case["four"] and all(each["verdict"] == "pass" for each in by_case["four"])
-    assert any("rank 1 alone raised ValueError: of my own" in str(each["error"]) for each in by_case["six"])
-    assert any("no answer within 20 s" in str(each["error"]) for each in by_case["eight"])
+    lines = map(json.loads, (folder / "run" / "outcomes.jsonl").read_text().splitlines())
     last = time.monotonic() + 10
-    while ranks_of(tmp_path) and time.monotonic() < last:
+    while ranks_of(folder) and time.monotonic() < last:
         time.sleep(0.1)
-    assert not ranks_of(tmp_path)
+    assert not ranks_of(folder)
+    return {each["case"]: each for each in lines if each.get("check") == "value"}
+
+
+def test_the_ranks_make_every_call_and_one_that_raises_alone_is_named(tmp_path: Path) -> None:
+    found = asked(tmp_path, four=4, six=6)
+    assert found["four"]["verdict"] == "pass"
+    assert "rank 1 alone raised ValueError: of my own" in str(found["six"]["error"])
+
+
+@pytest.mark.nightly
+def test_a_rank_that_does_not_come_is_waited_for_as_long_as_a_call_may_take(tmp_path: Path) -> None:
+    """Its process, and with it all ranks, is replaced: what follows is answered."""
+    found = asked(tmp_path, "--timeout", "20", "--restarts", "1", eight=8, four=4)
+    assert "no answer within 20 s" in str(found["eight"]["error"])
+    assert found["four"]["verdict"] == "pass"
 
 
 def test_the_compiled_loss_of_jax_is_divided() -> None:
@@ -83,9 +101,6 @@ def test_the_compiled_loss_of_jax_is_divided() -> None:
         "print(function.lower(logits, {'targets': targets}).compile().as_text().count('all-reduce('))\n"
         "print(backend.settings()['ranks'], float(function(logits, {'targets': targets})))\n"
     )
-    import subprocess
-    import sys
-
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert int(found[0]) >= 2 and found[1] == "4"
     assert abs(float(found[2]) - 1.9459101) < 1e-5
