@@ -21,6 +21,8 @@ _WRONG = f"""verdict in ({", ".join(f"'{each}'" for each in (*NONCONFORMING, "kn
 #: neither does the same error where one is due.
 _RAISED = "verdict = 'fail' and reason = 'raised'"
 _SAID = "coalesce(left(error ->> 'text', 60), '')"
+#: Errors of a call whose name or arguments the version does not know.
+_UNKNOWN = "coalesce(error ->> 'type', '') in ('AttributeError', 'ImportError', 'TypeError')"
 #: What a policy was observed as goes with the results that show it, which are judged themselves.
 _JUDGED = f"""(({_WRONG}) or verdict in ('pass', 'deviation')) and "check" <> 'policy' and not ({_RAISED})"""
 _KEY = '"case", dtype, layout, op, reduction, "check"'
@@ -115,7 +117,8 @@ def _defects(relations: Relations, columns: Sequence[Column]) -> tuple[DefectHis
     rows = relations.query(
         f"""with lacking as (select distinct col, {_SAID} as said from outcomes where {_RAISED}),
         judged as (select * from outcomes where col in ({places}) and {_JUDGED} and not (
-            verdict in ('pass', 'deviation') and (col, {_SAID}) in (select (col, said) from lacking where said <> ''))),
+            verdict in ('pass', 'deviation') and ({_UNKNOWN}
+                or (col, {_SAID}) in (select (col, said) from lacking where said <> '')))),
         shown as (select {_KEY}, {_NAME} as name, bool_or(defect is not null) as registered
             from judged where {_WRONG} group by all)
         select name, bool_or(registered), min_by("case", seq), col, count(*), count(*) filter ({_WRONG}), min(seq)

@@ -64,12 +64,15 @@ def test_a_call_that_raises_without_an_entry_may_be_one_that_the_version_does_no
 def test_an_error_that_every_call_of_a_version_raises_does_not_stand_for_one_that_is_due(tmp_path: Path) -> None:
     error = {"check": "error", "error": ErrorFact("TypeError", "unexpected keyword 'axis'")}
     due = {"check": "error", "error": ErrorFact("ValueError", "a label beyond the classes")}
-    lacking = FAIL | {"reason": "raised", "error": error["error"]}
-    taken: dict[str, Any] = {"bad": KNOWN | {"check": "error"}, "odd": FAIL | {"check": "error"}, "near": {}}
-    old = {"bad": error, "odd": due, "near": lacking}
+    refused = {"check": "error", "error": ErrorFact("Failure", "no such operator")}
+    lacking = FAIL | {"reason": "raised", "error": refused["error"]}
+    other = {"verdict": "known", "defect": DefectRef("other", "not reported"), "check": "error"}
+    taken: dict[str, Any] = {"bad": KNOWN | {"check": "error"}, "odd": FAIL | {"check": "error"}, "worse": other}
+    taken["near"] = {}
+    old = {"bad": error, "odd": due, "worse": refused, "near": lacking}
     (found,) = _histories(tmp_path, ("1.0", old), ("2.0", taken), ("3.0", taken | {"bad": due}))
     assert {each.case: [*each.by_version] for each in found.defects} == {
-        "bad": ["2.0", "3.0"], "odd": ["1.0", "2.0", "3.0"],
+        "bad": ["2.0", "3.0"], "odd": ["1.0", "2.0", "3.0"], "worse": ["2.0", "3.0"],
     }  # fmt: skip
 
 
