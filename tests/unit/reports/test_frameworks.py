@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from conformance.backends.discovery import names, profile
 from conformance.model.errors import UsageError
@@ -14,6 +16,7 @@ from conformance.profiles.load import profile_named
 from conformance.reports.nightly.folder import Folder
 from conformance.reports.nightly.frameworks import Framework, read_frameworks, requirements_of
 from conformance.reports.nightly.released import cases_of_registers, run_released
+from conformance.reports.versions_text import read_histories
 
 
 def test_every_backend_of_the_suite_is_run_in_its_variants() -> None:
@@ -45,6 +48,16 @@ def test_every_released_version_pins_what_it_installs_and_is_asked_for_backends_
         assert {backend.partition(":")[0] for backend in about.asked} <= {*names()}
         assert len(about.released) != 1 and len(about.versions) == len(about.released), name
         assert all("==" in requirement for requirements in about.released for requirement in requirements), name
+
+
+def test_the_lower_bounds_of_the_extras_are_released_versions_that_were_run() -> None:
+    """Where several were: PyTorch has one, and of optax the arguments count that the adapter gives."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recorded = {history.backend: history.versions for history in read_histories()}
+    for backend in ("jax", "tensorflow", "scipy", "onnx", "onnxruntime"):
+        bound = Requirement(project["optional-dependencies"][backend][-1])
+        oldest = next(version for version in recorded[backend] if bound.specifier.contains(version))
+        assert Version(oldest).release[:2] == Version(str(bound.specifier).removeprefix(">=")).release[:2], backend
 
 
 @pytest.mark.parametrize(
