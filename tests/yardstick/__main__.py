@@ -32,7 +32,8 @@ from tests.yardstick.peers.page import peers_text
 from tests.yardstick.peers.record import read_peers, write_peers
 from tests.yardstick.record import RECORD, Record
 from tests.yardstick.registry import Kind, recorded_pairs, right_backends, suite, title, wrong_backends
-from tests.yardstick.trial import Kill
+from tests.yardstick.sequences import completed
+from tests.yardstick.trial import Kill, quick_survivors
 
 PAGE = ROOT / "docs" / "kill-matrix.md"
 PEERS_PAGE = ROOT / "docs" / "peers.md"
@@ -108,7 +109,11 @@ def _matrix(asked: argparse.Namespace, wrong: Sequence[Kind]) -> dict[str, list[
 
 
 def _write(kills: matrix.AllKills, wrong: Sequence[Kind], entries: Sequence[Entry]) -> None:
-    QUICK.write_text(cover.render(cover.choose(kills, entries)), encoding="utf-8")
+    selection = cover.choose(kills, entries)
+    QUICK.write_text(cover.render(selection), encoding="utf-8")
+    left = {*quick_survivors(wrong, entries, matrix.quick_kills(kills, entries))}
+    selection = completed(selection, [kind for kind in wrong if title(kind) in left], kills, entries)
+    QUICK.write_text(cover.render(selection), encoding="utf-8")
     matrix.write(matrix.matrix(kills, wrong, entries, matrix.quick_kills(kills, entries)), FILE)
     _write_page()
 

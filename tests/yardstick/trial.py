@@ -31,6 +31,7 @@ __all__ = [
     "Trial",
     "due_at",
     "first_kills",
+    "is_ordinary",
     "kills_at",
     "logits",
     "quick_entries",
@@ -214,10 +215,11 @@ def due_at(depth: str, kills: Collection[Kill], entries: Mapping[str, Entry]) ->
 
     It is as long as nothing has killed it that may be in the quick selection.
     """
-    return depth == DEPTHS[0] or not any(_is_ordinary(entries[kill.case]) for kill in kills)
+    return depth == DEPTHS[0] or not any(is_ordinary(entries[kill.case]) for kill in kills)
 
 
-def _is_ordinary(entry: Entry) -> bool:
+def is_ordinary(entry: Entry) -> bool:
+    """Whether the quick selection may take the case."""
     return logits(entry) < LARGE and entry.case.tier != "full"
 
 
