@@ -97,10 +97,6 @@ class JaxRuntime(Runtime):
             raise Unsupported("without 64-bit types JAX makes float32 of float64")
         return jax.device_put(array, self.device.place)
 
-    def divided(self, tensor: Tensor, axis: int) -> Tensor:
-        """With the classes on ``axis`` divided over devices, where that was chosen: here it cannot be."""
-        return tensor
-
     def array(self, tensor: Tensor) -> Array:
         return np.asarray(tensor)
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from conformance.backends.contract import Array, Setup, Tensor
+from conformance.backends.contract import Array, Setup, Tensor, Unsupported
 from conformance.backends.runtimes.jax import JaxRuntime
 
 if TYPE_CHECKING:
@@ -59,8 +59,14 @@ class JaxRanksRuntime(JaxRuntime):
         return jax.device_put(tensor, NamedSharding(self.mesh, PartitionSpec()))  # each device has it whole
 
     def divided(self, tensor: Tensor, axis: int) -> Tensor:
+        """With the classes on ``axis`` divided over the devices, if there are several.
+
+        Raises Unsupported where JAX would refuse to: outside ``jit``, equal parts are all that a constraint can make.
+        """
         if self.mesh is None or not tensor.ndim:
             return tensor
+        if not self.compiles and tensor.shape[axis] % self.mesh.size:
+            raise Unsupported("eagerly, JAX divides only an axis that its devices divide")
         places: list[str | None] = [None] * tensor.ndim
         places[axis] = "classes"
         return jax.lax.with_sharding_constraint(tensor, NamedSharding(self.mesh, PartitionSpec(*places)))

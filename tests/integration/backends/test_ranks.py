@@ -104,3 +104,14 @@ def test_the_compiled_loss_of_jax_is_divided() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert int(found[0]) >= 2 and found[1] == "4"
     assert abs(float(found[2]) - 1.9459101) < 1e-5
+
+
+def test_what_jax_divides_only_within_jit_is_unsupported_eagerly(tmp_path: Path) -> None:
+    """Outside it, a sharding constraint raises where the parts would not be equal."""
+    pytest.importorskip("jax")
+    arguments = ("--cases", cases(tmp_path, three=3, four=4), "--dtype", "float32", "--jobs", "1", "--output")
+    ran = process("run", "-b", "jax:eager:2-ranks", *arguments, tmp_path / "run", folder=tmp_path)
+    assert ran.code == 0, ran.out + ran.err
+    lines = [json.loads(each) for each in (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()]
+    verdicts = {(each["case"], each["verdict"]) for each in lines if each.get("check") in ("value", "gradient")}
+    assert verdicts == {("three", "unsupported"), ("four", "pass")}
