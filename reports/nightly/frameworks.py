@@ -17,7 +17,7 @@ __all__ = ["LISTED", "Framework", "read_frameworks", "requirements_of"]
 
 LISTED = Path(__file__).with_name("frameworks.yaml")
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-_HINT = "write `framework: {extras: [extra], backends: [spec], released: [[package==version]]}`"
+_HINT = "write `framework: {extras: [extra], backends: [spec], released: [[package==version]], cases: {spec: folder}}`"
 
 
 class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,6 +26,8 @@ class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``packages`` are what pip installs by name, beside what the extras name.
     ``released`` are sets of requirements, the oldest first, each beginning with the framework's own version.
     ``asked`` are the backends that these are asked for, where they are not all.
+    ``cases`` is, by the backend, what it is asked by night where it is not the whole corpus: a file or folder of the
+    checkout.
     """
 
     backends: Annotated[list[Text], msgspec.Meta(min_length=1)]
@@ -33,6 +35,7 @@ class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packages: list[Text] = []
     released: list[Annotated[list[Text], msgspec.Meta(min_length=1)]] = []
     asked: list[Text] = []
+    cases: dict[Text, Text] = {}
 
     @property
     def versions(self) -> dict[str, list[str]]:
@@ -51,6 +54,10 @@ def read_frameworks(file: Path = LISTED) -> dict[str, Framework]:
             if not requirements[0].partition("==")[2]:
                 hint = "begin with the framework's own version, as in `[jax==0.4.38, optax==0.2.4]`"
                 raise UsageError(f"{name}: '{requirements[0]}' names no version", place=Place(file), hint=hint)
+        for backend in framework.cases:
+            if backend not in framework.backends:
+                hint = f"its backends are {', '.join(framework.backends)}"
+                raise UsageError(f"{name}: cases of '{backend}', which is not run", place=Place(file), hint=hint)
     return found
 
 

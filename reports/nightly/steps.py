@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,16 +80,26 @@ def reason_of_pip(said: str) -> str:
     return f"{first} {'; '.join(causes)}".strip()
 
 
-def run(folder: Folder, backends: Sequence[str], arguments: Sequence[str], label: str = "") -> int:
+def run(
+    folder: Folder,
+    backends: Sequence[str],
+    arguments: Sequence[str],
+    label: str = "",
+    cases: Mapping[str, str] | None = None,
+) -> int:
     """Run all cases on each backend as a run of its own, or on all that are installed as one; the gravest exit code.
 
-    ``label`` names the runs of a matrix job; ``arguments`` are passed on to ``conformance run``. A backend that does
-    not start is a finding of the night (1), not its end: its run says so.
+    ``label`` names the runs of a matrix job; ``arguments`` are passed on to ``conformance run``. ``cases`` are those of
+    a backend that is not asked the whole corpus; other ones in ``arguments`` go before. A backend that does not start
+    is a finding of the night (1), not its end: its run says so.
     """
+    named = any(word.partition("=")[0] == "--cases" for word in arguments)
     code = 0
     for backend in backends or [""]:
         made = folder.runs / _name(backend, label)
-        chosen = ("-b", backend) if backend else ()
+        chosen = ["-b", backend] if backend else []
+        if cases and backend in cases and not named:
+            chosen += ["--cases", cases[backend]]
         ended = _verb("run", *chosen, "--output", made, "--replace", "--details", "0", "--tier", "full", *arguments)
         code = max(code, 1 if ended == 3 and (made / FILE).is_file() else ended)
     return code
@@ -106,7 +116,7 @@ def job(folder: Folder, framework: Framework, version: str, arguments: Sequence[
     wanted = [*VERSIONS[version], *requirements_of(framework, Path()), "--editable", what]
     if install(folder, framework.backends, wanted, version):
         return 0
-    ended = run(folder, framework.backends, arguments, version)
+    ended = run(folder, framework.backends, arguments, version, framework.cases)
     return ended if ended > 1 else 0
 
 

@@ -19,7 +19,7 @@ from conformance.places import ROOT
 from conformance.reports.nightly.command import cli, main
 from conformance.reports.nightly.folder import Folder
 from conformance.reports.nightly.frameworks import read_frameworks
-from conformance.reports.nightly.steps import VERSIONS, reason_of_pip, write_issue
+from conformance.reports.nightly.steps import VERSIONS, reason_of_pip, run, write_issue
 from conformance.results.store import Writer, read_run
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -148,6 +148,19 @@ def test_a_job_that_cannot_be_installed_says_so_in_each_of_its_runs(
     for name in ("jax-latest", "jax-logsumexp-latest", "optax-latest"):
         (backend,) = read_run(Folder(tmp_path / "nightly").runs / name).backends.values()
         assert "could not be installed" in backend.error
+
+
+def test_a_backend_is_asked_the_cases_that_are_listed_for_it_unless_others_are_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WRONG, encoding="utf-8")
+    for name in ("small", "other"):
+        text = CASES.replace("id: rows", f"id: rows-of-{name}")
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    folder, mine = Folder(tmp_path / "nightly"), str(tmp_path / "mine.py")
+    listed = {mine: str(tmp_path / "small.yaml")}
+    assert run(folder, [mine], ["--quiet"], "listed", listed) == 1
+    assert run(folder, [mine], ["--quiet", "--cases", str(tmp_path / "other.yaml")], "named", listed) == 1
+    for label, asked in {"listed": "rows-of-small", "named": "rows-of-other"}.items():
+        assert {each.case for each in read_run(folder.runs / f"mine.py-{label}").outcomes} == {asked}
 
 
 def test_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def test_every_backend_of_the_suite_is_run_in_its_variants() -> None:
     for name in names():
         for variant in profile(name).get("variants", []):
             assert (name if variant == "default" else f"{name}:{variant}") in run, name
+
+
+def test_a_backend_that_is_run_by_night_on_some_cases_is_run_on_the_same_by_tox() -> None:
+    named = {backend: cases for about in read_frameworks().values() for backend, cases in about.cases.items()}
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    commands = tox["testenv:loss_parallel"]["commands"]
+    asked = re.findall(r"--cases \{tox_root\}(\S+)", commands)[0].replace("{/}", "/").strip("/")
+    assert named == dict.fromkeys(re.findall(r"-b (\S+:2-ranks)", commands), asked) and (ROOT / asked).is_dir()
 
 
 def test_the_extras_of_a_framework_are_those_of_its_backends() -> None:
@@ -68,6 +79,8 @@ def test_the_lower_bounds_of_the_extras_are_released_versions_that_were_run() ->
         ("optax: {backends: []}", "length"),
         ("optax: {backends: [optax], version: 1}", "unknown field"),
         ("optax: {backends: [optax], released: [[optax]]}", "'optax' names no version"),
+        ("optax: {backends: [optax], cases: {optax: 1}}", "str"),
+        ("optax: {backends: [optax], cases: {'optax:safe': cases/shards}}", "cases of 'optax:safe', which is not run"),
     ],
 )
 def test_another_form_is_an_error_that_names_the_file(tmp_path: Path, text: str, said: str) -> None:
