@@ -7,7 +7,8 @@ is a network. OUTPUT then has ``summary.md``, which names the machine, ``differs
 from the processor, the runs themselves and their pages.
 
 ``--device cpu`` goes the same way without a GPU. Exit codes: 0 all steps went to their end and nothing failed;
-1 something does not conform, or a step failed or had no time left; 2 wrong usage; 4 there is no such device.
+1 something does not conform, or a step failed or had no time left; 2 wrong usage, or what was named is not there;
+4 there is no such device.
 
 Only Python's own library is imported here: the rest comes with the wheels.
 """
@@ -15,6 +16,7 @@ Only Python's own library is imported here: the rest comes with the wheels.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import importlib.metadata
 import json
@@ -70,12 +72,18 @@ def main() -> int:
     differ.add_argument("first")
     differ.add_argument("second")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, _ended)
     if chosen.verb == "wheels":
         return gather(chosen.folder, chosen.python, only_list=chosen.list)
     if chosen.verb == "differences":
         sys.stdout.write(differences(chosen.run, [(chosen.first, chosen.second)], dict(os.environ)))
         return 0
     return asked(chosen)
+
+
+def _ended(number: int, _: object) -> None:
+    """End as one that is interrupted does: what was started is ended too."""
+    sys.exit(128 + number)
 
 
 # -- what a bare machine lacks ----------------------------------------------------------------------------------------
@@ -191,15 +199,26 @@ def step(command: Sequence[str], seconds: float, environment: dict[str, str], lo
         process = subprocess.Popen(
             command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=ROOT, start_new_session=True
         )
-        for how, patience in ((None, seconds), (signal.SIGINT, 20.0), (signal.SIGKILL, 10.0)):
-            if how is not None:
-                os.killpg(process.pid, how)
-            try:
-                code = process.wait(patience)
-            except subprocess.TimeoutExpired:
-                continue
-            return f"exit code {code}" if how is None else "ended: no time was left"
+        try:
+            for how, patience in ((None, seconds), (signal.SIGINT, 20.0), (signal.SIGKILL, 10.0)):
+                if how is not None:
+                    os.killpg(process.pid, how)
+                try:
+                    code = process.wait(patience)
+                except subprocess.TimeoutExpired:
+                    continue
+                return f"exit code {code}" if how is None else "ended: no time was left"
+        except BaseException:
+            _kill(process)
+            raise
     return "does not end"
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End what a step started, which is a session of its own and so is not reached by what ends this process."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 # -- what came of them ------------------------------------------------------------------------------------------------

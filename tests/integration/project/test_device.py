@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,51 @@ def test_all_but_the_device_goes_its_way_on_the_processor(tmp_path: Path) -> Non
     assert " 0 with another outcome" in script("differences", output / "conformance", "numpy", "numpy").stdout
     late = script("run", *arguments, "--seconds", "0")
     assert late.returncode == 1 and "not begun: no time was left" in (output / "summary.md").read_text()
+
+
+HANGING = """
+import time, pathlib
+from conformance.backends.adapters.numpy import Numpy
+
+class Hanging(Numpy):
+    def softmax(self, logits, *, axis):
+        pathlib.Path(__file__).with_name("asked").touch()
+        time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_when_it_is_ended_no_step_is_left(tmp_path: Path, how: signal.Signals) -> None:
+    kernel = write(tmp_path / "hanging.py", HANGING)
+    arguments = ("--device", "cpu", "-b", kernel, "-k", "tutorial and softmax", "--output", tmp_path / "out")
+    process = subprocess.Popen([sys.executable, SCRIPT, "run", *map(str, arguments)], stderr=subprocess.DEVNULL)
+    try:
+        assert until(lambda: (tmp_path / "asked").exists(), 60) and started_for(tmp_path)
+        process.send_signal(how)
+        assert process.wait(20) != 0
+    finally:
+        process.kill()
+        process.wait()
+    left = [] if until(lambda: not started_for(tmp_path), 10) else started_for(tmp_path)
+    for each in left:
+        os.kill(each, signal.SIGKILL)
+    assert not left
+
+
+def until(holds: Callable[[], bool], seconds: float) -> bool:
+    last = time.monotonic() + seconds
+    while not holds() and time.monotonic() < last:
+        time.sleep(0.05)
+    return holds()
+
+
+def started_for(folder: Path) -> list[int]:
+    """The processes whose command names the folder, but for the script itself."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = each.read_bytes()
+            if os.fsencode(folder) in words and os.fsencode(SCRIPT) not in words:
+                found.append(int(each.parent.name))
+    return found
