@@ -49,6 +49,12 @@ ASKED = {
 #: Columns by which two outcomes are of one check, and those that are compared.
 CHECK = ("case", "dtype", "layout", "op", "reduction", "check")
 OUTCOME = ("verdict", "class")
+#: By backend: the outcome of each check.
+Outcomes = dict[str, dict[tuple[str, ...], tuple[str, ...]]]
+
+
+class Failed(Exception):
+    """Something that is said in a line."""
 
 
 def main() -> int:
@@ -76,8 +82,7 @@ def main() -> int:
     if chosen.verb == "wheels":
         return gather(chosen.folder, chosen.python, only_list=chosen.list)
     if chosen.verb == "differences":
-        sys.stdout.write(differences(chosen.run, [(chosen.first, chosen.second)], dict(os.environ)))
-        return 0
+        return compared(chosen.run, chosen.first, chosen.second)
     return asked(chosen)
 
 
@@ -124,7 +129,9 @@ def installed(wheels: Path, folder: Path) -> Path:
     lacking = [each for each in sorted(wheels.glob("*.whl")) if _name(each.name.partition("-")[0]) not in there]
     if lacking:
         command = [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--upgrade", "--quiet"]
-        subprocess.run([*command, "--target", str(folder), *map(str, lacking)], check=True)
+        done = subprocess.run([*command, "--target", str(folder), *map(str, lacking)], check=False)
+        if done.returncode:
+            raise Failed(f"{len(lacking)} wheels of {wheels} are not installed: pip ended with {done.returncode}")
     return folder
 
 
@@ -137,7 +144,11 @@ def asked(chosen: argparse.Namespace) -> int:
     output: Path = chosen.output
     output.mkdir(parents=True, exist_ok=True)
     environment = dict(os.environ)
-    paths = [str(ROOT), *([str(installed(chosen.wheels, output / "packages"))] if chosen.wheels else [])]
+    try:
+        paths = [str(ROOT), *([str(installed(chosen.wheels, output / "packages"))] if chosen.wheels else [])]
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return 1
     environment["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [environment.get("PYTHONPATH")])])
     backends, pairs = chosen.backend, []
     names: dict[str, str] = {}
@@ -172,10 +183,15 @@ def asked(chosen: argparse.Namespace) -> int:
         said = step(command, last - started, environment, output / f"{name}.log")
         rows.append((name, said, time.monotonic() - started))
         print(f"{name}: {said}, {rows[-1][2]:.0f} s", flush=True)
-    if pairs and (conformance / "outcomes.jsonl").is_file():
-        (output / "differs.md").write_text(differences(conformance, pairs, environment), encoding="utf-8")
     (output / "summary.md").write_text(summary(chosen.device, names, backends, rows), encoding="utf-8")
     print(f"{output / 'summary.md'}")
+    if pairs and (conformance / "outcomes.jsonl").is_file():
+        try:
+            text = differences(outcomes(conformance, environment), pairs)
+        except Failed as failed:
+            print(failed, file=sys.stderr)
+            return 1
+        (output / "differs.md").write_text(text, encoding="utf-8")
     return 0 if all(said == "exit code 0" for _, said, _ in rows) else 1
 
 
@@ -224,37 +240,69 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 # -- what came of them ------------------------------------------------------------------------------------------------
 
 
-def differences(run: Path, pairs: Sequence[tuple[str, str]], environment: dict[str, str]) -> str:
-    """In Markdown, for each pair of backends: which checks that both made have another verdict or class."""
+def compared(run: Path, first: str, second: str) -> int:
+    """Print how two backends of a run differ; 2 where there is no such run, or one of them is not in it."""
+    try:
+        found = outcomes(run, dict(os.environ))
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return 2
+    for each in (first, second):
+        if each not in found:
+            print(f"{each} is not in the run {run}\n  hint: it has {', '.join(sorted(found))}", file=sys.stderr)
+            return 2
+    sys.stdout.write(differences(found, [(first, second)]))
+    return 0
+
+
+def outcomes(run: Path, environment: dict[str, str]) -> Outcomes:
+    """By backend and check, what came of it. Raises Failed where the run cannot be read."""
     columns = ",".join(("backend", *CHECK, *OUTCOME))
     code = (
         "import sys, conformance\n"
         f"frame = conformance.load(sys.argv[1])[{columns.split(',')!r}]\n"
         "frame.to_csv(sys.stdout, index=False)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(run)], check=True, capture_output=True, text=True, env=environment, cwd=ROOT
-    )
-    by_backend: dict[str, dict[tuple[str, ...], tuple[str, ...]]] = {}
+    command = [sys.executable, "-c", code, str(run.resolve())]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=ROOT)
+    if done.returncode:
+        raise Failed(
+            f"the run {run} cannot be read: {(done.stderr.strip().splitlines() or ['no reason is given'])[-1]}"
+        )
+    by_backend: Outcomes = {}
     for row in csv.DictReader(done.stdout.splitlines()):
         checks = by_backend.setdefault(row["backend"], {})
         checks[tuple(row[each] for each in CHECK)] = tuple(row[each] for each in OUTCOME)
+    return by_backend
+
+
+def differences(by_backend: Outcomes, pairs: Sequence[tuple[str, str]]) -> str:
+    """In Markdown, for each pair of backends: which checks that both made have another verdict or class."""
     lines = ["# What differs", ""]
     for first, second in pairs:
-        mine, others = by_backend.get(first, {}), by_backend.get(second, {})
+        lines += [f"## {first} and {second}", ""]
+        absent = [each for each in (first, second) if each not in by_backend]
+        if absent:
+            lines += [f"{' and '.join(absent)}: not in the run.", ""]
+            continue
+        mine, others = by_backend[first], by_backend[second]
         both = [check for check in mine if check in others]
         different = [check for check in both if mine[check] != others[check]]
-        lines += [f"## {first} and {second}", "", f"{len(both)} checks of both, {len(different)} with another outcome."]
+        lines.append(f"{len(both)} checks of both, {len(different)} with another outcome.")
         if different:
             counts = Counter((mine[each][0], others[each][0]) for each in different)
-            lines += ["", f"| {first} | {second} | checks |", "|---|---|---|"]
-            lines += [f"| {one} | {other} | {count} |" for (one, other), count in counts.most_common()]
-            head = " | ".join((*CHECK, first, second))
-            lines += ["", f"| {head} |", f"|{'---|' * (len(CHECK) + 2)}"]
-            shown = ((*each, _said(mine[each]), _said(others[each])) for each in different)
-            lines += [f"| {' | '.join(cells)} |" for cells in shown]
+            lines += ["", _row(first, second, "checks"), "|---|---|---|"]
+            lines += [_row(one, other, str(count)) for (one, other), count in counts.most_common()]
+            lines += ["", _row(*CHECK, first, second), f"|{'---|' * (len(CHECK) + 2)}"]
+            lines += [_row(*each, _said(mine[each]), _said(others[each])) for each in different]
         lines.append("")
     return "\n".join(lines)
+
+
+def _row(*cells: str) -> str:
+    """A row of a table in Markdown, where a bar within a cell would end it."""
+    escaped = [each.replace("|", "\\|") for each in cells]
+    return f"| {' | '.join(escaped)} |"
 
 
 def _said(outcome: tuple[str, ...]) -> str:
@@ -280,7 +328,7 @@ def summary(device: str, names: dict[str, str], backends: Sequence[str], rows: S
         "",
         "| step | how it ended | seconds |",
         "|---|---|---|",
-        *(f"| {name} | {said} | {seconds:.0f} |" for name, said, seconds in rows),
+        *(_row(name, said, f"{seconds:.0f}") for name, said, seconds in rows),
         "",
     ]
     return "\n".join(lines)

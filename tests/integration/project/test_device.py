@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from conformance.places import ROOT
+from tests.device import differences
 from tests.support.cli import write
 
 SCRIPT = ROOT / "tests" / "device.py"
@@ -50,6 +51,23 @@ def test_what_is_carried_is_what_the_suite_needs_and_the_machine_lacks(tmp_path:
 
 
 @pytest.mark.slow
+def test_what_is_not_there_or_not_installed_is_said_in_a_line(tmp_path: Path) -> None:
+    none = script("differences", tmp_path / "none", "numpy", "mine")
+    assert none.returncode == 2 and not none.stdout
+    assert "none cannot be read: " in none.stderr and "Traceback" not in none.stderr
+    write(tmp_path / "broken-1-py3-none-any.whl", "no archive")
+    broken = script("run", "--device", "cpu", "--wheels", tmp_path, "--output", tmp_path / "out")
+    assert broken.returncode == 1 and "1 wheels of " in broken.stderr and "Traceback" not in broken.stderr
+
+
+def test_a_bar_in_a_cell_is_escaped() -> None:
+    check = ("a|b", "float32", "contiguous", "softmax", "none", "value")
+    text = differences({"one": {check: ("pass", "")}, "two": {check: ("fail", "wrong")}}, [("one", "two")])
+    assert "| a\\|b | float32 |" in text
+    assert "three: not in the run" in differences({"one": {}}, [("one", "three")])
+
+
+@pytest.mark.slow
 def test_all_but_the_device_goes_its_way_on_the_processor(tmp_path: Path) -> None:
     """A run of two backends, whose differences are found check by check; a step without time is not begun."""
     kernel, output = write(tmp_path / "mine.py", MINE), tmp_path / "out"
@@ -62,6 +80,9 @@ def test_all_but_the_device_goes_its_way_on_the_processor(tmp_path: Path) -> Non
     found = script("differences", output / "conformance", "numpy", "mine").stdout
     assert "| pass | fail | " in found and "| softmax-of-the-tutorial-logits | float32 |" in found
     assert " 0 with another outcome" in script("differences", output / "conformance", "numpy", "numpy").stdout
+    absent = script("differences", output / "conformance", "numpy", "torch")
+    assert absent.returncode == 2 and not absent.stdout
+    assert "torch is not in the run" in absent.stderr and "hint: it has mine, numpy" in absent.stderr
     late = script("run", *arguments, "--seconds", "0")
     assert late.returncode == 1 and "not begun: no time was left" in (output / "summary.md").read_text()
 
