@@ -7,10 +7,12 @@ library's collective operations. They end with their parent: when it closes its 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import importlib
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +60,8 @@ class Ranks:
             return _joined
         count = int(word.partition("-")[0] or 1)
         meeting = Path(tempfile.mkdtemp(prefix="ranks-")) / "meeting"
+        # Not before: the library reads it again for each further group.
+        atexit.register(shutil.rmtree, meeting.parent, ignore_errors=True)
         return Ranks(0, count, meeting, tuple(_started(rank, count, meeting) for rank in range(1, count)))
 
     @contextlib.contextmanager
@@ -70,16 +74,18 @@ class Ranks:
         order = pickle.dumps((method, arguments)) if self.others else b""
         for each in self.others:
             each.send_bytes(order)
-        raised = True
         try:
             yield
-            raised = False
-        finally:
-            problems = [each.recv_bytes().decode() for each in self.others]
-            if not raised:
-                for rank, problem in enumerate(problems, 1):
-                    if problem:
-                        raise RuntimeError(f"rank {rank} alone raised {problem}")
+        except Exception:  # not of an interrupt or an exit, at which the others may wait for this one for good
+            self._problems()
+            raise
+        for rank, problem in enumerate(self._problems(), 1):
+            if problem:
+                raise RuntimeError(f"rank {rank} alone raised {problem}")
+
+    def _problems(self) -> list[str]:
+        """How the call of each other rank ended, once it has: in words, empty where nothing was raised."""
+        return [each.recv_bytes().decode() for each in self.others]
 
 
 def _started(rank: int, count: int, meeting: Path) -> Connection:

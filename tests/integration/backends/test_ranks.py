@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -115,3 +116,33 @@ def test_what_jax_divides_only_within_jit_is_unsupported_eagerly(tmp_path: Path)
     lines = [json.loads(each) for each in (tmp_path / "run" / "outcomes.jsonl").read_text().splitlines()]
     verdicts = {(each["case"], each["verdict"]) for each in lines if each.get("check") in ("value", "gradient")}
     assert verdicts == {("three", "unsupported"), ("four", "pass")}
+
+
+INTERRUPTED = """
+import numpy as np
+from conformance.backends.discovery import create
+
+backend = create("unequal.py:2-ranks")
+try:
+    with backend.runtime.ranks.together("cross_entropy", backend.tensor(np.zeros((1, 8), np.float32)), None):
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_an_interrupt_waits_for_no_rank_and_no_folder_is_left(tmp_path: Path) -> None:
+    """The second rank sleeps within the call in which the first is interrupted."""
+    pytest.importorskip("torch")
+    write(tmp_path / "unequal.py", UNEQUAL)
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    with (tmp_path / "said").open("w") as said:
+        first = subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=tmp_path, env=environment, stdout=said)
+        try:
+            assert first.wait(90) == 0
+        finally:
+            first.kill()
+            for each in ranks_of(tmp_path):  # which sleeps still
+                os.kill(each, signal.SIGKILL)
+    assert (tmp_path / "said").read_text() == "interrupted\n"
+    assert not [*tmp_path.glob("ranks-*")]
