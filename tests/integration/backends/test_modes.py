@@ -128,7 +128,6 @@ def test_of_what_compiles_in_its_own_way_nothing_is_known(tmp_path: Path, dynamo
 
 
 @pytest.mark.framework
-@pytest.mark.framework
 @pytest.mark.parametrize(("execution", "wrapped"), [("func", True), ("eager", False)])
 def test_func_has_torch_func_differentiate_what_eager_gives_to_autograd(execution: str, wrapped: bool) -> None:
     torch = pytest.importorskip("torch")
@@ -149,6 +148,7 @@ def test_func_has_torch_func_differentiate_what_eager_gives_to_autograd(executio
         assert seen.pop() == wrapped
 
 
+@pytest.mark.framework
 def test_views_in_front_of_a_compiled_loss_may_be_eager(dynamo: Any) -> None:
     from tests.support import uncompiled
 
