@@ -47,10 +47,10 @@ class LossParallel(RanksAdapter):
         from torch.distributed.tensor.parallel import loss_parallel
 
     def cross_entropy(self, logits: Tensor, targets: Tensor, **options: Unpack[CrossEntropyOptions]) -> Tensor:
-        axis = min(1, logits.dim() - 1)
+        axis = self.runtime.class_axis(logits)
         if options.pop("axis") not in (None, axis, axis - logits.dim()):
             raise Unsupported("loss_parallel has its classes on axis 1, or 0 of one example")
-        if self.runtime.is_idle(logits.shape[axis]):
-            raise Unsupported("loss_parallel never returns where a rank has no class")
+        if self.runtime.leaves_a_rank_empty(logits.shape[axis]):
+            raise Unsupported("where a rank has no class, loss_parallel raises there, or does not return")
         self.refuse(label_smoothing=options.pop("label_smoothing") or None)
         return F.cross_entropy(logits, targets, **given(**options))

@@ -36,7 +36,7 @@ class RanksAdapter(Adapter):
         return self._together("second_vjp", call, logits, former, upstream)
 
     def vmap(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
-        raise Unsupported("a map is not asked of several ranks")
+        raise Unsupported("vmap is not run on several ranks")
 
     def _together(self, method: str, *arguments: Any) -> Any:
         with self.runtime.ranks.together(method, *arguments):

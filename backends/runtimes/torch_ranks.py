@@ -26,7 +26,7 @@ _mesh: Any
 
 
 class TorchRanksRuntime(TorchRuntime):
-    """A function is given logits that are divided along the class axis, axis 1, or 0 where there is no other.
+    """A function is given logits that are divided along :meth:`class_axis`.
 
     What it gives, and the gradient, are put together again. ``within`` is the library's context, if it has one, in
     which both passes are made.
@@ -77,10 +77,15 @@ class TorchRanksRuntime(TorchRuntime):
         """The part of a tensor that is this rank's; each has the whole. Raises Unsupported where there is no axis."""
         if not tensor.dim():
             raise Unsupported("what has no axis is not divided")
-        axis = min(1, tensor.dim() - 1)
-        return dtensor.distribute_tensor(tensor.detach(), _mesh, [dtensor.Shard(axis)], src_data_rank=None)
+        shards = [dtensor.Shard(self.class_axis(tensor))]
+        return dtensor.distribute_tensor(tensor.detach(), _mesh, shards, src_data_rank=None)
 
-    def is_idle(self, extent: int) -> bool:
+    @staticmethod
+    def class_axis(tensor: Tensor) -> int:
+        """Axis 1, or 0 where there is no other."""
+        return min(1, int(tensor.dim()) - 1)
+
+    def leaves_a_rank_empty(self, extent: int) -> bool:
         """Whether a rank has nothing of an axis of this extent: all but the last parts are as large as the first."""
         part = -(-extent // self.ranks.count)
         return part * (self.ranks.count - 1) >= extent
