@@ -111,7 +111,14 @@ def _is_done(made: Path, asked: Sequence[str]) -> bool:
 
 def _run(folder: Folder, version: _Version, made: Path, asked: Sequence[str]) -> int:
     environment = folder.root / "environments" / version.name
-    python = _environment(environment)
+    shutil.rmtree(environment, ignore_errors=True)  # of a process that was killed: it may be half installed
+    try:
+        return _run_in(_environment(environment), folder, version, made, asked)
+    finally:
+        shutil.rmtree(environment, ignore_errors=True)
+
+
+def _run_in(python: Path, folder: Folder, version: _Version, made: Path, asked: Sequence[str]) -> int:
     install = [python, "-m", "conformance.reports.nightly", "install", "--folder", folder.root]
     about = ["--backend", version.framework, "--label", version.version]
     if code := _done([*install, *about, "--", "--quiet", *version.requirements]):
@@ -121,7 +128,6 @@ def _run(folder: Folder, version: _Version, made: Path, asked: Sequence[str]) ->
     code = _done([*command, "--quiet", *asked])
     if code <= 1:
         (made / ASKED).write_text(command_line(*asked), encoding="utf-8")
-    shutil.rmtree(environment)
     return code
 
 
@@ -132,11 +138,10 @@ def _environment(place: Path) -> Path:
     its libraries installed anew. What pip installs here is what the version needs, and it is removed when it has run.
     """
     python = place / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    if not python.exists():
-        venv.create(place, with_pip=False, symlinks=True)
-        own = Path(sysconfig.get_path("purelib", vars={"base": str(place), "platbase": str(place)}))
-        lent = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        (own / "suite.pth").write_text(lent, encoding="utf-8")
+    venv.create(place, with_pip=False, symlinks=True)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(place), "platbase": str(place)}))
+    lent = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    (own / "suite.pth").write_text(lent, encoding="utf-8")
     return python
 
 

@@ -135,4 +135,9 @@ def test_a_version_that_cannot_be_installed_is_the_exit_code_and_is_tried_again(
     (tmp_path / "listed.yaml").write_text(RELEASED.replace("1.0", "9.9"), encoding="utf-8")
     arguments = ("versions", "-b", "tiny-9.9", "--listed", "listed.yaml")
     merging = Environment(tmp_path / "merging")
-    assert [merging.nightly(*arguments, folder=tmp_path) for _ in range(2)] == [1, 1]
+    environments = tmp_path / "results" / "nightly" / "environments"
+    for _ in range(2):
+        assert merging.nightly(*arguments, folder=tmp_path) == 1
+        assert [*environments.iterdir()] == []
+        (environments / "tiny-9.9" / "bin").mkdir(parents=True)  # as a process that was killed leaves it
+        (environments / "tiny-9.9" / "bin" / "python").write_text("half installed", encoding="utf-8")
