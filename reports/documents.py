@@ -25,6 +25,7 @@ from conformance.model.severities import SEVERITIES
 from conformance.places import DOCS
 from conformance.reports.escape import address, escape, wrapped
 from conformance.reports.merge import Merged, merge
+from conformance.reports.nightly.frameworks import read_frameworks
 from conformance.reports.semantics import semantics
 from conformance.reports.semantics_text import semantics_lines
 from conformance.reports.versions import version_histories
@@ -175,7 +176,7 @@ def command(page: str, runs: tuple[Path, ...]) -> int:
     elif page == "versions-data":
         sys.stdout.write(histories_data(version_histories(merge(runs).relations)))
     elif page == "versions":
-        sys.stdout.write(versions_text(read_histories()))
+        sys.stdout.write(versions_text(read_histories(), read_frameworks()))
     elif page == "reported":
         sys.stdout.write(reported_text(read_reports()))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,8 @@ from conformance.cases.yaml12 import read
 from conformance.model.errors import Place, UsageError
 from conformance.places import DOCS
 from conformance.reports.escape import escape, wrapped
+from conformance.reports.nightly.frameworks import Framework
+from conformance.reports.nightly.released import MOST
 from conformance.reports.versions import DefectHistory, VersionHistory, VersionShare
 
 __all__ = ["RECORDED", "RecordedDefect", "RecordedHistory", "histories_data", "read_histories", "versions_text"]
@@ -24,11 +26,12 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 _HEAD = """# Defects by version
 
 Which released versions show each defect, and which release repaired it. Every version of a backend
-was asked the cases that its register names, and some checks may be missing in a version that lacks
-the feature. A row is an entry of the register of known defects ([what was found](findings.md)), or,
-where there is none, what was wrong in an operation and check. *or before* is the oldest version
-that was asked; *repaired in* is the first version that was asked and is right, behind the last one
-that shows the defect. An empty cell was not asked.
+was asked at most {most} of the cases that each entry of its register names, and none for an entry
+whose only case is `*`; some checks may be missing in a version that lacks the feature. A row is an
+entry of the register of known defects ([what was found](findings.md)), or, where there is none,
+what was wrong in an operation and check. *or before* is the oldest version that was asked;
+*repaired in* is the first version that was asked and is right, behind the last one that shows the
+defect. An empty cell was not asked.
 
 ```sh
 tox run -e versions                                             # which can be interrupted, and goes on
@@ -88,9 +91,11 @@ def read_histories(file: Path = RECORDED) -> list[RecordedHistory]:
         raise UsageError(f"not a list of histories: {error}", place=Place(file), hint=hint) from None
 
 
-def versions_text(histories: Sequence[RecordedHistory]) -> str:
-    """The page in Markdown."""
-    return "\n".join([_HEAD, *_summary(histories), *(line for each in histories for line in _section(each))])
+def versions_text(histories: Sequence[RecordedHistory], listed: Mapping[str, Framework]) -> str:
+    """The page in Markdown, which names the ``listed`` versions that were not run."""
+    head = _HEAD.replace("{most}", str(MOST))
+    missing = _not_run(histories, listed)
+    return "\n".join([head, *_summary(histories), *missing, *(line for each in histories for line in _section(each))])
 
 
 def _summary(histories: Sequence[RecordedHistory]) -> Iterator[str]:
@@ -103,6 +108,17 @@ def _summary(histories: Sequence[RecordedHistory]) -> Iterator[str]:
         asked = f"{len(history.versions)}: {history.versions[0]} to {history.versions[-1]}"
         yield f"| {escape(history.backend)} | {escape(asked)} | {len(found)} | {repaired or ''} | {later or ''} |"
     yield ""
+
+
+def _not_run(histories: Sequence[RecordedHistory], listed: Mapping[str, Framework]) -> Iterator[str]:
+    recorded = {history.backend: history.versions for history in histories}
+    missing = []
+    for name, about in listed.items():
+        run = recorded.get((about.asked or about.backends)[0], [])  # the framework whose version the list names
+        if versions := [version for version in about.versions if version not in run]:
+            missing.append(f"{escape(name)} ({', '.join(map(escape, versions))})")
+    if missing:
+        yield wrapped(f"Listed, and not run: {', '.join(missing)}. Of these nothing is said here.") + "\n"
 
 
 def _section(history: RecordedHistory) -> Iterator[str]:

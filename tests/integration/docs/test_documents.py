@@ -42,7 +42,7 @@ def test_findings_are_those_of_the_registers() -> None:
 
 def test_the_page_of_versions_is_that_of_its_data_which_names_what_there_is() -> None:
     histories = read_histories()
-    assert (ROOT / "docs" / "versions.md").read_text(encoding="utf-8") == versions_text(histories)
+    assert (ROOT / "docs" / "versions.md").read_text(encoding="utf-8") == versions_text(histories, read_frameworks())
     asked = {backend for about in read_frameworks().values() for backend in (*about.asked, *about.backends)}
     registers = {file.stem: {entry.id for entry in load_profile(file).known} for file in PROFILES.glob("*.yaml")}
     for history in histories:

@@ -11,6 +11,7 @@ from conformance.model.backend import BackendId, BackendRecord
 from conformance.model.errors import UsageError
 from conformance.model.outcome import DefectRef, ErrorFact
 from conformance.reports.merge import merge
+from conformance.reports.nightly.frameworks import Framework
 from conformance.reports.versions import VersionHistory, VersionShare, version_histories
 from conformance.reports.versions_text import histories_data, read_histories, versions_text
 from tests.support.outcomes import outcome, run
@@ -87,7 +88,12 @@ def test_the_recorded_data_give_the_page(tmp_path: Path) -> None:
     (recorded,) = read_histories(tmp_path / "data.yaml")
     assert (recorded.backend, recorded.versions) == ("one", ["0.9", "0.10"])
     assert [each.history.repaired_in for each in recorded.defects] == ["0.10", ""]
-    text = versions_text([recorded])
+    listed = {
+        "shown": Framework([recorded.backend], released=[[f"shown=={recorded.versions[0]}"], ["shown==99.1"]]),
+        "unseen": Framework(["unseen"], released=[["unseen==7.1"]]),
+    }
+    text = versions_text([recorded], listed)
+    assert "not run: shown (99.1), unseen (7.1)." in " ".join(text.split()) and "at most 3 of the cases" in text
     assert "| one | 2: 0.9 to 0.10 | 2 | 1 |  |" in text
     assert "| `shift` | 0.9 or before | 0.9 | 0.10 | 1 of 1 | right |" in text
     assert r"| cross\_entropy, value (`near`) | 0.9 or before | 0.10 |  | 1 of 1 | 1 of 1 |" in text
