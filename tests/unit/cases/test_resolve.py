@@ -8,6 +8,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from conformance.backends.discovery import names
 from conformance.cases.expand import expand
 from conformance.cases.load import load_suite
 from conformance.cases.resolve import promoted, resolve
@@ -16,6 +17,7 @@ from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.numerics.formats import numpy_dtype
 from conformance.places import CASES
+from conformance.profiles.load import profile_named
 from tests.support.problems import small
 
 PROBABILITIES: dict[str, Any] = {"targets": np.full((2, 3), 0.25, np.float32), "target_kind": "probabilities"}
@@ -169,12 +171,19 @@ def _softmax(shape: tuple[int, ...]) -> Problem:
 def test_what_makes_an_input_invalid_is_known_of_every_case_that_expects_an_error() -> None:
     """But for logits of rank 0, which have a value by the usual definition."""
     found = defaultdict[str | None, set[str]](set)
+    of_case = defaultdict[str, set[str]](set)
     for entry in load_suite((CASES,)).entries:
         if entry.case.expect is not None and (said := entry.case.expect.error) is not None:
             for problem in expand(entry).problems:
-                found[resolve(problem, NORMATIVE).invalid].add(said)
+                invalid = resolve(problem, NORMATIVE).invalid
+                found[invalid].add(said)
+                of_case[entry.case.id].add(str(invalid))
     assert {said for said in found.pop(None) if "rank 0" not in said} == set()
     of_policies = {"class-extent", "logits-rank", "probability-dtype"}
     assert found.keys() == {*get_args(Invalid)} - of_policies
     assert found["label-of-no-class"] == {"no label is in range where there is no class"}
     assert found["smoothing-above"] == {"smoothing above 1"} and found["smoothing-below"] == {"smoothing below 0"}
+    for entry in (entry for name in names() for entry in profile_named(name).known if entry.invalid):
+        assert not [case for case in entry.cases if case in of_case and of_case[case].isdisjoint(entry.invalid)], (
+            entry.id
+        )
