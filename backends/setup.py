@@ -26,11 +26,11 @@ class Setup:
     """What :meth:`Backend.prepare` may have to put into the environment, where the library reads it on import.
 
     ``spec`` is what names the backend: another process makes the same one of it. ``threads`` of each of the library's
-    pools. ``cache`` is a folder for what it compiles and may keep; it goes with
-    the run, so that no result comes from a compiler of yesterday; without one nothing is kept. The rest are the words
-    of the options: ``device``, ``execution`` (how functions are run), ``composition`` (which documented function is
-    called), ``precision`` (other arithmetic than the default), ``memory`` (how tensors lie), ``ranks`` (over how many
-    processes or devices the classes are divided); the latter four are empty for the default.
+    pools. ``cache`` is a folder for what it compiles and may keep; it goes with the run, so that no result comes from a
+    compiler of yesterday; without one nothing is kept. The rest are the words of the options: ``device``,
+    ``execution`` (how functions are run), ``composition`` (which documented function is called), ``precision`` (other
+    arithmetic than the default), ``memory`` (how tensors lie), ``ranks`` (over how many processes or devices the
+    classes are divided); the latter four are empty for the default.
     """
 
     spec: str = ""

@@ -221,7 +221,7 @@ def test_which_axis_each_policy_picks(explain: Run) -> None:
     text = re.sub(r" +", " ", explain("bare").out)
     assert "the axis is left to the framework; for rank 3" in text
     assert "policy 1 (normative) axis 1 declared by numpy" in text and "policy -1 axis 2 declared by" in text
-    assert "policy implicit axis 0 declared by torch" in text and "policy all the whole array" in text
+    assert "policy implicit axis 0 declared by loss_parallel, torch" in text and "policy all the whole array" in text
 
 
 def test_calls_that_must_raise(explain: Run) -> None:

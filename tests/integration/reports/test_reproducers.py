@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from conformance.places import PROFILES
 from conformance.profiles.load import load_profile
+from conformance.profiles.versions import is_within
 from tests.support.reproducers import FAMILIES, entry_of, findings, problem, run_bare, run_together
 
 pytestmark = [pytest.mark.framework, pytest.mark.slow, pytest.mark.first]
@@ -51,7 +53,8 @@ def test_a_script_needs_nothing_but_its_own_process() -> None:
 
 
 def registered(spec: str) -> set[str]:
-    """The register entries that speak of a backend."""
+    """The register entries that speak of a backend in the version that is installed."""
     name, _, mode = spec.partition(":")
-    known = load_profile(PROFILES / f"{name}.yaml").known
+    profile = load_profile(PROFILES / f"{name}.yaml")
+    known = [each for each in profile.known if is_within(version(profile.distribution), each.versions, unknown=True)]
     return {each.id for each in known if not each.modes or (mode or "default") in each.modes}

@@ -343,7 +343,10 @@ class TestProfiles:
         assert set(declared["policies"]) | OF_LOG_LOSS == set(reference["policies"])
         for policy, entry in declared["policies"].items():
             assert entry["documentation"] == "undocumented" or entry["documentation"].startswith("https://"), policy
-            assert set(entry) <= {"value", "documentation", "note", "variants"} and entry["value"] is not None
+            assert (
+                set(entry) <= {"value", "documentation", "note", "variants", "exceptions"}
+                and entry["value"] is not None
+            )
         for entry in declared["operations"].values():
             assert entry["support"] in ("native", "composed", "unsupported")
             assert entry["documentation"].startswith("https://")
