@@ -98,12 +98,21 @@ class Hanging(Numpy):
 """
 
 
+#: Becomes the command of its arguments, which SIGINT ends: nohup, and a shell's background, have it ignored.
+INTERRUPTIBLE = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_when_it_is_ended_no_step_is_left(tmp_path: Path, how: signal.Signals) -> None:
     kernel = write(tmp_path / "hanging.py", HANGING)
     arguments = ("--device", "cpu", "-b", kernel, "-k", "tutorial and softmax", "--output", tmp_path / "out")
-    process = subprocess.Popen([sys.executable, SCRIPT, "run", *map(str, arguments)], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", INTERRUPTIBLE, SCRIPT, "run", *map(str, arguments)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         assert until(lambda: (tmp_path / "asked").exists(), 60) and started_for(tmp_path)
         process.send_signal(how)
