@@ -45,14 +45,17 @@ def sampled(kinds: Sequence[Kind], count: int, seed: int) -> list[Kind]:
 def searched(
     kinds: Sequence[Kind], seconds: float, seed: int, *, first: bool, processes: int = 0
 ) -> Iterator[Searched]:
-    """A search of at most ``seconds`` on each of them, in their order; it ends at the ``first`` failure if so asked."""
-    names = [name_of(kind) for kind in kinds]
+    """A search of at most ``seconds`` on each of them, in their order; it ends at the ``first`` failure if so asked.
+
+    The seed of each is one more than that of the one before it, so that no two of them are asked the same cases.
+    """
+    seeded = [(name_of(kind), seed + place) for place, kind in enumerate(kinds)]
     if processes == 1:
-        yield from (_search(name, seconds, seed, first) for name in names)
+        yield from (_search(name, seconds, own, first) for name, own in seeded)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes or os.cpu_count() or 1, context) as pool:
-        jobs = [pool.submit(_search, name, seconds, seed, first) for name in names]
+        jobs = [pool.submit(_search, name, seconds, own, first) for name, own in seeded]
         yield from (job.result() for job in jobs)
 
 
