@@ -73,6 +73,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "error_text": ("its text", "error ->> 'text'"),
     "error_where": ("the adapter's file and line", "error ->> 'where'"),
     "seconds": ("the framework's own time", "seconds"),
+    "right_in": ("the narrower dtype within whose bounds a wrong result is, as if computed there", "right_in"),
     "spoils": ("`later calls` where a small valid call was answered otherwise after this one", "spoils"),
     "worker": ("the worker that did it, where there are several machines", "worker"),
 }

@@ -9,6 +9,7 @@ import msgspec
 
 from conformance.model.case import Invalid
 from conformance.model.classes import Letter
+from conformance.model.dtypes import DtypeName
 from conformance.model.outcome import DefectRef, ErrorFact, Outcome, Reason
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
@@ -55,6 +56,7 @@ class Finding(msgspec.Struct, frozen=True, eq=False, gc=False):
     aspect: str = ""
     invalid: Invalid | None = None
     spoils: bool = False
+    right_in: DtypeName | Literal[""] = ""
 
     def deviating(self, reason: Reason, policies: Iterable[str], detail: str = "") -> Finding:
         """The same as a deviation that the declared ``policies`` describe."""
@@ -106,4 +108,5 @@ def outcome(finding: Finding, subject: Subject) -> Outcome:
         detail=finding.detail,
         seconds=finding.seconds,
         spoils="later calls" if finding.spoils else "",
+        right_in=finding.right_in,
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
+from conformance.cases.resolve import resolve
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
+from conformance.judge.unit import Unit
 from conformance.model.classes import Letter, letters
+from conformance.model.policies import Policies
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict
 from conformance.numerics.formats import FORMATS, Float64Array, widen
-from conformance.oracle.block import to_rows
+from conformance.oracle.block import Block, to_rows
 from conformance.worker.exchange import Observation
 
 __all__ = ["Side", "flat_value", "judge_identity", "judge_sums"]
@@ -54,18 +58,20 @@ def flat_value(problem: Problem, observation: Observation) -> Float64Array | Non
 
 def judge_identity(
     derived: TransformedCall,
-    original: Problem,
+    unit: Unit,
     base: Finding | None,
     here: Float64Array | None,
     there: Observation,
     sides: tuple[Side, Side],
     letter: Letter,
+    policies_of: Callable[[Problem], Policies],
 ) -> Finding | None:
     """``here`` is the original's value, flat in float64, ``there`` the transformed call; ``sides`` are their bounds.
 
     Nothing is said where the original's own value is wrong or missing: that is its own finding. Where it deviates by a
-    declared policy, so may the identity.
+    declared policy, so may the identity. ``policies_of`` gives what is declared of a problem in a narrower dtype.
     """
+    original = unit.problem
     if here is None or base is None or base.verdict not in ("pass", "deviation"):
         return None
     failure = there.failure
@@ -97,7 +103,17 @@ def judge_identity(
         return finding
     # The class that both calls together would be in says what kind of defect it is.
     reached = (each for each in letters(original.dtype) if _ratio(a, b, _bound(derived, sides, each)).max() <= 1.0)
-    return msgspec.structs.replace(finding, letter=next(reached, "F"))
+    finding = msgspec.structs.replace(finding, letter=next(reached, "F"))
+    if finding.verdict != "fail":
+        return finding
+
+    def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+        resolution = resolve(replace(derived.problem, dtype=problem.dtype), policies)
+        beside = Prepared(Block((resolution.problem,)), policies, resolutions=(resolution,))
+        bound = _bound(derived, (Side(prepared, 0), Side(beside, 0)), letter)
+        return bool(_ratio(a, b, bound).max() <= 1.0)
+
+    return msgspec.structs.replace(finding, right_in=unit.right_in(policies_of, right))
 
 
 def _bound(derived: TransformedCall, sides: tuple[Side, Side], letter: Letter) -> Float64Array:

@@ -9,7 +9,9 @@ import numpy as np
 
 from conformance.cases.resolve import resolve
 from conformance.judge.comparison import ProblemComparison
+from conformance.judge.due import due_dtype, due_shape
 from conformance.judge.finding import Finding, error_fact, verdict_of
+from conformance.judge.identity import Side, judge_sums
 from conformance.judge.openness import Openness
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
@@ -22,8 +24,8 @@ from conformance.model.classes import Letter
 from conformance.model.outcome import Reason
 from conformance.model.policies import BY_FIELD, NORMATIVE, DefaultReduction, Policies, for_operation
 from conformance.model.problem import Array, Problem
-from conformance.model.quantities import OF_LOGITS, Quantity
-from conformance.numerics.formats import Float64Array, numpy_dtype, widen
+from conformance.model.quantities import Quantity
+from conformance.numerics.formats import Float64Array, widen
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
@@ -202,13 +204,13 @@ class Judge:
         if array is None:
             return None, None
         resolved = unit.resolution.problem
-        shape = _expected_shape(resolved, reduction, quantity)
+        shape = due_shape(resolved, reduction, quantity)
         if array.shape != shape:
             observed, expected = str(array.shape), str(shape)
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
             return None, self._excuses.deviation(unit, reduction, quantity, [array], wrong)
         beside = seen.value_with_gradient if quantity == "value" else None
-        due = _expected_dtype(resolved, quantity)
+        due = due_dtype(resolved, quantity)
         if array.dtype != due:
             observed, expected = str(array.dtype), due.name
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-dtype", observed=observed, expected=expected)
@@ -275,9 +277,33 @@ class Judge:
             return finding
         finding = msgspec.structs.replace(finding, reason="beyond-bound")
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
-        return self._excuses.deviation(
-            unit, reduction, quantity, [each for each in arrays if each is not None], finding
-        )
+        present = [each for each in arrays if each is not None]
+        finding = self._excuses.deviation(unit, reduction, quantity, present, finding)
+        if finding.verdict != "fail":
+            return finding
+
+        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+            named = prepared.named(reduction)
+            return all(self._holds(prepared, quantity, named, each, problem, policies, declared) for each in present)
+
+        return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))
+
+    def sums(self, unit: Unit, seen: Observation, side: Side) -> Finding | None:
+        """What the classes' results sum to, where that is known; ``side`` is where the unit lies in its block."""
+        letter = self.subject.profile.declared_class(unit.problem.operation, unit.problem.dtype)
+        finding = judge_sums(unit.resolution.problem, seen, side, letter)
+        if finding is None or finding.verdict == "pass":
+            return finding
+
+        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+            again = judge_sums(problem, seen, Side(prepared, 0), letter)
+            return again is not None and again.verdict == "pass"
+
+        return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))
+
+    def policies_of(self, problem: Problem) -> Policies:
+        """What is declared of a problem's operation and dtype."""
+        return self.of(problem).policies
 
     def _within(
         self,
@@ -289,16 +315,31 @@ class Judge:
         policies: Policies = NORMATIVE,
     ) -> str | None:
         """None where ``array`` is within the declared class of ``prepared``'s single problem, else why not."""
-        shape, dtype = _expected_shape(problem, reduction, quantity), _expected_dtype(problem, quantity)
+        shape, dtype = due_shape(problem, reduction, quantity), due_dtype(problem, quantity)
         if array.shape != shape or array.dtype != dtype:
             return "shape or dtype"
-        flat = in_row_order(problem, array, quantity)
         declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
+        return None if self._holds(prepared, quantity, reduction, array, problem, policies, declared) else "bound"
+
+    def _holds(
+        self,
+        prepared: Prepared,
+        quantity: Quantity,
+        reduction: str,
+        array: Array,
+        problem: Problem,
+        policies: Policies,
+        letter: Letter,
+    ) -> bool:
+        """Whether ``array``, of the due shape, is within a class of ``prepared``'s single problem."""
+        if array.shape != due_shape(problem, reduction, quantity):
+            return False
+        flat = in_row_order(problem, array, quantity)
         anywhere = for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf"
         if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is not chosen
-            flat = prepared.forgive_overflow(quantity, reduction, flat, declared, stored_only=not anywhere)
-        comparison = prepared.compare(quantity, reduction, flat, declared)
-        return None if comparison.conforms[0] and not comparison.vacuous[0] else "bound"
+            flat = prepared.forgive_overflow(quantity, reduction, flat, letter, stored_only=not anywhere)
+        comparison = prepared.compare(quantity, reduction, flat, letter)
+        return bool(comparison.conforms[0] and not comparison.vacuous[0])
 
     def _warning(self, problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
         """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
@@ -342,24 +383,6 @@ def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[F
     if seen.repeatable:
         return [unmodified, Finding(problem, "repeatable", reduction, "pass")]
     return [unmodified, Finding(problem, "repeatable", reduction, "fail", "not-repeatable")]
-
-
-def _expected_shape(problem: Problem, reduction: str, quantity: Quantity) -> tuple[int, ...]:
-    """The shape of the result; ``default`` is read as the normative mean."""
-    shape = problem.logits.shape
-    if quantity in OF_LOGITS or not problem.takes_targets:
-        return shape
-    if reduction != "none":
-        return ()
-    axis = problem.class_axis or 0
-    return shape[:axis] + shape[axis + 1 :]
-
-
-def _expected_dtype(problem: Problem, quantity: Quantity) -> np.dtype[np.generic]:
-    """The dtype of the result: a gradient has that of what is differentiated by, the value may have a wider one."""
-    if quantity == "target_gradient":
-        return numpy_dtype(problem.probability_dtype or problem.dtype)
-    return numpy_dtype(problem.dtype if quantity in OF_LOGITS else problem.value_dtype or problem.dtype)
 
 
 def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:

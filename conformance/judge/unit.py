@@ -6,15 +6,23 @@ thousand times, nearly always to find what it found before.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Literal
+
 import msgspec
 
-from conformance.cases.resolve import Resolution
+from conformance.cases.resolve import Resolution, resolve
+from conformance.judge.narrower import narrowed
 from conformance.judge.prepared import Prepared
-from conformance.model.policies import Policies, for_operation
+from conformance.model.dtypes import DtypeName
+from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 
-__all__ = ["Unit"]
+__all__ = ["Right", "Unit"]
+
+#: Whether results are right, by the truth of a problem under policies.
+Right = Callable[[Prepared, Problem, Policies], bool]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -26,6 +34,30 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
     problem: Problem
     resolution: Resolution
     _under: dict[bytes, Prepared] = {}
+    _narrowed: list[Unit] = []
+
+    def right_in(self, policies_of: Callable[[Problem], Policies], right: Right) -> DtypeName | Literal[""]:
+        """The most precise narrower dtype in which results are ``right``, by what is declared there.
+
+        They are to be held to the class that is declared in the unit's own dtype: the looser ones of the half types,
+        whose bounds grow with the number of terms, would describe what is merely wrong.
+        """
+        for other in self._in_narrower_dtypes():
+            policies = policies_of(other.problem)
+            resolution = resolve(other.problem, policies)
+            if resolution.undefined or resolution.must_raise:
+                continue
+            if right(other.under(policies, resolution), resolution.problem, policies):
+                return other.problem.dtype
+        return ""
+
+    def _in_narrower_dtypes(self) -> Sequence[Unit]:
+        if self._narrowed:
+            return self._narrowed
+        found = [Unit(each, resolve(each, NORMATIVE)) for each in narrowed(self.problem)]
+        if self.problem.logits.size <= _KEPT:
+            self._narrowed.extend(found)
+        return found
 
     def under(self, policies: Policies, resolution: Resolution) -> Prepared:
         """The truth of this problem alone under other policies; ``resolution`` is what they make of it."""

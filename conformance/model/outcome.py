@@ -166,7 +166,8 @@ class Outcome(
     ``expected`` is the declared one. ``excused_by`` are the declared policies by which a result deviates. ``defect`` is
     the register's entry that describes a known defect, and ``resembles`` one that would describe the fail of another
     case. ``invalid`` is what makes the input invalid, where no error came. ``spoils``: after the call, a small valid
-    one was answered otherwise than before. ``reason`` is one of :data:`REASONS`, which says what the fields hold.
+    one was answered otherwise than before. ``right_in`` is the narrower dtype within whose bounds a wrong result is, as
+    if computed there. ``reason`` is one of :data:`REASONS`, which says what the fields hold.
     """
 
     case: str
@@ -200,6 +201,7 @@ class Outcome(
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     worker: str = ""
     spoils: Literal["", "later calls"] = ""
+    right_in: DtypeName | Literal[""] = ""
 
     def __post_init__(self) -> None:
         for name, value in zip(_OPEN, _open(self), strict=True):

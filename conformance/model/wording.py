@@ -38,6 +38,8 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
         said = f"the {QUANTITIES[outcome.quantity]}: {said}"
     if outcome.spoils and outcome.reason != "left-damage":
         said = f"{said}; spoils {outcome.spoils}"
+    if outcome.right_in:
+        said = f"{said}; as right as if computed in {outcome.right_in}"
     like = outcome.resembles
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 

@@ -92,9 +92,10 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     to its user. Registers of before had neither title nor severity.
     ``cases`` are case ids, ``*`` allowed; ``versions`` is a PEP 440 specifier of the framework's version. An entry
     describes what is seen, so that it cannot hide a second defect: ``observed`` the worst element's value as text,
-    or ``reached`` the class, or ``at_most`` the largest error over bound, or ``message`` words of the exception (its
-    type and text). Of the check ``error`` alone, where what is seen is a result in place of an error, cases do, or
-    ``invalid``, what makes the input of these and of others invalid.
+    or ``reached`` the class, or ``right_in`` the narrower dtype in which it would be right, or ``at_most`` the largest
+    error over bound, or ``message`` words of the exception (its type and text). Of the check ``error`` alone, where
+    what is seen is a result in place of an error, cases do, or ``invalid``, what makes the input of these and of others
+    invalid.
     """
 
     id: Text
@@ -109,6 +110,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     versions: str = ""
     reached: list[Letter] = []
     observed: list[str] = []
+    right_in: DtypeName | Literal[""] = ""
     at_most: Annotated[float, msgspec.Meta(gt=1)] | None = None
     message: str = ""
     invalid: list[Invalid] = []
@@ -125,7 +127,9 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def says_what_is_seen(self) -> bool:
         """Whether it describes the fail, and not only where it comes."""
-        return bool(self.observed or self.reached or self.at_most or self.message.strip() or self.invalid)
+        return bool(
+            self.observed or self.reached or self.right_in or self.at_most or self.message.strip() or self.invalid
+        )
 
 
 #: The operation that stands for those which are not named.

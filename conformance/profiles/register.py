@@ -199,6 +199,8 @@ def _describes(entry: Defect, outcome: Outcome) -> bool:
         return False
     if entry.observed and str(outcome.observed) not in entry.observed:
         return False
+    if entry.right_in and outcome.right_in != entry.right_in:
+        return False
     if entry.at_most is not None and not (isinstance(outcome.ratio, float) and outcome.ratio <= entry.at_most):
         return False
     if entry.invalid and outcome.invalid not in entry.invalid:

@@ -23,7 +23,7 @@ __all__ = ["complaints_of_register"]
 _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"))
 _TITLE = 100  # characters
 #: What is not known of a call that gave a result in place of an error.
-_NOT_OF_A_MISSING_ERROR = ("reached", "at_most", "message")
+_NOT_OF_A_MISSING_ERROR = ("reached", "right_in", "at_most", "message")
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -104,9 +104,12 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
             hint = "write out the ids of the cases in which no error comes, or add `observed` or `invalid`"
             yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say in which cases no error comes", hint)
     elif not entry.says_what_is_seen:
-        hint = "add `observed`, `reached`, `at_most` or `message`: an entry that describes nothing hides other defects"
+        hint = (
+            "add `observed`, `reached`, `right_in`, `at_most` or `message`: an entry that describes nothing hides "
+            "other defects"
+        )
         yield Complaint(path, f"entry '{entry.id}' does not say what is seen", hint)
-    elif "F" in entry.reached and not (entry.observed or entry.at_most or entry.message.strip()):
+    elif "F" in entry.reached and not (entry.observed or entry.right_in or entry.at_most or entry.message.strip()):
         hint = "class F is every wrong result: add `observed` or `message`"
         yield Complaint((*path, "reached"), f"entry '{entry.id}' describes any wrong result", hint)
     if entry.invalid and not result_comes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from conformance.judge.finding import Finding, error_fact
-from conformance.judge.identity import Side, flat_value, judge_identity, judge_sums
+from conformance.judge.identity import Side, flat_value, judge_identity
 from conformance.judge.judge import Judge
 from conformance.judge.requirements import as_unsupported, lacking, of_another_dtype, without_gradient
 from conformance.judge.transforms import judge_transform
@@ -160,12 +160,11 @@ def _add_sums(group: Group, judge: Judge, answers: Sequence[Observation], by_pro
     operation = group.units[0].problem.operation
     if operation not in ("softmax", "cross_entropy") or "none" not in group.places:
         return
-    letter = judge.subject.profile.declared_class(operation, group.prepared.dtype)
     for index, (unit, place) in enumerate(zip(group.units, group.places["none"], strict=True)):
         findings = by_problem[id(unit.problem)]
         if any(found.verdict == "deviation" and found.reduction == "none" for found in findings):
             continue  # another class axis, a loss that a policy set, or targets that were taken to sum to 1
-        finding = judge_sums(unit.resolution.problem, answers[place], Side(group.prepared, index), letter)
+        finding = judge.of(unit.problem).sums(unit, answers[place], Side(group.prepared, index))
         if finding is not None:
             findings.append(finding)
 
@@ -189,7 +188,14 @@ def _add_identities(
         sides = (Side(group.prepared, index), identity.other)
         letter = judge.subject.profile.declared_class(unit.problem.operation, group.prepared.dtype)
         finding = judge_identity(
-            identity.derived, unit.problem, values.get(key), flats[key], answers[identity.place], sides, letter
+            identity.derived,
+            unit,
+            values.get(key),
+            flats[key],
+            answers[identity.place],
+            sides,
+            letter,
+            judge.policies_of,
         )
         if finding is not None:
             by_problem[id(unit.problem)].append(finding)

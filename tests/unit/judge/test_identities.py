@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conformance.cases.resolve import resolve
 from conformance.judge.finding import Finding
 from conformance.judge.identities import TransformedCall, transformed_calls
 from conformance.judge.identity import Side, judge_identity
 from conformance.judge.prepared import Prepared
+from conformance.judge.unit import Unit
 from conformance.model.checks import IDENTITIES
+from conformance.model.policies import NORMATIVE
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 from conformance.worker.exchange import Failure, Observation
@@ -78,7 +81,8 @@ class TestJudged:
         derived = next(each for each in transformed_calls(given) if each.name == name)
         sides = (Side(Prepared(Block((given,))), 0), Side(Prepared(Block((derived.problem,))), 0))
         of_base = Finding(given, "value", derived.reduction, base)  # type: ignore[arg-type]
-        return judge_identity(derived, given, of_base, exact(given, derived.reduction), there, sides, "B")
+        unit, here = Unit(given, resolve(given, NORMATIVE)), exact(given, derived.reduction)
+        return judge_identity(derived, unit, of_base, here, there, sides, "B", lambda _: NORMATIVE)
 
     def seen(self, factor: float = 1.0, derived: TransformedCall | None = None, **changes: Any) -> Observation:
         value = (exact(small(), "none") * factor).astype(np.float32)

@@ -77,6 +77,7 @@ def test_where_no_error_comes_the_case_says_what_is_seen(tmp_path: Path) -> None
         ("ops: [softmax]", "message: no such axis", "where no error came there is no 'message'"),
         ("ops: [softmax]", "reached: [F]", "where no error came there is no 'reached'"),
         ("ops: [softmax]", "at_most: 2", "where no error came there is no 'at_most'"),
+        ("ops: [softmax]", "right_in: float32", "where no error came there is no 'right_in'"),
         ("[refused]", "['refuse*']", "entry 'late' does not say in which cases no error comes"),
         ("[error]", "[value]\n    reached: [C]\n    invalid: [axis]", "'invalid' is of the check `error` alone"),
         ("ops: [softmax]", "invalid: [no-such-word]", "unknown word 'no-such-word'"),

@@ -74,6 +74,13 @@ def test_a_fail_of_another_case_names_the_entry_that_it_resembles() -> None:
     assert right.resembles is None
 
 
+def test_the_narrower_dtype_in_which_a_result_is_right_describes_it() -> None:
+    entry = msgspec.structs.replace(ENTRY, reached=[], right_in="float32")
+    assert verdict(outcome("named", "fail", "F", dtype="float64", right_in="float32"), entry) == "known"
+    assert verdict(outcome("named", "fail", "F", dtype="float64"), entry) == "fail"
+    assert verdict(outcome("named", "fail", "F", right_in="float16"), entry) == "fail"
+
+
 def test_words_are_those_of_the_exception_alone() -> None:
     entry = msgspec.structs.replace(ENTRY, checks=["error", "value"], reached=[], message="smoothing")
     raised = outcome("named", "fail", reason="raised", error=ErrorFact("ValueError", "bad smoothing"))

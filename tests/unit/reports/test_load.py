@@ -38,6 +38,7 @@ def test_every_fact_of_an_outcome_is_in_a_column(tmp_path: Path) -> None:
         seconds=2.5,
         worker="worker-1",
         spoils="later calls",
+        right_in="float32",
     )
     fields = msgspec.structs.fields(Outcome)
     assert [each.name for each in fields if getattr(whole, each.name) == each.default] == []

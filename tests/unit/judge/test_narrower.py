@@ -1,0 +1,70 @@
+"""What has the digits of a narrower dtype is wrong, and is known to be right there; what is wrong otherwise is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conformance.backends.contract import Backend
+from conformance.cases.select import select
+from conformance.model.outcome import Outcome
+from conformance.model.wording import message
+from conformance.profiles.profile import UNDECLARED
+from conformance.profiles.subject import Subject
+from conformance.run.judged import judged
+from tests.support.policies import SUITE
+from tests.yardstick.ask import Ask
+from tests.yardstick.kernel import Kernel
+from tests.yardstick.wrong import casts, sums
+
+CASES = "directions-with-a-wide-spread or directions-of-cross-entropy-with-a-weight or derived.labels.pixels"
+
+
+def fails(kind: type[Backend], cases: str = CASES) -> list[Outcome]:
+    """The fails of a backend that declares nothing."""
+    found = judged(kind(), select(SUITE, expression=cases), subject=Subject("mine", profile=UNDECLARED))
+    return [each for unit in found for each in unit if each.verdict == "fail" and each.check != "policy"]
+
+
+class MeanOfHalfTheLosses(Kernel):
+    """Wrong in every dtype."""
+
+    def reduced(self, ask: Ask, losses: Any) -> Any:
+        return super().reduced(ask, losses) / 2
+
+
+class LogitsInFloat32(Kernel):
+    """Logits beyond the range of float32 are infinite before anything is computed."""
+
+    def rows(self, array: Any, axis: int | None, dtype: Any = None) -> Any:
+        x = super().rows(array, axis, dtype)
+        with np.errstate(over="ignore"):
+            return x.astype(np.float32).astype(x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype", "narrower"),
+    [
+        (casts.ExponentialInFloat32ForFloat64, "float64", "float32"),
+        (casts.LossesSummedInFloat32ForFloat64, "float64", "float32"),
+        (sums.Float32SumsOfDoubles, "float64", "float32"),
+        (casts.Float16InsideFloat32, "float32", "float16"),
+    ],
+)
+def test_what_is_computed_in_a_narrower_dtype_is_right_there(kind: type[Backend], dtype: str, narrower: str) -> None:
+    found = fails(kind)
+    assert {"value", "gradient", "forward-mode"} & {each.check for each in found}
+    assert {(each.dtype, each.right_in) for each in found} == {(dtype, narrower)}
+    assert all(message(each).endswith(f"; as right as if computed in {narrower}") for each in found)
+
+
+def test_inputs_that_a_narrower_dtype_does_not_hold_count_as_it_holds_them() -> None:
+    found = fails(LogitsInFloat32, "whole-range-of-float64")
+    assert {(each.check, each.observed, each.right_in) for each in found} >= {("value", "nan", "float32")}
+
+
+def test_what_is_wrong_in_every_dtype_is_right_in_none() -> None:
+    found = fails(MeanOfHalfTheLosses)
+    assert len(found) > 5 and {each.right_in for each in found} == {""}
