@@ -88,8 +88,7 @@ def go_on(record: Record, kinds: Sequence[Kind], entries: Sequence[Entry], proce
     by_id = {entry.case.id: entry for entry in entries}
     asked = 0
     for depth in trial.DEPTHS:
-        found = record.kills
-        due = [kind for kind in kinds if trial.due_at(depth, found[title(kind)], by_id)]
+        due = [kind for kind in kinds if trial.due_at(depth, record.kills_until(depth, title(kind)), by_id)]
         for lot, kills in shared_out(_perform_lot, [*_lots(record, depth, due, entries)], depth, processes):
             record.add(lot.depth, kills, lot.cases)
             asked += len(kills) * len(lot.cases)

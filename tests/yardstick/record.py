@@ -28,7 +28,8 @@ RECORD = FILE.with_name("every-kill.json.gz")
 class _Share(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of wrong backends, all asked the cases with these numbers (``ranges``: first, and one past last).
 
-    ``wrong`` is the digest of each by its title, ``kills`` are numbers of cases by title, dtype and check.
+    ``wrong`` is the digest of each by its title, ``kills`` are numbers of cases by title, dtype and check: what was
+    found at this ``depth``.
     """
 
     depth: str
@@ -49,14 +50,19 @@ class Record:
         self._cases = {entry.case.id: digests.of_case(entry) for entry in entries}
         self._wrong = {title(kind): digests.of_kind(kind) for kind in kinds}
         self._asked: dict[tuple[str, str], set[str]] = {}
-        self._kills: dict[str, dict[Kill, None]] = {name: {} for name in self._wrong}
+        self._kills: dict[tuple[str, str], dict[Kill, None]] = {}
         if path.is_file():
             self._read()
 
     @property
     def kills(self) -> dict[str, list[Kill]]:
-        """Of each wrong backend, by title."""
-        return {name: sorted(kills) for name, kills in self._kills.items()}
+        """Of each wrong backend, by title, at all depths."""
+        return {name: self.kills_until(DEPTHS[-1], name) for name in self._wrong}
+
+    def kills_until(self, depth: str, name: str) -> list[Kill]:
+        """Of one wrong backend, at this depth and at those before it."""
+        depths = DEPTHS[: DEPTHS.index(depth) + 1]
+        return sorted({kill for each in depths for kill in self._kills.get((each, name), ())})
 
     def asked(self, depth: str, name: str) -> Collection[str]:
         """The ids of the cases that the wrong backend was asked."""
@@ -66,7 +72,7 @@ class Record:
         """Put on record what was found of wrong backends that were all asked ``cases``."""
         for name, kills in found.items():
             self._asked.setdefault((depth, name), set()).update(cases)
-            self._kills[name].update(dict.fromkeys(kills))
+            self._kills.setdefault((depth, name), {}).update(dict.fromkeys(kills))
         with self._path.open("ab") as file:
             file.write(_packed([self._share(depth, found, cases)]))
 
@@ -75,12 +81,9 @@ class Record:
         alike: dict[tuple[str, frozenset[str]], list[str]] = {}
         for (depth, name), ids in sorted(self._asked.items()):
             alike.setdefault((depth, frozenset(ids)), []).append(name)
-        shares, written = [], set[str]()
+        shares = []
         for (depth, cases), names in sorted(alike.items(), key=lambda item: (DEPTHS.index(item[0][0]), item[1])):
-            # What a backend was killed by stands in one of its lines.
-            found = {name: [] if name in written else list(self._kills[name]) for name in names}
-            written.update(names)
-            shares.append(self._share(depth, found, cases))
+            shares.append(self._share(depth, {name: self._kills.get((depth, name), {}) for name in names}, cases))
         fresh = self._path.with_suffix(".new")
         fresh.write_bytes(_packed([list(self._cases.items()), *shares]))
         fresh.replace(self._path)
@@ -106,7 +109,8 @@ class Record:
                 for name, digest in share.wrong.items():
                     if self._wrong.get(name) == digest and cases:
                         self._asked.setdefault((share.depth, name), set()).update(cases)
-                        self._kills[name].update(dict.fromkeys(_kills(share.kills.get(name, {}), names)))
+                        kills = _kills(share.kills.get(name, {}), names)
+                        self._kills.setdefault((share.depth, name), {}).update(dict.fromkeys(kills))
         except (msgspec.DecodeError, IndexError) as error:
             raise UsageError(f"{self._path}: not a record of kills: {error}", hint="remove it") from None
 

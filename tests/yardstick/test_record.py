@@ -13,6 +13,7 @@ from tests.support.case_files import write
 from tests.yardstick.__main__ import main
 from tests.yardstick.record import Record
 from tests.yardstick.registry import CASES, wrong_backends
+from tests.yardstick.trial import Kill
 
 BACKENDS = """\
 from tests.yardstick.kernel import Kernel
@@ -69,12 +70,15 @@ class Folder:
         assert "mutation score: 2 of 2" in said
         return said.partition("asked: ")[2].partition(" cases")[0]
 
-    def killed(self, name: str) -> set[str]:
-        """The cases on record that killed a wrong backend of the last version."""
+    def opened(self) -> Record:
+        """The record, for the last version."""
         version = self.path / str(self.versions)
         kinds = wrong_backends(version / "planted_for_the_record.py")
-        record = Record(self.record, kinds, load_suite([next(version.glob("*.yaml"))]).entries)
-        return {kill.case for kill in record.kills[f"planted_for_the_record.{name}"]}
+        return Record(self.record, kinds, load_suite([next(version.glob("*.yaml"))]).entries)
+
+    def killed(self, name: str) -> set[str]:
+        """The cases on record that killed a wrong backend of the last version."""
+        return {kill.case for kill in self.opened().kills[f"planted_for_the_record.{name}"]}
 
 
 @pytest.fixture
@@ -100,19 +104,36 @@ def test_the_kills_of_a_case_that_is_removed_go(folder: Folder) -> None:
     assert folder.killed("Moved") == folder.killed("Doubled") == {"one", "three", "four"}
 
 
+def test_the_kills_of_a_later_depth_do_not_say_that_an_earlier_one_was_asked(folder: Folder) -> None:
+    folder.measured()
+    moved, doubled = "planted_for_the_record.Moved", "planted_for_the_record.Doubled"
+    cases = sorted(folder.killed("Moved"))
+    folder.record.unlink()
+    record = folder.opened()
+    record.rewrite()
+    record.add("usual", {moved: [], doubled: [Kill("one", "float32", "value")]}, cases)
+    record.add("identities", {moved: [Kill("one", "float32", "shift")]}, cases)
+    record.rewrite()
+    record = folder.opened()
+    assert record.kills_until("others", moved) == [] and len(record.kills_until("identities", moved)) == 1
+    assert folder.measured() == "4"  # Moved, in calls that are repeated; Doubled was killed before
+    found = folder.opened()
+    assert found.kills_until("usual", moved) == []
+    assert {kill.case for kill in found.kills_until("repeated", moved)} == {*cases}
+    assert Kill("one", "float32", "shift") in found.kills[moved]
+
+
 def test_of_a_measurement_that_was_interrupted_the_finished_shares_are_kept(folder: Folder) -> None:
     folder.measured()
     whole = folder.record.read_bytes()
-    kinds = wrong_backends(folder.path / "1" / "planted_for_the_record.py")
-    entries = load_suite([next((folder.path / "1").glob("*.yaml"))]).entries
     folder.record.unlink()
-    record = Record(folder.record, kinds, entries)
+    record = folder.opened()
     record.rewrite()
     record.add("usual", {"planted_for_the_record.Moved": []}, ["one", "three"])
     record.add("usual", {"planted_for_the_record.Doubled": []}, ["one"])
     folder.record.write_bytes(folder.record.read_bytes()[:-40])  # which ends in the midst of the second
-    assert [*Record(folder.record, kinds, entries).asked("usual", "planted_for_the_record.Doubled")] == []
-    assert {*Record(folder.record, kinds, entries).asked("usual", "planted_for_the_record.Moved")} == {"one", "three"}
+    assert [*folder.opened().asked("usual", "planted_for_the_record.Doubled")] == []
+    assert {*folder.opened().asked("usual", "planted_for_the_record.Moved")} == {"one", "three"}
     folder.record.write_bytes(whole + b"no kills")
     with pytest.raises(UsageError, match="not a record of kills"):
-        Record(folder.record, kinds, entries)
+        folder.opened()

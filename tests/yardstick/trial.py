@@ -211,7 +211,7 @@ def _small(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def due_at(depth: str, kills: Collection[Kill], entries: Mapping[str, Entry]) -> bool:
-    """Whether a wrong backend with these kills, by ``entries``, is to be asked at a depth.
+    """Whether a wrong backend is to be asked at a depth: ``kills`` by ``entries`` are those of it and of those before.
 
     It is as long as nothing has killed it that may be in the quick selection.
     """
