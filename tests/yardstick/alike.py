@@ -58,12 +58,13 @@ class RightKernel:
 class Contestant:
     """A backend that answers in this process, and is judged as ``subject``.
 
-    With ``single``, it makes single calls alone: none again to see whether it gives the same, none beside another
-    thread's, and no loop of single calls as a map.
+    With ``once``, it makes each call once and by itself. Three questions make a call again: the repeat, which must give
+    the same bits, is not asked (ChunkJudge); of a call beside another thread's, and of a map that is the right kernel's
+    loop over the calls of its examples, the right kernel's answer stands.
     """
 
-    def __init__(self, backend: Backend, subject: Subject, *, single: bool = False) -> None:
-        self._kind, self._changed, self._single = type(backend), _changed(backend), single
+    def __init__(self, backend: Backend, subject: Subject, *, once: bool = False) -> None:
+        self._kind, self._changed, self._once = type(backend), _changed(backend), once
         self._session = InlineSession(backend)
         self._answers: list[Observation] = []
         self._judged = OpenBackend(self, subject.name, subject)
@@ -87,7 +88,7 @@ class Contestant:
 
     def _may_differ(self, request: Request, names: Collection[str]) -> bool:
         """Whether the answer may be another than that of the right kernel, which has looked up ``names`` for it."""
-        if self._single and (request.other_logits is not None or self._only_loops(request)):
+        if self._once and (request.other_logits is not None or self._only_loops(request)):
             return False
         return self._changed is None or not self._changed.isdisjoint(names)
 
@@ -139,12 +140,12 @@ class Chunks:
 class ChunkJudge:
     """Judges contestants on one portion; of alike answers the outcomes are those of the first that gave them.
 
-    ``single`` is what the contestants are.
+    ``once`` is what the contestants were opened with: then no call is repeated.
     """
 
-    def __init__(self, portion: Portion, right: RightKernel, *, single: bool = False) -> None:
+    def __init__(self, portion: Portion, right: RightKernel, *, once: bool = False) -> None:
         self._chunks = Chunks(portion)
-        self._right, self._single = right, single
+        self._right, self._once = right, once
         self._asked: dict[int, tuple[list[Request], list[tuple[Observation, frozenset[str]]]]] = {}
         self._found: dict[bytes, list[list[Outcome]]] = {}
 
@@ -161,7 +162,7 @@ class ChunkJudge:
         """The requests of a chunk, and what the right kernel answers."""
         if id(chunk) not in self._asked:
             requests = chunk.requests
-            if self._single:
+            if self._once:
                 requests = [msgspec.structs.replace(each, repeat=False) for each in requests]
             self._asked[id(chunk)] = requests, self._right.answers(requests)
         return self._asked[id(chunk)]

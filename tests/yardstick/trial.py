@@ -47,10 +47,10 @@ ALL_DTYPES = ("float64", "float32", "bfloat16", "float16")
 #: Where a defect is not one of a dtype, it shows here.
 USUAL = ("float32",)
 OTHERS = ("float64", "bfloat16", "float16")
-#: How every kill is searched for: in the usual dtype, or in those of a case that has it not, in single calls of cases
-#: that are not ``LARGE``; of what survives those of them that the quick selection may take, in large cases too, and in
-#: calls that are repeated; of what survives that, in the other dtypes; and of what is left in everything, with the
-#: identities, which take two thirds of all calls and nearly always repeat what a value has shown.
+#: How every kill is searched for: in the usual dtype, or in those of a case that has it not, each call made once, of
+#: cases that are not ``LARGE``; of what survives those of them that the quick selection may take, in large cases too,
+#: and in calls that are repeated; of what survives that, in the other dtypes; and of what is left in everything, with
+#: the identities, which take two thirds of all calls and nearly always repeat what a value has shown.
 DEPTHS = ("usual", "repeated", "others", "identities")
 #: Cases that are looked at together while a kill is searched for: few, as most backends fall soon.
 BATCH = 12
@@ -80,14 +80,14 @@ class Kill:
 class Trial:
     """Some cases in some dtypes, with or without the identities; ``batch`` cases at a time, a mixture of all themes.
 
-    ``single`` is what its contestants are.
+    With ``once``, ``outcomes`` are those of backends that make each call once (see Contestant).
     """
 
     entries: Sequence[Entry]
     dtypes: Collection[str] = ALL_DTYPES
     identities: bool = True
     batch: int = 0
-    single: bool = False
+    once: bool = False
 
     def plans(self) -> Iterator[Plan]:
         """The cases in their batches; without these, each large case by itself, dtype by dtype."""
@@ -107,10 +107,10 @@ class Trial:
     def outcomes(self, kinds: Sequence[Kind]) -> Iterator[tuple[Kind, Outcome]]:
         """Every outcome of every backend."""
         for plan in self.plans():
-            opened = [(kind, Contestant(kind(), subject(kind), single=self.single)) for kind in kinds]
+            opened = [(kind, Contestant(kind(), subject(kind), once=self.once)) for kind in kinds]
             right = RightKernel()
             for portion in plan.portions:
-                judge = ChunkJudge(portion, right, single=self.single)
+                judge = ChunkJudge(portion, right, once=self.once)
                 for kind, contestant in opened:
                     yield from ((kind, outcome) for unit in judge.units(contestant) for outcome in unit)
 
@@ -194,8 +194,8 @@ def kills_at(depth: str, kinds: Sequence[Kind], entries: Sequence[Entry]) -> dic
     found: dict[str, dict[Kill, None]] = {title(kind): {} for kind in kinds}
     unusual = [entry for entry in entries if not set(USUAL) <= set(entry.case.dtypes)]
     if depth == "usual":
-        _add(found, Trial(_small(entries), USUAL, identities=False, single=True), kinds)
-        _add(found, Trial(_small(unusual), OTHERS, identities=False, single=True), kinds)
+        _add(found, Trial(_small(entries), USUAL, identities=False, once=True), kinds)
+        _add(found, Trial(_small(unusual), OTHERS, identities=False, once=True), kinds)
     elif depth == "repeated":
         _add(found, Trial(entries, USUAL, identities=False), kinds)
         _add(found, Trial(unusual, OTHERS, identities=False), kinds)
