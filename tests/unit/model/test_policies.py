@@ -44,7 +44,8 @@ def test_every_word_that_is_offered_can_be_declared_alone() -> None:
         for word in {*declarable(name)} - {"any integer", "any other number", "a list of dtypes"}:
             value: Any = int(word) if word.lstrip("-").isdigit() else word
             listed = name == "accepted-inputs" and word != "refused"  # several may be taken
-            msgspec.convert({name: [value] if listed else value}, Policies)
+            stated = {name: [value] if listed else value}
+            assert stated.items() <= msgspec.to_builtins(msgspec.convert(stated, Policies)).items()
 
 
 @pytest.mark.parametrize(
