@@ -23,7 +23,7 @@ PACKAGE = "tests.yardstick"
 #: The keys of a case by which nothing is asked.
 SAID = ("why", "flags", "references", "source")
 #: The modules of the right kernels.
-RIGHT = tuple(f"{PACKAGE}.{name}" for name in ("ask", "kernel", "sound", "exact"))
+RIGHT = tuple(f"{PACKAGE}.{name}" for name in ("ask", "stages", "kernel", "sound", "exact"))
 #: Hexadecimal digits of a digest.
 DIGITS = 12
 
