@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conformance.backends.adapters.jax import Jax
-from conformance.backends.contract import Backend, Call, Setup, Unsupported
-from conformance.backends.discovery import create, find, names, profile
-from conformance.cases.checks import SMOOTHED
+from conformance.backends.contract import Call, Unsupported
+from conformance.backends.discovery import find, names, profile
+from tests.support.adapters import backend_of, numpy_dtype, options
 from tests.support.turns import covering
 
 OPERATIONS = ("softmax", "log_softmax", "nll_loss", "cross_entropy", "nll_loss_of_log_softmax", "log_loss")
@@ -33,60 +30,6 @@ TOGETHER = [
 ]
 SHAPE = (2, 3, 4)
 WEIGHT = [0.5, 2.0, 1.25, 3.0]
-
-
-def backend_of(spec: str) -> Backend:
-    framework = profile(spec.partition(":")[0])["framework"]
-    if importlib.util.find_spec(framework) is None:
-        pytest.skip(f"{framework} is not installed")
-    return _created(spec)
-
-
-@pytest.mark.framework
-def test_jax_lets_go_of_what_it_compiled_for_former_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("jax")
-    from conformance.backends.runtimes import jax as runtime
-
-    monkeypatch.setattr(runtime, "HELD", 2)
-    backend = Jax()
-    call = Call("softmax", {}, (("axis", -1),))
-    for extent in (*range(2, 7), 2):
-        logits = backend.tensor(np.zeros((1, extent), np.float32))
-        (row,) = backend.array(backend.evaluate(call, logits))
-        assert row.tolist() == pytest.approx([1 / extent] * extent)
-        (function,) = backend._functions.values()
-        assert function._cache_size() <= 2
-    assert backend.runtime.counted.graphs == 6
-
-
-def test_jax_keeps_what_it_compiles_in_the_folder_that_it_is_given(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    variables: dict[str, str] = {}
-    monkeypatch.setattr("os.environ", variables)
-    Jax.prepare(Setup(threads=2))
-    assert variables["NPROC"] == "2" and "JAX_COMPILATION_CACHE_DIR" not in variables
-    Jax.prepare(Setup(threads=2, cache=tmp_path))
-    assert variables["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "jax")
-
-
-@cache
-def _created(spec: str) -> Backend:
-    return create(spec, threads=1)
-
-
-def numpy_dtype(name: str) -> np.dtype[Any]:
-    ml_dtypes = pytest.importorskip("ml_dtypes") if name == "bfloat16" else None
-    return np.dtype(ml_dtypes.bfloat16 if ml_dtypes else name)
-
-
-def options(op: str, axis: int | None, reduction: str | None = None, **stated: Any) -> tuple[tuple[str, Any], ...]:
-    found: dict[str, Any] = {"axis": axis}
-    if "softmax" not in op or "nll" in op:
-        found |= {"ignore_index": None, "reduction": reduction}
-    if op in SMOOTHED:
-        found["label_smoothing"] = None
-    return tuple((found | stated).items())
 
 
 def reference(op: str, x: Any, targets: Any, axis: int, reduction: str, **stated: Any) -> Any:
@@ -327,107 +270,3 @@ def test_versions_settings_and_profile(spec: str) -> None:
 def _subnormals(spec: str) -> str:
     value = profile(spec.partition(":")[0])["policies"]["subnormal-results"]["value"]
     return str(value["float32"] if isinstance(value, dict) else value)
-
-
-class TestTorch:
-    def test_memory_is_shared_as_it_lies(self) -> None:
-        backend = backend_of("torch")
-        raw = np.zeros(8 * 6 + 1, np.uint8)
-        odd = raw[1:].view(np.float64).reshape(2, 3)
-        assert backend.tensor(odd).data_ptr() == odd.ctypes.data and odd.ctypes.data % 8 == 1
-        assert backend.tensor(odd.T).stride() == (1, 3)
-        half = np.zeros((4, 6), numpy_dtype("bfloat16"))[:, ::2]
-        assert backend.tensor(half).stride() == (6, 2)
-        with pytest.raises(Unsupported, match="negative strides"):
-            backend.tensor(odd[::-1])
-
-    def test_read_only_arrays_are_taken_without_a_warning(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            assert backend_of("torch").tensor(np.broadcast_to(np.ones(3), (2, 3))).stride() == (0, 1)
-
-    @pytest.mark.parametrize("spec", ["torch", "torch:module"])
-    def test_targets_that_are_not_tensors_are_left_to_torch(self, spec: str) -> None:
-        backend = backend_of(spec)
-        targets: Any = [1]
-        call = Call("cross_entropy", {"targets": backend.tensor(targets)}, options("cross_entropy", 1))
-        with pytest.raises(TypeError, match="must be Tensor"):
-            backend.evaluate(call, backend.tensor(np.zeros((1, 3))))
-
-
-class TestNumpy:
-    """The reference refuses what is invalid, and treats special values by definition."""
-
-    def loss(self, x: Any, y: Any, *, axis: int | None = None, weight: Any = None, **stated: Any) -> Any:
-        rest: dict[str, Any] = {"ignore_index": None, "label_smoothing": None, "reduction": "none"} | stated
-        y = np.asarray(y) if isinstance(y, list) else y
-        return backend_of("numpy").cross_entropy(np.asarray(x), y, axis=axis, weight=weight, **rest)
-
-    @pytest.mark.parametrize(
-        ("error", "arguments", "stated"),
-        [
-            (TypeError, ([[1, 2]], [0]), {}),
-            (TypeError, ([[1.0, 2.0]], [True]), {}),
-            (TypeError, ([[1.0, 2.0]], [0.0]), {}),
-            (TypeError, ([[1.0, 2.0]], 0), {}),
-            (TypeError, ([[1.0, 2.0]], [0]), {"weight": [1.0, 2.0]}),
-            (ValueError, ([[1.0, 2.0]], [0, 1]), {}),
-            (ValueError, ([[1.0, 2.0]], [[1, 0]]), {}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"weight": np.ones(3)}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"axis": 2}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"axis": -3}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"label_smoothing": 1.5}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"label_smoothing": float("nan")}),
-            (ValueError, ([[1.0, 2.0]], [0]), {"reduction": "average"}),
-            (ValueError, ([[1.0, 2.0]], [[0.5, 0.5]]), {"ignore_index": 0}),
-            (ValueError, (1.0, np.array(0)), {}),
-            (IndexError, ([[1.0, 2.0]], [2]), {}),
-            (IndexError, ([[1.0, 2.0]], [-1]), {}),
-            (IndexError, ([[1.0, 2.0]], np.array([2**64 - 100], np.uint64)), {}),
-        ],
-    )
-    def test_invalid_input(self, error: type[Exception], arguments: tuple[Any, Any], stated: dict[str, Any]) -> None:
-        with pytest.raises(error):
-            self.loss(*arguments, **stated)
-
-    def test_upstream_of_another_shape(self) -> None:
-        call = Call("softmax", {}, (("axis", 1),))
-        with pytest.raises(ValueError, match="upstream"):
-            backend_of("numpy").differentiate(call, np.zeros((2, 3)), np.zeros((3, 2)))
-
-    def test_special_values(self) -> None:
-        inf, nan = np.inf, np.nan
-        assert self.loss([[1e8, 1e8]], [0]) == pytest.approx([0.6931471805599453], abs=1e-15)
-        assert self.loss([[30.0, -40.0]], [0])[0] == pytest.approx(np.exp(-70.0), rel=1e-15)
-        assert self.loss([[0.0, -inf]], [0]) == 0 and self.loss([[0.0, -inf]], [1]) == inf
-        assert self.loss([[0.0, -inf]], [[1.0, 0.0]]) == 0
-        assert self.loss([[0.0, -inf]], [1], weight=np.array([1.0, 0.0])) == 0
-        assert np.isnan(self.loss([[inf, 0.0], [-inf, -inf], [nan, 0.0]], [1, 0, 1])).all()
-        assert np.isnan(self.loss(np.zeros((0, 3)), np.zeros(0, int), reduction="mean"))
-
-    def test_ignored_positions_take_no_part(self) -> None:
-        x, y = np.array([[np.nan, np.inf], [-np.inf, -np.inf], [1.0, 2.0]]), np.array([-100, -100, 1])
-        call = Call("cross_entropy", {"targets": y}, options("cross_entropy", 1, "mean", label_smoothing=0.1))
-        value, gradient = backend_of("numpy").differentiate(call, x, np.array(1.5))
-        assert value == pytest.approx(0.36326168751822286) and not gradient[:2].any() and gradient[2].all()
-
-    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-    def test_half_types_are_computed_in_float32(self, dtype: str) -> None:
-        half = numpy_dtype(dtype)
-        small = self.loss(np.asarray([[8.5, 31.875, 26.25]], half), [1])
-        assert float(small[0]) == pytest.approx(0.0036, rel=1e-2)
-        equal = backend_of("numpy").log_softmax(np.zeros((1, 65536), half), axis=1)
-        assert equal.astype(float)[0] == pytest.approx(-11.09, abs=0.04)
-        zeros = self.loss(np.zeros((70000, 4), half), np.zeros(70000, int), reduction="mean")
-        assert float(zeros) == pytest.approx(1.386, abs=5e-3)
-
-
-def test_an_impossible_label_is_nan_when_picked_and_zero_as_one_hot() -> None:
-    x, y = np.array([[0.0, -np.inf], [1.0, 1.0]]), np.array([0, 5])
-    losses = {}
-    for spec in ("jax", "jax:one-hot"):
-        backend = backend_of(spec)
-        call = Call("cross_entropy", {"targets": backend.tensor(y)}, options("cross_entropy", 1, "none"))
-        losses[spec] = backend.array(backend.evaluate(call, backend.tensor(x)))
-    assert losses["jax"][0] == losses["jax:one-hot"][0] == 0
-    assert np.isnan(losses["jax"][1]) and losses["jax:one-hot"][1] == 0
