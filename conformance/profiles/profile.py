@@ -96,6 +96,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     error over bound, or ``message`` words of the exception (its type and text). Of the check ``error`` alone, where
     what is seen is a result in place of an error, cases do, or ``invalid``, what makes the input of these and of others
     invalid.
+    It holds with one of the options ``modes``, where there are some, and with none of those in ``without``.
     """
 
     id: Text
@@ -106,6 +107,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ops: list[Text] = []
     dtypes: list[DtypeName] = []
     modes: list[Text] = []
+    without: list[Text] = []
     reductions: list[Text] = []
     versions: str = ""
     reached: list[Letter] = []

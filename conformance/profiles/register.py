@@ -166,6 +166,8 @@ def _reference(entry: Defect) -> DefectRef:
 def _applies(entry: Defect, subject: Subject) -> bool:
     if entry.modes and {*entry.modes}.isdisjoint(_options(subject)):
         return False
+    if not {*entry.without}.isdisjoint(_options(subject)):
+        return False
     if entry.ops and subject.overridden.issuperset(entry.ops):
         return False
     if not is_range(entry.versions):

@@ -43,7 +43,8 @@ def complaints_of_register(
         yield from unknown_names((*path, "ops"), entry.ops, OPERATIONS, "operation")
         yield from unknown_names((*path, "reductions"), entry.reductions, (*REDUCTIONS, "default"), "reduction")
         if variants is not None:
-            yield from unknown_names((*path, "modes"), entry.modes, (DEFAULT, *variants), "option")
+            for key, options in (("modes", entry.modes), ("without", entry.without)):
+                yield from unknown_names((*path, key), options, (DEFAULT, *variants), "option")
         yield from _matches(path, entry, cases)
         yield from _narrow(path, entry)
         yield from _evidence(path, entry)

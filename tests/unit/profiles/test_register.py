@@ -149,6 +149,9 @@ def test_an_entry_that_depends_on_the_machine_is_never_stale() -> None:
         ({"versions": "<2"}, False),
         ({"modes": ["eager"]}, True),
         ({"modes": ["cuda"]}, False),
+        ({"without": ["cuda"]}, True),
+        ({"without": ["cuda", "cpu"]}, False),
+        ({"modes": ["eager"], "without": ["cpu"]}, False),
         ({"ops": ["softmax"]}, False),  # its own softmax is not the framework's
         ({"ops": ["softmax", "log_softmax"]}, True),
     ],
