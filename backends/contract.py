@@ -310,7 +310,8 @@ class Backend(ABC):
         """Σ a_c · (−ln p_c), reduced, for class indices or class probabilities of the logits' shape.
 
         The shape is the logits' without the class axis for ``none``, else a scalar's; the dtype is the logits', or what
-        the policy ``mixed-dtype-result`` says. Indices and weight, and what is raised, are as for :meth:`nll_loss`.
+        the policies ``mixed-dtype-result`` and ``half-type-result`` say. Indices and weight, and what is raised, are as
+        for :meth:`nll_loss`.
         """
 
     def nll_loss_of_log_softmax(self, logits: Tensor, targets: Tensor, **options: Unpack[NllLossOptions]) -> Tensor:

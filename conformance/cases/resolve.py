@@ -73,6 +73,8 @@ def resolve(problem: Problem, policies: Policies, *, stated_error: bool = True) 
     refuses_empty = for_operation(policies.class_extent_0, problem.operation, "value") == "raise"
     if refuses_empty and rank and problem.logits.shape[axis] == 0:
         return _refused(problem, "class-extent", "an empty class axis is refused")
+    if FORMATS[problem.dtype].is_half and problem.logits.dtype.kind not in "iub":
+        problem = _wide(problem, policies)
     if not problem.takes_targets:
         return Resolution(problem)
     return _with_targets(problem, axis, policies)
@@ -148,7 +150,8 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
                 reason = f"probabilities of dtype {problem.probability_dtype} for logits of dtype {problem.dtype}"
                 return _refused(problem, "probability-dtype", reason)
             if mixed == "promoted":
-                problem = replace(problem, value_dtype=common_dtype(problem.dtype, problem.probability_dtype))
+                dtype = problem.value_dtype or problem.dtype
+                problem = replace(problem, value_dtype=common_dtype(dtype, problem.probability_dtype))
         return Resolution(replace(_without_masked_targets(problem, policies), ignore_index=None))
     if targets.shape != shape[:axis] + shape[axis + 1 :]:
         return _refused(problem, "target-shape", f"index targets of shape {targets.shape} for logits of shape {shape}")
@@ -174,6 +177,15 @@ def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution
     if outside is None and not classes and targets.size:  # all are ignored: there is no class that they could have
         return Resolution(problem, undefined=True)
     return Resolution(problem) if outside is None else _bad_labels(problem, outside, policies)
+
+
+def _wide(problem: Problem, policies: Policies) -> Problem:
+    """The problem of a half type whose value comes in float32, where the policies have it so."""
+    if for_operation(policies.half_type_result, problem.operation, "logits") == "logits":
+        return problem
+    # Of two functions, the second gets log-probabilities of the half type.
+    held_to: DtypeName | None = None if problem.operation == "nll_loss_of_log_softmax" else "float32"
+    return replace(problem, value_dtype="float32", held_to=held_to)
 
 
 def _without_masked_targets(problem: Problem, policies: Policies) -> Problem:

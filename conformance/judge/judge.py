@@ -175,7 +175,7 @@ class Judge:
         assert flat is not None
         if quantity == "value":
             flat = self._beside_gradient(prepared, units, seen, compared, flat, reduction)
-        declared = self.subject.profile.declared_class(units[0].problem.operation, prepared.dtype)
+        declared = self.subject.profile.declared_class(units[0].problem.operation, prepared.dtype_of(quantity))
         judged = flat
         if prepared.block.operation == "nll_loss_of_log_softmax" and not np.isfinite(flat).all():
             # The caller holds the first function's result in the dtype: that it is infinite there is nobody's choice.
@@ -214,14 +214,32 @@ class Judge:
         if array.dtype != due:
             observed, expected = str(array.dtype), due.name
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-dtype", observed=observed, expected=expected)
-            if problem.probability_dtype is None:
-                return None, wrong
             arrays = [array] if beside is None else [array, beside]
-            return None, self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
+            return None, self._of_another_dtype(unit, reduction, seen, quantity, arrays, wrong)
         if beside is not None and (beside.shape, beside.dtype) != (array.shape, array.dtype):
             found, wanted = f"{beside.dtype} of shape {beside.shape}", f"{array.dtype} of shape {array.shape}"
             return None, Finding(problem, quantity, reduction, "fail", "with-gradient", observed=found, expected=wanted)
         return flattened(resolved, array, quantity), None
+
+    def _of_another_dtype(
+        self,
+        unit: Unit,
+        reduction: str,
+        seen: Observation,
+        quantity: Quantity,
+        arrays: Sequence[Array],
+        wrong: Finding,
+    ) -> Finding:
+        """``wrong``, unless declared policies have the result be of its dtype; then what its numbers are."""
+        resolution = resolve(unit.problem, self.policies)
+        if resolution.problem.value_dtype is None:
+            return wrong
+        found = self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
+        if found.verdict != "fail" or arrays[0].dtype != due_dtype(resolution.problem, quantity):
+            return found
+        declared = Unit(unit.problem, resolution)
+        (judged,) = self.quantity(unit.under(self.policies, resolution), [declared], reduction, [seen], quantity)
+        return next((each for each in judged if each.verdict == "fail"), wrong)
 
     def _beside_gradient(
         self,
@@ -318,7 +336,7 @@ class Judge:
         shape, dtype = due_shape(problem, reduction, quantity), due_dtype(problem, quantity)
         if array.shape != shape or array.dtype != dtype:
             return "shape or dtype"
-        declared = self.subject.profile.declared_class(problem.operation, problem.dtype)
+        declared = self.subject.profile.declared_class(problem.operation, prepared.dtype_of(quantity))
         return None if self._holds(prepared, quantity, reduction, array, problem, policies, declared) else "bound"
 
     def _holds(
@@ -335,7 +353,7 @@ class Judge:
         if array.shape != due_shape(problem, reduction, quantity):
             return False
         flat = in_row_order(problem, array, quantity)
-        anywhere = for_operation(policies.intermediate_overflow, problem.dtype, "value") == "inf"
+        anywhere = for_operation(policies.intermediate_overflow, prepared.dtype_of(quantity), "value") == "inf"
         if anywhere or problem.operation == "nll_loss_of_log_softmax":  # whose first function's result is not chosen
             flat = prepared.forgive_overflow(quantity, reduction, flat, letter, stored_only=not anywhere)
         comparison = prepared.compare(quantity, reduction, flat, letter)

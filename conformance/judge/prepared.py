@@ -63,6 +63,11 @@ class Prepared:
         """The dtype under test."""
         return self.block.dtype
 
+    def dtype_of(self, quantity: Quantity) -> DtypeName:
+        """The dtype whose bounds a quantity is held to: that under test, unless a policy has the value be wider."""
+        held_to = self.block.problems[0].held_to
+        return self.dtype if held_to is None or quantity in OF_LOGITS else held_to
+
     def named(self, reduction: str) -> str:
         """The reduction that ``default`` stands for under the policies."""
         return self.policies.default_reduction if reduction == "default" else reduction
@@ -138,7 +143,7 @@ class Prepared:
             self.exact(quantity, reduction),
             lambda letter: self.tolerance(quantity, reduction, letter),
             self.segments(quantity, reduction),
-            dtype=self.dtype,
+            dtype=self.dtype_of(quantity),
             declared=declared,
             judged=self.judged(quantity, reduction),
             refine=None if self._marked is not None else lambda index: self._refine(quantity, reduction, index),
@@ -168,7 +173,7 @@ class Prepared:
         terms have both signs either infinity, or NaN, may come of it.
         """
         exact = self.exact(quantity, reduction)
-        largest = arithmetic(declared, self.dtype).compute.largest
+        largest = arithmetic(declared, self.dtype_of(quantity)).compute.largest
         with np.errstate(all="ignore"):
             stressed, mixed = self._stress(self.named(reduction), largest)
             if self.block.operation == "log_loss" and quantity != "value":
@@ -284,9 +289,10 @@ class Prepared:
         return flat.where(np.repeat(marked.rows & ~np.isnan(marked.loss), self.block.classes), 0.0)
 
     def _tolerance(self, quantity: Quantity, reduction: str, letter: Letter) -> Float64Array:
+        dtype = self.dtype_of(quantity)
         kind = self._once(
-            ("kind", letter),
-            lambda: Tolerance(self.truth, arithmetic(letter, self.dtype), self.flushed, self._marked),
+            ("kind", letter) if dtype == self.dtype else ("kind", letter, dtype),
+            lambda: Tolerance(self.truth, arithmetic(letter, dtype), self.flushed, self._marked),
         )
         result: Float64Array = getattr(kind, quantity)(reduction)
         return result.reshape(-1)

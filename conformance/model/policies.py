@@ -18,6 +18,7 @@ import msgspec
 
 from conformance.model.policy import (
     DTYPE,
+    HALF_TYPED,
     IGNORED,
     INPUT,
     LABEL,
@@ -81,6 +82,7 @@ Normalising = Literal["exact", "normalised", "clipped-and-normalised"]
 Cancelling = Literal["kept", "lost"]
 Upstream = Literal["product", "chained"]
 MixedDtypes = Literal["logits", "promoted", "refused"]
+HalfTyped = Literal["logits", "float32"]
 Value = TypeVar("Value", bound=str | int)
 
 
@@ -157,6 +159,11 @@ class Policies(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     #: The dtype of the loss of class probabilities whose dtype is not that of the logits: that of the logits, or the
     #: narrowest that holds both. The gradient has that of the logits, and both are held to the bounds of that dtype.
     mixed_dtype_result: Annotated[MixedDtypes | dict[str, MixedDtypes], Policy(affects="question", aspect=MIXED)] = (
+        "logits"
+    )
+    #: The dtype of what comes of logits of a half type: theirs, or float32, as mixed precision has it. One function is
+    #: then held to the bounds of float32; of two, the second gets what the first has stored in the logits' dtype.
+    half_type_result: Annotated[HalfTyped | dict[str, HalfTyped], Policy(affects="question", aspect=HALF_TYPED)] = (
         "logits"
     )
     #: Targets of the right rank whose extents are 1 where they should be more.

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from conformance.model.case import OPERATIONS, OperationName
-from conformance.model.dtypes import DTYPES
+from conformance.model.dtypes import DTYPES, HALF
 
 if TYPE_CHECKING:  # a problem holds arrays, and listing the policies must not load NumPy
     from conformance.model.problem import Array, Problem
 
 __all__ = [
     "DTYPE",
+    "HALF_TYPED",
     "IGNORED",
     "INPUT",
     "LABEL",
@@ -135,6 +136,10 @@ def _label_kind(problem: Problem) -> str:
 
 #: Class probabilities of a dtype that the logits do not have.
 MIXED = Aspect("dtype of the logits", DTYPES, lambda problem: problem.dtype if problem.probability_dtype else "")
+#: The operation on logits of a half type.
+HALF_TYPED = Aspect(
+    "operation", (*OPERATIONS, "all"), lambda problem: problem.operation if problem.dtype in HALF else ""
+)
 OPERATION = Aspect("operation", (*OPERATIONS, "all"), lambda problem: problem.operation)
 DTYPE = Aspect("dtype", DTYPES, lambda problem: problem.dtype)
 #: ``above`` is C and beyond, ``negative`` is −C to −1, ``below`` is less than −C.

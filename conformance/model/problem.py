@@ -29,7 +29,8 @@ class Problem:
     value's shape; ``tangent``, of the logits' shape, is the direction of the case's transforms, ``None`` where it asks
     for none. ``where``, of the logits' shape, is true for the classes that take part; ``None`` means all.
     ``reductions`` is ``("none",)`` for operations that do not reduce. ``value_dtype`` is the value's dtype where a
-    policy has it be another than ``dtype``, which the gradient keeps. ``invalid`` is what makes the input of a case
+    policy has it be another than ``dtype``, which the gradient keeps, and ``held_to`` that whose bounds it is held to
+    where these are not those of ``dtype``. ``invalid`` is what makes the input of a case
     that expects an error invalid, as far as that has a name.
     """
 
@@ -51,6 +52,7 @@ class Problem:
     tangent: Array | None = None
     where: npt.NDArray[np.bool_] | None = None
     value_dtype: DtypeName | None = None
+    held_to: DtypeName | None = None
     invalid: Invalid | None = None
 
     @property

@@ -204,7 +204,7 @@ class _Exporter:
             judged = prepared.judged(quantity, reduction)
             asked = np.ones(len(exact.mid), dtype=np.bool_) if judged is None else judged[here]
             bounds = {}
-            for letter in letters(prepared.dtype):
+            for letter in letters(prepared.dtype_of(quantity)):
                 bound = np.where(asked, prepared.tolerance(quantity, reduction, letter)[here], np.inf)
                 bounds[letter] = store.put(_shaped(bound, problem, prepared.named(reduction), quantity))
             found[quantity] = Expected(

@@ -86,7 +86,7 @@ def subnormal_results(probe: Probe) -> Values:
     quantities: tuple[Quantity, ...] = ("value",) if probe.seen.gradient is None else ("value", "gradient")
     for quantity in quantities:
         exact = np.abs(prepared.exact(quantity, probe.reduction).mid)
-        bound = prepared.tolerance(quantity, probe.reduction, probe.letter)
+        bound = prepared.tolerance(quantity, probe.reduction, probe.letter(prepared, quantity))
         if ((exact < least) & (exact > bound)).any():
             return ("kept",)
     return None
@@ -99,7 +99,7 @@ def cancelling_gradient(probe: Probe) -> Values:
     if prepared is None or gradient is None or gradient.shape != probe.problem.logits.shape:
         return None
     exact = prepared.exact("gradient", probe.reduction).mid.reshape(-1)
-    bound = prepared.tolerance("gradient", probe.reduction, probe.letter)
+    bound = prepared.tolerance("gradient", probe.reduction, probe.letter(prepared, "gradient"))
     flat = in_row_order(resolution.problem, gradient, "gradient")
     unseen = (np.abs(exact) <= bound) & (np.abs(exact) >= FORMATS[probe.problem.dtype].least_normal)
     if not unseen.any() or not (np.abs(flat - exact) <= bound)[unseen].all():
@@ -111,13 +111,15 @@ def cancelling_gradient(probe: Probe) -> Values:
 def intermediate_overflow(probe: Probe) -> Values:
     """``inf`` where an intermediate overflowed. Not every call need show it: a finite one fits both."""
     resolution, prepared = probe.truth("value")
-    value, largest = probe.seen.value, FORMATS[probe.problem.dtype].largest
-    if prepared is None or value is None or not prepared.is_stressed(probe.reduction, largest):
+    value = probe.seen.value
+    if prepared is None or value is None:
+        return None
+    if not prepared.is_stressed(probe.reduction, FORMATS[prepared.dtype_of("value")].largest):
         return None
     flat = in_row_order(resolution.problem, value)
     if flat.shape != prepared.exact("value", probe.reduction).mid.shape:
         return ()
-    forgiven = prepared.forgive_overflow("value", probe.reduction, flat, probe.letter)
+    forgiven = prepared.forgive_overflow("value", probe.reduction, flat, probe.letter(prepared, "value"))
     if not np.isfinite(forgiven).all():
         return ()
     return ("value", "inf") if np.isfinite(flat).all() else ("inf",)

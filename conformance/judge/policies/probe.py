@@ -90,10 +90,10 @@ class Probe:
         """Whether the call raised."""
         return self.seen.failure is not None
 
-    @property
-    def letter(self) -> Letter:
-        """The accuracy class that the backend declares for the call."""
-        return self.truths.subject.profile.declared_class(self.problem.operation, self.problem.dtype)
+    def letter(self, prepared: Prepared, quantity: Quantity) -> Letter:
+        """The accuracy class that the backend declares for a quantity of the call."""
+        dtype = prepared.dtype_of(quantity)
+        return self.truths.subject.profile.declared_class(self.problem.operation, dtype)
 
     def truth(self, value: Any) -> tuple[Resolution, Prepared | None]:
         """The problem where the policy has this value."""

@@ -88,6 +88,31 @@ def test_the_dtype_of_the_loss_beside_probabilities_of_another(
     assert not found.must_raise and found.problem.value_dtype == value and found.problem.dtype == logits
 
 
+@pytest.mark.parametrize(
+    ("dtype", "operation", "value", "held_to"),
+    [
+        ("float16", "cross_entropy", "float32", "float32"),
+        ("bfloat16", "nll_loss_of_log_softmax", "float32", None),
+        ("float16", "softmax", None, None),
+        ("float32", "cross_entropy", None, None),
+    ],
+)
+def test_the_value_of_a_half_type_may_be_one_of_float32(
+    dtype: Any, operation: Any, value: str | None, held_to: str | None
+) -> None:
+    declared = Policies(half_type_result={"all": "float32", "softmax": "logits"})
+    asked = small(logits=np.zeros((2, 3)).astype(numpy_dtype(dtype)), dtype=dtype, operation=operation)
+    found = resolve(asked, declared).problem
+    assert (found.dtype, found.value_dtype, found.held_to) == (dtype, value, held_to)
+
+
+def test_beside_probabilities_of_another_dtype_the_wide_value_is_promoted() -> None:
+    given = PROBABILITIES | {"targets": np.full((2, 3), 0.25)}
+    asked = small(logits=np.zeros((2, 3), np.float16), dtype="float16", **given)
+    found = resolve(asked, Policies(half_type_result="float32", mixed_dtype_result="promoted"))
+    assert (found.problem.value_dtype, found.problem.held_to) == ("float64", "float32")
+
+
 def test_ignored_labels_without_a_class_are_left_open() -> None:
     given = small(logits=np.zeros((2, 0), np.float32), targets=[-5, -5], ignore_index=-5)
     assert resolve(given, NORMATIVE).undefined and not resolve(given, NORMATIVE).must_raise

@@ -187,6 +187,73 @@ def test_probabilities_of_another_dtype_decide_the_dtype_of_the_loss_as_declared
     assert {each.verdict for each in found if each.check == "gradient"} <= {"pass"}
 
 
+class WideLoss(Numpy):
+    """The loss of a half type is computed in float32, and stays there, as within autocast; the gradient does not."""
+
+    def cross_entropy(self, logits: Any, targets: Any, **options: Any) -> Any:
+        return super().cross_entropy(logits.astype(np.float32), targets, **options)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits.astype(np.float32), upstream.astype(np.float32))
+        return value, gradient.astype(logits.dtype)
+
+
+class RoundedLoss(WideLoss):
+    """A loss that was one of the half type comes in float32."""
+
+    def evaluate(self, call: Any, logits: Any) -> Any:
+        return super().evaluate(call, logits).astype(logits.dtype).astype(np.float32)
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        return self.evaluate(call, logits), super().differentiate(call, logits, upstream)[1]
+
+
+class WideGradient(WideLoss):
+    """The gradient comes in float32, too."""
+
+    def differentiate(self, call: Any, logits: Any, upstream: Any) -> Any:
+        value, gradient = super().differentiate(call, logits, upstream)
+        return value, gradient.astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("kind", "declared", "verdicts"),
+    [
+        (Numpy, "logits", {"value": "pass", "policy": "pass", "gradient": "pass"}),
+        (Numpy, "float32", {"value": "pass", "policy": "fail", "gradient": "pass"}),
+        (WideLoss, "float32", {"value": "deviation", "policy": "deviation", "gradient": "pass"}),
+        (WideLoss, {"softmax": "float32"}, {"value": "fail", "policy": "fail", "gradient": "pass"}),
+        (WideLoss, "logits", {"value": "fail", "policy": "fail", "gradient": "pass"}),
+        (RoundedLoss, "float32", {"value": "fail", "policy": "not run", "gradient": "pass"}),
+        (WideGradient, "float32", {"value": "deviation", "policy": "not run", "gradient": "fail"}),
+    ],
+)
+def test_the_loss_of_a_half_type_has_the_dtype_that_is_declared_and_its_accuracy(
+    kind: type[Backend], declared: Any, verdicts: dict[str, str], dtype: Any
+) -> None:
+    entries = select(SUITE, expression="ordinary-logits-in-half-types", dtypes=(dtype,))
+    subject = Subject("mine", profile=declaring("half-type-result", declared))
+    (found,) = judged(kind(), entries, dtypes=(dtype,), identities=False, subject=subject)
+    for check, verdict in verdicts.items():
+        assert {each.verdict for each in found if each.check == check} == {verdict}, check
+
+
+class WideSecond(WideLoss):
+    """Of two functions the first gives log-probabilities of the half type, and the second computes in float32."""
+
+    def nll_loss(self, log_probabilities: Any, targets: Any, **options: Any) -> Any:
+        return super().nll_loss(log_probabilities.astype(np.float32), targets, **options)
+
+
+def test_of_two_functions_the_second_has_what_the_first_has_rounded() -> None:
+    entries = select(SUITE, expression="directions-with-weights-below-zero-of-two-functions", dtypes=("float16",))
+    subject = Subject("mine", profile=declaring("half-type-result", "float32"))
+    (found,) = judged(WideSecond(), entries, dtypes=("float16",), identities=False, subject=subject)
+    assert {each.verdict for each in found if each.check == "value"} == {"deviation"}
+    assert {each.verdict for each in found if each.check == "gradient"} == {"pass"}
+
+
 class Dropping(Numpy):
     """A class that takes no part drops out of the loss."""
 

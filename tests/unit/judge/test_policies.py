@@ -206,8 +206,8 @@ def test_a_policy_is_observed_without_a_gradient_beside_a_mask_and_of_an_open_re
 def test_what_numpy_declares_is_observed() -> None:
     found = rows(Numpy, "policy: and not 70000", profile=NUMPY)
     assert {row.verdict for row in found} == {"pass", "deviation"}
-    # Of what is not clipped no case says which ends are.
-    assert {row.policy for row in found} >= OBSERVABLE - {"intermediate-overflow", "clipped-ends"}
+    # Of what is not clipped no case says which ends are, and float32 says nothing of half types.
+    assert {row.policy for row in found} >= OBSERVABLE - {"intermediate-overflow", "clipped-ends", "half-type-result"}
 
 
 def test_an_overflow_is_observed_where_an_intermediate_overflows() -> None:
