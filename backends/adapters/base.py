@@ -185,8 +185,12 @@ class Adapter(Backend):
 
     # -- what follows from the runtime --------------------------------------------------------------------------------
 
+    def operate(self, call: Call, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
+        """The call's operation, where a user of the library runs it: within a context, say, that an option asks for."""
+        return call.apply(self, logits, operands)
+
     def evaluate(self, call: Call, logits: Tensor) -> Tensor:
-        return self._apply("value", call, logits) if self.runtime.compiles else call.apply(self, logits)
+        return self._apply("value", call, logits) if self.runtime.compiles else self.operate(call, logits)
 
     def differentiate(self, call: Call, logits: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = self._apply("vjp", call, logits, upstream)
@@ -244,7 +248,7 @@ class Adapter(Backend):
         key = (transform, call.operation, call.options)
         if key not in self._functions:
             bare = Call(call.operation, {}, call.options)
-            made = _TRANSFORMED[transform](self.runtime, lambda logits, operands: bare.apply(self, logits, operands))
+            made = _TRANSFORMED[transform](self.runtime, lambda logits, operands: self.operate(bare, logits, operands))
             self._functions[key] = self.runtime.compile(self.runtime.watched(made), self.runtime.execution)
         return self._functions[key]
 

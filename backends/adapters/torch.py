@@ -1,11 +1,13 @@
-"""PyTorch: ``torch.nn.functional``, or the modules of ``torch.nn``."""
+"""PyTorch: ``torch.nn.functional``, or the modules of ``torch.nn``, also within ``torch.autocast``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from conformance.backends.adapters.base import Adapter, Offers
-from conformance.backends.contract import CrossEntropyOptions, NllLossOptions, Tensor, given
+from conformance.backends.contract import Call, CrossEntropyOptions, NllLossOptions, Tensor, given
 from conformance.backends.runtimes.torch import TorchRuntime
 
 if TYPE_CHECKING:
@@ -16,12 +18,16 @@ __all__ = ["Torch"]
 
 
 class Torch(Adapter):
-    """``torch.nn.functional``; composition ``module`` is the classes of ``torch.nn``."""
+    """``torch.nn.functional``; composition ``module`` is the classes of ``torch.nn``.
+
+    The forward pass alone runs within ``torch.autocast``, as its documentation says.
+    """
 
     framework = "torch"
     profile = "torch"
     runs_on = TorchRuntime
     compositions = ("module",)
+    precisions = ("autocast-bfloat16", "autocast-float16")
     offers = Offers(
         operations=dict.fromkeys(("softmax", "log_softmax", "nll_loss", "cross_entropy"), "native"),
         weight="native",
@@ -36,6 +42,23 @@ class Torch(Adapter):
         global torch, F
         import torch
         import torch.nn.functional as F
+
+    def operate(self, call: Call, logits: Tensor, operands: Mapping[str, Tensor] | None = None) -> Tensor:
+        if not self.precision:
+            return super().operate(call, logits, operands)
+        with self._autocast():
+            return super().operate(call, logits, operands)
+
+    def settings(self) -> dict[str, str]:
+        with self._autocast():
+            on = torch.is_autocast_enabled(self.device)
+            dtype = str(torch.get_autocast_dtype(self.device)).removeprefix("torch.") if on else "off"
+        return {**super().settings(), "autocast": dtype}
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if not self.precision:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device, dtype=getattr(torch, self.precision.removeprefix("autocast-")))
 
     def softmax(self, logits: Tensor, *, axis: int | None) -> Tensor:
         if self.composition == "module":

@@ -57,7 +57,7 @@ def _ways(outcome: Outcome, record: BackendRecord) -> Iterator[Script]:
         operation = next(iter(own), "")
         function = kernel.function_of(record, operation) if operation else []
         if function is not None:
-            named = {"execution": record.id.execution, "composition": record.id.composition}
+            named = {option: getattr(record.id, option) for option in ("execution", "composition", "precision")}
             yield Script(Snippets(template, device=record.id.device or "cpu", **named), operation, function)
     yield Script(Snippets("suite", **kernel.template_facts(record)))
 

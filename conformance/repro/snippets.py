@@ -30,7 +30,10 @@ class Name(str):
 
 
 class Snippets:
-    """The pieces of one template. ``facts`` are known to every block: ``execution``, ``composition``, ``device``."""
+    """The pieces of one template.
+
+    ``facts`` are known to every block: ``execution``, ``composition``, ``precision``, ``device``.
+    """
 
     def __init__(self, template: str, **facts: Any) -> None:
         self.name = template
@@ -50,7 +53,7 @@ class Snippets:
 #: What a template may ask of a call, where there is none yet.
 _UNKNOWN: dict[str, Any] = {
     **dict.fromkeys(("axis", "weight", "where", "ignore_index", "label_smoothing", "reduction", "targets_rank")),
-    **dict.fromkeys(("operation", "operands", "options", "call", "own_log_softmax"), ""),
+    **dict.fromkeys(("operation", "operands", "options", "call", "own_log_softmax", "precision"), ""),
     "rank": 0,
     "mixed": False,
 }
@@ -72,7 +75,7 @@ def _environment() -> Environment:
         autoescape=False,  # what it writes is Python
     )
     made.globals.update(missing=_missing, invoke=invoke)
-    made.filters.update(assigned=_assigned, returned=_returned, indented=_indented, compiled=_compiled)
+    made.filters.update(assigned=_assigned, returned=_returned, indented=_indented, within=_within, compiled=_compiled)
     return made
 
 
@@ -112,6 +115,11 @@ def _with_result(text: str, before: str) -> str:
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" if line else "" for line in _lines(text))
+
+
+def _within(text: str, statement: str) -> str:
+    """The lines as the block of a statement, such as ``with``; the lines themselves without one."""
+    return f"{statement}\n{_indented(text)}" if statement else text
 
 
 def _compiled(text: str, decorator: str, results: str) -> str:

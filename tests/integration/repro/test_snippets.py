@@ -79,7 +79,7 @@ class Kernel(Numpy):
         return (numbers - numpy.logaddexp.reduce(numbers, axis, keepdims=True)).astype(logits.dtype)
 """
 SPECS = {
-    "torch": ("torch", "torch:module", "torch:func", "torch:compile"),
+    "torch": ("torch", "torch:module", "torch:func", "torch:compile", "torch:autocast-bfloat16"),
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
     "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
     # Of Keras's engines the one: a process has no second, and their templates are one.
@@ -97,6 +97,7 @@ FEW = {
     "torch:module": ("softmax", "log-softmax", "nll-weighted", "composed", "weighted"),
     "torch:func": ("probable", "image"),
     "torch:compile": ("probable", "image"),
+    "torch:autocast-bfloat16": ("weighted", "image", "probable", "softmax"),
     "jax:eager": ("softmax", "image", "probable"),
     "jax:logsumexp": ("image", "smoothed"),
     "jax:one-hot": ("image",),
