@@ -6,6 +6,7 @@ must be there first.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Collection
@@ -29,12 +30,13 @@ MUST_COMPILE = "_XlaMustCompile"
 class TensorFlowRuntime(Runtime):
     """Gradient tapes and forward accumulators; ``graph`` wraps ``tf.function``, ``xla`` with ``jit_compile=True``.
 
+    ``dynamic`` is ``xla`` of a function whose signature leaves all extents open: it is traced once for all shapes.
     Autograph is off: it rewrites Python's own branches and loops on tensors, and there are none in adapters.
     """
 
     devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda")
-    executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla")
-    compiled: ClassVar[frozenset[str]] = frozenset({"graph", "xla"})
+    executions: ClassVar[tuple[str, ...]] = ("eager", "graph", "xla", "dynamic")
+    compiled: ClassVar[frozenset[str]] = frozenset({"graph", "xla", "dynamic"})
     # Of two backward passes in one graph the first has no effect, and is left out.
     compiled_whole: ClassVar[frozenset[str]] = TRANSFORMS - {"save", "second_vjp"}
     #: Each by itself: ``TF_VAR_`` is Terraform's, and may be a secret.
@@ -96,6 +98,8 @@ class TensorFlowRuntime(Runtime):
     def compile(self, function: Function, execution: str) -> Function:
         if execution == "eager":
             return function
+        if execution == "dynamic":
+            return _OfAnyExtents(function)
         # None lets TensorFlow decide whether XLA compiles, as it does by default.
         compiled: Function = tf.function(function, autograph=False, jit_compile=True if execution == "xla" else None)
         return compiled
@@ -125,7 +129,7 @@ class TensorFlowRuntime(Runtime):
         places = {each.device.rpartition("device:")[2] for each in tf.nest.flatten(results)}
         elsewhere = {f"the result lies on {place}" for place in places if not place.lower().startswith(self._place)}
         found = elsewhere | {each.op for each in nodes if each.op in CALLBACKS}
-        if self.execution != "xla" or _must_compile(traced):
+        if self.execution == "graph" or _must_compile(traced):
             return found
         asked = tf.function(tf.identity, autograph=False, jit_compile=True)
         if not _must_compile(asked.get_concrete_function(tf.TensorSpec([]))):  # this TensorFlow does not say so
@@ -163,6 +167,34 @@ class TensorFlowRuntime(Runtime):
             tape.watch(x)
             value = function(x)
         return value, tape
+
+
+class _OfAnyExtents:
+    """A function that XLA compiles, traced once for each structure of its arguments, their dtypes and ranks.
+
+    Arguments that are not tensors have no such signature: with them it is traced for the extents, too.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._compiled = functools.partial(tf.function, function, autograph=False, jit_compile=True)
+        self._traced: dict[str, tf.types.experimental.PolymorphicFunction] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._of(arguments)(*arguments)
+
+    def get_concrete_function(self, *arguments: Any) -> tf.types.experimental.ConcreteFunction:
+        return self._of(arguments).get_concrete_function(*arguments)
+
+    def _of(self, arguments: tuple[Any, ...]) -> tf.types.experimental.PolymorphicFunction:
+        tensors = all(map(tf.is_tensor, tf.nest.flatten(arguments)))
+        signature = tf.nest.map_structure(_of_any_extents, arguments) if tensors else None
+        if repr(signature) not in self._traced:
+            self._traced[repr(signature)] = self._compiled(input_signature=signature)
+        return self._traced[repr(signature)]
+
+
+def _of_any_extents(tensor: Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
 
 
 def _must_compile(traced: tf.types.experimental.ConcreteFunction) -> bool:

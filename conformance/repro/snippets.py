@@ -125,10 +125,12 @@ def _within(text: str, statement: str) -> str:
 def _compiled(text: str, decorator: str, results: str) -> str:
     """A decorated function of the inputs that the lines use, and its call; the lines themselves without a decorator.
 
-    Inputs are arguments: what a compiled function closes over is a constant to its compiler.
+    Inputs are arguments: what a compiled function closes over is a constant to its compiler. ``INPUTS`` in the
+    decorator stands for them.
     """
     if not decorator:
         return text
     inputs = ", ".join(name for name in INPUTS if re.search(rf"\b{name}\b(?!=)", text))
     body = _indented(_returned(f"{text.strip()}\n{results}"))
+    decorator = decorator.replace("INPUTS", inputs)
     return f"{decorator}\ndef function({inputs}):\n{body}\n\n{results} = function({inputs})"

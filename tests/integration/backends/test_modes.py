@@ -65,6 +65,15 @@ def test_a_graph_serves_every_call_of_its_shape(spec: str, dynamo: Any) -> None:
     assert (found.graphs, found.breaks, found.reasons) == (2, 0, {})
 
 
+@pytest.mark.framework
+def test_tensorflow_traces_once_for_any_extents(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow")
+    backend = create("tensorflow:dynamic", threads=1)
+    found = evidence(backend, 2, 5, 3, 2)
+    assert (found.compiled, found.uncompiled, found.unknown, found.graphs) == (4, 0, 0, 1)
+    assert {each.verdict for each in outcomes(create("tensorflow:dynamic"), tmp_path)} == {"pass"}
+
+
 @pytest.mark.parametrize("spec", ["torch", "jax:eager", "tensorflow", "numpy"])
 def test_what_is_not_to_be_compiled_needs_no_evidence(spec: str) -> None:
     if importlib.util.find_spec(spec.partition(":")[0]) is None:

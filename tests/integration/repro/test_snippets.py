@@ -81,7 +81,7 @@ class Kernel(Numpy):
 SPECS = {
     "torch": ("torch", "torch:module", "torch:func", "torch:compile", "torch:autocast-bfloat16"),
     "jax": ("jax", "jax:eager", "jax:logsumexp", "jax:one-hot", "optax", "optax:safe"),
-    "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla"),
+    "tensorflow": ("tensorflow", "tensorflow:graph", "tensorflow:xla", "tensorflow:dynamic"),
     # Of Keras's engines the one: a process has no second, and their templates are one.
     "keras_torch": ("keras_torch", "keras_torch:function"),
     "scipy": ("scipy",),
@@ -107,6 +107,7 @@ FEW = {
     "onnxruntime:static": ("softmax", "weighted", "image"),
     "tensorflow:graph": ("softmax", "image", "probable"),
     "tensorflow:xla": ("softmax", "image", "probable"),
+    "tensorflow:dynamic": ("softmax", "image", "probable"),
     "mlx:precise": ("softmax",),
     "tinygrad:sparse": ("image", "smoothed"),
 }
