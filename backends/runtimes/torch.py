@@ -178,6 +178,8 @@ class TorchRuntime(Runtime):
                 counted.uncompiled += 1
             return function(*arguments)
 
+        # Dynamo leaves code alone that has raised while it was traced, and would leave all functions that share it.
+        watched.__code__ = watched.__code__.replace()
         return watched
 
     def compilations(self) -> Compilations | None:
