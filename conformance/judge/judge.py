@@ -17,6 +17,7 @@ from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared, flattened, in_row_order
+from conformance.judge.state import state_checks, warning_check
 from conformance.judge.unit import Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
@@ -25,7 +26,7 @@ from conformance.model.outcome import Reason
 from conformance.model.policies import BY_FIELD, NORMATIVE, DefaultReduction, Policies, for_operation
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
-from conformance.numerics.formats import Float64Array, widen
+from conformance.numerics.formats import FORMATS, Float64Array, widen
 from conformance.profiles.subject import Subject
 from conformance.worker.exchange import Failure, Observation
 
@@ -140,8 +141,8 @@ class Judge:
         findings = [value + gradient for value, gradient in zip(values, gradients, strict=True)]
         for unit, observation, found in zip(units, seen, findings, strict=True):
             if observation.failure is None:
-                found += _state_checks(unit.problem, reduction, observation)
-                found += self._warning(unit.problem, reduction, observation)
+                found += state_checks(unit.problem, reduction, observation)
+                found += warning_check(unit.problem, reduction, observation, self.policies)
         return findings
 
     def quantity(
@@ -208,7 +209,7 @@ class Judge:
         if array.shape != shape:
             observed, expected = str(array.shape), str(shape)
             wrong = Finding(problem, quantity, reduction, "fail", "wrong-shape", observed=observed, expected=expected)
-            return None, self._excuses.deviation(unit, reduction, quantity, [array], wrong)
+            return None, self._as_declared(unit, reduction, quantity, [array], wrong)
         beside = seen.value_with_gradient if quantity == "value" else None
         due = due_dtype(resolved, quantity)
         if array.dtype != due:
@@ -233,8 +234,8 @@ class Judge:
         """``wrong``, unless declared policies have the result be of its dtype; then what its numbers are."""
         resolution = resolve(unit.problem, self.policies)
         if resolution.problem.value_dtype is None:
-            return wrong
-        found = self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
+            return self._in_narrower_dtype(unit, reduction, quantity, arrays, wrong)
+        found = self._as_declared(unit, reduction, quantity, arrays, wrong)
         if found.verdict != "fail" or arrays[0].dtype != due_dtype(resolution.problem, quantity):
             return found
         declared = Unit(unit.problem, resolution)
@@ -296,15 +297,31 @@ class Judge:
         finding = msgspec.structs.replace(finding, reason="beyond-bound")
         arrays = (seen.value, seen.value_with_gradient) if quantity == "value" else (_result(seen, quantity),)
         present = [each for each in arrays if each is not None]
-        finding = self._excuses.deviation(unit, reduction, quantity, present, finding)
+        return self._as_declared(unit, reduction, quantity, present, finding)
+
+    def _as_declared(
+        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
+    ) -> Finding:
+        """What is wrong as a deviation by the declared policies, or else with the narrower dtype that it is right in.
+
+        ``arrays`` are of the quantity, each in the shape and dtype that came back.
+        """
+        finding = self._excuses.deviation(unit, reduction, quantity, arrays, wrong)
         if finding.verdict != "fail":
             return finding
+        return self._in_narrower_dtype(unit, reduction, quantity, arrays, finding)
+
+    def _in_narrower_dtype(
+        self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
+    ) -> Finding:
+        """What is wrong with the narrower dtype that it is right in."""
+        declared = self.subject.profile.declared_class(unit.problem.operation, unit.problem.dtype)
 
         def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
             named = prepared.named(reduction)
-            return all(self._holds(prepared, quantity, named, each, problem, policies, declared) for each in present)
+            return all(self._holds(prepared, quantity, named, each, problem, policies, declared) for each in arrays)
 
-        return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))
+        return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
 
     def sums(self, unit: Unit, seen: Observation, side: Side) -> Finding | None:
         """What the classes' results sum to, where that is known; ``side`` is where the unit lies in its block."""
@@ -349,8 +366,8 @@ class Judge:
         policies: Policies,
         letter: Letter,
     ) -> bool:
-        """Whether ``array``, of the due shape, is within a class of ``prepared``'s single problem."""
-        if array.shape != due_shape(problem, reduction, quantity):
+        """Whether ``array`` has the due shape, and is within a class of ``prepared``'s single problem."""
+        if array.shape != due_shape(problem, reduction, quantity) or array.dtype.name not in FORMATS:
             return False
         flat = in_row_order(problem, array, quantity)
         anywhere = for_operation(policies.intermediate_overflow, prepared.dtype_of(quantity), "value") == "inf"
@@ -358,23 +375,6 @@ class Judge:
             flat = prepared.forgive_overflow(quantity, reduction, flat, letter, stored_only=not anywhere)
         comparison = prepared.compare(quantity, reduction, flat, letter)
         return bool(comparison.conforms[0] and not comparison.vacuous[0])
-
-    def _warning(self, problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
-        """Whether a warning came that the case, or the declared implicit-axis policy, asks for."""
-        expect = problem.case.expect
-        wanted = expect.warning if expect is not None and expect.warning is not None else None
-        if problem.axis is None:
-            axes = self.policies.default_axis
-            axis = for_operation(axes, problem.operation, for_operation(axes, "log_softmax", 1))
-            # The warning belongs to the implicit-axis policy: a backend that does not declare it need not give one.
-            wanted = (wanted or "implicit") if axis == "implicit" else None
-        if wanted is None:
-            return []
-        matching = [text for text in seen.warnings if wanted.lower() in text.lower()]
-        if matching:
-            return [Finding(problem, "warning", reduction, "pass", "warned", matching[0][:300])]
-        other = seen.warnings[0][:200] if seen.warnings else None
-        return [Finding(problem, "warning", reduction, "fail", "no-warning", wanted, observed=other)]
 
 
 def _refused(problem: Problem, failure: Failure) -> bool:
@@ -388,19 +388,6 @@ def _refused(problem: Problem, failure: Failure) -> bool:
 
 def _result(seen: Observation, quantity: Quantity) -> Array | None:
     return seen.value if quantity == "value" else seen.gradient if quantity == "gradient" else seen.derivative
-
-
-def _state_checks(problem: Problem, reduction: str, seen: Observation) -> list[Finding]:
-    unmodified = Finding(problem, "unmodified", reduction, "pass")
-    if seen.shared:
-        unmodified = Finding(problem, "unmodified", reduction, "fail", "shared", observed=seen.shared)
-    elif seen.modified:
-        unmodified = Finding(problem, "unmodified", reduction, "fail", "modified", ", ".join(seen.modified))
-    if seen.repeatable is None:
-        return [unmodified]
-    if seen.repeatable:
-        return [unmodified, Finding(problem, "repeatable", reduction, "pass")]
-    return [unmodified, Finding(problem, "repeatable", reduction, "fail", "not-repeatable")]
 
 
 def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:

@@ -14,10 +14,11 @@ from conformance.model.wording import message
 from conformance.profiles.profile import UNDECLARED
 from conformance.profiles.subject import Subject
 from conformance.run.judged import judged
-from tests.support.policies import SUITE
+from tests.support.policies import SUITE, declaring
 from tests.yardstick.ask import Ask
 from tests.yardstick.kernel import Kernel
 from tests.yardstick.wrong import casts, sums
+from tests.yardstick.wrong.dtypes import ResultInFloat32
 
 CASES = "directions-with-a-wide-spread or directions-of-cross-entropy-with-a-weight or derived.labels.pixels"
 
@@ -44,6 +45,13 @@ class LogitsInFloat32(Kernel):
             return x.astype(np.float32).astype(x.dtype)
 
 
+class WithoutReduction(casts.ExponentialInFloat32ForFloat64):
+    """Whatever is asked for is not reduced."""
+
+    def reduced(self, ask: Ask, losses: Any) -> Any:
+        return losses
+
+
 @pytest.mark.parametrize(
     ("kind", "dtype", "narrower"),
     [
@@ -68,3 +76,14 @@ def test_inputs_that_a_narrower_dtype_does_not_hold_count_as_it_holds_them() -> 
 def test_what_is_wrong_in_every_dtype_is_right_in_none() -> None:
     found = fails(MeanOfHalfTheLosses)
     assert len(found) > 5 and {each.right_in for each in found} == {""}
+
+
+def test_results_of_another_dtype_or_shape_are_right_in_a_narrower_dtype_by_what_is_declared() -> None:
+    found = fails(ResultInFloat32, "directions-of-cross-entropy-with-a-weight")
+    of_float64 = [each for each in found if each.dtype == "float64" and each.reason == "wrong-dtype"]
+    assert len(of_float64) > 1 and {each.right_in for each in of_float64} == {"float32"}
+    entries = select(SUITE, expression="default-reduction-of-515-positions")
+    subject = Subject("mine", profile=declaring("default-reduction", "none"))
+    unreduced = judged(WithoutReduction(), entries, dtypes=("float64",), subject=subject)
+    shapes = [each for unit in unreduced for each in unit if each.reason == "wrong-shape"]
+    assert shapes and {each.right_in for each in shapes} == {"float32"}
