@@ -103,7 +103,9 @@ def compare(
         if rank.size and rank.max() < len(available) and place > available.index(declared):
             break
         bounds[letter] = bound = np.asarray(tolerance(letter))
-        undecided = (distance + radius > bound) & (distance - radius <= bound) & np.isfinite(distance) & (radius > 0.0)
+        with np.errstate(invalid="ignore"):
+            straddles = (distance + radius > bound) & (distance - radius <= bound)
+        undecided = straddles & np.isfinite(distance) & (radius > 0.0)
         if judged is not None:
             undecided &= judged
         if refine is not None and undecided.any():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -14,7 +13,7 @@ from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
 from conformance.judge.unit import Unit
 from conformance.model.classes import Letter, letters
-from conformance.model.policies import Policies
+from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
 from conformance.model.quantities import Quantity
 from conformance.model.verdicts import Verdict
@@ -64,12 +63,11 @@ def judge_identity(
     there: Observation,
     sides: tuple[Side, Side],
     letter: Letter,
-    policies_of: Callable[[Problem], Policies],
 ) -> Finding | None:
     """``here`` is the original's value, flat in float64, ``there`` the transformed call; ``sides`` are their bounds.
 
     Nothing is said where the original's own value is wrong or missing: that is its own finding. Where it deviates by a
-    declared policy, so may the identity. ``policies_of`` gives what is declared of a problem in a narrower dtype.
+    declared policy, so may the identity.
     """
     original = unit.problem
     if here is None or base is None or base.verdict not in ("pass", "deviation"):
@@ -107,13 +105,13 @@ def judge_identity(
     if finding.verdict != "fail":
         return finding
 
-    def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+    def right(prepared: Prepared, problem: Problem, policies: Policies, letter: Letter) -> bool:
         resolution = resolve(replace(derived.problem, dtype=problem.dtype), policies)
         beside = Prepared(Block((resolution.problem,)), policies, resolutions=(resolution,))
         bound = _bound(derived, (Side(prepared, 0), Side(beside, 0)), letter)
         return bool(_ratio(a, b, bound).max() <= 1.0)
 
-    return msgspec.structs.replace(finding, right_in=unit.right_in(policies_of, right))
+    return msgspec.structs.replace(finding, right_in=unit.right_in(lambda _: NORMATIVE, right))
 
 
 def _bound(derived: TransformedCall, sides: tuple[Side, Side], letter: Letter) -> Float64Array:

@@ -315,11 +315,10 @@ class Judge:
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
     ) -> Finding:
         """What is wrong with the narrower dtype that it is right in."""
-        declared = self.subject.profile.declared_class(unit.problem.operation, unit.problem.dtype)
 
-        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+        def right(prepared: Prepared, problem: Problem, policies: Policies, letter: Letter) -> bool:
             named = prepared.named(reduction)
-            return all(self._holds(prepared, quantity, named, each, problem, policies, declared) for each in arrays)
+            return all(self._holds(prepared, quantity, named, each, problem, policies, letter) for each in arrays)
 
         return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
 
@@ -330,7 +329,7 @@ class Judge:
         if finding is None or finding.verdict == "pass":
             return finding
 
-        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+        def right(prepared: Prepared, problem: Problem, policies: Policies, letter: Letter) -> bool:
             again = judge_sums(problem, seen, Side(prepared, 0), letter)
             return again is not None and again.verdict == "pass"
 

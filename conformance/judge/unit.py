@@ -14,6 +14,7 @@ import msgspec
 from conformance.cases.resolve import Resolution, resolve
 from conformance.judge.narrower import narrowed
 from conformance.judge.prepared import Prepared
+from conformance.model.classes import Letter
 from conformance.model.dtypes import DtypeName
 from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Problem
@@ -21,8 +22,12 @@ from conformance.oracle.block import Block
 
 __all__ = ["Right", "Unit"]
 
-#: Whether results are right, by the truth of a problem under policies.
-Right = Callable[[Prepared, Problem, Policies], bool]
+#: The classes that every dtype has. Those of the half types alone, whose bounds grow with the number of terms, would
+#: describe what is merely wrong.
+_CLASSES: tuple[Letter, ...] = ("B", "C")
+
+#: Whether results are within a class, by the truth of a problem under policies.
+Right = Callable[[Prepared, Problem, Policies, Letter], bool]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -37,17 +42,14 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
     _narrowed: list[Unit] = []
 
     def right_in(self, policies_of: Callable[[Problem], Policies], right: Right) -> DtypeName | Literal[""]:
-        """The most precise narrower dtype in which results are ``right``, by what is declared there.
-
-        They are to be held to the class that is declared in the unit's own dtype: the looser ones of the half types,
-        whose bounds grow with the number of terms, would describe what is merely wrong.
-        """
+        """The most precise narrower dtype in which results are ``right``, by what is declared there."""
         for other in self._in_narrower_dtypes():
             policies = policies_of(other.problem)
             resolution = resolve(other.problem, policies)
             if resolution.undefined or resolution.must_raise:
                 continue
-            if right(other.under(policies, resolution), resolution.problem, policies):
+            prepared = other.under(policies, resolution)
+            if any(right(prepared, resolution.problem, policies, letter) for letter in _CLASSES):
                 return other.problem.dtype
         return ""
 

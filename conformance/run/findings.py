@@ -188,14 +188,7 @@ def _add_identities(
         sides = (Side(group.prepared, index), identity.other)
         letter = judge.subject.profile.declared_class(unit.problem.operation, group.prepared.dtype)
         finding = judge_identity(
-            identity.derived,
-            unit,
-            values.get(key),
-            flats[key],
-            answers[identity.place],
-            sides,
-            letter,
-            judge.policies_of,
+            identity.derived, unit, values.get(key), flats[key], answers[identity.place], sides, letter
         )
         if finding is not None:
             by_problem[id(unit.problem)].append(finding)

@@ -82,7 +82,7 @@ class TestJudged:
         sides = (Side(Prepared(Block((given,))), 0), Side(Prepared(Block((derived.problem,))), 0))
         of_base = Finding(given, "value", derived.reduction, base)  # type: ignore[arg-type]
         unit, here = Unit(given, resolve(given, NORMATIVE)), exact(given, derived.reduction)
-        return judge_identity(derived, unit, of_base, here, there, sides, "B", lambda _: NORMATIVE)
+        return judge_identity(derived, unit, of_base, here, there, sides, "B")
 
     def seen(self, factor: float = 1.0, derived: TransformedCall | None = None, **changes: Any) -> Observation:
         value = (exact(small(), "none") * factor).astype(np.float32)
