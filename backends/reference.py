@@ -221,6 +221,8 @@ def _targets(
         raise ValueError(f"label_smoothing must lie in [0, 1], not {smoothing}")
     if not isinstance(targets, np.ndarray):
         raise TypeError(f"targets must be an array, not {type(targets).__name__}")
+    if logits.ndim == 0:
+        raise ValueError("logits of rank 0 have no class axis")
     if not (_is_floating(targets) and targets.shape == logits.shape):
         return _indices(logits, targets, axis=axis, weight=weight, ignore_index=ignore_index, label_smoothing=smoothing)
     if ignore_index is not None:
