@@ -14,6 +14,7 @@ from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Marked, Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
+from conformance.judge.vanishing import vanishing_rows
 from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
@@ -116,6 +117,26 @@ class Prepared:
         self._cache["kind", letter] = bounds
 
     def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+        """Elements that are defined, and not infinite by a factor that may underflow, flat; None where all are."""
+        defined, vanishing = self._defined(quantity, reduction), self._vanishing(quantity, reduction)
+        if vanishing is None:
+            return defined
+        return ~vanishing if defined is None else defined & ~vanishing
+
+    def _vanishing(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+        """Infinite elements of which a sound evaluation may leave nothing, flat; None where there is none."""
+        if not self.block.reduces:
+            return None
+        reduction = self.named(reduction)
+        infinite = np.isinf(self.exact(quantity, reduction).mid)
+        if not infinite.any():
+            return None
+        rows = self._once(("vanishing", reduction), lambda: vanishing_rows(self.truth, reduction))
+        if quantity in OF_LOGITS:
+            return infinite & np.repeat(rows, self.block.classes)
+        return infinite & (rows if reduction == "none" else self.block.total(rows.astype(np.float64)) > 0.0)
+
+    def _defined(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
         """Elements of a derivative that are defined, flat; None where all are, and for the value."""
         if quantity == "value":
             return None
