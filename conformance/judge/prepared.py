@@ -131,7 +131,7 @@ class Prepared:
         infinite = np.isinf(self.exact(quantity, reduction).mid)
         if not infinite.any():
             return None
-        rows = self._once(("vanishing", reduction), lambda: vanishing_rows(self.truth, reduction))
+        rows = self._once(("vanishing", quantity, reduction), lambda: vanishing_rows(self.truth, quantity, reduction))
         if quantity in OF_LOGITS:
             return infinite & np.repeat(rows, self.block.classes)
         return infinite & (rows if reduction == "none" else self.block.total(rows.astype(np.float64)) > 0.0)
