@@ -233,7 +233,12 @@ def _cell(
     by_call: Mapping[str, str] | None = None,
 ) -> PolicyCell:
     """``by_call`` is what the outcomes say that is declared, where that depends on operation and dtype."""
-    observed = {aspect: seen for aspect, found in sorted(evidence.items()) if (seen := _observed(policy, found))}
+    named = by_call or ({} if stated is None else _declared(stated.value, {}))
+    observed = {
+        aspect: seen
+        for aspect, found in sorted(evidence.items())
+        if (seen := _observed(policy, found, named.get(aspect, named.get("", ""))))
+    }
     if stated is None:
         return PolicyCell(observed=observed)
     declared = by_call or _declared(stated.value, observed)
@@ -256,8 +261,8 @@ def _accepted(names: set[str], observed: Mapping[str, Observed]) -> dict[str, st
     return {name: "accepted" if name in names else "refused" for name in sorted({*names, *observed})}
 
 
-def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
-    """What the calls show together.
+def _observed(policy: str, found: Sequence[_Seen], declared: str = "") -> Observed | None:
+    """What the calls show together; where two values describe them alike, the ``declared`` one of these.
 
     Those that a known defect affects show nothing, unless there are no others; a result that is wrong in other ways
     than the policy's shows nothing at all.
@@ -272,7 +277,9 @@ def _observed(policy: str, found: Sequence[_Seen]) -> Observed | None:
     sets = [each.values or () for each in sound]
     common = [value for value in sets[0] if all(value in values for values in sets)]
     if common:
-        settled = common[:1] if tuple(common) == _EITHER else common
+        settled = common
+        if tuple(common) == _EITHER:
+            settled = [declared] if declared in common else common[:1]
         return Observed((tuple(settled),), _calls(sound))
     often: Counter[tuple[str, ...]] = Counter()
     for each, values in zip(sound, sets, strict=True):

@@ -14,7 +14,7 @@ from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Marked, Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
-from conformance.judge.vanishing import vanishing_rows
+from conformance.judge.indeterminate import undetermined, vanishing_rows
 from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
@@ -117,17 +117,21 @@ class Prepared:
         self._cache["kind", letter] = bounds
 
     def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Elements that are defined, and not infinite by a factor that may underflow, flat; None where all are."""
-        defined, vanishing = self._defined(quantity, reduction), self._vanishing(quantity, reduction)
-        if vanishing is None:
+        """Elements that are defined, and no product of 0 with what is not finite, flat; None where all are."""
+        defined, open_to_rounding = self._defined(quantity, reduction), self._indeterminate(quantity, reduction)
+        if open_to_rounding is None:
             return defined
-        return ~vanishing if defined is None else defined & ~vanishing
+        return ~open_to_rounding if defined is None else defined & ~open_to_rounding
 
-    def _vanishing(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Infinite elements of which a sound evaluation may leave nothing, flat; None where there is none."""
+    def _indeterminate(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
+        """Elements of which a sound evaluation may make 0 or NaN, flat; None where there is none."""
         if not self.block.reduces:
             return None
         reduction = self.named(reduction)
+        if quantity == "gradient":
+            zeros = self._once(("undetermined", reduction), lambda: undetermined(self.truth, reduction))
+            if zeros.any():
+                return zeros.reshape(-1)
         infinite = np.isinf(self.exact(quantity, reduction).mid)
         if not infinite.any():
             return None

@@ -250,7 +250,7 @@ class FastGradients:
         return self._by_piece(lambda piece, rows: piece._scaled_slope(scale[rows]))
 
     def _scaled_slope(self, scale: Enclosure) -> Enclosure:
-        return self.scaled(*self._unscaled(), scale)
+        return self.scaled(*self.unscaled(), scale)
 
     def scaled(self, unscaled: Float64Array, radius: Float64Array, scale: Enclosure) -> Enclosure:
         """What is of one unit of each row's loss, (P, C), times the rows' ``scale``, (P,); 0 where one is ignored."""
@@ -260,7 +260,7 @@ class FastGradients:
         result = Enclosure.of(mid, SLACK * rad + TINY)
         return result.where(np.broadcast_to(self.block.ignored[:, None], mid.shape), 0.0)
 
-    def _unscaled(self) -> tuple[Float64Array, Float64Array]:
+    def unscaled(self) -> tuple[Float64Array, Float64Array]:
         """What the scale multiplies, (P, C), and its radius."""
         if self.block.operation == "log_loss":
             return self.predictions.slope()

@@ -1,12 +1,14 @@
-"""Infinities that a factor makes undefined: a sound evaluation in which the factor underflows raises no alarm."""
+"""Products of 0 with what is not finite: evaluations that are sound and differ there raise no alarm."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from conformance.backends.adapters.numpy import Numpy
 from conformance.backends.contract import Backend
 from conformance.cases.load import load_suite
 from conformance.profiles.subject import Subject
@@ -22,7 +24,7 @@ cases:
     why: an impossible class has an infinite share
     op: {op}
     {inputs}
-    dtypes: [float32]
+    dtypes: [{dtype}]
     upstream: {upstream}
 """
 #: A prediction of 0, and a logit of -inf, of which the target has a share.
@@ -46,18 +48,28 @@ class WithoutInfinity(Kernel):
         return found
 
 
-def fails(kind: type[Backend], folder: Path, op: str, inputs: str, upstream: str) -> set[str]:
+def fails(kind: type[Backend], folder: Path, op: str, inputs: str, upstream: str, dtype: str = "float32") -> set[str]:
     """The checks that fail."""
     file = folder / "infinite.yaml"
-    file.write_text(FILE.format(op=op, inputs=inputs, upstream=upstream), encoding="utf-8")
+    file.write_text(FILE.format(op=op, inputs=inputs, upstream=upstream, dtype=dtype), encoding="utf-8")
     found = judged(kind(), load_suite([file]).entries, subject=Subject("mine", profile=NUMPY))
     return {each.check for unit in found for each in unit if each.verdict == "fail"}
 
 
-@pytest.mark.parametrize(("op", "inputs"), [("log_loss", LOG_LOSS), ("cross_entropy", TARGETS)])
-def test_an_infinity_whose_factor_may_underflow_is_not_judged(tmp_path: Path, op: str, inputs: str) -> None:
+@pytest.mark.parametrize(
+    ("op", "inputs", "upstream", "dtype"),
+    [
+        ("log_loss", LOG_LOSS, "1e-45", "float32"),
+        ("log_loss", LOG_LOSS, "5e-324", "float64"),
+        ("cross_entropy", TARGETS, "1e-20", "float32"),
+        ("cross_entropy", TARGETS, "1e-300", "float64"),
+    ],
+)
+def test_an_infinity_whose_factor_may_underflow_is_not_judged(
+    tmp_path: Path, op: str, inputs: str, upstream: str, dtype: str
+) -> None:
     for kind in (Kernel, Sequential, WithoutInfinity):
-        assert fails(kind, tmp_path, op, inputs, "1e-45" if op == "log_loss" else "1e-20") == set()
+        assert fails(kind, tmp_path, op, inputs, upstream, dtype) == set()
 
 
 @pytest.mark.parametrize(
@@ -67,3 +79,29 @@ def test_an_infinity_whose_factor_may_underflow_is_not_judged(tmp_path: Path, op
 def test_an_infinity_with_factors_of_ordinary_size_is(tmp_path: Path, op: str, inputs: str, check: str) -> None:
     assert fails(Kernel, tmp_path, op, inputs, "0.5") == set()
     assert check in fails(WithoutInfinity, tmp_path, op, inputs, "0.5")
+
+
+#: A mean of which the weights sum to NaN; the label of the first position has the weight 0.
+NAN = "log_probabilities: [[-1, -2, -3], [-1, -2, -3], [-1, -2, -3]]\n    targets: [1, 0, 2]"
+NAN += "\n    weight: [.nan, 0.0, 2.0]\n    reductions: [mean]"
+
+
+class NothingWithoutWeight(Kernel):
+    """The gradient is written at labels with a weight alone."""
+
+    def nll_gradient(self, ask: Any, upstream: Any) -> Any:
+        found = super().nll_gradient(ask, upstream)
+        return np.where(self.coefficients(ask) == 0, 0, found)
+
+
+class NothingAtAll(NothingWithoutWeight):
+    """And not even there."""
+
+    def nll_gradient(self, ask: Any, upstream: Any) -> Any:
+        return np.zeros_like(super().nll_gradient(ask, upstream))
+
+
+def test_a_class_without_a_part_has_no_gradient_or_one_that_is_not_a_number(tmp_path: Path) -> None:
+    for kind in (Numpy, NothingWithoutWeight):
+        assert fails(kind, tmp_path, "nll_loss", NAN, "0.5") == set()
+    assert fails(NothingAtAll, tmp_path, "nll_loss", NAN, "0.5") == {"gradient"}
