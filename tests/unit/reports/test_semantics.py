@@ -55,6 +55,12 @@ def test_what_all_calls_have_in_common_is_observed() -> None:
     assert cells(found)["b"].observed_text == "1" and cells(found)["b"].differing == ()
 
 
+def test_of_two_values_that_describe_a_call_alike_the_declared_one_is_observed() -> None:
+    for declared in ("inf", "value"):
+        found = cells(only([row("overflow", ["value", "inf"])], record(overflow=declared)))["b"]
+        assert found.observed_text == declared and found.differing == ()
+
+
 def test_where_declarations_differ_by_operation_each_has_its_own() -> None:
     declared = record(reach="nan")
     declared.policies["reach"] = Declaration(value="nan", documentation="d", by_kind=True)
