@@ -16,7 +16,7 @@ from conformance.model.classes import CLASS_LETTERS, Letter, letters
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array
 from conformance.oracle.enclosure import Enclosure
 
-__all__ = ["BlockComparison", "ProblemComparison", "Segments", "compare"]
+__all__ = ["BlockComparison", "ProblemComparison", "Segments", "compare", "farther"]
 
 Booleans = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.intp]
@@ -126,6 +126,13 @@ def compare(
     assert all(letter in CLASS_LETTERS for letter in found)
     worst = np.where(ratio_top > 0, worst, ulp_worst)
     return BlockComparison(found, ulp_top, ratio_top, worst, missed == 0, vacuous > 0)
+
+
+def farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:
+    """Of two results that should agree, elementwise the one farther from the exact value."""
+    with np.errstate(invalid="ignore"):
+        worse = np.abs(others - exact) > np.abs(values - exact)
+    return np.where(worse | (~np.isfinite(others) & np.isfinite(values)), others, values)
 
 
 def _within(distance: Float64Array, bound: Float64Array) -> Booleans:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from conformance.cases.resolve import resolve
-from conformance.judge.comparison import ProblemComparison
+from conformance.judge.comparison import ProblemComparison, farther
 from conformance.judge.due import due_dtype, due_shape
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identity import Side, judge_sums
@@ -261,7 +261,7 @@ class Judge:
                 continue
             other = in_row_order(unit.resolution.problem, beside)
             span = slice(start, start + len(other))
-            flat[span] = _farther(flat[span], other, prepared.exact("value", reduction).mid[span])
+            flat[span] = farther(flat[span], other, prepared.exact("value", reduction).mid[span])
         return flat
 
     def _numeric(
@@ -387,13 +387,6 @@ def _refused(problem: Problem, failure: Failure) -> bool:
 
 def _result(seen: Observation, quantity: Quantity) -> Array | None:
     return seen.value if quantity == "value" else seen.gradient if quantity == "gradient" else seen.derivative
-
-
-def _farther(values: Float64Array, others: Float64Array, exact: Float64Array) -> Float64Array:
-    """Of two results that should agree, elementwise the one farther from the exact value."""
-    with np.errstate(invalid="ignore"):
-        worse = np.abs(others - exact) > np.abs(values - exact)
-    return np.where(worse | (~np.isfinite(others) & np.isfinite(values)), others, values)
 
 
 def _upstream_misfits(problem: Problem, reduction: str, seen: Observation) -> bool:
