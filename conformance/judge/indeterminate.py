@@ -1,8 +1,8 @@
-"""Products of 0 and an infinity or NaN, in a sound evaluation, where the exact result says otherwise.
+"""Products of 0 with what is not finite, which sound evaluations take for NaN, or for nothing.
 
 Where a class is impossible, −ln p and 1/p are infinite, and so is their product with any factor but 0. A factor that is
-itself a product, such as that of an upstream gradient and a weight, may be evaluated to 0 where it is not, and 0 times
-infinity is NaN, or nothing where classes without a share are left out.
+itself a product, such as that of an upstream gradient and a weight, may underflow to 0; then the class has no part, or
+0 times infinity is NaN. Likewise a gradient that is 0 is NaN where the divisor of a mean is NaN, if it is computed.
 """
 
 from __future__ import annotations
@@ -12,36 +12,68 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from conformance.model.quantities import Quantity
+from conformance.model.quantities import OF_LOGITS, Quantity
 from conformance.numerics.formats import FORMATS, Float64Array
 from conformance.oracle.truth import Truth
 
-__all__ = ["undetermined", "vanishing_rows"]
+__all__ = ["indeterminate"]
+
+Booleans = npt.NDArray[np.bool_]
 
 
-def vanishing_rows(truth: Truth, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_]:
-    """Rows of a loss with an impossible class, of which a product of factors may underflow, (P,)."""
-    block, fast = truth.block, truth.fast
-    if block.operation == "log_loss":
-        impossible = fast.predictions.predicted == 0.0
-    else:
-        impossible = np.isneginf(block.x) if block.operation == "nll_loss" else np.isposinf(fast.positions.n)
-    least = np.log2(FORMATS[block.dtype].least_normal)
-    found = np.zeros(impossible.shape, dtype=np.bool_)
-    for size in _products(truth, quantity, reduction):
-        found |= np.isfinite(size) & (size < least)
-    return np.asarray((found & impossible).any(axis=1))
+def indeterminate(
+    truth: Truth, quantity: Quantity, reduction: str, observed: Float64Array, exact: Float64Array, *, flushed: bool
+) -> Booleans | None:
+    """Where ``observed`` is what underflow, or 0 times NaN, makes of ``exact``; both are flat. None: nowhere.
 
-
-def undetermined(truth: Truth, reduction: str) -> npt.NDArray[np.bool_]:
-    """Elements of a loss's gradient, (P, C), that are 0 times NaN: NaN, or 0 where nothing is written to them.
-
-    The gradient by a class that has no part in a loss is 0, whatever divides the mean: weights that sum to NaN.
+    Of an element that belongs to a class, NaN or 0; of a loss NaN, or a finite number, which leaves the classes out,
+    where no other class makes it infinite. An infinity of the wrong sign is never admitted.
     """
+    if not truth.block.reduces:
+        return None
+    found = _zero_times_nan(truth, reduction, observed) if quantity == "gradient" else None
+    infinite = np.isinf(exact)
+    if not infinite.any():
+        return found
+    impossible, vanishes = _impossible(truth), _vanishes(truth, quantity, reduction, flushed=flushed)
+    lost = impossible & vanishes
+    if not lost.any():
+        return found
+    if quantity in OF_LOGITS:
+        here = lost.reshape(-1) & infinite & (np.isnan(observed) | (observed == 0.0))
+        return here if found is None else found | here
+    certain = impossible & ~vanishes & (truth.fast.predictions.coefficients != 0.0)
+    some, sure = np.asarray(lost.any(axis=1)), np.asarray(certain.any(axis=1))
+    if reduction != "none":
+        some, sure = (truth.block.largest(rows.astype(np.float64)) > 0.0 for rows in (some, sure))
+    return np.asarray(infinite & some & (np.isnan(observed) | (np.isfinite(observed) & ~sure)))
+
+
+def _zero_times_nan(truth: Truth, reduction: str, observed: Float64Array) -> Booleans | None:
+    """Elements of the gradient by classes without a part in the loss, whose mean divides by NaN."""
     nan = np.isnan(truth.fast.scale(reduction).mid) & ~truth.block.ignored
     if not nan.any():
-        return np.zeros(truth.block.x.shape, dtype=np.bool_)
-    return np.asarray(nan[:, None] & (truth.fast.unscaled()[0] == 0.0))
+        return None
+    zero = nan[:, None] & (truth.fast.unscaled()[0] == 0.0)
+    return np.asarray(zero.reshape(-1) & (np.isnan(observed) | (observed == 0.0)))
+
+
+def _impossible(truth: Truth) -> Booleans:
+    """Classes of probability 0, (P, C)."""
+    block = truth.block
+    if block.operation == "log_loss":
+        return np.asarray(truth.fast.predictions.predicted == 0.0)
+    return np.isneginf(block.x) if block.operation == "nll_loss" else np.isposinf(truth.fast.positions.n)
+
+
+def _vanishes(truth: Truth, quantity: Quantity, reduction: str, *, flushed: bool) -> Booleans:
+    """Classes of which a product of the other factors may be rounded to 0, (P, C)."""
+    form = FORMATS[truth.block.dtype]
+    least = np.log2(form.least_normal if flushed else form.least_subnormal)
+    found = np.zeros(truth.block.x.shape, dtype=np.bool_)
+    for size in _products(truth, quantity, reduction):
+        found |= np.isfinite(size) & (size < least)
+    return found
 
 
 def _products(truth: Truth, quantity: Quantity, reduction: str) -> Iterator[Float64Array]:

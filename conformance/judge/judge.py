@@ -12,13 +12,14 @@ from conformance.judge.comparison import ProblemComparison, farther
 from conformance.judge.due import due_dtype, due_shape
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identity import Side, judge_sums
+from conformance.judge.narrower import judges_all
 from conformance.judge.openness import Openness
 from conformance.judge.policies.excuses import Excuses
 from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.state import state_checks, warning_check
-from conformance.judge.unit import Unit
+from conformance.judge.unit import NARROWER, Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
 from conformance.model.classes import Letter
@@ -315,10 +316,14 @@ class Judge:
         self, unit: Unit, reduction: str, quantity: Quantity, arrays: Sequence[Array], wrong: Finding
     ) -> Finding:
         """What is wrong with the narrower dtype that it is right in."""
+        wide = unit.under(self.policies, resolve(unit.problem, self.policies))
 
-        def right(prepared: Prepared, problem: Problem, policies: Policies, letter: Letter) -> bool:
-            named = prepared.named(reduction)
-            return all(self._holds(prepared, quantity, named, each, problem, policies, letter) for each in arrays)
+        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+            named, due = prepared.named(reduction), (due_dtype(problem, quantity), due_dtype(unit.problem, quantity))
+            return judges_all(prepared, wide, quantity, reduction) and all(
+                each.dtype in due and self._holds(prepared, quantity, named, each, problem, policies, NARROWER)
+                for each in arrays
+            )
 
         return msgspec.structs.replace(wrong, right_in=unit.right_in(self.policies_of, right))
 
@@ -329,9 +334,10 @@ class Judge:
         if finding is None or finding.verdict == "pass":
             return finding
 
-        def right(prepared: Prepared, problem: Problem, policies: Policies, letter: Letter) -> bool:
-            again = judge_sums(problem, seen, Side(prepared, 0), letter)
-            return again is not None and again.verdict == "pass"
+        def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
+            again = judge_sums(problem, seen, Side(prepared, 0), NARROWER)
+            bounds = prepared.tolerance("value" if problem.operation == "softmax" else "gradient", "none", NARROWER)
+            return again is not None and again.verdict == "pass" and bool(np.isfinite(bounds).all())
 
         return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))
 

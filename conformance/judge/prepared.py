@@ -14,7 +14,7 @@ from conformance.bounds.classes import arithmetic
 from conformance.bounds.tolerance import Tolerance
 from conformance.cases.resolve import Marked, Resolution
 from conformance.judge.comparison import BlockComparison, Segments, compare
-from conformance.judge.indeterminate import undetermined, vanishing_rows
+from conformance.judge.indeterminate import indeterminate
 from conformance.model.classes import Letter
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Array, Problem
@@ -117,30 +117,6 @@ class Prepared:
         self._cache["kind", letter] = bounds
 
     def judged(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Elements that are defined, and no product of 0 with what is not finite, flat; None where all are."""
-        defined, open_to_rounding = self._defined(quantity, reduction), self._indeterminate(quantity, reduction)
-        if open_to_rounding is None:
-            return defined
-        return ~open_to_rounding if defined is None else defined & ~open_to_rounding
-
-    def _indeterminate(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
-        """Elements of which a sound evaluation may make 0 or NaN, flat; None where there is none."""
-        if not self.block.reduces:
-            return None
-        reduction = self.named(reduction)
-        if quantity == "gradient":
-            zeros = self._once(("undetermined", reduction), lambda: undetermined(self.truth, reduction))
-            if zeros.any():
-                return zeros.reshape(-1)
-        infinite = np.isinf(self.exact(quantity, reduction).mid)
-        if not infinite.any():
-            return None
-        rows = self._once(("vanishing", quantity, reduction), lambda: vanishing_rows(self.truth, quantity, reduction))
-        if quantity in OF_LOGITS:
-            return infinite & np.repeat(rows, self.block.classes)
-        return infinite & (rows if reduction == "none" else self.block.total(rows.astype(np.float64)) > 0.0)
-
-    def _defined(self, quantity: Quantity, reduction: str) -> npt.NDArray[np.bool_] | None:
         """Elements of a derivative that are defined, flat; None where all are, and for the value."""
         if quantity == "value":
             return None
@@ -163,6 +139,11 @@ class Prepared:
         """Flat observed numbers against the truth, as :func:`conformance.judge.comparison.compare` does."""
         if quantity == "value" and self.named(reduction) == "mean":
             observed = self._divided_by_zero(observed)
+        exact, named = self.exact(quantity, reduction).mid, self.named(reduction)
+        with np.errstate(all="ignore"):
+            open_ = indeterminate(self.truth, quantity, named, observed, exact, flushed=self.flushed)
+        if open_ is not None:
+            observed = np.where(open_, exact, observed)
         return compare(
             observed,
             self.exact(quantity, reduction),

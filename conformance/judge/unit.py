@@ -20,14 +20,14 @@ from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 
-__all__ = ["Right", "Unit"]
+__all__ = ["NARROWER", "Right", "Unit"]
 
-#: The classes that every dtype has. Those of the half types alone, whose bounds grow with the number of terms, would
-#: describe what is merely wrong.
-_CLASSES: tuple[Letter, ...] = ("B", "C")
+#: The class that results in a narrower dtype are held to. The bounds of looser ones grow with the number of terms, or
+#: with the logits, and would describe what is merely wrong.
+NARROWER: Letter = "B"
 
-#: Whether results are within a class, by the truth of a problem under policies.
-Right = Callable[[Prepared, Problem, Policies, Letter], bool]
+#: Whether results are right, by the truth of a problem under policies.
+Right = Callable[[Prepared, Problem, Policies], bool]
 
 #: Logits of a problem whose truth under other policies is kept for the next backend.
 _KEPT = 1 << 14
@@ -48,8 +48,7 @@ class Unit(msgspec.Struct, frozen=True, eq=False):
             resolution = resolve(other.problem, policies)
             if resolution.undefined or resolution.must_raise:
                 continue
-            prepared = other.under(policies, resolution)
-            if any(right(prepared, resolution.problem, policies, letter) for letter in _CLASSES):
+            if right(other.under(policies, resolution), resolution.problem, policies):
                 return other.problem.dtype
         return ""
 

@@ -39,7 +39,7 @@ def statement(outcome: Outcome, *, numbers: bool = True, where: bool = True) -> 
     if outcome.spoils and outcome.reason != "left-damage":
         said = f"{said}; spoils {outcome.spoils}"
     if outcome.right_in:
-        said = f"{said}; as right as if computed in {outcome.right_in}"
+        said = f"{said}; within the bounds of {outcome.right_in}"
     like = outcome.resembles
     return said if like is None else f"{said}; like the registered defect {like.id} ({like.issue})"
 

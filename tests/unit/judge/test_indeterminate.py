@@ -105,3 +105,45 @@ def test_a_class_without_a_part_has_no_gradient_or_one_that_is_not_a_number(tmp_
     for kind in (Numpy, NothingWithoutWeight):
         assert fails(kind, tmp_path, "nll_loss", NAN, "0.5") == set()
     assert fails(NothingAtAll, tmp_path, "nll_loss", NAN, "0.5") == {"gradient"}
+
+
+#: Losses that are infinite by another class, or in another row, than one that may vanish.
+BESIDE = "probabilities: [[0.0, 0.0, 1.0]]\n    targets: [[0.5, 0.25, 0.25]]\n    weight: [1e-45, 2.0, 1.0]"
+ANOTHER = "logits: [[-.inf, 1.0], [1.0, -.inf]]\n    targets: [[0.5, 0.5], [0.5, 0.5]]\n    weight: [1e-45, 1.0]"
+
+
+class FiniteLoss(Kernel):
+    """An infinite loss is 0."""
+
+    def reduced(self, ask: Any, losses: Any) -> Any:
+        return super().reduced(ask, np.where(np.isfinite(losses), losses, 0))
+
+
+class MinusInfinity(Kernel):
+    """Infinities have the wrong sign."""
+
+    def reduced(self, ask: Any, losses: Any) -> Any:
+        return super().reduced(ask, np.where(np.isfinite(losses), losses, -np.inf))
+
+    def given_gradient(self, ask: Any, upstream: Any) -> Any:
+        found = super().given_gradient(ask, upstream)
+        return np.where(np.isfinite(found), found, np.inf)
+
+
+@pytest.mark.parametrize(("op", "inputs"), [("log_loss", BESIDE), ("cross_entropy", ANOTHER)])
+def test_an_infinity_beside_one_that_may_vanish_is_judged(tmp_path: Path, op: str, inputs: str) -> None:
+    assert fails(Kernel, tmp_path, op, inputs + "\n    reductions: [sum]", "1.0") == set()
+    for kind in (FiniteLoss, MinusInfinity):
+        assert "value" in fails(kind, tmp_path, op, inputs + "\n    reductions: [sum]", "1.0")
+
+
+def test_the_share_of_a_class_among_thousands_does_not_vanish_in_a_half_type(tmp_path: Path) -> None:
+    logits = "[" + ", ".join(["-.inf", *["0.5"] * 1999]) + "]"
+    inputs = f"logits: [{logits}]\n    targets: [7]\n    label_smoothing: 0.1\n    reductions: [sum]"
+    assert fails(Kernel, tmp_path, "cross_entropy", inputs, "1.0", "float16") == set()
+    for kind in (FiniteLoss, MinusInfinity):
+        assert "value" in fails(kind, tmp_path, "cross_entropy", inputs, "1.0", "float16")
+
+
+def test_an_infinity_of_the_wrong_sign_is_never_right(tmp_path: Path) -> None:
+    assert "gradient" in fails(MinusInfinity, tmp_path, "log_loss", LOG_LOSS, "1e-45")
