@@ -216,7 +216,7 @@ def _defect_rows() -> list[Row]:
                     "ops": entry.ops,
                     "dtypes": entry.dtypes,
                     "checks": entry.checks,
-                    "seen": [*entry.reached, *entry.observed],
+                    "seen": [*entry.reached, *entry.observed, *_bounds_of(entry)],
                     "versions": entry.versions,
                     "seen_on": entry.seen_on or profile.tested,
                     "machine": entry.machine,
@@ -228,6 +228,10 @@ def _defect_rows() -> list[Row]:
                 }
             )
     return rows
+
+
+def _bounds_of(entry: Defect) -> list[str]:
+    return [f"within the bounds of {entry.right_in}"] if entry.right_in else []
 
 
 def _shown_by(backend: str, entry: Defect, dtypes: Mapping[str, Sequence[str]]) -> str:

@@ -11,7 +11,7 @@ from conformance.cases.resolve import resolve
 from conformance.judge.finding import Finding, error_fact, verdict_of
 from conformance.judge.identities import TransformedCall
 from conformance.judge.prepared import Prepared, in_row_order
-from conformance.judge.unit import NARROWER, Unit
+from conformance.judge.unit import CLASS_IN_NARROWER, Unit
 from conformance.model.classes import Letter, letters
 from conformance.model.policies import NORMATIVE, Policies
 from conformance.model.problem import Problem
@@ -108,7 +108,7 @@ def judge_identity(
     def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
         resolution = resolve(replace(derived.problem, dtype=problem.dtype), policies)
         beside = Prepared(Block((resolution.problem,)), policies, resolutions=(resolution,))
-        bound = _bound(derived, (Side(prepared, 0), Side(beside, 0)), NARROWER)
+        bound = _bound(derived, (Side(prepared, 0), Side(beside, 0)), CLASS_IN_NARROWER)
         return bool(np.isfinite(bound).all() and _ratio(a, b, bound).max() <= 1.0)
 
     return msgspec.structs.replace(finding, right_in=unit.right_in(lambda _: NORMATIVE, right))

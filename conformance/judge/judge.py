@@ -19,7 +19,7 @@ from conformance.judge.policies.observer import Observer
 from conformance.judge.policies.probe import Truths
 from conformance.judge.prepared import Prepared, flattened, in_row_order
 from conformance.judge.state import state_checks, warning_check
-from conformance.judge.unit import NARROWER, Unit
+from conformance.judge.unit import CLASS_IN_NARROWER, Unit
 from conformance.judge.worst import Worst, worst_elements, worst_text
 from conformance.model.case import NO_REDUCTIONS, OPERATIONS, OperationName
 from conformance.model.classes import Letter
@@ -321,7 +321,7 @@ class Judge:
         def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
             named, due = prepared.named(reduction), (due_dtype(problem, quantity), due_dtype(unit.problem, quantity))
             return judges_all(prepared, wide, quantity, reduction) and all(
-                each.dtype in due and self._holds(prepared, quantity, named, each, problem, policies, NARROWER)
+                each.dtype in due and self._holds(prepared, quantity, named, each, problem, policies, CLASS_IN_NARROWER)
                 for each in arrays
             )
 
@@ -335,8 +335,10 @@ class Judge:
             return finding
 
         def right(prepared: Prepared, problem: Problem, policies: Policies) -> bool:
-            again = judge_sums(problem, seen, Side(prepared, 0), NARROWER)
-            bounds = prepared.tolerance("value" if problem.operation == "softmax" else "gradient", "none", NARROWER)
+            again = judge_sums(problem, seen, Side(prepared, 0), CLASS_IN_NARROWER)
+            bounds = prepared.tolerance(
+                "value" if problem.operation == "softmax" else "gradient", "none", CLASS_IN_NARROWER
+            )
             return again is not None and again.verdict == "pass" and bool(np.isfinite(bounds).all())
 
         return msgspec.structs.replace(finding, right_in=unit.right_in(self.policies_of, right))

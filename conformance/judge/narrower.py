@@ -6,21 +6,19 @@ far off they are is the inputs' doing, so that no size describes such a defect; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from conformance.judge.prepared import Prepared
-from conformance.model.dtypes import DtypeName
+from conformance.model.dtypes import NARROWER, DtypeName
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
 from conformance.numerics.formats import FORMATS, round_to, widen
 
 __all__ = ["in_dtype", "judges_all", "narrowed"]
 
-#: The dtypes in which what is due in another may have been computed, the most precise first.
-_NARROWER: Mapping[DtypeName, tuple[DtypeName, ...]] = {"float64": ("float32",), "float32": ("float16", "bfloat16")}
 #: Logits of a problem beyond which nothing is computed anew in narrower dtypes.
 _MOST = 1 << 20
 
@@ -47,34 +45,43 @@ def in_dtype(problem: Problem, dtype: DtypeName) -> Problem:
 def narrowed(problem: Problem) -> Iterator[Problem]:
     """The problem in each narrower dtype: with its inputs rounded to it, then as they are, computed on in it.
 
-    Not in one that does not hold the inputs: what is infinite there, or a weight that is hardly a number, has bounds
-    that anything is within. Nor where there are so many numbers that their truth takes seconds.
+    Not in one that does not hold them: what is infinite there, or a weight that is hardly a number, has bounds that
+    anything is within. Upstream gradients and directions only scale them, as long as they are not rounded. Nor where
+    there are so many numbers that their truth takes seconds.
     """
-    for dtype in _NARROWER.get(problem.dtype, ()) if problem.logits.size <= _MOST else ():
+    for dtype in NARROWER.get(problem.dtype, ()) if problem.logits.size <= _MOST else ():
         rounded = in_dtype(problem, dtype)
-        if _fits(problem, rounded):
-            yield rounded
+        if _fits(_inputs(problem), _inputs(rounded)) and _has_weights(problem, rounded):
+            if _fits(_scales(problem), _scales(rounded)):
+                yield rounded
             yield replace(problem, dtype=dtype)
 
 
-def _fits(problem: Problem, rounded: Problem) -> bool:
-    """Whether no finite number becomes infinite, and no weight subnormal or 0."""
-    for given, found in zip(_numbers(problem), _numbers(rounded), strict=True):
-        if (np.isinf(widen(found)) & np.isfinite(given.astype(np.float64))).any():
-            return False
+def _fits(given: Iterator[Array], rounded: Iterator[Array]) -> bool:
+    """Whether no finite number becomes infinite."""
+    pairs = zip(given, rounded, strict=True)
+    return not any((np.isinf(widen(b)) & np.isfinite(a.astype(np.float64))).any() for a, b in pairs)
+
+
+def _has_weights(problem: Problem, rounded: Problem) -> bool:
+    """Whether no weight becomes subnormal, or 0."""
     if problem.weight is None or rounded.weight is None:
         return True
     small = np.abs(widen(rounded.weight)) < FORMATS[rounded.dtype].least_normal
     return not (small & (widen(problem.weight) != 0.0)).any()
 
 
-def _numbers(problem: Problem) -> Iterator[Array]:
-    """The arrays that are rounded with a problem's dtype."""
+def _inputs(problem: Problem) -> Iterator[Array]:
+    """The arrays that the value is made of, but for class indices."""
     yield problem.logits
     if problem.weight is not None:
         yield problem.weight
     if problem.target_kind == "probabilities":
         yield np.asarray(problem.targets)
+
+
+def _scales(problem: Problem) -> Iterator[Array]:
+    """The arrays that derivatives are made of besides."""
     yield from problem.upstream.values()
     if problem.tangent is not None:
         yield problem.tangent

@@ -20,11 +20,11 @@ from conformance.model.policies import NORMATIVE, Policies, for_operation
 from conformance.model.problem import Problem
 from conformance.oracle.block import Block
 
-__all__ = ["NARROWER", "Right", "Unit"]
+__all__ = ["CLASS_IN_NARROWER", "Right", "Unit"]
 
 #: The class that results in a narrower dtype are held to. The bounds of looser ones grow with the number of terms, or
 #: with the logits, and would describe what is merely wrong.
-NARROWER: Letter = "B"
+CLASS_IN_NARROWER: Letter = "B"
 
 #: Whether results are right, by the truth of a problem under policies.
 Right = Callable[[Prepared, Problem, Policies], bool]

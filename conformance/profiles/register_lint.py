@@ -13,6 +13,7 @@ from conformance.cases.complaints import Complaint, suggestion
 from conformance.cases.yaml12 import NodePath
 from conformance.model.case import OPERATIONS, REDUCTIONS, Case
 from conformance.model.checks import CHECKS
+from conformance.model.dtypes import DTYPES, NARROWER
 from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import DEFAULT, Defect, Profile
 from conformance.profiles.versions import is_range
@@ -115,6 +116,10 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
         yield Complaint((*path, "reached"), f"entry '{entry.id}' describes any wrong result", hint)
     if entry.invalid and not result_comes:
         yield Complaint((*path, "invalid"), "'invalid' is of the check `error` alone", "remove it")
+    narrower = {name for dtype in entry.dtypes or DTYPES for name in NARROWER.get(dtype, ())}
+    if entry.right_in and entry.right_in not in narrower:
+        hint = f"one of {', '.join(sorted(narrower))}" if narrower else "remove it: the dtypes have none below them"
+        yield Complaint((*path, "right_in"), f"'{entry.right_in}' is not compared with the entry's dtypes", hint)
     for key in ("cases", "checks"):
         if not getattr(entry, key):
             yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")

@@ -90,6 +90,14 @@ def test_what_does_not_describe_a_missing_error(tmp_path: Path, old: str, new: s
     assert said in problems(tmp_path, profile(SILENT.replace(old, new)))
 
 
+@pytest.mark.parametrize(("dtypes", "narrower"), [("[float32]", "float32"), ("[float16]", "bfloat16")])
+def test_a_dtype_that_is_not_below_those_of_the_entry(tmp_path: Path, dtypes: str, narrower: str) -> None:
+    entry = ENTRY.replace("reached: [C]", f"dtypes: {dtypes}\n    right_in: {narrower}")
+    assert f"'{narrower}' is not compared with the entry's dtypes" in problems(tmp_path, profile(entry))
+    fitting = ENTRY.replace("reached: [C]", "dtypes: [float32]\n    right_in: bfloat16")
+    assert problems(tmp_path, profile(fitting)) == []
+
+
 def test_words_of_what_ended_a_call_for_which_an_error_is_due(tmp_path: Path) -> None:
     ended = SILENT.replace("ops: [softmax]", "verdicts: [crash]\n    message: SIGSEGV")
     assert problems(tmp_path, profile(ended)) == []
