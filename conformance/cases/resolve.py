@@ -14,7 +14,7 @@ from conformance.model.policies import NORMATIVE, Policies, default_axis, for_op
 from conformance.model.problem import Array, Problem
 from conformance.numerics.formats import FORMATS, DtypeName, Float64Array, common_dtype, nearest, round_to, widen
 
-__all__ = ["Marked", "Resolution", "invalid_of", "promoted", "resolve"]
+__all__ = ["Marked", "Resolution", "invalid_of", "promoted", "resolve", "rounded_to"]
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -111,14 +111,24 @@ def promoted(problem: Problem, value: Array | None) -> Problem:
     """The problem with integer logits as floating ones, in the dtype of what came back; else as it is."""
     if problem.logits.dtype.kind not in "iub" or value is None or value.dtype.name not in FORMATS:
         return problem
-    dtype: DtypeName = value.dtype.name
-    logits = round_to(problem.logits.astype(np.float64), dtype)
-    targets, weight = problem.targets, problem.weight
-    if problem.target_kind == "probabilities":
-        targets = round_to(widen(np.asarray(targets)), dtype)
-    weight = None if weight is None else round_to(widen(weight), dtype)
-    upstream = {name: round_to(widen(each), dtype) for name, each in problem.upstream.items()}
-    return replace(problem, dtype=dtype, logits=logits, targets=targets, weight=weight, upstream=upstream)
+    return rounded_to(problem, value.dtype.name)
+
+
+def rounded_to(problem: Problem, dtype: DtypeName) -> Problem:
+    """The problem with its numbers, those of any floating-point dtype and integer logits, rounded to ``dtype``."""
+
+    def rounded(array: Array) -> Array:
+        return round_to(array.astype(np.float64) if array.dtype.kind in "iub" else widen(array), dtype)
+
+    return replace(
+        problem,
+        dtype=dtype,
+        logits=rounded(problem.logits),
+        targets=rounded(np.asarray(problem.targets)) if problem.target_kind == "probabilities" else problem.targets,
+        weight=None if problem.weight is None else rounded(problem.weight),
+        upstream={name: rounded(each) for name, each in problem.upstream.items()},
+        tangent=None if problem.tangent is None else rounded(problem.tangent),
+    )
 
 
 def _with_targets(problem: Problem, axis: int, policies: Policies) -> Resolution:

@@ -11,35 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from conformance.cases.resolve import rounded_to
 from conformance.judge.prepared import Prepared
-from conformance.model.dtypes import NARROWER, DtypeName
+from conformance.model.dtypes import NARROWER
 from conformance.model.problem import Array, Problem
 from conformance.model.quantities import Quantity
-from conformance.numerics.formats import FORMATS, round_to, widen
+from conformance.numerics.formats import FORMATS, widen
 
-__all__ = ["in_dtype", "judges_all", "narrowed"]
+__all__ = ["judges_all", "narrowed"]
 
 #: Logits of a problem beyond which nothing is computed anew in narrower dtypes.
 _MOST = 1 << 20
-
-
-def in_dtype(problem: Problem, dtype: DtypeName) -> Problem:
-    """The problem with its numbers, those of any floating-point dtype and integer logits, rounded to ``dtype``."""
-
-    def rounded(array: Array) -> Array:
-        return round_to(widen(array), dtype)
-
-    logits = problem.logits
-    whole = logits.dtype.kind in "iub"
-    return replace(
-        problem,
-        dtype=dtype,
-        logits=round_to(logits.astype(np.float64), dtype) if whole else rounded(logits),
-        targets=rounded(np.asarray(problem.targets)) if problem.target_kind == "probabilities" else problem.targets,
-        weight=None if problem.weight is None else rounded(problem.weight),
-        upstream={name: rounded(each) for name, each in problem.upstream.items()},
-        tangent=None if problem.tangent is None else rounded(problem.tangent),
-    )
 
 
 def narrowed(problem: Problem) -> Iterator[Problem]:
@@ -50,7 +32,7 @@ def narrowed(problem: Problem) -> Iterator[Problem]:
     there are so many numbers that their truth takes seconds.
     """
     for dtype in NARROWER.get(problem.dtype, ()) if problem.logits.size <= _MOST else ():
-        rounded = in_dtype(problem, dtype)
+        rounded = rounded_to(problem, dtype)
         if _fits(_inputs(problem), _inputs(rounded)) and _has_weights(problem, rounded):
             if _fits(_scales(problem), _scales(rounded)):
                 yield rounded
