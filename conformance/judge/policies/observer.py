@@ -63,7 +63,7 @@ class Observer:
         if failure is not None and failure.kind != "raised":
             return None
         values = OBSERVERS.get(choice.policy.name, by_prediction)(probe)
-        if values is None:
+        if values is None or (not values and _promise_nothing(probe.found)):
             return None
         verdict, reason = self._verdict(probe, values)
         detail = choice.normative if reason == "policy-not-normative" else ""
@@ -100,3 +100,8 @@ class Observer:
         if declared not in values:
             return "fail", "policy-differs"
         return ("pass" if choice.normative in values else "deviation"), "policy-as-declared"
+
+
+def _promise_nothing(found: Sequence[Finding]) -> bool:
+    """Whether a bound of the same call is vacuous, so that no value of a policy can be held against the result."""
+    return any(each.reason == "vacuous-bound" for each in found)

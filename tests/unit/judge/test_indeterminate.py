@@ -147,3 +147,29 @@ def test_the_share_of_a_class_among_thousands_does_not_vanish_in_a_half_type(tmp
 
 def test_an_infinity_of_the_wrong_sign_is_never_right(tmp_path: Path) -> None:
     assert "gradient" in fails(MinusInfinity, tmp_path, "log_loss", LOG_LOSS, "1e-45")
+
+
+VACUOUS = """\
+theme: stability
+cases:
+  - id: reciprocal
+    why: 1/p exceeds float64, so that the bound of the sum's gradient is infinite
+    op: log_loss
+    probabilities: [[0.5, 5.0e-324]]
+    targets: [[1.0, 1.0]]
+    dtypes: [float64]
+    reductions: [sum, default]
+    upstream: 0.0
+    policy: subnormal-results
+"""
+
+
+@pytest.mark.parametrize("kind", [Numpy, Sequential])
+def test_where_a_bound_is_vacuous_no_policy_is_observed(kind: type[Backend], tmp_path: Path) -> None:
+    file = tmp_path / "vacuous.yaml"
+    file.write_text(VACUOUS, encoding="utf-8")
+    (found,) = judged(kind(), load_suite([file]).entries, subject=Subject("mine", profile=NUMPY))
+    verdicts = {each.reduction: each.verdict for each in found if each.check == "gradient"}
+    assert verdicts == {"sum": "not run", "default": "not run"}
+    assert [each.policy for each in found if each.check == "policy"] == []
+    assert {each.verdict for each in found if each.check == "value"} == {"pass"}
