@@ -36,10 +36,10 @@ __all__ = ["SOURCE", "Report", "findings_text", "policies_text", "read_reports",
 _FINDINGS = """# What was found
 
 Every entry is in the register of known defects of its backend's profile (`backends/profiles/`). A
-run fails as soon as one of them no longer shows, unless the entry depends on the machine. Each was
-confirmed with the framework alone, outside the suite. The versions are those on which it was
-observed. The command derives the exact result and shows what the framework gives. Of each backend
-the gravest come first.
+run fails as soon as one of them no longer shows, unless the entry depends on the machine, or the
+defect comes and goes. Each was confirmed with the framework alone, outside the suite. The versions
+are those on which it was observed. The command derives the exact result and shows what the
+framework gives. Of each backend the gravest come first.
 """
 #: What is observed that is written out.
 MOST = 8
@@ -89,6 +89,8 @@ def findings_text(defects: list[dict[str, Any]]) -> str:
             lines.append(wrapped(f"- on: {on}; confirmed {row['date']}", "  "))
             if row["machine"]:
                 lines.append(wrapped(f"- depends on the machine: {escape(row['machine'])}", "  "))
+            if row.get("intermittent"):
+                lines.append("- comes and goes: of these calls any result may come, or the process may end")
             lines.append(f"- upstream: {address(row['issue'])}")
             lines.append(f"- `{row['shown_by']}`\n")
     return "\n".join(lines)

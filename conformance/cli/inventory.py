@@ -220,6 +220,7 @@ def _defect_rows() -> list[Row]:
                     "versions": entry.versions,
                     "seen_on": entry.seen_on or profile.tested,
                     "machine": entry.machine,
+                    "intermittent": entry.intermittent,
                     "message": entry.message,
                     "issue": entry.issue,
                     "date": entry.date,

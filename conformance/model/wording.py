@@ -125,6 +125,7 @@ _SENTENCES: dict[Reason, str] = {
     "with-gradient": "the value that came with the gradient is {observed}, alone it is {expected}",
     "declared": "{declared policies}",
     "left-open": "its declared policies leave this open{any result}",
+    "intermittent": "a defect that comes and goes leaves this open{any result}",
     "declared-wrong": "declared to be wrong",
     "transformed-differs": "{observed number} where the untransformed call gave {expected number}{times}",
     "transformed-shape": "the transformed call's result has another shape",

@@ -97,6 +97,8 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     what is seen is a result in place of an error, cases do, or ``invalid``, what makes the input of these and of others
     invalid.
     It holds with one of the options ``modes``, where there are some, and with none of those in ``without``.
+    The calls of the cases that a memory error names are made in a process that is thrown away. One that is
+    ``intermittent`` leaves what comes of them open: a right number, a wrong one, an error, or the end of the process.
     """
 
     id: Text
@@ -117,6 +119,7 @@ class Defect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     message: str = ""
     invalid: list[Invalid] = []
     verdicts: tuple[Verdict, ...] = ("fail",)
+    intermittent: bool = False
     #: Versions that it was seen on, where those of the whole profile do not hold.
     seen_on: list[str] = []
     #: What it depends on besides the version, and where it was seen: where that is said, the entry is not out of date

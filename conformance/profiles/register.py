@@ -8,7 +8,7 @@ units nor what ran before makes a difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
@@ -21,8 +21,10 @@ from conformance.profiles.profile import DEFAULT, Defect
 from conformance.profiles.subject import Subject
 from conformance.profiles.versions import is_range, is_within
 
-__all__ = ["Evidence", "apply_register", "entries_for"]
+__all__ = ["PLAIN", "Evidence", "MemoryErrors", "apply_register", "entries_for"]
 
+#: The checks of a call that is not transformed: what came of it, or that it was refused.
+PLAIN = ("value", "error")
 #: Verdicts of calls that say nothing of a defect.
 _SILENT = frozenset({"not run", "unsupported", "error"})
 
@@ -40,8 +42,12 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
 
     A call that a known defect spoils says nothing of a policy: what it looks like is part of that defect. A fail of
     another case that an entry would describe names that entry as the one that it ``resembles``, and stays a fail; an
-    entry that says of its cases alone that no error came, and not of what input, describes no other.
+    entry that says of its cases alone that no error came, and not of what input, describes no other. Of what an entry
+    leaves open there is one outcome for each plain call, which is the same whatever comes.
     """
+    plain = [each for each in outcomes if each.check in PLAIN]
+    if plain and (opening := _opening(entries, plain[0])) is not None:
+        return [each if each.verdict in _SILENT else _left_open(opening, each) for each in plain]
     if not entries or all(each.verdict == "pass" for each in outcomes):
         return list(outcomes)
     found = [_recognised(entries, outcome) for outcome in outcomes]
@@ -52,6 +58,39 @@ def apply_register(entries: Sequence[Defect], outcomes: Sequence[Outcome]) -> li
         else each
         for each in found
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryErrors:
+    """The memory errors of which a register names the cases: it is known before a call that it may harm its process.
+
+    A pattern with ``*`` names none: which of the calls that it matches show the defect is seen only once they are made.
+    """
+
+    entries: Mapping[str, Sequence[Defect]]  # by case
+    overridden: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, subject: Subject) -> MemoryErrors:
+        """Those that hold for the subject."""
+        named: dict[str, list[Defect]] = {}
+        for entry in entries_for(subject):
+            for case in entry.cases if entry.severity == "memory-error" else ():
+                if "*" not in case:
+                    named.setdefault(case, []).append(entry)
+        return cls(named, subject.overridden)
+
+    def includes(self, case: str, dtype: str, operation: str) -> bool:
+        """Whether a call of a case may harm its process. Its other operations count: a loss may be composed of them."""
+        if operation in self.overridden:
+            return False
+        return any(not entry.dtypes or dtype in entry.dtypes for entry in self.entries.get(case, ()))
+
+    def leaves_open(self, case: str, dtype: str, operation: str) -> bool:
+        """Whether an entry leaves open what comes of it."""
+        if operation in self.overridden:
+            return False
+        return any(_leaves_open(entry, case, dtype, operation) for entry in self.entries.get(case, ()))
 
 
 @dataclass(eq=False)
@@ -102,11 +141,11 @@ class Evidence:
         """One outcome for every entry that was covered and did not show.
 
         A case that an entry names must show the defect; of the cases that a pattern with ``*`` covers, one must. An
-        entry whose ``machine`` says what it depends on is never stale.
+        entry whose ``machine`` says what it depends on is never stale, nor is one that is ``intermittent``.
         """
         found: list[Outcome] = []
         for entry in self.entries:
-            if entry.machine:
+            if entry.machine or entry.intermittent:
                 continue
             covered = {case: outcome for (name, case), outcome in sorted(self._covered.items()) if name == entry.id}
             shown = {case for name, case in self._shown if name == entry.id}
@@ -153,6 +192,36 @@ def _recognised(entries: Sequence[Defect], outcome: Outcome) -> Outcome:
             if entry.says_what_is_seen:
                 like = like or entry
     return outcome if like is None else msgspec.structs.replace(outcome, resembles=_reference(like))
+
+
+def _leaves_open(entry: Defect, case: str, dtype: str, operation: str) -> bool:
+    named = entry.intermittent and case in entry.cases
+    return named and (not entry.dtypes or dtype in entry.dtypes) and (not entry.ops or operation in entry.ops)
+
+
+def _opening(entries: Sequence[Defect], plain: Outcome) -> Defect | None:
+    """The entry that leaves open what comes of the unit of a plain call."""
+    return next((each for each in entries if _leaves_open(each, plain.case, plain.dtype, plain.op)), None)
+
+
+def _left_open(entry: Defect, outcome: Outcome) -> Outcome:
+    """What is the same whatever comes, and beside it what has come."""
+    return Outcome(
+        case=outcome.case,
+        theme=outcome.theme,
+        backend=outcome.backend,
+        dtype=outcome.dtype,
+        layout=outcome.layout,
+        op=outcome.op,
+        reduction=outcome.reduction,
+        check=outcome.check,
+        verdict="known",
+        reason="intermittent",
+        defect=_reference(entry),
+        observed=outcome.observed,
+        error=outcome.error,
+        seconds=outcome.seconds,
+    )
 
 
 def _known(outcome: Outcome, entry: DefectRef) -> Outcome:

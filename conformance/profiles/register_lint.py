@@ -16,6 +16,7 @@ from conformance.model.checks import CHECKS
 from conformance.model.dtypes import DTYPES, NARROWER
 from conformance.profiles.complaints import unknown_names
 from conformance.profiles.profile import DEFAULT, Defect, Profile
+from conformance.profiles.register import PLAIN
 from conformance.profiles.versions import is_range
 
 __all__ = ["complaints_of_register"]
@@ -25,6 +26,7 @@ _CHECKS = tuple(check for check in CHECKS if check not in ("register", "process"
 _TITLE = 100  # characters
 #: What is not known of a call that gave a result in place of an error.
 _NOT_OF_A_MISSING_ERROR = ("reached", "right_in", "at_most", "message")
+_OF_WHAT_IS_SEEN = (*_NOT_OF_A_MISSING_ERROR, "observed", "invalid")
 _ISSUE = re.compile(r"https?://[^\s/]\S*|(?:[\w.-]+/)?[\w.-]+#[0-9]+|not reported")
 
 
@@ -47,7 +49,7 @@ def complaints_of_register(
             for key, options in (("modes", entry.modes), ("without", entry.without)):
                 yield from unknown_names((*path, key), options, (DEFAULT, *variants), "option")
         yield from _matches(path, entry, cases)
-        yield from _narrow(path, entry)
+        yield from _intermittent(path, entry) if entry.intermittent else _narrow(path, entry)
         yield from _evidence(path, entry)
     if profile.known and not profile.tested and not all(entry.seen_on for entry in profile.known):
         hint = "write `tested: [torch 2.13.0]` at the top, or `seen_on` in each entry"
@@ -123,6 +125,22 @@ def _narrow(path: NodePath, entry: Defect) -> Iterator[Complaint]:
     for key in ("cases", "checks"):
         if not getattr(entry, key):
             yield Complaint((*path, key), f"entry '{entry.id}' names no {key}", "name at least one")
+
+
+def _intermittent(path: NodePath, entry: Defect) -> Iterator[Complaint]:
+    """An entry that leaves open what comes of its cases: nothing but memory that is not the call's is so open."""
+    if entry.severity != "memory-error":
+        hint = "only a `memory-error` leaves open what comes of a call; describe what is seen of any other defect"
+        yield Complaint((*path, "intermittent"), f"entry '{entry.id}' is not a memory error", hint)
+    if any("*" in name for name in entry.cases):
+        hint = "write out the ids of the cases: all that comes of their calls is a known defect then"
+        yield Complaint((*path, "cases"), f"entry '{entry.id}' does not say what comes and goes", hint)
+    if not entry.checks or not {*entry.checks} <= {*PLAIN}:
+        hint = f"one or both of {', '.join(PLAIN)}: of each call there is one outcome"
+        yield Complaint((*path, "checks"), f"an intermittent entry is not about {', '.join(entry.checks)}", hint)
+    for key in (*_OF_WHAT_IS_SEEN, "reductions"):
+        if getattr(entry, key):
+            yield Complaint((*path, key), f"'{key}' narrows what is left open whatever comes", "remove it")
 
 
 def _evidence(path: NodePath, entry: Defect) -> Iterator[Complaint]:

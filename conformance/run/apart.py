@@ -3,7 +3,8 @@
 These are the calls with labels out of range, or with targets of a wrong shape or type, by which a framework that does
 not look at them may read and write where it may not, and those whose result the backend's profile leaves open. Behind
 them a canary shows whether the process is what it was; where it is not, the calls since it was are made again, each
-with a canary behind it, and the one that spoils the process is known.
+with a canary behind it, and the one that spoils the process is known. Those of the cases that the register names for
+memory errors have a process of their own, too: there it is known beforehand that they may spoil it.
 """
 
 from __future__ import annotations
@@ -16,25 +17,46 @@ import numpy as np
 
 from conformance.judge.judge import Judge
 from conformance.judge.unit import Unit
+from conformance.profiles.register import MemoryErrors
 from conformance.run.chunk import Chunk
 from conformance.run.units import ChunkUnit, dead, units_of
 from conformance.worker.canary import Canary
 from conformance.worker.exchange import Failure, Observation, Request
 from conformance.worker.session import Session
 
-__all__ = ["Apart", "Calls", "calls_of", "needs_care", "watched"]
+__all__ = ["Apart", "Calls", "alone", "calls_of", "needs_care", "watched"]
 
 TRIES = 16  # of a call that was not refused, to see whether it ends the process now and then
 ENOUGH = 8  # calls that never did in so many tries: the others are not tried so often
 NOT_ASKED = Failure("not run", "LeftOpen", "the profile leaves the result open")
 
-
+NONE = MemoryErrors({})
 #: What makes targets invalid besides their labels.
 _OF_TARGETS = frozenset({"target-shape", "target-dtype"})
 
 
-def needs_care(unit: Unit, judge: Judge) -> bool:
-    """Whether the calls of a unit are made apart: its targets are invalid, or the result is left open."""
+def needs_care(unit: Unit, judge: Judge, errors: MemoryErrors = NONE) -> bool:
+    """Whether the calls of a unit are made apart: its targets are invalid, or the result is left open.
+
+    So are those of a known memory error.
+    """
+    return _known(unit, errors) or _doubtful(unit, judge)
+
+
+def _known(unit: Unit, errors: MemoryErrors) -> bool:
+    problem = unit.problem
+    return errors.includes(problem.case.id, problem.dtype, problem.operation)
+
+
+def _open(unit: Unit, judge: Judge, errors: MemoryErrors) -> bool:
+    """Whether the profile leaves open what comes of a unit, or the register does."""
+    problem = unit.problem
+    if errors.leaves_open(problem.case.id, problem.dtype, problem.operation):
+        return True
+    return judge.of(problem).openness.includes(problem)
+
+
+def _doubtful(unit: Unit, judge: Judge) -> bool:
     problem = unit.problem
     if judge.of(problem).openness.includes(problem):
         return True
@@ -50,18 +72,20 @@ def needs_care(unit: Unit, judge: Judge) -> bool:
 class Calls:
     """The places of a chunk's calls: the ``usual`` ones; those of units that need care, which are all in ``units``.
 
-    Of these the results of some are ``left_open``, those of the others ``due``.
+    Of these the results of some are ``left_open``, those of the others ``due``, or ``harmful``: of valid calls of which
+    a memory error is known.
     """
 
     usual: Sequence[int]
     due: Sequence[int]
     left_open: Sequence[int]
     units: frozenset[int] = frozenset()
+    harmful: Sequence[int] = ()
 
 
-def calls_of(chunk: Chunk, judge: Judge) -> Calls:
+def calls_of(chunk: Chunk, judge: Judge, errors: MemoryErrors = NONE) -> Calls:
     """Which of a chunk's calls are made where."""
-    careful = {number for number, unit in enumerate(chunk.units) if needs_care(unit, judge)}
+    careful = {number for number, unit in enumerate(chunk.units) if needs_care(unit, judge, errors)}
     if not careful:
         return Calls(range(len(chunk.requests)), (), ())
     special = [unit for unit in units_of(chunk) if unit.number in careful]
@@ -69,12 +93,16 @@ def calls_of(chunk: Chunk, judge: Judge) -> Calls:
     plain = {place for _, _, place in chunk.raising}.union(*groups)
     due: list[int] = []
     left_open: list[int] = []
-    for unit in special:
-        opened = judge.of(unit.problem).openness.includes(unit.problem)
-        (left_open if opened else due).extend(place for place in unit.asked if not opened or place in plain)
+    harmful: list[int] = []
+    for each in special:
+        unit = chunk.units[each.number]
+        if _open(unit, judge, errors):
+            left_open += plain.intersection(each.asked)
+        else:
+            (due if _doubtful(unit, judge) else harmful).extend(each.asked)
     asked = {place for unit in special for place in unit.asked}
     usual = [place for place in range(len(chunk.requests)) if place not in asked]
-    return Calls(usual, sorted(due), sorted(left_open), frozenset(careful))
+    return Calls(usual, sorted(due), sorted(left_open), frozenset(careful), sorted(harmful))
 
 
 def watched(session: Session, canary: Canary, units: Sequence[ChunkUnit]) -> Iterator[Observation]:
@@ -100,6 +128,22 @@ def _watched(session: Session, canary: Canary, requests: Sequence[Request]) -> l
     found = [each for request in requests for each in _watched(session, canary, [request])]
     if not any(each.spoils or _ended(each) for each in found):
         canary.in_vain()
+    return found
+
+
+def alone(session: Session, canary: Canary, requests: Sequence[Request]) -> list[Observation]:
+    """What comes of calls that are known to harm their process, of each in a process that none of the others has.
+
+    They share one for as long as nothing shows. What a call does to the process is what is known of it.
+    """
+    found = []
+    for each in requests:
+        (seen,) = session.run([each])
+        if (_ended(seen) or not canary.sound(session)) and not seen.first:
+            session.renew()
+            (seen,) = session.run([each])
+            session.renew()
+        found.append(seen)
     return found
 
 

@@ -18,9 +18,9 @@ from conformance.model.errors import BackendUnavailable
 from conformance.model.outcome import Outcome
 from conformance.profiles.load import load_profile, profile_named
 from conformance.profiles.profile import Profile
-from conformance.profiles.register import apply_register, entries_for
+from conformance.profiles.register import MemoryErrors, apply_register, entries_for
 from conformance.profiles.subject import Subject
-from conformance.run.apart import NOT_ASKED, Apart, Calls, calls_of, needs_care, watched
+from conformance.run.apart import NOT_ASKED, Apart, Calls, alone, calls_of, needs_care, watched
 from conformance.run.chunk import Chunk, Skip, chunk_of
 from conformance.run.culprit import BEFORE
 from conformance.run.findings import judge_chunk
@@ -175,6 +175,10 @@ class OpenBackend:
     def _judge(self) -> Judge:
         return Judge(self.subject)
 
+    @cached_property
+    def _memory_errors(self) -> MemoryErrors:
+        return MemoryErrors.of(self.subject)
+
     def asked(self, portion: Portion) -> Portion:
         """A portion as this backend is asked it. Raises BackendUnavailable."""
         compiles = portion.tier != "full" and self.compiles
@@ -203,11 +207,11 @@ class OpenBackend:
 
     def _settled(self, chunk: Chunk) -> ChunkOutcomes:
         """The outcomes of a chunk, each owed to its own call; calls that may do harm are made apart."""
-        calls = calls_of(chunk, self._judge)
+        calls = calls_of(chunk, self._judge, self._memory_errors)
         seen = [Observation(place, failure=NOT_ASKED) for place in range(len(chunk.requests))]
         self._ask(chunk, calls, seen)
         found = self._judged(chunk, seen)
-        if calls.units:
+        if calls.due:
             self._try_again(found, chunk, calls)
         if calls.usual:
             self._recheck_usual(found, chunk, calls)
@@ -218,7 +222,10 @@ class OpenBackend:
         session = self._session
         assert isinstance(session, Session)
         answers = session.run([chunk.requests[place] for place in calls.usual]) if calls.usual else []
-        if calls.units:
+        if calls.harmful:
+            with self._another() as another:
+                answers += alone(another, self._canary, [chunk.requests[place] for place in calls.harmful])
+        if calls.due or calls.left_open:
             if self._apart is None and calls.usual:
                 self._apart = Apart(self._another(), self._canary)
             elif self._apart is None:  # the process that there is; another one, once there is something else to ask
@@ -233,7 +240,7 @@ class OpenBackend:
         """Make calls that were to be refused again where they may end the process now and then."""
         assert self._apart is not None
         ended = False
-        for unit in units_of(chunk) if calls.due else ():
+        for unit in units_of(chunk):
             if unit.number in calls.units and (self._apart.deadly or wrong_of(found.units[unit.number])):
                 for place in set(unit.asked).intersection(calls.due):
                     if not dead(found.observations[place]) and not found.observations[place].spoils:
@@ -280,7 +287,8 @@ class OpenBackend:
 
     def _usual(self, chunk: Chunk) -> list[ChunkUnit]:
         """The units whose calls are made in a process that others share."""
-        return [unit for unit in units_of(chunk) if not needs_care(chunk.units[unit.number], self._judge)]
+        judge, errors = self._judge, self._memory_errors
+        return [unit for unit in units_of(chunk) if not needs_care(chunk.units[unit.number], judge, errors)]
 
     def _judged(self, chunk: Chunk, observations: list[Observation]) -> ChunkOutcomes:
         return ChunkOutcomes(observations, self._outcomes(chunk, observations))

@@ -134,6 +134,7 @@ class ListedDefect(msgspec.Struct, frozen=True, kw_only=True):
     versions: str
     seen_on: list[str]
     machine: str
+    intermittent: bool
     message: str
     issue: str
     date: str

@@ -1,4 +1,4 @@
-"""Backends that take a label for a place in memory, or look for more than there are, and one that dies often."""
+"""Backends that take a label for a place in memory, or look for more than there are, and some that die often."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ import numpy as np
 
 from conformance.backends.adapters.numpy import Numpy
 
-__all__ = ["DiesAtRandom", "DiesInManyCases", "ReadsBehindTargets", "WritesOutOfBounds"]
+__all__ = [
+    "CorruptsMemory",
+    "DiesAtRandom",
+    "DiesInManyCases",
+    "DiesLater",
+    "DiesOfOneClass",
+    "ReadsBehindTargets",
+    "WritesOutOfBounds",
+]
 
 
 class _Unchecked(Numpy):
@@ -73,6 +81,39 @@ class ReadsBehindTargets(Numpy):
                 os.kill(os.getpid(), signal.SIGSEGV)
             targets = np.resize(targets, len(logits))
         return super().cross_entropy(logits, targets, **options)
+
+
+class CorruptsMemory(Numpy):
+    """One class alone, which is a valid call, ends the process then, by one of the next calls, or not at all."""
+
+    after: tuple[int, ...] = (1, 2, 3, 5, 9, 1000)
+    left = 0
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        if logits.shape[-1] == 1:
+            type(self).left = random.SystemRandom().choice(self.after)
+        type(self).left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGABRT)
+        return super().softmax(logits, axis=axis, where=where)
+
+
+class DiesLater(CorruptsMemory):
+    """One class alone ends the process by the call behind the next one."""
+
+    after = (3,)
+
+
+class DiesOfOneClass(CorruptsMemory):
+    """One class ends the process where that has answered no other call, and else by one of the next calls."""
+
+    fresh = True
+
+    def softmax(self, logits: Any, *, axis: int | None, where: Any = None) -> Any:
+        if self.fresh and logits.shape[-1] == 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        type(self).fresh = False
+        return super().softmax(logits, axis=axis, where=where)
 
 
 class DiesInManyCases(Numpy):

@@ -44,13 +44,15 @@ def many(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def run(folder: Path, kind: str, cases: list[dict[str, Any]], policies: str = "", *options: str) -> tuple[int, Any]:
-    """The exit code and the outcomes of a run with a backend of that kind."""
+def run(
+    folder: Path, kind: str, cases: list[dict[str, Any]], policies: str = "", *options: str, declared: str = ""
+) -> tuple[int, Any]:
+    """The exit code and the outcomes of a run with a backend of that kind, of which all that is ``declared``."""
     folder.mkdir(exist_ok=True)
     text = f"from tests.faults.labels import {kind}\n\n\nclass Mine({kind}):\n    pass\n"
     (folder / "mine.py").write_text(text, encoding="utf-8")
-    if policies:
-        profile = f"backend: mine\nextends: numpy\npolicies:\n  {policies}\n"
+    if declared := declared or (f"policies:\n  {policies}\n" if policies else ""):
+        profile = f"backend: mine\nextends: numpy\n{declared}"
         (folder / "mine.profile.yaml").write_text(profile, encoding="utf-8")
     (folder / "cases.yaml").write_text(json.dumps({"theme": "labels", "cases": cases}), encoding="utf-8")
     words = ["run", "-b", "mine.py", "--cases", "cases.yaml", "--output", "out", "--replace", "--no-identities"]

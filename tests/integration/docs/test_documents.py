@@ -60,7 +60,8 @@ def test_an_entry_about_errors_says_what_happens_instead() -> None:
     }  # fmt: skip
     assert "observed: no error where one is due\n" in findings_text([row])
     text = findings_text([row | {"message": "SIGSEGV"}])
-    assert "observed: SIGSEGV\n" in text and "no error" not in text
+    assert "observed: SIGSEGV\n" in text and "no error" not in text and "- comes and goes" not in text
+    assert "- comes and goes: of these calls any result" in findings_text([row | {"intermittent": True}])
 
 
 def test_the_gravest_findings_come_first_and_are_counted() -> None:

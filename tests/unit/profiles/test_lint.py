@@ -90,6 +90,25 @@ def test_what_does_not_describe_a_missing_error(tmp_path: Path, old: str, new: s
     assert said in problems(tmp_path, profile(SILENT.replace(old, new)))
 
 
+#: An entry that leaves open what comes of its cases.
+COMES_AND_GOES = ENTRY.replace("    reached: [C]\n", "    severity: memory-error\n    intermittent: true\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("memory-error", "wrong-number", "entry 'late' is not a memory error"),
+        ("[plain]", "['pl*']", "entry 'late' does not say what comes and goes"),
+        ("[value]", "[gradient]", "an intermittent entry is not about gradient"),
+        ("ops: [softmax]", "message: process ended", "'message' narrows what is left open whatever comes"),
+        ("ops: [softmax]", "reductions: [none]", "'reductions' narrows what is left open whatever comes"),
+    ],
+)
+def test_what_comes_and_goes_is_of_named_cases_and_memory_alone(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert problems(tmp_path, profile(COMES_AND_GOES)) == []
+    assert old in COMES_AND_GOES and said in problems(tmp_path, profile(COMES_AND_GOES.replace(old, new)))
+
+
 @pytest.mark.parametrize(("dtypes", "narrower"), [("[float32]", "float32"), ("[float16]", "bfloat16")])
 def test_a_dtype_that_is_not_below_those_of_the_entry(tmp_path: Path, dtypes: str, narrower: str) -> None:
     entry = ENTRY.replace("reached: [C]", f"dtypes: {dtypes}\n    right_in: {narrower}")
