@@ -87,23 +87,23 @@ class _Writer:
         whole = "Each script below is whole: it needs what it imports."
         lines += [f"{seen} Versions: {shown}. {_machines([run for run, _ in ran])} {whole}", ""]
         found = [(group, *self._shortest(group)) for group in groups]
+        several = len({group.adapter for group in groups}) > 1
+        headings = [self._heading(group, best, named=several) for group, best, _ in found]
         lines += [
-            f"{i}. {escape(self._heading(group, best))} ({len(group.outcomes)})"
-            for i, (group, best, _) in enumerate(found, 1)
+            f"{i}. {escape(heading)} ({len(group.outcomes)})"
+            for i, (heading, (group, _, _)) in enumerate(zip(headings, found, strict=True), 1)
         ]
-        for number, (group, best, script) in enumerate(found, 1):
-            lines += ["", *self._group(number, group, best, script)]
+        for number, (heading, (group, best, script)) in enumerate(zip(headings, found, strict=True), 1):
+            lines += ["", f"## {number}. {escape(heading)}", "", *self._group(group, best, script)]
         return "\n".join(lines).rstrip() + "\n"
 
-    def _group(self, number: int, group: DefectGroup, best: Outcome, script: Sequence[str]) -> list[str]:
+    def _group(self, group: DefectGroup, best: Outcome, script: Sequence[str]) -> list[str]:
         record = self.records.get(best.backend, BackendRecord(name=best.backend))
         profile = recorded_profile(record)
         defect = self._defect(group, best)
         entry = self.entries.get(best.case)
         why = defect.why if defect else entry.case.why if entry else message(best)
         lines = [
-            f"## {number}. {escape(self._heading(group, best))}",
-            "",
             escape(_sentence(why)),
             "",
             *script,
@@ -129,11 +129,15 @@ class _Writer:
         record = self.records.get(best.backend, BackendRecord(name=best.backend))
         return next((each for each in recorded_profile(record).known if each.id == group.defect), None)
 
-    def _heading(self, group: DefectGroup, best: Outcome) -> str:
-        """The register's title of the defect, or its name as words, and what shows it best."""
-        defect, named = self._defect(group, best), group.defect.replace("-", " ")
-        named = defect.title if defect and defect.title else f"{named[:1].upper()}{named[1:]}"
-        return f"{named}. {title(best)}" if named else title(best)
+    def _heading(self, group: DefectGroup, best: Outcome, *, named: bool) -> str:
+        """The register's title of the defect, or its name as words, and what shows it best.
+
+        After the backend's name, if so asked: several of a framework may have the same defect.
+        """
+        defect, words = self._defect(group, best), group.defect.replace("-", " ")
+        words = defect.title if defect and defect.title else f"{words[:1].upper()}{words[1:]}"
+        heading = f"{words}. {title(best)}" if words else title(best)
+        return f"{best.backend}: {heading}" if named else heading
 
     def _versions(self, group: DefectGroup, record: BackendRecord, defect: Defect | None) -> str:
         """Where it was seen here, by the results, and where else, by the register."""

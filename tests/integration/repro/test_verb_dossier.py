@@ -43,3 +43,18 @@ def test_hostile_results_change_nothing_in_a_dossier(conformance: Run, tmp_path:
     assert "\x1b" not in text
     outside = re.sub(r"^(`{3,})\w+$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
     assert "<script>" not in outside and "[a](b)" not in outside
+
+
+def test_defects_of_two_adapters_of_a_framework_name_the_backend(conformance: Run, tmp_path: Path) -> None:
+    cases, mine = softmax_files(tmp_path, "return (result * 2).astype(logits.dtype)")
+    conformance("run", "-b", mine, "--cases", cases, "--output", "run", "-q")
+    text = without_blocks(Path("run/outcomes.jsonl")).decode()
+    for name in ("keras_a", "keras_b"):
+        lines = [json.loads(line.replace('"mine"', f'"{name}"')) for line in text.splitlines()]
+        for line in lines:
+            if line["record"] == "backend":
+                line["id"]["framework"], line["overridden"], line["classes"] = "keras", [], []
+        write(tmp_path / name / "outcomes.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    assert conformance("dossier", "keras_a", "keras_b", "--output", "out", "--cases", cases).code == 0
+    text = Path("out/keras.md").read_text()
+    assert "\n1. keras\\_a: softmax" in text and "\n## 4. keras\\_b: softmax" in text
