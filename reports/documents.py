@@ -39,7 +39,9 @@ Every entry is in the register of known defects of its backend's profile (`backe
 run fails as soon as one of them no longer shows, unless the entry depends on the machine, or the
 defect comes and goes. Each was confirmed with the framework alone, outside the suite. The versions
 are those on which it was observed. The command derives the exact result and shows what the
-framework gives. Of each backend the gravest come first.
+framework gives. `python -m tests.support.registers BACKEND` runs a stand-alone script of each
+entry, in a process of its own, and says whether it shows. *not reported*: of no thread that was
+found is it the subject; searched last on 2026-11-30. Of each backend the gravest come first.
 """
 #: What is observed that is written out.
 MOST = 8

@@ -77,9 +77,14 @@ def _call(script: Script, problem: Problem, outcome: Outcome, *, gradient: bool 
 
 
 def _numbers(script: Script, problem: Problem, outcome: Outcome) -> None:
-    _call(script, problem, outcome, gradient=outcome.check == "gradient", comment=_ending(outcome))
-    if not _ending(outcome):
-        _print(script, problem, outcome, "gradient" if outcome.check == "gradient" else "value")
+    # One call gives both: of a process that ended, either may be the reason.
+    both = outcome.reason == "failed" and _request(problem, outcome).upstream is not None
+    result: Quantity = "gradient" if both or outcome.check == "gradient" else "value"
+    _call(script, problem, outcome, gradient=result == "gradient", comment=_ending(outcome))
+    if _ending(outcome):  # of some frameworks not before the result is read
+        script.say(f'print("observed:", {script.shown(result)})')
+    else:
+        _print(script, problem, outcome, result)
 
 
 def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
@@ -95,8 +100,11 @@ def _transform(script: Script, problem: Problem, outcome: Outcome) -> None:
     quantities = TRANSFORM_QUANTITIES[check]
     if outcome.reason == "not-repeatable":
         _again(script, quantities, problem.dtype, lambda: script.run(piece, request))
-    elif not ending:
-        quantity = outcome.quantity if outcome.quantity in quantities else quantities[0]
+        return
+    quantity = outcome.quantity if outcome.quantity in quantities else quantities[0]
+    if ending:
+        script.say(f'print("observed:", {script.shown(quantity)})')
+    else:
         _print(script, problem, outcome, quantity)
 
 
@@ -116,7 +124,7 @@ def _print(script: Script, problem: Problem, outcome: Outcome, quantity: Quantit
             script.say(f"print({blanked(f'expected: {expected}')[:200]!r})")
         return
     place = _place(problem, outcome, quantity)
-    script.say("", f"observed = float({quantity}{_index(place)})", 'print("observed:", observed)')
+    script.say("", f"observed = {script.number(quantity + _index(place))}", 'print("observed:", observed)')
     if not _is_number(expected):
         return
     _compare(script, problem, _exact(problem, outcome, quantity, place), observed)
@@ -160,14 +168,15 @@ def _must_raise(script: Script, problem: Problem, outcome: Outcome) -> None:
     by_gradient = problem.case.upstream is not None and upstream is not None and upstream.shape != shape
     reason = outcome.detail or "the input is invalid"
     _call(script, problem, outcome, gradient=by_gradient, comment=f"must raise: {reason}")
-    script.say(f'print("observed:", {"gradient" if by_gradient else "value"})', 'print("expected: an error")')
+    shown = script.shown("gradient" if by_gradient else "value")
+    script.say(f'print("observed:", {shown})', 'print("expected: an error")')
 
 
 def _warning(script: Script, problem: Problem, outcome: Outcome) -> None:
     script.say('warnings.simplefilter("always")')
     said = "no warning came" if outcome.reason == "no-warning" else "a warning comes"
     _call(script, problem, outcome, comment=f"{said}: {outcome.detail}")
-    script.say('print("observed:", value)')
+    script.say(f'print("observed:", {script.shown("value")})')
 
 
 def _repeatable(script: Script, problem: Problem, outcome: Outcome) -> None:
@@ -216,7 +225,8 @@ def _policy(script: Script, problem: Problem, outcome: Outcome) -> None:
     label = policy_label(outcome.policy, outcome.aspect)
     _call(script, problem, outcome, gradient=of_gradient, comment=f"{label}: observed {said}")
     declared = blanked(f"declared: {outcome.expected or 'nothing'}")[:200]
-    script.say(f'print("observed:", {"gradient" if of_gradient else "value"})', f"print({declared!r})")
+    shown = script.shown("gradient" if of_gradient else "value")
+    script.say(f'print("observed:", {shown})', f"print({declared!r})")
 
 
 # -- sums and identities ----------------------------------------------------------------------------------------------
@@ -228,7 +238,7 @@ def _sum(script: Script, problem: Problem, outcome: Outcome) -> None:
     axis = _resolved(problem).class_axis or 0
     place = [str(each) for each in _position(problem, outcome.position or 0)]
     index = ", ".join([*place[:axis], ":", *place[axis:]])
-    script.say("", f'print("observed:", sum(float(each) for each in {name}[{index}]))')
+    script.say("", f'print("observed:", sum({script.number("each")} for each in {name}[{index}]))')
     script.say(f'print("exact:    {1 if name == "value" else 0}")')
 
 
@@ -248,12 +258,14 @@ def _identity(script: Script, problem: Problem, outcome: Outcome) -> None:
     )
     if here is None or there is None:
         here = there = [()]
-        script.say('print("observed:", float(value), "instead of", float(expected))')
+        value, expected = script.number("value"), script.number("expected")
+        script.say(f'print("observed:", {value}, "instead of", {expected})')
     else:
         script.say(f"for here, there in {list(zip(here, there, strict=True))[:MOST_PAIRS]}:")
-        script.say('    print("observed:", float(value[there]), "instead of", float(expected[here]))')
+        value, expected = script.number("value[there]"), script.number("expected[here]")
+        script.say(f'    print("observed:", {value}, "instead of", {expected})')
     if outcome.check == "composed" and len(there) == 1 and (exact := _derived(problem, outcome, "value", there[0])):
-        script.say("", f"observed = float(value{_index(there[0])})")
+        script.say("", f"observed = {script.number(f'value{_index(there[0])}')}")
         _compare(script, problem, exact, outcome.observed)
 
 

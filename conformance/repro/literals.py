@@ -209,6 +209,19 @@ def _far_apart(array: Array) -> list[str]:
     ]
 
 
+def _read_only(array: Array) -> list[str]:
+    """Memory that nobody can write to, as of a mapped file: where it is written to, the process ends."""
+    if not array.size:
+        return ["{name} = values.copy()", "{name}.flags.writeable = False"]
+    return [
+        "with tempfile.TemporaryFile() as file:",
+        "    file.write(values.tobytes())",
+        "    file.flush()",
+        "    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)",
+        f"{{name}} = np.ndarray({array.shape}, values.dtype, memory)",
+    ]
+
+
 #: Layouts that every framework is given, if only as a copy, so that the view is NumPy's own.
 _COPIED = ("sliced", "reversed", "misaligned")
 #: Lines that make the array from its values.
@@ -218,7 +231,7 @@ _OF_VALUES: dict[str, Callable[[Array], list[str]]] = {
     "expanded": _expanded,
     "overlapping": _overlapping,
     "far-apart": _far_apart,
-    "read-only": lambda array: ["{name} = values.copy()", "{name}.flags.writeable = False"],
+    "read-only": _read_only,
     "byte-swapped": lambda array: ["{name} = values.astype(values.dtype.newbyteorder())"],
 }
 

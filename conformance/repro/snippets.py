@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from conformance.places import SNIPPETS
 
-__all__ = ["INPUTS", "Name", "NotInTemplate", "Snippets", "has_template"]
+__all__ = ["INPUTS", "Name", "NotFinite", "NotInTemplate", "Snippets", "has_template"]
 
 #: What an input is called in every script, in the order in which a function takes them.
 INPUTS = ("logits", "targets", "weight", "where", "upstream", "tangent", "other_logits")
@@ -27,6 +27,17 @@ class Name(str):
     """The name of a variable in the script, where other text is a value."""
 
     __slots__ = ()
+
+
+class NotFinite(float):
+    """An infinity or NaN, written as a script has it: what Python writes is the name of nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f'float("{float(self):g}")'
+
+    __str__ = __repr__
 
 
 class Snippets:
@@ -74,7 +85,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # what it writes is Python
     )
-    made.globals.update(missing=_missing, invoke=invoke)
+    made.globals.update(missing=_missing, invoke=invoke, expression=Name)
     made.filters.update(assigned=_assigned, returned=_returned, indented=_indented, within=_within, compiled=_compiled)
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from conformance.repro.literals import (
     wrapped,
 )
 from conformance.repro.recipes import HELPERS, recipe_text
-from conformance.repro.snippets import INPUTS, Name, Snippets
+from conformance.repro.snippets import INPUTS, Name, NotFinite, Snippets
 from conformance.worker.exchange import Request
 
 __all__ = ["Reproducer", "Script"]
@@ -84,6 +85,14 @@ class Script:
     def array(self, name: str, dtype: str) -> str:
         """An expression that gives the array of a tensor."""
         return self.snippets.text("to_numpy", name=name, dtype=dtype)
+
+    def number(self, name: str) -> str:
+        """An expression that gives the number that is in a tensor of one."""
+        return self.snippets.text("number", name=name)
+
+    def shown(self, name: str) -> str:
+        """An expression of which a tensor's numbers are printed."""
+        return self.snippets.text("shown", name=name)
 
     def finished(self, head: Sequence[str]) -> Reproducer:
         """The whole script, below ``head``."""
@@ -158,7 +167,7 @@ class Script:
     def _call(self, request: Request, facts: Mapping[str, Any]) -> list[str]:
         """The user's function where it is the operation, or a part of it; else the framework's."""
         if self.operation == request.operation:
-            options = {name: Name(name) for name in request.operands} | dict(request.options)
+            options = {name: Name(name) for name in request.operands} | _options(request)
             return [_call_text(self.operation, options)]
         if self.operation == "log_softmax":
             facts = {**facts, "own_log_softmax": _call_text("log_softmax", {"axis": facts["axis"]})}
@@ -181,7 +190,7 @@ def _facts(request: Request) -> Mapping[str, Any]:
     names = [name for name in INPUTS if name in request.operands or name in ("logits", "upstream")]
     return {
         "operation": request.operation,
-        "options": request.options,
+        "options": tuple(_options(request).items()),
         "operands": ", ".join(f'"{name}": {name}' for name in request.operands),
         "rank": rank,
         "targets_rank": targets_rank,
@@ -190,7 +199,15 @@ def _facts(request: Request) -> Mapping[str, Any]:
         "names": ", ".join(names),
         "axes": f"({', '.join('None' if name == 'weight' else '0' for name in names)})",
         **{name: Name(name) for name in ("weight", "where") if name in request.operands},
-        **dict(request.options),
+        **_options(request),
+    }
+
+
+def _options(request: Request) -> dict[str, Any]:
+    """The options of a call as a script writes them."""
+    return {
+        name: NotFinite(each) if isinstance(each, float) and not math.isfinite(each) else each
+        for name, each in request.options
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,7 +142,7 @@ def run_together(shown: Sequence[Written], folder: Path) -> list[tuple[str, str]
 
 
 def run_bare(script: str) -> tuple[str, str]:
-    """What a script prints, and the last line of its error, in a process and a folder of its own.
+    """What a script prints, and the last line of its error or its signal, in a process and a folder of its own.
 
     Scripts that need the suite find this one; all others find no more than the framework.
     """
@@ -149,6 +150,8 @@ def run_bare(script: str) -> tuple[str, str]:
         Path(name, "reproducer.py").write_text(script, encoding="utf-8")
         suite = "from conformance." in script
         done = _python(Path(name), *([] if suite else ["-I"]), "reproducer.py", suite=suite)
+    if done.returncode < 0:
+        return done.stdout, signal.Signals(-done.returncode).name
     return done.stdout, done.stderr.strip().splitlines()[-1] if done.returncode else ""
 
 
@@ -166,13 +169,19 @@ def problem(outcome: Outcome, printed: str, raised: str) -> str:
         return "" if observed else "nothing printed"
     if outcome.check == "error":
         return "" if observed and not raised else f"raised {raised!r}"
+    if outcome.reason in ("modified", "shared", "not-repeatable"):
+        signs = (" unmodified: False", " the same bits: False")
+        return "" if printed and any(each in printed for each in signs) else f"nothing of the kind; raised {raised!r}"
     if outcome.observed is None:
         said = statement(outcome, where=False)
         # TensorFlow writes into some errors how its caller was called, which a script is not as a worker is.
-        words = raised.partition(" (most recent call last)")[0]
+        words = re.sub(r"^[\w.]+\.(?=\w+: )", "", raised.partition(" (most recent call last)")[0])
         return "" if words and words in said else f"raised {raised!r}, recorded {said!r}"
     if raised:
         return f"raised {raised}"
+    if outcome.reason in ("wrong-shape", "wrong-dtype"):
+        words = [word.rpartition(".")[2] for line in observed for word in (line.replace(", ", ",").split())]
+        return "" if str(outcome.observed).replace(", ", ",") in words else f"{observed} instead of {outcome.observed}"
     numbers = [float(line.split()[0]) for line in observed]
     wanted = float(outcome.observed)
     return "" if any(str(each) == str(wanted) for each in numbers) else f"{numbers} instead of {wanted}"

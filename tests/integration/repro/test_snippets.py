@@ -47,6 +47,7 @@ cases:
      targets: [[1, 0], [2, 2]], axis: -1, REDUCED, TRANSFORMS, LAYOUTS}
   - {id: weighted, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, -100],
      weight: [0.5, 1.25, 2], ignore_index: -100, label_smoothing: 0.25, REDUCED, TRANSFORMS}
+  - {id: weights, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2], weight: [0.5, 1.25, 2]}
   - {id: smoothed, ONCE, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], targets: [0, 2],
      label_smoothing: 0.25}
   - {id: probable, why: w, op: cross_entropy, logits: [[0.5, 2, -1.5], [1, 0, 1]], REDUCED,

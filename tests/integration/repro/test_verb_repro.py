@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.places import CASES as CORPUS
 from tests.support.cli import Run, write
 from tests.support.reproducers import run_bare
 from tests.support.softmax import CASES, softmax_files
@@ -157,6 +158,27 @@ def test_a_kernel_stands_in_the_script_as_a_function_with_what_it_uses(conforman
     assert len(ran.out.splitlines()) < 32
     out, error = run_bare(ran.out)
     assert "observed:" in out and "ulp of float32" in out, error
+
+
+TAKES_ANY = """\
+import numpy as np
+
+from conformance.backends.adapters.numpy import Numpy
+
+
+class Mine(Numpy):
+    def cross_entropy(self, logits, targets, *, axis, reduction, label_smoothing, **options):
+        return (1 - label_smoothing) * np.log(np.exp(logits).sum(1)) - logits[:, 0]
+"""
+
+
+def test_an_option_that_is_not_a_number_is_written_as_one(conformance: Run, tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine.py", TAKES_ANY)
+    cases = CORPUS / "invalid" / "arguments.yaml"
+    ran = conformance("repro", "smoothing-that-is-not-a-number", "-b", mine, "--cases", cases, "--dtype", "float32")
+    assert "conformance" not in ran.out
+    out, error = run_bare(ran.out)
+    assert "observed: [nan nan]\nexpected: an error\n" in out and not error, ran.out
 
 
 def test_a_kernel_may_have_the_name_of_the_class_that_it_derives_from(conformance: Run, tmp_path: Path) -> None:

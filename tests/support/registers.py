@@ -1,0 +1,171 @@
+"""Runs a stand-alone script of every register entry in a process of its own: entry, case, and whether it shows.
+
+``python -m tests.support.registers [BACKEND...]`` asks the installed frameworks for the case that the list of findings
+names for each entry, else for others that the entry names, writes the script of what is known there, runs it with
+nothing but the framework, and prints a line for each entry. The exit code is 1 where one does not show, unless its
+``machine`` says what else that depends on.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from conformance.cases.literals import count_of
+from conformance.cases.load import Entry, load_suite
+from conformance.model.backend import BackendRecord
+from conformance.model.errors import BackendUnavailable, UsageError
+from conformance.model.outcome import Outcome
+from conformance.places import CASES, PROFILES
+from conformance.profiles.load import load_profile
+from conformance.profiles.profile import DEFAULT, Defect, Profile
+from conformance.profiles.versions import is_within
+from conformance.repro.script import reproducer
+from conformance.run.judged import open_backend
+from conformance.run.plan import Plan
+from conformance.worker.limits import Limits
+from tests.support.reproducers import problem, run_bare
+
+__all__ = ["Line", "lines_of"]
+
+#: Cases of an entry that are asked, and scripts that are tried, where the first do not show it.
+CASES_ASKED, SCRIPTS_TRIED = 3, 4
+_CHECKS = ("value", "gradient", "error")
+_DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry: the backend's spec, what showed it, what the script printed, and why it does not show; empty if so."""
+
+    spec: str
+    entry: Defect
+    outcome: Outcome | None
+    printed: str
+    wrong: str
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        named = next((case for case in self.entry.cases if "*" not in case), "")
+        where = self.outcome and f"{self.outcome.case}, {self.outcome.dtype}, {self.outcome.check}"
+        other = "" if not self.outcome or self.outcome.case == named else f" (not in {named or 'a case that is named'})"
+        seen = " | ".join(line for line in self.printed.splitlines() if not line.startswith(self.spec))
+        return f"{self.spec} {self.entry.id}: {self.wrong or 'shows'}{other}; {where or 'no case'}; {seen[:200]}"
+
+
+def lines_of(backend: str) -> Iterator[Line]:
+    """A line for each entry of a backend's register that holds for the installed version."""
+    profile = load_profile(PROFILES / f"{backend}.yaml")
+    suite = load_suite((CASES,)).entries
+    by_spec: defaultdict[str, list[Defect]] = defaultdict(list)
+    for entry in profile.known:
+        by_spec[":".join([backend, *(word for word in entry.modes[:1] if word != DEFAULT)])].append(entry)
+    for spec, entries in by_spec.items():
+        yield from _lines(spec, profile, entries, suite)
+
+
+def _lines(spec: str, profile: Profile, register: Sequence[Defect], suite: Sequence[Entry]) -> Iterator[Line]:
+    cases = {entry.case.id: entry for entry in suite}
+    with open_backend(spec, limits=Limits(hangs=1)) as backend:
+        record = backend.record
+        register = [each for each in register if is_within(record.id.version, each.versions)]
+        found: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for portion in Plan(_asked(register, suite)).portions:
+            for outcome in backend.judge(portion).outcomes:
+                if outcome.verdict == "known" and outcome.defect:
+                    found[outcome.defect.id].append(outcome)
+    for entry in register:
+        yield _line(spec, entry, found[entry.id], cases, record)
+
+
+def _asked(register: Sequence[Defect], suite: Sequence[Entry]) -> list[Entry]:
+    """The cases of entries, the smallest that they name first, in the dtypes that they name."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    entries = {entry.case.id: entry for entry in suite}
+    for defect in register:
+        named = [name for name in defect.cases if name in entries]
+        others = [name for name in entries if any(fnmatchcase(name, each) for each in defect.cases if "*" in each)]
+        others.sort(key=lambda name: count_of(entries[name].case.input))
+        for name in [*named[:1], *sorted(named[1:], key=lambda name: count_of(entries[name].case.input)), *others][
+            :CASES_ASKED
+        ]:
+            case = entries[name].case
+            wanted[name] |= {each for each in case.dtypes if not defect.dtypes or each in defect.dtypes}
+    narrowed = []
+    for name, dtypes in wanted.items():
+        case = entries[name].case
+        kept = tuple(each for each in case.dtypes if each in dtypes) or case.dtypes
+        narrowed.append(replace(entries[name], case=msgspec.structs.replace(case, dtypes=kept)))
+    return narrowed
+
+
+def _line(
+    spec: str, entry: Defect, outcomes: Sequence[Outcome], cases: dict[str, Entry], record: BackendRecord
+) -> Line:
+    if not outcomes:
+        return Line(spec, entry, None, "", "is not observed")
+    first: Line | None = None
+    for outcome in _first(entry, outcomes)[:SCRIPTS_TRIED]:
+        line = _run(spec, entry, outcome, cases[outcome.case], record)
+        if not line.wrong:
+            return line
+        first = first or line
+    assert first is not None
+    return first
+
+
+def _first(entry: Defect, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """One outcome of each case and check, in the order in which a reader would try them."""
+
+    def place(each: Outcome) -> tuple[object, ...]:
+        check = _CHECKS.index(each.check) if each.check in _CHECKS else len(_CHECKS)
+        named = entry.cases.index(each.case) if each.case in entry.cases else len(entry.cases)
+        dtype = _DTYPES.index(each.dtype)
+        return (each.check == "policy", named, check, each.layout != "contiguous", dtype, each.reduction)
+
+    once: dict[tuple[str, str], Outcome] = {}
+    for each in sorted(outcomes, key=place):
+        once.setdefault((each.case, each.check), each)
+    return list(once.values())
+
+
+def _run(spec: str, entry: Defect, outcome: Outcome, case: Entry, record: BackendRecord) -> Line:
+    try:
+        script = reproducer(case, outcome, record)
+    except UsageError as error:
+        return Line(spec, entry, outcome, "", f"has no script: {error}")
+    try:
+        printed, raised = run_bare(script.text)
+    except subprocess.TimeoutExpired:
+        return Line(spec, entry, outcome, "", "" if outcome.verdict == "timeout" else "does not end")
+    ended = entry.severity == "memory-error" and raised.startswith("SIG")  # where there is luck, it only may
+    wrong = "" if ended else problem(outcome, printed, raised)
+    return Line(spec, entry, outcome, printed + raised, f"does not show: {wrong}" if wrong else "")
+
+
+def main() -> int:
+    """Print a line for each entry, and the counts."""
+    backends = sys.argv[1:] or [path.stem for path in sorted(PROFILES.glob("*.yaml"))]
+    shown = total = failed = 0
+    for backend in backends:
+        try:
+            for line in lines_of(backend):
+                print(line.text, flush=True)
+                shown += not line.wrong
+                total += 1
+                failed += bool(line.wrong and not line.entry.machine)
+        except BackendUnavailable as error:
+            print(f"{backend}: {error}")
+    print(f"{shown} of {total} entries show")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
